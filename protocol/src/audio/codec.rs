@@ -1,0 +1,138 @@
+//! Samples to bytes and back.
+//!
+//! Full scale is 2^(bits − 1), so that every value a codec can write is read back exactly. Values
+//! beyond it are cut. What is not a number becomes silence in either direction; float values are cut
+//! at ±[`F32_LIMIT`], which no mix bus reaches, so that sums stay finite.
+
+use super::Codec;
+use alloc::vec::Vec;
+
+/// The largest magnitude that the float codec carries: +42 dBFS.
+pub const F32_LIMIT: f32 = 128.0;
+
+const PCM16_SCALE: f32 = 32768.0;
+const PCM24_SCALE: f32 = 8_388_608.0;
+
+/// Appends one channel's samples. Never fails; NaN is written as silence.
+pub fn encode(codec: Codec, samples: &[f32], out: &mut Vec<u8>) {
+    match codec {
+        Codec::Pcm16 => out.extend(samples.iter().flat_map(|&s| to_pcm16(s).to_be_bytes())),
+        Codec::Pcm24 => out.extend(samples.iter().flat_map(|&s| {
+            let [_, a, b, c] = to_pcm24(s).to_be_bytes();
+            [a, b, c]
+        })),
+        Codec::F32 => out.extend(samples.iter().flat_map(|&s| tame(s).to_bits().to_be_bytes())),
+    }
+}
+
+/// Reads one channel into `out`: as many samples as both `bytes` and `out` hold. Real-time safe; every
+/// sample read is finite and no denormal.
+pub fn decode(codec: Codec, bytes: &[u8], out: &mut [f32]) {
+    match codec {
+        Codec::Pcm16 => {
+            for (s, b) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                *s = f32::from(i16::from_be_bytes(*b)) / PCM16_SCALE;
+            }
+        }
+        Codec::Pcm24 => {
+            for (s, &[a, b, c]) in out.iter_mut().zip(bytes.as_chunks::<3>().0) {
+                *s = (i32::from_be_bytes([a, b, c, 0]) >> 8) as f32 / PCM24_SCALE;
+            }
+        }
+        Codec::F32 => {
+            for (s, b) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
+                *s = tame(f32::from_bits(u32::from_be_bytes(*b)));
+            }
+        }
+    }
+}
+
+// A float-to-integer cast saturates and turns NaN into 0, so neither of these can wrap.
+fn to_pcm16(s: f32) -> i16 {
+    round(s * PCM16_SCALE) as i16
+}
+
+fn to_pcm24(s: f32) -> i32 {
+    (round(s * PCM24_SCALE) as i32).clamp(-8_388_608, 8_388_607)
+}
+
+/// Half away from zero; `f32::round` is not in `core`.
+fn round(v: f32) -> f32 {
+    // From 2^23 on every float is whole already.
+    if v.abs() < 8_388_608.0 { (v + 0.5_f32.copysign(v)) as i32 as f32 } else { v }
+}
+
+fn tame(s: f32) -> f32 {
+    if s.is_normal() { s.clamp(-F32_LIMIT, F32_LIMIT) } else { keep_infinite_loud(s) }
+}
+
+/// Zero, denormals and NaN become 0 (a negative zero stays); infinities are cut like any loud value.
+fn keep_infinite_loud(s: f32) -> f32 {
+    if s.is_infinite() {
+        F32_LIMIT.copysign(s)
+    } else if s == 0.0 {
+        s
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    fn round_trip(codec: Codec, samples: &[f32]) -> Vec<f32> {
+        let mut bytes = Vec::new();
+        encode(codec, samples, &mut bytes);
+        assert_eq!(bytes.len(), samples.len() * codec.bytes_per_sample());
+        let mut out = vec![9.0; samples.len()];
+        decode(codec, &bytes, &mut out);
+        out
+    }
+
+    #[test]
+    fn pcm16_reads_back_every_value_that_it_can_write() {
+        let all: Vec<f32> = (i16::MIN..=i16::MAX).map(|v| f32::from(v) / 32768.0).collect();
+        assert_eq!(round_trip(Codec::Pcm16, &all), all);
+    }
+
+    #[test]
+    fn pcm24_reads_back_every_value_that_it_can_write() {
+        let all: Vec<f32> = (-8_388_608..8_388_608).step_by(7).map(|v: i32| v as f32 / 8_388_608.0).collect();
+        assert_eq!(round_trip(Codec::Pcm24, &all), all);
+    }
+
+    #[test]
+    fn pcm_is_within_half_a_step() {
+        for i in -2000..2000 {
+            let s = i as f32 * 0.000_481_7;
+            for (codec, scale) in [(Codec::Pcm16, 32768.0), (Codec::Pcm24, 8_388_608.0)] {
+                let got = round_trip(codec, &[s])[0];
+                let ceiling = 1.0 - 1.0 / scale;
+                assert!((got - s.min(ceiling)).abs() <= 0.5 / scale + f32::EPSILON, "{codec:?} {s} {got}");
+            }
+        }
+    }
+
+    #[test]
+    fn floats_arrive_bit_for_bit() {
+        let s = [0.0, -0.0, 1.0, -1.0, 0.1, 3.3e-20, 17.0, f32::MIN_POSITIVE];
+        let bits = |v: &[f32]| v.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&round_trip(Codec::F32, &s)), bits(&s));
+    }
+
+    #[test]
+    fn nan_denormals_and_infinities_do_not_pass() {
+        let bad = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MIN_POSITIVE / 2.0];
+        assert_eq!(round_trip(Codec::F32, &bad), [0.0, F32_LIMIT, -F32_LIMIT, 0.0]);
+        let mut out = [9.0; 1];
+        decode(Codec::F32, &f32::NAN.to_bits().to_be_bytes(), &mut out);
+        assert_eq!(out, [0.0]);
+        for codec in [Codec::Pcm16, Codec::Pcm24] {
+            let got = round_trip(codec, &bad);
+            assert_eq!(got[0], 0.0);
+            assert!(got[1] > 0.999 && got[2] == -1.0 && got[3] == 0.0);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! The messages.
+
+use super::b64::{self, as_base64};
+use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
+use crate::link::{Pin, Role, Secret};
+use crate::seal::{Key, KeyId, Suite};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+as_base64!(Secret);
+as_base64!(Key);
+as_base64!(Pin);
+as_base64!(MusicianId);
+as_base64!(Token);
+
+/// What a client says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Who I am and what I can do.
+    Hello(Hello),
+    /// Where I want to sit, and as what.
+    Seat(Seat),
+    /// I leave.
+    Bye,
+    /// Are you there?
+    Ping {
+        /// Returned in `pong`.
+        id: u32,
+    },
+    /// A message of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a server says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// The first word on a connection.
+    Welcome(Welcome),
+    /// You are in, or still in.
+    Joined(Joined),
+    /// You are not in.
+    Refused(Refused),
+    /// Everyone in the room, you included; sent whenever it changes.
+    Roster {
+        /// In order of their slots.
+        musicians: Vec<RosterEntry>,
+    },
+    /// Someone left. A `roster` follows.
+    Left {
+        /// Who.
+        source: SourceId,
+        /// Their name.
+        name: String,
+    },
+    /// The server stops on purpose; joining again later can help.
+    GoingDown,
+    /// Yes.
+    Pong {
+        /// Of the `ping`.
+        id: u32,
+    },
+    /// A message of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The server's first word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The highest version of the control messages that the server speaks.
+    pub version: u16,
+    /// To be signed by the musician.
+    #[serde(with = "b64")]
+    pub nonce: [u8; 32],
+}
+
+/// Identity and abilities.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The version of the control messages that the client speaks.
+    pub version: u16,
+    /// The identity's public key.
+    pub musician: MusicianId,
+    /// Ed25519 over [`signed_text`](super::signed_text).
+    #[serde(with = "b64")]
+    pub signature: [u8; 64],
+    /// How others shall see them.
+    pub name: String,
+    /// Suites in order of preference.
+    pub suites: Vec<Suite>,
+}
+
+/// What a client wants to be in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeatRole {
+    /// Sends and hears.
+    Musician,
+    /// Hears.
+    Listener,
+    /// Only the control connection.
+    None,
+}
+
+/// A wish for a seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// Which room.
+    pub room: RoomName,
+    /// As what.
+    pub role: SeatRole,
+    /// The room's secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    /// Which of the identity's sessions this is, as the last `joined` said: gives the same slot again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u8>,
+    /// Takes the session over that was given this token, with its keys and counters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Token>,
+}
+
+/// What takes a live session over. Lives in memory only, at both ends.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(pub [u8; 16]);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// A seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined {
+    /// Which room.
+    pub room: RoomName,
+    /// What the secret allows.
+    pub role: Role,
+    /// Whether this is the session that the token named: keys and counters go on.
+    pub resumed: bool,
+    /// The session.
+    pub session: SessionId,
+    /// Under which number others hear this musician: their slot in the room.
+    pub source: SourceId,
+    /// The name as others see it, " 2" and so on included.
+    pub name: String,
+    /// Which of the identity's sessions this is, from 0.
+    pub instance: u8,
+    /// The keys of the session.
+    pub keys: SessionKeys,
+    /// Where media goes, best first.
+    pub media: Vec<MediaEndpoint>,
+    /// To resume by.
+    pub resume: Token,
+}
+
+/// The keys of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionKeys {
+    /// The chosen suite.
+    pub suite: Suite,
+    /// The keys' number.
+    pub id: KeyId,
+    /// From client to server.
+    pub up: Key,
+    /// From server to client.
+    pub down: Key,
+}
+
+/// An address for media.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaEndpoint {
+    /// Host or address; absent: the address that the control connection goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Port.
+    pub port: u16,
+    /// What is spoken there.
+    pub kind: TransportKind,
+}
+
+/// What carries media.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TransportKind {
+    /// Sealed datagrams on UDP.
+    Udp,
+    /// Something of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One of the room's musicians.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RosterEntry {
+    /// Their number in audio packets.
+    pub source: SourceId,
+    /// Their name.
+    pub name: String,
+    /// Their identity.
+    pub musician: MusicianId,
+    /// Which of the identity's sessions.
+    pub instance: u8,
+}
+
+/// No seat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Why.
+    pub reason: Refusal,
+    /// Whether trying again can help.
+    pub retry: Retry,
+}
+
+impl Refused {
+    /// A refusal with the retry advice that belongs to its reason.
+    pub fn new(reason: Refusal) -> Refused {
+        Refused { reason, retry: reason.retry() }
+    }
+}
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Retry {
+    /// Not without another link or program.
+    Never,
+    /// Somewhat later.
+    Later,
+    /// Advice of a later version: treated like `never`.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The client speaks no version that the server speaks.
+    Version,
+    /// A message was none, or came out of order.
+    BadMessage,
+    /// The signature is not the identity's.
+    BadSignature,
+    /// The secret is not the room's, or no longer.
+    WrongSecret,
+    /// The secret does not allow that role.
+    RoleNotAllowed,
+    /// There is no such room.
+    UnknownRoom,
+    /// All seats are taken.
+    RoomFull,
+    /// The server cannot take anyone now: it stops, or its disk is full.
+    ServerUnable,
+    /// A reason of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Refusal {
+    /// Whether trying again can help.
+    pub const fn retry(self) -> Retry {
+        match self {
+            Refusal::RoomFull | Refusal::ServerUnable => Retry::Later,
+            _ => Retry::Never,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// What a musician should do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Version => "The server speaks another version of RTJam. Update the older of the two.",
+            Refusal::BadMessage => "The server did not understand this program. Update RTJam on both ends.",
+            Refusal::BadSignature => "The server did not accept this identity. Try again.",
+            Refusal::WrongSecret => "The invitation is no longer valid. Ask whoever runs the room for a new link.",
+            Refusal::RoleNotAllowed => "This invitation is for listening only. Ask for a musician's link.",
+            Refusal::UnknownRoom => "There is no such room on this server. Ask for a new link.",
+            Refusal::RoomFull => "The room is full. RTJam joins as soon as a seat is free.",
+            Refusal::ServerUnable => "The server cannot take anyone just now. RTJam keeps trying.",
+            Refusal::Unknown => "The server refused, for a reason that this version does not know. Update RTJam.",
+        })
+    }
+}
+
+impl Serialize for KeyId {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u8(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<KeyId, D::Error> {
+        u8::deserialize(d).map(KeyId)
+    }
+}

@@ -1,0 +1,261 @@
+//! The frames inside the seal: kind (one byte), length (two bytes), body.
+//!
+//! A frame of a kind that the reader does not know is skipped by its length. The body of every kind that the
+//! server hands on to other musicians begins with the source (two bytes), which the server sets.
+
+use super::read::{Reader, Truncated};
+use crate::audio::{AudioFrame, AudioHeader};
+use crate::ids::{FramePosition, SourceId, StreamId};
+use crate::time::Micros;
+use alloc::vec::Vec;
+
+/// The kinds' numbers. `FEEDBACK` and `MIDI` are reserved: readers skip them.
+pub mod kind {
+    /// Two channels of samples.
+    pub const AUDIO: u8 = 1;
+    /// Nothing, but authenticated: "I am here".
+    pub const KEEP_ALIVE: u8 = 2;
+    /// What time is it in the room?
+    pub const CLOCK_REQUEST: u8 = 3;
+    /// The answer.
+    pub const CLOCK_REPLY: u8 = 4;
+    /// Show that you receive at this address.
+    pub const PATH_CHALLENGE: u8 = 5;
+    /// The challenge's eight bytes, returned.
+    pub const PATH_RESPONSE: u8 = 6;
+    /// The session ends here.
+    pub const GOODBYE: u8 = 7;
+    /// Where a stream stands against the room's time.
+    pub const CLOCK_REPORT: u8 = 8;
+    /// Reserved: what a receiver misses.
+    pub const FEEDBACK: u8 = 9;
+    /// A datagram made large on purpose.
+    pub const PROBE: u8 = 10;
+    /// Its answer, of the same size.
+    pub const PROBE_REPLY: u8 = 11;
+    /// Reserved: MIDI events.
+    pub const MIDI: u8 = 12;
+}
+
+/// One frame of an opened datagram.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Frame<'a> {
+    /// Two channels of samples.
+    Audio(AudioFrame<'a>),
+    /// "I am here".
+    KeepAlive,
+    /// What time is it in the room?
+    ClockRequest(ClockRequest),
+    /// The answer.
+    ClockReply(ClockReply),
+    /// Show that you receive at this address.
+    PathChallenge([u8; 8]),
+    /// The challenge's bytes, returned.
+    PathResponse([u8; 8]),
+    /// The session ends here.
+    Goodbye,
+    /// Where a stream stands against the room's time.
+    ClockReport(ClockReport),
+    /// A datagram made large on purpose.
+    Probe(Probe),
+    /// Its answer.
+    ProbeReply(Probe),
+}
+
+/// Asks for the room's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockRequest {
+    /// When it was sent, by the asker's clock.
+    pub sent: Micros,
+}
+
+/// Tells the room's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockReply {
+    /// `sent` of the request.
+    pub asked: Micros,
+    /// When the request arrived, by the room's clock.
+    pub received: Micros,
+    /// When the reply left, by the room's clock.
+    pub replied: Micros,
+    /// Random at each start of the server: room times of different epochs do not compare.
+    pub epoch: u32,
+}
+
+/// Says once a second, and when a stream begins, where the stream stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ClockReport {
+    /// Whose stream. Musicians send 0; the server sets it.
+    pub source: SourceId,
+    /// Which stream.
+    pub stream: StreamId,
+    /// A position of it …
+    pub position: FramePosition,
+    /// … and the room's time at which that frame was captured.
+    pub room_time: Micros,
+    /// The epoch of `room_time`.
+    pub epoch: u32,
+    /// The sender's audio clock against the room's, in parts per billion; positive is faster.
+    pub rate_ppb: i32,
+    /// Position on the room's beat in 1/65536 of a beat, where there is one.
+    pub beat: Option<u64>,
+}
+
+/// A question whether a datagram of a size gets through. The size is that of the datagram it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Chosen by the asker.
+    pub id: u16,
+    /// Bytes of the whole datagram.
+    pub size: u16,
+}
+
+/// Walks the frames of an opened datagram. Ends at the first that is cut short; skips what it does not know
+/// and what is malformed.
+pub struct Frames<'a> {
+    rest: Reader<'a>,
+}
+
+impl<'a> Frames<'a> {
+    /// Reads from the plain text of a datagram.
+    pub fn new(plain: &'a [u8]) -> Frames<'a> {
+        Frames { rest: Reader::new(plain) }
+    }
+
+    fn next_raw(&mut self) -> Result<(u8, &'a [u8]), Truncated> {
+        let kind = self.rest.u8()?;
+        let len = self.rest.u16()?;
+        Ok((kind, self.rest.take(usize::from(len))?))
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Frame<'a>;
+
+    fn next(&mut self) -> Option<Frame<'a>> {
+        loop {
+            let (kind, body) = self.next_raw().ok()?;
+            if let Some(frame) = read_body(kind, body) {
+                return Some(frame);
+            }
+        }
+    }
+}
+
+fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
+    let mut r = Reader::new(body);
+    match kind {
+        kind::AUDIO => AudioFrame::read(body).ok().map(Frame::Audio),
+        kind::KEEP_ALIVE => Some(Frame::KeepAlive),
+        kind::CLOCK_REQUEST => Some(Frame::ClockRequest(ClockRequest { sent: Micros(r.u64().ok()?) })),
+        kind::CLOCK_REPLY => read_clock_reply(r).ok().map(Frame::ClockReply),
+        kind::PATH_CHALLENGE => r.array().ok().map(Frame::PathChallenge),
+        kind::PATH_RESPONSE => r.array().ok().map(Frame::PathResponse),
+        kind::GOODBYE => Some(Frame::Goodbye),
+        kind::CLOCK_REPORT => read_clock_report(r).ok().map(Frame::ClockReport),
+        kind::PROBE => read_probe(r).ok().map(Frame::Probe),
+        kind::PROBE_REPLY => read_probe(r).ok().map(Frame::ProbeReply),
+        _ => None,
+    }
+}
+
+fn read_clock_reply(mut r: Reader<'_>) -> Result<ClockReply, Truncated> {
+    let asked = Micros(r.u64()?);
+    let received = Micros(r.u64()?);
+    let replied = Micros(r.u64()?);
+    Ok(ClockReply { asked, received, replied, epoch: r.u32()? })
+}
+
+fn read_clock_report(mut r: Reader<'_>) -> Result<ClockReport, Truncated> {
+    let source = SourceId(r.u16()?);
+    let stream = StreamId(r.u32()?);
+    let position = FramePosition(r.u64()?);
+    let room_time = Micros(r.u64()?);
+    let epoch = r.u32()?;
+    let rate_ppb = r.array().map(i32::from_be_bytes)?;
+    let beat = if r.is_empty() { None } else { Some(r.u64()?) };
+    Ok(ClockReport { source, stream, position, room_time, epoch, rate_ppb, beat })
+}
+
+fn read_probe(mut r: Reader<'_>) -> Result<Probe, Truncated> {
+    Ok(Probe { id: r.u16()?, size: r.u16()? })
+}
+
+/// Appends an audio frame. The payload must have the length that the header says.
+pub fn write_audio(header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) {
+    out.push(kind::AUDIO);
+    out.extend_from_slice(&((AudioFrame::HEADER_LEN + payload.len()) as u16).to_be_bytes());
+    header.write(out);
+    out.extend_from_slice(payload);
+}
+
+/// Appends any frame. A probe or its reply is padded with zeros so that a datagram of this one frame has the
+/// probe's size.
+pub fn write_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
+    if let Frame::Audio(audio) = frame {
+        return write_audio(&audio.header, audio.payload, out);
+    }
+    let start = out.len();
+    out.extend_from_slice(&[0; super::FRAME_HEADER_LEN]);
+    let kind = write_body(frame, out);
+    let len = (out.len() - start - super::FRAME_HEADER_LEN) as u16;
+    out[start] = kind;
+    out[start + 1..start + 3].copy_from_slice(&len.to_be_bytes());
+}
+
+fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
+    match frame {
+        Frame::Audio(audio) => {
+            audio.header.write(out);
+            out.extend_from_slice(audio.payload);
+            kind::AUDIO
+        }
+        Frame::KeepAlive => kind::KEEP_ALIVE,
+        Frame::ClockRequest(c) => {
+            out.extend_from_slice(&c.sent.0.to_be_bytes());
+            kind::CLOCK_REQUEST
+        }
+        Frame::ClockReply(c) => {
+            for t in [c.asked, c.received, c.replied] {
+                out.extend_from_slice(&t.0.to_be_bytes());
+            }
+            out.extend_from_slice(&c.epoch.to_be_bytes());
+            kind::CLOCK_REPLY
+        }
+        Frame::PathChallenge(data) => {
+            out.extend_from_slice(data);
+            kind::PATH_CHALLENGE
+        }
+        Frame::PathResponse(data) => {
+            out.extend_from_slice(data);
+            kind::PATH_RESPONSE
+        }
+        Frame::Goodbye => kind::GOODBYE,
+        Frame::ClockReport(c) => {
+            out.extend_from_slice(&c.source.0.to_be_bytes());
+            out.extend_from_slice(&c.stream.0.to_be_bytes());
+            out.extend_from_slice(&c.position.0.to_be_bytes());
+            out.extend_from_slice(&c.room_time.0.to_be_bytes());
+            out.extend_from_slice(&c.epoch.to_be_bytes());
+            out.extend_from_slice(&c.rate_ppb.to_be_bytes());
+            out.extend(c.beat.iter().flat_map(|b| b.to_be_bytes()));
+            kind::CLOCK_REPORT
+        }
+        Frame::Probe(p) => {
+            write_probe(p, out);
+            kind::PROBE
+        }
+        Frame::ProbeReply(p) => {
+            write_probe(p, out);
+            kind::PROBE_REPLY
+        }
+    }
+}
+
+fn write_probe(p: &Probe, out: &mut Vec<u8>) {
+    out.extend_from_slice(&p.id.to_be_bytes());
+    out.extend_from_slice(&p.size.to_be_bytes());
+    let written = super::DATAGRAM_OVERHEAD + super::FRAME_HEADER_LEN + 4;
+    let padding = usize::from(p.size).min(super::MAX_DATAGRAM).saturating_sub(written);
+    out.resize(out.len() + padding, 0);
+}

@@ -1,0 +1,375 @@
+//! Invite links: `rtjam://HOST[:PORT]/ROOM#KEY`.
+//!
+//! KEY is base64url (no padding) of version (1), role, the room's secret for that role (16 bytes) and the
+//! server's pin (16 bytes); without a pin the server is trusted by the system's root certificates. The part
+//! before `#` is no secret; a link without KEY names a room and opens nothing.
+
+use crate::ids::RoomName;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use core::fmt;
+use core::net::Ipv6Addr;
+use core::str::FromStr;
+use serde::{Deserialize, Serialize};
+
+/// The port of server and links, TCP and UDP, where none is named.
+pub const DEFAULT_PORT: u16 = 7891;
+
+const SCHEME: &str = "rtjam://";
+const KEY_VERSION: u8 = 1;
+
+/// What a secret lets its holder do. Each role may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Hears the room.
+    Listener,
+    /// Plays in it.
+    Musician,
+    /// Plays, and looks after the room.
+    Moderator,
+}
+
+impl Role {
+    const fn to_byte(self) -> u8 {
+        match self {
+            Role::Listener => 0,
+            Role::Musician => 1,
+            Role::Moderator => 2,
+        }
+    }
+
+    const fn from_byte(b: u8) -> Option<Role> {
+        match b {
+            0 => Some(Role::Listener),
+            1 => Some(Role::Musician),
+            2 => Some(Role::Moderator),
+            _ => None,
+        }
+    }
+}
+
+/// A room's secret for one role.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub [u8; 16]);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+impl Secret {
+    /// Whether the two are the same, in a time that does not depend on where they differ.
+    pub fn matches(&self, other: &Secret) -> bool {
+        self.0.iter().zip(other.0).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+    }
+}
+
+/// The first 16 bytes of SHA-256 over a server's public key (SubjectPublicKeyInfo, DER).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pin(pub [u8; 16]);
+
+/// How a client knows that it talks to the right server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trust {
+    /// By its key, whatever its certificate's dates and names.
+    Pinned(Pin),
+    /// By a certificate that the system's roots vouch for.
+    SystemRoots,
+}
+
+/// The secret part of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomKey {
+    /// Whose secret it is.
+    pub role: Role,
+    /// The secret.
+    pub secret: Secret,
+    /// How to know the server.
+    pub trust: Trust,
+}
+
+impl RoomKey {
+    fn encode(&self) -> String {
+        let mut bytes = Vec::with_capacity(34);
+        bytes.push(KEY_VERSION);
+        bytes.push(self.role.to_byte());
+        bytes.extend_from_slice(&self.secret.0);
+        if let Trust::Pinned(pin) = self.trust {
+            bytes.extend_from_slice(&pin.0);
+        }
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn decode(text: &str) -> Result<RoomKey, BadLink> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadLink::Key)?;
+        if bytes.first().is_some_and(|&v| v > KEY_VERSION) {
+            return Err(BadLink::NewerVersion);
+        }
+        let [KEY_VERSION, role, rest @ ..] = &bytes[..] else { return Err(BadLink::Key) };
+        let role = Role::from_byte(*role).ok_or(BadLink::Key)?;
+        let (secret, rest) = rest.split_first_chunk::<16>().ok_or(BadLink::Key)?;
+        let trust = match rest {
+            [] => Trust::SystemRoots,
+            pin => Trust::Pinned(Pin(pin.try_into().map_err(|_| BadLink::Key)?)),
+        };
+        Ok(RoomKey { role, secret: Secret(*secret), trust })
+    }
+}
+
+/// A server's host: a DNS name or an IPv4 address as written, or an IPv6 address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// A name to look up, or an IPv4 address.
+    Name(String),
+    /// An IPv6 address; in a link it stands in brackets.
+    V6(Ipv6Addr),
+}
+
+impl Host {
+    /// Reads a host as it stands in a link, without a port.
+    ///
+    /// # Errors
+    /// When it is neither a name of letters, digits, `-`, `_` and `.` nor an IPv6 address in brackets.
+    pub fn parse(text: &str) -> Result<Host, BadLink> {
+        if let Some(inner) = text.strip_prefix('[') {
+            let v6 = inner.strip_suffix(']').ok_or(BadLink::Host)?;
+            return v6.parse().map(Host::V6).map_err(|_| BadLink::Host);
+        }
+        let fits = !text.is_empty() && text.len() <= 253;
+        if fits && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+            Ok(Host::Name(text.to_string()))
+        } else {
+            Err(BadLink::Host)
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::V6(ip) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+/// Reads `HOST[:PORT]`; the port is `None` where it is not written.
+///
+/// # Errors
+/// When host or port cannot be.
+pub fn parse_authority(text: &str) -> Result<(Host, Option<u16>), BadLink> {
+    let host_end = text.rfind(']').map_or(0, |i| i + 1);
+    let (host, port) = match text[host_end..].rfind(':') {
+        Some(i) => (&text[..host_end + i], Some(&text[host_end + i + 1..])),
+        None => (text, None),
+    };
+    let port = match port {
+        None => None,
+        Some(digits) => match digits.parse::<u16>() {
+            Ok(p) if p != 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(p),
+            _ => return Err(BadLink::Port),
+        },
+    };
+    Ok((Host::parse(host)?, port))
+}
+
+/// A link to a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InviteLink {
+    /// Where the server is.
+    pub host: Host,
+    /// Its TCP port.
+    pub port: u16,
+    /// Which room.
+    pub room: RoomName,
+    /// What opens it; without it the link only names the room.
+    pub key: Option<RoomKey>,
+}
+
+impl InviteLink {
+    /// The link without what opens the room: for logs, projects and screens.
+    pub fn without_key(&self) -> InviteLink {
+        InviteLink { key: None, ..self.clone() }
+    }
+}
+
+impl fmt::Display for InviteLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}", self.host)?;
+        if self.port != DEFAULT_PORT {
+            write!(f, ":{}", self.port)?;
+        }
+        write!(f, "/{}", percent_encode(self.room.as_str()))?;
+        match &self.key {
+            Some(key) => write!(f, "#{}", key.encode()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Why a text is no invite link. The texts tell a musician what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadLink {
+    /// It does not begin with `rtjam://`.
+    Scheme,
+    /// The host cannot be one.
+    Host,
+    /// The port cannot be one.
+    Port,
+    /// The room's name cannot be one.
+    Room,
+    /// The part after `#` is damaged.
+    Key,
+    /// The part after `#` is of a later RTJam.
+    NewerVersion,
+}
+
+impl fmt::Display for BadLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BadLink::Scheme => {
+                "This is not an RTJam invite link: it must begin with rtjam:// . Copy the whole link that you were sent."
+            }
+            BadLink::Host => "The invite link's server address is not one. Copy the whole link again.",
+            BadLink::Port => "The invite link's port is not a number from 1 to 65535. Copy the whole link again.",
+            BadLink::Room => "The invite link names no room. Copy the whole link again.",
+            BadLink::Key => {
+                "The invite link is damaged: the part after # is incomplete or altered. Copy the whole link again."
+            }
+            BadLink::NewerVersion => "This invite link is of a newer RTJam. Update RTJam and try again.",
+        })
+    }
+}
+
+impl core::error::Error for BadLink {}
+
+impl FromStr for InviteLink {
+    type Err = BadLink;
+
+    fn from_str(text: &str) -> Result<InviteLink, BadLink> {
+        let text = text.trim();
+        let scheme = text.get(..SCHEME.len()).ok_or(BadLink::Scheme)?;
+        if !scheme.eq_ignore_ascii_case(SCHEME) {
+            return Err(BadLink::Scheme);
+        }
+        let rest = &text[SCHEME.len()..];
+        let (address, key) = match rest.split_once('#') {
+            Some((address, key)) => (address, Some(RoomKey::decode(key)?)),
+            None => (rest, None),
+        };
+        let (authority, room) = address.split_once('/').ok_or(BadLink::Room)?;
+        let (host, port) = parse_authority(authority)?;
+        let room = percent_decode(room.trim_end_matches('/')).ok_or(BadLink::Room)?;
+        let room = RoomName::new(&room).map_err(|_| BadLink::Room)?;
+        Ok(InviteLink { host, port: port.unwrap_or(DEFAULT_PORT), room, key })
+    }
+}
+
+fn percent_encode(text: &str) -> String {
+    let mut out = String::new();
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+    }
+    out
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&b, tail)) = rest.split_first() {
+        rest = tail;
+        if b == b'%' {
+            let (hex, tail) = rest.split_at_checked(2)?;
+            if !hex.iter().all(u8::is_ascii_hexdigit) {
+                return None;
+            }
+            bytes.push(u8::from_str_radix(core::str::from_utf8(hex).ok()?, 16).ok()?);
+            rest = tail;
+        } else {
+            bytes.push(b);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(trust: Trust) -> RoomKey {
+        RoomKey { role: Role::Musician, secret: Secret([7; 16]), trust }
+    }
+
+    #[test]
+    fn a_link_reads_back_as_it_was_written() {
+        for host in ["jam.example.org", "192.168.1.4", "[2001:db8::1]"] {
+            for port in [DEFAULT_PORT, 1, 65535] {
+                for room in ["lobby", "Thursday Jam", "käfig/№ 5#?%"] {
+                    for key in [None, Some(key(Trust::SystemRoots)), Some(key(Trust::Pinned(Pin([0xFE; 16]))))] {
+                        let host = Host::parse(host).expect("a host");
+                        let link = InviteLink { host, port, room: RoomName::new(room).expect("a name"), key };
+                        assert_eq!(link.to_string().parse(), Ok(link));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn space_around_and_capitals_in_the_scheme_do_not_matter() {
+        let link: InviteLink = " RTJAM://h/lobby/\n".parse().expect("a link");
+        assert_eq!((link.port, link.room.as_str(), link.key), (DEFAULT_PORT, "lobby", None));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let whole = InviteLink { key: Some(key(Trust::Pinned(Pin([1; 16])))), ..bare() }.to_string();
+        for (text, why) in [
+            ("", BadLink::Scheme),
+            ("https://h/lobby", BadLink::Scheme),
+            ("rtjam://h", BadLink::Room),
+            ("rtjam://h/", BadLink::Room),
+            ("rtjam://h/%zz", BadLink::Room),
+            ("rtjam:///lobby", BadLink::Host),
+            ("rtjam://a b/lobby", BadLink::Host),
+            ("rtjam://[::1/lobby", BadLink::Host),
+            ("rtjam://h:0/lobby", BadLink::Port),
+            ("rtjam://h:+5/lobby", BadLink::Port),
+            ("rtjam://h:65536/lobby", BadLink::Port),
+            ("rtjam://h/lobby#", BadLink::Key),
+            (&whole[..whole.len() - 1], BadLink::Key),
+            ("rtjam://h/lobby#AgEA", BadLink::NewerVersion),
+        ] {
+            assert_eq!(text.parse::<InviteLink>(), Err(why), "{text}");
+        }
+    }
+
+    fn bare() -> InviteLink {
+        "rtjam://h/lobby".parse().expect("a link")
+    }
+
+    #[test]
+    fn a_secret_is_never_printed_by_debug() {
+        let shown = format!("{:?}", key(Trust::SystemRoots));
+        assert!(!shown.contains('7'), "{shown}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_link_or_an_error(text in ".*") {
+            let _ = text.parse::<InviteLink>();
+            let _ = format!("rtjam://{text}").parse::<InviteLink>();
+            let _ = format!("rtjam://h/r#{text}").parse::<InviteLink>();
+        }
+    }
+}

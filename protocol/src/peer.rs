@@ -1,0 +1,227 @@
+//! The server's end of one musician's media: opens what they send, keeps their path, answers what is theirs alone.
+//!
+//! Driver's contract: every datagram whose header names this session goes to [`Peer::handle_datagram`];
+//! then, and whenever [`Peer::poll_timeout`] has passed, [`Peer::poll_transmit`] is called until it returns
+//! `None`, and each datagram goes to the address returned with it.
+//!
+//! No address gets audio, or any byte but a challenge, before it has returned a challenge. A challenge is
+//! caused by a datagram that opened and was the newest of its lane, is no larger than that, and comes at most
+//! four times a second. So neither a forged nor a replayed datagram moves anything or makes a stranger hear us.
+
+use crate::control::SessionKeys;
+use crate::datagram::{Class, ClockReply, Frame, MAX_DATAGRAM, Probe, kind, write_frame};
+use crate::ids::{SessionId, SourceId};
+use crate::seal::{Lane, MakeSealer, ReceiveKey, Rejected, SendLane, SharedSealer};
+use crate::time::Micros;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+/// Without an authenticated datagram for this long a musician has left.
+pub const PRUNE_AFTER: Micros = Micros::from_secs(5);
+
+/// A session gets something at least this often.
+pub const KEEP_ALIVE_EVERY: Micros = Micros::from_millis(200);
+
+/// Challenges are at least this far apart.
+const CHALLENGE_EVERY: Micros = Micros::from_millis(250);
+
+/// Answers that wait for `poll_transmit`; more than that and the asker asks too much.
+const MAX_WAITING: usize = 8;
+
+/// What a datagram that opened was.
+pub struct Heard<'d> {
+    /// The frames.
+    pub plain: &'d mut [u8],
+    /// The musician leaves.
+    pub goodbye: bool,
+    /// The address that media goes to from now on, when it is another than before.
+    pub moved_to: Option<SocketAddr>,
+}
+
+/// One musician's media session.
+pub struct Peer {
+    session: SessionId,
+    receive: ReceiveKey,
+    send: SendLane,
+    epoch: u32,
+    path: Option<SocketAddr>,
+    candidate: Option<Candidate>,
+    last_challenge: Option<Micros>,
+    last_heard: Micros,
+    last_sent: Micros,
+    waiting: VecDeque<Reply>,
+}
+
+struct Candidate {
+    address: SocketAddr,
+    challenge: [u8; 8],
+}
+
+/// What waits to be sent, without a borrow.
+enum Reply {
+    Clock(ClockReply),
+    Probe(Probe),
+    Challenge(SocketAddr, [u8; 8]),
+    KeepAlive,
+    Goodbye,
+}
+
+impl Peer {
+    /// A session that has not been heard. `lane` belongs to the thread that drives this peer alone.
+    pub fn new(
+        now: Micros,
+        session: SessionId,
+        keys: &SessionKeys,
+        lane: Lane,
+        epoch: u32,
+        make_sealer: MakeSealer,
+    ) -> (Peer, SharedSealer) {
+        let down = make_sealer(keys.suite, &keys.down);
+        let peer = Peer {
+            session,
+            receive: ReceiveKey::new(make_sealer(keys.suite, &keys.up), session, keys.id),
+            send: SendLane::new(down.clone(), session, keys.id, lane),
+            epoch,
+            path: None,
+            candidate: None,
+            last_challenge: None,
+            last_heard: now,
+            last_sent: now,
+            waiting: VecDeque::new(),
+        };
+        (peer, down)
+    }
+
+    /// The session.
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Where media goes; `None` until an address has returned a challenge.
+    pub fn path(&self) -> Option<SocketAddr> {
+        self.path
+    }
+
+    /// Whether the musician has been silent for [`PRUNE_AFTER`].
+    pub fn is_gone(&self, now: Micros) -> bool {
+        now.since(self.last_heard) >= PRUNE_AFTER
+    }
+
+    /// Takes a datagram that names this session. `challenge` is fresh entropy, used if a path must be checked.
+    ///
+    /// # Errors
+    /// When it is not genuine or not fresh: then nothing has changed and nothing will be sent.
+    pub fn handle_datagram<'d>(
+        &mut self,
+        now: Micros,
+        from: SocketAddr,
+        datagram: &'d mut [u8],
+        challenge: impl FnOnce() -> [u8; 8],
+    ) -> Result<Heard<'d>, Rejected> {
+        let size = datagram.len();
+        let opened = self.receive.open(datagram)?;
+        self.last_heard = now;
+        if opened.newest && self.path != Some(from) {
+            self.consider(now, from, size, challenge);
+        }
+        let (mut goodbye, mut moved_to) = (false, None);
+        for frame in opened.frames() {
+            match frame {
+                Frame::Goodbye => goodbye = true,
+                Frame::PathResponse(data) => moved_to = self.settle(from, data).or(moved_to),
+                Frame::ClockRequest(c) => {
+                    let reply = ClockReply { asked: c.sent, received: now, replied: now, epoch: self.epoch };
+                    self.answer(from, Reply::Clock(reply));
+                }
+                // Never a larger answer than the question was.
+                Frame::Probe(p) if usize::from(p.size) <= size.min(MAX_DATAGRAM) => self.answer(from, Reply::Probe(p)),
+                _ => {}
+            }
+        }
+        Ok(Heard { plain: opened.plain, goodbye, moved_to })
+    }
+
+    /// Says goodbye with the next `poll_transmit`.
+    pub fn end(&mut self) {
+        self.waiting.push_back(Reply::Goodbye);
+    }
+
+    /// Makes the next datagram in `out` and says where it goes.
+    pub fn poll_transmit(&mut self, now: Micros, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        if self.waiting.is_empty() && self.path.is_some() && now.since(self.last_sent) >= KEEP_ALIVE_EVERY {
+            self.waiting.push_back(Reply::KeepAlive);
+        }
+        while let Some(reply) = self.waiting.pop_front() {
+            let (frame, to) = match reply {
+                Reply::Challenge(to, data) => (Frame::PathChallenge(data), Some(to)),
+                Reply::Clock(c) => (Frame::ClockReply(ClockReply { replied: now, ..c }), self.path),
+                Reply::Probe(p) => (Frame::ProbeReply(p), self.path),
+                Reply::KeepAlive => (Frame::KeepAlive, self.path),
+                Reply::Goodbye => (Frame::Goodbye, self.path),
+            };
+            if let Some(to) = to {
+                self.send.seal(Class::Session, out, |out| write_frame(&frame, out));
+                self.last_sent = now;
+                return Some(to);
+            }
+        }
+        None
+    }
+
+    /// When `poll_transmit` (keep-alive) or [`Peer::is_gone`] is next due.
+    pub fn poll_timeout(&self) -> Micros {
+        let gone = self.last_heard + PRUNE_AFTER;
+        if self.path.is_some() { gone.min(self.last_sent + KEEP_ALIVE_EVERY) } else { gone }
+    }
+
+    fn consider(&mut self, now: Micros, from: SocketAddr, size: usize, challenge: impl FnOnce() -> [u8; 8]) {
+        let too_soon = self.last_challenge.is_some_and(|last| now.since(last) < CHALLENGE_EVERY);
+        if too_soon || size < CHALLENGE_LEN {
+            return;
+        }
+        let challenge = challenge();
+        self.last_challenge = Some(now);
+        self.candidate = Some(Candidate { address: from, challenge });
+        self.waiting.push_back(Reply::Challenge(from, challenge));
+    }
+
+    fn settle(&mut self, from: SocketAddr, data: [u8; 8]) -> Option<SocketAddr> {
+        let proven = self.candidate.as_ref().is_some_and(|c| c.address == from && c.challenge == data);
+        if !proven {
+            return None;
+        }
+        self.candidate = None;
+        self.path = Some(from);
+        self.path
+    }
+
+    fn answer(&mut self, from: SocketAddr, reply: Reply) {
+        if self.path == Some(from) && self.waiting.len() < MAX_WAITING {
+            self.waiting.push_back(reply);
+        }
+    }
+}
+
+/// Bytes of a datagram with a challenge alone.
+const CHALLENGE_LEN: usize = crate::datagram::DATAGRAM_OVERHEAD + crate::datagram::FRAME_HEADER_LEN + 8;
+
+/// Copies what others shall get of a musician's plain text (audio, clock reports, MIDI) into `out`, each audio
+/// frame and clock report marked as coming from `source`. Returns whether there was any audio.
+pub fn forwardable(plain: &[u8], source: SourceId, out: &mut Vec<u8>) -> bool {
+    let mut rest = plain;
+    let mut audio = false;
+    while let [kind, len_hi, len_lo, tail @ ..] = rest {
+        let len = usize::from(u16::from_be_bytes([*len_hi, *len_lo]));
+        let Some((body, after)) = tail.split_at_checked(len) else { break };
+        rest = after;
+        let marked = matches!(*kind, kind::AUDIO | kind::CLOCK_REPORT | kind::MIDI) && body.len() >= 2;
+        if marked {
+            out.extend_from_slice(&[*kind, *len_hi, *len_lo]);
+            out.extend_from_slice(&source.0.to_be_bytes());
+            out.extend_from_slice(&body[2..]);
+            audio |= *kind == kind::AUDIO;
+        }
+    }
+    audio
+}

@@ -1,0 +1,208 @@
+//! From `hello` and `seat` to a session or a refusal.
+
+use super::{Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, SlotRecord, slots};
+use crate::control::{
+    self, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text, tidy_name,
+};
+use crate::ids::{SessionId, SourceId};
+use crate::link::Role;
+use crate::seal::{Key, KeyId, Suite};
+use alloc::format;
+use alloc::string::String;
+
+impl Rooms {
+    pub(super) fn handle_hello(&mut self, connection: ConnectionId, hello: Hello) {
+        let Some(Connection::Greeted { nonce }) = self.connections.get(&connection) else {
+            return self.refuse(connection, Refusal::BadMessage);
+        };
+        if hello.version < control::VERSION {
+            return self.refuse(connection, Refusal::Version);
+        }
+        let verify = self.config.verify;
+        let signs = |pin| verify(&hello.musician, &signed_text(nonce, pin), &hello.signature);
+        if !self.config.pins.iter().any(signs) {
+            return self.refuse(connection, Refusal::BadSignature);
+        }
+        self.connections.insert(connection, Connection::Introduced { hello });
+    }
+
+    pub(super) fn handle_seat(&mut self, connection: ConnectionId, seat: Seat) {
+        match self.connections.remove(&connection) {
+            _ if self.going_down => self.refuse(connection, Refusal::ServerUnable),
+            Some(Connection::Introduced { hello }) => {
+                self.outputs.push_back(Output::LookUp(connection, seat.room.clone()));
+                self.connections.insert(connection, Connection::Waiting { hello, seat });
+            }
+            _ => self.refuse(connection, Refusal::BadMessage),
+        }
+    }
+
+    /// The answer to [`Output::LookUp`]. `taken_at` is what a new slot record gets.
+    pub fn handle_room(
+        &mut self,
+        connection: ConnectionId,
+        record: RoomRecord,
+        taken_at: u64,
+        entropy: &mut dyn Entropy,
+    ) {
+        let Some(Connection::Waiting { .. }) = self.connections.get(&connection) else { return };
+        let Some(Connection::Waiting { hello, seat }) = self.connections.remove(&connection) else { return };
+        if let Err(reason) = self.admit(connection, &hello, &seat, record, taken_at, entropy) {
+            self.refuse(connection, reason);
+        }
+    }
+
+    fn admit(
+        &mut self,
+        connection: ConnectionId,
+        hello: &Hello,
+        seat: &Seat,
+        record: RoomRecord,
+        taken_at: u64,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(), Refusal> {
+        let (secrets, slots) = match record {
+            RoomRecord::Found { secrets, slots } => (secrets, slots),
+            RoomRecord::Unknown => return Err(Refusal::UnknownRoom),
+            RoomRecord::Unavailable => return Err(Refusal::ServerUnable),
+        };
+        if let Some(session) = self.session_to_resume(hello, seat) {
+            self.resume(connection, session);
+            return Ok(());
+        }
+        let role = seat.secret.as_ref().and_then(|s| secrets.role_of(s)).ok_or(Refusal::WrongSecret)?;
+        if seat.role == SeatRole::Musician && role < Role::Musician {
+            return Err(Refusal::RoleNotAllowed);
+        }
+        if seat.role == SeatRole::None {
+            self.connections.insert(connection, Connection::Watching { room: seat.room.clone() });
+            self.send_roster(&seat.room);
+            return Ok(());
+        }
+        let suite = self.common_suite(hello).ok_or(Refusal::Version)?;
+        let instance = self.free_instance(hello, seat);
+        let source = self.free_slot(hello, seat, instance, &slots)?;
+        if seat.role == SeatRole::Musician {
+            let slot = SlotRecord { slot: source, musician: hello.musician, instance, taken_at };
+            self.outputs.push_back(Output::RememberSlot(seat.room.clone(), slot));
+        }
+        let member = Member {
+            room: seat.room.clone(),
+            musician: hello.musician,
+            instance,
+            name: numbered_name(&hello.name, instance),
+            role,
+            seat: seat.role,
+            source,
+            keys: fresh_keys(suite, entropy),
+            resume: Token(random(entropy)),
+            connection: Some(connection),
+        };
+        let session = self.fresh_session(entropy);
+        self.outputs.push_back(Output::Open(NewSession {
+            session,
+            room: member.room.clone(),
+            source,
+            sends: seat.role == SeatRole::Musician,
+            keys: member.keys.clone(),
+        }));
+        self.connections.insert(connection, Connection::Seated { session });
+        self.members.insert(session, member);
+        self.say_joined(connection, session, false);
+        self.send_roster(&seat.room);
+        Ok(())
+    }
+
+    /// The live session whose token this is. The token proves more than the room's secret does, which may have
+    /// been renewed since.
+    fn session_to_resume(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
+        let token = seat.resume.as_ref()?;
+        let matches = |m: &&Member| m.resume == *token && m.musician == hello.musician && m.room == seat.room;
+        self.members.iter().find(|(_, m)| matches(m)).map(|(id, _)| *id)
+    }
+
+    fn resume(&mut self, connection: ConnectionId, session: SessionId) {
+        let Some(member) = self.members.get_mut(&session) else { return };
+        let room = member.room.clone();
+        if let Some(old) = member.connection.replace(connection)
+            && self.connections.remove(&old).is_some()
+        {
+            self.outputs.push_back(Output::Close(old));
+        }
+        self.connections.insert(connection, Connection::Seated { session });
+        self.say_joined(connection, session, true);
+        self.send_roster(&room);
+    }
+
+    fn say_joined(&mut self, connection: ConnectionId, session: SessionId, resumed: bool) {
+        let Some(m) = self.members.get(&session) else { return };
+        let joined = Joined {
+            room: m.room.clone(),
+            role: m.role,
+            resumed,
+            session,
+            source: m.source,
+            name: m.name.clone(),
+            instance: m.instance,
+            keys: m.keys.clone(),
+            media: self.config.media.clone(),
+            resume: m.resume.clone(),
+        };
+        self.send(connection, ServerMessage::Joined(joined));
+    }
+
+    fn common_suite(&self, hello: &Hello) -> Option<Suite> {
+        hello.suites.iter().copied().find(|s| self.config.suites.contains(s))
+    }
+
+    fn free_instance(&self, hello: &Hello, seat: &Seat) -> u8 {
+        let taken = |i: u8| {
+            let same = |m: &Member| m.room == seat.room && m.musician == hello.musician && m.instance == i;
+            self.members.values().any(same)
+        };
+        let wish = seat.instance.filter(|i| !taken(*i));
+        wish.or_else(|| (0..=u8::MAX).find(|i| !taken(*i))).unwrap_or(u8::MAX)
+    }
+
+    /// Musicians have the slots from 1; listeners are numbered above them, so that they take no musician's place.
+    fn free_slot(&self, hello: &Hello, seat: &Seat, instance: u8, records: &[SlotRecord]) -> Result<SourceId, Refusal> {
+        let occupied = |slot| self.members.values().any(|m| m.room == seat.room && m.source == slot);
+        let max = self.config.max_musicians;
+        let slot = if seat.role == SeatRole::Musician {
+            slots::choose(&hello.musician, instance, records, max, occupied)
+        } else {
+            (max.saturating_add(1)..=max.saturating_mul(2)).map(SourceId).find(|s| !occupied(*s))
+        };
+        slot.ok_or(Refusal::RoomFull)
+    }
+
+    fn fresh_session(&mut self, entropy: &mut dyn Entropy) -> SessionId {
+        let thread = self.next_thread % self.config.media_threads.max(1);
+        self.next_thread = thread.wrapping_add(1);
+        let [a, b, c] = random(entropy);
+        let mut low = u32::from_be_bytes([0, a, b, c]);
+        // Ends: there are far fewer members than the 2^24 numbers of a thread.
+        loop {
+            let session = SessionId(u32::from(thread) << 24 | low);
+            if !self.members.contains_key(&session) {
+                return session;
+            }
+            low = (low + 1) & 0x00FF_FFFF;
+        }
+    }
+}
+
+fn numbered_name(name: &str, instance: u8) -> String {
+    let name = tidy_name(name);
+    if instance == 0 { name } else { format!("{name} {}", u16::from(instance) + 1) }
+}
+
+fn fresh_keys(suite: Suite, entropy: &mut dyn Entropy) -> SessionKeys {
+    SessionKeys { suite, id: KeyId(0), up: Key(random(entropy)), down: Key(random(entropy)) }
+}
+
+fn random<const N: usize>(entropy: &mut dyn Entropy) -> [u8; N] {
+    let mut bytes = [0; N];
+    entropy.fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,284 @@
+//! The server's rooms: who is let in, who sits where, who is told what.
+//!
+//! [`Rooms`] is driven by inputs (`handle_*`) and drained by [`Rooms::poll_output`] after each of them.
+//! Driver's contract: every [`Output`] is carried out in order; each [`Output::LookUp`] is answered by one
+//! [`Rooms::handle_room`]. Sessions end when the media side says that they are silent, said goodbye, or when
+//! their control connection said `bye`; losing a control connection alone ends nothing.
+
+mod admission;
+mod slots;
+
+pub use slots::SlotRecord;
+
+use crate::control::{
+    ClientMessage, Hello, MediaEndpoint, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys,
+    Token, Welcome,
+};
+use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
+use crate::link::{Pin, Role, Secret};
+use crate::seal::Suite;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A control connection, numbered by the driver; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+/// Where random bytes come from.
+pub trait Entropy {
+    /// Fills `out` with bytes that nobody can guess.
+    fn fill(&mut self, out: &mut [u8]);
+}
+
+/// Whether a signature (Ed25519) over a message is a musician's.
+pub type Verify = fn(&MusicianId, &[u8], &[u8; 64]) -> bool;
+
+/// What a server is, as far as its rooms must know.
+pub struct Config {
+    /// Pins of the keys that this server shows; a join signs one of them.
+    pub pins: Vec<Pin>,
+    /// Suites that it offers, best first.
+    pub suites: Vec<Suite>,
+    /// Where media goes.
+    pub media: Vec<MediaEndpoint>,
+    /// Media threads; sessions are dealt out to them in turn.
+    pub media_threads: u8,
+    /// Musicians that fit into one room. Listeners are counted apart, up to the same number.
+    pub max_musicians: u16,
+    /// Checks signatures.
+    pub verify: Verify,
+}
+
+/// A room's three secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Secrets {
+    /// For listeners.
+    pub listener: Secret,
+    /// For musicians.
+    pub musician: Secret,
+    /// For moderators.
+    pub moderator: Secret,
+}
+
+impl Secrets {
+    /// The role that `secret` opens.
+    pub fn role_of(&self, secret: &Secret) -> Option<Role> {
+        // All three are compared, whichever matches.
+        let roles =
+            [(Role::Moderator, &self.moderator), (Role::Musician, &self.musician), (Role::Listener, &self.listener)];
+        roles.iter().fold(None, |found, (role, s)| if s.matches(secret) { found.or(Some(*role)) } else { found })
+    }
+}
+
+/// What the store knows of a room.
+#[derive(Clone, Debug)]
+pub enum RoomRecord {
+    /// It exists.
+    Found {
+        /// Its secrets.
+        secrets: Secrets,
+        /// Who sat where.
+        slots: Vec<SlotRecord>,
+    },
+    /// It does not.
+    Unknown,
+    /// The store cannot tell.
+    Unavailable,
+}
+
+/// What the driver must do.
+#[derive(Debug)]
+pub enum Output {
+    /// Say this on a connection.
+    Send(ConnectionId, ServerMessage),
+    /// Close a connection, once what was said before has been sent.
+    Close(ConnectionId),
+    /// Read the room's record and pass it to [`Rooms::handle_room`].
+    LookUp(ConnectionId, RoomName),
+    /// The media side must accept and serve this session.
+    Open(NewSession),
+    /// The media side must forget this session.
+    End(SessionId),
+    /// Keep this for the next start.
+    RememberSlot(RoomName, SlotRecord),
+}
+
+/// A session for the media side.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its number.
+    pub session: SessionId,
+    /// Its room: it hears all others in there.
+    pub room: RoomName,
+    /// Under which number others hear it.
+    pub source: SourceId,
+    /// Whether what it sends is forwarded.
+    pub sends: bool,
+    /// Its keys.
+    pub keys: SessionKeys,
+}
+
+/// All rooms of a server.
+pub struct Rooms {
+    config: Config,
+    connections: BTreeMap<ConnectionId, Connection>,
+    members: BTreeMap<SessionId, Member>,
+    outputs: VecDeque<Output>,
+    next_thread: u8,
+    going_down: bool,
+}
+
+enum Connection {
+    Greeted { nonce: [u8; 32] },
+    Introduced { hello: Hello },
+    Waiting { hello: Hello, seat: Seat },
+    Seated { session: SessionId },
+    Watching { room: RoomName },
+}
+
+struct Member {
+    room: RoomName,
+    musician: MusicianId,
+    instance: u8,
+    name: String,
+    role: Role,
+    seat: SeatRole,
+    source: SourceId,
+    keys: SessionKeys,
+    resume: Token,
+    connection: Option<ConnectionId>,
+}
+
+impl Rooms {
+    /// No rooms yet.
+    pub fn new(config: Config) -> Rooms {
+        Rooms {
+            config,
+            connections: BTreeMap::new(),
+            members: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            next_thread: 0,
+            going_down: false,
+        }
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// How many musicians and listeners are seated in all rooms.
+    pub fn seated(&self) -> usize {
+        self.members.len()
+    }
+
+    /// A connection was made. `nonce` is fresh entropy.
+    pub fn handle_connected(&mut self, connection: ConnectionId, nonce: [u8; 32]) {
+        self.connections.insert(connection, Connection::Greeted { nonce });
+        self.send(connection, ServerMessage::Welcome(Welcome { version: crate::control::VERSION, nonce }));
+    }
+
+    /// A connection said something.
+    pub fn handle_message(&mut self, connection: ConnectionId, message: ClientMessage) {
+        match message {
+            ClientMessage::Ping { id } => self.send(connection, ServerMessage::Pong { id }),
+            ClientMessage::Hello(hello) => self.handle_hello(connection, hello),
+            ClientMessage::Seat(seat) => self.handle_seat(connection, seat),
+            ClientMessage::Bye => self.handle_bye(connection),
+            ClientMessage::Unknown => {}
+        }
+    }
+
+    /// A connection said what is no message.
+    pub fn handle_bad_message(&mut self, connection: ConnectionId) {
+        self.refuse(connection, Refusal::BadMessage);
+    }
+
+    /// A connection ended. Its session goes on as long as its media does.
+    pub fn handle_disconnected(&mut self, connection: ConnectionId) {
+        if let Some(Connection::Seated { session }) = self.connections.remove(&connection)
+            && let Some(member) = self.members.get_mut(&session)
+            && member.connection == Some(connection)
+        {
+            member.connection = None;
+        }
+    }
+
+    /// The media side says that a session said goodbye or has been silent for too long.
+    pub fn handle_session_over(&mut self, session: SessionId) {
+        self.end_session(session);
+    }
+
+    /// The server stops: everyone is told, nobody is let in any more.
+    pub fn handle_going_down(&mut self) {
+        self.going_down = true;
+        let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for connection in all {
+            self.send(connection, ServerMessage::GoingDown);
+            self.outputs.push_back(Output::Close(connection));
+        }
+    }
+
+    fn handle_bye(&mut self, connection: ConnectionId) {
+        match self.connections.remove(&connection) {
+            Some(Connection::Seated { session }) => self.end_session(session),
+            Some(_) => {}
+            None => return,
+        }
+        self.outputs.push_back(Output::Close(connection));
+    }
+
+    fn end_session(&mut self, session: SessionId) {
+        let Some(gone) = self.members.remove(&session) else { return };
+        self.outputs.push_back(Output::End(session));
+        if let Some(connection) = gone.connection
+            && self.connections.remove(&connection).is_some()
+        {
+            self.outputs.push_back(Output::Close(connection));
+        }
+        if gone.seat == SeatRole::Musician {
+            let left = ServerMessage::Left { source: gone.source, name: gone.name };
+            for connection in self.connections_in(&gone.room) {
+                self.send(connection, left.clone());
+            }
+            self.send_roster(&gone.room);
+        }
+    }
+
+    fn send_roster(&mut self, room: &RoomName) {
+        let mut musicians: Vec<RosterEntry> = self
+            .members
+            .values()
+            .filter(|m| m.room == *room && m.seat == SeatRole::Musician)
+            .map(|m| RosterEntry { source: m.source, name: m.name.clone(), musician: m.musician, instance: m.instance })
+            .collect();
+        musicians.sort_by_key(|m| m.source);
+        for connection in self.connections_in(room) {
+            self.send(connection, ServerMessage::Roster { musicians: musicians.clone() });
+        }
+    }
+
+    fn connections_in(&self, room: &RoomName) -> Vec<ConnectionId> {
+        let is_in = |c: &Connection| match c {
+            Connection::Seated { session } => self.members.get(session).is_some_and(|m| m.room == *room),
+            Connection::Watching { room: watched } => watched == room,
+            _ => false,
+        };
+        self.connections.iter().filter(|(_, c)| is_in(c)).map(|(id, _)| *id).collect()
+    }
+
+    fn refuse(&mut self, connection: ConnectionId, reason: Refusal) {
+        if let Some(Connection::Seated { session }) = self.connections.remove(&connection)
+            && let Some(member) = self.members.get_mut(&session)
+        {
+            member.connection = None;
+        }
+        self.send(connection, ServerMessage::Refused(Refused::new(reason)));
+        self.outputs.push_back(Output::Close(connection));
+    }
+
+    fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
+        self.outputs.push_back(Output::Send(connection, message));
+    }
+}
