@@ -1,0 +1,228 @@
+//! The media side of a session: seals, answers, asks, and notices silence.
+
+use super::clock::RoomClock;
+use super::probe::Prober;
+use crate::audio::AudioHeader;
+use crate::control::{Joined, Token};
+use crate::datagram::{Class, ClockReport, ClockRequest, Frame, write_audio, write_frame};
+use crate::ids::{FramePosition, SessionId, SourceId, StreamId};
+use crate::seal::{Lane, MakeSealer, ReceiveKey, SendLane};
+use crate::time::Micros;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+/// Clock exchanges: 8 a second. They also keep the path open.
+const CLOCK_EVERY: Micros = Micros::from_millis(125);
+const REPORT_EVERY: Micros = Micros::from_secs(1);
+/// Nothing heard since joining for this long: audio does not get through.
+const BLOCKED_AFTER: Micros = Micros::from_secs(3);
+/// Nothing heard for this long: the media path is interrupted.
+const INTERRUPTED_AFTER: Micros = Micros::from_millis(1000);
+/// The next media endpoint is tried after this long without an answer.
+const NEXT_ENDPOINT_AFTER: Micros = Micros::from_millis(1500);
+/// The audio clock's rate is told only once it has been watched for this long.
+const RATE_NEEDS: Micros = Micros::from_secs(10);
+
+/// How the media path does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Joined, nothing heard yet, but it is early.
+    Opening,
+    /// Heard lately.
+    Flowing,
+    /// Was heard, but not lately.
+    Interrupted,
+    /// Control works, and nothing was ever heard: UDP does not get through.
+    Blocked,
+}
+
+pub(super) struct Media {
+    session: SessionId,
+    resume: Token,
+    send: SendLane,
+    endpoints: usize,
+    endpoint: usize,
+    endpoint_since: Micros,
+    joined_at: Micros,
+    heard: Option<Micros>,
+    clock_at: Micros,
+    prober: Prober,
+    reports: Reports,
+    waiting: VecDeque<[u8; 8]>,
+    goodbye: bool,
+}
+
+/// Where the audio timeline stands.
+#[derive(Default)]
+struct Reports {
+    first: Option<Mark>,
+    latest: Option<Mark>,
+    sent_at: Option<Micros>,
+}
+
+#[derive(Clone, Copy)]
+struct Mark {
+    stream: StreamId,
+    position: FramePosition,
+    at: Micros,
+}
+
+impl Media {
+    pub(super) fn new(now: Micros, joined: &Joined, make_sealer: MakeSealer) -> (Media, ReceiveKey) {
+        let keys = &joined.keys;
+        let up = make_sealer(keys.suite, &keys.up);
+        let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.down), joined.session, keys.id);
+        let media = Media {
+            session: joined.session,
+            resume: joined.resume.clone(),
+            send: SendLane::new(up, joined.session, keys.id, Lane(0)),
+            endpoints: joined.media.len().max(1),
+            endpoint: 0,
+            endpoint_since: now,
+            joined_at: now,
+            heard: None,
+            clock_at: now,
+            prober: Prober::new(),
+            reports: Reports::default(),
+            waiting: VecDeque::new(),
+            goodbye: false,
+        };
+        (media, receive)
+    }
+
+    pub(super) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    pub(super) fn resume_token(&self) -> &Token {
+        &self.resume
+    }
+
+    pub(super) fn datagram_limit(&self) -> usize {
+        self.prober.limit()
+    }
+
+    pub(super) fn last_heard(&self) -> Micros {
+        self.heard.unwrap_or(self.joined_at)
+    }
+
+    pub(super) fn health(&self, now: Micros) -> Health {
+        match self.heard {
+            Some(at) if now.since(at) < INTERRUPTED_AFTER => Health::Flowing,
+            Some(_) => Health::Interrupted,
+            None if now.since(self.joined_at) < BLOCKED_AFTER => Health::Opening,
+            None => Health::Blocked,
+        }
+    }
+
+    pub(super) fn say_goodbye(&mut self) {
+        self.goodbye = true;
+    }
+
+    /// Control found the session alive: what counts as silence begins anew.
+    pub(super) fn handle_resumed(&mut self, now: Micros) {
+        match &mut self.heard {
+            Some(heard) => *heard = now,
+            // Never heard: `joined_at` stays, so that a blocked path is called so.
+            None => self.endpoint_since = now,
+        }
+    }
+
+    pub(super) fn handle_heard(&mut self, now: Micros) {
+        if self.heard.replace(now).is_none() {
+            self.prober.start(now);
+        }
+    }
+
+    pub(super) fn handle_frame(&mut self, now: Micros, frame: &Frame<'_>) {
+        match frame {
+            // Two are more than an honest server has on its way at a time.
+            Frame::PathChallenge(data) if self.waiting.len() < 2 => self.waiting.push_back(*data),
+            Frame::ProbeReply(probe) => self.prober.take_reply(now, probe),
+            _ => {}
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Micros) {
+        let silent = self.heard.is_none() && now.since(self.endpoint_since) >= NEXT_ENDPOINT_AFTER;
+        if silent && self.endpoints > 1 {
+            self.endpoint = (self.endpoint + 1) % self.endpoints;
+            self.endpoint_since = now;
+        }
+    }
+
+    pub(super) fn note_position(&mut self, stream: StreamId, position: FramePosition, at: Micros) {
+        let mark = Mark { stream, position, at };
+        if self.reports.first.is_none_or(|m| m.stream != stream) {
+            self.reports = Reports { first: Some(mark), ..Reports::default() };
+        }
+        self.reports.latest = Some(mark);
+    }
+
+    pub(super) fn seal_audio(&mut self, header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        self.send.seal(Class::Media, out, |out| write_audio(header, payload, out));
+        Some(self.endpoint)
+    }
+
+    pub(super) fn poll_timeout(&self) -> Micros {
+        if !self.waiting.is_empty() || self.goodbye {
+            return Micros::ZERO;
+        }
+        self.prober.due().map_or(self.clock_at, |at| at.min(self.clock_at))
+    }
+
+    pub(super) fn poll_transmit(&mut self, now: Micros, clock: &RoomClock, out: &mut Vec<u8>) -> Option<usize> {
+        let frame = self.next_frame(now, clock)?;
+        self.send.seal(Class::Session, out, |out| write_frame(&frame, out));
+        Some(self.endpoint)
+    }
+
+    fn next_frame(&mut self, now: Micros, clock: &RoomClock) -> Option<Frame<'static>> {
+        if let Some(data) = self.waiting.pop_front() {
+            return Some(Frame::PathResponse(data));
+        }
+        if core::mem::take(&mut self.goodbye) {
+            return Some(Frame::Goodbye);
+        }
+        if self.clock_at <= now {
+            self.clock_at = now + CLOCK_EVERY;
+            return Some(Frame::ClockRequest(ClockRequest { sent: now }));
+        }
+        if let Some(probe) = self.prober.poll(now) {
+            return Some(Frame::Probe(probe));
+        }
+        self.reports.poll(now, clock).map(Frame::ClockReport)
+    }
+}
+
+impl Reports {
+    /// A report, when one is due: at a stream's start and once a second.
+    fn poll(&mut self, now: Micros, clock: &RoomClock) -> Option<ClockReport> {
+        if self.sent_at.is_some_and(|at| now.since(at) < REPORT_EVERY) {
+            return None;
+        }
+        let (first, latest) = (self.first?, self.latest?);
+        let (room_time, epoch) = clock.room_time(latest.at)?;
+        self.sent_at = Some(now);
+        Some(ClockReport {
+            source: SourceId(0),
+            stream: latest.stream,
+            position: latest.position,
+            room_time,
+            epoch,
+            rate_ppb: rate_ppb(first, latest),
+            beat: None,
+        })
+    }
+}
+
+/// How much faster than this computer's clock the audio clock runs.
+fn rate_ppb(first: Mark, latest: Mark) -> i32 {
+    let span = latest.at.since(first.at);
+    if span < RATE_NEEDS {
+        return 0;
+    }
+    let played = latest.position.ahead_of(first.position) as f64 / f64::from(crate::audio::WIRE_RATE);
+    let seconds = span.0 as f64 / 1e6;
+    ((played / seconds - 1.0) * 1e9) as i32
+}
