@@ -1,0 +1,140 @@
+//! What both musicians said of themselves and of each other.
+
+use std::time::{Duration, Instant};
+
+use super::SETTLE;
+use super::hearing::{Hearing, Measurement};
+use super::part::Who;
+use super::status::{Musician, Status};
+
+#[derive(Default)]
+pub(super) struct Players {
+    you: Player,
+    demo: Player,
+    both_joined: Option<Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Player {
+    pub(super) status: Option<Status>,
+    other: Measurement,
+}
+
+impl Players {
+    pub(super) fn take(&mut self, who: Who, status: Status, now: Instant) {
+        let (player, other) = match who {
+            Who::You => (&mut self.you, DEMO_NAME),
+            Who::Demo => (&mut self.demo, YOUR_NAME),
+            Who::Server => return,
+        };
+        if let Some(joined) = self.both_joined
+            && now - joined >= SETTLE
+        {
+            let musician = if status.is_joined() { status.musician(other) } else { None };
+            player.other.take(now - joined, musician);
+        }
+        player.status = Some(status);
+        if self.both_joined.is_none() && self.you_hear().is_some() && self.demo_hears().is_some() {
+            self.both_joined = Some(now);
+        }
+    }
+
+    /// Since when both have been in the room and known of each other.
+    pub(super) fn both_joined(&self) -> Option<Instant> {
+        self.both_joined
+    }
+
+    pub(super) fn you(&self) -> Option<&Status> {
+        self.you.status.as_ref()
+    }
+
+    pub(super) fn demo(&self) -> Option<&Status> {
+        self.demo.status.as_ref()
+    }
+
+    /// The demo, as you hear it.
+    pub(super) fn you_hear(&self) -> Option<&Musician> {
+        self.you().filter(|status| status.is_joined())?.musician(DEMO_NAME)
+    }
+
+    /// You, as the demo hears you.
+    pub(super) fn demo_hears(&self) -> Option<&Musician> {
+        self.demo().filter(|status| status.is_joined())?.musician(YOUR_NAME)
+    }
+
+    /// What you heard of the demo, and the demo of you.
+    pub(super) fn measured(&self) -> Option<(Hearing, Hearing)> {
+        Some((self.you.other.hearing()?, self.demo.other.hearing()?))
+    }
+
+    pub(super) fn why_not_joined(&self, limit: Duration) -> String {
+        let state = |status: Option<&Status>| status.map_or("silent".to_owned(), |s| s.state.clone());
+        format!(
+            "after {} s the two are not in the room together: you are {}, the demo is {}.",
+            limit.as_secs(),
+            state(self.you()),
+            state(self.demo())
+        )
+    }
+}
+
+/// The names that the two join with.
+const YOUR_NAME: &str = "You";
+const DEMO_NAME: &str = "Demo";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hears(name: &str, packets: u64) -> Status {
+        let line = format!(
+            r#"{{"state":"joined","musicians":[{{"name":"{name}","packets":{packets},"lost":0,"late":0,
+            "concealed_frames":0,"dbfs":[-20.0,-20.0]}}]}}"#
+        );
+        serde_json::from_str(&line).expect("a status")
+    }
+
+    #[test]
+    fn three_seconds_after_both_joined_it_begins_to_count() {
+        let mut players = Players::default();
+        let start = Instant::now();
+        players.take(Who::You, hears("Demo", 10), start);
+        assert_eq!(players.both_joined(), None);
+        for second in 1..=8 {
+            let now = start + Duration::from_secs(second);
+            players.take(Who::Demo, hears("You", second * 100), now);
+            players.take(Who::You, hears("Demo", second * 375), now);
+        }
+        assert_eq!(players.both_joined(), Some(start + Duration::from_secs(1)));
+        let (you_hear, demo_hears) = players.measured().expect("measured");
+        assert_eq!((you_hear.seconds, you_hear.counts.packets), (4.0, 4 * 375));
+        assert_eq!((demo_hears.seconds, demo_hears.counts.packets), (4.0, 400));
+    }
+
+    #[test]
+    fn whoever_left_the_room_hears_nobody() {
+        let mut players = Players::default();
+        let start = Instant::now();
+        players.take(Who::You, hears("Demo", 10), start);
+        players.take(Who::Demo, hears("You", 10), start);
+        for second in 4..8 {
+            let now = start + Duration::from_secs(second);
+            let mut status = hears("Demo", second * 100);
+            if second == 7 {
+                "connecting".clone_into(&mut status.state);
+            }
+            players.take(Who::You, status, now);
+            players.take(Who::Demo, hears("You", second * 100), now);
+        }
+        let (you_hear, demo_hears) = players.measured().expect("measured");
+        assert!(!you_hear.is_there && demo_hears.is_there);
+    }
+
+    #[test]
+    fn the_state_of_both_is_told() {
+        let mut players = Players::default();
+        players.take(Who::You, hears("Nobody", 1), Instant::now());
+        let sentence = players.why_not_joined(Duration::from_secs(20));
+        assert!(sentence.contains("you are joined") && sentence.contains("the demo is silent"), "{sentence}");
+    }
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask …`: the commands of the RTJam workspace. Each does its own set-up.
+
+mod cli;
+mod command;
+mod jam;
+mod setup;
+mod soak;
+mod stop;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use cli::Action;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let action = match cli::parse(&arguments) {
+        Ok(action) => action,
+        Err(wrong) => {
+            eprintln!("xtask: {wrong}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(action) {
+        Ok(code) => code,
+        Err(sentence) => {
+            eprintln!("xtask: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(action: Action) -> Result<ExitCode, String> {
+    let stop = stop::Stop::register().map_err(|e| format!("cannot listen for signals: {e}"))?;
+    let workspace = workspace::Workspace::find();
+    match action {
+        Action::Print(text) => {
+            print!("{text}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Setup => setup::everything(&workspace, &stop).map(|()| ExitCode::SUCCESS),
+        Action::Jam(options) => jam::run(&workspace, &stop, &options),
+        Action::Test(names) => test::run(&workspace, &stop, &names),
+        Action::Soak(name) => soak::run(&workspace, &stop, &name),
+    }
+}

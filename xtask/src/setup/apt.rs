@@ -1,0 +1,115 @@
+//! Packages on Debian and its descendants.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::packages::{self, Package};
+use crate::command::{self, Ended};
+use crate::workspace::Workspace;
+
+/// Names what misses and the command that installs it, then runs that.
+pub(super) fn install_missing(workspace: &Workspace, lists: &[&[Package]]) -> Result<(), String> {
+    let missing = packages::missing(lists, is_installed, is_on_path);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let described: Vec<String> = missing.iter().map(|p| format!("{} ({})", p.name, p.what)).collect();
+    println!("set-up: this machine misses {}", described.join(", "));
+
+    let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
+    let by_hand = format!("sudo apt-get install {}", names.join(" "));
+    let Some(become_root) = become_root() else {
+        return Err(format!("only root can install packages, and there is no sudo. As root: {by_hand}"));
+    };
+    let install = [&["install", "-y", "--no-install-recommends", "--no-remove"], &names[..]].concat();
+    let apt = |arguments: &[&str]| {
+        let arguments = [APT_OPTIONS, arguments].concat();
+        let shown = [&become_root[..], &["apt-get"], &arguments[..]].concat();
+        println!("set-up: {}", shown.join(" "));
+        run_apt(workspace, &become_root, &arguments)
+    };
+
+    let mut updated = false;
+    if !has_lists(Path::new("/var/lib/apt/lists")) {
+        apt(&["update"])?;
+        updated = true;
+    }
+    let mut outcome = apt(&install)?;
+    if matches!(outcome, Ended::Badly(_)) && !updated {
+        println!("set-up: perhaps the package lists are old");
+        apt(&["update"])?;
+        outcome = apt(&install)?;
+    }
+    match outcome {
+        Ended::Well => Ok(()),
+        Ended::Badly(how) => Err(format!("apt-get failed ({how}). Install by hand, then start again: {by_hand}")),
+    }
+}
+
+/// Waits for another apt to finish instead of failing.
+const APT_OPTIONS: &[&str] = &["-q", "-o", "DPkg::Lock::Timeout=300"];
+
+fn run_apt(workspace: &Workspace, become_root: &[&str], arguments: &[&str]) -> Result<Ended, String> {
+    let mut words = become_root.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    let mut command = workspace.command(words.next().unwrap_or("env"));
+    command.args(words).args(arguments);
+    command::run_in_terminal(&mut command)
+}
+
+/// The words before a command that only root may run; `None` where nothing helps.
+fn become_root() -> Option<Vec<&'static str>> {
+    if is_root() {
+        return Some(Vec::new());
+    }
+    if !is_on_path("sudo") {
+        return None;
+    }
+    // Without a terminal nobody could type a password: sudo must fail then, not wait.
+    let has_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
+    Some(if has_terminal { vec!["sudo"] } else { vec!["sudo", "-n"] })
+}
+
+#[cfg(unix)]
+pub(crate) fn is_root() -> bool {
+    // SAFETY: a system call without arguments that cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_root() -> bool {
+    false
+}
+
+fn is_installed(package: &str) -> bool {
+    let mut query = Command::new("dpkg-query");
+    query.args(["-W", "-f=${db:Status-Status}", package]).stdin(Stdio::null());
+    command::output(&mut query).is_some_and(|status| status == "installed")
+}
+
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// A fresh container has none.
+fn has_lists(folder: &Path) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_lists_are_seen() {
+        let folder = std::env::temp_dir().join(format!("rtjam-xtask-lists-{}", std::process::id()));
+        assert!(!has_lists(&folder));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("lock"), "").expect("a file");
+        assert!(!has_lists(&folder));
+        std::fs::write(folder.join("deb_debian_dists_bookworm_main_binary-amd64_Packages.lz4"), "").expect("a file");
+        assert!(has_lists(&folder));
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+}

@@ -1,0 +1,39 @@
+//! Brings what a command needs onto this machine.
+
+mod apt;
+mod packages;
+mod system;
+mod tools;
+
+pub(crate) use apt::is_root;
+pub(crate) use packages::{BUILD, Package, TEST};
+pub(crate) use system::Family;
+pub(crate) use tools::{CARGO_DENY, CARGO_FUZZ, Tool};
+
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+
+/// All that any command of this workspace needs.
+pub(crate) fn everything(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    system_packages(workspace, &[BUILD, TEST])?;
+    for tool in [&CARGO_DENY, &CARGO_FUZZ] {
+        tools::install(workspace, stop, tool)?;
+    }
+    println!("set-up: done");
+    Ok(())
+}
+
+/// Installs the packages that miss, where this program knows how; elsewhere says what to install, and goes on.
+pub(crate) fn system_packages(workspace: &Workspace, lists: &[&[Package]]) -> Result<(), String> {
+    match Family::here() {
+        Family::Debian => apt::install_missing(workspace, lists),
+        other => {
+            println!("set-up: {}", system::advice(other));
+            Ok(())
+        }
+    }
+}
+
+pub(crate) fn tool(workspace: &Workspace, stop: &Stop, tool: &Tool) -> Result<(), String> {
+    tools::install(workspace, stop, tool)
+}

@@ -1,0 +1,72 @@
+//! The system packages that the workspace needs, by their Debian names.
+
+/// A package, and what else counts as having it.
+pub(crate) struct Package {
+    pub(crate) name: &'static str,
+    /// For people.
+    pub(crate) what: &'static str,
+    /// Any of these programs on the search path will do instead.
+    programs: &'static [&'static str],
+    /// Any of these packages will do instead.
+    others: &'static [&'static str],
+}
+
+/// What building needs.
+pub(crate) const BUILD: &[Package] = &[
+    Package { name: "build-essential", what: "a C compiler", programs: &["cc"], others: &[] },
+    Package { name: "pkg-config", what: "finds the audio libraries", programs: &["pkg-config"], others: &[] },
+    // The other JACK's files conflict with these, and serve as well.
+    Package { name: "libjack-jackd2-dev", what: "JACK", programs: &[], others: &["libjack-dev"] },
+    Package { name: "libasound2-dev", what: "ALSA", programs: &[], others: &[] },
+];
+
+/// What the tests need besides.
+pub(crate) const TEST: &[Package] = &[
+    Package { name: "g++", what: "the fuzzer's C++ compiler", programs: &["c++"], others: &[] },
+    Package { name: "jackd2", what: "a JACK server", programs: &["jackd"], others: &[] },
+    Package { name: "iproute2", what: "networks of the tests' own", programs: &[], others: &[] },
+    Package { name: "strace", what: "watches the audio thread's system calls", programs: &["strace"], others: &[] },
+    Package { name: "procps", what: "watches processes", programs: &[], others: &[] },
+    Package { name: "python3", what: "reads what the probes print", programs: &["python3"], others: &[] },
+];
+
+/// The packages of `lists` that are not there. `installed` answers for a package, `on_path` for a program.
+pub(crate) fn missing<'a>(
+    lists: &[&'a [Package]],
+    installed: impl Fn(&str) -> bool,
+    on_path: impl Fn(&str) -> bool,
+) -> Vec<&'a Package> {
+    let is_there = |package: &Package| {
+        package.programs.iter().any(|p| on_path(p))
+            || installed(package.name)
+            || package.others.iter().any(|p| installed(p))
+    };
+    lists.iter().flat_map(|list| list.iter()).filter(|package| !is_there(package)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(packages: &[&Package]) -> Vec<&'static str> {
+        packages.iter().map(|p| p.name).collect()
+    }
+
+    #[test]
+    fn on_a_bare_machine_all_miss() {
+        let all = missing(&[BUILD, TEST], |_| false, |_| false);
+        assert_eq!(all.len(), BUILD.len() + TEST.len());
+        assert_eq!(
+            names(&missing(&[BUILD], |_| false, |_| false)),
+            ["build-essential", "pkg-config", "libjack-jackd2-dev", "libasound2-dev"]
+        );
+    }
+
+    #[test]
+    fn what_will_do_instead_is_accepted() {
+        let by_program = missing(&[BUILD], |_| false, |program| program == "cc");
+        assert_eq!(names(&by_program), ["pkg-config", "libjack-jackd2-dev", "libasound2-dev"]);
+        let by_package = missing(&[BUILD], |name| name == "libjack-dev", |_| true);
+        assert_eq!(names(&by_package), ["libasound2-dev"]);
+    }
+}

@@ -1,0 +1,62 @@
+//! `cargo xtask soak NAME`: what takes too long for `cargo xtask test`.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use crate::command::{self, Ended};
+use crate::setup;
+use crate::stop::Stop;
+use crate::test::fuzz;
+use crate::workspace::Workspace;
+
+struct Soak {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Workspace, &Stop) -> Result<(), String>,
+}
+
+const SOAKS: &[Soak] = &[
+    Soak { name: "fuzz", what: "each fuzz target for 10 minutes", run: fuzz_long },
+    Soak {
+        name: "memory",
+        what: "10 minutes in a room: peak memory of server and musicians, and that it does not grow",
+        run: |workspace, stop| program(workspace, stop, "memory"),
+    },
+];
+
+pub(crate) fn is_known(name: &str) -> bool {
+    SOAKS.iter().any(|soak| soak.name == name)
+}
+
+pub(crate) fn list() -> String {
+    SOAKS.iter().fold(String::new(), |mut text, soak| {
+        let _ = writeln!(text, "  {:<8} {}", soak.name, soak.what);
+        text
+    })
+}
+
+pub(crate) fn run(workspace: &Workspace, stop: &Stop, name: &str) -> Result<ExitCode, String> {
+    let soak = SOAKS.iter().find(|soak| soak.name == name).ok_or("there is no such soak.")?;
+    setup::system_packages(workspace, &[setup::BUILD, setup::TEST])?;
+    let start = Instant::now();
+    (soak.run)(workspace, stop).map_err(|sentence| format!("soak {name}: {sentence}"))?;
+    println!("soak {name}: passed after {} s", start.elapsed().as_secs());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fuzz_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    setup::tool(workspace, stop, &setup::CARGO_FUZZ)?;
+    fuzz::run(workspace, stop, Duration::from_secs(600)).map(|_| ())
+}
+
+/// A soak that the tests' own program does.
+fn program(workspace: &Workspace, stop: &Stop, name: &str) -> Result<(), String> {
+    let programs = workspace.build_programs(stop)?;
+    let mut cargo = workspace.cargo(["run", "--release", "-p", "rtjam-tests", "--bin", "soak", "--", name]);
+    cargo.env("RTJAM_BIN", programs);
+    match command::run(&mut cargo, stop, Duration::from_secs(24 * 3600))? {
+        Ended::Well => Ok(()),
+        Ended::Badly(how) => Err(format!("{how}.")),
+    }
+}

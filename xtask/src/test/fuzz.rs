@@ -1,0 +1,48 @@
+//! Fuzz targets: every file of `fuzz/fuzz_targets`.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::command::{self, Ended};
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+
+/// Runs each target for `time`, and says how many there were. A crash leaves its input in `fuzz/artifacts`.
+pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<usize, String> {
+    let targets = targets(workspace)?;
+    // Without a sanitizer the stable compiler does: the code under test is safe Rust.
+    let mut build = workspace.cargo(["fuzz", "build", "--sanitizer", "none"]);
+    if let Ended::Badly(how) = command::run(&mut build, stop, Duration::from_secs(20 * 60))? {
+        return Err(format!("the targets did not build ({how})."));
+    }
+    for target in &targets {
+        println!("fuzz: {target}, {} s", time.as_secs());
+        let corpus = workspace.path("fuzz/corpus").join(target);
+        fs::create_dir_all(&corpus).map_err(|e| format!("cannot make {}: {e}", corpus.display()))?;
+        let mut fuzz = workspace.cargo(["fuzz", "run", "--sanitizer", "none", target]);
+        fuzz.arg(corpus);
+        let seeds = workspace.path("fuzz/seeds").join(target);
+        if seeds.is_dir() {
+            fuzz.arg(seeds);
+        }
+        fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
+        fuzz.args(["-timeout=5", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
+        if let Ended::Badly(how) = command::run(&mut fuzz, stop, time + Duration::from_secs(300))? {
+            return Err(format!("{target} found something ({how}); its input is in fuzz/artifacts/{target}."));
+        }
+    }
+    Ok(targets.len())
+}
+
+fn targets(workspace: &Workspace) -> Result<Vec<String>, String> {
+    let folder = workspace.path("fuzz/fuzz_targets");
+    let entries = fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
+    let mut names: Vec<String> = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    if names.is_empty() { Err(format!("{} has no targets.", folder.display())) } else { Ok(names) }
+}

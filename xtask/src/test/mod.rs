@@ -1,0 +1,84 @@
+//! `cargo xtask test [STEP…]`: everything that must hold.
+
+mod count;
+pub(crate) mod fuzz;
+mod report;
+mod steps;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::setup::{self, Family};
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+use report::{Outcome, Row};
+use steps::{STEPS, Step};
+
+pub(crate) use steps::{is_step, list};
+
+/// Runs the named steps, or all of them, in the order of the table.
+pub(crate) fn run(workspace: &Workspace, stop: &Stop, names: &[String]) -> Result<ExitCode, String> {
+    let chosen: Vec<&Step> =
+        STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)).collect();
+    let mut rows = Vec::new();
+
+    let (set_up, row) = timed("set-up", || set_up(workspace, stop, &chosen));
+    rows.push(row);
+    if set_up {
+        for step in chosen {
+            heading(&format!("{}: {}", step.name, step.what));
+            let (_, row) = timed(step.name, || one(workspace, stop, step));
+            rows.push(row);
+            if stop.asked() {
+                break;
+            }
+        }
+    }
+    println!();
+    print!("{}", report::closing(&rows));
+    Ok(if report::all_well(&rows) && !stop.asked() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Where nothing may be skipped: in CI, as root, on a system that all of it was made for.
+pub(crate) fn is_strict() -> bool {
+    let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
+    in_ci && Family::here() == Family::Debian && setup::is_root()
+}
+
+fn one(workspace: &Workspace, stop: &Stop, step: &Step) -> Outcome {
+    if let Some(reason) = (step.cannot_run)() {
+        return if is_strict() {
+            Outcome::Failed(format!("skipped: {reason}"), None)
+        } else {
+            Outcome::Skipped(reason)
+        };
+    }
+    (step.run)(workspace, stop)
+}
+
+fn set_up(workspace: &Workspace, stop: &Stop, steps: &[&Step]) -> Outcome {
+    let mut lists = Vec::new();
+    if steps.iter().any(|step| step.needs_build_packages) {
+        lists.push(setup::BUILD);
+    }
+    if steps.iter().any(|step| step.needs_test_packages) {
+        lists.push(setup::TEST);
+    }
+    let tools = steps.iter().filter(|step| (step.cannot_run)().is_none()).filter_map(|step| step.tool);
+    let outcome = setup::system_packages(workspace, &lists)
+        .and_then(|()| tools.into_iter().try_for_each(|tool| setup::tool(workspace, stop, tool)));
+    Outcome::from(outcome)
+}
+
+/// Prints how it ended, and how long it took.
+fn timed(name: &'static str, work: impl FnOnce() -> Outcome) -> (bool, Row) {
+    let start = Instant::now();
+    let outcome = work();
+    let row = Row { name, outcome, took: start.elapsed() };
+    println!("{}", report::line(&row));
+    (!matches!(row.outcome, Outcome::Failed(..)), row)
+}
+
+fn heading(text: &str) {
+    println!("\n=== {text}");
+}

@@ -1,0 +1,171 @@
+//! The steps of `cargo xtask test`, in their order: what tells soonest comes first.
+
+use std::fmt::Write as _;
+use std::process::Command;
+use std::time::Duration;
+
+use super::count::Tests;
+use super::fuzz;
+use super::report::Outcome;
+use crate::command::{self, Ended};
+use crate::setup::{CARGO_DENY, CARGO_FUZZ, Tool};
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) needs_build_packages: bool,
+    pub(super) needs_test_packages: bool,
+    pub(super) tool: Option<&'static Tool>,
+    /// Why it cannot run on this system, if it cannot.
+    pub(super) cannot_run: fn() -> Option<String>,
+    pub(super) run: fn(&Workspace, &Stop) -> Outcome,
+}
+
+/// Without needs.
+const PLAIN: Step = Step {
+    name: "",
+    what: "",
+    needs_build_packages: false,
+    needs_test_packages: false,
+    tool: None,
+    cannot_run: || None,
+    run: |_, _| Outcome::Passed(None),
+};
+const BUILDS: Step = Step { needs_build_packages: true, ..PLAIN };
+
+pub(super) const STEPS: &[Step] = &[
+    Step { name: "fmt", what: "the code is formatted", run: fmt, ..PLAIN },
+    Step {
+        name: "deny",
+        what: "licences, sources and duplicates of dependencies",
+        tool: Some(&CARGO_DENY),
+        run: |w, s| plain(&mut w.cargo(["deny", "check", "bans", "licenses", "sources"]), s),
+        ..PLAIN
+    },
+    Step {
+        name: "clippy",
+        what: "no lint speaks up",
+        run: |w, s| plain(&mut w.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), s),
+        ..BUILDS
+    },
+    Step {
+        name: "doc",
+        what: "the documentation builds without a warning",
+        run: |w, s| plain(w.cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"), s),
+        ..BUILDS
+    },
+    Step {
+        name: "no-std",
+        what: "the protocol builds where there is no standard library",
+        run: |w, s| plain(&mut w.cargo(["build", "--manifest-path", "protocol/no-std/Cargo.toml"]), s),
+        ..PLAIN
+    },
+    Step { name: "unit", what: "the tests of every crate", run: unit, ..BUILDS },
+    Step { name: "release", what: "the programs build as `cargo xtask jam` builds them", run: release, ..BUILDS },
+    Step {
+        name: "e2e",
+        what: "the programs, end to end",
+        needs_test_packages: true,
+        cannot_run: || only_on_linux("the end-to-end tests need Linux"),
+        run: end_to_end,
+        ..BUILDS
+    },
+    Step {
+        name: "fuzz",
+        what: "each fuzz target for 30 s",
+        needs_test_packages: true,
+        tool: Some(&CARGO_FUZZ),
+        cannot_run: || cfg!(windows).then(|| "the fuzzer does not run on Windows".to_owned()),
+        run: |w, s| Outcome::from(fuzz::run(w, s, Duration::from_secs(30)).map(|_| ())),
+        ..BUILDS
+    },
+    Step { name: "jam", what: "`cargo xtask jam --seconds 15`", run: jam, ..BUILDS },
+];
+
+pub(crate) fn is_step(name: &str) -> bool {
+    STEPS.iter().any(|step| step.name == name)
+}
+
+pub(crate) fn list() -> String {
+    STEPS.iter().fold(String::new(), |mut text, step| {
+        let _ = writeln!(text, "  {:<8} {}", step.name, step.what);
+        text
+    })
+}
+
+/// More than any step should take on two cores from nothing.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+fn plain(command: &mut Command, stop: &Stop) -> Outcome {
+    Outcome::from(command::run(command, stop, LIMIT).and_then(|ended| match ended {
+        Ended::Well => Ok(()),
+        Ended::Badly(how) => Err(format!("{how}.")),
+    }))
+}
+
+fn fmt(workspace: &Workspace, stop: &Stop) -> Outcome {
+    // The packages that are no members of the workspace are formatted on their own.
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "protocol/no-std/Cargo.toml"] {
+        let mut cargo = workspace.cargo(["fmt", "--check", "--manifest-path", manifest]);
+        if manifest == "Cargo.toml" {
+            cargo.arg("--all");
+        }
+        let outcome = plain(&mut cargo, stop);
+        if matches!(outcome, Outcome::Failed(..)) {
+            return outcome;
+        }
+    }
+    Outcome::Passed(None)
+}
+
+fn unit(workspace: &Workspace, stop: &Stop) -> Outcome {
+    tests(&mut workspace.cargo(["test", "--workspace", "--exclude", "rtjam-tests", "--no-fail-fast"]), stop)
+}
+
+fn release(workspace: &Workspace, stop: &Stop) -> Outcome {
+    Outcome::from(workspace.build_programs(stop).map(|_| ()))
+}
+
+/// The tests themselves are built as the unit tests are; the programs that they run are the release's.
+fn end_to_end(workspace: &Workspace, stop: &Stop) -> Outcome {
+    let programs = match workspace.build_programs(stop) {
+        Ok(programs) => programs,
+        Err(sentence) => return Outcome::Failed(sentence, None),
+    };
+    let mut cargo = workspace.cargo(["test", "-p", "rtjam-tests", "--no-fail-fast", "--", "--test-threads=1"]);
+    cargo.env("RTJAM_BIN", programs);
+    if super::is_strict() {
+        cargo.env("RTJAM_NO_SKIP", "1");
+    }
+    tests(&mut cargo, stop)
+}
+
+fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {
+    let this = match std::env::current_exe() {
+        Ok(this) => this,
+        Err(e) => return Outcome::Failed(format!("cannot find this program: {e}."), None),
+    };
+    let mut jam = workspace.command(&this.to_string_lossy());
+    plain(jam.args(["jam", "--seconds", "15", "--scratch"]), stop)
+}
+
+/// Runs `cargo test`, shows what it prints, and counts.
+fn tests(cargo: &mut Command, stop: &Stop) -> Outcome {
+    let mut tests = Tests::default();
+    let ended = command::run_reading(cargo, stop, LIMIT, |line| {
+        println!("{line}");
+        tests.read(line);
+    });
+    match ended {
+        Ok(Ended::Well) if tests.passed == 0 => Outcome::Failed("not one test ran.".to_owned(), Some(tests)),
+        Ok(Ended::Well) => Outcome::Passed(Some(tests)),
+        Ok(Ended::Badly(how)) => Outcome::Failed(format!("{how}."), Some(tests)),
+        Err(sentence) => Outcome::Failed(sentence, Some(tests)),
+    }
+}
+
+fn only_on_linux(reason: &str) -> Option<String> {
+    (!cfg!(target_os = "linux")).then(|| reason.to_owned())
+}
