@@ -94,7 +94,7 @@ mod tests {
     fn the_last_line_counts_tests_and_steps() {
         let rows = [
             row("fmt", Outcome::Passed(None), 1),
-            row("unit", Outcome::Passed(Some(Tests { passed: 40, failed: 0, ignored: 0 })), 100),
+            row("unit", Outcome::Passed(Some(Tests { passed: 40, ..Tests::default() })), 100),
             row("fuzz", Outcome::Skipped("no fuzzer here".to_owned()), 0),
         ];
         assert!(all_well(&rows));
@@ -109,7 +109,7 @@ mod tests {
             row("clippy", Outcome::Failed("exit code 101.".to_owned(), None), 9),
             row(
                 "unit",
-                Outcome::Failed("exit code 101.".to_owned(), Some(Tests { passed: 3, failed: 2, ignored: 0 })),
+                Outcome::Failed("exit code 101.".to_owned(), Some(Tests { passed: 3, failed: 2, ..Tests::default() })),
                 9,
             ),
             row("e2e", Outcome::Failed("exit code 101.".to_owned(), Some(Tests::default())), 9),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
-use super::count::Tests;
+use super::count::Transcript;
 use super::fuzz;
 use super::report::Outcome;
 use crate::command::{self, Ended};
@@ -121,7 +121,8 @@ fn fmt(workspace: &Workspace, stop: &Stop) -> Outcome {
 }
 
 fn unit(workspace: &Workspace, stop: &Stop) -> Outcome {
-    tests(&mut workspace.cargo(["test", "--workspace", "--exclude", "rtjam-tests", "--no-fail-fast"]), stop)
+    let arguments = ["test", "--workspace", "--exclude", "rtjam-tests", "--no-fail-fast", "--", "--show-output"];
+    tests(&mut workspace.cargo(arguments), stop)
 }
 
 fn release(workspace: &Workspace, stop: &Stop) -> Outcome {
@@ -134,10 +135,12 @@ fn end_to_end(workspace: &Workspace, stop: &Stop) -> Outcome {
         Ok(programs) => programs,
         Err(sentence) => return Outcome::Failed(sentence, None),
     };
-    let mut cargo = workspace.cargo(["test", "-p", "rtjam-tests", "--no-fail-fast", "--", "--test-threads=1"]);
+    let mut cargo = workspace.cargo(["test", "-p", "rtjam-tests", "--no-fail-fast", "--"]);
+    // One at a time: they measure, and what they measure would suffer from company.
+    cargo.args(["--test-threads=1", "--show-output"]);
     cargo.env("RTJAM_BIN", programs);
     if super::is_strict() {
-        cargo.env("RTJAM_NO_SKIP", "1");
+        cargo.env("RTJAM_SKIP_NOTHING", "1");
     }
     tests(&mut cargo, stop)
 }
@@ -153,11 +156,13 @@ fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {
 
 /// Runs `cargo test`, shows what it prints, and counts.
 fn tests(cargo: &mut Command, stop: &Stop) -> Outcome {
-    let mut tests = Tests::default();
+    let mut transcript = Transcript::default();
     let ended = command::run_reading(cargo, stop, LIMIT, |line| {
-        println!("{line}");
-        tests.read(line);
+        if let Some(line) = transcript.read(line) {
+            println!("{line}");
+        }
     });
+    let tests = transcript.tests;
     match ended {
         Ok(Ended::Well) if tests.passed == 0 => Outcome::Failed("not one test ran.".to_owned(), Some(tests)),
         Ok(Ended::Well) => Outcome::Passed(Some(tests)),
