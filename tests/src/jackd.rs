@@ -1,0 +1,71 @@
+//! A JACK server with the dummy driver.
+
+use crate::child::Child;
+use crate::{skip, wait};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// A running jackd of its own name.
+pub struct Jackd {
+    /// `JACK_DEFAULT_SERVER` for its clients.
+    pub name: String,
+    child: Child,
+}
+
+impl Jackd {
+    /// Starts one; `None` (said on stderr) where jackd is not installed.
+    ///
+    /// # Panics
+    /// When it is installed and does not start, or where nothing may be skipped.
+    pub fn start(rate: u32, period: u32) -> Option<Jackd> {
+        if !skip::has_program("jackd") {
+            skip::skipped("jackd is not installed (package jackd2)");
+            return None;
+        }
+        // Now and then a server that starts while another one ends does not come up.
+        (0..3).find_map(|_| try_start(rate, period)).or_else(|| panic!("jackd does not start"))
+    }
+
+    /// Ends it as a crash would; clients see it vanish.
+    pub fn kill(&mut self) {
+        self.child.kill();
+    }
+
+    /// Starts a server of the same name again.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn start_again(&mut self, rate: u32, period: u32) {
+        let name = self.name.clone();
+        self.child = (0..3).find_map(|_| launch(&name, rate, period)).expect("jackd starts again");
+    }
+}
+
+fn try_start(rate: u32, period: u32) -> Option<Jackd> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let child = launch(&name, rate, period)?;
+    Some(Jackd { name, child })
+}
+
+fn launch(name: &str, rate: u32, period: u32) -> Option<Child> {
+    let mut command = Command::new("jackd");
+    command.args(["-n", name, "-R", "-P", "60", "-d", "dummy"]);
+    command.args(["-r", &rate.to_string(), "-p", &period.to_string()]);
+    let mut child = Child::start(&mut command, None);
+    let up = wait::within(Duration::from_secs(5), || {
+        if child.exit_code().is_some() { Some(false) } else { answers(name).then_some(true) }
+    });
+    (up == Some(true)).then_some(child)
+}
+
+/// Asks by a client of its own process, so that a server that is not there leaves no trace in this one.
+fn answers(name: &str) -> bool {
+    let mut command = Command::new("jack_wait");
+    command.args(["-s", name, "-c"]).env("JACK_NO_START_SERVER", "1").env("JACK_DEFAULT_SERVER", name);
+    command.output().is_ok_and(|o| {
+        String::from_utf8_lossy(&o.stdout).contains("running")
+            && !String::from_utf8_lossy(&o.stdout).contains("not running")
+    })
+}

@@ -1,0 +1,35 @@
+//! The harness of the end-to-end tests: real programs, real jackd, real sockets.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`programs`] | where the programs under test are |
+//! | [`child`] | a program that runs: its lines, its end |
+//! | [`room`], [`musician`] | `rtjam-server` and `rtjam --headless` as a test sees them |
+//! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
+//! | [`relay`] | a network between a musician and a server that can be made bad |
+//! | [`garbage`] | datagrams that nobody should send |
+//! | [`namespace`] | network namespaces |
+//! | [`process`] | what the system knows of a program: memory, threads, descriptors |
+//! | [`soak`] | long runs; their short forms are tests |
+//! | [`sound`] | what was played against what arrived |
+//! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
+//!
+//! Tests wait for conditions with deadlines, never for time to pass.
+
+#![allow(clippy::expect_used, reason = "a harness ends a test by a panic that says what is missing")]
+
+pub mod child;
+pub mod garbage;
+pub mod jackd;
+pub mod musician;
+pub mod namespace;
+pub mod probe;
+pub mod process;
+pub mod programs;
+pub mod relay;
+pub mod room;
+pub mod scratch;
+pub mod skip;
+pub mod soak;
+pub mod sound;
+pub mod wait;

@@ -1,0 +1,109 @@
+//! `rtjam --headless` as a test sees it.
+
+use crate::child::Child;
+use crate::programs;
+use crate::scratch::Scratch;
+use serde_json::Value;
+use std::process::Command;
+use std::time::Duration;
+
+/// A musician is in the room within this time.
+pub const JOIN: Duration = Duration::from_secs(10);
+
+/// A running `rtjam` with its own config folder and `--status-json`.
+pub struct Musician {
+    /// The program.
+    pub child: Child,
+    config: Option<Scratch>,
+}
+
+/// How to start one.
+pub struct Options<'a> {
+    /// `--name`.
+    pub name: &'a str,
+    /// The link, given on standard input.
+    pub link: &'a str,
+    /// Further arguments, the backend among them.
+    pub arguments: &'a [&'a str],
+    /// `JACK_DEFAULT_SERVER`.
+    pub jack: Option<&'a str>,
+    /// What runs it, `ip netns exec NAME` say.
+    pub prefix: &'a [&'a str],
+}
+
+impl<'a> Options<'a> {
+    /// On the dummy clock, in silence.
+    pub fn dummy(name: &'a str, link: &'a str) -> Options<'a> {
+        Options { name, link, arguments: &["--backend", "dummy", "--source", "device"], jack: None, prefix: &[] }
+    }
+}
+
+impl Musician {
+    /// Starts one with a fresh identity.
+    pub fn start(options: &Options<'_>) -> Musician {
+        let config = Scratch::new(options.name);
+        let child = launch(options, &config);
+        Musician { child, config: Some(config) }
+    }
+
+    /// Ends it by SIGTERM and starts it again with the same identity and settings.
+    pub fn restart(mut self, options: &Options<'_>) -> Musician {
+        self.child.signal(libc::SIGTERM);
+        self.child.wait_exit(Duration::from_secs(2));
+        let config = self.config.take().expect("it has a config folder");
+        let child = launch(options, &config);
+        Musician { child, config: Some(config) }
+    }
+
+    /// The newest status.
+    pub fn status(&self) -> Option<Value> {
+        self.child.out().newest(|line| serde_json::from_str(line).ok())
+    }
+
+    /// Waits for a status that `pick` takes.
+    pub fn wait<T>(&mut self, what: &str, limit: Duration, pick: impl Fn(&Value) -> Option<T>) -> T {
+        self.child.wait_out(what, limit, |line| pick(&serde_json::from_str(line).ok()?))
+    }
+
+    /// Waits for a status, written after this call, that `pick` takes.
+    pub fn wait_new<T>(&mut self, what: &str, limit: Duration, pick: impl Fn(&Value) -> Option<T>) -> T {
+        let lines = self.child.out().clone();
+        let before = lines.count();
+        let look = || lines.all().iter().skip(before).find_map(|line| pick(&serde_json::from_str(line).ok()?));
+        match crate::wait::within(limit, look) {
+            Some(found) => found,
+            None => panic!("no {what} within {limit:?}\n{}", self.child.transcript()),
+        }
+    }
+
+    /// Waits until it is in the room.
+    pub fn wait_joined(&mut self) {
+        self.wait("status joined", JOIN, |s| (s["state"] == "joined").then_some(()));
+    }
+
+    /// Waits until it hears the musician `name`; gives that musician's part of the status.
+    pub fn wait_hears(&mut self, name: &str) -> Value {
+        self.wait(&format!("sound of {name}"), JOIN, |s| {
+            let heard = s["musicians"].as_array()?.iter().find(|m| m["name"] == name)?;
+            (heard["packets"].as_u64()? > 0).then(|| heard.clone())
+        })
+    }
+}
+
+fn launch(options: &Options<'_>, config: &Scratch) -> Child {
+    let program = programs::rtjam();
+    let mut command = match options.prefix.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(&program);
+            command
+        }
+        None => Command::new(&program),
+    };
+    command.args(["--headless", "--status-json", "--join", "-", "--name", options.name]).args(options.arguments);
+    command.env("HOME", config.path()).env("XDG_CONFIG_HOME", config.path());
+    if let Some(server) = options.jack {
+        command.env("JACK_DEFAULT_SERVER", server);
+    }
+    Child::start(&mut command, Some(&format!("{}\n", options.link)))
+}

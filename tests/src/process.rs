@@ -1,0 +1,30 @@
+//! What the system knows of a running program (Linux: `/proc`).
+
+use std::fs;
+
+/// Memory and what else can leak.
+#[derive(Clone, Copy, Debug)]
+pub struct Figures {
+    /// Resident memory now, KiB.
+    pub rss_kib: u64,
+    /// Its peak, KiB.
+    pub peak_kib: u64,
+    /// Threads.
+    pub threads: u64,
+    /// Open descriptors.
+    pub descriptors: usize,
+}
+
+/// Reads the figures of a process.
+///
+/// # Panics
+/// When it does not run, or on a system without `/proc`.
+pub fn figures(pid: u32) -> Figures {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs, on Linux");
+    let number = |key: &str| {
+        let line = status.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
+    };
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+    Figures { rss_kib: number("VmRSS:"), peak_kib: number("VmHWM:"), threads: number("Threads:"), descriptors }
+}

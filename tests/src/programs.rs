@@ -1,0 +1,32 @@
+//! Where the programs under test are: `$RTJAM_BIN`, else beside the tests in cargo's target folder (release
+//! first, then the tests' own profile).
+
+use std::path::{Path, PathBuf};
+
+/// Path of `rtjam`.
+pub fn rtjam() -> PathBuf {
+    find("rtjam")
+}
+
+/// Path of `rtjam-server`.
+pub fn server() -> PathBuf {
+    find("rtjam-server")
+}
+
+fn find(name: &str) -> PathBuf {
+    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    let folders = folders();
+    let found = folders.iter().map(|dir| dir.join(&file)).find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("no {file} in {folders:?}; build it: cargo build --release --workspace --bins"))
+}
+
+fn folders() -> Vec<PathBuf> {
+    if let Some(dir) = std::env::var_os("RTJAM_BIN") {
+        return vec![dir.into()];
+    }
+    // A test lies in target/PROFILE/deps, a program of this package in target/PROFILE.
+    let own = std::env::current_exe().expect("the test's own path is known");
+    let profile = own.ancestors().skip(1).find(|dir| !dir.ends_with("deps")).map(Path::to_path_buf);
+    let target = profile.as_deref().and_then(Path::parent).map(|dir| dir.join("release"));
+    target.into_iter().chain(profile).collect()
+}

@@ -1,0 +1,207 @@
+//! A network between musicians and a server: same port number, another loopback address, and as bad as a test asks.
+//!
+//! TCP is piped; every musician's UDP goes to the server from a socket of its own, as behind a NAT.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// The address that musicians join at.
+pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// How often a thread looks whether the relay has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A running relay.
+pub struct Relay {
+    shared: Arc<Shared>,
+    port: u16,
+}
+
+struct Shared {
+    server: SocketAddr,
+    entry: UdpSocket,
+    tcp_passes: AtomicBool,
+    udp_passes: AtomicBool,
+    /// UDP payloads larger than this are lost.
+    largest: AtomicUsize,
+    ended: AtomicBool,
+    exits: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
+    /// What musicians sent, newest last.
+    heard: Mutex<Vec<Vec<u8>>>,
+}
+
+/// Datagrams kept for [`Relay::captured`].
+const KEPT: usize = 5000;
+
+impl Relay {
+    /// Starts one before the server on 127.0.0.1:`port`.
+    ///
+    /// # Panics
+    /// When its port is taken.
+    pub fn before(port: u16) -> Relay {
+        let listener = TcpListener::bind((ADDRESS, port)).expect("the relay's TCP port is free");
+        let entry = UdpSocket::bind((ADDRESS, port)).expect("the relay's UDP port is free");
+        entry.set_read_timeout(Some(LOOK_EVERY)).expect("a timeout can be set");
+        let shared = Arc::new(Shared {
+            server: SocketAddr::from(([127, 0, 0, 1], port)),
+            entry,
+            tcp_passes: AtomicBool::new(true),
+            udp_passes: AtomicBool::new(true),
+            largest: AtomicUsize::new(usize::MAX),
+            ended: AtomicBool::new(false),
+            exits: Mutex::default(),
+            heard: Mutex::default(),
+        });
+        let (tcp, udp) = (shared.clone(), shared.clone());
+        thread::spawn(move || pipe_connections(&tcp, &listener));
+        thread::spawn(move || carry_up(&udp));
+        Relay { shared, port }
+    }
+
+    /// `link`, by way of this relay.
+    pub fn link(&self, link: &str) -> String {
+        let direct = format!("127.0.0.1:{}", self.port);
+        assert!(link.contains(&direct), "{link} does not lead to {direct}");
+        link.replace(&direct, &format!("{ADDRESS}:{}", self.port))
+    }
+
+    /// Lets TCP pass, or neither accept nor carry any.
+    pub fn tcp(&self, passes: bool) {
+        self.shared.tcp_passes.store(passes, Ordering::SeqCst);
+    }
+
+    /// Lets UDP pass, or loses all of it.
+    pub fn udp(&self, passes: bool) {
+        self.shared.udp_passes.store(passes, Ordering::SeqCst);
+    }
+
+    /// Loses UDP payloads larger than `bytes`.
+    pub fn largest(&self, bytes: usize) {
+        self.shared.largest.store(bytes, Ordering::SeqCst);
+    }
+
+    /// From now on every musician's UDP comes from another port, as when a NAT forgets its table.
+    pub fn rebind(&self) {
+        self.shared.exits.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Where musicians send from, as the relay sees them.
+    pub fn musicians(&self) -> Vec<SocketAddr> {
+        self.shared.exits.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// The last datagrams that musicians sent, oldest first.
+    pub fn captured(&self) -> Vec<Vec<u8>> {
+        self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        // Wakes the listener so that it sees the end.
+        let _ = TcpStream::connect((ADDRESS, self.port));
+    }
+}
+
+impl Shared {
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    fn carries(&self, size: usize) -> bool {
+        self.udp_passes.load(Ordering::SeqCst) && size <= self.largest.load(Ordering::SeqCst)
+    }
+}
+
+fn carry_up(shared: &Arc<Shared>) {
+    let mut buffer = [0; 2048];
+    while !shared.has_ended() {
+        let Ok((n, musician)) = shared.entry.recv_from(&mut buffer) else { continue };
+        if !shared.carries(n) {
+            continue;
+        }
+        keep(shared, &buffer[..n]);
+        let exit = exit_for(shared, musician);
+        // A server that is down refuses; that is part of the game.
+        let _ = exit.send_to(&buffer[..n], shared.server);
+    }
+}
+
+fn keep(shared: &Shared, datagram: &[u8]) {
+    let mut heard = shared.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    if heard.len() == KEPT {
+        heard.drain(..KEPT / 2);
+    }
+    heard.push(datagram.to_vec());
+}
+
+fn exit_for(shared: &Arc<Shared>, musician: SocketAddr) -> Arc<UdpSocket> {
+    let mut exits = shared.exits.lock().unwrap_or_else(PoisonError::into_inner);
+    let exit = exits.entry(musician).or_insert_with(|| {
+        let exit = Arc::new(UdpSocket::bind("127.0.0.1:0").expect("a free port"));
+        exit.set_read_timeout(Some(LOOK_EVERY)).expect("a timeout can be set");
+        let (shared, socket) = (shared.clone(), exit.clone());
+        thread::spawn(move || carry_down(&shared, &socket, musician));
+        exit
+    });
+    exit.clone()
+}
+
+/// Ends when the NAT has forgotten `exit`.
+fn carry_down(shared: &Shared, exit: &Arc<UdpSocket>, musician: SocketAddr) {
+    let mut buffer = [0; 2048];
+    let is_current = || {
+        let exits = shared.exits.lock().unwrap_or_else(PoisonError::into_inner);
+        exits.get(&musician).is_some_and(|current| Arc::ptr_eq(current, exit))
+    };
+    while !shared.has_ended() && is_current() {
+        let Ok((n, _)) = exit.recv_from(&mut buffer) else { continue };
+        if shared.carries(n) && is_current() {
+            let _ = shared.entry.send_to(&buffer[..n], musician);
+        }
+    }
+}
+
+fn pipe_connections(shared: &Arc<Shared>, listener: &TcpListener) {
+    for near in listener.incoming().map_while(Result::ok) {
+        if shared.has_ended() {
+            return;
+        }
+        if !shared.tcp_passes.load(Ordering::SeqCst) {
+            continue;
+        }
+        if let Ok(far) = TcpStream::connect(shared.server) {
+            pipe(shared, &near, &far);
+            pipe(shared, &far, &near);
+        }
+    }
+}
+
+fn pipe(shared: &Arc<Shared>, from: &TcpStream, to: &TcpStream) {
+    let (shared, Ok(mut from), Ok(mut to)) = (shared.clone(), from.try_clone(), to.try_clone()) else { return };
+    let _ = from.set_read_timeout(Some(LOOK_EVERY));
+    thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while !shared.has_ended() {
+            match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) if shared.tcp_passes.load(Ordering::SeqCst) => {
+                    if to.write_all(&buffer[..n]).is_err() {
+                        break;
+                    }
+                }
+                // Swallowed, as by a network that is gone.
+                Ok(_) => {}
+                Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+                Err(_) => break,
+            }
+        }
+        let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    });
+}

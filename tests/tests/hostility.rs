@@ -1,0 +1,73 @@
+//! A million datagrams that nobody should send, at server and musician.
+
+use rtjam_tests::garbage::{Answers, Garbage};
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::process;
+use rtjam_tests::relay::Relay;
+use rtjam_tests::room::Room;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+const DEMO: [&str; 4] = ["--backend", "dummy", "--source", "demo"];
+const MILLION: usize = 1_000_000;
+/// A datagram every 20 µs, beside the music.
+const PER_SECOND: usize = 50_000;
+/// What a program's memory may move by for other reasons.
+const SLACK_KIB: u64 = 1024;
+
+fn demo<'a>(name: &'a str, link: &'a str) -> Options<'a> {
+    Options { arguments: &DEMO, ..Options::dummy(name, link) }
+}
+
+fn damage(m: &mut Musician) -> u64 {
+    let sum = |s: &Value| {
+        let other = &s["musicians"][0];
+        Some(other["lost"].as_u64()? + other["late"].as_u64()? + other["concealed_frames"].as_u64()? / 128)
+    };
+    m.wait_new("a status", Duration::from_secs(3), sum)
+}
+
+#[test]
+fn a_million_bad_datagrams_at_the_server_change_nothing_and_get_no_answer() {
+    let room = Room::start();
+    let relay = Relay::before(room.port);
+    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
+    let mut ben = Musician::start(&demo("Ben", &room.invite));
+    ann.wait_hears("Ben");
+    ben.wait_hears("Ann");
+    damage(&mut ann);
+    let target = SocketAddr::from(([127, 0, 0, 1], room.port));
+    let mut garbage = Garbage::new(1, relay.captured());
+    // The first throw brings every buffer of the server to its size.
+    garbage.throw(target, MILLION / 100, PER_SECOND);
+    let (before, memory) = ((damage(&mut ann), damage(&mut ben)), process::figures(room.child.pid()));
+    assert_eq!(garbage.throw(target, MILLION, PER_SECOND), Answers(0));
+    let (after, now) = ((damage(&mut ann), damage(&mut ben)), process::figures(room.child.pid()));
+    assert!(now.rss_kib <= memory.rss_kib + SLACK_KIB, "{memory:?} {now:?}");
+    assert_eq!(now.descriptors, memory.descriptors);
+    let damaged = (after.0 - before.0, after.1 - before.1);
+    eprintln!("packets damaged during 20 s of garbage: {damaged:?} of 7500 each");
+    assert!(damaged.0 <= 75 && damaged.1 <= 75, "more than 1 %: {damaged:?}");
+}
+
+#[test]
+fn a_million_bad_datagrams_at_a_musician_change_nothing_and_get_no_answer() {
+    let room = Room::start();
+    let relay = Relay::before(room.port);
+    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
+    let mut ben = Musician::start(&demo("Ben", &room.invite));
+    ann.wait_hears("Ben");
+    ben.wait_hears("Ann");
+    damage(&mut ann);
+    let from = relay.musicians();
+    let [target] = from[..] else { panic!("one musician is behind the relay: {from:?}") };
+    let mut garbage = Garbage::new(2, relay.captured());
+    garbage.throw(target, MILLION / 100, PER_SECOND);
+    let (before, memory) = (damage(&mut ann), process::figures(ann.child.pid()));
+    assert_eq!(garbage.throw(target, MILLION, PER_SECOND), Answers(0));
+    let (after, now) = (damage(&mut ann), process::figures(ann.child.pid()));
+    assert!(now.rss_kib <= memory.rss_kib + SLACK_KIB, "{memory:?} {now:?}");
+    eprintln!("packets damaged during 20 s of garbage: {} of 7500", after - before);
+    assert!(after - before <= 75, "more than 1 %: {}", after - before);
+}

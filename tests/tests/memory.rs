@@ -1,0 +1,11 @@
+//! The short form of `cargo xtask soak memory`.
+
+use rtjam_tests::soak::memory;
+use std::time::Duration;
+
+#[test]
+fn server_and_musicians_stay_small() {
+    let report = memory::run(Duration::from_secs(15), |_| {});
+    eprintln!("{report}");
+    assert!(report.broken().is_empty(), "{:?}", report.broken());
+}

@@ -1,0 +1,47 @@
+//! JACK servers at other rates: the wire stays at 48 kHz and the sound stays the same.
+
+use rtjam_tests::jackd::Jackd;
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::room::Room;
+use rtjam_tests::{probe, sound};
+
+#[test]
+fn sound_is_the_same_at_44100() {
+    same_at(44_100);
+}
+
+#[test]
+fn sound_is_the_same_at_96000() {
+    same_at(96_000);
+}
+
+fn same_at(rate: u32) {
+    let Some(jackd) = Jackd::start(rate, 128) else { return };
+    let room = Room::start();
+    let start = |name: &str| {
+        let arguments = ["--backend", "jack", "--no-connect", "--jack-name", name, "--playout", "10"];
+        let all: Vec<&str> = arguments.iter().copied().chain(["--monitor", "off", "--format", "f32"]).collect();
+        let jack = Some(jackd.name.as_str());
+        Musician::start(&Options { name, link: &room.invite, arguments: &all, jack, prefix: &[] })
+    };
+    let (mut a, mut b) = (start("A"), start("B"));
+    a.wait_joined();
+    b.wait_joined();
+    b.wait_hears("A");
+
+    let second = rate as usize;
+    let signal = sound::noise_50_to_8000(5 * second, rate, 3);
+    for _ in 0..5 {
+        let take = probe::take(&jackd.name, &[("A:in_1", signal.clone())], &["B:out_1"]);
+        if !take.xruns.is_empty() {
+            continue;
+        }
+        let at = 2 * second;
+        let (lag, _) = sound::delay_at(&take.sent[0], &take.got[0], at, 4096, second / 5);
+        let window = second / 2;
+        let alike = sound::similarity_at_fractional_delay(&take.sent[0], &take.got[0], at, window, lag);
+        assert!(alike > 0.999, "{alike:.5} at {rate} Hz");
+        return;
+    }
+    panic!("no take without an xrun of the dummy driver");
+}
