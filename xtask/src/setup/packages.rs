@@ -25,9 +25,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "g++", what: "the fuzzer's C++ compiler", programs: &["c++"], others: &[] },
     Package { name: "jackd2", what: "a JACK server", programs: &["jackd"], others: &[] },
     Package { name: "iproute2", what: "networks of the tests' own", programs: &[], others: &[] },
-    Package { name: "strace", what: "watches the audio thread's system calls", programs: &["strace"], others: &[] },
-    Package { name: "procps", what: "watches processes", programs: &[], others: &[] },
-    Package { name: "python3", what: "reads what the probes print", programs: &["python3"], others: &[] },
+    Package { name: "libfaketime", what: "a wall clock that the tests can step", programs: &[], others: &[] },
 ];
 
 /// The packages of `lists` that are not there. `installed` answers for a package, `on_path` for a program.
