@@ -9,7 +9,7 @@
 //! four times a second. So neither a forged nor a replayed datagram moves anything or makes a stranger hear us.
 
 use crate::control::SessionKeys;
-use crate::datagram::{Class, ClockReply, Frame, MAX_DATAGRAM, Probe, kind, write_frame};
+use crate::datagram::{Class, ClockReply, Frame, Probe, kind, write_frame};
 use crate::ids::{SessionId, SourceId};
 use crate::seal::{Lane, MakeSealer, ReceiveKey, Rejected, SendLane, SharedSealer};
 use crate::time::Micros;
@@ -29,6 +29,10 @@ const CHALLENGE_EVERY: Micros = Micros::from_millis(250);
 /// Answers that wait for `poll_transmit`; more than that and the asker asks too much.
 const MAX_WAITING: usize = 8;
 
+/// Addresses that may answer a challenge at a time. Someone who copies datagrams on their way can be one of them,
+/// and must not keep the musician from being another.
+const MAX_CANDIDATES: usize = 4;
+
 /// What a datagram that opened was.
 pub struct Heard<'d> {
     /// The frames.
@@ -46,11 +50,12 @@ pub struct Peer {
     send: SendLane,
     epoch: u32,
     path: Option<SocketAddr>,
-    candidate: Option<Candidate>,
+    candidates: VecDeque<Candidate>,
     last_challenge: Option<Micros>,
     last_heard: Micros,
     last_sent: Micros,
     waiting: VecDeque<Reply>,
+    ending: bool,
 }
 
 struct Candidate {
@@ -63,8 +68,6 @@ enum Reply {
     Clock(ClockReply),
     Probe(Probe),
     Challenge(SocketAddr, [u8; 8]),
-    KeepAlive,
-    Goodbye,
 }
 
 impl Peer {
@@ -84,11 +87,12 @@ impl Peer {
             send: SendLane::new(down.clone(), session, keys.id, lane),
             epoch,
             path: None,
-            candidate: None,
+            candidates: VecDeque::new(),
             last_challenge: None,
             last_heard: now,
             last_sent: now,
             waiting: VecDeque::new(),
+            ending: false,
         };
         (peer, down)
     }
@@ -125,48 +129,44 @@ impl Peer {
         if opened.newest && self.path != Some(from) {
             self.consider(now, from, size, challenge);
         }
-        let (mut goodbye, mut moved_to) = (false, None);
+        let (mut goodbye, mut moved_to, mut answer) = (false, None, None);
         for frame in opened.frames() {
             match frame {
                 Frame::Goodbye => goodbye = true,
                 Frame::PathResponse(data) => moved_to = self.settle(from, data).or(moved_to),
                 Frame::ClockRequest(c) => {
-                    let reply = ClockReply { asked: c.sent, received: now, replied: now, epoch: self.epoch };
-                    self.answer(from, Reply::Clock(reply));
+                    answer = Some(Reply::Clock(ClockReply {
+                        asked: c.sent,
+                        received: now,
+                        replied: now,
+                        epoch: self.epoch,
+                    }));
                 }
                 // Never a larger answer than the question was.
-                Frame::Probe(p) if usize::from(p.size) <= size.min(MAX_DATAGRAM) => self.answer(from, Reply::Probe(p)),
+                Frame::Probe(p) if usize::from(p.size) <= size => answer = Some(Reply::Probe(p)),
                 _ => {}
             }
+        }
+        // One answer a datagram, however much it asks.
+        if let Some(reply) = answer {
+            self.answer(from, reply);
         }
         Ok(Heard { plain: opened.plain, goodbye, moved_to })
     }
 
     /// Says goodbye with the next `poll_transmit`.
     pub fn end(&mut self) {
-        self.waiting.push_back(Reply::Goodbye);
+        self.ending = true;
     }
 
     /// Makes the next datagram in `out` and says where it goes.
     pub fn poll_transmit(&mut self, now: Micros, out: &mut Vec<u8>) -> Option<SocketAddr> {
-        if self.waiting.is_empty() && self.path.is_some() && now.since(self.last_sent) >= KEEP_ALIVE_EVERY {
-            self.waiting.push_back(Reply::KeepAlive);
+        let (frame, to) = self.next_frame(now)?;
+        self.send.seal(Class::Session, out, |out| write_frame(&frame, out));
+        if self.path == Some(to) {
+            self.last_sent = now;
         }
-        while let Some(reply) = self.waiting.pop_front() {
-            let (frame, to) = match reply {
-                Reply::Challenge(to, data) => (Frame::PathChallenge(data), Some(to)),
-                Reply::Clock(c) => (Frame::ClockReply(ClockReply { replied: now, ..c }), self.path),
-                Reply::Probe(p) => (Frame::ProbeReply(p), self.path),
-                Reply::KeepAlive => (Frame::KeepAlive, self.path),
-                Reply::Goodbye => (Frame::Goodbye, self.path),
-            };
-            if let Some(to) = to {
-                self.send.seal(Class::Session, out, |out| write_frame(&frame, out));
-                self.last_sent = now;
-                return Some(to);
-            }
-        }
-        None
+        Some(to)
     }
 
     /// When `poll_transmit` (keep-alive) or [`Peer::is_gone`] is next due.
@@ -175,23 +175,47 @@ impl Peer {
         if self.path.is_some() { gone.min(self.last_sent + KEEP_ALIVE_EVERY) } else { gone }
     }
 
+    fn next_frame(&mut self, now: Micros) -> Option<(Frame<'static>, SocketAddr)> {
+        while let Some(reply) = self.waiting.pop_front() {
+            let (frame, to) = match reply {
+                Reply::Challenge(to, data) => (Frame::PathChallenge(data), Some(to)),
+                Reply::Clock(c) => (Frame::ClockReply(ClockReply { replied: now, ..c }), self.path),
+                Reply::Probe(p) => (Frame::ProbeReply(p), self.path),
+            };
+            if let Some(to) = to {
+                return Some((frame, to));
+            }
+        }
+        let path = self.path?;
+        if core::mem::take(&mut self.ending) {
+            return Some((Frame::Goodbye, path));
+        }
+        (now.since(self.last_sent) >= KEEP_ALIVE_EVERY).then_some((Frame::KeepAlive, path))
+    }
+
     fn consider(&mut self, now: Micros, from: SocketAddr, size: usize, challenge: impl FnOnce() -> [u8; 8]) {
         let too_soon = self.last_challenge.is_some_and(|last| now.since(last) < CHALLENGE_EVERY);
         if too_soon || size < CHALLENGE_LEN {
             return;
         }
-        let challenge = challenge();
+        // An address keeps its challenge: the answer may take longer than until the next one is due.
+        let known = self.candidates.iter().find(|c| c.address == from).map(|c| c.challenge);
+        let challenge = known.unwrap_or_else(challenge);
+        if known.is_none() {
+            self.candidates.truncate(MAX_CANDIDATES - 1);
+            self.candidates.push_front(Candidate { address: from, challenge });
+        }
         self.last_challenge = Some(now);
-        self.candidate = Some(Candidate { address: from, challenge });
         self.waiting.push_back(Reply::Challenge(from, challenge));
     }
 
     fn settle(&mut self, from: SocketAddr, data: [u8; 8]) -> Option<SocketAddr> {
-        let proven = self.candidate.as_ref().is_some_and(|c| c.address == from && c.challenge == data);
+        let proven = self.candidates.iter().any(|c| c.address == from && c.challenge == data);
         if !proven {
             return None;
         }
-        self.candidate = None;
+        // None of the others may follow with a late answer.
+        self.candidates.clear();
         self.path = Some(from);
         self.path
     }

@@ -412,6 +412,7 @@ impl Session {
             secret: Some(self.config.secret.clone()),
             instance: self.config.instance,
             resume: self.media.as_ref().map(|m| m.resume_token().clone()),
+            replaces: None,
         };
         self.outbox.push_back((id, ClientMessage::Hello(hello)));
         self.outbox.push_back((id, ClientMessage::Seat(seat)));

@@ -7,7 +7,7 @@ use crate::seal::{Key, KeyId, Suite};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 as_base64!(Secret);
 as_base64!(Key);
@@ -91,8 +91,20 @@ pub struct Hello {
     pub signature: [u8; 64],
     /// How others shall see them.
     pub name: String,
-    /// Suites in order of preference.
+    /// Suites in order of preference. Those of a later version are left out when reading.
+    #[serde(deserialize_with = "known_suites")]
     pub suites: Vec<Suite>,
+}
+
+fn known_suites<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Suite>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Offered {
+        Known(Suite),
+        Unknown(serde::de::IgnoredAny),
+    }
+    let offered = Vec::<Offered>::deserialize(d)?;
+    Ok(offered.into_iter().filter_map(|s| if let Offered::Known(s) = s { Some(s) } else { None }).collect())
 }
 
 /// What a client wants to be in a room.
@@ -123,6 +135,10 @@ pub struct Seat {
     /// Takes the session over that was given this token, with its keys and counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<Token>,
+    /// Ends the session that was given this token, should it still live: its media is lost, and this seat is to
+    /// have its slot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Token>,
 }
 
 /// What takes a live session over. Lives in memory only, at both ends.

@@ -62,11 +62,14 @@ pub fn signed_text(nonce: &[u8; 32], server: &Pin) -> Vec<u8> {
     text
 }
 
-/// A name as others may see it: no control characters, no space at the ends, at most [`MAX_NAME`] characters.
-/// Empty names become "Musician".
+/// A name as others may see it: no control characters, nothing that turns the direction of the text around it, no
+/// space at the ends, at most [`MAX_NAME`] characters. Empty names become "Musician".
 pub fn tidy_name(name: &str) -> String {
+    let unseen = |c: &char| {
+        c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    };
     let visible: String = name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    let cut: String = visible.trim().chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+    let cut: String = visible.trim().chars().filter(|c| !unseen(c)).take(MAX_NAME).collect();
     let cut = cut.trim();
     if cut.is_empty() { String::from("Musician") } else { String::from(cut) }
 }

@@ -8,7 +8,7 @@ use crate::ids::{SessionId, SourceId};
 use crate::link::Role;
 use crate::seal::{Key, KeyId, Suite};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 impl Rooms {
     pub(super) fn handle_hello(&mut self, connection: ConnectionId, hello: Hello) {
@@ -23,18 +23,23 @@ impl Rooms {
         if !self.config.pins.iter().any(signs) {
             return self.refuse(connection, Refusal::BadSignature);
         }
-        self.connections.insert(connection, Connection::Introduced { hello });
+        let name = tidy_name(&hello.name);
+        self.connections.insert(connection, Connection::Introduced { hello: Hello { name, ..hello } });
     }
 
     pub(super) fn handle_seat(&mut self, connection: ConnectionId, seat: Seat) {
-        match self.connections.remove(&connection) {
-            _ if self.going_down => self.refuse(connection, Refusal::ServerUnable),
-            Some(Connection::Introduced { hello }) => {
-                self.outputs.push_back(Output::LookUp(connection, seat.room.clone()));
-                self.connections.insert(connection, Connection::Waiting { hello, seat });
-            }
-            _ => self.refuse(connection, Refusal::BadMessage),
+        if self.going_down {
+            return self.refuse(connection, Refusal::ServerUnable);
         }
+        let introduced = self.connections.get(&connection);
+        let Some(hello) =
+            introduced.and_then(|c| if let Connection::Introduced { hello } = c { Some(hello) } else { None })
+        else {
+            return self.refuse(connection, Refusal::BadMessage);
+        };
+        self.outputs.push_back(Output::LookUp(connection, seat.room.clone()));
+        let hello = hello.clone();
+        self.connections.insert(connection, Connection::Waiting { hello, seat });
     }
 
     /// The answer to [`Output::LookUp`]. `taken_at` is what a new slot record gets.
@@ -46,6 +51,9 @@ impl Rooms {
         entropy: &mut dyn Entropy,
     ) {
         let Some(Connection::Waiting { .. }) = self.connections.get(&connection) else { return };
+        if self.going_down {
+            return self.refuse(connection, Refusal::ServerUnable);
+        }
         let Some(Connection::Waiting { hello, seat }) = self.connections.remove(&connection) else { return };
         if let Err(reason) = self.admit(connection, &hello, &seat, record, taken_at, entropy) {
             self.refuse(connection, reason);
@@ -80,6 +88,7 @@ impl Rooms {
             return Ok(());
         }
         let suite = self.common_suite(hello).ok_or(Refusal::Version)?;
+        self.end_replaced(hello, seat);
         let instance = self.free_instance(hello, seat);
         let source = self.free_slot(hello, seat, instance, &slots)?;
         if seat.role == SeatRole::Musician {
@@ -116,9 +125,14 @@ impl Rooms {
     /// The live session whose token this is. The token proves more than the room's secret does, which may have
     /// been renewed since.
     fn session_to_resume(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
-        let token = seat.resume.as_ref()?;
-        let matches = |m: &&Member| m.resume == *token && m.musician == hello.musician && m.room == seat.room;
-        self.members.iter().find(|(_, m)| matches(m)).map(|(id, _)| *id)
+        self.session_of(seat.resume.as_ref()?, hello, seat)
+    }
+
+    fn session_of(&self, token: &Token, hello: &Hello, seat: &Seat) -> Option<SessionId> {
+        let is_it = |m: &Member| {
+            m.resume == *token && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
+        };
+        self.members.iter().find(|(_, m)| is_it(m)).map(|(id, _)| *id)
     }
 
     fn resume(&mut self, connection: ConnectionId, session: SessionId) {
@@ -131,7 +145,22 @@ impl Rooms {
         }
         self.connections.insert(connection, Connection::Seated { session });
         self.say_joined(connection, session, true);
-        self.send_roster(&room);
+        // Nothing has changed for the others.
+        let musicians = self.roster(&room);
+        self.send(connection, ServerMessage::Roster { musicians });
+    }
+
+    /// Ends the session that this seat is to replace, without a word to the others: the roster that tells them of
+    /// the new one shows the same musician in the same slot.
+    fn end_replaced(&mut self, hello: &Hello, seat: &Seat) {
+        let replaced = seat.replaces.as_ref().and_then(|token| self.session_of(token, hello, seat));
+        let Some((session, gone)) = replaced.and_then(|id| self.members.remove_entry(&id)) else { return };
+        self.outputs.push_back(Output::End(session));
+        if let Some(old) = gone.connection
+            && self.connections.remove(&old).is_some()
+        {
+            self.outputs.push_back(Output::Close(old));
+        }
     }
 
     fn say_joined(&mut self, connection: ConnectionId, session: SessionId, resumed: bool) {
@@ -155,12 +184,16 @@ impl Rooms {
         hello.suites.iter().copied().find(|s| self.config.suites.contains(s))
     }
 
+    /// Musicians and listeners of one identity are counted apart: who listens changes nobody's name.
     fn free_instance(&self, hello: &Hello, seat: &Seat) -> u8 {
         let taken = |i: u8| {
-            let same = |m: &Member| m.room == seat.room && m.musician == hello.musician && m.instance == i;
+            let same = |m: &Member| {
+                m.room == seat.room && m.seat == seat.role && m.musician == hello.musician && m.instance == i
+            };
             self.members.values().any(same)
         };
         let wish = seat.instance.filter(|i| !taken(*i));
+        // Ends: a room has fewer seats (MAX_MUSICIANS) than there are numbers.
         wish.or_else(|| (0..=u8::MAX).find(|i| !taken(*i))).unwrap_or(u8::MAX)
     }
 
@@ -171,7 +204,7 @@ impl Rooms {
         let slot = if seat.role == SeatRole::Musician {
             slots::choose(&hello.musician, instance, records, max, occupied)
         } else {
-            (max.saturating_add(1)..=max.saturating_mul(2)).map(SourceId).find(|s| !occupied(*s))
+            (max + 1..=max * 2).map(SourceId).find(|s| !occupied(*s))
         };
         slot.ok_or(Refusal::RoomFull)
     }
@@ -193,8 +226,7 @@ impl Rooms {
 }
 
 fn numbered_name(name: &str, instance: u8) -> String {
-    let name = tidy_name(name);
-    if instance == 0 { name } else { format!("{name} {}", u16::from(instance) + 1) }
+    if instance == 0 { name.to_string() } else { format!("{name} {}", u16::from(instance) + 1) }
 }
 
 fn fresh_keys(suite: Suite, entropy: &mut dyn Entropy) -> SessionKeys {

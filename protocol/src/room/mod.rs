@@ -21,6 +21,11 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// The most musicians that fit into any room: more would not fit into a roster of [`MAX_TEXT`] bytes.
+///
+/// [`MAX_TEXT`]: crate::control::MAX_TEXT
+pub const MAX_MUSICIANS: u16 = 240;
+
 /// A control connection, numbered by the driver; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
@@ -44,7 +49,7 @@ pub struct Config {
     pub media: Vec<MediaEndpoint>,
     /// Media threads; sessions are dealt out to them in turn.
     pub media_threads: u8,
-    /// Musicians that fit into one room. Listeners are counted apart, up to the same number.
+    /// Musicians that fit into one room, up to [`MAX_MUSICIANS`]. Listeners are counted apart, up to the same number.
     pub max_musicians: u16,
     /// Checks signatures.
     pub verify: Verify,
@@ -154,7 +159,7 @@ impl Rooms {
     /// No rooms yet.
     pub fn new(config: Config) -> Rooms {
         Rooms {
-            config,
+            config: Config { max_musicians: config.max_musicians.min(MAX_MUSICIANS), ..config },
             connections: BTreeMap::new(),
             members: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -179,8 +184,11 @@ impl Rooms {
         self.send(connection, ServerMessage::Welcome(Welcome { version: crate::control::VERSION, nonce }));
     }
 
-    /// A connection said something.
+    /// A connection said something. What comes after a refusal or a `bye` is not heard.
     pub fn handle_message(&mut self, connection: ConnectionId, message: ClientMessage) {
+        if !self.connections.contains_key(&connection) {
+            return;
+        }
         match message {
             ClientMessage::Ping { id } => self.send(connection, ServerMessage::Pong { id }),
             ClientMessage::Hello(hello) => self.handle_hello(connection, hello),
@@ -192,17 +200,14 @@ impl Rooms {
 
     /// A connection said what is no message.
     pub fn handle_bad_message(&mut self, connection: ConnectionId) {
-        self.refuse(connection, Refusal::BadMessage);
+        if self.connections.contains_key(&connection) {
+            self.refuse(connection, Refusal::BadMessage);
+        }
     }
 
     /// A connection ended. Its session goes on as long as its media does.
     pub fn handle_disconnected(&mut self, connection: ConnectionId) {
-        if let Some(Connection::Seated { session }) = self.connections.remove(&connection)
-            && let Some(member) = self.members.get_mut(&session)
-            && member.connection == Some(connection)
-        {
-            member.connection = None;
-        }
+        self.forget(connection);
     }
 
     /// The media side says that a session said goodbye or has been silent for too long.
@@ -246,7 +251,15 @@ impl Rooms {
         }
     }
 
+    /// Tells everyone in the room.
     fn send_roster(&mut self, room: &RoomName) {
+        let musicians = self.roster(room);
+        for connection in self.connections_in(room) {
+            self.send(connection, ServerMessage::Roster { musicians: musicians.clone() });
+        }
+    }
+
+    fn roster(&self, room: &RoomName) -> Vec<RosterEntry> {
         let mut musicians: Vec<RosterEntry> = self
             .members
             .values()
@@ -254,9 +267,7 @@ impl Rooms {
             .map(|m| RosterEntry { source: m.source, name: m.name.clone(), musician: m.musician, instance: m.instance })
             .collect();
         musicians.sort_by_key(|m| m.source);
-        for connection in self.connections_in(room) {
-            self.send(connection, ServerMessage::Roster { musicians: musicians.clone() });
-        }
+        musicians
     }
 
     fn connections_in(&self, room: &RoomName) -> Vec<ConnectionId> {
@@ -269,13 +280,19 @@ impl Rooms {
     }
 
     fn refuse(&mut self, connection: ConnectionId, reason: Refusal) {
+        self.forget(connection);
+        self.send(connection, ServerMessage::Refused(Refused::new(reason)));
+        self.outputs.push_back(Output::Close(connection));
+    }
+
+    /// Drops a connection without ending its session.
+    fn forget(&mut self, connection: ConnectionId) {
         if let Some(Connection::Seated { session }) = self.connections.remove(&connection)
             && let Some(member) = self.members.get_mut(&session)
+            && member.connection == Some(connection)
         {
             member.connection = None;
         }
-        self.send(connection, ServerMessage::Refused(Refused::new(reason)));
-        self.outputs.push_back(Output::Close(connection));
     }
 
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {

@@ -10,7 +10,7 @@ pub mod ring;
 
 pub use replay::{Freshness, ReplayWindow};
 
-use crate::datagram::{Class, Frames, Header};
+use crate::datagram::{Class, DATAGRAM_OVERHEAD, Frames, Header, MAX_DATAGRAM};
 use crate::ids::SessionId;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -143,7 +143,7 @@ impl SendLane {
 /// Why a datagram was dropped without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
-    /// Too short, another version, another session, another key.
+    /// Too short or too long, another version, another session, another key.
     NotOurs,
     /// Seen before, or too old to tell.
     Replayed,
@@ -189,7 +189,8 @@ impl ReceiveKey {
     /// When it is not ours, not genuine, or seen before. The bytes are then worthless.
     pub fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<Opened<'a>, Rejected> {
         let header = Header::read(datagram).ok_or(Rejected::NotOurs)?;
-        if header.session != self.session || header.key != self.key || datagram.len() < Header::LEN + TAG_LEN {
+        let fits = (DATAGRAM_OVERHEAD..=MAX_DATAGRAM).contains(&datagram.len());
+        if header.session != self.session || header.key != self.key || !fits {
             return Err(Rejected::NotOurs);
         }
         if self.windows.get(&header.lane).is_some_and(|w| w.check(header.counter) == Freshness::Stale) {

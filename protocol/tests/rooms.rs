@@ -1,0 +1,286 @@
+//! The server's rooms.
+
+mod common;
+
+use common::{Identity, XorShift, hello, seat, secrets, server_config};
+use rtjam_protocol::client::Signer;
+use rtjam_protocol::control::{ClientMessage, Joined, Refusal, Refused, RosterEntry, ServerMessage};
+use rtjam_protocol::room::{ConnectionId, Output, RoomRecord, Rooms, SlotRecord};
+use rtjam_protocol::{SessionId, SourceId};
+
+/// A server whose store answers at once.
+struct Server {
+    rooms: Rooms,
+    slots: Vec<SlotRecord>,
+    rng: XorShift,
+    connections: u64,
+}
+
+/// What an input led to.
+#[derive(Default)]
+struct Done {
+    said: Vec<(ConnectionId, ServerMessage)>,
+    closed: Vec<ConnectionId>,
+    opened: Vec<SessionId>,
+    ended: Vec<SessionId>,
+}
+
+impl Done {
+    fn joined(&self) -> &Joined {
+        let joined = self.said.iter().find_map(|(_, m)| if let ServerMessage::Joined(j) = m { Some(j) } else { None });
+        joined.unwrap_or_else(|| panic!("not joined: {:?}", self.said))
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.said.iter().find_map(|(_, m)| if let ServerMessage::Refused(r) = m { Some(r.reason) } else { None })
+    }
+
+    fn roster(&self) -> &[RosterEntry] {
+        let rosters = self.said.iter().rev();
+        rosters
+            .filter_map(|(_, m)| if let ServerMessage::Roster { musicians } = m { Some(&musicians[..]) } else { None })
+            .next()
+            .unwrap_or(&[])
+    }
+
+    fn rosters_to(&self, connection: ConnectionId) -> usize {
+        self.said.iter().filter(|(c, m)| *c == connection && matches!(m, ServerMessage::Roster { .. })).count()
+    }
+}
+
+impl Server {
+    fn new(max_musicians: u16) -> Server {
+        Server {
+            rooms: Rooms::new(server_config(max_musicians)),
+            slots: Vec::new(),
+            rng: XorShift::new(1),
+            connections: 0,
+        }
+    }
+
+    fn drain(&mut self) -> Done {
+        let mut done = Done::default();
+        while let Some(output) = self.rooms.poll_output() {
+            match output {
+                Output::Send(c, m) => done.said.push((c, m)),
+                Output::Close(c) => done.closed.push(c),
+                Output::Open(new) => done.opened.push(new.session),
+                Output::End(session) => done.ended.push(session),
+                Output::RememberSlot(_, slot) => {
+                    self.slots.retain(|s| s.slot != slot.slot);
+                    self.slots.push(slot);
+                }
+                Output::LookUp(c, _) => {
+                    let record = RoomRecord::Found { secrets: secrets(), slots: self.slots.clone() };
+                    self.rooms.handle_room(c, record, self.connections, &mut self.rng);
+                }
+            }
+        }
+        done
+    }
+
+    fn says(&mut self, connection: ConnectionId, message: ClientMessage) -> Done {
+        self.rooms.handle_message(connection, message);
+        self.drain()
+    }
+
+    fn connect(&mut self) -> (ConnectionId, [u8; 32]) {
+        self.connections += 1;
+        let (id, nonce) = (ConnectionId(self.connections), [self.connections as u8; 32]);
+        self.rooms.handle_connected(id, nonce);
+        self.drain();
+        (id, nonce)
+    }
+
+    fn join(&mut self, who: u8, role: &str, more: &str) -> (ConnectionId, Done) {
+        let (id, nonce) = self.connect();
+        self.rooms.handle_message(id, ClientMessage::Hello(hello(&Identity::new(who), "Ann", &nonce)));
+        let done = self.says(id, ClientMessage::Seat(seat(role, more)));
+        (id, done)
+    }
+}
+
+#[test]
+fn a_connection_that_was_refused_gets_no_further_word() {
+    let mut server = Server::new(8);
+    let (id, _) = server.connect();
+    assert_eq!(server.says(id, ClientMessage::Seat(seat("musician", ""))).refusal(), Some(Refusal::BadMessage));
+    for message in [ClientMessage::Ping { id: 1 }, ClientMessage::Seat(seat("musician", "")), ClientMessage::Bye] {
+        assert_eq!(server.says(id, message).said, []);
+    }
+    server.rooms.handle_bad_message(id);
+    assert_eq!(server.drain().said, []);
+}
+
+#[test]
+fn a_second_seat_on_a_connection_costs_the_connection_and_not_the_session() {
+    let mut server = Server::new(8);
+    let (id, done) = server.join(1, "musician", "");
+    let joined = done.joined().clone();
+    let again = server.says(id, ClientMessage::Seat(seat("musician", "")));
+    assert_eq!((again.refusal(), again.ended), (Some(Refusal::BadMessage), vec![]));
+    // The session's end later speaks of the dead connection no more.
+    server.rooms.handle_session_over(joined.session);
+    let end = server.drain();
+    assert_eq!((end.ended, end.closed), (vec![joined.session], vec![]));
+}
+
+#[test]
+fn who_waited_for_the_store_is_not_let_in_while_the_server_stops() {
+    let mut server = Server::new(8);
+    let (id, nonce) = server.connect();
+    server.rooms.handle_message(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
+    server.rooms.handle_message(id, ClientMessage::Seat(seat("musician", "")));
+    server.rooms.handle_going_down();
+    let done = server.drain();
+    assert_eq!((done.refusal(), done.opened), (Some(Refusal::ServerUnable), vec![]));
+}
+
+#[test]
+fn a_listener_takes_neither_slot_nor_name_of_a_musician() {
+    let mut server = Server::new(1);
+    let (_, listener) = server.join(1, "listener", "");
+    assert!(listener.joined().source.0 > 1);
+    let (_, musician) = server.join(1, "musician", "");
+    let joined = musician.joined();
+    assert_eq!((joined.source, joined.instance, joined.name.as_str()), (SourceId(1), 0, "Ann"));
+    assert_eq!(musician.roster().len(), 1);
+}
+
+#[test]
+fn a_second_session_of_an_identity_is_named_so_and_has_a_slot_of_its_own() {
+    let mut server = Server::new(8);
+    server.join(1, "musician", "");
+    let (_, second) = server.join(1, "musician", r#","instance":0"#);
+    let joined = second.joined();
+    assert_eq!((joined.source, joined.instance, joined.name.as_str()), (SourceId(2), 1, "Ann 2"));
+    assert_eq!(second.roster().iter().map(|m| m.source.0).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn a_resume_is_told_to_the_one_who_resumes() {
+    let mut server = Server::new(8);
+    let (other, _) = server.join(2, "musician", "");
+    let (old, first) = server.join(1, "musician", "");
+    let token = token_text(first.joined());
+    let (new, resumed) = server.join(1, "musician", &format!(r#","resume":"{token}""#));
+    let joined = resumed.joined();
+    assert!(joined.resumed && joined.keys == first.joined().keys && joined.session == first.joined().session);
+    assert_eq!((resumed.closed.clone(), resumed.opened.len()), (vec![old], 0));
+    assert_eq!((resumed.rosters_to(new), resumed.rosters_to(other)), (1, 0));
+}
+
+#[test]
+fn a_token_is_worth_nothing_to_another_musician_or_as_another_role() {
+    let mut server = Server::new(8);
+    let (_, first) = server.join(1, "musician", "");
+    let token = token_text(first.joined());
+    let (_, thief) = server.join(2, "musician", &format!(r#","resume":"{token}""#));
+    assert!(!thief.joined().resumed);
+    let (_, listener) = server.join(1, "listener", &format!(r#","resume":"{token}""#));
+    assert!(!listener.joined().resumed);
+}
+
+#[test]
+fn a_newer_musicians_end_that_offers_an_unknown_suite_is_understood() {
+    let text = r#"{"type":"hello","version":2,"musician":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "signature":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "name":"Ann","suites":["aes-256-gcm","chacha20-poly1305"],"wings":2}"#;
+    let Ok(ClientMessage::Hello(hello)) = rtjam_protocol::control::read(text) else { panic!("not understood") };
+    assert_eq!(hello.suites, [rtjam_protocol::seal::Suite::ChaCha20Poly1305]);
+}
+
+#[test]
+fn the_fullest_room_has_a_roster_that_both_ends_accept_and_one_slot_each() {
+    let mut server = Server::new(u16::MAX);
+    let mut last = Done::default();
+    for who in 0..=u8::MAX {
+        let done = server.join(who, "musician", "").1;
+        if done.refusal().is_some() {
+            break;
+        }
+        last = done;
+    }
+    let (_, full) = server.join(0, "musician", "");
+    assert_eq!(full.refusal(), Some(Refusal::RoomFull));
+    let longest = RosterEntry { name: "\"".repeat(40) + " 240", ..last.roster()[0].clone() };
+    let entries: Vec<_> = last.roster().iter().map(|e| RosterEntry { source: e.source, ..longest.clone() }).collect();
+    let text = rtjam_protocol::control::write(&ServerMessage::Roster { musicians: entries });
+    assert!(text.len() <= rtjam_protocol::control::MAX_TEXT, "{} bytes", text.len());
+    let (_, listener) = server.join(1, "listener", "");
+    assert!(last.roster().iter().all(|m| m.source != listener.joined().source));
+}
+
+#[test]
+fn a_name_cannot_turn_the_text_around_it() {
+    assert_eq!(rtjam_protocol::control::tidy_name("A\u{202E}nn\u{2066}\u{0}"), "Ann");
+    assert_eq!(rtjam_protocol::control::tidy_name(" \u{200F} "), "Musician");
+}
+
+#[test]
+fn wrong_words_are_refused_by_reason() {
+    let mut server = Server::new(1);
+    let (id, nonce) = server.connect();
+    let mut old = hello(&Identity::new(1), "Ann", &nonce);
+    old.version = 0;
+    assert_eq!(server.says(id, ClientMessage::Hello(old)).refusal(), Some(Refusal::Version));
+    let (id, _) = server.connect();
+    let stolen = hello(&Identity::new(1), "Ann", &nonce);
+    assert_eq!(server.says(id, ClientMessage::Hello(stolen)).refusal(), Some(Refusal::BadSignature));
+    let (_, listens) = server.join(1, "musician", "");
+    assert_eq!(listens.refusal(), None);
+    let (_, full) = server.join(2, "musician", "");
+    assert_eq!(full.said.iter().find_map(|(_, m)| as_refused(m)), Some(Refused::new(Refusal::RoomFull)));
+    let (id, nonce) = server.connect();
+    server.says(id, ClientMessage::Hello(hello(&Identity::new(3), "Ann", &nonce)));
+    let mut wish = seat("listener", "");
+    wish.role = rtjam_protocol::control::SeatRole::Musician;
+    assert_eq!(server.says(id, ClientMessage::Seat(wish)).refusal(), Some(Refusal::RoleNotAllowed));
+}
+
+#[test]
+fn a_bye_ends_the_session_and_the_others_are_told() {
+    let mut server = Server::new(8);
+    let (other, _) = server.join(2, "musician", "");
+    let (id, first) = server.join(1, "musician", "");
+    let session = first.joined().session;
+    let done = server.says(id, ClientMessage::Bye);
+    assert_eq!((done.ended.clone(), done.closed.clone()), (vec![session], vec![id]));
+    let left = ServerMessage::Left { source: SourceId(2), name: "Ann".into() };
+    assert!(done.said.contains(&(other, left)));
+    assert_eq!(done.roster().iter().map(|m| m.musician).collect::<Vec<_>>(), [Identity::new(2).musician()]);
+    assert_eq!(server.rooms.seated(), 1);
+}
+
+fn as_refused(message: &ServerMessage) -> Option<Refused> {
+    if let ServerMessage::Refused(r) = message { Some(r.clone()) } else { None }
+}
+
+fn token_text(joined: &Joined) -> String {
+    let text = rtjam_protocol::control::write(&ServerMessage::Joined(joined.clone()));
+    text.split(r#""resume":""#).nth(1).expect("a token").split('"').next().expect("its end").to_owned()
+}
+
+#[test]
+fn a_seat_that_replaces_a_lost_session_has_its_slot_and_name_and_keys_of_its_own() {
+    let mut server = Server::new(2);
+    let (other, _) = server.join(2, "musician", "");
+    let (old, first) = server.join(1, "musician", "");
+    let lost = first.joined().clone();
+    let (_, again) = server.join(1, "musician", &format!(r#","replaces":"{}""#, token_text(&lost)));
+    let joined = again.joined();
+    assert_eq!((joined.source, joined.instance, &joined.name), (lost.source, lost.instance, &lost.name));
+    assert!(!joined.resumed && joined.keys != lost.keys && joined.session != lost.session);
+    assert_eq!((&again.ended, &again.closed), (&vec![lost.session], &vec![old]));
+    assert!(!again.said.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })));
+    assert_eq!(again.rosters_to(other), 1);
+    assert_eq!(server.rooms.seated(), 2);
+}
+
+#[test]
+fn nobody_can_replace_the_session_of_another() {
+    let mut server = Server::new(8);
+    let (_, first) = server.join(1, "musician", "");
+    let (_, thief) = server.join(2, "musician", &format!(r#","replaces":"{}""#, token_text(first.joined())));
+    assert_eq!((thief.ended.len(), server.rooms.seated()), (0, 2));
+}
