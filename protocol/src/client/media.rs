@@ -3,7 +3,7 @@
 use super::clock::RoomClock;
 use super::probe::Prober;
 use crate::audio::AudioHeader;
-use crate::control::{Joined, Token};
+use crate::control::{Joined, MediaEndpoint, Token, TransportKind};
 use crate::datagram::{Class, ClockReport, ClockRequest, Frame, write_audio, write_frame};
 use crate::ids::{FramePosition, SessionId, SourceId, StreamId};
 use crate::seal::{Lane, MakeSealer, ReceiveKey, SendLane};
@@ -40,7 +40,9 @@ pub(super) struct Media {
     session: SessionId,
     resume: Token,
     send: SendLane,
-    endpoints: usize,
+    /// Which of the server's endpoints can be used: indices, never empty.
+    endpoints: Vec<usize>,
+    /// Which of `endpoints` is in use.
     endpoint: usize,
     endpoint_since: Micros,
     joined_at: Micros,
@@ -76,7 +78,7 @@ impl Media {
             session: joined.session,
             resume: joined.resume.clone(),
             send: SendLane::new(up, joined.session, keys.id, Lane(0)),
-            endpoints: joined.media.len().max(1),
+            endpoints: usable(&joined.media),
             endpoint: 0,
             endpoint_since: now,
             joined_at: now,
@@ -120,7 +122,8 @@ impl Media {
     }
 
     /// Control found the session alive: what counts as silence begins anew.
-    pub(super) fn handle_resumed(&mut self, now: Micros) {
+    pub(super) fn handle_resumed(&mut self, now: Micros, endpoints: &[MediaEndpoint]) {
+        self.endpoints = usable(endpoints);
         match &mut self.heard {
             Some(heard) => *heard = now,
             // Never heard: `joined_at` stays, so that a blocked path is called so.
@@ -137,7 +140,11 @@ impl Media {
     pub(super) fn handle_frame(&mut self, now: Micros, frame: &Frame<'_>) {
         match frame {
             // Two are more than an honest server has on its way at a time.
-            Frame::PathChallenge(data) if self.waiting.len() < 2 => self.waiting.push_back(*data),
+            Frame::PathChallenge(data) if self.waiting.len() < 2 => {
+                self.waiting.push_back(*data);
+                // The server sees us at a new address: this may be a path of another size.
+                self.prober.start_anew(now);
+            }
             Frame::ProbeReply(probe) => self.prober.take_reply(now, probe),
             _ => {}
         }
@@ -145,8 +152,8 @@ impl Media {
 
     pub(super) fn handle_timeout(&mut self, now: Micros) {
         let silent = self.heard.is_none() && now.since(self.endpoint_since) >= NEXT_ENDPOINT_AFTER;
-        if silent && self.endpoints > 1 {
-            self.endpoint = (self.endpoint + 1) % self.endpoints;
+        if silent {
+            self.endpoint = (self.endpoint + 1) % self.endpoints.len();
             self.endpoint_since = now;
         }
     }
@@ -161,7 +168,7 @@ impl Media {
 
     pub(super) fn seal_audio(&mut self, header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         self.send.seal(Class::Media, out, |out| write_audio(header, payload, out));
-        Some(self.endpoint)
+        Some(self.endpoint_index())
     }
 
     pub(super) fn poll_timeout(&self) -> Micros {
@@ -174,7 +181,11 @@ impl Media {
     pub(super) fn poll_transmit(&mut self, now: Micros, clock: &RoomClock, out: &mut Vec<u8>) -> Option<usize> {
         let frame = self.next_frame(now, clock)?;
         self.send.seal(Class::Session, out, |out| write_frame(&frame, out));
-        Some(self.endpoint)
+        Some(self.endpoint_index())
+    }
+
+    fn endpoint_index(&self) -> usize {
+        self.endpoints[self.endpoint % self.endpoints.len()]
     }
 
     fn next_frame(&mut self, now: Micros, clock: &RoomClock) -> Option<Frame<'static>> {
@@ -193,6 +204,15 @@ impl Media {
         }
         self.reports.poll(now, clock).map(Frame::ClockReport)
     }
+}
+
+fn usable(endpoints: &[MediaEndpoint]) -> Vec<usize> {
+    let udp = endpoints.iter().enumerate().filter(|(_, e)| e.kind == TransportKind::Udp);
+    let mut indices: Vec<usize> = udp.map(|(i, _)| i).collect();
+    if indices.is_empty() {
+        indices.push(0);
+    }
+    indices
 }
 
 impl Reports {

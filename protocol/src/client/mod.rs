@@ -13,141 +13,55 @@
 //! A session lives by its media: control may come and go.
 
 mod clock;
+mod dial;
 mod media;
 mod probe;
+mod types;
 
 pub use clock::RoomClock;
+pub use dial::DialId;
 pub use media::Health;
+pub use types::{Config, Event, MySeat, Signer, State};
 
 use crate::control::{
-    self, ClientMessage, Hello, Joined, MediaEndpoint, Refused, Retry, RosterEntry, Seat, SeatRole, ServerMessage,
+    self, ClientMessage, Hello, Joined, Refusal, Refused, Retry, Seat, SeatRole, ServerMessage, Token, Welcome,
     signed_text,
 };
 use crate::datagram::Frame;
-use crate::ids::{FramePosition, MusicianId, RoomName, SourceId, StreamId};
-use crate::link::{Pin, Secret};
-use crate::seal::{MakeSealer, ReceiveKey, Suite};
+use crate::ids::{FramePosition, StreamId};
+use crate::link::Pin;
 use crate::time::Micros;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
-use alloc::string::String;
 use alloc::vec::Vec;
+use dial::Dials;
 use media::Media;
-
-/// A control connection that the driver was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DialId(pub u32);
-
-/// Signs as a musician (Ed25519: the same text gives the same signature).
-pub trait Signer: Send {
-    /// The public key.
-    fn musician(&self) -> MusicianId;
-    /// A signature that the public key verifies.
-    fn sign(&self, text: &[u8]) -> [u8; 64];
-}
-
-/// What a session is to be.
-pub struct Config {
-    /// Which room.
-    pub room: RoomName,
-    /// As what.
-    pub role: SeatRole,
-    /// What opens it.
-    pub secret: Secret,
-    /// The musician's name.
-    pub name: String,
-    /// Suites, best first.
-    pub suites: Vec<Suite>,
-    /// Which of the identity's sessions this was last time, if known.
-    pub instance: Option<u8>,
-    /// Makes sealers.
-    pub make_sealer: MakeSealer,
-}
-
-/// What the driver must know or do.
-pub enum Event {
-    /// Open a control connection; keep another one that is open until this one is.
-    Dial(DialId),
-    /// Close that control connection.
-    HangUp(DialId),
-    /// In the room. `receive` is there unless the session before goes on.
-    Joined {
-        /// What others see and hear this musician as.
-        seat: MySeat,
-        /// Where media goes.
-        media: Vec<MediaEndpoint>,
-        /// Opens what the server sends.
-        receive: Option<ReceiveKey>,
-    },
-    /// Everyone in the room.
-    Roster(Vec<RosterEntry>),
-    /// Someone left.
-    Left {
-        /// Who.
-        source: SourceId,
-        /// Their name.
-        name: String,
-    },
-    /// Not in the room. By the advice in it the session tries again or has ended.
-    Refused(Refused),
-    /// The server stops on purpose; the session waits for it.
-    GoingDown,
-    /// The media session is over (server gone or restarted); a new one is being sought.
-    MediaLost,
-}
-
-/// A musician's own place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MySeat {
-    /// The number in audio packets that others hear.
-    pub source: SourceId,
-    /// The name that others see.
-    pub name: String,
-    /// Which of the identity's sessions.
-    pub instance: u8,
-}
-
-/// How a session stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Seeking the server or a seat.
-    Connecting,
-    /// In the room, and the media path works or is being found.
-    Joined,
-    /// The server refused for good.
-    Refused,
-    /// Left.
-    Left,
-}
 
 /// Nothing authenticated for this long: dial control beside what is there.
 const DIAL_AFTER_SILENCE: Micros = Micros::from_millis(500);
 const MAX_SILENCE: Micros = Micros::from_secs(4);
 /// Nothing authenticated for this long: the server has pruned us.
 const LOST_AFTER: Micros = crate::peer::PRUNE_AFTER;
-const FIRST_BACKOFF: Micros = Micros::from_millis(200);
-const MAX_BACKOFF: Micros = Micros::from_secs(1);
 const RETRY_REFUSED: Micros = Micros::from_secs(2);
-/// A ping on control keeps middle boxes and the server from dropping it.
+/// A ping on control keeps middle boxes and the server from dropping it, and shows whether it still works.
 const PING_EVERY: Micros = Micros::from_secs(8);
-/// What was dialled and answered nothing for this long is given up.
-const DIAL_PATIENCE: Micros = Micros::from_secs(4);
 
 /// A musician's end of one session with one room.
 pub struct Session {
     config: Config,
     signer: Box<dyn Signer>,
     state: State,
-    dialing: Option<Dialing>,
+    dials: Dials,
     open: Option<DialId>,
-    next_dial: u32,
-    dial_at: Option<Micros>,
-    backoff: Micros,
     ping_at: Micros,
+    /// Nothing was said on `open` since the last ping.
+    unanswered: bool,
     silence: Silence,
     /// A whole session went by in which nothing was heard.
     blocked: bool,
     media: Option<Media>,
+    /// Of the session whose media was lost: it may still live at the server.
+    lost: Option<Token>,
     clock: RoomClock,
     events: VecDeque<Event>,
     outbox: VecDeque<(DialId, ClientMessage)>,
@@ -175,13 +89,6 @@ impl Silence {
     }
 }
 
-struct Dialing {
-    id: DialId,
-    /// The server's pin, once the connection is open.
-    server: Option<Pin>,
-    give_up_at: Micros,
-}
-
 impl Session {
     /// Begins: asks for a control connection at once.
     pub fn new(now: Micros, config: Config, signer: Box<dyn Signer>) -> Session {
@@ -189,15 +96,14 @@ impl Session {
             config,
             signer,
             state: State::Connecting,
-            dialing: None,
+            dials: Dials::new(),
             open: None,
-            next_dial: 0,
-            dial_at: None,
-            backoff: FIRST_BACKOFF,
             ping_at: now + PING_EVERY,
+            unanswered: false,
             silence: Silence::broken(now),
             blocked: false,
             media: None,
+            lost: None,
             clock: RoomClock::default(),
             events: VecDeque::new(),
             outbox: VecDeque::new(),
@@ -228,14 +134,14 @@ impl Session {
 
     /// Leaves: says so on both channels. Drain the polls once more, then drop.
     pub fn leave(&mut self) {
-        if let Some(id) = self.open {
+        // On a seat that is being asked for as well: the answer may be on its way.
+        for id in [self.open, self.dials.introduced()].into_iter().flatten() {
             self.outbox.push_back((id, ClientMessage::Bye));
         }
         if let Some(media) = &mut self.media {
             media.say_goodbye();
         }
         self.state = State::Left;
-        self.dial_at = None;
     }
 
     /// What happened.
@@ -277,39 +183,42 @@ impl Session {
 
     /// When [`Session::handle_timeout`] is next needed.
     pub fn poll_timeout(&self) -> Option<Micros> {
-        if matches!(self.state, State::Left | State::Refused) {
+        if self.is_over() {
             return None;
         }
         let media = self.media.as_ref().map(|m| {
             // While a dial is under way silence asks for nothing new.
-            let dial = self.may_dial().then(|| self.silence.ends());
+            let dial = self.dials.is_idle().then(|| self.silence.ends());
             let due = m.poll_timeout().min(m.last_heard() + LOST_AFTER);
             dial.map_or(due, |d| due.min(d))
         });
-        let give_up = self.dialing.as_ref().map(|d| d.give_up_at);
         let ping = self.open.map(|_| self.ping_at);
-        [media, self.dial_at, give_up, ping].into_iter().flatten().min()
+        [media, self.dials.poll_timeout(), ping].into_iter().flatten().min()
     }
 
     /// The time of [`Session::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Micros) {
-        if matches!(self.state, State::Left | State::Refused) {
+        if self.is_over() {
             return;
         }
-        if let Some(dialing) = self.dialing.take_if(|d| d.give_up_at <= now) {
-            self.events.push_back(Event::HangUp(dialing.id));
-            self.dial_later(now);
+        let late = self.dials.expire(now);
+        if !late.is_empty() {
+            self.dials.again_later(now);
+            self.hang_up(late);
         }
         if self.media.as_ref().is_some_and(|m| now.since(m.last_heard()) >= LOST_AFTER) {
             self.lose_media(now);
         }
         let silent = self.media.is_some() && self.silence.ends() <= now;
-        if self.dial_at.is_some_and(|at| at <= now) || (silent && self.may_dial()) {
+        if self.dials.is_due(now) || (silent && self.dials.is_idle()) {
             self.dial(now);
         }
         if let Some(id) = self.open
             && self.ping_at <= now
         {
+            if core::mem::replace(&mut self.unanswered, true) && self.dials.is_idle() {
+                self.dial(now);
+            }
             self.ping_at = now + PING_EVERY;
             self.outbox.push_back((id, ClientMessage::Ping { id: 0 }));
         }
@@ -320,44 +229,50 @@ impl Session {
 
     /// A dialled connection is open; `server` is the pin of the key that it showed.
     pub fn handle_control_open(&mut self, id: DialId, server: Pin) {
-        match &mut self.dialing {
-            Some(d) if d.id == id => d.server = Some(server),
-            _ => self.events.push_back(Event::HangUp(id)),
+        if self.is_over() || !self.dials.open(id, server) {
+            self.hang_up([id]);
         }
     }
 
     /// A connection could not be opened, or closed.
     pub fn handle_control_closed(&mut self, now: Micros, id: DialId) {
-        let dialled = self.dialing.take_if(|d| d.id == id).is_some();
+        let dialled = self.dials.remove(id);
         let was_open = self.open.take_if(|open| *open == id).is_some();
-        if (dialled || was_open) && !matches!(self.state, State::Left | State::Refused) && self.dial_at.is_none() {
-            self.dial_later(now);
+        if (dialled || was_open) && !self.is_over() {
+            self.dials.again_later(now);
         }
     }
 
     /// A connection said something.
     pub fn handle_control(&mut self, now: Micros, id: DialId, message: ServerMessage) {
-        if self.state == State::Left {
+        if self.is_over() {
             return;
         }
-        let dialled = self.dialing.as_ref().is_some_and(|d| d.id == id);
+        let dialled = self.dials.contains(id);
+        let open = self.open == Some(id);
+        self.unanswered &= !open;
         match message {
-            ServerMessage::Welcome(welcome) if dialled => self.introduce(id, &welcome.nonce),
+            ServerMessage::Welcome(welcome) if dialled => self.introduce(now, id, &welcome),
             ServerMessage::Joined(joined) if dialled => self.take_seat(now, id, joined),
-            ServerMessage::Refused(refused) if dialled || self.open == Some(id) => self.take_refusal(now, id, refused),
-            ServerMessage::Roster { musicians } if self.open == Some(id) => {
+            ServerMessage::Refused(refused) if dialled || open => self.take_refusal(now, id, refused),
+            ServerMessage::Roster { musicians } if open || (dialled && self.config.role == SeatRole::None) => {
+                // Who only watches gets no seat: the first roster is the answer.
+                if dialled {
+                    self.use_connection(now, id);
+                }
                 self.events.push_back(Event::Roster(musicians));
             }
-            ServerMessage::Left { source, name } if self.open == Some(id) => {
-                self.events.push_back(Event::Left { source, name });
-            }
-            ServerMessage::GoingDown if self.open == Some(id) => self.events.push_back(Event::GoingDown),
+            ServerMessage::Left { source, name } if open => self.events.push_back(Event::Left { source, name }),
+            ServerMessage::GoingDown if open => self.events.push_back(Event::GoingDown),
             _ => {}
         }
     }
 
     /// A datagram of the session opened.
     pub fn handle_heard(&mut self, now: Micros) {
+        if self.is_over() {
+            return;
+        }
         if let Some(media) = &mut self.media {
             media.handle_heard(now);
             self.silence = Silence::broken(now);
@@ -367,6 +282,9 @@ impl Session {
 
     /// A frame that is no audio arrived in a datagram that opened.
     pub fn handle_frame(&mut self, now: Micros, frame: &Frame<'_>) {
+        if self.is_over() {
+            return;
+        }
         match frame {
             Frame::ClockReply(reply) => self.clock.take(now, reply),
             Frame::Goodbye if self.media.is_some() => self.lose_media(now),
@@ -378,31 +296,30 @@ impl Session {
         }
     }
 
-    fn may_dial(&self) -> bool {
-        self.dialing.is_none() && self.dial_at.is_none()
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Left | State::Refused)
     }
 
     fn dial(&mut self, now: Micros) {
-        let id = DialId(self.next_dial);
-        self.next_dial = self.next_dial.wrapping_add(1);
-        self.dial_at = None;
-        if let Some(old) = self.dialing.replace(Dialing { id, server: None, give_up_at: now + DIAL_PATIENCE }) {
-            self.events.push_back(Event::HangUp(old.id));
-        }
+        let id = self.dials.start(now);
         self.events.push_back(Event::Dial(id));
     }
 
-    fn dial_later(&mut self, now: Micros) {
-        self.dial_at = Some(now + self.backoff);
-        self.backoff = Micros((self.backoff.0 * 2).min(MAX_BACKOFF.0));
+    fn hang_up(&mut self, ids: impl IntoIterator<Item = DialId>) {
+        self.events.extend(ids.into_iter().map(Event::HangUp));
     }
 
-    fn introduce(&mut self, id: DialId, nonce: &[u8; 32]) {
-        let Some(server) = self.dialing.as_ref().and_then(|d| d.server) else { return };
+    fn introduce(&mut self, now: Micros, id: DialId, welcome: &Welcome) {
+        if welcome.version < control::VERSION {
+            return self.take_refusal(now, id, Refused::new(Refusal::Version));
+        }
+        let Some(server) = self.dials.introduce(now, id) else { return };
+        let others = self.dials.remove_all_but(Some(id));
+        self.hang_up(others);
         let hello = Hello {
             version: control::VERSION,
             musician: self.signer.musician(),
-            signature: self.signer.sign(&signed_text(nonce, &server)),
+            signature: self.signer.sign(&signed_text(&welcome.nonce, &server)),
             name: self.config.name.clone(),
             suites: self.config.suites.clone(),
         };
@@ -412,66 +329,83 @@ impl Session {
             secret: Some(self.config.secret.clone()),
             instance: self.config.instance,
             resume: self.media.as_ref().map(|m| m.resume_token().clone()),
-            replaces: None,
+            replaces: self.lost.clone(),
         };
         self.outbox.push_back((id, ClientMessage::Hello(hello)));
         self.outbox.push_back((id, ClientMessage::Seat(seat)));
     }
 
-    fn take_seat(&mut self, now: Micros, id: DialId, joined: Joined) {
-        self.dialing = None;
-        self.dial_at = None;
-        self.backoff = FIRST_BACKOFF;
-        if let Some(old) = self.open.replace(id) {
-            self.events.push_back(Event::HangUp(old));
-        }
+    /// What was dialled becomes the control connection.
+    fn use_connection(&mut self, now: Micros, id: DialId) {
+        let others = self.dials.remove_all_but(None).into_iter().filter(|d| *d != id);
+        let old = self.open.replace(id);
+        self.hang_up(others.chain(old));
+        self.dials.succeed();
         self.ping_at = now + PING_EVERY;
-        self.config.instance = Some(joined.instance);
+        self.unanswered = false;
         self.state = State::Joined;
-        let goes_on = joined.resumed && self.media.as_ref().is_some_and(|m| m.session() == joined.session);
-        let seat = MySeat { source: joined.source, name: joined.name.clone(), instance: joined.instance };
-        let endpoints = joined.media.clone();
-        let receive = if goes_on {
-            if let Some(media) = &mut self.media {
-                media.handle_resumed(now);
+    }
+
+    fn take_seat(&mut self, now: Micros, id: DialId, joined: Joined) {
+        let current = self.media.as_mut().filter(|m| joined.resumed && m.session() == joined.session);
+        let receive = match current {
+            Some(media) => {
+                media.handle_resumed(now, &joined.media);
+                self.silence = self.silence.in_spite_of_control(now);
+                None
             }
-            self.silence = self.silence.in_spite_of_control(now);
-            None
-        } else {
-            self.clock = RoomClock::default();
-            self.silence = Silence::broken(now);
-            let (media, receive) = Media::new(now, &joined, self.config.make_sealer);
-            self.media = Some(media);
-            Some(receive)
+            // The session was lost while the answer was on its way, and its counters with it. Its keys must not
+            // seal again: nonces would repeat.
+            None if joined.resumed => return self.replace_lost(now, id, joined.resume),
+            None => {
+                self.blocked |= self.health(now) == Some(Health::Blocked);
+                self.clock = RoomClock::default();
+                self.silence = Silence::broken(now);
+                let (media, receive) = Media::new(now, &joined, self.config.make_sealer);
+                self.media = Some(media);
+                Some(receive)
+            }
         };
-        self.events.push_back(Event::Joined { seat, media: endpoints, receive });
+        self.use_connection(now, id);
+        self.lost = None;
+        self.config.instance = Some(joined.instance);
+        let seat = MySeat { source: joined.source, name: joined.name, instance: joined.instance };
+        self.events.push_back(Event::Joined { seat, media: joined.media, receive });
+    }
+
+    /// Seeks a seat anew, in place of the session that has this token.
+    fn replace_lost(&mut self, now: Micros, id: DialId, token: Token) {
+        self.lost = Some(token);
+        self.dials.remove(id);
+        self.hang_up([id]);
+        self.dials.again_later(now);
     }
 
     fn take_refusal(&mut self, now: Micros, id: DialId, refused: Refused) {
-        self.dialing.take_if(|d| d.id == id);
+        self.dials.remove(id);
         self.open.take_if(|open| *open == id);
-        self.events.push_back(Event::HangUp(id));
+        let mut gone = self.dials.remove_all_but(None);
+        gone.push(id);
         if refused.retry == Retry::Later {
-            self.dial_at = Some(now + RETRY_REFUSED);
+            self.dials.again_at(now + RETRY_REFUSED);
         } else {
             self.state = State::Refused;
-            self.dial_at = None;
             self.media = None;
+            gone.extend(self.open.take());
         }
+        self.hang_up(gone);
         self.events.push_back(Event::Refused(refused));
     }
 
     fn lose_media(&mut self, now: Micros) {
         if let Some(media) = self.media.take() {
             self.blocked |= media.health(now) == Health::Blocked;
+            self.lost = Some(media.resume_token().clone());
         }
         self.state = State::Connecting;
         self.events.push_back(Event::MediaLost);
-        if let Some(open) = self.open.take() {
-            self.events.push_back(Event::HangUp(open));
-        }
-        if self.may_dial() {
-            self.dial_later(now);
-        }
+        let open = self.open.take();
+        self.hang_up(open);
+        self.dials.again_later(now);
     }
 }

@@ -10,7 +10,7 @@ use crate::time::Micros;
 const SIZES: [u16; 4] = [MAX_DATAGRAM as u16, 1000, 800, 540];
 const TRIES: u8 = 3;
 const TRY_EVERY: Micros = Micros::from_millis(250);
-/// A path that was found small is tried anew this often: it may have changed.
+/// A path is tried anew this often: it may have changed.
 const ANEW_EVERY: Micros = Micros::from_secs(30);
 
 pub(super) struct Prober {
@@ -30,6 +30,13 @@ impl Prober {
     /// Begins at the largest size.
     pub(super) fn start(&mut self, now: Micros) {
         (self.step, self.tries, self.next_at) = (0, 0, Some(now));
+    }
+
+    /// Begins again before the time, unless it is trying already or has not begun.
+    pub(super) fn start_anew(&mut self, now: Micros) {
+        if self.next_at.is_some() && self.tries == 0 {
+            self.start(now);
+        }
     }
 
     pub(super) fn limit(&self) -> usize {
@@ -70,7 +77,7 @@ impl Prober {
     fn settle(&mut self, now: Micros, size: u16) {
         self.limit = size;
         (self.step, self.tries) = (0, 0);
-        self.next_at = (size < SIZES[0]).then(|| now + ANEW_EVERY);
+        self.next_at = Some(now + ANEW_EVERY);
     }
 }
 
@@ -100,6 +107,28 @@ mod tests {
             let (found, took) = probe_over(mtu);
             assert_eq!(found, limit);
             assert!(took <= Micros::from_secs(3));
+        }
+    }
+
+    #[test]
+    fn a_path_that_has_become_smaller_is_noticed_at_once_when_the_address_changes_and_else_within_half_a_minute() {
+        for (address_changes, within) in [(true, Micros::from_secs(3)), (false, Micros::from_secs(33))] {
+            let mut prober = Prober::new();
+            prober.start(Micros::ZERO);
+            let p = prober.poll(Micros::ZERO).expect("a probe");
+            prober.take_reply(Micros(40_000), &p);
+            assert_eq!(prober.limit(), 1200);
+            if address_changes {
+                prober.start_anew(Micros(50_000));
+            }
+            let mut small = None;
+            while let Some(at) = prober.due().filter(|at| *at < Micros::from_secs(60)) {
+                if let Some(p) = prober.poll(at).filter(|p| p.size <= 1000) {
+                    prober.take_reply(at, &p);
+                    small = small.or(Some(at));
+                }
+            }
+            assert!(prober.limit() == 1000 && small.is_some_and(|at| at <= within), "{small:?}");
         }
     }
 
