@@ -1,0 +1,243 @@
+//! The command line.
+
+use crate::address::PublicAddress;
+use crate::config::{ListenAddress, LogLevel, Partial, check_musicians};
+use crate::{Failure, Server, data_dir, invite};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rtjam_protocol::RoomName;
+use rtjam_protocol::link::Role;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  rtjam-server
+      listens on TCP and UDP port 7891, opens the room `lobby`, and prints the web page's address and an invite link
+  rtjam-server --public-address jam.example.org
+      the same, with links that lead to that name
+  rtjam-server invite \"Thursday Jam\"
+      prints a link to that room, which is made if need be; the server may run meanwhile
+  rtjam-server invite lobby --renew
+      prints a new link to the lobby; the old ones open it no more
+
+Open the port in the firewall for TCP and UDP. Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.";
+
+/// A room server for RTJam: musicians in different places play together in its rooms.
+#[derive(Debug, Parser)]
+#[command(name = "rtjam-server", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print an invite link to a room
+    Invite(Invite),
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Listen on this address, TCP and UDP; may be given several times [default: port 7891 on all of IPv4 and IPv6]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Vec<ListenAddress>,
+    #[command(flatten)]
+    place: Place,
+    /// Read settings from a TOML file whose keys are these flags' names; flags win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The certificate that browsers are shown (PEM, with its chain)
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Musicians that fit into a room [default: 64]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_musicians)]
+    max_musicians: Option<u16>,
+    /// How much to log on stderr: error, warn, info, debug or trace [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<LogLevel>,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// The folder for the server's key, rooms and slots [default: $STATE_DIRECTORY, else the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The name or address that links say [default: the address on the default route]
+    #[arg(long, value_name = "HOST[:PORT]")]
+    public_address: Option<PublicAddress>,
+}
+
+#[derive(Debug, Args)]
+struct Invite {
+    /// The room's name; an unknown room is made
+    #[arg(default_value = "lobby", value_parser = parse_room)]
+    room: RoomName,
+    /// What the link's holder may do
+    #[arg(long, value_enum, default_value_t = RoleName::Musician)]
+    role: RoleName,
+    /// Make a new link; all earlier ones of this role open nothing any more
+    #[arg(long)]
+    renew: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoleName {
+    Musician,
+    Listener,
+    Moderator,
+}
+
+fn parse_musicians(text: &str) -> Result<u16, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    check_musicians(number)
+}
+
+fn parse_room(text: &str) -> Result<RoomName, String> {
+    RoomName::new(text).map_err(|e| e.to_string())
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    // clap prints usage errors and ends with 2, --help and --version with 0.
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Invite(arguments)) => finish(print_invitation(arguments)),
+        None => serve(cli.serve),
+    }
+}
+
+fn serve(arguments: Serve) -> ExitCode {
+    let settings = match settings(arguments) {
+        Ok(settings) => settings,
+        Err(sentence) => return usage(&sentence),
+    };
+    start_log(settings.log.unwrap_or(LogLevel(tracing::Level::INFO)));
+    let data = match settings.data.clone().map_or_else(data_dir::default_path, Ok) {
+        Ok(data) => data,
+        Err(failure) => return finish(Err(failure)),
+    };
+    match settings.complete(data) {
+        Ok(config) => finish(Server::run_until_signal(&config, announce)),
+        Err(sentence) => usage(&sentence),
+    }
+}
+
+fn settings(arguments: Serve) -> Result<Partial, String> {
+    let file = arguments.config.as_deref().map(Partial::read).transpose()?.unwrap_or_default();
+    let flags = Partial {
+        listen: (!arguments.listen.is_empty()).then_some(arguments.listen),
+        data: arguments.place.data,
+        public_address: arguments.place.public_address,
+        tls_cert: arguments.tls_cert,
+        tls_key: arguments.tls_key,
+        max_musicians: arguments.max_musicians,
+        log: arguments.log,
+    };
+    Ok(flags.or(file))
+}
+
+/// The two lines on stdout; whoever started the server may be waiting for them.
+fn announce(server: &Server) {
+    if let Some(caution) = server.caution() {
+        tracing::warn!("{caution}");
+    }
+    let mut out = std::io::stdout().lock();
+    // A closed stdout is no reason not to serve.
+    let _ = writeln!(out, "page: {}\ninvite: {}", server.page(), server.invite());
+    let _ = out.flush();
+}
+
+fn print_invitation(arguments: Invite) -> Result<(), Failure> {
+    let data = arguments.place.data.map_or_else(data_dir::default_path, Ok)?;
+    let request = invite::Request {
+        room: arguments.room,
+        role: match arguments.role {
+            RoleName::Musician => Role::Musician,
+            RoleName::Listener => Role::Listener,
+            RoleName::Moderator => Role::Moderator,
+        },
+        renew: arguments.renew,
+        public_address: arguments.place.public_address,
+    };
+    let invitation = invite::invite(&data, &request)?;
+    if let Some(caution) = invitation.caution {
+        eprintln!("{caution}");
+    }
+    writeln!(std::io::stdout(), "{}", invitation.link)
+        .map_err(|e| Failure::new(format!("The link could not be written: {e}.")))
+}
+
+/// Logs of this program at `level`; of its libraries warnings alone, for at finer levels they print what passes
+/// through them, secrets included.
+fn start_log(level: LogLevel) {
+    let ours = LevelFilter::from_level(level.0);
+    let filter = Targets::new().with_target("rtjam_server", ours).with_default(ours.min(LevelFilter::WARN));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // Fails only when a test has set its own.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+}
+
+fn finish(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("rtjam-server: {failure}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn usage(sentence: &str) -> ExitCode {
+    eprintln!("rtjam-server: {sentence}\nFor all settings, try rtjam-server --help");
+    ExitCode::from(USAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_flags_hang_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contract_is_kept() {
+        for line in [
+            "rtjam-server",
+            "rtjam-server --listen 127.0.0.1:0 --listen [::1]:0 --data d --public-address h:1 --config f",
+            "rtjam-server --tls-cert c --tls-key k --max-musicians 64 --log debug",
+            "rtjam-server invite",
+            "rtjam-server invite room --role listener --renew --data d --public-address h",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        for (line, said) in [
+            ("rtjam-server --listen 7891", "0.0.0.0:7891"),
+            ("rtjam-server --public-address https://x", "jam.example.org"),
+            ("rtjam-server --max-musicians 0", "from 1 to"),
+            ("rtjam-server --log loud", "error, warn"),
+            ("rtjam-server invite a\u{7}b", "control characters"),
+        ] {
+            let error = Cli::try_parse_from(line.split(' ')).expect_err(line).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What the server is asked to be: flags over the config file over defaults.
+
+use crate::address::PublicAddress;
+use crate::tls::TlsFiles;
+use serde::{Deserialize, Deserializer};
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// A server's settings, complete.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen; `None` is everywhere, on the default port.
+    pub listen: Option<Vec<SocketAddr>>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// What links say.
+    pub public_address: Option<PublicAddress>,
+    /// The operator's certificate.
+    pub tls: Option<TlsFiles>,
+    /// Musicians that fit into a room.
+    pub max_musicians: u16,
+}
+
+/// Musicians that fit into a room where nothing else is said.
+pub const DEFAULT_MAX_MUSICIANS: u16 = 64;
+
+/// The most that can be asked for.
+pub const MOST_MUSICIANS: u16 = 1000;
+
+/// What flags or a config file say; `None` where they say nothing.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Partial {
+    /// Addresses to listen on.
+    #[serde(deserialize_with = "one_or_many")]
+    pub listen: Option<Vec<ListenAddress>>,
+    /// The data folder.
+    pub data: Option<PathBuf>,
+    /// What links say.
+    #[serde(deserialize_with = "by_text")]
+    pub public_address: Option<PublicAddress>,
+    /// The operator's certificate.
+    pub tls_cert: Option<PathBuf>,
+    /// The operator's key.
+    pub tls_key: Option<PathBuf>,
+    /// Musicians that fit into a room.
+    #[serde(deserialize_with = "musicians")]
+    pub max_musicians: Option<u16>,
+    /// How much to log.
+    #[serde(deserialize_with = "by_text")]
+    pub log: Option<LogLevel>,
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenAddress(pub SocketAddr);
+
+impl FromStr for ListenAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ListenAddress, String> {
+        text.parse().map(ListenAddress).map_err(|_| {
+            format!(
+                "{text:?} is no IP:PORT; write for example 0.0.0.0:7891 for all IPv4 addresses or [::]:7891 for IPv6"
+            )
+        })
+    }
+}
+
+/// How much to log: error, warn, info, debug or trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogLevel(pub tracing::Level);
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LogLevel, String> {
+        let level = match text {
+            "error" => tracing::Level::ERROR,
+            "warn" => tracing::Level::WARN,
+            "info" => tracing::Level::INFO,
+            "debug" => tracing::Level::DEBUG,
+            "trace" => tracing::Level::TRACE,
+            _ => return Err(format!("{text:?} is none of error, warn, info, debug, trace")),
+        };
+        Ok(LogLevel(level))
+    }
+}
+
+/// Checks a number of musicians.
+///
+/// # Errors
+/// When it is not from 1 to [`MOST_MUSICIANS`].
+pub fn check_musicians(number: u64) -> Result<u16, String> {
+    u16::try_from(number)
+        .ok()
+        .filter(|n| (1..=MOST_MUSICIANS).contains(n))
+        .ok_or_else(|| format!("{number} is not a number of musicians from 1 to {MOST_MUSICIANS}"))
+}
+
+impl Partial {
+    /// Reads a config file: TOML with the flags' names as keys. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// A sentence that names the file, and the line of a wrong key or value.
+    pub fn read(path: &Path) -> Result<Partial, String> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| format!("The config file {shown} cannot be read ({e}). Give its path with --config FILE."))?;
+        let mut read = Partial::parse(&text).map_err(|(line, what)| format!("{shown}, line {line}: {what}"))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for p in [&mut read.data, &mut read.tls_cert, &mut read.tls_key].into_iter().flatten() {
+            *p = folder.join(&*p);
+        }
+        Ok(read)
+    }
+
+    fn parse(text: &str) -> Result<Partial, (usize, String)> {
+        toml::from_str(text).map_err(|e| {
+            let before = e.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
+            (before.matches('\n').count() + 1, e.message().to_owned())
+        })
+    }
+
+    /// These settings, and `other`'s where these say nothing. Certificate and key count as one.
+    #[must_use]
+    pub fn or(self, other: Partial) -> Partial {
+        let own_tls = self.tls_cert.is_some() || self.tls_key.is_some();
+        let (tls_cert, tls_key) = if own_tls { (self.tls_cert, self.tls_key) } else { (other.tls_cert, other.tls_key) };
+        Partial {
+            listen: self.listen.or(other.listen),
+            data: self.data.or(other.data),
+            public_address: self.public_address.or(other.public_address),
+            tls_cert,
+            tls_key,
+            max_musicians: self.max_musicians.or(other.max_musicians),
+            log: self.log.or(other.log),
+        }
+    }
+
+    /// Fills the gaps with defaults; `data` is the data folder to use where none is named.
+    ///
+    /// # Errors
+    /// A sentence when the settings do not fit together.
+    pub fn complete(self, data: PathBuf) -> Result<Config, String> {
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (None, None) => None,
+            (Some(_), None) => {
+                return Err("--tls-cert needs --tls-key FILE beside it: the certificate's key.".to_owned());
+            }
+            (None, Some(_)) => {
+                return Err("--tls-key needs --tls-cert FILE beside it: the key's certificate.".to_owned());
+            }
+        };
+        let listen = self.listen.filter(|l| !l.is_empty()).map(|l| l.into_iter().map(|a| a.0).collect());
+        Ok(Config {
+            listen,
+            data: self.data.unwrap_or(data),
+            public_address: self.public_address,
+            tls,
+            max_musicians: self.max_musicians.unwrap_or(DEFAULT_MAX_MUSICIANS),
+        })
+    }
+}
+
+struct FromText<T>(T);
+
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for FromText<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map(FromText).map_err(serde::de::Error::custom)
+    }
+}
+
+fn by_text<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(d: D) -> Result<Option<T>, D::Error> {
+    FromText::deserialize(d).map(|t| Some(t.0))
+}
+
+fn musicians<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
+    check_musicians(u64::deserialize(d)?).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<ListenAddress>>, D::Error> {
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Vec<ListenAddress>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("\"IP:PORT\" or a list of them")
+        }
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            text.parse().map(|a| vec![a]).map_err(E::custom)
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(FromText(address)) = seq.next_element()? {
+                all.push(address);
+            }
+            Ok(all)
+        }
+    }
+    d.deserialize_any(Visitor).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_flags_say() {
+        let text = "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\ndata = \"d\"\npublic-address = \"h:3\"\n\
+                    tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nlog = \"debug\"\n";
+        let read = Partial::parse(text).expect("all keys");
+        let config = read.complete(PathBuf::new()).expect("complete");
+        assert_eq!(config.listen.map(|l| l.len()), Some(2));
+        assert_eq!((config.data, config.max_musicians), (PathBuf::from("d"), 8));
+        assert_eq!(config.public_address.map(|a| a.to_string()).as_deref(), Some("h:3"));
+        assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
+        let one = Partial::parse("listen = \"127.0.0.1:1\"").expect("one address");
+        assert_eq!(one.listen.map(|l| l.len()), Some(1));
+    }
+
+    #[test]
+    fn a_wrong_key_or_value_is_named_with_its_line() {
+        for (text, line, said) in [
+            ("# hello\n\nlisten_on = 1\n", 3, "listen_on"),
+            ("data = \"x\"\nlisten = \"nowhere\"\n", 2, "nowhere"),
+            ("\nlisten = [\"127.0.0.1:1\", \"nowhere\"]\n", 2, "nowhere"),
+            ("max-musicians = 0\n", 1, "musicians"),
+            ("\nlog = \"loud\"", 2, "loud"),
+            ("\n\npublic-address = \"a b\"", 3, "a b"),
+            ("data = \n", 1, ""),
+        ] {
+            let (at, what) = Partial::parse(text).expect_err("wrong");
+            assert_eq!(at, line, "{text}: {what}");
+            assert!(what.contains(said), "{what}");
+        }
+    }
+
+    #[test]
+    fn the_command_line_wins() {
+        let flags = Partial { max_musicians: Some(4), ..Partial::default() };
+        let file = Partial { max_musicians: Some(9), data: Some("d".into()), ..Partial::default() };
+        let both = flags.or(file);
+        assert_eq!((both.max_musicians, both.data), (Some(4), Some("d".into())));
+    }
+
+    #[test]
+    fn half_a_certificate_is_refused() {
+        let half = Partial { tls_cert: Some("c".into()), ..Partial::default() };
+        assert!(half.complete(PathBuf::new()).is_err_and(|e| e.contains("--tls-key")));
+    }
+}

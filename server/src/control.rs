@@ -1,0 +1,92 @@
+//! A control connection: JSON texts on a WebSocket, between its client and the lobby.
+
+use crate::lobby::{Input, OUTBOX};
+use axum::extract::ws::{Message, WebSocket};
+use rtjam_protocol::control::{self, BadMessage, ServerMessage};
+use rtjam_protocol::room::ConnectionId;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A connection that has no seat after this long is closed.
+const SEATED_WITHIN: Duration = Duration::from_secs(10);
+
+/// A connection that says nothing for this long is closed; clients ping every few seconds.
+const SILENT_FOR: Duration = Duration::from_secs(30);
+
+/// A client that does not take a message for this long is closed.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the client's half of closing is waited for.
+const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+
+/// Serves one connection until it ends.
+pub async fn converse(mut socket: WebSocket, connection: ConnectionId, lobby: mpsc::Sender<Input>) {
+    let (outbox, inbox) = mpsc::channel(OUTBOX);
+    if lobby.send(Input::Connected { connection, outbox }).await.is_ok() {
+        if carry(&mut socket, connection, &lobby, inbox).await == Ended::Lobby {
+            close(&mut socket).await;
+        }
+        // Fails when the lobby is gone; then there is nobody to tell.
+        let _ = lobby.send(Input::Disconnected(connection)).await;
+    }
+}
+
+/// Who ended a connection.
+#[derive(PartialEq)]
+enum Ended {
+    Lobby,
+    Client,
+    Clock,
+}
+
+async fn carry(
+    socket: &mut WebSocket,
+    connection: ConnectionId,
+    lobby: &mpsc::Sender<Input>,
+    mut inbox: mpsc::Receiver<ServerMessage>,
+) -> Ended {
+    let mut seated = false;
+    let mut deadline = Instant::now() + SEATED_WITHIN;
+    loop {
+        tokio::select! {
+            message = inbox.recv() => {
+                let Some(message) = message else { return Ended::Lobby };
+                let has_seat = matches!(message, ServerMessage::Joined(_) | ServerMessage::Roster { .. });
+                if has_seat && !seated {
+                    seated = true;
+                    deadline = Instant::now() + SILENT_FOR;
+                }
+                let text = Message::Text(control::write(&message).into());
+                if !matches!(timeout(TAKEN_WITHIN, socket.send(text)).await, Ok(Ok(()))) {
+                    return Ended::Client;
+                }
+            }
+            heard = socket.recv() => {
+                if seated {
+                    deadline = Instant::now() + SILENT_FOR;
+                }
+                let said = match heard {
+                    Some(Ok(Message::Text(text))) => control::read(&text),
+                    Some(Ok(Message::Binary(_))) => Err(BadMessage),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Ended::Client,
+                };
+                if lobby.send(Input::Said(connection, said)).await.is_err() {
+                    return Ended::Lobby;
+                }
+            }
+            () = sleep_until(deadline) => return Ended::Clock,
+        }
+    }
+}
+
+/// Closes so that the last message arrives: data that we have not read would make the system discard it.
+async fn close(socket: &mut WebSocket) {
+    let farewell = async {
+        if socket.send(Message::Close(None)).await.is_ok() {
+            while let Some(Ok(_)) = socket.recv().await {}
+        }
+    };
+    let _ = timeout(CLOSED_WITHIN, farewell).await;
+}

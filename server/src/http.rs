@@ -1,0 +1,184 @@
+//! One TCP port for the web page, plain or over TLS, and for control connections, over TLS alone.
+
+use crate::control;
+use crate::lobby::Input;
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{any, get};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rtjam_protocol::control::{MAX_TEXT, PATH};
+use rtjam_protocol::room::ConnectionId;
+use rustls::ServerConfig;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+const PAGE: &str = include_str!("page/join.html");
+const STYLE: &str = include_str!("page/style.css");
+
+/// TLS's first byte: a handshake record.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// A connection must have said its first byte, ended its handshake, and sent a request's head, each within this.
+const HALF_OPEN: Duration = Duration::from_secs(10);
+
+/// Bytes of a request's head.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Connections that are not (yet) control connections.
+const MAX_VISITS: usize = 256;
+
+/// Control connections.
+const MAX_CONTROLS: usize = 1024;
+
+/// The part of the server that speaks HTTP.
+#[derive(Clone)]
+pub struct Http {
+    lobby: mpsc::Sender<Input>,
+    tls: Arc<ServerConfig>,
+    visits: Arc<Semaphore>,
+    controls: Arc<Semaphore>,
+    next_connection: Arc<AtomicU64>,
+}
+
+/// How a request came.
+#[derive(Clone, Copy)]
+struct OverTls(bool);
+
+impl Http {
+    /// Control connections speak to `lobby`.
+    pub fn new(lobby: mpsc::Sender<Input>, tls: Arc<ServerConfig>) -> Http {
+        Http {
+            lobby,
+            tls,
+            visits: Arc::new(Semaphore::new(MAX_VISITS)),
+            controls: Arc::new(Semaphore::new(MAX_CONTROLS)),
+            next_connection: Arc::new(AtomicU64::new(1)),
+        }
+    }
+
+    /// Accepts and serves connections, for ever.
+    pub async fn accept(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    // Above the limit the connection is dropped here.
+                    if let Ok(visit) = self.visits.clone().try_acquire_owned() {
+                        let http = self.clone();
+                        tokio::spawn(async move {
+                            http.serve(stream).await;
+                            drop(visit);
+                        });
+                    }
+                }
+                Err(e) => {
+                    tracing::warn!("a connection could not be accepted: {e}");
+                    // Out of file descriptors, most likely; some will be free again soon.
+                    sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    /// Returns when no control connection is left. No new ones are accepted meanwhile.
+    pub async fn controls_closed(&self) {
+        // Fails only on a closed semaphore, which this one never is.
+        let _ = self.controls.acquire_many(MAX_CONTROLS as u32).await;
+    }
+
+    async fn serve(self, stream: TcpStream) {
+        // Control messages are small and each is awaited.
+        let _ = stream.set_nodelay(true);
+        let mut first = [0];
+        let Ok(Ok(1)) = timeout(HALF_OPEN, stream.peek(&mut first)).await else { return };
+        if first[0] == TLS_HANDSHAKE {
+            let handshake = TlsAcceptor::from(self.tls.clone()).accept(stream);
+            if let Ok(Ok(stream)) = timeout(HALF_OPEN, handshake).await {
+                self.speak(stream, OverTls(true)).await;
+            }
+        } else {
+            self.speak(stream, OverTls(false)).await;
+        }
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, over_tls: OverTls) {
+        let service = TowerToHyperService::new(router(self).layer(Extension(over_tls)));
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HALF_OPEN)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        if let Err(e) = connection.await {
+            tracing::debug!("a connection ended badly: {e}");
+        }
+    }
+}
+
+fn router(http: Http) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/style.css", get(style))
+        .route("/health", get(|| async { "ok" }))
+        .route(PATH, any(control_connection))
+        .with_state(http)
+}
+
+async fn page() -> impl IntoResponse {
+    (SAFE, Html(PAGE))
+}
+
+async fn style() -> impl IntoResponse {
+    (SAFE, [(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
+}
+
+const SAFE: [(HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-cache"),
+];
+
+async fn control_connection(
+    State(http): State<Http>,
+    Extension(OverTls(over_tls)): Extension<OverTls>,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+) -> Response {
+    if !over_tls {
+        let sentence = "Control connections carry secrets and need TLS: use wss:// instead of ws://.\n";
+        return (StatusCode::FORBIDDEN, sentence).into_response();
+    }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let Ok(place) = http.controls.clone().try_acquire_owned() else {
+        let sentence = "The server has too many connections just now. Try again in a minute.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+    };
+    let connection = ConnectionId(http.next_connection.fetch_add(1, Ordering::Relaxed));
+    upgrade
+        .max_message_size(MAX_TEXT)
+        .max_frame_size(MAX_TEXT)
+        // The default of 128 KiB a connection would be most of what a musician costs.
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(0)
+        .max_write_buffer_size(2 * MAX_TEXT)
+        .on_upgrade(async move |socket| {
+            control::converse(socket, connection, http.lobby).await;
+            drop(place);
+        })
+}

@@ -1,0 +1,58 @@
+//! The RTJam room server.
+//!
+//! | module | what lives there | thread |
+//! |---|---|---|
+//! | [`cli`], [`config`] | flags, the config file, exit codes | main |
+//! | [`server`] | puts the parts together, and takes them apart again | main (tokio) |
+//! | [`listen`], [`address`] | the sockets, and under which address others reach them | main |
+//! | [`data_dir`], [`store`] | the data folder, and what outlives the process in it | main, lobby |
+//! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
+//! | [`http`], [`control`] | the web page and the control connections | main (tokio) |
+//! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
+//! | [`media`] | receives, opens, forwards datagrams | media-0 … |
+//! | [`invite`] | `rtjam-server invite` | main |
+//!
+//! Connections speak to the lobby by a bounded queue, and it to each of them by another; a connection that does
+//! not read loses its queue and is closed. The lobby commands the media threads by a queue and a wake; they tell
+//! it which sessions are over.
+
+pub mod address;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod data_dir;
+pub mod http;
+pub mod identity;
+pub mod invite;
+pub mod listen;
+pub mod lobby;
+pub mod media;
+pub mod random;
+pub mod server;
+pub mod store;
+pub mod tls;
+
+pub use config::Config;
+pub use server::Server;
+
+use std::fmt;
+
+/// Why the server cannot do what it was asked for: a sentence that says what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure(String);
+
+impl Failure {
+    /// `sentence` is shown to whoever started the program.
+    pub fn new(sentence: impl Into<String>) -> Failure {
+        Failure(sentence.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,154 @@
+//! The lobby: the thread that owns the rooms, and alone reads and writes their store while the server runs.
+
+use crate::Failure;
+use crate::media::Media;
+use crate::random::Random;
+use crate::store::Store;
+use rtjam_protocol::control::{BadMessage, ClientMessage, ServerMessage};
+use rtjam_protocol::room::{ConnectionId, Output, RoomRecord, Rooms};
+use rtjam_protocol::{RoomName, SessionId};
+use std::collections::HashMap;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+/// Inputs that wait for the lobby; whoever brings more waits, or tries again.
+pub const QUEUE: usize = 1024;
+
+/// Messages that wait for a connection; who reads so slowly that it overflows is closed.
+pub const OUTBOX: usize = 128;
+
+/// What happens to the rooms.
+#[derive(Debug)]
+pub enum Input {
+    /// A control connection was made.
+    Connected {
+        /// Its number, never used before.
+        connection: ConnectionId,
+        /// Takes what it shall be told. When this end is dropped, the connection closes.
+        outbox: mpsc::Sender<ServerMessage>,
+    },
+    /// It said something, or what is no message.
+    Said(ConnectionId, Result<ClientMessage, BadMessage>),
+    /// It ended.
+    Disconnected(ConnectionId),
+    /// A session said goodbye, or nothing for too long.
+    SessionOver(SessionId),
+    /// The server stops. The lobby takes nothing more.
+    GoingDown,
+}
+
+/// Carries out what [`Rooms`] decides.
+pub struct Lobby {
+    rooms: Rooms,
+    store: Store,
+    media: Media,
+    random: Random,
+    outboxes: HashMap<ConnectionId, mpsc::Sender<ServerMessage>>,
+    store_fails: bool,
+}
+
+impl Lobby {
+    /// An empty lobby.
+    pub fn new(rooms: Rooms, store: Store, media: Media) -> Lobby {
+        Lobby { rooms, store, media, random: Random::new(), outboxes: HashMap::new(), store_fails: false }
+    }
+
+    /// Works until it is told that the server goes down, or nobody is left to tell it anything. Blocks.
+    pub fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
+        while let Some(input) = inputs.blocking_recv() {
+            let last = matches!(input, Input::GoingDown);
+            self.handle(input);
+            self.carry_out();
+            if last {
+                break;
+            }
+        }
+        tracing::info!("going down; {} seated", self.rooms.seated());
+        self.media.shut_down();
+    }
+
+    fn handle(&mut self, input: Input) {
+        match input {
+            Input::Connected { connection, outbox } => {
+                self.outboxes.insert(connection, outbox);
+                self.rooms.handle_connected(connection, self.random.array());
+            }
+            Input::Said(connection, Ok(message)) => self.rooms.handle_message(connection, message),
+            Input::Said(connection, Err(BadMessage)) => self.rooms.handle_bad_message(connection),
+            Input::Disconnected(connection) => {
+                self.outboxes.remove(&connection);
+                self.rooms.handle_disconnected(connection);
+            }
+            Input::SessionOver(session) => self.rooms.handle_session_over(session),
+            Input::GoingDown => self.rooms.handle_going_down(),
+        }
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(output) = self.rooms.poll_output() {
+            match output {
+                Output::Send(connection, message) => self.send(connection, message),
+                Output::Close(connection) => {
+                    self.outboxes.remove(&connection);
+                }
+                Output::LookUp(connection, room) => self.look_up(connection, &room),
+                Output::Open(session) => {
+                    tracing::info!("{}: {} takes seat {}", session.room, kind(session.sends), session.source.0);
+                    self.media.open(&session);
+                }
+                Output::End(session) => {
+                    tracing::info!("session {:08x} ended", session.0);
+                    self.media.end(session);
+                }
+                Output::RememberSlot(room, record) => {
+                    let result = self.store.remember_slot(&room, &record);
+                    self.note(result.as_ref().err(), "seats taken now may be others after a restart");
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
+        if let ServerMessage::Refused(refused) = &message {
+            tracing::info!("connection {} refused: {:?}", connection.0, refused.reason);
+        }
+        let Some(outbox) = self.outboxes.get(&connection) else { return };
+        if let Err(e) = outbox.try_send(message) {
+            if matches!(e, TrySendError::Full(_)) {
+                tracing::info!("connection {} does not read what it is told and is closed", connection.0);
+            }
+            self.outboxes.remove(&connection);
+            self.rooms.handle_disconnected(connection);
+        }
+    }
+
+    fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
+        // Read anew for each seat: `invite --renew` may have replaced a secret a moment ago.
+        let record = self.read_room(room);
+        self.note(record.as_ref().err(), "nobody can join until that works");
+        let record = record.unwrap_or(RoomRecord::Unavailable);
+        let last_taken = match &record {
+            RoomRecord::Found { slots, .. } => slots.iter().map(|s| s.taken_at).max().unwrap_or(0),
+            _ => 0,
+        };
+        self.rooms.handle_room(connection, record, last_taken.saturating_add(1), &mut self.random);
+    }
+
+    fn read_room(&self, room: &RoomName) -> Result<RoomRecord, Failure> {
+        let Some(secrets) = self.store.secrets(room)? else { return Ok(RoomRecord::Unknown) };
+        Ok(RoomRecord::Found { secrets, slots: self.store.slots(room)? })
+    }
+
+    /// Logs a failure of the store once, and again only after it has worked.
+    fn note(&mut self, failure: Option<&Failure>, meanwhile: &str) {
+        match failure {
+            Some(failure) if !self.store_fails => tracing::error!("{failure} Meanwhile {meanwhile}."),
+            None if self.store_fails => tracing::info!("the database works again"),
+            _ => {}
+        }
+        self.store_fails = failure.is_some();
+    }
+}
+
+const fn kind(sends: bool) -> &'static str {
+    if sends { "a musician" } else { "a listener" }
+}

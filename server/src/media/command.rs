@@ -1,0 +1,31 @@
+//! What the lobby tells a media thread.
+
+use super::route::Recipient;
+use super::session::Session;
+use rtjam_protocol::SessionId;
+
+/// A room's number at the media side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct RoomKey(pub(super) u32);
+
+/// Changes of a thread's world.
+pub(super) enum Command {
+    /// To every thread: what is played in this room goes to this one too.
+    AddRecipient {
+        /// Where they are.
+        room: RoomKey,
+        /// Who.
+        recipient: Recipient,
+    },
+    /// To the thread that owns the session: receive from it.
+    AddSession(Box<Session>),
+    /// To every thread: forget it.
+    Remove {
+        /// Where it was.
+        room: RoomKey,
+        /// Who.
+        session: SessionId,
+    },
+    /// Say goodbye to everyone and end.
+    ShutDown,
+}

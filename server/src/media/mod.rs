@@ -1,0 +1,156 @@
+//! Media: sealed datagrams from each musician to all others of their room.
+//!
+//! A media thread owns its sockets, the replay windows of its sessions, and for every musician of the server a
+//! [lane](rtjam_protocol::seal::SendLane) to them. So a datagram is received, opened, sealed anew for each listener
+//! and sent by one thread without touching anything that another one writes; all that threads share is each
+//! musician's [`Path`](route::Path), which changes when their address does. The lobby's changes come by a queue,
+//! between two datagrams.
+//!
+//! There is one thread today; [`Media`] deals sessions out by the byte in their number and would command several.
+
+mod command;
+mod counters;
+mod priority;
+mod route;
+mod session;
+mod socket;
+mod thread;
+
+pub use counters::Totals;
+
+use crate::clock::Clock;
+use crate::lobby::Input;
+use crate::random::Random;
+use command::{Command, RoomKey};
+use crossbeam_channel::Sender;
+use mio::Waker;
+use route::{Recipient, Route};
+use rtjam_protocol::peer::Peer;
+use rtjam_protocol::room::NewSession;
+use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::{Lane, SendLane};
+use rtjam_protocol::{RoomName, SessionId};
+use session::Session;
+use std::collections::HashMap;
+use std::io;
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::mpsc;
+
+/// The lobby's end of the media threads.
+pub struct Media {
+    threads: Vec<ThreadHandle>,
+    rooms: HashMap<RoomName, Room>,
+    room_of: HashMap<SessionId, RoomName>,
+    next_key: u32,
+    clock: Clock,
+    epoch: u32,
+}
+
+struct ThreadHandle {
+    commands: Sender<Command>,
+    waker: Arc<Waker>,
+    thread: JoinHandle<()>,
+}
+
+/// A room that someone is in.
+struct Room {
+    key: RoomKey,
+    members: usize,
+}
+
+/// What a thread forwards by; the thread's peers use the lane after it, for a lane has one owner.
+const fn forwarding_lane(thread: usize) -> Lane {
+    Lane((thread * 2) as u8)
+}
+
+/// What a thread's peers answer by.
+const fn session_lane(thread: usize) -> Lane {
+    Lane((thread * 2 + 1) as u8)
+}
+
+impl Media {
+    /// Media threads; a session's number says which one owns it.
+    pub const THREADS: u8 = 1;
+
+    /// Starts the threads on the sockets, one for each address. Sessions that end by themselves are told to `lobby`.
+    ///
+    /// # Errors
+    /// When a thread or a socket cannot be set up.
+    pub fn start(sockets: Vec<UdpSocket>, clock: Clock, lobby: mpsc::Sender<Input>) -> io::Result<(Media, Totals)> {
+        let thread = thread::MediaThread::new(sockets, clock, lobby)?;
+        let totals = Totals::new(vec![thread.counters()]);
+        let handle = thread.spawn(0)?;
+        let media = Media {
+            threads: vec![handle],
+            rooms: HashMap::new(),
+            room_of: HashMap::new(),
+            next_key: 0,
+            clock,
+            epoch: u32::from_be_bytes(Random::new().array()),
+        };
+        Ok((media, totals))
+    }
+
+    /// Serves a session from now on.
+    pub fn open(&mut self, new: &NewSession) {
+        let room = self.enter(&new.room);
+        self.room_of.insert(new.session, new.room.clone());
+        let owner = usize::from(new.session.media_thread()) % self.threads.len();
+        let now = self.clock.now();
+        let lane = session_lane(owner);
+        let (peer, down) = Peer::new(now, new.session, &new.keys, lane, self.epoch, make_sealer);
+        let route = Arc::new(Route::new());
+        for (index, thread) in self.threads.iter().enumerate() {
+            // The one place where forwarding lanes are made: one for each pair of thread and session.
+            let lane = SendLane::new(down.clone(), new.session, new.keys.id, forwarding_lane(index));
+            let recipient = Recipient { session: new.session, lane, route: route.clone() };
+            thread.tell(Command::AddRecipient { room, recipient });
+        }
+        let session = Session::new(peer, room, new.source, new.sends, route);
+        self.threads[owner].tell(Command::AddSession(Box::new(session)));
+    }
+
+    /// Forgets a session.
+    pub fn end(&mut self, session: SessionId) {
+        let Some(name) = self.room_of.remove(&session) else { return };
+        let Some(room) = self.rooms.get_mut(&name) else { return };
+        for thread in &self.threads {
+            thread.tell(Command::Remove { room: room.key, session });
+        }
+        room.members -= 1;
+        if room.members == 0 {
+            self.rooms.remove(&name);
+        }
+    }
+
+    /// Says goodbye to every session, and returns when that has been sent.
+    pub fn shut_down(self) {
+        for thread in &self.threads {
+            thread.tell(Command::ShutDown);
+        }
+        for handle in self.threads {
+            // Fails when the thread panicked, which it has printed.
+            let _ = handle.thread.join();
+        }
+    }
+
+    fn enter(&mut self, name: &RoomName) -> RoomKey {
+        let room = self.rooms.entry(name.clone()).or_insert_with(|| {
+            // A key comes again after 2^32 rooms, long after its last owner is gone.
+            self.next_key = self.next_key.wrapping_add(1);
+            Room { key: RoomKey(self.next_key), members: 0 }
+        });
+        room.members += 1;
+        room.key
+    }
+}
+
+impl ThreadHandle {
+    fn tell(&self, command: Command) {
+        // Either fails only when the thread has panicked; then there is nobody to tell.
+        let _ = self.commands.send(command);
+        let _ = self.waker.wake();
+    }
+}

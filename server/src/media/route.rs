@@ -1,0 +1,57 @@
+//! Where a musician's media goes: written by the thread that owns their session, read by every one that forwards.
+
+use arc_swap::{ArcSwapOption, Guard};
+use rtjam_protocol::SessionId;
+use rtjam_protocol::seal::SendLane;
+use socket2::SockAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// By which of our own addresses someone reaches us, and so the one that they expect answers from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Via {
+    /// Which of the thread's sockets; all threads have theirs in the same order.
+    pub(super) socket: usize,
+    /// The address that the datagram was sent to, where the system tells.
+    pub(super) local: Option<IpAddr>,
+}
+
+/// A way to a musician.
+#[derive(Clone, Debug)]
+pub(super) struct Path {
+    pub(super) remote: SocketAddr,
+    pub(super) via: Via,
+    /// `remote`, as the system takes it.
+    pub(super) raw: SockAddr,
+}
+
+impl Path {
+    pub(super) fn new(remote: SocketAddr, via: Via) -> Path {
+        Path { remote, via, raw: remote.into() }
+    }
+}
+
+/// The validated way to a musician, if any. Reading it neither locks nor writes.
+pub(super) struct Route(ArcSwapOption<Path>);
+
+impl Route {
+    pub(super) fn new() -> Route {
+        Route(ArcSwapOption::empty())
+    }
+
+    pub(super) fn load(&self) -> Guard<Option<Arc<Path>>> {
+        self.0.load()
+    }
+
+    /// Only the thread that owns the session.
+    pub(super) fn store(&self, path: Option<Path>) {
+        self.0.store(path.map(Arc::new));
+    }
+}
+
+/// Someone whom a thread forwards to. The lane is that thread's alone.
+pub(super) struct Recipient {
+    pub(super) session: SessionId,
+    pub(super) lane: SendLane,
+    pub(super) route: Arc<Route>,
+}

@@ -1,0 +1,71 @@
+//! A session as the thread that owns it sees it.
+
+use super::command::RoomKey;
+use super::route::{Path, Route, Via};
+use rtjam_protocol::SourceId;
+use rtjam_protocol::peer::Peer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A peer, and what the sockets know of its addresses.
+pub(super) struct Session {
+    pub(super) peer: Peer,
+    pub(super) room: RoomKey,
+    pub(super) source: SourceId,
+    /// Whether what it sends is forwarded.
+    pub(super) sends: bool,
+    pub(super) life: Life,
+    route: Arc<Route>,
+    /// The address that a challenge may go to: the last that something genuine came from besides the path's.
+    candidate: Option<Path>,
+}
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// Served.
+    Live,
+    /// It said goodbye or has been silent; the lobby does not know yet.
+    Over,
+    /// The lobby knows, and will have it removed.
+    Reported,
+}
+
+impl Session {
+    pub(super) fn new(peer: Peer, room: RoomKey, source: SourceId, sends: bool, route: Arc<Route>) -> Session {
+        Session { peer, room, source, sends, life: Life::Live, route, candidate: None }
+    }
+
+    /// Something genuine came from there.
+    pub(super) fn note_arrival(&mut self, from: SocketAddr, via: Via, moved_to: Option<SocketAddr>) {
+        if moved_to.is_some() {
+            self.route.store(Some(Path::new(from, via)));
+            self.candidate = None;
+        } else if self.peer.path() != Some(from) {
+            if self.candidate.as_ref().is_none_or(|c| c.remote != from || c.via != via) {
+                self.candidate = Some(Path::new(from, via));
+            }
+        } else if self.route.load().as_ref().is_some_and(|p| p.via != via) {
+            // They speak to another address of ours now, and expect answers from there.
+            self.route.store(Some(Path::new(from, via)));
+        }
+    }
+
+    /// How to send to an address that the peer named.
+    pub(super) fn way_to(&self, to: SocketAddr) -> Option<Path> {
+        if let Some(path) = self.route.load().as_deref().filter(|p| p.remote == to) {
+            return Some(path.clone());
+        }
+        self.candidate.clone().filter(|c| c.remote == to)
+    }
+
+    /// Whether anything goes there.
+    pub(super) fn has_route(&self) -> bool {
+        self.route.load().is_some()
+    }
+
+    /// Nothing goes there any more.
+    pub(super) fn close_route(&self) {
+        self.route.store(None);
+    }
+}

@@ -1,0 +1,235 @@
+//! A server: its parts put together, and taken apart again.
+
+use crate::address::advertised;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::data_dir::{self, ServerLock};
+use crate::http::Http;
+use crate::identity::Identity;
+use crate::listen::{self, Bound};
+use crate::lobby::{self, Input, Lobby};
+use crate::media::{Media, Totals};
+use crate::random::Random;
+use crate::store::{Reachable, Store};
+use crate::tls::Tls;
+use crate::{Failure, invite};
+use rtjam_protocol::RoomName;
+use rtjam_protocol::control::{MediaEndpoint, TransportKind};
+use rtjam_protocol::link::{Host, Role};
+use rtjam_protocol::room::{self, Rooms};
+use rtjam_protocol::seal::ring::{preferred_suites, verify};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{interval, timeout};
+
+/// The room that is always there.
+pub const FIRST_ROOM: &str = "lobby";
+
+/// Going down must end within a second; farewells get these parts of it.
+const MEDIA_FAREWELL: Duration = Duration::from_millis(400);
+const CONTROL_FAREWELL: Duration = Duration::from_millis(400);
+
+const COUNTERS_EVERY: Duration = Duration::from_secs(60);
+
+/// A server whose sockets are open, and that does not serve yet.
+pub struct Server {
+    bound: Vec<Bound>,
+    rooms: Rooms,
+    store: Store,
+    tls: Tls,
+    page: String,
+    invite: String,
+    caution: Option<String>,
+    lock: ServerLock,
+}
+
+impl Server {
+    /// Takes the data folder and the sockets. Blocks.
+    ///
+    /// # Errors
+    /// When one of them cannot be had.
+    pub fn bind(config: &Config) -> Result<Server, Failure> {
+        data_dir::create(&config.data)?;
+        let lock = data_dir::lock(&config.data)?;
+        let mut store = Store::open(&config.data)?;
+        let identity = Identity::load(&mut store)?;
+        let tls = Tls::new(&identity, config.tls.as_ref())?;
+        let lobby = RoomName::new(FIRST_ROOM).map_err(|e| Failure::new(e.to_string()))?;
+        store.ensure_room(&lobby, &mut Random::new())?;
+
+        let bound = listen::bind(config.listen.as_deref())?;
+        let reachable = Reachable {
+            public: config.public_address.clone(),
+            listen_ip: listen::only_ip(&bound),
+            listen_port: bound.first().map(|b| b.address.port()),
+        };
+        if store.reachable()? != reachable {
+            store.set_reachable(&reachable)?;
+        }
+        let address = advertised(&reachable);
+        let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let rooms = Rooms::new(room::Config {
+            pins: tls.pins.clone(),
+            suites: preferred_suites().to_vec(),
+            media: media_endpoints(address.port, &bound),
+            media_threads: Media::THREADS,
+            max_musicians: config.max_musicians,
+            verify,
+        });
+        Ok(Server {
+            page: page_url(scheme, &address.host, address.port),
+            invite: link.to_string(),
+            caution: address.caution,
+            bound,
+            rooms,
+            store,
+            tls,
+            lock,
+        })
+    }
+
+    /// The web page's URL.
+    pub fn page(&self) -> &str {
+        &self.page
+    }
+
+    /// A musician's link to the first room. It is a secret.
+    pub fn invite(&self) -> &str {
+        &self.invite
+    }
+
+    /// What to tell the operator when link and page do not work from everywhere.
+    pub fn caution(&self) -> Option<&str> {
+        self.caution.as_deref()
+    }
+
+    /// Where it listens, with the real ports.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.bound.iter().map(|b| b.address).collect()
+    }
+
+    /// Serves until `shutdown` comes, then says farewell to everyone, within a second.
+    ///
+    /// # Errors
+    /// When a thread or a socket cannot be set up.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+        let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
+        let (lobby_in, inputs) = mpsc::channel(lobby::QUEUE);
+        let mut listeners = Vec::new();
+        let mut media_sockets = Vec::new();
+        for Bound { address, tcp, udp } in self.bound {
+            tracing::info!("listening on {address}, TCP and UDP");
+            listeners.push(tokio::net::TcpListener::from_std(tcp).map_err(cannot)?);
+            media_sockets.push(udp);
+        }
+        let (media, totals) = Media::start(media_sockets, Clock::start(), lobby_in.clone()).map_err(cannot)?;
+        let mut lobby_done = start_lobby(Lobby::new(self.rooms, self.store, media), inputs).map_err(cannot)?;
+
+        let http = Http::new(lobby_in.clone(), self.tls.config);
+        let accepting: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(http.clone().accept(l))).collect();
+        let logging = tokio::spawn(log_counters(totals.clone()));
+        let outcome = tokio::select! {
+            () = shutdown => Ok(()),
+            _ = &mut lobby_done => Err(Failure::new("The lobby ended by itself, which is a bug. Start the server again.")),
+        };
+
+        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        logging.abort();
+        if outcome.is_ok() {
+            let farewell = async {
+                // Neither fails but by the lobby's having ended already.
+                let _ = lobby_in.send(Input::GoingDown).await;
+                let _ = lobby_done.await;
+            };
+            if timeout(MEDIA_FAREWELL, farewell).await.is_err() {
+                tracing::warn!("the disk does not answer; some musicians were not told that the server goes down");
+            }
+        }
+        let _ = timeout(CONTROL_FAREWELL, http.controls_closed()).await;
+        tracing::info!("{totals}");
+        drop(self.lock);
+        outcome
+    }
+
+    /// Serves in a runtime of its own until SIGTERM, SIGINT or Ctrl-C; calls `announce` once connections are taken.
+    ///
+    /// # Errors
+    /// When the server cannot start.
+    pub fn run_until_signal(config: &Config, announce: impl FnOnce(&Server)) -> Result<(), Failure> {
+        let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
+        // One thread is plenty: media have their own, and so does the store.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+        let result = runtime.block_on(async {
+            // Before anyone can see that the server is there.
+            let shutdown = signals().map_err(cannot)?;
+            let server = Server::bind(config)?;
+            announce(&server);
+            server.run(shutdown).await
+        });
+        runtime.shutdown_background();
+        result
+    }
+}
+
+/// The lobby blocks on the store; it has a thread of its own. What is returned resolves when it has ended.
+fn start_lobby(lobby: Lobby, inputs: mpsc::Receiver<Input>) -> std::io::Result<oneshot::Receiver<()>> {
+    let (done, ended) = oneshot::channel();
+    std::thread::Builder::new().name("lobby".to_owned()).stack_size(512 * 1024).spawn(move || {
+        lobby.run(inputs);
+        // Fails when the server did not wait for the farewells to end.
+        let _ = done.send(());
+    })?;
+    Ok(ended)
+}
+
+async fn log_counters(totals: Totals) {
+    let mut minute = interval(COUNTERS_EVERY);
+    minute.tick().await;
+    loop {
+        minute.tick().await;
+        tracing::debug!("{totals}");
+    }
+}
+
+/// The port that links say first, for it may be forwarded to ours; then our own.
+fn media_endpoints(advertised_port: u16, bound: &[Bound]) -> Vec<MediaEndpoint> {
+    let mut ports = vec![advertised_port];
+    for port in bound.iter().map(|b| b.address.port()) {
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    ports.into_iter().map(|port| MediaEndpoint { host: None, port, kind: TransportKind::Udp }).collect()
+}
+
+fn page_url(scheme: &str, host: &Host, port: u16) -> String {
+    match (scheme, port) {
+        ("http", 80) | ("https", 443) => format!("{scheme}://{host}/"),
+        _ => format!("{scheme}://{host}:{port}/"),
+    }
+}
+
+#[cfg(unix)]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // An error means that there is no such signal here; then nobody can send it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

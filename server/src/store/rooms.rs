@@ -1,0 +1,118 @@
+//! Rooms and their secrets.
+
+use super::Store;
+use crate::Failure;
+use crate::random::Random;
+use rtjam_protocol::RoomName;
+use rtjam_protocol::link::{Role, Secret};
+use rtjam_protocol::room::Secrets;
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const ROLES: [Role; 3] = [Role::Listener, Role::Musician, Role::Moderator];
+
+impl Store {
+    /// Makes a room with fresh secrets unless it exists.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn ensure_room(&mut self, room: &RoomName, random: &mut Random) -> Result<(), Failure> {
+        let result = insert_room(&mut self.db, room, random);
+        result.map_err(|e| self.failed(&e))
+    }
+
+    /// A room's secrets; `None` when there is no such room.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn secrets(&self, room: &RoomName) -> Result<Option<Secrets>, Failure> {
+        let read = || {
+            let Some(listener) = self.secret(room, Role::Listener)? else { return Ok(None) };
+            let Some(musician) = self.secret(room, Role::Musician)? else { return Ok(None) };
+            let Some(moderator) = self.secret(room, Role::Moderator)? else { return Ok(None) };
+            Ok(Some(Secrets { listener, musician, moderator }))
+        };
+        read().map_err(|e| self.failed(&e))
+    }
+
+    /// Replaces a room's secret for one role: links with the old one open nothing any more.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn renew(&mut self, room: &RoomName, role: Role, random: &mut Random) -> Result<(), Failure> {
+        let result = put_secret(&self.db, room, role, random);
+        result.map_err(|e| self.failed(&e))
+    }
+
+    fn secret(&self, room: &RoomName, role: Role) -> rusqlite::Result<Option<Secret>> {
+        let mut statement = self.db.prepare_cached("SELECT secret FROM secrets WHERE room = ?1 AND role = ?2")?;
+        statement.query_row(params![room.as_str(), name_of(role)], |row| row.get(0).map(Secret)).optional()
+    }
+}
+
+fn insert_room(db: &mut Connection, room: &RoomName, random: &mut Random) -> rusqlite::Result<()> {
+    let exists = |db: &Connection| {
+        let mut statement = db.prepare("SELECT 1 FROM rooms WHERE name = ?1")?;
+        statement.exists([room.as_str()])
+    };
+    if exists(db)? {
+        return Ok(());
+    }
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if exists(&transaction)? {
+        return Ok(());
+    }
+    // For people only; nothing depends on it.
+    let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    transaction.execute(
+        "INSERT INTO rooms (name, created) VALUES (?1, ?2)",
+        params![room.as_str(), i64::try_from(created).unwrap_or(0)],
+    )?;
+    for role in ROLES {
+        put_secret(&transaction, room, role, random)?;
+    }
+    transaction.commit()
+}
+
+fn put_secret(db: &Connection, room: &RoomName, role: Role, random: &mut Random) -> rusqlite::Result<()> {
+    let secret: [u8; 16] = random.array();
+    db.execute(
+        "INSERT OR REPLACE INTO secrets (room, role, secret) VALUES (?1, ?2, ?3)",
+        params![room.as_str(), name_of(role), secret],
+    )?;
+    Ok(())
+}
+
+const fn name_of(role: Role) -> &'static str {
+    match role {
+        Role::Listener => "listener",
+        Role::Musician => "musician",
+        Role::Moderator => "moderator",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::TempDir;
+    use super::*;
+
+    #[test]
+    fn a_room_keeps_its_secrets_and_renewing_replaces_one() {
+        let dir = TempDir::new();
+        let mut random = Random::new();
+        let room = RoomName::new("käfig").expect("a name");
+        let mut store = Store::open(&dir.0).expect("opens");
+        assert_eq!(store.secrets(&room), Ok(None));
+        store.ensure_room(&room, &mut random).expect("made");
+        let first = store.secrets(&room).expect("read").expect("there");
+        drop(store);
+
+        let mut store = Store::open(&dir.0).expect("opens again");
+        store.ensure_room(&room, &mut random).expect("still there");
+        assert_eq!(store.secrets(&room), Ok(Some(first.clone())));
+        store.renew(&room, Role::Musician, &mut random).expect("renewed");
+        let second = store.secrets(&room).expect("read").expect("there");
+        assert_ne!(second.musician, first.musician);
+        assert_eq!((second.listener, second.moderator), (first.listener, first.moderator));
+    }
+}
