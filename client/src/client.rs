@@ -1,0 +1,205 @@
+//! The handle that programs hold.
+
+use crate::clock::Clock;
+use crate::control::{self, Reports};
+use crate::identity::Identity;
+use crate::media;
+use crate::send::{self, Desk, Helpers, Inbox, Order};
+use crate::sentences;
+use crate::shared::{Picture, Shared};
+use crate::slots::SlotFile;
+use crate::status::{State, Status};
+use crate::wake::Wake;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use rtjam_engine::{Console, NetworkEnd};
+use rtjam_protocol::audio::Codec;
+use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
+use rtjam_protocol::link::InviteLink;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use tokio::sync::mpsc;
+
+/// Frames that are no audio and wait for `jam-send`: more than a second of an honest server's.
+const NOTES: usize = 64;
+
+/// What a client is to be.
+#[derive(Clone, Debug)]
+pub struct ClientOptions {
+    /// Who joins.
+    pub identity: Identity,
+    /// How others shall see them.
+    pub name: String,
+    /// How samples are sent.
+    pub format: Codec,
+    /// Where the slot map is kept; `None`: nowhere. The config folder is meant, which all programs of the user share.
+    pub folder: Option<PathBuf>,
+}
+
+impl ClientOptions {
+    /// Sends PCM16 and keeps nothing.
+    pub fn new(identity: Identity, name: impl Into<String>) -> ClientOptions {
+        ClientOptions { identity, name: name.into(), format: Codec::default(), folder: None }
+    }
+}
+
+/// A musician's end. Any thread may use it, except the audio thread; no method but `drop` blocks.
+///
+/// Threads and sockets exist from the first [`Client::join`] on. Dropping leaves the room and ends the threads, within
+/// 300 ms.
+pub struct Client {
+    shared: Arc<Shared>,
+    console: Console,
+    wake: Wake,
+    orders: Sender<Order>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// What the threads will be made of, until they are.
+    seed: Option<Box<Seed>>,
+    jam_send: Option<JoinHandle<()>>,
+    /// The number of the last `join` or `leave`, and what it makes of the state until it is answered.
+    asked: u32,
+    asked_for: State,
+    room: Option<String>,
+    /// Why there are no threads.
+    fault: Option<String>,
+}
+
+struct Seed {
+    options: ClientOptions,
+    clock: Clock,
+    network: NetworkEnd,
+    orders: Receiver<Order>,
+}
+
+impl Client {
+    /// A client that is in no room. `wake` must be the one whose closure `engine()` was given, and is this client's
+    /// alone; `network` and `console` are what `engine()` returned.
+    pub fn new(options: ClientOptions, clock: Clock, wake: Wake, network: NetworkEnd, console: Console) -> Client {
+        console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
+        let (orders, inbox) = unbounded();
+        let seed = Some(Box::new(Seed { options, clock, network, orders: inbox }));
+        let inner = Inner { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, fault: None };
+        Client { shared: Arc::default(), console, wake, orders, inner: Mutex::new(inner) }
+    }
+
+    /// Goes to a room; leaves the one before. It tries for ever, unless the room refuses: see [`Client::status`].
+    pub fn join(&self, link: InviteLink) {
+        let mut inner = self.inner();
+        inner.asked = inner.asked.wrapping_add(1);
+        (inner.asked_for, inner.room, inner.fault) = (State::Connecting, Some(link.room.to_string()), None);
+        let number = inner.asked;
+        if let Err(why) = self.start(&mut inner) {
+            inner.fault = Some(sentences::no_threads(&why));
+            return;
+        }
+        drop(inner);
+        self.order(Order::Join(number, Box::new(link)));
+    }
+
+    /// Leaves the room.
+    pub fn leave(&self) {
+        let mut inner = self.inner();
+        inner.asked = inner.asked.wrapping_add(1);
+        (inner.asked_for, inner.room, inner.fault) = (State::Offline, None, None);
+        let number = inner.asked;
+        drop(inner);
+        self.order(Order::Leave(number));
+    }
+
+    /// How things stand now.
+    pub fn status(&self) -> Status {
+        let picture = self.shared.picture.load_full();
+        let sent = self.shared.counts(self.console.tx().dropped);
+        let inner = self.inner();
+        if picture.answers == inner.asked {
+            drop(inner);
+            return Status::assemble(&picture, &self.console, sent);
+        }
+        // What was asked for last is still on its way.
+        let state = if inner.fault.is_some() { State::Offline } else { inner.asked_for };
+        let (room, sentence, sent_before) = (inner.room.clone(), inner.fault.clone(), sent);
+        drop(inner);
+        let picture = Picture { state, room, sentence, sent_before, ..Picture::default() };
+        Status::assemble(&picture, &self.console, sent)
+    }
+
+    /// How samples are sent from now on.
+    pub fn set_format(&self, format: Codec) {
+        let mut inner = self.inner();
+        if let Some(seed) = &mut inner.seed {
+            seed.options.format = format;
+            self.console.set_max_frames(format.frames_in(audio_payload_in(MAX_DATAGRAM)));
+        }
+        drop(inner);
+        self.order(Order::Format(format));
+    }
+
+    /// How others shall see this musician from the next join on.
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.order(Order::Name(name.into()));
+    }
+
+    /// Opens the send that the loop guard has muted. Does nothing else: a mute of the user's own stays.
+    pub fn resume_sending(&self) {
+        self.order(Order::ResumeSending);
+    }
+
+    fn order(&self, order: Order) {
+        // Before the threads start, orders wait.
+        let _ = self.orders.send(order);
+        self.wake.wake();
+    }
+
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the threads, if they are not there.
+    fn start(&self, inner: &mut Inner) -> io::Result<()> {
+        let Some(seed) = inner.seed.take() else { return Ok(()) };
+        let Seed { options, clock, network, orders } = *seed;
+        let NetworkEnd { outgoing, incoming } = network;
+        let (ear, news) = unbounded();
+        let (notes_in, notes) = bounded(NOTES);
+        let (reports_in, reports) = unbounded();
+        let (control, commands) = mpsc::unbounded_channel();
+        let slots = options.folder.as_deref().map(SlotFile::in_folder);
+        let to_send = Reports { channel: reports_in, wake: self.wake.clone() };
+        let wake = self.wake.clone();
+
+        let jam_control = spawn("jam-control", move || control::run(commands, to_send, slots))?;
+        let jam_recv = spawn("jam-recv", move || media::run(clock, incoming, news, notes_in, wake))?;
+        let helpers = Helpers { ear, control, threads: vec![jam_recv, jam_control] };
+        let desk = Desk {
+            clock,
+            wake: self.wake.clone(),
+            console: self.console.clone(),
+            outgoing,
+            shared: Arc::clone(&self.shared),
+            identity: options.identity,
+            name: options.name,
+            codec: options.format,
+        };
+        let inbox = Inbox { orders, reports, notes };
+        inner.jam_send = Some(spawn("jam-send", move || send::run(desk, inbox, helpers))?);
+        Ok(())
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let jam_send = self.inner().jam_send.take();
+        if let Some(jam_send) = jam_send {
+            self.order(Order::Stop);
+            let _ = jam_send.join();
+        }
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}

@@ -1,0 +1,127 @@
+//! From a link to an open WebSocket: addresses raced (RFC 8305, "happy eyeballs"), TLS, upgrade. Everything is bounded
+//! in time.
+
+use super::error::Trouble;
+use super::resolve::Resolver;
+use super::tls::Tls;
+use rtjam_protocol::control::{MAX_TEXT, PATH};
+use rtjam_protocol::link::{Host, Pin};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// The next address is tried when this one has not answered for so long.
+const STAGGER: Duration = Duration::from_millis(200);
+
+/// An address that takes no connection for so long is given up. Less than a retransmission of SYN (1 s): a new
+/// connection is the better one.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(950);
+
+/// TLS, and after it the upgrade, may take so long each.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(1200);
+
+/// More addresses than that are not tried.
+const MAX_ADDRESSES: usize = 8;
+
+/// Where a server is.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) host: Host,
+    pub(super) port: u16,
+}
+
+/// A control connection on which nothing was said yet.
+pub(super) struct Opened {
+    pub(super) stream: WebSocketStream<TlsStream<TcpStream>>,
+    /// Of the key that the server showed.
+    pub(super) server: Pin,
+    pub(super) address: SocketAddr,
+}
+
+/// The host as the system's calls want it: IPv6 without brackets.
+pub(super) fn plain_host(host: &Host) -> String {
+    match host {
+        Host::Name(name) => name.clone(),
+        Host::V6(ip) => ip.to_string(),
+    }
+}
+
+/// Opens a control connection.
+pub(super) async fn dial(place: &Place, tls: &Tls, resolver: &Resolver) -> Result<Opened, Trouble> {
+    let host = plain_host(&place.host);
+    let addresses = resolver.resolve(&host).await?;
+    let addresses = addresses.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, place.port)).collect();
+    let (stream, server, address) = race(addresses, &host, tls).await?;
+    let upgrade = timeout(HANDSHAKE_PATIENCE, upgrade(place, stream)).await;
+    let stream = upgrade.map_err(|_| Trouble::Silent)??;
+    Ok(Opened { stream, server, address })
+}
+
+type Secured = (TlsStream<TcpStream>, Pin, SocketAddr);
+
+/// Tries the addresses one after the other, each some time after the one before or as soon as that one failed. The
+/// first that shows the right key wins: an address where a stranger listens takes nobody out of the race.
+async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secured, Trouble> {
+    let mut troubles = Vec::new();
+    let mut attempts = JoinSet::new();
+    let (results, mut finished) = mpsc::unbounded_channel();
+    let mut waiting = addresses.into_iter();
+    let mut running = 0;
+    loop {
+        if let Some(address) = waiting.next() {
+            let (results, host, tls) = (results.clone(), host.to_owned(), tls.clone());
+            running += 1;
+            attempts.spawn(async move {
+                let _ = results.send(attempt(address, &host, &tls).await);
+            });
+        } else if running == 0 {
+            return Err(Trouble::most_telling(troubles));
+        }
+        let last = waiting.as_slice().is_empty();
+        // Without a next address there is nothing to be in a hurry for; every attempt ends by itself.
+        let patience = if last { CONNECT_PATIENCE + HANDSHAKE_PATIENCE * 2 } else { STAGGER };
+        match timeout(patience, finished.recv()).await {
+            // Dropping the set aborts the others.
+            Ok(Some(Ok(secured))) => return Ok(secured),
+            Ok(Some(Err(trouble))) => {
+                running -= 1;
+                troubles.push(trouble);
+            }
+            Ok(None) => return Err(Trouble::Lost),
+            Err(_) if last => return Err(Trouble::Silent),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn attempt(address: SocketAddr, host: &str, tls: &Tls) -> Result<Secured, Trouble> {
+    let connected = timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
+    let tcp = connected.map_err(|_| Trouble::Silent)?.map_err(|e| Trouble::of_connect(&e))?;
+    // Messages are short, and somebody waits for each.
+    let _ = tcp.set_nodelay(true);
+    let shaken = timeout(HANDSHAKE_PATIENCE, tls.handshake(host, tcp)).await;
+    let (stream, pin) = shaken.map_err(|_| Trouble::Silent)??;
+    Ok((stream, pin, address))
+}
+
+async fn upgrade(
+    place: &Place,
+    stream: TlsStream<TcpStream>,
+) -> Result<WebSocketStream<TlsStream<TcpStream>>, Trouble> {
+    let config = WebSocketConfig::default().max_message_size(Some(MAX_TEXT)).max_frame_size(Some(MAX_TEXT));
+    let host = place.host.to_string();
+    // Only a virtual host would look at the name; the letters beyond ASCII that a link may have are no URL's.
+    let host = if host.is_ascii() { host } else { "rtjam".to_owned() };
+    let url = format!("ws://{host}:{}{PATH}", place.port);
+    match tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await {
+        Ok((stream, _)) => Ok(stream),
+        Err(tokio_tungstenite::tungstenite::Error::Io(_)) => Err(Trouble::Lost),
+        Err(_) => Err(Trouble::NotRtjam),
+    }
+}

@@ -1,0 +1,118 @@
+//! TLS to a room server: by the pin in the link, or by the system's roots.
+
+use super::error::Trouble;
+use rtjam_protocol::control::ALPN;
+use rtjam_protocol::link::{Pin, Trust};
+use rtjam_protocol::seal::ring::pin_of;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// How to make TLS connections that trust as a link says. Copies are cheap.
+#[derive(Clone)]
+pub(super) struct Tls {
+    connector: TlsConnector,
+}
+
+impl Tls {
+    /// For [`Trust::SystemRoots`] this reads the system's certificates: some milliseconds.
+    ///
+    /// # Errors
+    /// When the cipher library offers no TLS version, which no build of ours does.
+    pub(super) fn new(trust: &Trust) -> Result<Tls, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let builder =
+            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+        let config = match trust {
+            Trust::Pinned(pin) => {
+                let verifier = Arc::new(PinVerifier { pin: *pin, provider });
+                let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+                config.alpn_protocols = vec![ALPN.to_vec()];
+                config
+            }
+            Trust::SystemRoots => {
+                let mut roots = RootCertStore::empty();
+                roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+                builder.with_root_certificates(roots).with_no_client_auth()
+            }
+        };
+        Ok(Tls { connector: TlsConnector::from(Arc::new(config)) })
+    }
+
+    /// The handshake over `tcp`. `host` as it stands in the link, without brackets. Gives also the pin of the key that
+    /// the server showed.
+    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> Result<(TlsStream<TcpStream>, Pin), Trouble> {
+        let name = server_name(host, &tcp);
+        let stream = self.connector.connect(name, tcp).await.map_err(|e| Trouble::of_tls(&e))?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let pin = shown.and_then(|c| pin_shown_by(c).ok()).ok_or(Trouble::NotRtjam)?;
+        Ok((stream, pin))
+    }
+}
+
+/// What to ask for. A host that is no DNS name (letters beyond ASCII) is asked for by its address.
+fn server_name(host: &str, tcp: &TcpStream) -> ServerName<'static> {
+    ServerName::try_from(host.to_owned()).unwrap_or_else(|_| {
+        let ip = tcp.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+        ServerName::IpAddress(IpAddr::from(ip))
+    })
+}
+
+fn pin_shown_by(certificate: &CertificateDer<'_>) -> Result<Pin, Error> {
+    let parsed = ParsedCertificate::try_from(certificate)?;
+    Ok(pin_of(parsed.subject_public_key_info().as_ref()))
+}
+
+/// Accepts the pinned key, whatever the dates and names of its certificate, and nothing else.
+#[derive(Debug)]
+struct PinVerifier {
+    pin: Pin,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for PinVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if pin_shown_by(end_entity).is_ok_and(|pin| pin == self.pin) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+        }
+    }
+
+    // That the server holds the key is shown by its signature over the handshake, so that is checked as ever.
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,48 @@
+//! The musician's end of RTJam without a face: joins a room, carries audio between the engine and the network, comes
+//! back by itself, and says how it stands.
+//!
+//! ```no_run
+//! use rtjam_client::{Client, ClientOptions, Clock, Identity, Wake};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let wake = Wake::new();
+//! let (engine, network, console) = rtjam_engine::engine(0x5EED, wake.closure());
+//! let identity = Identity::load_or_create("/home/anna/.config/rtjam".as_ref())?;
+//! let client = Client::new(ClientOptions::new(identity, "Anna"), Clock::new(), wake, network, console);
+//! client.join("rtjam://jam.example.org/lobby#AQE…".parse()?);
+//! println!("{:?}", client.status().sentence);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | thread | what it does |
+//! |---|---|---|
+//! | `client`, `status`, `sentences` | any | the handle, the snapshot, and what a musician is told |
+//! | `send` | `jam-send` | session, encoding, sealing, sending, loop guard |
+//! | `media` | `jam-recv` | sockets, receiving, opening |
+//! | `control` | `jam-control` | names, TCP, TLS, WebSocket; files |
+//! | `identity`, `slots`, `files` | any but the above two media threads | what is kept in the config folder |
+//!
+//! The audio thread meets this crate in [`Clock::now`] and [`Wake`] only.
+
+#![deny(unsafe_code)]
+
+mod client;
+mod clock;
+mod control;
+mod files;
+mod identity;
+mod loop_guard;
+mod media;
+mod priority;
+mod send;
+mod sentences;
+mod shared;
+mod slots;
+mod status;
+mod wake;
+
+pub use client::{Client, ClientOptions};
+pub use clock::Clock;
+pub use identity::{Identity, IdentityError};
+pub use status::{Musician, State, Status, Tx, You};
+pub use wake::Wake;

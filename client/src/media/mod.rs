@@ -1,0 +1,8 @@
+//! Media on UDP: the socket, where datagrams go, and the thread `jam-recv` that takes what comes.
+
+mod path;
+mod receive;
+mod socket;
+
+pub(crate) use path::Path;
+pub(crate) use receive::{Ear, LastHeard, Note, run};

@@ -1,0 +1,229 @@
+//! Where media goes, and the socket it leaves by. Owned by `jam-send`.
+
+use super::receive::Ear;
+use super::socket;
+use crossbeam_channel::Sender;
+use rtjam_protocol::Micros;
+use rtjam_protocol::control::{MediaEndpoint, TransportKind};
+use rtjam_protocol::link::Host;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+/// More endpoints than that are not used.
+const MAX_ENDPOINTS: usize = 16;
+
+/// Nothing came for this long: a NAT may have forgotten the port, or the adapter changed.
+const REBIND_AFTER: Micros = Micros::from_secs(1);
+
+/// While nothing comes, or a socket cannot be had, the next one is opened after this long.
+const REBIND_EVERY: Micros = Micros::from_secs(2);
+
+/// A socket whose sends fail for want of a route is replaced this often.
+const REPLACE_EVERY: Micros = Micros::from_millis(250);
+
+/// A session's way to its server.
+pub(crate) struct Path {
+    /// By the session's index; `None` where no address is known (yet).
+    endpoints: Vec<Option<SocketAddr>>,
+    socket: Option<Arc<UdpSocket>>,
+    is_v6: bool,
+    opened_at: Option<Micros>,
+    replace: bool,
+    ear: Sender<Ear>,
+    /// Why there is no socket.
+    pub(crate) fault: Option<io::Error>,
+}
+
+impl Path {
+    /// A way to nowhere. `ear` gets every socket that is opened.
+    pub(crate) fn new(ear: Sender<Ear>) -> Path {
+        Path { endpoints: Vec::new(), socket: None, is_v6: false, opened_at: None, replace: false, ear, fault: None }
+    }
+
+    /// The media endpoints as the server says; `control` is where the control connection goes. Returns the hosts that
+    /// must be looked up, with their indices.
+    pub(crate) fn set_endpoints(&mut self, media: &[MediaEndpoint], control: Option<IpAddr>) -> Vec<(usize, Host)> {
+        let mut wanted = Vec::new();
+        let address = |(index, endpoint): (usize, &MediaEndpoint)| {
+            if endpoint.kind != TransportKind::Udp || endpoint.port == 0 {
+                return None;
+            }
+            let at = |ip| Some(SocketAddr::new(ip, endpoint.port));
+            match &endpoint.host {
+                None => control.and_then(at),
+                Some(text) => match text.trim_matches(['[', ']']).parse::<IpAddr>() {
+                    Ok(ip) => at(ip),
+                    Err(_) => {
+                        wanted.extend(Host::parse(text).ok().map(|host| (index, host)));
+                        // The port waits here for the address.
+                        Some(SocketAddr::new(UNKNOWN, endpoint.port))
+                    }
+                },
+            }
+        };
+        self.endpoints = media.iter().take(MAX_ENDPOINTS).enumerate().map(address).collect();
+        wanted
+    }
+
+    /// An endpoint's host was looked up.
+    pub(crate) fn set_address(&mut self, endpoint: usize, ip: IpAddr) {
+        if let Some(Some(address)) = self.endpoints.get_mut(endpoint) {
+            address.set_ip(ip);
+        }
+    }
+
+    /// The port that media goes to first.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.endpoints.iter().flatten().map(SocketAddr::port).next()
+    }
+
+    /// Sends a datagram; says whether it left. Nothing that goes wrong here ends a session.
+    pub(crate) fn send(&mut self, now: Micros, endpoint: usize, datagram: &[u8]) -> bool {
+        let Some(Some(to)) = self.endpoints.get(endpoint).copied() else { return false };
+        if to.ip() == UNKNOWN {
+            return false;
+        }
+        let Some(socket) = self.socket_for(now, to) else { return false };
+        match socket::send(&socket, datagram, to) {
+            Ok(()) => true,
+            Err(e) => {
+                self.replace |= is_gone(&e);
+                false
+            }
+        }
+    }
+
+    /// Nothing has come since `silent_since` although it should: opens a new socket when it is time.
+    pub(crate) fn rebind(&mut self, now: Micros, silent_since: Micros) {
+        let due = match self.opened_at {
+            Some(at) if at > silent_since => at + REBIND_EVERY,
+            _ => silent_since + REBIND_AFTER,
+        };
+        if now >= due && self.socket.is_some() {
+            self.socket = None;
+        }
+    }
+
+    /// The socket to send to `to` by, opened if need be.
+    fn socket_for(&mut self, now: Micros, to: SocketAddr) -> Option<Arc<UdpSocket>> {
+        let age = self.opened_at.map(|at| now.since(at));
+        if self.replace && age.is_none_or(|age| age >= REPLACE_EVERY) {
+            self.socket = None;
+        }
+        if let Some(socket) = &self.socket
+            && self.is_v6 == to.is_ipv6()
+        {
+            return Some(Arc::clone(socket));
+        }
+        if self.fault.is_some() && age.is_some_and(|age| age < REPLACE_EVERY) {
+            return None;
+        }
+        self.opened_at = Some(now);
+        self.replace = false;
+        match socket::open(to) {
+            Ok(socket) => {
+                let socket = Arc::new(socket);
+                let _ = self.ear.send(Ear::Socket(Arc::clone(&socket)));
+                (self.socket, self.is_v6, self.fault) = (Some(Arc::clone(&socket)), to.is_ipv6(), None);
+                Some(socket)
+            }
+            Err(e) => {
+                self.socket = None;
+                self.fault = Some(e);
+                None
+            }
+        }
+    }
+}
+
+/// Stands for an address that is being looked up.
+const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+
+/// Whether the socket, not the datagram, is the matter: its route or its address has gone. A full buffer, a firewall
+/// or a refusing peer is no reason for another socket.
+fn is_gone(e: &io::Error) -> bool {
+    use io::ErrorKind;
+    matches!(
+        e.kind(),
+        ErrorKind::NetworkUnreachable
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::AddrNotAvailable
+            | ErrorKind::InvalidInput
+            | ErrorKind::NotConnected
+            | ErrorKind::BrokenPipe
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::{Receiver, unbounded};
+
+    fn path() -> (Path, Receiver<Ear>) {
+        let (ear, sockets) = unbounded();
+        (Path::new(ear), sockets)
+    }
+
+    fn endpoint(host: Option<&str>, port: u16) -> MediaEndpoint {
+        MediaEndpoint { host: host.map(str::to_owned), port, kind: TransportKind::Udp }
+    }
+
+    #[test]
+    fn an_endpoint_without_a_host_is_where_control_goes_and_names_are_looked_up() {
+        let (mut path, _sockets) = path();
+        let control = "192.0.2.9".parse().ok();
+        let media = [
+            endpoint(None, 7891),
+            endpoint(Some("media.example.org"), 443),
+            endpoint(Some("[2001:db8::1]"), 1),
+            MediaEndpoint { kind: TransportKind::Unknown, ..endpoint(None, 2) },
+            endpoint(Some("not a host"), 3),
+        ];
+        let wanted = path.set_endpoints(&media, control);
+        assert_eq!(wanted, [(1, Host::Name("media.example.org".into()))]);
+        assert_eq!(path.endpoints[0], "192.0.2.9:7891".parse().ok());
+        assert_eq!(path.endpoints[2], "[2001:db8::1]:1".parse().ok());
+        assert_eq!(path.endpoints[3], None);
+        assert!(!path.send(Micros::ZERO, 1, b"?"), "sent before the address was known");
+        path.set_address(1, "198.51.100.1".parse().expect("an address"));
+        assert_eq!(path.endpoints[1], "198.51.100.1:443".parse().ok());
+        assert!(!path.send(Micros::ZERO, 99, b"?"));
+    }
+
+    #[test]
+    fn silence_opens_a_new_socket_after_a_second_and_then_every_two() {
+        let (mut path, sockets) = path();
+        let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        path.set_endpoints(&[endpoint(Some("127.0.0.1"), peer.local_addr().expect("an address").port())], None);
+        let opened_at: Vec<u64> = (0..60)
+            .map(|tick| tick * 100)
+            .filter(|ms| {
+                let now = Micros::from_millis(*ms);
+                path.rebind(now, Micros::ZERO);
+                path.send(now, 0, b"x");
+                sockets.try_iter().count() == 1
+            })
+            .collect();
+        assert_eq!(opened_at, [0, 1000, 3000, 5000]);
+    }
+
+    #[test]
+    fn the_family_of_the_endpoint_decides_the_socket() {
+        let (mut path, sockets) = path();
+        path.set_endpoints(&[endpoint(Some("127.0.0.1"), 9), endpoint(Some("::1"), 9)], None);
+        path.send(Micros::ZERO, 0, b"x");
+        path.send(Micros::ZERO, 0, b"x");
+        path.send(Micros::ZERO, 1, b"x");
+        let families: Vec<bool> = sockets
+            .try_iter()
+            .filter_map(|ear| match ear {
+                Ear::Socket(s) => s.local_addr().ok().map(|a| a.is_ipv6()),
+                _ => None,
+            })
+            .collect();
+        // Where the machine has no IPv6 at all, there is no second socket, and nothing breaks.
+        assert!(families == [false, true] || families == [false], "{families:?}");
+    }
+}

@@ -1,0 +1,91 @@
+//! Audio on its way out: encoded, sealed, sent.
+
+use super::jam::Jam;
+use crate::shared::Shared;
+use rtjam_engine::{MAX_PACKET_FRAMES, OutPacket, Outgoing};
+use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, encode};
+use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
+use rtjam_protocol::{Micros, SourceId};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Encodes packets. Its buffers are as large as they will ever be.
+pub(super) struct Encoder {
+    codec: Codec,
+    payload: Vec<u8>,
+    datagram: Vec<u8>,
+}
+
+impl Encoder {
+    pub(super) fn new(codec: Codec) -> Encoder {
+        let payload = Vec::with_capacity(MAX_PACKET_FRAMES * CHANNELS * 4);
+        Encoder { codec, payload, datagram: Vec::with_capacity(MAX_DATAGRAM) }
+    }
+
+    pub(super) fn set_codec(&mut self, codec: Codec) {
+        self.codec = codec;
+    }
+
+    /// The most frames that a datagram of `limit` bytes carries.
+    pub(super) fn max_frames(&self, limit: usize) -> usize {
+        self.codec.frames_in(audio_payload_in(limit))
+    }
+
+    /// Sends all packets that wait. Those made while there is no session are dropped.
+    pub(super) fn send_all(&mut self, now: Micros, outgoing: &mut Outgoing, jam: &mut Jam, shared: &Shared) {
+        let mut last = None;
+        while let Some(packet) = outgoing.pop() {
+            if let Some(sent) = self.send(now, &packet, jam) {
+                let counter = if sent { &shared.sent } else { &shared.not_sent };
+                counter.fetch_add(1, Relaxed);
+            }
+            last = Some((packet.stream, packet.position, packet.frames()));
+        }
+        // Of the packets of one callback the last one's end was captured just now.
+        if let Some((stream, position, frames)) = last {
+            jam.note_position(stream, position.plus(u64::from(frames)), now);
+        }
+    }
+
+    /// Whether the packet left; `None` when there is no session that sends.
+    fn send(&mut self, now: Micros, packet: &OutPacket, jam: &mut Jam) -> Option<bool> {
+        let Some(codec) = self.codec_for(packet.frames()) else { return Some(false) };
+        self.payload.clear();
+        for channel in packet.channels() {
+            encode(codec, channel, &mut self.payload);
+        }
+        let header = AudioHeader {
+            source: SourceId(0),
+            stream: packet.stream,
+            sequence: packet.sequence,
+            position: packet.position,
+            codec,
+            layout: packet.layout,
+            frames: packet.frames(),
+            peak: packet.peak,
+        };
+        jam.send_audio(now, &header, &self.payload, &mut self.datagram)
+    }
+
+    /// Packets made before the engine heard of a wider codec may be too long for it: those few go as they fit.
+    fn codec_for(&self, frames: u16) -> Option<Codec> {
+        let fits = |codec: &Codec| usize::from(frames) <= codec.frames_in(audio_payload_in(MAX_DATAGRAM));
+        [self.codec, Codec::Pcm24, Codec::Pcm16].into_iter().find(fits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_codec_makes_a_datagram_longer_than_the_limit() {
+        for codec in [Codec::Pcm16, Codec::Pcm24, Codec::F32] {
+            let encoder = Encoder::new(codec);
+            let frames = encoder.max_frames(MAX_DATAGRAM) as u16;
+            assert_eq!(encoder.codec_for(frames), Some(codec));
+            assert_ne!(encoder.codec_for(frames + 1), Some(codec));
+        }
+        assert_eq!(Encoder::new(Codec::F32).codec_for(200), Some(Codec::Pcm16));
+        assert_eq!(Encoder::new(Codec::F32).codec_for(512), None);
+    }
+}

@@ -1,0 +1,338 @@
+//! One jam: from `join` to `leave`. Binds the protocol's session to sockets, connections and the mixer.
+
+use super::roster::Roster;
+use crate::control::{Command, Connection, Report, Target, Trouble};
+use crate::identity::Identity;
+use crate::media::{Ear, LastHeard, Note, Path};
+use crate::sentences::Situation;
+use crate::shared::{Counts, Picture};
+use crate::slots::Seating;
+use crate::status::{self, You};
+use crossbeam_channel::Sender;
+use rtjam_engine::Console;
+use rtjam_protocol::audio::AudioHeader;
+use rtjam_protocol::client::{Config, DialId, Event, Health, MySeat, Session, State};
+use rtjam_protocol::control::{MediaEndpoint, Refusal, Retry, SeatRole};
+use rtjam_protocol::link::{InviteLink, Role, RoomKey};
+use rtjam_protocol::seal::ReceiveKey;
+use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
+use rtjam_protocol::{FramePosition, Micros, StreamId};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// The ways to the other threads.
+pub(super) struct Ways {
+    pub(super) ear: Sender<Ear>,
+    pub(super) control: UnboundedSender<Command>,
+}
+
+/// One jam.
+pub(super) struct Jam {
+    /// Tells its connections from those of the jam before.
+    number: u32,
+    link: InviteLink,
+    target: Target,
+    session: Session,
+    ways: Ways,
+    path: Path,
+    roster: Roster,
+    heard: Arc<LastHeard>,
+    /// Of what `heard` said, what the session knows.
+    heard_told: Option<Micros>,
+    joined_at: Micros,
+    /// What the endpoints were made of.
+    endpoints_from: (Vec<MediaEndpoint>, Option<IpAddr>),
+    /// Where the control connection goes that was opened last: the one that a `joined` comes by.
+    control_ip: Option<IpAddr>,
+    /// Connections that are open or being opened, oldest first.
+    dials: Vec<DialId>,
+    you: Option<MySeat>,
+    trouble: Option<Trouble>,
+    refusal: Option<Refusal>,
+    /// The server is another one than the link's: nothing will mend that.
+    closed: bool,
+    going_down: bool,
+    sent_before: Counts,
+    datagram: Vec<u8>,
+}
+
+impl Jam {
+    #[allow(clippy::too_many_arguments, reason = "called once; a struct for it would say everything twice")]
+    pub(super) fn new(
+        now: Micros,
+        number: u32,
+        link: InviteLink,
+        key: RoomKey,
+        name: &str,
+        identity: &Identity,
+        instance: Option<u8>,
+        ways: Ways,
+        sent_before: Counts,
+    ) -> Jam {
+        let config = Config {
+            room: link.room.clone(),
+            role: if key.role == Role::Listener { SeatRole::Listener } else { SeatRole::Musician },
+            secret: key.secret,
+            name: name.to_owned(),
+            suites: preferred_suites().to_vec(),
+            instance,
+            make_sealer,
+        };
+        let target = Target { host: link.host.clone(), port: link.port, trust: key.trust };
+        Jam {
+            number,
+            link,
+            target,
+            session: Session::new(now, config, Box::new(identity.clone())),
+            path: Path::new(ways.ear.clone()),
+            ways,
+            roster: Roster::default(),
+            heard: Arc::default(),
+            heard_told: None,
+            joined_at: now,
+            endpoints_from: (Vec::new(), None),
+            control_ip: None,
+            dials: Vec::new(),
+            you: None,
+            trouble: None,
+            refusal: None,
+            closed: false,
+            going_down: false,
+            sent_before,
+            datagram: Vec::new(),
+        }
+    }
+
+    /// When [`Jam::handle_time`] is next needed.
+    pub(super) fn poll_timeout(&self) -> Option<Micros> {
+        if self.closed { None } else { self.session.poll_timeout() }
+    }
+
+    /// Tells the session the time, and what was heard since.
+    pub(super) fn handle_time(&mut self, now: Micros) {
+        let heard = self.heard.get();
+        if let Some(at) = heard
+            && heard != self.heard_told
+        {
+            self.heard_told = heard;
+            self.session.handle_heard(at);
+        }
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            self.session.handle_timeout(now);
+        }
+    }
+
+    /// `jam-control` tells something.
+    pub(super) fn handle_report(&mut self, now: Micros, report: Report) {
+        match report {
+            Report::Opened { connection, server, address } if connection.jam == self.number => {
+                self.control_ip = Some(address.ip());
+                self.session.handle_control_open(connection.dial, server);
+            }
+            Report::Said(connection, message) if connection.jam == self.number => {
+                self.session.handle_control(now, connection.dial, message);
+            }
+            Report::Closed(connection, trouble) if connection.jam == self.number => {
+                self.lose_connection(now, connection.dial, trouble);
+            }
+            Report::Found { jam, endpoint, ip } if jam == self.number => self.path.set_address(endpoint, ip),
+            _ => {}
+        }
+    }
+
+    /// `jam-recv` tells something.
+    pub(super) fn handle_note(&mut self, note: &Note) {
+        if Arc::ptr_eq(&note.of, &self.heard) {
+            self.session.handle_heard(note.arrived);
+            self.session.handle_frame(note.arrived, &note.frame);
+        }
+    }
+
+    /// See [`Session::note_position`].
+    pub(super) fn note_position(&mut self, stream: StreamId, position: FramePosition, captured: Micros) {
+        self.session.note_position(stream, position, captured);
+    }
+
+    /// Whether an audio packet left; `None` when there is no session that sends.
+    pub(super) fn send_audio(
+        &mut self,
+        now: Micros,
+        header: &AudioHeader,
+        payload: &[u8],
+        datagram: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let endpoint = self.session.seal_audio(header, payload, datagram)?;
+        Some(self.path.send(now, endpoint, datagram))
+    }
+
+    /// Carries out what the session wants. Says whether something happened that people see.
+    pub(super) fn drain(&mut self, now: Micros) -> bool {
+        let mut happened = false;
+        while let Some(event) = self.session.poll_event() {
+            happened = true;
+            self.handle_event(now, event);
+        }
+        while let Some((dial, message)) = self.session.poll_control() {
+            self.tell(Command::Say(self.connection(dial), message));
+        }
+        while let Some(endpoint) = self.session.poll_transmit(now, &mut self.datagram) {
+            // What is lost here is asked for again, as if the network had lost it.
+            self.path.send(now, endpoint, &self.datagram);
+        }
+        happened
+    }
+
+    /// Says goodbye on every connection and on media.
+    pub(super) fn leave(&mut self, now: Micros) {
+        self.session.leave();
+        self.drain(now);
+        for dial in std::mem::take(&mut self.dials) {
+            self.tell(Command::HangUp(self.connection(dial)));
+        }
+    }
+
+    pub(super) fn roster_is_new(&self) -> bool {
+        self.roster.is_new()
+    }
+
+    /// See [`Roster::seat_everyone`].
+    pub(super) fn seat_everyone(&mut self, seating: &mut Seating, console: &Console) -> bool {
+        self.roster.seat_everyone(self.you.as_ref().map(|seat| seat.source), seating, console)
+    }
+
+    pub(super) fn clear_strips(&mut self, console: &Console) {
+        self.roster.clear(console);
+    }
+
+    /// Opens another socket where nothing comes through the one there is.
+    pub(super) fn look_after_path(&mut self, now: Micros) {
+        if self.session.state() == State::Joined {
+            let heard = self.heard.get().unwrap_or(self.joined_at);
+            self.path.rebind(now, heard.max(self.joined_at));
+        }
+    }
+
+    pub(super) fn path_fault(&self) -> Option<&io::Error> {
+        self.path.fault.as_ref()
+    }
+
+    /// The largest datagram that gets through.
+    pub(super) fn datagram_limit(&self) -> usize {
+        self.session.datagram_limit()
+    }
+
+    /// The link without its key and which of the identity's sessions this was: for coming back to the same place.
+    pub(super) fn place(&self) -> Option<(InviteLink, u8)> {
+        self.you.as_ref().map(|seat| (self.link.without_key(), seat.instance))
+    }
+
+    /// How things stand.
+    pub(super) fn draw(&self, now: Micros, answers: u32, guarded: bool, notices: Vec<String>) -> Picture {
+        let state = if self.closed { State::Refused } else { self.session.state() };
+        let joined = state == State::Joined;
+        let situation = Situation {
+            link: &self.link,
+            state,
+            health: self.session.health(now),
+            trouble: self.trouble.as_ref(),
+            refusal: self.refusal,
+            going_down: self.going_down,
+            was_joined: self.you.is_some(),
+            guarded,
+            datagram_limit: self.session.datagram_limit(),
+            media_port: self.path.port().unwrap_or(self.link.port),
+            others: self.roster.others(),
+        };
+        Picture {
+            answers,
+            state: match state {
+                State::Connecting => status::State::Connecting,
+                State::Joined => status::State::Joined,
+                State::Refused => status::State::Refused,
+                State::Left => status::State::Offline,
+            },
+            room: Some(self.link.room.to_string()),
+            rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(Health::Flowing)),
+            you: self.you.as_ref().map(|seat| You { name: seat.name.clone(), source: seat.source.0 }),
+            musicians: self.roster.present(),
+            sentence: situation.sentence(),
+            notices,
+            sent_before: self.sent_before,
+        }
+    }
+
+    fn handle_event(&mut self, now: Micros, event: Event) {
+        match event {
+            Event::Dial(dial) => {
+                self.dials.push(dial);
+                self.tell(Command::Dial(self.connection(dial), self.target.clone()));
+            }
+            Event::HangUp(dial) => {
+                self.dials.retain(|d| *d != dial);
+                self.tell(Command::HangUp(self.connection(dial)));
+                // Given up: it took the connection, or not even that, and said nothing.
+                if self.session.state() == State::Connecting && self.refusal.is_none() {
+                    self.trouble.get_or_insert(Trouble::Silent);
+                }
+            }
+            Event::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
+            Event::Roster(musicians) => self.roster.replace(musicians),
+            // The roster that follows says who is left.
+            Event::Left { .. } => {}
+            Event::Refused(refused) => {
+                (self.refusal, self.trouble) = (Some(refused.reason), None);
+                if refused.retry != Retry::Later {
+                    let _ = self.ways.ear.send(Ear::Deaf);
+                }
+            }
+            Event::GoingDown => self.going_down = true,
+            Event::MediaLost => {}
+        }
+    }
+
+    fn take_seat(&mut self, now: Micros, seat: MySeat, media: Vec<MediaEndpoint>, receive: Option<ReceiveKey>) {
+        (self.trouble, self.refusal, self.going_down) = (None, None, false);
+        self.you = Some(seat);
+        let endpoints = (media, self.control_ip);
+        if self.endpoints_from != endpoints {
+            let (jam, (media, control)) = (self.number, &endpoints);
+            for (endpoint, host) in self.path.set_endpoints(media, *control) {
+                self.tell(Command::LookUp { jam, endpoint, host });
+            }
+            self.endpoints_from = endpoints;
+        }
+        if let Some(key) = receive {
+            self.roster.expect_another();
+            self.joined_at = now;
+            self.heard = Arc::default();
+            self.heard_told = None;
+            let _ = self.ways.ear.send(Ear::Key(Box::new(key), Arc::clone(&self.heard)));
+        }
+    }
+
+    fn lose_connection(&mut self, now: Micros, dial: DialId, trouble: Trouble) {
+        if !self.dials.contains(&dial) || self.closed {
+            return;
+        }
+        self.dials.retain(|d| *d != dial);
+        // Beside a media path that works, trouble with control is the session's business alone.
+        if self.session.state() == State::Connecting {
+            self.closed = trouble.is_final();
+            (self.trouble, self.refusal) = (Some(trouble), None);
+        }
+        if !self.closed {
+            self.session.handle_control_closed(now, dial);
+        }
+    }
+
+    fn connection(&self, dial: DialId) -> Connection {
+        Connection { jam: self.number, dial }
+    }
+
+    fn tell(&self, command: Command) {
+        // Without a receiver the client is ending.
+        let _ = self.ways.control.send(command);
+    }
+}

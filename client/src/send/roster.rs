@@ -1,0 +1,117 @@
+//! Who else is in the room, on which strip, and since when we count.
+
+use crate::shared::{Heard, Present};
+use crate::slots::{Seating, Who};
+use rtjam_engine::Console;
+use rtjam_protocol::SourceId;
+use rtjam_protocol::control::RosterEntry;
+
+/// More entries than that are no room of ours.
+const MAX_MUSICIANS: usize = 1024;
+
+/// The others.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    entries: Vec<RosterEntry>,
+    is_new: bool,
+    seated: Vec<(RosterEntry, Present)>,
+    /// Whether the server has said who is in the room.
+    known: bool,
+}
+
+impl Roster {
+    /// The server says who is in the room.
+    pub(super) fn replace(&mut self, mut musicians: Vec<RosterEntry>) {
+        musicians.truncate(MAX_MUSICIANS);
+        (self.entries, self.is_new, self.known) = (musicians, true, true);
+    }
+
+    /// Another session has begun: what follows is its roster.
+    pub(super) fn expect_another(&mut self) {
+        self.known = false;
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// How many others there are; `None` before the server has said.
+    pub(super) fn others(&self) -> Option<usize> {
+        self.known.then_some(self.seated.len())
+    }
+
+    pub(super) fn present(&self) -> Vec<Present> {
+        self.seated.iter().map(|(_, present)| present.clone()).collect()
+    }
+
+    /// Gives everyone but `me` their strip. Returns whether the slot map has changed.
+    pub(super) fn seat_everyone(&mut self, me: Option<SourceId>, seating: &mut Seating, console: &Console) -> bool {
+        self.is_new = false;
+        let others = || self.entries.iter().filter(|entry| Some(entry.source) != me);
+        let changed = seating.update(others().map(|entry| (who(entry), entry.name.as_str())));
+        let seated: Vec<_> = others().map(|entry| (entry.clone(), self.seat(entry, seating, console))).collect();
+        for (gone, _) in self.seated.iter().filter(|(old, _)| !seated.iter().any(|(new, _)| new.source == old.source)) {
+            console.assign(gone.source, None);
+        }
+        for (entry, present) in &seated {
+            console.assign(entry.source, present.strip);
+        }
+        self.seated = seated;
+        changed
+    }
+
+    /// Nobody plays on a strip any more.
+    pub(super) fn clear(&mut self, console: &Console) {
+        for (gone, _) in self.seated.drain(..) {
+            console.assign(gone.source, None);
+        }
+    }
+
+    fn seat(&self, entry: &RosterEntry, seating: &Seating, console: &Console) -> Present {
+        let before = self.seated.iter().find(|(old, _)| who(old) == who(entry) && old.source == entry.source);
+        let heard_before = match before {
+            Some((_, present)) => present.heard_before,
+            None => console.voice(entry.source).as_ref().map(Heard::of).unwrap_or_default(),
+        };
+        Present { source: entry.source, name: entry.name.clone(), strip: seating.strip(who(entry)), heard_before }
+    }
+}
+
+fn who(entry: &RosterEntry) -> Who {
+    Who { musician: entry.musician, instance: entry.instance }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtjam_protocol::MusicianId;
+
+    fn entry(source: u16, n: u8) -> RosterEntry {
+        RosterEntry { source: SourceId(source), name: format!("M{n}"), musician: MusicianId([n; 32]), instance: 0 }
+    }
+
+    fn strips(console: &Console, sources: [u16; 3]) -> [Option<usize>; 3] {
+        sources.map(|s| console.strip_of(SourceId(s)))
+    }
+
+    #[test]
+    fn everyone_else_plays_on_the_strip_of_their_slot_and_leaves_it_empty() {
+        let (_engine, _network, console) = rtjam_engine::engine(1, || {});
+        let (mut roster, mut seating) = (Roster::default(), Seating::default());
+        assert_eq!(roster.others(), None);
+        roster.replace(vec![entry(1, 1), entry(2, 2), entry(3, 3)]);
+        assert!(roster.seat_everyone(Some(SourceId(2)), &mut seating, &console));
+        assert_eq!(strips(&console, [1, 2, 3]), [Some(0), None, Some(1)]);
+        assert_eq!(roster.others(), Some(2));
+
+        // They come back under other numbers: the slots are theirs all the same.
+        roster.replace(vec![entry(1, 3), entry(3, 1)]);
+        roster.seat_everyone(Some(SourceId(2)), &mut seating, &console);
+        assert_eq!(strips(&console, [1, 2, 3]), [Some(1), None, Some(0)]);
+
+        roster.replace(vec![entry(2, 2)]);
+        assert!(!roster.seat_everyone(Some(SourceId(2)), &mut seating, &console));
+        assert_eq!(strips(&console, [1, 2, 3]), [None; 3]);
+        assert_eq!(roster.others(), Some(0));
+    }
+}

@@ -1,0 +1,269 @@
+//! What a musician is told, and what to do: one sentence at a time, the most urgent. All texts are here.
+
+use crate::control::Trouble;
+use rtjam_protocol::client::{Health, State};
+use rtjam_protocol::control::Refusal;
+use rtjam_protocol::datagram::MAX_DATAGRAM;
+use rtjam_protocol::link::{DEFAULT_PORT, InviteLink};
+
+/// All that a sentence can be about.
+#[derive(Clone, Debug)]
+pub(crate) struct Situation<'a> {
+    pub(crate) link: &'a InviteLink,
+    pub(crate) state: State,
+    pub(crate) health: Option<Health>,
+    /// What went wrong with the last attempt to connect.
+    pub(crate) trouble: Option<&'a Trouble>,
+    pub(crate) refusal: Option<Refusal>,
+    pub(crate) going_down: bool,
+    /// Whether this jam was in the room before.
+    pub(crate) was_joined: bool,
+    /// The loop guard has muted the send.
+    pub(crate) guarded: bool,
+    /// The largest datagram that gets through.
+    pub(crate) datagram_limit: usize,
+    /// The port that media goes to.
+    pub(crate) media_port: u16,
+    /// Musicians in the room besides this one; `None` before that is known.
+    pub(crate) others: Option<usize>,
+}
+
+impl Situation<'_> {
+    /// The most urgent sentence, if there is anything to say.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        match self.state {
+            State::Left => None,
+            State::Refused => Some(self.refused()),
+            State::Connecting => self.connecting(),
+            State::Joined => self.joined(),
+        }
+    }
+
+    fn refused(&self) -> String {
+        match (self.trouble, self.refusal) {
+            (_, Some(refusal)) => refusal.to_string(),
+            (Some(trouble), None) => self.about(trouble),
+            (None, None) => Refusal::Unknown.to_string(),
+        }
+    }
+
+    fn connecting(&self) -> Option<String> {
+        if let Some(refusal) = self.refusal {
+            return Some(refusal.to_string());
+        }
+        if self.health == Some(Health::Blocked) {
+            return Some(self.blocked());
+        }
+        if self.going_down {
+            return Some("The server is going down. RTJam joins again when it is back.".to_owned());
+        }
+        match self.trouble {
+            Some(trouble) => Some(self.about(trouble)),
+            None => self.was_joined.then(|| "The connection to the room was lost. RTJam is joining again.".to_owned()),
+        }
+    }
+
+    fn joined(&self) -> Option<String> {
+        if self.guarded {
+            return Some(
+                "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. Make \
+                 sure that what you hear from the room is not sent into it again, then resume sending."
+                    .to_owned(),
+            );
+        }
+        match self.health {
+            Some(Health::Blocked) => return Some(self.blocked()),
+            Some(Health::Interrupted) => {
+                return Some(
+                    "The network is interrupted: nothing comes from the room. RTJam goes on by itself as soon as it can."
+                        .to_owned(),
+                );
+            }
+            Some(Health::Opening | Health::Flowing) | None => {}
+        }
+        if self.others == Some(0) {
+            return Some(format!("You are alone in the room. Send this link: {}", self.link));
+        }
+        (self.datagram_limit < MAX_DATAGRAM).then(|| {
+            format!(
+                "Your network lets only datagrams up to {} bytes through: RTJam sends more and smaller packets. A VPN or \
+                 a mobile network often does that; without it, the sound is steadier.",
+                self.datagram_limit
+            )
+        })
+    }
+
+    fn blocked(&self) -> String {
+        format!(
+            "The room answers but audio does not get through: open UDP {} at the server, or ask your network.",
+            self.media_port
+        )
+    }
+
+    fn about(&self, trouble: &Trouble) -> String {
+        let host = self.link.host.to_string();
+        let server = if self.link.port == DEFAULT_PORT { host.clone() } else { format!("{host}:{}", self.link.port) };
+        match trouble {
+            Trouble::NotFound => format!(
+                "The server {host} was not found. Check the link and your network. RTJam keeps trying."
+            ),
+            Trouble::NothingListens => format!(
+                "Nothing answers at {server}: the room server does not run. Ask whoever runs it to start it. RTJam keeps \
+                 trying."
+            ),
+            Trouble::NoNetwork => format!(
+                "There is no way to {server} from here. Check your network. RTJam keeps trying."
+            ),
+            Trouble::Silent => format!(
+                "The server {server} does not answer. Check your network, and ask whoever runs the server whether TCP \
+                 port {} is open. RTJam keeps trying.",
+                self.link.port
+            ),
+            Trouble::NotRtjam => format!(
+                "What answers at {server} is no RTJam server. Check the link with whoever sent it. RTJam keeps trying."
+            ),
+            Trouble::WrongServer => {
+                "This is not the server that the invitation was made for. Ask for a new link, and make sure that it comes \
+                 from whoever runs the room."
+                    .to_owned()
+            }
+            Trouble::Certificate(why) => format!(
+                "The certificate of {host} is not valid ({why}). Check this computer's date, or ask whoever runs the \
+                 server. RTJam keeps trying."
+            ),
+            Trouble::Lost => format!("The server {server} hung up. RTJam keeps trying."),
+            Trouble::System(why) => {
+                format!("This computer gives RTJam no connection ({why}). Close other programs. RTJam keeps trying.")
+            }
+        }
+    }
+}
+
+/// The link cannot open a room.
+pub(crate) const NO_KEY: &str =
+    "This link names a room but does not open it: the part after # is missing. Ask for the whole invite link.";
+
+/// Network threads could not be started.
+pub(crate) fn no_threads(why: &std::io::Error) -> String {
+    format!("This computer gives RTJam no threads ({why}). Close other programs and join again.")
+}
+
+/// A notice: media threads run like any other.
+pub(crate) const NO_PRIORITY: &str = "RTJam's network threads have no real-time priority, so a busy computer may be heard. To allow it: put the lines \
+     \"@audio - rtprio 95\" and \"@audio - memlock unlimited\" into /etc/security/limits.d/audio.conf, add yourself to \
+     the group (sudo usermod -aG audio $USER), and log in again.";
+
+/// A notice: slots are not kept.
+pub(crate) fn slots_not_kept(why: &str) -> String {
+    format!("Who sits on which slot cannot be kept for next time ({why}). Make that file writable, or move it away.")
+}
+
+/// A notice: no socket for media.
+pub(crate) fn no_socket(why: &std::io::Error) -> String {
+    format!("This computer gives RTJam no socket for audio ({why}). Close other programs, or check the network.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link() -> InviteLink {
+        "rtjam://jam.example.org:7000/lobby#AQEHBwcHBwcHBwcHBwcHBwcH".parse().expect("a link")
+    }
+
+    fn joined(link: &InviteLink) -> Situation<'_> {
+        Situation {
+            link,
+            state: State::Joined,
+            health: Some(Health::Flowing),
+            trouble: None,
+            refusal: None,
+            going_down: false,
+            was_joined: true,
+            guarded: false,
+            datagram_limit: MAX_DATAGRAM,
+            media_port: 7001,
+            others: Some(2),
+        }
+    }
+
+    #[track_caller]
+    fn says(situation: &Situation<'_>, part: &str) {
+        let sentence = situation.sentence();
+        assert!(sentence.as_ref().is_some_and(|s| s.contains(part)), "{sentence:?}");
+    }
+
+    #[test]
+    fn nothing_is_said_while_all_is_well() {
+        let link = link();
+        assert_eq!(joined(&link).sentence(), None);
+        assert_eq!(Situation { others: None, ..joined(&link) }.sentence(), None);
+        let connecting = Situation { state: State::Connecting, was_joined: false, ..joined(&link) };
+        assert_eq!(connecting.sentence(), None);
+    }
+
+    #[test]
+    fn whoever_is_alone_gets_the_link_to_send() {
+        let link = link();
+        says(&Situation { others: Some(0), ..joined(&link) }, &link.to_string());
+    }
+
+    #[test]
+    fn blocked_udp_is_told_with_the_port_also_between_two_tries() {
+        let link = link();
+        let blocked = Situation { health: Some(Health::Blocked), others: Some(0), ..joined(&link) };
+        says(&blocked, "open UDP 7001 at the server");
+        says(&Situation { state: State::Connecting, ..blocked }, "open UDP 7001 at the server");
+    }
+
+    #[test]
+    fn the_loop_guard_goes_before_all_else_in_the_room() {
+        let link = link();
+        let guarded = Situation { guarded: true, health: Some(Health::Interrupted), ..joined(&link) };
+        says(&guarded, "resume sending");
+    }
+
+    #[test]
+    fn every_trouble_says_what_to_do_and_names_the_server_where_that_helps() {
+        let link = link();
+        for (trouble, part) in [
+            (Trouble::NotFound, "The server jam.example.org was not found. Check the link and your network."),
+            (Trouble::NothingListens, "jam.example.org:7000"),
+            (Trouble::NoNetwork, "Check your network"),
+            (Trouble::Silent, "TCP port 7000"),
+            (Trouble::NotRtjam, "no RTJam server"),
+            (Trouble::WrongServer, "This is not the server that the invitation was made for. Ask for a new link"),
+            (Trouble::Certificate("expired".into()), "(expired)"),
+            (Trouble::Lost, "hung up"),
+            (Trouble::System("too many open files".into()), "too many open files"),
+        ] {
+            let state = if trouble.is_final() { State::Refused } else { State::Connecting };
+            says(&Situation { state, trouble: Some(&trouble), ..joined(&link) }, part);
+            // In the room a failed dial beside the media path is nobody's concern.
+            assert_eq!(Situation { trouble: Some(&trouble), ..joined(&link) }.sentence(), None);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_its_own_words_for_good_or_for_now() {
+        let link = link();
+        let full = Situation { state: State::Connecting, refusal: Some(Refusal::RoomFull), ..joined(&link) };
+        says(&full, &Refusal::RoomFull.to_string());
+        says(&Situation { state: State::Refused, ..full }, &Refusal::RoomFull.to_string());
+    }
+
+    #[test]
+    fn a_server_that_said_that_it_goes_is_waited_for_and_a_narrow_path_is_told() {
+        let link = link();
+        let gone = Situation {
+            state: State::Connecting,
+            going_down: true,
+            trouble: Some(&Trouble::NothingListens),
+            ..joined(&link)
+        };
+        says(&gone, "joins again when it is back");
+        says(&Situation { datagram_limit: 800, ..joined(&link) }, "only datagrams up to 800 bytes");
+        says(&Situation { health: Some(Health::Interrupted), ..joined(&link) }, "interrupted");
+        says(&Situation { state: State::Connecting, ..joined(&link) }, "joining again");
+    }
+}

@@ -1,0 +1,150 @@
+//! How the client stands: what programs print and faces draw.
+
+use crate::shared::{Counts, Picture};
+use rtjam_engine::{Console, Level};
+use serde::Serialize;
+
+/// Where the session stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Not in a room, and not asked to be.
+    #[default]
+    Offline,
+    /// On the way into the room, for the first time or again.
+    Connecting,
+    /// In the room.
+    Joined,
+    /// The room is closed to this link. Only another `join` changes that.
+    Refused,
+}
+
+/// A snapshot. Its JSON is a contract: fields are added, never renamed. Counts are since joining; what is unknown is
+/// null; levels are RMS in dBFS, −120 for silence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Where the session stands.
+    pub state: State,
+    /// The room's name.
+    pub room: Option<String>,
+    /// Round trip to the server, in ms.
+    pub rtt_ms: Option<f64>,
+    /// Dropouts of the audio system. The client cannot know; whoever runs the audio system fills it in.
+    pub xruns: Option<u64>,
+    /// Share of a block's time that the audio callback takes, in %.
+    pub callback_load_pct: Option<f32>,
+    /// What this musician sends.
+    pub tx: Tx,
+    /// Everyone else in the room, by their number there.
+    pub musicians: Vec<Musician>,
+    /// How the others see this musician.
+    pub you: Option<You>,
+    /// What to tell the musician now, if anything: what is the matter and what to do.
+    pub sentence: Option<String>,
+    /// Lesser things that are worth a line once.
+    pub notices: Vec<String>,
+}
+
+/// What this musician sends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Tx {
+    /// Audio datagrams sent.
+    pub packets: u64,
+    /// Audio packets that were made in the room and not sent.
+    pub dropped: u64,
+    /// A level a channel.
+    pub dbfs: [f32; 2],
+}
+
+/// Somebody else in the room.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Musician {
+    /// Their slot output, 1 to 12; `None` where more than 12 musicians are in the room.
+    pub slot: Option<u8>,
+    /// Their name.
+    pub name: String,
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came too late to be heard.
+    pub late: u64,
+    /// Packets that only recovery brought.
+    pub recovered: u64,
+    /// Frames that were made up.
+    pub concealed_frames: u64,
+    /// How long their sound waits here, in ms; `None` before they were heard.
+    pub playout_delay_ms: Option<f32>,
+    /// A level a channel.
+    pub dbfs: [f32; 2],
+    /// Their strip in the mixer, 0 to 31; `None` where more than 32 musicians are in the room.
+    pub strip: Option<u8>,
+    /// Their number in the room.
+    pub source: u16,
+}
+
+/// How the others see this musician.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct You {
+    /// The name.
+    pub name: String,
+    /// The number in the room.
+    pub source: u16,
+}
+
+const SILENCE: [f32; 2] = [rtjam_engine::SILENCE_DBFS; 2];
+
+impl Status {
+    /// What `jam-send` last told, and what the meters say now. `since`: where the counts of sending stood at joining.
+    pub(crate) fn assemble(picture: &Picture, console: &Console, sent: Counts) -> Status {
+        let engine = console.engine();
+        let tx = console.tx();
+        let mut notices = picture.notices.clone();
+        notices.extend(engine.notice.map(|n| n.to_string()));
+        Status {
+            state: picture.state,
+            room: picture.room.clone(),
+            rtt_ms: picture.rtt.map(|rtt| (rtt.as_millis_f64() * 100.0).round() / 100.0),
+            xruns: None,
+            callback_load_pct: (engine.calls > 0).then_some(tenths(engine.callback_load_pct)),
+            tx: Tx {
+                packets: sent.packets.saturating_sub(picture.sent_before.packets),
+                dropped: sent.dropped.saturating_sub(picture.sent_before.dropped),
+                dbfs: dbfs(&tx.levels),
+            },
+            musicians: picture.musicians.iter().map(|present| musician(present, console)).collect(),
+            you: picture.you.clone(),
+            sentence: picture.sentence.clone(),
+            notices,
+        }
+    }
+}
+
+fn musician(present: &crate::shared::Present, console: &Console) -> Musician {
+    let voice = console.voice(present.source);
+    let now = voice.as_ref().map(crate::shared::Heard::of).unwrap_or_default();
+    let since = now.since(&present.heard_before);
+    let strip = present.strip.and_then(|s| u8::try_from(s).ok());
+    Musician {
+        slot: strip.filter(|s| usize::from(*s) < rtjam_engine::SLOTS).map(|s| s + 1),
+        name: present.name.clone(),
+        packets: since.packets,
+        lost: since.lost,
+        late: since.late,
+        recovered: since.recovered,
+        concealed_frames: since.concealed_frames,
+        playout_delay_ms: voice.as_ref().filter(|_| since.packets > 0).map(|v| tenths(v.playout_delay_ms)),
+        dbfs: voice.filter(|v| v.active).map_or(SILENCE, |v| dbfs(&v.levels)),
+        strip,
+        source: present.source.0,
+    }
+}
+
+fn dbfs(levels: &[Level; 2]) -> [f32; 2] {
+    levels.each_ref().map(|level| tenths(level.rms_dbfs))
+}
+
+/// More digits would only make the lines longer.
+fn tenths(value: f32) -> f32 {
+    (value * 10.0).round() / 10.0
+}
