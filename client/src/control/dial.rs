@@ -19,12 +19,12 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 /// The next address is tried when this one has not answered for so long.
 const STAGGER: Duration = Duration::from_millis(200);
 
-/// An address that takes no connection for so long is given up. Less than a retransmission of SYN (1 s): a new
-/// connection is the better one.
-const CONNECT_PATIENCE: Duration = Duration::from_millis(950);
+/// An address that takes no connection for so long is given up. Long enough for two lost SYNs; the session begins
+/// another dial beside this one long before.
+const CONNECT_PATIENCE: Duration = Duration::from_millis(2500);
 
 /// TLS, and after it the upgrade, may take so long each.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(1200);
+const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(2500);
 
 /// More addresses than that are not tried.
 const MAX_ADDRESSES: usize = 8;
@@ -85,7 +85,7 @@ async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secur
         }
         let last = waiting.as_slice().is_empty();
         // Without a next address there is nothing to be in a hurry for; every attempt ends by itself.
-        let patience = if last { CONNECT_PATIENCE + HANDSHAKE_PATIENCE * 2 } else { STAGGER };
+        let patience = if last { CONNECT_PATIENCE + HANDSHAKE_PATIENCE } else { STAGGER };
         match timeout(patience, finished.recv()).await {
             // Dropping the set aborts the others.
             Ok(Some(Ok(secured))) => return Ok(secured),

@@ -28,6 +28,17 @@ pub(super) struct Ways {
     pub(super) control: UnboundedSender<Command>,
 }
 
+/// A control connection.
+struct Dial {
+    id: DialId,
+    began: Micros,
+    /// Where it goes, once it is open.
+    ip: Option<IpAddr>,
+}
+
+/// A connection that is given up after so long was met with silence.
+const SILENT_AFTER: Micros = Micros::from_millis(2000);
+
 /// One jam.
 pub(super) struct Jam {
     /// Tells its connections from those of the jam before.
@@ -44,10 +55,10 @@ pub(super) struct Jam {
     joined_at: Micros,
     /// What the endpoints were made of.
     endpoints_from: (Vec<MediaEndpoint>, Option<IpAddr>),
-    /// Where the control connection goes that was opened last: the one that a `joined` comes by.
-    control_ip: Option<IpAddr>,
     /// Connections that are open or being opened, oldest first.
-    dials: Vec<DialId>,
+    dials: Vec<Dial>,
+    /// The one that said something last: a `joined` came by it.
+    spoke: Option<DialId>,
     you: Option<MySeat>,
     trouble: Option<Trouble>,
     refusal: Option<Refusal>,
@@ -93,8 +104,8 @@ impl Jam {
             heard_told: None,
             joined_at: now,
             endpoints_from: (Vec::new(), None),
-            control_ip: None,
             dials: Vec::new(),
+            spoke: None,
             you: None,
             trouble: None,
             refusal: None,
@@ -128,10 +139,13 @@ impl Jam {
     pub(super) fn handle_report(&mut self, now: Micros, report: Report) {
         match report {
             Report::Opened { connection, server, address } if connection.jam == self.number => {
-                self.control_ip = Some(address.ip());
+                if let Some(dial) = self.dials.iter_mut().find(|d| d.id == connection.dial) {
+                    dial.ip = Some(address.ip());
+                }
                 self.session.handle_control_open(connection.dial, server);
             }
             Report::Said(connection, message) if connection.jam == self.number => {
+                self.spoke = Some(connection.dial);
                 self.session.handle_control(now, connection.dial, message);
             }
             Report::Closed(connection, trouble) if connection.jam == self.number => {
@@ -189,7 +203,7 @@ impl Jam {
         self.session.leave();
         self.drain(now);
         for dial in std::mem::take(&mut self.dials) {
-            self.tell(Command::HangUp(self.connection(dial)));
+            self.tell(Command::HangUp(self.connection(dial.id)));
         }
     }
 
@@ -265,16 +279,17 @@ impl Jam {
 
     fn handle_event(&mut self, now: Micros, event: Event) {
         match event {
-            Event::Dial(dial) => {
-                self.dials.push(dial);
-                self.tell(Command::Dial(self.connection(dial), self.target.clone()));
+            Event::Dial(id) => {
+                self.dials.push(Dial { id, began: now, ip: None });
+                self.tell(Command::Dial(self.connection(id), self.target.clone()));
             }
-            Event::HangUp(dial) => {
-                self.dials.retain(|d| *d != dial);
-                self.tell(Command::HangUp(self.connection(dial)));
-                // Given up: it took the connection, or not even that, and said nothing.
-                if self.session.state() == State::Connecting && self.refusal.is_none() {
-                    self.trouble.get_or_insert(Trouble::Silent);
+            Event::HangUp(id) => {
+                self.tell(Command::HangUp(self.connection(id)));
+                let gone = self.forget_dial(id);
+                // It took the connection, or not even that, and said nothing.
+                let silent = gone.is_some_and(|dial| now.since(dial.began) >= SILENT_AFTER);
+                if silent && self.session.state() == State::Connecting && self.refusal.is_none() {
+                    self.trouble = Some(Trouble::Silent);
                 }
             }
             Event::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
@@ -295,7 +310,8 @@ impl Jam {
     fn take_seat(&mut self, now: Micros, seat: MySeat, media: Vec<MediaEndpoint>, receive: Option<ReceiveKey>) {
         (self.trouble, self.refusal, self.going_down) = (None, None, false);
         self.you = Some(seat);
-        let endpoints = (media, self.control_ip);
+        let control = self.spoke.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.ip);
+        let endpoints = (media, control);
         if self.endpoints_from != endpoints {
             let (jam, (media, control)) = (self.number, &endpoints);
             for (endpoint, host) in self.path.set_endpoints(media, *control) {
@@ -313,10 +329,9 @@ impl Jam {
     }
 
     fn lose_connection(&mut self, now: Micros, dial: DialId, trouble: Trouble) {
-        if !self.dials.contains(&dial) || self.closed {
+        if self.forget_dial(dial).is_none() || self.closed {
             return;
         }
-        self.dials.retain(|d| *d != dial);
         // Beside a media path that works, trouble with control is the session's business alone.
         if self.session.state() == State::Connecting {
             self.closed = trouble.is_final();
@@ -325,6 +340,11 @@ impl Jam {
         if !self.closed {
             self.session.handle_control_closed(now, dial);
         }
+    }
+
+    fn forget_dial(&mut self, id: DialId) -> Option<Dial> {
+        let index = self.dials.iter().position(|d| d.id == id)?;
+        Some(self.dials.remove(index))
     }
 
     fn connection(&self, dial: DialId) -> Connection {
