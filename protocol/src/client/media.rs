@@ -47,6 +47,8 @@ pub(super) struct Media {
     endpoint_since: Micros,
     joined_at: Micros,
     heard: Option<Micros>,
+    /// When control last found the session alive.
+    alive: Micros,
     clock_at: Micros,
     prober: Prober,
     reports: Reports,
@@ -83,6 +85,7 @@ impl Media {
             endpoint_since: now,
             joined_at: now,
             heard: None,
+            alive: now,
             clock_at: now,
             prober: Prober::new(),
             reports: Reports::default(),
@@ -104,8 +107,9 @@ impl Media {
         self.prober.limit()
     }
 
-    pub(super) fn last_heard(&self) -> Micros {
-        self.heard.unwrap_or(self.joined_at)
+    /// When the session was last known to live, by media or by control.
+    pub(super) fn last_alive(&self) -> Micros {
+        self.alive.max(self.heard.unwrap_or(self.joined_at))
     }
 
     pub(super) fn health(&self, now: Micros) -> Health {
@@ -121,14 +125,10 @@ impl Media {
         self.goodbye = true;
     }
 
-    /// Control found the session alive: what counts as silence begins anew.
+    /// Control found the session alive: what counts as its loss begins anew. Nothing was heard for that.
     pub(super) fn handle_resumed(&mut self, now: Micros, endpoints: &[MediaEndpoint]) {
         self.endpoints = usable(endpoints);
-        match &mut self.heard {
-            Some(heard) => *heard = now,
-            // Never heard: `joined_at` stays, so that a blocked path is called so.
-            None => self.endpoint_since = now,
-        }
+        self.alive = now;
     }
 
     pub(super) fn handle_heard(&mut self, now: Micros) {

@@ -189,7 +189,7 @@ impl Session {
         let media = self.media.as_ref().map(|m| {
             // While a dial is under way silence asks for nothing new.
             let dial = self.dials.is_idle().then(|| self.silence.ends());
-            let due = m.poll_timeout().min(m.last_heard() + LOST_AFTER);
+            let due = m.poll_timeout().min(m.last_alive() + LOST_AFTER);
             dial.map_or(due, |d| due.min(d))
         });
         let ping = self.open.map(|_| self.ping_at);
@@ -206,7 +206,7 @@ impl Session {
             self.dials.again_later(now);
             self.hang_up(late);
         }
-        if self.media.as_ref().is_some_and(|m| now.since(m.last_heard()) >= LOST_AFTER) {
+        if self.media.as_ref().is_some_and(|m| now.since(m.last_alive()) >= LOST_AFTER) {
             self.lose_media(now);
         }
         let silent = self.media.is_some() && self.silence.ends() <= now;

@@ -1,0 +1,124 @@
+//! A musician's end as its driver sees it.
+
+use super::net::Link;
+use crate::common::{Identity, client_config};
+use core::net::SocketAddr;
+use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
+use rtjam_protocol::client::{Config, Health, MySeat, Session};
+use rtjam_protocol::control::{Refused, RosterEntry, SeatRole};
+use rtjam_protocol::datagram::Frame;
+use rtjam_protocol::seal::ReceiveKey;
+use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An audio packet every 5 ms.
+pub(crate) const PACKET_EVERY: Micros = Micros::from_millis(5);
+const PACKET_FRAMES: u16 = 240;
+
+/// One end, and all that it saw.
+pub(crate) struct End {
+    pub(crate) session: Session,
+    pub(crate) receive: Option<ReceiveKey>,
+    pub(crate) address: SocketAddr,
+    pub(crate) link: Link,
+    /// What its samples say, so that others can tell who it is.
+    pub(crate) mark: u8,
+    sequence: u32,
+    pub(crate) seats: Vec<MySeat>,
+    /// How many joins brought keys of their own.
+    pub(crate) fresh: usize,
+    pub(crate) lost: usize,
+    pub(crate) going_down: usize,
+    pub(crate) refusals: Vec<Refused>,
+    pub(crate) roster: Vec<RosterEntry>,
+    pub(crate) left: Vec<String>,
+    /// When audio of a mark arrived.
+    pub(crate) heard: BTreeMap<u8, Vec<Micros>>,
+    /// Under which sources audio of a mark arrived.
+    pub(crate) sources: BTreeMap<u8, BTreeSet<SourceId>>,
+    packets: BTreeSet<(u8, u32)>,
+}
+
+impl End {
+    pub(crate) fn new(now: Micros, number: u8, identity: u8, role: SeatRole, change: impl FnOnce(&mut Config)) -> End {
+        let mut config = client_config("Ann", role);
+        change(&mut config);
+        End {
+            session: Session::new(now, config, Box::new(Identity::new(identity))),
+            receive: None,
+            address: SocketAddr::from(([10, 0, 0, number], 40_000)),
+            link: Link::good(),
+            mark: number,
+            sequence: 0,
+            seats: Vec::new(),
+            fresh: 0,
+            lost: 0,
+            going_down: 0,
+            refusals: Vec::new(),
+            roster: Vec::new(),
+            left: Vec::new(),
+            heard: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            packets: BTreeSet::new(),
+        }
+    }
+
+    /// The next audio packet, sealed, when there is a session that sends.
+    pub(crate) fn play(&mut self, now: Micros) -> Option<Vec<u8>> {
+        self.sequence += 1;
+        let position = FramePosition(u64::from(self.sequence) * u64::from(PACKET_FRAMES));
+        self.session.note_position(StreamId(u32::from(self.mark)), position, now);
+        let header = AudioHeader {
+            source: SourceId(0),
+            stream: StreamId(u32::from(self.mark)),
+            sequence: Sequence(self.sequence),
+            position,
+            codec: Codec::Pcm16,
+            layout: Layout::Stereo,
+            frames: PACKET_FRAMES,
+            peak: [Peak(u16::from(self.mark)); 2],
+        };
+        let mut out = Vec::new();
+        self.session.seal_audio(&header, &[self.mark; PACKET_FRAMES as usize * 4], &mut out).map(|_| out)
+    }
+
+    /// A datagram arrived at the socket.
+    pub(crate) fn receive(&mut self, now: Micros, mut datagram: Vec<u8>) {
+        let Some(receive) = &mut self.receive else { return };
+        let Ok(opened) = receive.open(&mut datagram) else { return };
+        self.session.handle_heard(now);
+        for frame in opened.frames() {
+            match frame {
+                Frame::Audio(audio) => {
+                    let mark = audio.payload[0];
+                    assert!(audio.payload.iter().all(|b| *b == mark), "damaged audio");
+                    assert!(self.packets.insert((mark, audio.header.sequence.0)), "a packet was heard twice");
+                    self.heard.entry(mark).or_default().push(now);
+                    self.sources.entry(mark).or_default().insert(audio.header.source);
+                }
+                frame => self.session.handle_frame(now, &frame),
+            }
+        }
+    }
+
+    pub(crate) fn seat(&self) -> &MySeat {
+        self.seats.last().expect("a seat")
+    }
+
+    pub(crate) fn health(&self, now: Micros) -> Option<Health> {
+        self.session.health(now)
+    }
+
+    /// How long after `since` audio of `mark` was heard first.
+    pub(crate) fn hears_after(&self, mark: u8, since: Micros) -> Option<Micros> {
+        self.heard.get(&mark)?.iter().find(|at| **at > since).map(|at| at.since(since))
+    }
+
+    /// The longest time without audio of `mark` between two moments.
+    pub(crate) fn longest_gap(&self, mark: u8, from: Micros, to: Micros) -> Micros {
+        let times = self.heard.get(&mark).map_or(&[][..], |t| &t[..]);
+        let within = times.iter().copied().filter(|t| (from..=to).contains(t));
+        let (last, gap) = within.fold((from, Micros::ZERO), |(last, gap), t| (t, gap.max(t.since(last))));
+        gap.max(to.since(last))
+    }
+}

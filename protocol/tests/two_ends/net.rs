@@ -1,0 +1,76 @@
+//! A bad network, seeded: what happens to a datagram on its way.
+
+use crate::common::XorShift;
+use rtjam_protocol::Micros;
+
+/// One end's way to the server and back.
+#[derive(Clone)]
+pub(crate) struct Link {
+    /// One way.
+    pub(crate) delay: Micros,
+    /// Up to this much more, each datagram its own.
+    pub(crate) jitter: Micros,
+    /// Percent of the datagrams.
+    pub(crate) loss: u64,
+    /// Percent that come twice.
+    pub(crate) duplicates: u64,
+    /// Percent that come up to 30 ms later than they should.
+    pub(crate) stragglers: u64,
+    /// The largest datagram that passes.
+    pub(crate) largest: usize,
+    /// Datagrams to the server pass.
+    pub(crate) up: bool,
+    /// Datagrams from the server pass.
+    pub(crate) down: bool,
+    /// Control connections pass.
+    pub(crate) control: bool,
+}
+
+impl Link {
+    pub(crate) fn good() -> Link {
+        Link {
+            delay: Micros::from_millis(10),
+            jitter: Micros::from_millis(2),
+            loss: 0,
+            duplicates: 0,
+            stragglers: 0,
+            largest: 1472,
+            up: true,
+            down: true,
+            control: true,
+        }
+    }
+
+    pub(crate) fn bad() -> Link {
+        Link {
+            delay: Micros::from_millis(25),
+            jitter: Micros::from_millis(8),
+            loss: 5,
+            duplicates: 5,
+            stragglers: 5,
+            ..Link::good()
+        }
+    }
+
+    pub(crate) fn gone(self) -> Link {
+        Link { up: false, down: false, control: false, ..self }
+    }
+
+    pub(crate) fn without_udp(self) -> Link {
+        Link { up: false, down: false, ..self }
+    }
+
+    /// How long each copy of a datagram takes; none when it is lost.
+    pub(crate) fn carry(&self, rng: &mut XorShift, size: usize, up: bool) -> Vec<Micros> {
+        let passes = if up { self.up } else { self.down };
+        if !passes || size > self.largest || rng.chance(self.loss) {
+            return Vec::new();
+        }
+        let copies = 1 + usize::from(rng.chance(self.duplicates));
+        let one = |rng: &mut XorShift| {
+            let late = if rng.chance(self.stragglers) { rng.below(30_000) } else { 0 };
+            Micros(self.delay.0 + rng.below(self.jitter.0 + 1) + late)
+        };
+        (0..copies).map(|_| one(rng)).collect()
+    }
+}
