@@ -1,0 +1,156 @@
+//! Who is let in, who is not, and what is remembered.
+
+mod support;
+
+use rtjam_protocol::RoomName;
+use rtjam_protocol::SourceId;
+use rtjam_protocol::control::{ClientMessage, Hello, Refusal, Seat, SeatRole, ServerMessage};
+use rtjam_protocol::link::{InviteLink, Secret};
+use std::io::Read as _;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use support::control::{Control, join, join_as};
+use support::{Server, TempDir, invite};
+
+#[test]
+fn whoever_is_not_invited_is_told_why() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let ask = |alter: &dyn Fn(&mut Hello, &mut Seat)| {
+        let mut control = Control::connect(&server.link);
+        let (mut hello, mut seat) = (control.hello(1), control.seat(SeatRole::Musician));
+        alter(&mut hello, &mut seat);
+        control.ask(hello, seat).map(|joined| joined.source)
+    };
+    assert_eq!(ask(&|_, _| {}), Ok(SourceId(1)));
+    assert_eq!(ask(&|_, seat| seat.secret = Some(Secret([0; 16]))), Err(Refusal::WrongSecret));
+    assert_eq!(ask(&|_, seat| seat.secret = None), Err(Refusal::WrongSecret));
+    let elsewhere = RoomName::new("elsewhere").expect("a name");
+    assert_eq!(ask(&|_, seat| seat.room = elsewhere.clone()), Err(Refusal::UnknownRoom));
+    assert_eq!(ask(&|hello, _| hello.signature[0] ^= 1), Err(Refusal::BadSignature));
+    assert_eq!(ask(&|hello, _| hello.version = 0), Err(Refusal::Version));
+    assert_eq!(ask(&|hello, _| hello.suites.clear()), Err(Refusal::Version));
+
+    let listener = invite(&dir, &["--role", "listener"]);
+    assert_eq!(join(&listener, 1).1.err(), Some(Refusal::RoleNotAllowed));
+    assert!(join_as(&listener, 1, SeatRole::Listener, None).1.is_ok());
+}
+
+#[test]
+fn what_is_no_message_is_refused() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    for text in ["", "hello", "[1]", "{\"type\":\"hello\"}"] {
+        let mut control = Control::connect(&server.link);
+        control.say_text(text);
+        assert_eq!(control.answer().err(), Some(Refusal::BadMessage), "{text}");
+    }
+    let mut control = Control::connect(&server.link);
+    control.say_text("{\"type\":\"of a later version\"}");
+    control.say(&ClientMessage::Ping { id: 7 });
+    assert_eq!(control.hear(), Some(ServerMessage::Pong { id: 7 }));
+}
+
+#[test]
+fn a_full_room_says_so_and_has_a_place_again_when_someone_leaves() {
+    let dir = TempDir::new();
+    let server = Server::start_with(&dir, &["--listen", "127.0.0.1:0", "--max-musicians", "1"]);
+    let (mut first, joined) = join(&server.link, 1);
+    assert!(joined.is_ok());
+    assert_eq!(join(&server.link, 2).1.err(), Some(Refusal::RoomFull));
+    first.say(&ClientMessage::Bye);
+    while first.hear().is_some() {}
+    assert!(join(&server.link, 2).1.is_ok());
+}
+
+#[test]
+fn everyone_learns_who_comes_and_goes() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let roster = |message: &ServerMessage| match message {
+        ServerMessage::Roster { musicians } => Some(musicians.iter().map(|m| m.name.clone()).collect::<Vec<_>>()),
+        _ => None,
+    };
+    let (mut ann, _) = join(&server.link, 1);
+    assert_eq!(ann.wait_for(roster), ["Musician 1"]);
+    let (mut ben, _) = join(&server.link, 2);
+    assert_eq!(ann.wait_for(roster), ["Musician 1", "Musician 2"]);
+    assert_eq!(ben.wait_for(roster), ["Musician 1", "Musician 2"]);
+    ben.say(&ClientMessage::Bye);
+    let left = ann.wait_for(|m| if let ServerMessage::Left { name, .. } = m { Some(name.clone()) } else { None });
+    assert_eq!(left, "Musician 2");
+    assert_eq!(ann.wait_for(roster), ["Musician 1"]);
+}
+
+#[test]
+fn a_renewed_invitation_opens_at_once_and_the_old_one_no_more() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let (_seated, joined) = join(&server.link, 1);
+    assert!(joined.is_ok());
+    let renewed = invite(&dir, &["--renew"]);
+    let start = Instant::now();
+    assert_eq!(join(&server.link, 2).1.err(), Some(Refusal::WrongSecret));
+    assert!(join(&renewed, 2).1.is_ok());
+    assert!(start.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn a_lost_control_connection_is_resumed_with_the_same_keys() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let (control, joined) = join(&server.link, 1);
+    let joined = joined.expect("a seat");
+    drop(control);
+    let (_control, again) = join_as(&server.link, 1, SeatRole::Musician, Some(joined.resume.clone()));
+    let again = again.expect("the same seat");
+    assert!(again.resumed);
+    assert_eq!((again.session, again.keys), (joined.session, joined.keys));
+}
+
+#[cfg(unix)]
+#[test]
+fn seats_links_and_key_survive_a_kill() {
+    let dir = TempDir::new();
+    let mut server = Server::start(&dir);
+    let mut seats = Vec::new();
+    for who in [1, 2, 3] {
+        let (control, joined) = join(&server.link, who);
+        seats.push((control, who, joined.expect("a seat").source));
+    }
+    server.signal(libc::SIGKILL);
+    server.wait();
+    let address = server.address().to_string();
+    let again = Server::start_with(&dir, &["--listen", &address]);
+    assert_eq!(again.link, server.link);
+    // In another order than before.
+    for (_, who, source) in seats.iter().rev() {
+        assert_eq!(join(&server.link, *who).1.map(|j| j.source), Ok(*source));
+    }
+}
+
+#[test]
+fn connections_that_do_not_get_on_are_closed() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let silent = TcpStream::connect(server.address()).expect("connected");
+    let mut greeted = Control::connect(&server.link);
+    let start = Instant::now();
+    assert_eq!(greeted.hear(), None);
+    assert!(start.elapsed() > Duration::from_secs(8), "{:?}", start.elapsed());
+    assert_eq!(read_to_end(silent), Some(0));
+}
+
+fn read_to_end(mut stream: TcpStream) -> Option<usize> {
+    stream.set_read_timeout(Some(support::SOON)).expect("set");
+    stream.read(&mut [0; 16]).ok()
+}
+
+#[test]
+fn many_who_connect_and_say_nothing_do_not_keep_others_out_of_a_seat() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let _silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address()).expect("connected")).collect();
+    let link: &InviteLink = &server.link;
+    assert!(join(link, 1).1.is_ok());
+}

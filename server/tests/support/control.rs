@@ -1,0 +1,205 @@
+//! A control connection: TLS with a pinned key, then a WebSocket.
+
+use super::SOON;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use rtjam_protocol::MusicianId;
+use rtjam_protocol::control::{
+    self, ALPN, ClientMessage, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, Token, Welcome,
+};
+use rtjam_protocol::link::{InviteLink, Pin, Trust};
+use rtjam_protocol::seal::ring::{pin_of, preferred_suites};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
+use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+/// A musician's control connection.
+pub struct Control {
+    socket: WebSocket<Tls>,
+    pub server: SocketAddr,
+    link: InviteLink,
+    pin: Pin,
+    welcome: Welcome,
+}
+
+/// An identity by a number.
+pub fn identity(who: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[who; 32]).expect("32 bytes are a seed")
+}
+
+impl Control {
+    /// Connects to where a link leads and hears the welcome.
+    pub fn connect(link: &InviteLink) -> Control {
+        let pin = match link.key.as_ref().expect("a key").trust {
+            Trust::Pinned(pin) => pin,
+            Trust::SystemRoots => panic!("the server pins its key"),
+        };
+        let server = SocketAddr::new(link.host.to_string().parse().expect("an address"), link.port);
+        let (tls, seen) = tls(server, &[ALPN]);
+        assert_eq!(seen, Some(pin), "the server has the key that its link pins");
+        let (socket, _) = client(format!("wss://{}{}", link.host, control::PATH), tls).expect("a WebSocket");
+        let welcome = Welcome { version: 0, nonce: [0; 32] };
+        let mut control = Control { socket, server, link: link.clone(), pin, welcome };
+        match control.hear() {
+            Some(ServerMessage::Welcome(welcome)) => control.welcome = welcome,
+            other => panic!("{other:?} is no welcome"),
+        }
+        control
+    }
+
+    pub fn say(&mut self, message: &ClientMessage) {
+        self.say_text(&control::write(message));
+    }
+
+    pub fn say_text(&mut self, text: &str) {
+        self.socket.send(Message::text(text)).expect("said");
+    }
+
+    /// The next message; `None` when the server has closed.
+    pub fn hear(&mut self) -> Option<ServerMessage> {
+        loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return Some(control::read(&text).expect("a message")),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Hears until a message that is wanted.
+    pub fn wait_for<T>(&mut self, wanted: impl Fn(&ServerMessage) -> Option<T>) -> T {
+        loop {
+            let message = self.hear().expect("not closed before");
+            if let Some(found) = wanted(&message) {
+                return found;
+            }
+        }
+    }
+
+    pub fn hello(&self, who: u8) -> Hello {
+        let key = identity(who);
+        let signature = key.sign(&control::signed_text(&self.welcome.nonce, &self.pin));
+        Hello {
+            version: control::VERSION,
+            musician: MusicianId(key.public_key().as_ref().try_into().expect("32 bytes")),
+            signature: signature.as_ref().try_into().expect("64 bytes"),
+            name: format!("Musician {who}"),
+            suites: preferred_suites().to_vec(),
+        }
+    }
+
+    pub fn seat(&self, role: SeatRole) -> Seat {
+        let secret = self.link.key.as_ref().map(|k| k.secret.clone());
+        Seat { room: self.link.room.clone(), role, secret, instance: None, resume: None, replaces: None }
+    }
+
+    /// Says both and hears the answer.
+    pub fn ask(&mut self, hello: Hello, seat: Seat) -> Result<Joined, Refusal> {
+        self.say(&ClientMessage::Hello(hello));
+        self.say(&ClientMessage::Seat(seat));
+        self.answer()
+    }
+
+    /// Hears whether there is a seat. After a refusal the server closes.
+    pub fn answer(&mut self) -> Result<Joined, Refusal> {
+        match self.hear() {
+            Some(ServerMessage::Joined(joined)) => Ok(joined),
+            Some(ServerMessage::Refused(refused)) => {
+                assert_eq!(refused.retry, refused.reason.retry());
+                assert_eq!(self.hear(), None);
+                Err(refused.reason)
+            }
+            other => panic!("{other:?} is no answer to a seat"),
+        }
+    }
+}
+
+/// Joins as a musician by a link.
+pub fn join(link: &InviteLink, who: u8) -> (Control, Result<Joined, Refusal>) {
+    join_as(link, who, SeatRole::Musician, None)
+}
+
+pub fn join_as(
+    link: &InviteLink,
+    who: u8,
+    role: SeatRole,
+    resume: Option<Token>,
+) -> (Control, Result<Joined, Refusal>) {
+    let mut control = Control::connect(link);
+    let (hello, seat) = (control.hello(who), Seat { resume, ..control.seat(role) });
+    let answer = control.ask(hello, seat);
+    (control, answer)
+}
+
+/// A TLS connection, and the pin of the key that the server showed.
+pub fn tls(server: SocketAddr, alpn: &[&[u8]]) -> (Tls, Option<Pin>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let seen = Arc::new(Mutex::new(None));
+    let verifier = Arc::new(AnyKey { provider: provider.clone(), seen: seen.clone() });
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    let name = ServerName::from(server.ip());
+    let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let mut tcp = TcpStream::connect(server).expect("connected");
+    tcp.set_read_timeout(Some(2 * SOON)).expect("set");
+    while tls.is_handshaking() {
+        tls.complete_io(&mut tcp).expect("a handshake");
+    }
+    let pin = *seen.lock().expect("not poisoned");
+    (StreamOwned::new(tls, tcp), pin)
+}
+
+/// Accepts every key that proves itself, and notes its pin.
+#[derive(Debug)]
+struct AnyKey {
+    provider: Arc<CryptoProvider>,
+    seen: Arc<Mutex<Option<Pin>>>,
+}
+
+impl ServerCertVerifier for AnyKey {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let spki = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
+        *self.seen.lock().expect("not poisoned") = Some(pin_of(&spki));
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

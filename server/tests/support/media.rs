@@ -1,0 +1,204 @@
+//! A musician's media by hand.
+
+use super::SOON;
+use super::control::{Control, join_as};
+use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak};
+use rtjam_protocol::control::{Joined, SeatRole};
+use rtjam_protocol::datagram::{Class, Frame, write_frame};
+use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::{Lane, ReceiveKey, SendLane};
+use rtjam_protocol::{FramePosition, Sequence, SourceId, StreamId};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+/// Silence of this length is taken for "nothing comes": longer than anything takes on loopback.
+pub const QUIET: Duration = Duration::from_millis(300);
+
+/// A musician with control and media.
+pub struct Musician {
+    pub control: Control,
+    pub joined: Joined,
+    pub socket: UdpSocket,
+    /// Answers challenges while it waits for something else.
+    pub answers: bool,
+    server: SocketAddr,
+    up: SendLane,
+    down: ReceiveKey,
+}
+
+/// What a test looks at in a frame that arrived.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    Audio(SourceId, Sequence, Vec<u8>),
+    Challenge([u8; 8]),
+    KeepAlive,
+    ClockReply,
+    Goodbye,
+    Other,
+}
+
+impl Musician {
+    /// Joins, and has its path accepted.
+    pub fn join(link: &InviteLink, who: u8) -> Musician {
+        Musician::join_as(link, who, SeatRole::Musician)
+    }
+
+    pub fn join_as(link: &InviteLink, who: u8, role: SeatRole) -> Musician {
+        let mut musician = Musician::seated(link, who, role);
+        musician.settle();
+        musician
+    }
+
+    /// Joins, and sends nothing yet.
+    pub fn seated(link: &InviteLink, who: u8, role: SeatRole) -> Musician {
+        let (control, joined) = join_as(link, who, role, None);
+        let joined = joined.expect("a seat");
+        let keys = &joined.keys;
+        let server = SocketAddr::new(control.server.ip(), joined.media[0].port);
+        let up = SendLane::new(make_sealer(keys.suite, &keys.up), joined.session, keys.id, Lane(0));
+        let down = ReceiveKey::new(make_sealer(keys.suite, &keys.down), joined.session, keys.id);
+        let socket = socket_beside(server);
+        Musician { control, joined, socket, answers: true, server, up, down }
+    }
+
+    /// Goes on from another port, as after a NAT's change of mind.
+    pub fn change_address(&mut self) {
+        self.socket = socket_beside(self.server);
+    }
+
+    /// Sends until the server sends to this address.
+    pub fn settle(&mut self) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            assert!(Instant::now() < deadline, "no path");
+            self.send(&Frame::ClockRequest(rtjam_protocol::datagram::ClockRequest { sent: Default::default() }));
+            if self.listen(Duration::from_millis(20)).contains(&Heard::ClockReply) {
+                return;
+            }
+        }
+    }
+
+    /// Sends until the server challenges this address; it does so at most four times a second.
+    pub fn challenged(&mut self) -> [u8; 8] {
+        let deadline = Instant::now() + SOON;
+        loop {
+            assert!(Instant::now() < deadline, "no challenge");
+            self.send_audio(0, &[0; 32]);
+            let heard = self.listen(Duration::from_millis(20));
+            let challenge = heard.iter().find_map(|h| if let Heard::Challenge(data) = h { Some(*data) } else { None });
+            if let Some(challenge) = challenge {
+                return challenge;
+            }
+        }
+    }
+
+    /// A datagram with one frame.
+    pub fn seal(&mut self, frame: &Frame<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.up.seal(Class::Media, &mut out, |out| write_frame(frame, out));
+        out
+    }
+
+    pub fn send(&mut self, frame: &Frame<'_>) {
+        let datagram = self.seal(frame);
+        self.send_raw(&datagram);
+    }
+
+    pub fn send_raw(&self, datagram: &[u8]) {
+        self.socket.send_to(datagram, self.server).expect("sent");
+    }
+
+    pub fn send_audio(&mut self, sequence: u32, samples: &[i16; 32]) {
+        let payload = payload(samples);
+        self.send(&audio(sequence, &payload));
+    }
+
+    /// All that arrives until nothing does for `quiet`.
+    pub fn listen(&mut self, quiet: Duration) -> Vec<Heard> {
+        let mut all = Vec::new();
+        while let Some(heard) = self.receive(quiet) {
+            all.extend(heard);
+        }
+        all
+    }
+
+    /// Listens until something wanted arrives.
+    pub fn wait_for<T>(&mut self, what: &str, wanted: impl Fn(&Heard) -> Option<T>) -> T {
+        let deadline = Instant::now() + SOON;
+        while Instant::now() < deadline {
+            let heard = self.receive(SOON).unwrap_or_default();
+            if let Some(found) = heard.iter().find_map(&wanted) {
+                return found;
+            }
+        }
+        panic!("waited in vain for {what}");
+    }
+
+    /// Waits at most `patience` for a datagram, keep-alives not counted.
+    fn receive(&mut self, patience: Duration) -> Option<Vec<Heard>> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(left)).expect("set");
+            let mut buffer = [0; 2048];
+            let Ok((len, from)) = self.socket.recv_from(&mut buffer) else { return None };
+            assert_eq!(from, self.server);
+            let heard = self.open(&mut buffer[..len]);
+            for frame in &heard {
+                if let (Heard::Challenge(data), true) = (frame, self.answers) {
+                    self.send(&Frame::PathResponse(*data));
+                }
+            }
+            if heard != [Heard::KeepAlive] {
+                return Some(heard);
+            }
+        }
+    }
+
+    fn open(&mut self, datagram: &mut [u8]) -> Vec<Heard> {
+        let opened = self.down.open(datagram).expect("the server's datagrams open, once");
+        opened.frames().map(|frame| Heard::of(&frame)).collect()
+    }
+}
+
+impl Heard {
+    fn of(frame: &Frame<'_>) -> Heard {
+        match frame {
+            Frame::Audio(a) => Heard::Audio(a.header.source, a.header.sequence, a.payload.to_vec()),
+            Frame::PathChallenge(data) => Heard::Challenge(*data),
+            Frame::KeepAlive => Heard::KeepAlive,
+            Frame::ClockReply(_) => Heard::ClockReply,
+            Frame::Goodbye => Heard::Goodbye,
+            _ => Heard::Other,
+        }
+    }
+
+    pub fn is_audio(&self) -> bool {
+        matches!(self, Heard::Audio(..))
+    }
+}
+
+fn socket_beside(server: SocketAddr) -> UdpSocket {
+    UdpSocket::bind(SocketAddr::new(server.ip(), 0)).expect("a socket")
+}
+
+/// 16 frames of two channels.
+pub fn payload(samples: &[i16; 32]) -> Vec<u8> {
+    samples.iter().flat_map(|s| s.to_be_bytes()).collect()
+}
+
+/// An audio frame that claims to be someone else's, as the server must not believe.
+pub fn audio(sequence: u32, payload: &[u8]) -> Frame<'_> {
+    let header = AudioHeader {
+        source: SourceId(777),
+        stream: StreamId(5),
+        sequence: Sequence(sequence),
+        position: FramePosition(u64::from(sequence) * 16),
+        codec: Codec::Pcm16,
+        layout: Layout::Stereo,
+        frames: 16,
+        peak: [Peak(1), Peak(2)],
+    };
+    Frame::Audio(AudioFrame { header, payload })
+}
