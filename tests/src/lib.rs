@@ -12,6 +12,7 @@
 //! | [`process`] | what the system knows of a program: memory, threads, descriptors |
 //! | [`soak`] | long runs; their short forms are tests |
 //! | [`sound`] | what was played against what arrived |
+//! | [`stamp`] | when a datagram left, by the kernel |
 //! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
 //!
 //! Tests wait for conditions with deadlines, never for time to pass.
@@ -32,4 +33,5 @@ pub mod scratch;
 pub mod skip;
 pub mod soak;
 pub mod sound;
+pub mod stamp;
 pub mod wait;

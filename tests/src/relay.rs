@@ -2,6 +2,8 @@
 //!
 //! TCP is piped; every musician's UDP goes to the server from a socket of its own, as behind a NAT.
 
+use crate::stamp::{self, Stamped};
+use rtjam_protocol::datagram::Class;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -33,6 +35,8 @@ struct Shared {
     exits: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
     /// What musicians sent, newest last.
     heard: Mutex<Vec<Vec<u8>>>,
+    /// When audio left musicians, while somebody wants to know.
+    audio_left: Mutex<Option<Vec<Duration>>>,
 }
 
 /// Datagrams kept for [`Relay::captured`].
@@ -47,6 +51,7 @@ impl Relay {
         let listener = TcpListener::bind((ADDRESS, port)).expect("the relay's TCP port is free");
         let entry = UdpSocket::bind((ADDRESS, port)).expect("the relay's UDP port is free");
         entry.set_read_timeout(Some(LOOK_EVERY)).expect("a timeout can be set");
+        stamp::enable(&entry).expect("the kernel stamps datagrams");
         let shared = Arc::new(Shared {
             server: SocketAddr::from(([127, 0, 0, 1], port)),
             entry,
@@ -56,6 +61,7 @@ impl Relay {
             ended: AtomicBool::new(false),
             exits: Mutex::default(),
             heard: Mutex::default(),
+            audio_left: Mutex::default(),
         });
         let (tcp, udp) = (shared.clone(), shared.clone());
         thread::spawn(move || pipe_connections(&tcp, &listener));
@@ -95,6 +101,12 @@ impl Relay {
         self.shared.exits.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
+    /// When each audio datagram left since the last call (wall clock, by the kernel). The first call begins.
+    pub fn audio_left(&self) -> Vec<Duration> {
+        let mut left = self.shared.audio_left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.replace(Vec::new()).unwrap_or_default()
+    }
+
     /// The last datagrams that musicians sent, oldest first.
     pub fn captured(&self) -> Vec<Vec<u8>> {
         self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -122,14 +134,24 @@ impl Shared {
 fn carry_up(shared: &Arc<Shared>) {
     let mut buffer = [0; 2048];
     while !shared.has_ended() {
-        let Ok((n, musician)) = shared.entry.recv_from(&mut buffer) else { continue };
+        let Ok(Stamped { len: n, from: musician, at }) = stamp::receive(&shared.entry, &mut buffer) else { continue };
         if !shared.carries(n) {
             continue;
         }
+        note_audio(shared, &buffer[..n], at);
         keep(shared, &buffer[..n]);
         let exit = exit_for(shared, musician);
         // A server that is down refuses; that is part of the game.
         let _ = exit.send_to(&buffer[..n], shared.server);
+    }
+}
+
+fn note_audio(shared: &Shared, datagram: &[u8], at: Option<Duration>) {
+    let is_audio = datagram.first() == Some(&(Class::Media as u8));
+    if let (true, Some(at), Some(left)) =
+        (is_audio, at, shared.audio_left.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
+    {
+        left.push(at);
     }
 }
 
