@@ -1,0 +1,193 @@
+//! What crosses between the audio thread and the network threads: two rings of fixed-size packets.
+//!
+//! Neither side waits for the other. A full ring drops what is pushed, and counts it.
+
+use crate::meters::Meters;
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Layout, Peak};
+use rtjam_protocol::{FramePosition, Micros, Sequence, StreamId};
+use std::fmt;
+use std::sync::Arc;
+
+/// The most frames of an outgoing packet.
+pub const MAX_PACKET_FRAMES: usize = 512;
+
+/// The most payload bytes of an incoming packet: no datagram carries more.
+pub const MAX_PAYLOAD: usize = 1200;
+
+/// Outgoing packets that may wait: 340 ms at 64 frames, and more than the longest block makes.
+const OUTGOING: usize = 256;
+
+/// Incoming packets that may wait: 2 s of one musician at 64 frames, 0.17 s (the longest block) of twelve.
+const INCOMING: usize = 1536;
+
+/// A packet on its way to the network: samples at 48 kHz, not yet encoded.
+#[derive(Clone, Debug)]
+pub struct OutPacket {
+    /// The run of this engine's timeline.
+    pub stream: StreamId,
+    /// The packet's number within the stream.
+    pub sequence: Sequence,
+    /// Position of the first frame, in frames at 48 kHz.
+    pub position: FramePosition,
+    /// What the two channels are.
+    pub layout: Layout,
+    /// The largest magnitude of each channel.
+    pub peak: [Peak; CHANNELS],
+    frames: u16,
+    samples: [[f32; MAX_PACKET_FRAMES]; CHANNELS],
+}
+
+impl OutPacket {
+    /// A packet of two channels of the same length; at most [`MAX_PACKET_FRAMES`] frames are taken.
+    pub(crate) fn new(
+        stream: StreamId,
+        sequence: Sequence,
+        position: FramePosition,
+        layout: Layout,
+        channels: [&[f32]; CHANNELS],
+    ) -> OutPacket {
+        let frames = channels[0].len().min(channels[1].len()).min(MAX_PACKET_FRAMES);
+        let mut samples = [[0.0; MAX_PACKET_FRAMES]; CHANNELS];
+        for (to, from) in samples.iter_mut().zip(channels) {
+            to[..frames].copy_from_slice(&from[..frames]);
+        }
+        let peak = channels.map(|c| Peak::of(&c[..frames]));
+        OutPacket { stream, sequence, position, layout, peak, frames: frames as u16, samples }
+    }
+
+    /// Frames of the packet, 1 to [`MAX_PACKET_FRAMES`].
+    pub fn frames(&self) -> u16 {
+        self.frames
+    }
+
+    /// The samples of each channel; full scale is 1.
+    pub fn channels(&self) -> [&[f32]; CHANNELS] {
+        let frames = usize::from(self.frames);
+        [&self.samples[0][..frames], &self.samples[1][..frames]]
+    }
+}
+
+/// The network threads' part of an engine.
+#[derive(Debug)]
+pub struct NetworkEnd {
+    /// For the thread that sends.
+    pub outgoing: Outgoing,
+    /// For the thread that receives.
+    pub incoming: Incoming,
+}
+
+/// Takes packets from the audio thread. The sending thread owns it.
+pub struct Outgoing {
+    ring: HeapCons<OutPacket>,
+}
+
+impl Outgoing {
+    /// The next packet to send, oldest first. Never blocks.
+    pub fn pop(&mut self) -> Option<OutPacket> {
+        self.ring.try_pop()
+    }
+
+    /// How many packets wait.
+    pub fn waiting(&self) -> usize {
+        self.ring.occupied_len()
+    }
+}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing").field("waiting", &self.waiting()).finish()
+    }
+}
+
+/// Hands packets to the audio thread. The receiving thread owns it.
+pub struct Incoming {
+    ring: HeapProd<InPacket>,
+    meters: Arc<Meters>,
+}
+
+/// Why a packet was not handed to the audio thread. Both are counted in
+/// [`crate::EngineReading::incoming_dropped`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// The audio thread is behind, or does not run.
+    Full,
+    /// The payload is longer than [`MAX_PAYLOAD`], or not what its header says.
+    BadPayload,
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotTaken::Full => "the audio thread does not take packets",
+            NotTaken::BadPayload => "the payload does not match its header",
+        })
+    }
+}
+
+impl std::error::Error for NotTaken {}
+
+impl Incoming {
+    /// Hands over a packet that came in at `arrived` (of the clock that `process` is called with).
+    /// Copies the payload; decoding is the audio thread's work. Never blocks.
+    ///
+    /// # Errors
+    /// When the packet was dropped.
+    pub fn push(&mut self, arrived: Micros, frame: &AudioFrame<'_>) -> Result<(), NotTaken> {
+        let taken = InPacket::new(arrived, frame).and_then(|p| self.ring.try_push(p).map_err(|_| NotTaken::Full));
+        if taken.is_err() {
+            self.meters.incoming_dropped.add(1);
+        }
+        taken
+    }
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming").field("free", &self.ring.vacant_len()).finish()
+    }
+}
+
+/// A packet on its way to the audio thread, payload still encoded.
+pub(crate) struct InPacket {
+    pub(crate) arrived: Micros,
+    pub(crate) header: AudioHeader,
+    len: u16,
+    payload: [u8; MAX_PAYLOAD],
+}
+
+impl InPacket {
+    fn new(arrived: Micros, frame: &AudioFrame<'_>) -> Result<InPacket, NotTaken> {
+        let (header, len) = (frame.header, frame.payload.len());
+        let expected = usize::from(header.frames) * CHANNELS * header.codec.bytes_per_sample();
+        if len != expected || len == 0 || len > MAX_PAYLOAD {
+            return Err(NotTaken::BadPayload);
+        }
+        let mut payload = [0; MAX_PAYLOAD];
+        payload[..len].copy_from_slice(frame.payload);
+        Ok(InPacket { arrived, header, len: len as u16, payload })
+    }
+
+    /// One channel's encoded samples: exactly `header.frames` of them.
+    pub(crate) fn channel(&self, channel: usize) -> &[u8] {
+        let len = usize::from(self.len) / CHANNELS;
+        &self.payload[channel * len..][..len]
+    }
+}
+
+/// The audio thread's ends of both rings, and how it wakes the sending thread.
+pub(crate) struct AudioEnd {
+    pub(crate) outgoing: HeapProd<OutPacket>,
+    pub(crate) incoming: HeapCons<InPacket>,
+    pub(crate) wake: Box<dyn Fn() + Send>,
+}
+
+/// Makes both rings.
+pub(crate) fn bridge(wake: Box<dyn Fn() + Send>, meters: Arc<Meters>) -> (AudioEnd, NetworkEnd) {
+    let (out_push, out_pop) = HeapRb::new(OUTGOING).split();
+    let (in_push, in_pop) = HeapRb::new(INCOMING).split();
+    let audio = AudioEnd { outgoing: out_push, incoming: in_pop, wake };
+    let network = NetworkEnd { outgoing: Outgoing { ring: out_pop }, incoming: Incoming { ring: in_push, meters } };
+    (audio, network)
+}

@@ -1,0 +1,212 @@
+//! What people set and the audio thread follows: plain atomics, ramped where they are used.
+
+use crate::atomic::AtomicF32;
+use crate::bridge::MAX_PACKET_FRAMES;
+use crate::level::{Gain, Pan};
+use rtjam_protocol::SourceId;
+use rtjam_protocol::audio::{CHANNELS, Layout, PACKET_FRAMES, WIRE_RATE};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+
+/// Musicians in the mix, each with a strip of their own.
+pub const STRIPS: usize = 32;
+
+/// How large packets are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PacketSize {
+    /// The host's block as frames at 48 kHz where that is 32 to 256, else 128.
+    #[default]
+    Auto,
+    /// This many frames at 48 kHz, 16 to 512. Less than 1/64 of a block is raised to that, so that the
+    /// longest block still fits into the ring.
+    Frames(u16),
+}
+
+/// How long musicians' sound waits for late packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Playout {
+    /// As little as the network allows, measured all the time.
+    #[default]
+    Auto,
+    /// Constant. At the callback that takes a stream's first packets from the ring, the first frame that came
+    /// since the callback before is placed this many ms (0 to 400, rounded to frames at 48 kHz) after the
+    /// callback's own first frame; with 0 it is played in that very callback. From then on the distance
+    /// stays, until the sound stops, jumps, or comes too late for 100 ms: then it is placed again. Frames that
+    /// the host itself leaves out (an xrun) are left out of the sound too.
+    Fixed {
+        /// The wait, in milliseconds.
+        ms: f32,
+    },
+}
+
+/// All controls of an engine.
+#[derive(Debug)]
+pub(crate) struct Controls {
+    pub(crate) monitor: AtomicF32,
+    pub(crate) room: AtomicF32,
+    pub(crate) send_mute: AtomicBool,
+    dual_mono: AtomicBool,
+    packet_frames: AtomicU32,
+    max_frames: AtomicU32,
+    playout_frames: AtomicU32,
+    pub(crate) strips: [StripControls; STRIPS],
+}
+
+/// Stands for "automatic" where a number of frames is expected.
+const AUTO: u32 = u32::MAX;
+
+impl Default for Controls {
+    fn default() -> Controls {
+        Controls {
+            monitor: AtomicF32::new(1.0),
+            room: AtomicF32::new(1.0),
+            send_mute: AtomicBool::new(false),
+            dual_mono: AtomicBool::new(false),
+            packet_frames: AtomicU32::new(AUTO),
+            max_frames: AtomicU32::new(MAX_PACKET_FRAMES as u32),
+            playout_frames: AtomicU32::new(AUTO),
+            strips: core::array::from_fn(|_| StripControls::default()),
+        }
+    }
+}
+
+impl Controls {
+    pub(crate) fn layout(&self) -> Layout {
+        if self.dual_mono.load(Relaxed) { Layout::DualMono } else { Layout::Stereo }
+    }
+
+    pub(crate) fn set_layout(&self, layout: Layout) {
+        self.dual_mono.store(layout == Layout::DualMono, Relaxed);
+    }
+
+    pub(crate) fn packet_size(&self) -> PacketSize {
+        match self.packet_frames.load(Relaxed) {
+            AUTO => PacketSize::Auto,
+            frames => PacketSize::Frames(frames as u16),
+        }
+    }
+
+    pub(crate) fn set_packet_size(&self, size: PacketSize) {
+        let frames = match size {
+            PacketSize::Auto => AUTO,
+            PacketSize::Frames(n) => u32::from(n.clamp(*PACKET_FRAMES.start(), *PACKET_FRAMES.end())),
+        };
+        self.packet_frames.store(frames, Relaxed);
+    }
+
+    /// The most frames that a datagram may carry, 16 to 512.
+    pub(crate) fn max_frames(&self) -> usize {
+        self.max_frames.load(Relaxed) as usize
+    }
+
+    pub(crate) fn set_max_frames(&self, frames: usize) {
+        let frames = frames.clamp(usize::from(*PACKET_FRAMES.start()), MAX_PACKET_FRAMES);
+        self.max_frames.store(frames as u32, Relaxed);
+    }
+
+    /// The fixed playout delay in frames at 48 kHz; `None` when automatic.
+    pub(crate) fn fixed_playout(&self) -> Option<u32> {
+        Some(self.playout_frames.load(Relaxed)).filter(|&frames| frames != AUTO)
+    }
+
+    pub(crate) fn set_playout(&self, playout: Playout) {
+        let frames = match playout {
+            Playout::Auto => AUTO,
+            // The cast saturates and turns NaN into 0.
+            Playout::Fixed { ms } => (ms.clamp(0.0, 400.0) * (WIRE_RATE as f32 / 1000.0)).round() as u32,
+        };
+        self.playout_frames.store(frames, Relaxed);
+    }
+
+    /// The strip that `source` plays on.
+    pub(crate) fn strip_of(&self, source: SourceId) -> Option<usize> {
+        self.strips.iter().position(|s| s.source() == Some(source))
+    }
+
+    /// Whether any channel of any strip is soloed.
+    pub(crate) fn any_solo(&self) -> bool {
+        self.strips.iter().any(|s| s.source().is_some() && s.channels.iter().any(|c| c.solo.load(Relaxed)))
+    }
+}
+
+/// The controls of one musician in the mix.
+#[derive(Debug)]
+pub(crate) struct StripControls {
+    source: AtomicU32,
+    layout: AtomicU8,
+    pub(crate) channels: [ChannelControls; CHANNELS],
+}
+
+/// Stands for "no musician": beyond every source.
+const NOBODY: u32 = u32::MAX;
+
+impl Default for StripControls {
+    fn default() -> StripControls {
+        StripControls {
+            source: AtomicU32::new(NOBODY),
+            layout: AtomicU8::new(0),
+            channels: core::array::from_fn(|_| ChannelControls::default()),
+        }
+    }
+}
+
+impl StripControls {
+    pub(crate) fn source(&self) -> Option<SourceId> {
+        match self.source.load(Relaxed) {
+            NOBODY => None,
+            id => Some(SourceId(id as u16)),
+        }
+    }
+
+    pub(crate) fn set_source(&self, source: Option<SourceId>) {
+        self.source.store(source.map_or(NOBODY, |s| u32::from(s.0)), Relaxed);
+    }
+
+    /// What the user says of the channels; `None`: what the packets say.
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        match self.layout.load(Relaxed) {
+            1 => Some(Layout::Stereo),
+            2 => Some(Layout::DualMono),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_layout(&self, layout: Option<Layout>) {
+        let code = match layout {
+            None => 0,
+            Some(Layout::Stereo) => 1,
+            Some(Layout::DualMono) => 2,
+        };
+        self.layout.store(code, Relaxed);
+    }
+}
+
+/// The controls of one channel of a strip.
+#[derive(Debug)]
+pub(crate) struct ChannelControls {
+    pub(crate) gain: AtomicF32,
+    /// NaN: where the layout puts it.
+    pan: AtomicF32,
+    pub(crate) mute: AtomicBool,
+    pub(crate) solo: AtomicBool,
+}
+
+impl Default for ChannelControls {
+    fn default() -> ChannelControls {
+        ChannelControls {
+            gain: AtomicF32::new(Gain::UNITY.factor()),
+            pan: AtomicF32::new(f32::NAN),
+            mute: AtomicBool::new(false),
+            solo: AtomicBool::new(false),
+        }
+    }
+}
+
+impl ChannelControls {
+    pub(crate) fn pan(&self) -> Option<Pan> {
+        Some(self.pan.get()).filter(|p| !p.is_nan()).map(Pan::new)
+    }
+
+    pub(crate) fn set_pan(&self, pan: Option<Pan>) {
+        self.pan.set(pan.map_or(f32::NAN, Pan::position));
+    }
+}

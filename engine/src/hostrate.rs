@@ -1,0 +1,200 @@
+//! Between the host's rate and the wire's 48 kHz.
+//!
+//! At 48 kHz there is no resampler and every bit stays. At any other rate a windowed sinc of 64 taps
+//! (of the lower rate) works in either direction: 0.67 ms at 48 kHz and above, flat to 19 kHz at
+//! 44.1 kHz, images and aliases under −90 dB. Both directions take any block length and keep nothing
+//! back but the filter's own half length.
+
+use rtjam_protocol::audio::WIRE_RATE;
+use rubato::audioadapter_buffers::direct::SequentialSlice;
+use rubato::{
+    Async, FixedAsync, Indexing, Resampler, Resizable, SincInterpolationParameters, SincInterpolationType,
+    WindowFunction,
+};
+
+/// The host rates that can be played, in Hz.
+pub(crate) const HOST_RATES: core::ops::RangeInclusive<u32> = 8_000..=192_000;
+
+/// The most frames of a piece of work on either side of the resamplers: bounds every scratch buffer.
+pub(crate) const PIECE: usize = 512;
+
+/// Taps at the lower of the two rates.
+const TAPS: usize = 64;
+/// Rows of the resampler's table; cubic interpolation lies between them.
+const ROWS: usize = 128;
+
+/// How many host frames to work on at once, so that neither side exceeds [`PIECE`] frames.
+///
+/// The output side needs up to one filter length more on its first call.
+pub(crate) fn host_piece(rate: u32) -> usize {
+    let wire_half = PIECE / 2;
+    let frames = wire_half * rate as usize / WIRE_RATE as usize;
+    frames.clamp(1, wire_half)
+}
+
+/// A resampler in one direction for some channels, with its scratch buffers. Allocates when made.
+struct Direction {
+    resampler: Async<f32>,
+    indexing: Indexing,
+    channels: usize,
+    input: Box<[f32]>,
+    output: Box<[f32]>,
+}
+
+impl Direction {
+    /// `None` where the resampler cannot be made.
+    fn new(from: u32, to: u32, channels: usize, fixed: FixedAsync) -> Option<Direction> {
+        let ratio = f64::from(to) / f64::from(from);
+        // A filter that also guards against aliases must be as long in time as at the lower rate.
+        let taps = (TAPS as f64 * (1.0 / ratio).max(1.0)).ceil() as usize;
+        let parameters = SincInterpolationParameters::new(taps, WindowFunction::BlackmanHarris)
+            .oversampling_factor(ROWS)
+            .interpolation(SincInterpolationType::Cubic);
+        let resampler = Async::new_sinc(ratio, 1.0, &parameters, PIECE, channels, fixed).ok()?;
+        let (longest_in, longest_out) = (resampler.input_frames_max(), resampler.output_frames_max());
+        Some(Direction {
+            indexing: Indexing::new().active_channels_mask(vec![true; channels]),
+            channels,
+            input: vec![0.0; longest_in.max(PIECE) * channels].into(),
+            output: vec![0.0; longest_out.max(PIECE) * channels].into(),
+            resampler,
+        })
+    }
+
+    fn input(&mut self, channel: usize) -> &mut [f32] {
+        let stride = self.input.len() / self.channels;
+        &mut self.input[channel * stride..][..stride]
+    }
+
+    fn output(&self, channel: usize) -> &[f32] {
+        let stride = self.output.len() / self.channels;
+        &self.output[channel * stride..][..stride]
+    }
+
+    fn use_channel(&mut self, channel: usize, used: bool) {
+        if let Some(mask) = self.indexing.active_channels_mask.as_mut() {
+            mask[channel] = used;
+        }
+    }
+
+    fn run(&mut self) -> usize {
+        let (in_stride, out_stride) = (self.input.len() / self.channels, self.output.len() / self.channels);
+        let Ok(input) = SequentialSlice::new(&self.input, self.channels, in_stride) else { return 0 };
+        let Ok(mut output) = SequentialSlice::new_mut(&mut self.output, self.channels, out_stride) else { return 0 };
+        self.resampler.process_into_buffer(&input, &mut output, Some(&self.indexing)).map_or(0, |(_, made)| made)
+    }
+}
+
+/// The input's way to 48 kHz: two channels.
+pub(crate) struct ToWire(Direction);
+
+impl ToWire {
+    /// `None` at 48 kHz (nothing to do) and at rates that cannot be played.
+    pub(crate) fn new(host_rate: u32) -> Option<ToWire> {
+        needs_resampler(host_rate)
+            .then(|| Direction::new(host_rate, WIRE_RATE, 2, FixedAsync::Input))
+            .flatten()
+            .map(ToWire)
+    }
+
+    /// Where to put channel `channel` of the next piece, up to [`host_piece`] frames.
+    pub(crate) fn input(&mut self, channel: usize) -> &mut [f32] {
+        self.0.input(channel)
+    }
+
+    /// Resamples the `frames` that were put in; returns all that can be had of them.
+    pub(crate) fn run(&mut self, frames: usize) -> [&[f32]; 2] {
+        let made = match self.0.resampler.set_chunk_size(frames) {
+            Ok(()) => self.0.run(),
+            Err(_) => 0,
+        };
+        [&self.0.output(0)[..made], &self.0.output(1)[..made]]
+    }
+}
+
+/// The way from 48 kHz to the outputs: channels 0 and 1 are the room, then two a slot.
+pub(crate) struct FromWire(Direction);
+
+impl FromWire {
+    /// `None` at 48 kHz (nothing to do) and at rates that cannot be played.
+    pub(crate) fn new(host_rate: u32, channels: usize) -> Option<FromWire> {
+        let make = || Direction::new(WIRE_RATE, host_rate, channels, FixedAsync::Output);
+        let mut made = needs_resampler(host_rate).then(make).flatten().map(FromWire)?;
+        for channel in 2..channels {
+            made.0.use_channel(channel, false);
+        }
+        Some(made)
+    }
+
+    /// From now on this channel is resampled too. It stays so, so that its history is always its own.
+    pub(crate) fn use_channel(&mut self, channel: usize) {
+        self.0.use_channel(channel, true);
+    }
+
+    /// How many 48 kHz frames the next `frames` host frames are made of.
+    pub(crate) fn needs(&mut self, frames: usize) -> usize {
+        match self.0.resampler.set_chunk_size(frames) {
+            Ok(()) => self.0.resampler.input_frames_next(),
+            Err(_) => 0,
+        }
+    }
+
+    /// Where to put what [`FromWire::needs`] asked for.
+    pub(crate) fn input(&mut self, channel: usize) -> &mut [f32] {
+        self.0.input(channel)
+    }
+
+    /// Resamples it; then [`FromWire::output`] has the host frames.
+    pub(crate) fn run(&mut self) {
+        self.0.run();
+    }
+
+    /// A channel of the last piece.
+    pub(crate) fn output(&self, channel: usize) -> &[f32] {
+        self.0.output(channel)
+    }
+}
+
+fn needs_resampler(host_rate: u32) -> bool {
+    host_rate != WIRE_RATE && HOST_RATES.contains(&host_rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_rate_or_block_exceeds_a_piece() {
+        for rate in [8_000, 11_025, 22_050, 44_100, 88_200, 96_000, 176_400, 192_000] {
+            let most = host_piece(rate);
+            let (mut to, mut from) = (ToWire::new(rate).unwrap(), FromWire::new(rate, 2).unwrap());
+            for frames in [most, 1, most / 2, most, most] {
+                assert!(frames <= PIECE);
+                assert!(to.run(frames)[0].len() <= PIECE, "{rate} {frames}");
+                let needed = from.needs(frames);
+                assert!(needed <= PIECE, "{rate} {frames}: {needed}");
+                from.run();
+            }
+        }
+    }
+
+    #[test]
+    fn single_frames_add_up_to_the_ratio() {
+        let mut to = ToWire::new(44_100).unwrap();
+        let made: usize = (0..44_100).map(|_| to.run(1)[0].len()).sum();
+        assert!((47_990..=48_000).contains(&made), "{made}");
+        let mut from = FromWire::new(44_100, 2).unwrap();
+        let mut eaten = 0;
+        for _ in 0..44_100 {
+            eaten += from.needs(1);
+            from.run();
+        }
+        assert!((48_000..=48_010).contains(&eaten), "{eaten}");
+    }
+
+    #[test]
+    fn at_48_khz_there_is_nothing() {
+        assert!(ToWire::new(48_000).is_none() && FromWire::new(48_000, 26).is_none());
+        assert!(ToWire::new(400_000).is_none() && FromWire::new(7_000, 26).is_none());
+    }
+}

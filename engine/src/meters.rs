@@ -1,0 +1,211 @@
+//! What the audio thread measures and everyone may read: plain atomics.
+
+use crate::atomic::{AtomicF32, Counter};
+use crate::controls::STRIPS;
+use crate::level::{Level, Meter};
+use rtjam_protocol::SourceId;
+use rtjam_protocol::audio::CHANNELS;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+
+/// One musician as heard here. Counts only grow, as long as the musician keeps the voice; a musician
+/// who was away while more than 32 others came starts again from 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VoiceReading {
+    /// Who it is.
+    pub source: SourceId,
+    /// Whether packets have come within the last 500 ms.
+    pub active: bool,
+    /// Packets that came, duplicates not counted.
+    pub packets: u64,
+    /// Packets that never came: counted once 512 later ones have.
+    pub lost: u64,
+    /// Packets that came after their first frame was due.
+    pub late: u64,
+    /// Packets that only recovery brought.
+    pub recovered: u64,
+    /// Frames at 48 kHz that were made up within a stream, because what belonged there had not come.
+    pub concealed_frames: u64,
+    /// How long a frame waits here from its arrival to the callback that plays it, in ms.
+    pub playout_delay_ms: f32,
+    /// How often the playout delay was changed, restarts of the stream included.
+    pub delay_changes: u64,
+    /// By how much the musician's clock is corrected, in parts per million; 0 is exact bits.
+    pub drift_ppm: f32,
+    /// Level of each channel after playout, before gain.
+    pub levels: [Level; CHANNELS],
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TxReading {
+    /// Packets handed to the network.
+    pub packets: u64,
+    /// Packets dropped because the network thread did not take them.
+    pub dropped: u64,
+    /// Level of each channel as sent.
+    pub levels: [Level; CHANNELS],
+}
+
+/// The mix of everyone else.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RoomReading {
+    /// Level of each side after the limiter, without own monitoring.
+    pub levels: [Level; CHANNELS],
+    /// Whether the limiter turns the mix down at the moment.
+    pub limiter_active: bool,
+}
+
+/// The engine itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EngineReading {
+    /// Calls of `process`.
+    pub calls: u64,
+    /// Share of a block's time that the callback took, in %, as told by `Engine::finished`.
+    pub callback_load_pct: f32,
+    /// Incoming packets that were not taken: the audio thread was behind, or they were malformed.
+    pub incoming_dropped: u64,
+    /// Packets of musicians for whom no voice was free (more than 32 at once).
+    pub unheard: u64,
+    /// What keeps it from playing.
+    pub notice: Option<Notice>,
+}
+
+/// Why there is silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// `configure` was not called yet.
+    NotConfigured,
+    /// The host's rate is not within 8 to 192 kHz.
+    RateUnsupported,
+}
+
+impl core::fmt::Display for Notice {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Notice::NotConfigured => "The host has not started audio yet.",
+            Notice::RateUnsupported => {
+                "Set the audio device to a sample rate from 8 to 192 kHz: this one cannot be played."
+            }
+        })
+    }
+}
+
+/// All that is measured.
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    pub(crate) voices: [VoiceMeters; STRIPS],
+    pub(crate) tx_packets: Counter,
+    pub(crate) tx_dropped: Counter,
+    pub(crate) tx: [LevelCell; CHANNELS],
+    pub(crate) room: [LevelCell; CHANNELS],
+    pub(crate) limiter_active: AtomicBool,
+    pub(crate) calls: Counter,
+    pub(crate) load_pct: AtomicF32,
+    pub(crate) incoming_dropped: Counter,
+    pub(crate) unheard: Counter,
+    notice: AtomicU8,
+}
+
+impl Meters {
+    pub(crate) fn notice(&self) -> Option<Notice> {
+        match self.notice.load(Relaxed) {
+            0 => Some(Notice::NotConfigured),
+            1 => Some(Notice::RateUnsupported),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn set_notice(&self, notice: Option<Notice>) {
+        let code = match notice {
+            Some(Notice::NotConfigured) => 0,
+            Some(Notice::RateUnsupported) => 1,
+            None => 2,
+        };
+        self.notice.store(code, Relaxed);
+    }
+}
+
+/// What is measured of one voice.
+#[derive(Debug)]
+pub(crate) struct VoiceMeters {
+    source: AtomicU32,
+    pub(crate) active: AtomicBool,
+    pub(crate) packets: Counter,
+    pub(crate) lost: Counter,
+    pub(crate) late: Counter,
+    pub(crate) recovered: Counter,
+    pub(crate) concealed_frames: Counter,
+    pub(crate) delay_ms: AtomicF32,
+    pub(crate) delay_changes: Counter,
+    pub(crate) drift_ppm: AtomicF32,
+    pub(crate) levels: [LevelCell; CHANNELS],
+}
+
+/// Stands for a voice that nobody has had yet.
+const NOBODY: u32 = u32::MAX;
+
+impl Default for VoiceMeters {
+    fn default() -> VoiceMeters {
+        VoiceMeters {
+            source: AtomicU32::new(NOBODY),
+            active: AtomicBool::default(),
+            packets: Counter::default(),
+            lost: Counter::default(),
+            late: Counter::default(),
+            recovered: Counter::default(),
+            concealed_frames: Counter::default(),
+            delay_ms: AtomicF32::default(),
+            delay_changes: Counter::default(),
+            drift_ppm: AtomicF32::default(),
+            levels: Default::default(),
+        }
+    }
+}
+
+impl VoiceMeters {
+    /// Audio thread: the voice is `source`'s now; all counts start from 0.
+    pub(crate) fn take(&self, source: SourceId) {
+        self.source.store(NOBODY, Relaxed);
+        for counter in
+            [&self.packets, &self.lost, &self.late, &self.recovered, &self.concealed_frames, &self.delay_changes]
+        {
+            counter.reset();
+        }
+        self.source.store(u32::from(source.0), Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Option<VoiceReading> {
+        let id = self.source.load(Relaxed);
+        (id != NOBODY).then(|| VoiceReading {
+            source: SourceId(id as u16),
+            active: self.active.load(Relaxed),
+            packets: self.packets.get(),
+            lost: self.lost.get(),
+            late: self.late.get(),
+            recovered: self.recovered.get(),
+            concealed_frames: self.concealed_frames.get(),
+            playout_delay_ms: self.delay_ms.get(),
+            delay_changes: self.delay_changes.get(),
+            drift_ppm: self.drift_ppm.get(),
+            levels: self.levels.each_ref().map(LevelCell::read),
+        })
+    }
+}
+
+/// A channel's level, linear.
+#[derive(Debug, Default)]
+pub(crate) struct LevelCell {
+    rms: AtomicF32,
+    peak: AtomicF32,
+}
+
+impl LevelCell {
+    pub(crate) fn set(&self, meter: &Meter) {
+        self.rms.set(meter.rms());
+        self.peak.set(meter.peak());
+    }
+
+    pub(crate) fn read(&self) -> Level {
+        Level::from_linear(self.rms.get(), self.peak.get())
+    }
+}

@@ -1,0 +1,109 @@
+//! All musicians: from the ring to their voices.
+
+use crate::bridge::{AudioEnd, InPacket};
+use crate::controls::STRIPS;
+use crate::meters::Meters;
+use crate::timeline::HostTimeline;
+use crate::voice::{Call, Voice};
+use ringbuf::traits::Consumer;
+use rtjam_protocol::Micros;
+
+/// Packets that one call takes from the ring: what 32 musicians send in 21 ms, at 64 frames each. The
+/// rest waits for the next call.
+const MOST_A_CALL: usize = 512;
+
+/// The voices, and the timeline that they measure against. Audio thread.
+pub(crate) struct Receiver {
+    voices: Vec<Voice>,
+    timeline: HostTimeline,
+    fixed: Option<u32>,
+    /// Frames at 48 kHz of the usual call.
+    block: usize,
+}
+
+impl Receiver {
+    /// Allocates (about 10.5 MiB, of which the system gives only what is used).
+    pub(crate) fn new() -> Receiver {
+        Receiver {
+            voices: (0..STRIPS).map(|_| Voice::new()).collect(),
+            timeline: HostTimeline::new(),
+            fixed: None,
+            block: 128,
+        }
+    }
+
+    /// The host's timeline begins anew, with calls of about `block` frames.
+    pub(crate) fn restart(&mut self, block: usize) {
+        self.timeline = HostTimeline::new();
+        self.block = block.max(1);
+        self.voices.iter_mut().for_each(Voice::place_again);
+    }
+
+    /// Begins a call of about `frames` frames at 48 kHz: takes what has come, and lets every voice decide
+    /// where to read.
+    pub(crate) fn begin(
+        &mut self,
+        now: Micros,
+        frames: usize,
+        fixed: Option<u32>,
+        audio: &mut AudioEnd,
+        meters: &Meters,
+    ) {
+        if frames > 0 {
+            self.block = frames;
+        }
+        if fixed != self.fixed {
+            self.fixed = fixed;
+            self.voices.iter_mut().for_each(Voice::place_again);
+        }
+        let window = self.timeline.begin(now, self.block);
+        let call = Call { now, timeline: &self.timeline, window, block: self.block, fixed };
+        drain(&mut self.voices, &call, audio, meters);
+        for (voice, meters) in self.voices.iter_mut().zip(&meters.voices) {
+            voice.steer(&call, frames, meters);
+        }
+    }
+
+    /// The call took `frames` frames at 48 kHz.
+    pub(crate) fn end(&mut self, frames: usize, meters: &Meters) {
+        self.timeline.take(frames);
+        for (voice, meters) in self.voices.iter().zip(&meters.voices).filter(|(v, _)| !v.is_idle()) {
+            voice.publish(meters);
+        }
+    }
+
+    /// Every voice, the place of its meters being its own.
+    pub(crate) fn voices(&mut self) -> &mut [Voice] {
+        &mut self.voices
+    }
+}
+
+fn drain(voices: &mut [Voice], call: &Call<'_>, audio: &mut AudioEnd, meters: &Meters) {
+    let mut taken = 0;
+    let (first, second) = audio.incoming.as_slices();
+    for packet in first.iter().chain(second).take(MOST_A_CALL) {
+        match voice_for(packet, voices, meters) {
+            Some(index) => voices[index].receive(packet, call, &meters.voices[index]),
+            None => meters.unheard.add(1),
+        }
+        taken += 1;
+    }
+    // Packets have nothing to free: this only moves the ring's index.
+    audio.incoming.skip(taken);
+}
+
+/// The voice of the packet's musician: theirs, else one that nobody has, else the one idle the longest.
+fn voice_for(packet: &InPacket, voices: &mut [Voice], meters: &Meters) -> Option<usize> {
+    let source = packet.header.source;
+    if let Some(index) = voices.iter().position(|v| v.source() == Some(source)) {
+        return Some(index);
+    }
+    let index = free_voice(voices)?;
+    voices[index].take(source, &meters.voices[index]);
+    Some(index)
+}
+
+fn free_voice(voices: &[Voice]) -> Option<usize> {
+    let idle = voices.iter().enumerate().filter(|(_, v)| v.is_idle());
+    idle.min_by_key(|(_, v)| (v.source().is_some(), v.last_packet())).map(|(index, _)| index)
+}

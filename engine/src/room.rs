@@ -1,0 +1,218 @@
+//! What is heard: voices to slot outputs and to the room sum, and with the own input to the main output.
+
+use crate::controls::Controls;
+use crate::denormals::copy_tamed;
+use crate::hostrate::{FromWire, PIECE, host_piece};
+use crate::level::{Gain, Meter};
+use crate::meters::Meters;
+use crate::mixer::{Limiter, Ramp, VoiceMix};
+use crate::receiver::Receiver;
+use crate::voice::FractionalDelay;
+use crate::{Outputs, SLOTS, STRIPS};
+use rtjam_protocol::audio::{CHANNELS, WIRE_RATE};
+use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
+
+type Stereo = [Box<[f32]>; 2];
+
+fn stereo() -> Stereo {
+    [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()]
+}
+
+/// Mixes. Audio thread.
+pub(crate) struct Room {
+    rate: u32,
+    from_wire: Option<FromWire>,
+    filter: FractionalDelay,
+    mixes: [VoiceMix; STRIPS],
+    sum: Stereo,
+    scratch: Stereo,
+    /// One ramp for both sides.
+    room: Ramp,
+    monitor: [Ramp; 2],
+    limiter: Limiter,
+    meters: [Meter; 2],
+}
+
+impl Room {
+    /// Allocates.
+    pub(crate) fn new() -> Room {
+        Room {
+            rate: WIRE_RATE,
+            from_wire: None,
+            filter: FractionalDelay::new(),
+            mixes: [VoiceMix::new(); STRIPS],
+            sum: stereo(),
+            scratch: stereo(),
+            room: Ramp::at(1.0),
+            monitor: [Ramp::at(1.0); 2],
+            limiter: Limiter::new(WIRE_RATE),
+            meters: [Meter::default(); 2],
+        }
+    }
+
+    /// The host's rate. Allocates.
+    pub(crate) fn configure(&mut self, rate: u32) {
+        self.rate = rate;
+        self.from_wire = FromWire::new(rate, 2 + SLOTS * CHANNELS);
+        self.limiter = Limiter::new(rate);
+        self.meters = [Meter::default(); 2];
+    }
+
+    /// Fills the outputs' first `frames` frames; returns how many frames at 48 kHz that took.
+    pub(crate) fn play(
+        &mut self,
+        frames: usize,
+        inputs: [&[f32]; 2],
+        outputs: &mut Outputs<'_>,
+        receiver: &mut Receiver,
+        controls: &Controls,
+        meters: &Meters,
+    ) -> usize {
+        self.aim(receiver, controls);
+        let (mut taken, mut at) = (0, 0);
+        while at < frames {
+            let span = at..frames.min(at + host_piece(self.rate));
+            taken += self.play_piece(span.clone(), outputs, receiver, controls, meters);
+            self.finish_piece(span.clone(), inputs, outputs);
+            at = span.end;
+        }
+        for (cell, meter) in meters.room.iter().zip(&self.meters) {
+            cell.set(meter);
+        }
+        meters.limiter_active.store(self.limiter.is_active(), Relaxed);
+        taken
+    }
+
+    /// Follows the controls.
+    fn aim(&mut self, receiver: &mut Receiver, controls: &Controls) {
+        let any_solo = controls.any_solo();
+        for (voice, mix) in receiver.voices().iter().zip(&mut self.mixes) {
+            if voice.is_idle() {
+                mix.restart();
+            } else {
+                let strip = voice.source().and_then(|s| controls.strip_of(s));
+                mix.aim(strip.map(|i| &controls.strips[i]), voice.layout(), any_solo);
+            }
+        }
+        self.room.aim(Gain::linear(controls.room.get()).factor(), WIRE_RATE);
+        let monitor = Gain::linear(controls.monitor.get()).factor();
+        self.monitor.iter_mut().for_each(|ramp| ramp.aim(monitor, self.rate));
+    }
+
+    /// The room sum and the slots, without limiter and monitoring.
+    fn play_piece(
+        &mut self,
+        span: Range<usize>,
+        outputs: &mut Outputs<'_>,
+        receiver: &mut Receiver,
+        controls: &Controls,
+        meters: &Meters,
+    ) -> usize {
+        let mut slots = SlotSink::new(self.from_wire.as_mut(), outputs, span.clone());
+        let frames = slots.begin();
+        let [left, right] = &mut self.sum;
+        let (left, right) = (&mut left[..frames], &mut right[..frames]);
+        left.fill(0.0);
+        right.fill(0.0);
+        let voices = receiver.voices().iter_mut().zip(&mut self.mixes).zip(&meters.voices);
+        for ((voice, mix), meters) in voices.filter(|((v, _), _)| !v.is_idle()) {
+            let strip = voice.source().and_then(|s| controls.strip_of(s));
+            let sound = voice.render(frames, &self.filter, &mut self.scratch, meters);
+            mix.add(sound, [&mut *left, &mut *right]);
+            if let Some(slot) = strip.filter(|&s| s < SLOTS) {
+                slots.put(slot, sound);
+            }
+        }
+        let mut room = self.room;
+        room.apply(left);
+        self.room.apply(right);
+        slots.finish([left, right]);
+        frames
+    }
+
+    /// Limiter, meters, own monitoring.
+    fn finish_piece(&mut self, span: Range<usize>, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>) {
+        let [left, right] = &mut outputs.main;
+        let (left, right) = (&mut left[span.clone()], &mut right[span.clone()]);
+        self.limiter.process(left, right);
+        let own = &mut self.scratch[0][..span.len()];
+        for (side, out) in [left, right].into_iter().enumerate() {
+            self.meters[side].feed(out, self.rate as f32);
+            copy_tamed(inputs[side].get(span.start..).unwrap_or(&[]), own);
+            self.monitor[side].add(own, out);
+        }
+    }
+}
+
+/// Where a piece's channels go: straight to the outputs at 48 kHz, else through the resampler.
+struct SlotSink<'a, 'b> {
+    from_wire: Option<&'a mut FromWire>,
+    outputs: &'a mut Outputs<'b>,
+    span: Range<usize>,
+}
+
+impl<'a, 'b> SlotSink<'a, 'b> {
+    fn new(from_wire: Option<&'a mut FromWire>, outputs: &'a mut Outputs<'b>, span: Range<usize>) -> SlotSink<'a, 'b> {
+        SlotSink { from_wire, outputs, span }
+    }
+
+    /// Silences every slot; returns how many frames at 48 kHz the piece is made of.
+    fn begin(&mut self) -> usize {
+        let frames = match &mut self.from_wire {
+            Some(resampler) => resampler.needs(self.span.len()),
+            None => self.span.len(),
+        };
+        for (slot, pair) in self.outputs.slots.iter_mut().enumerate() {
+            let Some(pair) = pair else { continue };
+            for (channel, out) in pair.iter_mut().enumerate() {
+                match &mut self.from_wire {
+                    Some(resampler) => {
+                        resampler.use_channel(wire_channel(slot, channel));
+                        resampler.input(wire_channel(slot, channel))[..frames].fill(0.0);
+                    }
+                    None => out[self.span.clone()].fill(0.0),
+                }
+            }
+        }
+        frames
+    }
+
+    fn put(&mut self, slot: usize, sound: [&[f32]; CHANNELS]) {
+        let Some(pair) = &mut self.outputs.slots[slot] else { return };
+        for (channel, (out, sound)) in pair.iter_mut().zip(sound).enumerate() {
+            match &mut self.from_wire {
+                Some(resampler) => resampler.input(wire_channel(slot, channel))[..sound.len()].copy_from_slice(sound),
+                None => out[self.span.clone()].copy_from_slice(sound),
+            }
+        }
+    }
+
+    fn finish(self, sum: [&[f32]; 2]) {
+        let Some(resampler) = self.from_wire else {
+            for (out, sum) in self.outputs.main.iter_mut().zip(sum) {
+                out[self.span.clone()].copy_from_slice(sum);
+            }
+            return;
+        };
+        for (side, sum) in sum.into_iter().enumerate() {
+            resampler.input(side)[..sum.len()].copy_from_slice(sum);
+        }
+        resampler.run();
+        let frames = self.span.len();
+        for (side, out) in self.outputs.main.iter_mut().enumerate() {
+            out[self.span.clone()].copy_from_slice(&resampler.output(side)[..frames]);
+        }
+        for (slot, pair) in self.outputs.slots.iter_mut().enumerate() {
+            let Some(pair) = pair else { continue };
+            for (channel, out) in pair.iter_mut().enumerate() {
+                out[self.span.clone()].copy_from_slice(&resampler.output(wire_channel(slot, channel))[..frames]);
+            }
+        }
+    }
+}
+
+/// A slot's channel in the resampler, after the room's two.
+fn wire_channel(slot: usize, channel: usize) -> usize {
+    2 + slot * CHANNELS + channel
+}

@@ -1,0 +1,330 @@
+//! One musician: from packets to a steady stream of frames.
+//!
+//! ```text
+//! packet ─► sequence ─► jitter buffer ─► concealment ─► line ─► drift filter ─► mixer, slot output
+//!              │  slack ─► regulator ─► where to read ▲            ▲
+//!              └─ arrival ─► drift ───────────────────┴────────────┘
+//! ```
+//!
+//! All of it runs on the audio thread. The read position (`head`) is the first frame that has not been
+//! put on the line yet; a frame that comes before its turn is used, whenever it comes.
+
+mod conceal;
+mod drift;
+mod fractional;
+mod jitter_buffer;
+mod line;
+mod playout;
+mod render;
+mod sequence;
+mod similar;
+mod slack;
+mod steering;
+
+pub(crate) use fractional::FractionalDelay;
+
+use crate::bridge::InPacket;
+use crate::level::Meter;
+use crate::meters::VoiceMeters;
+use crate::timeline::{HostTimeline, HostWindow};
+use conceal::Concealer;
+use drift::Drift;
+use fractional::AHEAD;
+use jitter_buffer::{JitterBuffer, KEPT};
+use line::Line;
+use playout::Regulator;
+use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
+use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
+use sequence::{Arrival, SequenceWindow};
+
+/// A musician without packets for so long is not heard any more, and their voice may go to another.
+const IDLE: Micros = Micros::from_millis(500);
+
+/// What waited in the ring for longer than this (and three blocks) is old: the host did not call.
+const STALE: Micros = Micros::from_millis(300);
+
+/// What arrived within the last so long (or two blocks) is new at this call.
+const FRESH: Micros = Micros::from_millis(12);
+
+/// So much sound in a row that came too late, in frames (100 ms), means that its place is wrong.
+const HOPELESS: usize = 4800;
+
+/// Frames that the drift filter needs after the one it reads; one more for a step over 1.
+const LOOK_AHEAD: usize = AHEAD + 1;
+
+/// What all voices need to know of a call.
+pub(crate) struct Call<'a> {
+    pub(crate) now: Micros,
+    pub(crate) timeline: &'a HostTimeline,
+    /// The window that ended with this call.
+    pub(crate) window: Option<HostWindow>,
+    /// The usual call's length in frames at 48 kHz.
+    pub(crate) block: usize,
+    /// The fixed playout delay, in frames.
+    pub(crate) fixed: Option<u32>,
+}
+
+impl Call<'_> {
+    /// Whether a packet came since about the last call, rather than having waited for the host.
+    fn is_fresh(&self, arrived: Micros) -> bool {
+        let blocks = Micros(2 * self.block as u64 * 1_000_000 / u64::from(WIRE_RATE));
+        self.now.since(arrived) <= FRESH.max(blocks)
+    }
+
+    fn is_stale(&self, arrived: Micros) -> bool {
+        let blocks = Micros(3 * self.block as u64 * 1_000_000 / u64::from(WIRE_RATE));
+        self.now.since(arrived) > STALE + blocks
+    }
+}
+
+/// One musician's playout.
+pub(crate) struct Voice {
+    source: Option<SourceId>,
+    stream: StreamId,
+    /// The stream before: its stragglers are not a restart.
+    former: Option<StreamId>,
+    state: State,
+    sequence: SequenceWindow,
+    buffer: JitterBuffer,
+    concealer: Concealer,
+    line: Line,
+    reader: Reader,
+    regulator: Regulator,
+    drift: Drift,
+    head: FramePosition,
+    /// The position that arrival times are compared with.
+    anchor: FramePosition,
+    layout: Layout,
+    last_packet: Micros,
+    /// Slack that packets usually have, in frames; survives a resync.
+    usual: Option<f32>,
+    /// Frames that came too late, in a row.
+    hopeless: usize,
+    /// The next packet is placed afresh; until then what there is goes on.
+    place_next: bool,
+    /// Whether sound was heard since the read position was placed.
+    sounding: bool,
+    /// Concealed frames since the last sound; they count when sound follows.
+    gap: u64,
+    /// Frames to play sooner when it is quiet, and for how long that was waited for.
+    spare: Option<(i64, usize)>,
+    /// Mean wait of a frame, in frames.
+    wait: f32,
+    meters: [Meter; CHANNELS],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// No packets.
+    Idle,
+    /// The first packets are in; the read position is placed when the ring is drained.
+    Placing {
+        /// The earliest frame that came just now, else the latest of those that waited in the ring.
+        first: FramePosition,
+        /// Whether it came just now.
+        fresh: bool,
+    },
+    Playing,
+}
+
+/// How frames are read from the line.
+#[derive(Clone, Copy, PartialEq)]
+enum Reader {
+    /// Frame by frame, exactly.
+    Exact,
+    /// Between frames: [`LOOK_AHEAD`] frames behind the line's end, and this part of a frame.
+    Between {
+        phase: f64,
+        /// Whether to come to a whole frame and stay.
+        landing: bool,
+    },
+}
+
+impl Voice {
+    /// Allocates (about 0.33 MiB).
+    pub(crate) fn new() -> Voice {
+        Voice {
+            source: None,
+            stream: StreamId(0),
+            former: None,
+            state: State::Idle,
+            sequence: SequenceWindow::new(),
+            buffer: JitterBuffer::new(),
+            concealer: Concealer::new(),
+            line: Line::new(),
+            reader: Reader::Exact,
+            regulator: Regulator::new(),
+            drift: Drift::new(),
+            head: FramePosition(0),
+            anchor: FramePosition(0),
+            layout: Layout::Stereo,
+            last_packet: Micros::ZERO,
+            usual: None,
+            hopeless: 0,
+            place_next: false,
+            sounding: false,
+            gap: 0,
+            spare: None,
+            wait: 0.0,
+            meters: [Meter::default(); CHANNELS],
+        }
+    }
+
+    pub(crate) fn source(&self) -> Option<SourceId> {
+        self.source
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state == State::Idle
+    }
+
+    pub(crate) fn last_packet(&self) -> Micros {
+        self.last_packet
+    }
+
+    /// Gives the voice to a musician whom it did not have.
+    pub(crate) fn take(&mut self, source: SourceId, meters: &VoiceMeters) {
+        self.source = Some(source);
+        self.former = None;
+        self.state = State::Idle;
+        self.sequence = SequenceWindow::new();
+        self.line.clear();
+        self.concealer.restart();
+        self.reader = Reader::Exact;
+        self.drift.restart();
+        (self.usual, self.gap) = (None, 0);
+        self.meters = [Meter::default(); CHANNELS];
+        meters.take(source);
+    }
+
+    /// Another playout was chosen, or the host's timeline began anew: the next packet is placed afresh.
+    pub(crate) fn place_again(&mut self) {
+        self.place_next = true;
+        self.usual = None;
+    }
+
+    /// Takes a packet from the ring. The packet's source is this voice's.
+    pub(crate) fn receive(&mut self, packet: &InPacket, call: &Call<'_>, meters: &VoiceMeters) {
+        let header = &packet.header;
+        if self.source.is_some() && self.former == Some(header.stream) {
+            return;
+        }
+        self.meet_stream(header.stream, meters);
+        match self.sequence.note(header.sequence) {
+            Arrival::Duplicate => return,
+            Arrival::New { lost } => meters.lost.add(lost),
+        }
+        meters.packets.add(1);
+        self.last_packet = call.now;
+        self.layout = header.layout;
+        if !call.is_stale(packet.arrived) {
+            self.place_or_check(packet, call, meters);
+            let frames = usize::from(header.frames);
+            self.buffer.insert(header.position, frames, header.codec, [packet.channel(0), packet.channel(1)]);
+        }
+    }
+
+    fn meet_stream(&mut self, stream: StreamId, meters: &VoiceMeters) {
+        let known = meters.packets.get() > 0;
+        if known && self.stream == stream {
+            return;
+        }
+        if known {
+            self.former = Some(self.stream);
+            meters.lost.add(self.sequence.give_up());
+            self.sequence = SequenceWindow::new();
+        }
+        self.stream = stream;
+        self.gap = 0;
+        self.place_next = true;
+    }
+
+    /// Begins a stream with the packet, or notes how it came.
+    fn place_or_check(&mut self, packet: &InPacket, call: &Call<'_>, meters: &VoiceMeters) {
+        let position = packet.header.position;
+        match self.state {
+            State::Idle => self.begin(packet, call),
+            _ if self.place_next => self.begin(packet, call),
+            State::Placing { first, fresh } => {
+                let now_fresh = call.is_fresh(packet.arrived);
+                let earlier = position.ahead_of(first) < 0;
+                if (now_fresh && !fresh) || (now_fresh == fresh && earlier == fresh) {
+                    self.state = State::Placing { first: position, fresh: now_fresh };
+                }
+            }
+            State::Playing if self.jumps(packet) => self.begin(packet, call),
+            State::Playing if position.ahead_of(self.head) < -(KEPT as i64) => {
+                meters.late.add(1);
+                return;
+            }
+            State::Playing => self.check(packet, call, meters),
+        }
+        self.drift.observe(self.lead(position, packet.arrived, call));
+    }
+
+    /// Whether the packet belongs to another place of the timeline: beyond the buffer, or the newest by its
+    /// number and yet long past by its position.
+    fn jumps(&self, packet: &InPacket) -> bool {
+        let header = &packet.header;
+        let back = header.position.ahead_of(self.head) < -(KEPT as i64);
+        self.buffer.is_beyond(header.position, usize::from(header.frames))
+            || (back && self.sequence.is_newest(header.sequence))
+    }
+
+    /// The timeline begins (again) with this packet.
+    fn begin(&mut self, packet: &InPacket, call: &Call<'_>) {
+        let position = packet.header.position;
+        self.buffer.restart(position);
+        self.anchor = position;
+        self.state = State::Placing { first: position, fresh: call.is_fresh(packet.arrived) };
+        self.drift.rebase();
+        (self.hopeless, self.place_next) = (0, false);
+    }
+
+    /// Measures a packet's slack.
+    fn check(&mut self, packet: &InPacket, call: &Call<'_>, meters: &VoiceMeters) {
+        let (position, frames) = (packet.header.position, usize::from(packet.header.frames));
+        let slack = position.ahead_of(self.head);
+        if slack < 0 {
+            meters.late.add(1);
+            self.hopeless += frames;
+        } else {
+            self.hopeless = 0;
+            self.note_wait(slack, packet.arrived, call);
+        }
+        if self.hopeless >= HOPELESS {
+            self.usual = None;
+            self.begin(packet, call);
+            return;
+        }
+        self.regulator.observe(slack.min(self.slack_at_worst_phase(packet, call)), frames);
+    }
+
+    /// While clocks differ, callbacks and arrivals pass each other. What counts then is the slack if the
+    /// packet had only just missed a callback, which stays the same all the time.
+    fn slack_at_worst_phase(&self, packet: &InPacket, call: &Call<'_>) -> i64 {
+        let Some(host) = call.timeline.offset().filter(|_| self.drift.is_following()) else { return i64::MAX };
+        let read = self.head.ahead_of(self.anchor) - call.timeline.taken() as i64;
+        let early = self.lead(packet.header.position, packet.arrived, call) + host - read as f64;
+        early.floor() as i64 - call.block as i64
+    }
+
+    /// A packet's position minus its time of arrival, in frames.
+    fn lead(&self, position: FramePosition, arrived: Micros, call: &Call<'_>) -> f64 {
+        position.ahead_of(self.anchor) as f64 - call.timeline.frames_at(arrived)
+    }
+
+    fn note_wait(&mut self, slack: i64, arrived: Micros, call: &Call<'_>) {
+        let ring = call.now.since(arrived).0 as f32 * (WIRE_RATE as f32 / 1e6);
+        let filter = if self.reader == Reader::Exact { 0 } else { LOOK_AHEAD };
+        self.wait += (slack as f32 + ring + filter as f32 - self.wait) * 0.02;
+        // Nearer to the least slack than to the mean: a sender's long block comes as several packets.
+        let usual = self.usual.get_or_insert(slack as f32);
+        let off = slack as f32 - *usual;
+        *usual += off * if off < 0.0 { 0.1 } else { 0.005 };
+    }
+}

@@ -1,0 +1,185 @@
+//! How long a musician's sound waits: steered by slack.
+//!
+//! A packet's slack is how many frames before its first frame the callback begins that drains it from
+//! the ring. Negative slack is a late packet; slack that no packet ever goes below is needless delay.
+//! Packets, blocks and rates may have any size: slack counts on the callbacks' own grid, and so a peer
+//! on the same clock ends at slack 0, one period behind, and not a frame more.
+
+use super::slack::{Memory, SlackHistogram};
+
+/// After a stream's start delay is taken back at these ages, in frames (0.5, 1 and 2 s).
+const SETTLING: [u64; 3] = [24_000, 48_000, 96_000];
+
+/// Between two looks at the histogram, in frames: 100 ms, or 20 ms after a late packet.
+const LOOK: u64 = 4800;
+const LOOK_LATE: u64 = 960;
+
+/// Delay is added when that is better by this much, in frames.
+const WORTH_MORE: f32 = 8.0;
+
+/// Once settled, delay is taken back when for 30 s both memories agreed on at least half a millisecond.
+const WORTH_LESS: i64 = 24;
+const PATIENCE: u64 = 30 * 48_000;
+
+/// How much delay to add or take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Play so many frames later, now.
+    Later(i64),
+    /// Play so many frames sooner, when it is not heard.
+    Sooner(i64),
+}
+
+/// Decides on the playout delay of one stream. Audio thread.
+pub(crate) struct Regulator {
+    /// Slack as it would be had the read position never been moved.
+    slack: SlackHistogram,
+    /// By how many frames it was moved forward, in all.
+    moved: i64,
+    /// Frames since the stream's start.
+    age: u64,
+    looked: u64,
+    late: bool,
+    settled: usize,
+    /// Since when delay could be taken back.
+    spare_since: Option<u64>,
+}
+
+impl Regulator {
+    /// Allocates.
+    pub(crate) fn new() -> Regulator {
+        Regulator {
+            slack: SlackHistogram::new(),
+            moved: 0,
+            age: 0,
+            looked: 0,
+            late: false,
+            settled: 0,
+            spare_since: None,
+        }
+    }
+
+    /// A stream starts.
+    pub(crate) fn restart(&mut self) {
+        self.slack.restart();
+        (self.moved, self.age, self.looked) = (0, 0, 0);
+        (self.late, self.settled, self.spare_since) = (false, 0, None);
+    }
+
+    /// A packet of `frames` frames was drained with this slack.
+    pub(crate) fn observe(&mut self, slack: i64, frames: usize) {
+        self.slack.add(slack + self.moved, frames);
+        self.late |= slack < 0;
+    }
+
+    /// The read position was moved by this regulator's advice: forward is positive.
+    pub(crate) fn moved(&mut self, by: i64) {
+        self.moved += by;
+        self.spare_since = None;
+    }
+
+    /// Whether the stream is so young that delay is still found out.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.settled < SETTLING.len()
+    }
+
+    /// `frames` frames were played; is there anything to change?
+    pub(crate) fn look(&mut self, frames: usize) -> Option<Change> {
+        self.age += frames as u64;
+        let since = self.age - self.looked;
+        if since < if self.late { LOOK_LATE } else { LOOK } {
+            return None;
+        }
+        self.slack.forget(since as f32);
+        (self.looked, self.late) = (self.age, false);
+        self.later().or_else(|| self.sooner())
+    }
+
+    fn later(&mut self) -> Option<Change> {
+        let (at, gain) = self.slack.best(Memory::Fast, self.moved)?;
+        let more = self.moved - at;
+        (more > 0 && gain > WORTH_MORE).then_some(Change::Later(more))
+    }
+
+    fn sooner(&mut self) -> Option<Change> {
+        let (fast, _) = self.slack.best(Memory::Fast, self.moved)?;
+        let (slow, _) = self.slack.best(Memory::Slow, self.moved)?;
+        let spare = fast.min(slow) - self.moved;
+        if self.is_settling() {
+            let due = self.age >= SETTLING[self.settled];
+            self.settled += usize::from(due);
+            return (due && spare > 0).then_some(Change::Sooner(spare));
+        }
+        if spare < WORTH_LESS {
+            self.spare_since = None;
+            return None;
+        }
+        let since = *self.spare_since.get_or_insert(self.age);
+        (self.age - since >= PATIENCE).then_some(Change::Sooner(spare))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays packets of 64 frames, each with the slack it would have without any change; returns the
+    /// changes with their times in seconds, and the slack reached.
+    fn play(packets: impl Iterator<Item = i64>) -> (Vec<(f64, Change)>, i64) {
+        let mut regulator = Regulator::new();
+        let (mut changes, mut moved, mut last) = (Vec::new(), 0, 0);
+        for (i, natural) in packets.enumerate() {
+            last = natural - moved;
+            regulator.observe(last, 64);
+            if let Some(change) = regulator.look(64) {
+                let by = match change {
+                    Change::Later(by) => -by,
+                    Change::Sooner(by) => by,
+                };
+                moved += by;
+                regulator.moved(by);
+                changes.push((i as f64 * 64.0 / 48_000.0, change));
+            }
+        }
+        (changes, last)
+    }
+
+    const SECOND: usize = 750;
+
+    #[test]
+    fn a_clean_stream_settles_at_no_slack_and_stays() {
+        let (changes, slack) = play((0..600 * SECOND).map(|_| 544));
+        assert_eq!(slack, 0);
+        assert_eq!(changes.len(), 1, "{changes:?}");
+        assert!(changes[0].0 < 1.0);
+    }
+
+    #[test]
+    fn one_late_packet_in_a_thousand_changes_nothing() {
+        let (changes, slack) = play((0..300 * SECOND).map(|i| if i % 1000 == 500 { 544 - 640 } else { 544 }));
+        assert_eq!(slack, 0);
+        assert!(changes.iter().all(|c| c.0 < 3.0), "{changes:?}");
+    }
+
+    #[test]
+    fn a_new_level_is_followed_within_200_ms() {
+        let at = 20 * SECOND;
+        let (changes, slack) = play((0..60 * SECOND).map(|i| if i < at { 544 } else { 64 }));
+        assert_eq!(slack, 0);
+        let up: Vec<_> = changes.iter().filter(|c| c.0 > 3.0).collect();
+        assert_eq!(up.len(), 1, "{changes:?}");
+        assert!(up[0].0 < 20.2 && up[0].1 == Change::Later(480));
+    }
+
+    #[test]
+    fn delay_comes_back_slowly_and_does_not_hunt() {
+        let bursts = (0..600 * SECOND).map(|i| if i % (20 * SECOND) < 60 { 300 } else { 544 });
+        let (changes, _) = play(bursts);
+        let settled = changes.iter().filter(|c| c.0 > 5.0).count();
+        assert!(settled <= 12, "{changes:?}");
+        let (changes, slack) = play((0..400 * SECOND).map(|i| if (30..32).contains(&(i / SECOND)) { 64 } else { 544 }));
+        assert_eq!(slack, 0);
+        let last = changes.last().unwrap();
+        assert!(matches!(last.1, Change::Sooner(_)) && last.0 > 60.0, "{changes:?}");
+    }
+}

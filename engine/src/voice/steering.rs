@@ -1,0 +1,142 @@
+//! Where a voice reads: once a call, between draining the ring and rendering.
+
+use super::drift::Found;
+use super::jitter_buffer::{KEPT, offset};
+use super::playout::Change;
+use super::{Call, IDLE, LOOK_AHEAD, Reader, State, Voice};
+use crate::hostrate::PIECE;
+use crate::level::Meter;
+use crate::meters::VoiceMeters;
+use crate::timeline::HostWindow;
+use rtjam_protocol::FramePosition;
+use rtjam_protocol::audio::CHANNELS;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// A stream that nothing is known of starts with this much delay, in frames, and a block.
+const CAUTION: i64 = 480;
+
+/// Delay is taken back where the last 2 ms are quieter than −50 dBFS, or after so many frames (1 s; a
+/// tenth of that while a stream settles).
+const QUIET: f32 = 0.003;
+const QUIET_FRAMES: usize = 96;
+const QUIET_WAIT: usize = 48_000;
+
+impl Voice {
+    /// Once a call, after the ring was drained: decides where to read on.
+    pub(crate) fn steer(&mut self, call: &Call<'_>, frames: usize, meters: &VoiceMeters) {
+        if self.state != State::Idle && call.now.since(self.last_packet) > IDLE {
+            self.fall_idle(meters);
+        }
+        if let State::Placing { first, .. } = self.state {
+            self.place(first, call);
+            meters.delay_changes.add(1);
+        }
+        if self.state == State::Playing {
+            if let Some(window) = call.window {
+                self.follow_clock(window, call, meters);
+            }
+            if call.fixed.is_none() {
+                self.regulate(frames, meters);
+            }
+        }
+        meters.active.store(self.state != State::Idle, Relaxed);
+    }
+
+    fn fall_idle(&mut self, meters: &VoiceMeters) {
+        self.state = State::Idle;
+        self.concealer.restart();
+        meters.lost.add(self.sequence.give_up());
+        self.drift.rebase();
+        self.meters = [Meter::default(); CHANNELS];
+        self.publish(meters);
+    }
+
+    /// Puts the read position so that `first` waits as long as it should.
+    fn place(&mut self, first: FramePosition, call: &Call<'_>) {
+        let known = self.usual.map(|slack| slack.round() as i64);
+        let delay = match call.fixed {
+            Some(frames) => i64::from(frames),
+            None => known.unwrap_or(CAUTION + call.block as i64),
+        };
+        self.concealer.splice(self.line.past());
+        self.head = offset(first, -delay);
+        self.state = State::Playing;
+        self.regulator.restart();
+        (self.spare, self.sounding) = (None, false);
+        self.wait = delay as f32;
+    }
+
+    fn follow_clock(&mut self, window: HostWindow, call: &Call<'_>, meters: &VoiceMeters) {
+        match self.drift.window(window, call.block) {
+            Found::Steady => {}
+            Found::Follow => self.read_between_frames(meters),
+            Found::Release => {
+                if let Reader::Between { landing, .. } = &mut self.reader {
+                    *landing = true;
+                }
+            }
+            Found::HostMoved(frames) => {
+                // The host's own timeline moved, the network's did not: slack is what it was.
+                self.jump(frames as i64, meters);
+            }
+        }
+        meters.drift_ppm.set(((self.drift.step() - 1.0) * 1e6) as f32);
+    }
+
+    /// Lets the filter have the frames that it looks ahead: from the buffer if they are there, else by
+    /// hearing the last ones twice, under a fade.
+    fn read_between_frames(&mut self, meters: &VoiceMeters) {
+        if self.reader != Reader::Exact {
+            return;
+        }
+        let there = self.buffer.run_at(self.head, 2 * LOOK_AHEAD);
+        if !there.present || there.frames < 2 * LOOK_AHEAD {
+            self.concealer.splice(self.line.past());
+            self.head = offset(self.head, -(LOOK_AHEAD as i64));
+        }
+        self.put_on_line(LOOK_AHEAD, meters);
+        self.reader = Reader::Between { phase: 0.0, landing: false };
+    }
+
+    fn regulate(&mut self, frames: usize, meters: &VoiceMeters) {
+        match self.regulator.look(frames) {
+            Some(Change::Later(by)) => {
+                self.spare = None;
+                self.change_delay(-by, meters);
+            }
+            Some(Change::Sooner(by)) => self.spare = Some((by, 0)),
+            None => {}
+        }
+        let Some((by, waited)) = &mut self.spare else { return };
+        *waited += frames;
+        let long_enough = *waited > if self.regulator.is_settling() { QUIET_WAIT / 10 } else { QUIET_WAIT };
+        let by = *by;
+        if long_enough || self.is_quiet() {
+            self.spare = None;
+            self.change_delay(by, meters);
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.line.last(QUIET_FRAMES).iter().all(|c| c.iter().all(|s| s.abs() < QUIET))
+    }
+
+    fn change_delay(&mut self, forward: i64, meters: &VoiceMeters) {
+        let forward = self.jump(forward, meters);
+        self.regulator.moved(forward);
+    }
+
+    /// Reads on from another place, under a crossfade. Returns how far it went: not farther back than
+    /// frames are kept.
+    fn jump(&mut self, forward: i64, meters: &VoiceMeters) -> i64 {
+        let forward = forward.max(-((KEPT - PIECE) as i64));
+        if forward != 0 {
+            self.concealer.splice(self.line.past());
+            self.head = offset(self.head, forward);
+            self.usual = self.usual.map(|slack| slack - forward as f32);
+            self.wait = (self.wait - forward as f32).max(0.0);
+            meters.delay_changes.add(1);
+        }
+        forward
+    }
+}
