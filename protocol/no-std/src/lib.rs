@@ -1,0 +1,145 @@
+//! The whole protocol on a machine that has memory and nothing else.
+//!
+//! What is here is built and never run; it names each part, so that none can come to need std unnoticed.
+
+#![no_std]
+
+extern crate alloc;
+
+mod machine;
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use rtjam_protocol::audio::{self, AudioHeader, Codec, Layout, Peak};
+use rtjam_protocol::client::{self, Session, Signer};
+use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
+use rtjam_protocol::datagram::{Class, write_audio};
+use rtjam_protocol::link::{InviteLink, Pin, Secret};
+use rtjam_protocol::peer::{Peer, forwardable};
+use rtjam_protocol::room::{self, ConnectionId, Entropy, Output, RoomRecord, Rooms, Secrets};
+use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, ReceiveKey, Sealer, SendLane, SharedSealer, Suite};
+use rtjam_protocol::{FramePosition, Micros, MusicianId, Sequence, SessionId, SourceId, StreamId};
+
+/// Uses all parts. Returns how many bytes they made.
+#[unsafe(no_mangle)]
+pub extern "C" fn rtjam_protocol_without_std(now: u64) -> usize {
+    let now = Micros(now);
+    links() + messages() + datagrams() + musicians_end(now) + servers_end(now) + media(now)
+}
+
+fn links() -> usize {
+    let link = "rtjam://jam.example.org/lobby".parse::<InviteLink>();
+    link.map_or_else(|why| why.to_string().len(), |link| link.to_string().len())
+}
+
+fn messages() -> usize {
+    let ping = control::write(&ClientMessage::Ping { id: 1 });
+    control::read::<ServerMessage>(&ping).map_or(0, |message| control::write(&message).len())
+}
+
+fn datagrams() -> usize {
+    let session = SessionId(1);
+    let mut lane = SendLane::new(Arc::new(Open), session, KeyId(0), Lane(0));
+    let mut payload = Vec::new();
+    audio::encode(Codec::Pcm24, &[0.5; 8], &mut payload);
+    let header = AudioHeader {
+        source: SourceId(0),
+        stream: StreamId(1),
+        sequence: Sequence(0),
+        position: FramePosition(0),
+        codec: Codec::Pcm24,
+        layout: Layout::Stereo,
+        frames: 4,
+        peak: [Peak::of(&[0.5]); 2],
+    };
+    let mut out = Vec::new();
+    lane.seal(Class::Media, &mut out, |out| write_audio(&header, &payload, out));
+    let mut receive = ReceiveKey::new(Arc::new(Open), session, KeyId(0));
+    receive.open(&mut out).map_or(0, |opened| opened.frames().count())
+}
+
+fn musicians_end(now: Micros) -> usize {
+    let Ok(room) = rtjam_protocol::RoomName::new("lobby") else { return 0 };
+    let config = client::Config {
+        room,
+        role: SeatRole::Musician,
+        secret: Secret([0; 16]),
+        name: "Ann".to_string(),
+        suites: Vec::from([Suite::Aes128Gcm]),
+        instance: None,
+        make_sealer,
+    };
+    let mut session = Session::new(now, config, Box::new(Nobody));
+    session.handle_timeout(now);
+    let mut out = Vec::new();
+    let sent = session.poll_transmit(now, &mut out).map_or(0, |_| out.len());
+    sent + usize::from(session.poll_event().is_some()) + usize::from(session.poll_control().is_some())
+}
+
+fn servers_end(now: Micros) -> usize {
+    let mut rooms = Rooms::new(room::Config {
+        pins: Vec::from([Pin([0; 16])]),
+        suites: Vec::from([Suite::Aes128Gcm]),
+        media: Vec::new(),
+        media_threads: 1,
+        max_musicians: 8,
+        verify: |_, _, _| true,
+    });
+    let connection = ConnectionId(1);
+    rooms.handle_connected(connection, [0; 32]);
+    rooms.handle_message(connection, ClientMessage::Bye);
+    let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
+    rooms.handle_room(connection, RoomRecord::Found { secrets, slots: Vec::new() }, now.0, &mut Zeros);
+    core::iter::from_fn(|| rooms.poll_output()).filter(|o| matches!(o, Output::Send(..))).count()
+}
+
+fn media(now: Micros) -> usize {
+    let keys = control::SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
+    let (mut peer, _) = Peer::new(now, SessionId(1), &keys, Lane(0), 1, make_sealer);
+    let from = SocketAddr::from(([127, 0, 0, 1], 7891));
+    let (mut datagram, mut out) = ([0; 64], Vec::new());
+    let heard = peer.handle_datagram(now, from, &mut datagram, || [0; 8]);
+    let forwarded = heard.is_ok_and(|h| forwardable(h.plain, SourceId(1), &mut out));
+    usize::from(forwarded) + peer.poll_transmit(now, &mut out).map_or(0, |_| out.len())
+}
+
+/// Seals nothing: the cipher that the programs use is `ring`, behind std.
+struct Open;
+
+impl Sealer for Open {
+    fn seal(&self, _: Nonce, _: &[u8], _: &mut [u8]) -> [u8; 16] {
+        [0; 16]
+    }
+
+    fn open<'a>(&self, _: Nonce, _: &[u8], sealed: &'a mut [u8]) -> Result<&'a mut [u8], DidNotOpen> {
+        let plain = sealed.len().checked_sub(16).ok_or(DidNotOpen)?;
+        Ok(&mut sealed[..plain])
+    }
+}
+
+fn make_sealer(_: Suite, _: &Key) -> SharedSealer {
+    Arc::new(Open)
+}
+
+struct Nobody;
+
+impl Signer for Nobody {
+    fn musician(&self) -> MusicianId {
+        MusicianId([0; 32])
+    }
+
+    fn sign(&self, _: &[u8]) -> [u8; 64] {
+        [0; 64]
+    }
+}
+
+struct Zeros;
+
+impl Entropy for Zeros {
+    fn fill(&mut self, out: &mut [u8]) {
+        out.fill(0);
+    }
+}
