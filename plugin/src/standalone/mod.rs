@@ -1,0 +1,43 @@
+//! The standalone program.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`cli`], [`settings`], [`settings_file`], [`config`], [`who`] | what the musician wants |
+//! | [`run`], [`signals`], [`stdin`] | start, main loop, end |
+//! | [`session`] | binds the client and the engine's controls to the settings |
+//! | [`report`], [`screen`] | what the musician is told |
+//! | [`rig`], [`backends`], [`handover`], [`performer`], [`sources`] | audio |
+//!
+//! Threads: the main thread runs [`run`]; the backend's audio thread runs [`handover::Stage::process`]; the client has
+//! its own. What the audio thread works with crosses by [`handover`]; what it counts, by atomics.
+
+mod backends;
+mod cli;
+mod config;
+mod handover;
+mod performer;
+mod report;
+mod rig;
+mod run;
+mod screen;
+mod session;
+mod settings;
+mod settings_file;
+mod signals;
+mod sources;
+mod stdin;
+mod who;
+
+use clap::Parser;
+use std::io;
+use std::process::ExitCode;
+
+/// Runs the program as the command line says.
+pub(crate) fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    if cli.list_devices {
+        screen::say(io::stdout(), &backends::list::devices());
+        return ExitCode::SUCCESS;
+    }
+    ExitCode::from(run::run(cli) as u8)
+}

@@ -1,0 +1,131 @@
+//! What is told once a second: for programs as JSON, for people as a line.
+
+use rtjam_client::{State, Status};
+use rtjam_engine::SILENCE_DBFS;
+use std::fmt::Write;
+
+/// The status as one line of JSON, without its end.
+pub(crate) fn json(status: &Status) -> String {
+    // Numbers, texts and lists only: there is nothing in it that serde_json could refuse.
+    serde_json::to_string(status).unwrap_or_default()
+}
+
+/// The same for people.
+pub(crate) fn line(status: &Status) -> String {
+    let mut line = match (&status.room, status.state) {
+        (Some(room), State::Joined) => room.clone(),
+        (Some(room), state) => format!("{room}: {}", word(state)),
+        (None, state) => word(state).to_owned(),
+    };
+    if let Some(rtt) = status.rtt_ms {
+        let _ = write!(line, "  {rtt:.0} ms");
+    }
+    let _ = write!(line, "  you {}", level(status.tx.dbfs));
+    if let Some(xruns) = status.xruns.filter(|n| *n > 0) {
+        let _ = write!(line, "  xruns {xruns}");
+    }
+    for musician in &status.musicians {
+        let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
+        if let Some(delay) = musician.playout_delay_ms {
+            let _ = write!(line, "  {delay:.0} ms");
+        }
+        let missing = musician.lost + musician.late;
+        if missing > 0 {
+            let share = 100.0 * missing as f64 / (musician.packets + musician.lost).max(1) as f64;
+            let _ = write!(line, "  missing {share:.1} %");
+        }
+    }
+    line
+}
+
+/// What must have changed for another line where lines cannot be written over: the state and the people.
+pub(crate) fn gist(status: &Status) -> String {
+    let names: Vec<&str> = status.musicians.iter().map(|m| m.name.as_str()).collect();
+    format!("{:?} {:?} {names:?}", status.state, status.room)
+}
+
+fn word(state: State) -> &'static str {
+    match state {
+        State::Offline => "offline",
+        State::Connecting => "connecting",
+        State::Joined => "joined",
+        State::Refused => "refused",
+    }
+}
+
+fn level(dbfs: [f32; 2]) -> String {
+    let louder = dbfs[0].max(dbfs[1]);
+    if louder <= SILENCE_DBFS { "silent".to_owned() } else { format!("{louder:.0} dB") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtjam_client::{Musician, Tx};
+
+    fn status() -> Status {
+        let anna = Musician {
+            slot: Some(2),
+            name: "Anna".to_owned(),
+            packets: 992,
+            lost: 8,
+            late: 2,
+            recovered: 1,
+            concealed_frames: 1280,
+            playout_delay_ms: Some(12.3),
+            dbfs: [-20.0, -120.0],
+            strip: Some(1),
+            source: 3,
+        };
+        Status {
+            state: State::Joined,
+            room: Some("lobby".to_owned()),
+            rtt_ms: Some(23.4),
+            xruns: Some(3),
+            callback_load_pct: None,
+            tx: Tx { packets: 1000, dropped: 0, dbfs: [-120.0; 2] },
+            musicians: vec![anna],
+            you: None,
+            sentence: None,
+            notices: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_contracts_names_and_values() {
+        let json: serde_json::Value = serde_json::from_str(&json(&status())).expect("JSON");
+        let part = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        let contract = part(
+            r#"{"state":"joined","room":"lobby","rtt_ms":23.4,"xruns":3,"callback_load_pct":null,
+                "tx":{"packets":1000,"dropped":0,"dbfs":[-120.0,-120.0]}}"#,
+        );
+        for (name, value) in contract.as_object().expect("an object") {
+            assert_eq!(json.get(name), Some(value), "{name}");
+        }
+        let contract = part(
+            r#"{"slot":2,"name":"Anna","packets":992,"lost":8,"late":2,"recovered":1,"concealed_frames":1280,
+                "dbfs":[-20.0,-120.0]}"#,
+        );
+        for (name, value) in contract.as_object().expect("an object") {
+            assert_eq!(json["musicians"][0].get(name), Some(value), "{name}");
+        }
+        assert!((json["musicians"][0]["playout_delay_ms"].as_f64().expect("a number") - 12.3).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_line_says_the_same_to_people() {
+        assert_eq!(line(&status()), "lobby  23 ms  you silent  xruns 3  |  Anna -20 dB  12 ms  missing 1.0 %");
+        let alone =
+            Status { state: State::Connecting, rtt_ms: None, xruns: Some(0), musicians: Vec::new(), ..status() };
+        assert_eq!(line(&alone), "lobby: connecting  you silent");
+    }
+
+    #[test]
+    fn the_gist_changes_with_the_people_and_not_with_their_levels() {
+        let mut other = status();
+        other.musicians[0].dbfs = [-3.0; 2];
+        assert_eq!(gist(&other), gist(&status()));
+        other.musicians.clear();
+        assert_ne!(gist(&other), gist(&status()));
+    }
+}

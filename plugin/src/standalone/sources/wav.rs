@@ -1,0 +1,227 @@
+//! A recording as a source: read whole, brought to the device's rate once, played over and over.
+
+use std::f64::consts::PI;
+use std::path::Path;
+
+/// Longer recordings would need more memory than a small computer has to spare.
+const MAX_SECONDS: u32 = 20 * 60;
+
+/// A recording in memory, at the device's rate.
+pub(crate) struct Wav {
+    /// Never empty.
+    frames: Vec<[f32; 2]>,
+    at: usize,
+}
+
+impl Wav {
+    /// Reads `path`: any rate, whole numbers of up to 32 bits or floats, mono (heard on both channels) or more (the
+    /// first two are taken).
+    ///
+    /// # Errors
+    /// A sentence that names the file.
+    pub(crate) fn load(path: &Path, rate: u32) -> Result<Wav, String> {
+        let name = path.display();
+        let sentence = |what: &str| format!("{name} {what}");
+        let reader = hound::WavReader::open(path).map_err(|e| match e {
+            hound::Error::IoError(e) => sentence(&format!("cannot be read: {e}.")),
+            other => sentence(&format!("is no WAV file that rtjam can play ({other}).")),
+        })?;
+        let spec = reader.spec();
+        if spec.channels == 0 || !(1000..=768_000).contains(&spec.sample_rate) {
+            return Err(sentence("is no WAV file that rtjam can play (no channels, or an impossible rate)."));
+        }
+        if reader.duration() / spec.sample_rate >= MAX_SECONDS {
+            return Err(sentence(&format!("is longer than {} minutes; play a part of it.", MAX_SECONDS / 60)));
+        }
+        let frames = read_frames(reader).map_err(|e| sentence(&format!("is damaged: {e}.")))?;
+        if frames.is_empty() {
+            return Err(sentence("holds no sound."));
+        }
+        Ok(Wav { frames: resample(frames, spec.sample_rate, rate), at: 0 })
+    }
+
+    /// Audio thread. The next frames; after the last comes the first.
+    pub(crate) fn play(&mut self, left: &mut [f32], right: &mut [f32]) {
+        for (l, r) in left.iter_mut().zip(right) {
+            [*l, *r] = self.frames[self.at];
+            self.at = if self.at + 1 == self.frames.len() { 0 } else { self.at + 1 };
+        }
+    }
+}
+
+fn read_frames<R: std::io::Read>(mut reader: hound::WavReader<R>) -> Result<Vec<[f32; 2]>, hound::Error> {
+    let spec = reader.spec();
+    let channels = usize::from(spec.channels);
+    match spec.sample_format {
+        hound::SampleFormat::Float => pairs(reader.samples::<f32>(), channels),
+        hound::SampleFormat::Int => {
+            let scale = 1.0 / (1_i64 << (spec.bits_per_sample - 1)) as f32;
+            pairs(reader.samples::<i32>().map(|s| s.map(|s| s as f32 * scale)), channels)
+        }
+    }
+}
+
+fn pairs(
+    samples: impl Iterator<Item = Result<f32, hound::Error>>,
+    channels: usize,
+) -> Result<Vec<[f32; 2]>, hound::Error> {
+    let mut frames = Vec::new();
+    let mut frame = [0.0; 2];
+    for (i, sample) in samples.enumerate() {
+        let sample = sample?;
+        // A float file may hold what is no number.
+        let sample = if sample.is_finite() { sample } else { 0.0 };
+        let channel = i % channels;
+        if let Some(place) = frame.get_mut(channel) {
+            *place = sample;
+        }
+        if channel + 1 == channels {
+            frames.push(if channels == 1 { [frame[0]; 2] } else { frame });
+        }
+    }
+    Ok(frames)
+}
+
+/// Zero crossings of the filter to either side.
+const REACH: f64 = 24.0;
+
+/// Another rate, by a Hann-windowed sinc that cuts below the lower of both rates' halves. The recording goes round, so
+/// its ends meet.
+fn resample(frames: Vec<[f32; 2]>, from: u32, to: u32) -> Vec<[f32; 2]> {
+    if from == to {
+        return frames;
+    }
+    let (from, to) = (u64::from(from), u64::from(to));
+    let cut = 0.96 * (to as f64 / from as f64).min(1.0);
+    let reach = REACH / cut;
+    let before = reach.ceil() as usize;
+    // Output frame i lies at i × from / to, so between two input frames there are few different places.
+    let places = to / gcd(from, to);
+    let filters: Vec<Vec<f32>> =
+        (0..places).map(|place| filter(place as f64 / places as f64, before, cut, reach)).collect();
+    let len = frames.len();
+    let count = (len as u64 * to / from).max(1);
+    (0..count)
+        .map(|i| {
+            let whole = (i * from / to) as usize;
+            let place = (i * from % to) / (to / places);
+            // As many turns as it takes to begin before the first frame of a very short recording.
+            let mut at = (whole + len * before.div_ceil(len) - before) % len;
+            let mut sum = [0.0_f32; 2];
+            for weight in &filters[place as usize] {
+                let frame = frames[at];
+                sum[0] += weight * frame[0];
+                sum[1] += weight * frame[1];
+                at = if at + 1 == len { 0 } else { at + 1 };
+            }
+            sum
+        })
+        .collect()
+}
+
+/// Weights for the frames from `before` before to `before` after, when the wanted point lies `fraction` of a frame
+/// after the middle one.
+fn filter(fraction: f64, before: usize, cut: f64, reach: f64) -> Vec<f32> {
+    (0..=2 * before)
+        .map(|i| {
+            let x = i as f64 - before as f64 - fraction;
+            let window = if x.abs() < reach { 0.5 + 0.5 * (PI * x / reach).cos() } else { 0.0 };
+            (cut * sinc(cut * x) * window) as f32
+        })
+        .collect()
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn sinc(x: f64) -> f64 {
+    if x.abs() < 1e-9 { 1.0 } else { (PI * x).sin() / (PI * x) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn temp(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("rtjam-wav-{}-{name}", std::process::id()))
+    }
+
+    fn write(name: &str, spec: hound::WavSpec, samples: &[i32]) -> PathBuf {
+        let path = temp(name);
+        let mut writer = hound::WavWriter::create(&path, spec).expect("a writable folder");
+        for s in samples {
+            match spec.sample_format {
+                hound::SampleFormat::Int => writer.write_sample(*s),
+                hound::SampleFormat::Float => writer.write_sample(*s as f32 / 32768.0),
+            }
+            .expect("a sample");
+        }
+        writer.finalize().expect("a whole file");
+        path
+    }
+
+    fn spec(channels: u16, sample_rate: u32, bits_per_sample: u16) -> hound::WavSpec {
+        let sample_format = if bits_per_sample == 32 { hound::SampleFormat::Float } else { hound::SampleFormat::Int };
+        hound::WavSpec { channels, sample_rate, bits_per_sample, sample_format }
+    }
+
+    fn play(wav: &mut Wav, frames: usize) -> Vec<[f32; 2]> {
+        let [mut l, mut r] = [vec![0.0; frames], vec![0.0; frames]];
+        wav.play(&mut l, &mut r);
+        l.into_iter().zip(r).map(|(l, r)| [l, r]).collect()
+    }
+
+    #[test]
+    fn stereo_goes_round_exactly() {
+        let path = write("stereo.wav", spec(2, 48_000, 16), &[16384, -16384, 8192, 0]);
+        let mut wav = Wav::load(&path, 48_000).expect("a good file");
+        assert_eq!(play(&mut wav, 3), [[0.5, -0.5], [0.25, 0.0], [0.5, -0.5]]);
+        std::fs::remove_file(path).expect("own file");
+    }
+
+    #[test]
+    fn mono_is_heard_on_both_channels_and_of_many_the_first_two() {
+        let path = write("mono.wav", spec(1, 48_000, 24), &[1 << 22, 0]);
+        assert_eq!(play(&mut Wav::load(&path, 48_000).expect("mono"), 2), [[0.5, 0.5], [0.0, 0.0]]);
+        std::fs::remove_file(path).expect("own file");
+        let path = write("three.wav", spec(3, 48_000, 32), &[16384, 8192, 32767]);
+        assert_eq!(play(&mut Wav::load(&path, 48_000).expect("three"), 1), [[0.5, 0.25]]);
+        std::fs::remove_file(path).expect("own file");
+    }
+
+    #[test]
+    fn another_rate_keeps_length_pitch_and_level() {
+        let tone = |i: u32, rate: f64| 0.5 * (std::f64::consts::TAU * 1000.0 * f64::from(i) / rate).sin();
+        let samples: Vec<i32> = (0..44_100).map(|i| (tone(i, 44_100.0) * 8_388_607.0) as i32).collect();
+        let path = write("rate.wav", spec(1, 44_100, 24), &samples);
+        let mut wav = Wav::load(&path, 48_000).expect("a good file");
+        std::fs::remove_file(path).expect("own file");
+        assert_eq!(wav.frames.len(), 48_000);
+        let worst = play(&mut wav, 48_000)
+            .iter()
+            .zip(0..)
+            .map(|(frame, i)| (f64::from(frame[0]) - tone(i, 48_000.0)).abs())
+            .fold(0.0, f64::max);
+        assert!(worst < 1e-3, "off by {worst}");
+    }
+
+    #[test]
+    fn what_cannot_be_played_is_named() {
+        let missing = temp("missing.wav");
+        let error = Wav::load(&missing, 48_000).err().expect("no such file");
+        assert!(error.starts_with(&missing.display().to_string()) && error.contains("cannot be read"), "{error}");
+
+        let text = temp("text.wav");
+        std::fs::write(&text, "this is no sound").expect("a writable folder");
+        let error = Wav::load(&text, 48_000).err().expect("no sound");
+        assert!(error.contains("is no WAV file"), "{error}");
+        std::fs::remove_file(text).expect("own file");
+
+        let empty = write("empty.wav", spec(2, 48_000, 16), &[]);
+        let error = Wav::load(&empty, 48_000).err().expect("nothing in it");
+        assert!(error.ends_with("holds no sound."), "{error}");
+        std::fs::remove_file(empty).expect("own file");
+    }
+}
