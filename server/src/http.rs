@@ -69,9 +69,11 @@ impl Http {
 
     /// Accepts and serves connections, for ever.
     pub async fn accept(self, listener: TcpListener) {
+        let mut failing = false;
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
+                    failing = false;
                     // Above the limit the connection is dropped here.
                     if let Ok(visit) = self.visits.clone().try_acquire_owned() {
                         let http = self.clone();
@@ -82,7 +84,10 @@ impl Http {
                     }
                 }
                 Err(e) => {
-                    tracing::warn!("a connection could not be accepted: {e}");
+                    if !failing {
+                        tracing::warn!("connections cannot be accepted ({e}); raise the limit of open files");
+                    }
+                    failing = true;
                     // Out of file descriptors, most likely; some will be free again soon.
                     sleep(Duration::from_millis(100)).await;
                 }

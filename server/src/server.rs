@@ -67,6 +67,7 @@ impl Server {
         if store.reachable()? != reachable {
             store.set_reachable(&reachable)?;
         }
+        store.prefer_speed()?;
         let address = advertised(&reachable);
         let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -124,7 +125,8 @@ impl Server {
             listeners.push(tokio::net::TcpListener::from_std(tcp).map_err(cannot)?);
             media_sockets.push(udp);
         }
-        let (media, totals) = Media::start(media_sockets, Clock::start(), lobby_in.clone()).map_err(cannot)?;
+        let (media, totals, media_ended) =
+            Media::start(media_sockets, Clock::start(), lobby_in.clone()).map_err(cannot)?;
         let mut lobby_done = start_lobby(Lobby::new(self.rooms, self.store, media), inputs).map_err(cannot)?;
 
         let http = Http::new(lobby_in.clone(), self.tls.config);
@@ -132,7 +134,9 @@ impl Server {
         let logging = tokio::spawn(log_counters(totals.clone()));
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
-            _ = &mut lobby_done => Err(Failure::new("The lobby ended by itself, which is a bug. Start the server again.")),
+            // Only a panic ends these threads before they are told to. Whoever supervises the server starts it anew.
+            _ = &mut lobby_done => Err(Failure::new("The lobby ended by itself. Start the server again.")),
+            _ = media_ended => Err(Failure::new("A media thread ended by itself. Start the server again.")),
         };
 
         accepting.iter().for_each(tokio::task::JoinHandle::abort);

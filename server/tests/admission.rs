@@ -154,3 +154,23 @@ fn many_who_connect_and_say_nothing_do_not_keep_others_out_of_a_seat() {
     let link: &InviteLink = &server.link;
     assert!(join(link, 1).1.is_ok());
 }
+
+/// The contract is 30 MB idle and 1 MB a musician; here with room for what a debug build wastes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_rooms_memory_is_small() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let peak_kib = || {
+        let status = support::read(std::path::Path::new(&format!("/proc/{}/status", server.child.id())));
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).expect("a peak").trim();
+        line.trim_end_matches(" kB").parse::<u64>().expect("a number")
+    };
+    let idle = peak_kib();
+    assert!(idle < 30 * 1024, "{idle} KiB");
+    let seated: Vec<_> = (0..40).map(|who| join(&server.link, who)).collect();
+    assert!(seated.iter().all(|(_, joined)| joined.is_ok()));
+    let full = peak_kib();
+    println!("idle {idle} KiB, with 40 musicians {full} KiB");
+    assert!(full - idle < 40 * 1024, "{idle} KiB, then {full} KiB");
+}

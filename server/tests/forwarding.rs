@@ -6,6 +6,7 @@ use rtjam_protocol::Sequence;
 use rtjam_protocol::SourceId;
 use rtjam_protocol::control::{SeatRole, ServerMessage};
 use rtjam_protocol::datagram::Frame;
+use rtjam_protocol::link::Host;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use support::media::{Heard, Musician, QUIET, audio, payload};
@@ -35,6 +36,22 @@ fn audio_goes_to_all_others_under_the_makers_number_and_never_back() {
     assert_eq!(ann.listen(QUIET), []);
     assert_eq!(elsewhere.listen(QUIET), []);
     assert_ne!(ann.joined.source, SourceId(777));
+}
+
+#[test]
+fn a_server_on_all_addresses_answers_from_the_one_that_was_spoken_to() {
+    let dir = TempDir::new();
+    let server = Server::start_with(&dir, &["--listen", "0.0.0.0:0"]);
+    let mut link = server.link.clone();
+    // 127.0.0.7 is another address of this machine on Linux alone.
+    let others = if cfg!(target_os = "linux") { ["127.0.0.1", "127.0.0.7"] } else { ["127.0.0.1"; 2] };
+    let mut musicians = others.map(|address| {
+        link.host = Host::parse(address).expect("a host");
+        Musician::join(&link, 1)
+    });
+    musicians[0].send_audio(1, &SOUND);
+    // `Musician` looks at the address that a datagram comes from.
+    assert_eq!(sequences(&musicians[1].listen(QUIET)), [1]);
 }
 
 #[test]

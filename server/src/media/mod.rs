@@ -36,7 +36,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// The lobby's end of the media threads.
 pub struct Media {
@@ -75,13 +75,19 @@ impl Media {
     pub const THREADS: u8 = 1;
 
     /// Starts the threads on the sockets, one for each address. Sessions that end by themselves are told to `lobby`.
+    /// The receiver resolves when a thread has ended.
     ///
     /// # Errors
     /// When a thread or a socket cannot be set up.
-    pub fn start(sockets: Vec<UdpSocket>, clock: Clock, lobby: mpsc::Sender<Input>) -> io::Result<(Media, Totals)> {
+    pub fn start(
+        sockets: Vec<UdpSocket>,
+        clock: Clock,
+        lobby: mpsc::Sender<Input>,
+    ) -> io::Result<(Media, Totals, oneshot::Receiver<()>)> {
+        let (alive, ended) = oneshot::channel();
         let thread = thread::MediaThread::new(sockets, clock, lobby)?;
         let totals = Totals::new(vec![thread.counters()]);
-        let handle = thread.spawn(0)?;
+        let handle = thread.spawn(0, alive)?;
         let media = Media {
             threads: vec![handle],
             rooms: HashMap::new(),
@@ -90,7 +96,7 @@ impl Media {
             clock,
             epoch: u32::from_be_bytes(Random::new().array()),
         };
-        Ok((media, totals))
+        Ok((media, totals, ended))
     }
 
     /// Serves a session from now on.

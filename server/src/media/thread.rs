@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Datagrams that are taken from one socket before the others, commands and clocks have their turn.
 const BATCH: usize = 64;
@@ -93,12 +93,13 @@ impl MediaThread {
         self.counters.clone()
     }
 
-    /// Starts thread number `index`.
-    pub(super) fn spawn(self, index: usize) -> io::Result<ThreadHandle> {
+    /// Starts thread number `index`; `alive` is dropped when it ends, be it by a panic.
+    pub(super) fn spawn(self, index: usize, alive: oneshot::Sender<()>) -> io::Result<ThreadHandle> {
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
         let builder = std::thread::Builder::new().name(format!("media-{index}")).stack_size(256 * 1024);
         let thread = builder.spawn(move || {
+            let _alive = alive;
             ask_for_real_time();
             self.run(&receiver);
         })?;

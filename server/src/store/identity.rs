@@ -21,8 +21,6 @@ impl Store {
             let fresh = make();
             transaction.execute("INSERT INTO identity (only, pkcs8) VALUES (1, ?1)", params![fresh])?;
             transaction.commit()?;
-            // Links are made of it from now on: it must outlive a power cut too.
-            self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
             Ok(fresh)
         };
         read_or_insert().map_err(|e| super::failure(&dir, &e))

@@ -169,12 +169,12 @@ pub fn http(address: SocketAddr, request_line: &str, headers: &str) -> String {
     answer
 }
 
-/// Whether a test that needs root can run; says so when not.
-pub fn is_root() -> bool {
-    // SAFETY: has no preconditions.
-    let root = unsafe { libc::geteuid() } == 0;
-    if !root {
-        eprintln!("skipped: needs root for a file system of its own");
+/// Whether a test that needs namespaces of its own can run; says so when not.
+pub fn has_namespaces() -> bool {
+    let has = cfg!(target_os = "linux")
+        && Command::new("unshare").args(["--mount", "--net", "true"]).status().is_ok_and(|s| s.success());
+    if !has {
+        eprintln!("skipped: needs Linux and root for namespaces of its own");
     }
-    root
+    has
 }
