@@ -1,0 +1,308 @@
+//! `docs/PROTOCOL.md` says what is on the wire; this reads its examples and holds the code to them, both ways.
+
+use ring::signature::{Ed25519KeyPair, KeyPair};
+use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
+use rtjam_protocol::control::{
+    self, ClientMessage, Hello, Joined, MediaEndpoint, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage,
+    SessionKeys, Token, TransportKind, Welcome, signed_text,
+};
+use rtjam_protocol::datagram::{
+    Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, Probe, write_frame,
+};
+use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};
+use rtjam_protocol::seal::ring::{make_sealer, verify};
+use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, SendLane, Suite};
+use rtjam_protocol::{FramePosition, Micros, MusicianId, RoomName, Sequence, SessionId, SourceId, StreamId};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const DOCUMENT: &str = include_str!("../../docs/PROTOCOL.md");
+
+/// The examples: fenced blocks whose fence names a language and a label.
+fn examples() -> BTreeMap<&'static str, &'static str> {
+    let mut found = BTreeMap::new();
+    let mut rest = DOCUMENT;
+    while let Some((_, block)) = rest.split_once("\n```") {
+        let (fence, after) = block.split_once('\n').expect("a fence ends");
+        let (body, after) = after.split_once("\n```").expect("a block ends");
+        if let Some((_, label)) = fence.split_once(' ') {
+            assert!(found.insert(label, body).is_none(), "{label} is there twice");
+        }
+        rest = after;
+    }
+    found
+}
+
+fn example(label: &str) -> &'static str {
+    examples().get(label).unwrap_or_else(|| panic!("docs/PROTOCOL.md has no example “{label}”"))
+}
+
+fn hex(label: &str) -> Vec<u8> {
+    let digits: String = example(label).split_whitespace().collect();
+    let byte = |i| u8::from_str_radix(&digits[i..i + 2], 16).expect("hex");
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn counting<const N: usize>(first: u8) -> [u8; N] {
+    core::array::from_fn(|i| first + i as u8)
+}
+
+const SESSION: SessionId = SessionId(0x0102_0304);
+
+fn key() -> Key {
+    Key(counting(0))
+}
+
+/// The samples of the audio examples: channel 1, then channel 2.
+const SAMPLES: [[f32; 2]; 2] = [[0.5, -0.5], [1.0, -1.0]];
+
+fn audio(codec: Codec) -> (AudioHeader, Vec<u8>) {
+    let mut payload = Vec::new();
+    SAMPLES.iter().for_each(|channel| encode(codec, channel, &mut payload));
+    let header = AudioHeader {
+        source: SourceId(0),
+        stream: StreamId(0xA0B0_C0D0),
+        sequence: Sequence(7),
+        position: FramePosition(896),
+        codec,
+        layout: if codec == Codec::Pcm16 { Layout::Stereo } else { Layout::DualMono },
+        frames: 2,
+        peak: [Peak::of(&SAMPLES[0]), Peak::of(&SAMPLES[1])],
+    };
+    (header, payload)
+}
+
+/// One lane of datagrams: the n-th has the counter n.
+fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
+    let report = ClockReport {
+        source: SourceId(0),
+        stream: StreamId(0xA0B0_C0D0),
+        position: FramePosition(48_000),
+        room_time: Micros(5_000_000),
+        epoch: 0xE0E1_E2E3,
+        rate_ppb: -20_000,
+        beat: None,
+    };
+    let reply = ClockReply {
+        asked: Micros(1_000_000),
+        received: Micros(5_000_000),
+        replied: Micros(5_000_040),
+        epoch: report.epoch,
+    };
+    check("keep-alive", &Frame::KeepAlive);
+    check("clock-request", &Frame::ClockRequest(ClockRequest { sent: Micros(1_000_000) }));
+    check("clock-reply", &Frame::ClockReply(reply));
+    check("path-challenge", &Frame::PathChallenge(counting(0xC0)));
+    check("path-response", &Frame::PathResponse(counting(0xC0)));
+    check("goodbye", &Frame::Goodbye);
+    check("clock-report", &Frame::ClockReport(report));
+    check("clock-report-beat", &Frame::ClockReport(ClockReport { beat: Some(0x0002_8000), ..report }));
+    check("probe", &Frame::Probe(Probe { id: 3, size: 44 }));
+    check("probe-reply", &Frame::ProbeReply(Probe { id: 3, size: 44 }));
+    for (label, codec) in [("audio-pcm16", Codec::Pcm16), ("audio-pcm24", Codec::Pcm24), ("audio-f32", Codec::F32)] {
+        let (header, payload) = audio(codec);
+        check(label, &Frame::Audio(AudioFrame { header, payload: &payload }));
+    }
+}
+
+#[test]
+fn every_frame_is_written_and_read_as_the_document_says() {
+    with_frames(|label, frame| {
+        let mut written = Vec::new();
+        write_frame(frame, &mut written);
+        assert_eq!(to_hex(&written), to_hex(&hex(&format!("frame {label}"))), "{label}");
+        let read = hex(&format!("frame {label}"));
+        assert_eq!(Frames::new(&read).collect::<Vec<_>>(), [*frame], "{label}");
+    });
+}
+
+#[test]
+fn every_datagram_is_sealed_and_opened_as_the_document_says() {
+    for (prefix, suite) in [("datagram", Suite::ChaCha20Poly1305), ("aes", Suite::Aes128Gcm)] {
+        let lane = core::cell::RefCell::new(SendLane::new(make_sealer(suite, &key()), SESSION, KeyId(0), Lane(0)));
+        let receive = core::cell::RefCell::new(ReceiveKey::new(make_sealer(suite, &key()), SESSION, KeyId(0)));
+        let shown = core::cell::Cell::new(0);
+        with_frames(|label, frame| {
+            let class = if matches!(frame, Frame::Audio(_)) { Class::Media } else { Class::Session };
+            let mut sealed = Vec::new();
+            lane.borrow_mut().seal(class, &mut sealed, |out| write_frame(frame, out));
+            let label = format!("{prefix} {label}");
+            // Of the second suite the document shows only some.
+            if prefix == "aes" && !examples().contains_key(&label[..]) {
+                return;
+            }
+            assert_eq!(to_hex(&sealed), to_hex(&hex(&label)), "{label}");
+            let mut datagram = hex(&label);
+            let header = Header::read(&datagram).expect("a header");
+            assert_eq!((header.class, header.session, header.to_bytes()[..] == datagram[..14]), (class, SESSION, true));
+            let mut receive = receive.borrow_mut();
+            let opened = receive.open(&mut datagram).unwrap_or_else(|why| panic!("{label}: {why:?}"));
+            assert_eq!(opened.frames().collect::<Vec<_>>(), [*frame], "{label}");
+            shown.set(shown.get() + 1);
+        });
+        assert!(shown.get() >= if prefix == "aes" { 2 } else { 13 });
+    }
+}
+
+#[test]
+fn samples_are_scaled_as_the_document_says() {
+    for codec in [Codec::Pcm16, Codec::Pcm24, Codec::F32] {
+        let (_, payload) = audio(codec);
+        let mut out = [9.0; 4];
+        decode(codec, &payload, &mut out);
+        // Positive full scale does not exist in the integer codecs.
+        let top = [32767.0 / 32768.0, 8_388_607.0 / 8_388_608.0, 1.0][codec as usize];
+        assert_eq!(out, [0.5, -0.5, top, -1.0]);
+    }
+    assert_eq!(
+        [Peak::of(&[0.0]).0, Peak::of(&[-1.0]).0, Peak::of(&[0.00001]).0, Peak::of(&[9.0]).0],
+        [0, 32768, 1, 65535]
+    );
+}
+
+#[test]
+fn links_are_written_and_read_as_the_document_says() {
+    let room = RoomName::new("lobby").expect("a name");
+    let host = Host::Name("jam.example.org".into());
+    let secret = Secret(counting(0x10));
+    let pinned = RoomKey { role: Role::Musician, secret: secret.clone(), trust: Trust::Pinned(Pin(counting(0xA0))) };
+    let roots = RoomKey { role: Role::Listener, secret, trust: Trust::SystemRoots };
+    let v6 = Host::V6("2001:db8::1".parse().expect("an address"));
+    let thursday = RoomName::new("Thursday jam").expect("a name");
+    for (label, bytes, link) in [
+        ("link pinned", Some("key pinned"), InviteLink { host, port: 7891, room, key: Some(pinned) }),
+        (
+            "link roots",
+            Some("key roots"),
+            InviteLink { host: v6.clone(), port: 9000, room: thursday.clone(), key: Some(roots) },
+        ),
+        ("link bare", None, InviteLink { host: v6, port: 9000, room: thursday, key: None }),
+    ] {
+        let text = example(label);
+        assert_eq!(link.to_string(), text);
+        assert_eq!(text.parse(), Ok(link));
+        let key = text.split_once('#').map(|(_, key)| key);
+        assert_eq!(key.map(|k| to_hex(&base64url(k))), bytes.map(|label| to_hex(&hex(label))));
+    }
+}
+
+fn base64url(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).expect("base64url")
+}
+
+#[test]
+fn the_signature_is_the_documents() {
+    let seed: [u8; 32] = counting(0x60);
+    let pair = Ed25519KeyPair::from_seed_unchecked(&seed).expect("a seed");
+    let text = signed_text(&counting(0x40), &Pin(counting(0xA0)));
+    assert_eq!(to_hex(&seed), to_hex(&hex("seed")));
+    assert_eq!(to_hex(&text), to_hex(&hex("signed-text")));
+    assert_eq!(to_hex(pair.public_key().as_ref()), to_hex(&hex("public-key")));
+    assert_eq!(to_hex(pair.sign(&text).as_ref()), to_hex(&hex("signature")));
+    let (musician, mut signature) = (MusicianId(hex("public-key").try_into().expect("32")), hex("signature"));
+    assert!(verify(&musician, &text, &signature.clone().try_into().expect("64")));
+    signature[0] ^= 1;
+    assert!(!verify(&musician, &text, &signature.try_into().expect("64")));
+}
+
+fn client_messages() -> Vec<(&'static str, ClientMessage)> {
+    let musician = MusicianId(hex("public-key").try_into().expect("32 bytes"));
+    let hello = Hello {
+        version: 1,
+        musician,
+        signature: hex("signature").try_into().expect("64 bytes"),
+        name: "Ann".into(),
+        suites: vec![Suite::Aes128Gcm, Suite::ChaCha20Poly1305],
+    };
+    let seat = Seat {
+        room: RoomName::new("lobby").expect("a name"),
+        role: SeatRole::Musician,
+        secret: Some(Secret(counting(0x10))),
+        instance: None,
+        resume: None,
+        replaces: None,
+    };
+    let again = Seat { instance: Some(0), resume: Some(Token(counting(0xD0))), ..seat.clone() };
+    let instead = Seat { instance: Some(0), replaces: Some(Token(counting(0xD0))), ..seat.clone() };
+    vec![
+        ("hello", ClientMessage::Hello(hello)),
+        ("seat", ClientMessage::Seat(seat)),
+        ("seat resume", ClientMessage::Seat(again)),
+        ("seat replaces", ClientMessage::Seat(instead)),
+        ("bye", ClientMessage::Bye),
+        ("ping", ClientMessage::Ping { id: 5 }),
+    ]
+}
+
+fn server_messages() -> Vec<(&'static str, ServerMessage)> {
+    let musician = MusicianId(hex("public-key").try_into().expect("32 bytes"));
+    let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key(counting(0)), down: Key(counting(0x20)) };
+    let joined = Joined {
+        room: RoomName::new("lobby").expect("a name"),
+        role: Role::Musician,
+        resumed: false,
+        session: SESSION,
+        source: SourceId(1),
+        name: "Ann".into(),
+        instance: 0,
+        keys,
+        media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
+        resume: Token(counting(0xD0)),
+    };
+    let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0 };
+    let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1 };
+    vec![
+        ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40) })),
+        ("joined", ServerMessage::Joined(joined)),
+        ("refused", ServerMessage::Refused(Refused::new(Refusal::RoomFull))),
+        ("roster", ServerMessage::Roster { musicians: vec![entry, second] }),
+        ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
+        ("going_down", ServerMessage::GoingDown),
+        ("pong", ServerMessage::Pong { id: 5 }),
+    ]
+}
+
+/// The example says what the code writes, the code reads what the example says, and a field of a later version
+/// changes nothing.
+fn check<M>(label: &str, message: &M)
+where
+    M: serde::Serialize + serde::de::DeserializeOwned + PartialEq + core::fmt::Debug,
+{
+    let text = example(label);
+    let shown: Value = serde_json::from_str(text).expect("JSON");
+    let written: Value = serde_json::from_str(&control::write(message)).expect("JSON");
+    assert_eq!(written, shown, "{label}");
+    assert_eq!(control::read::<M>(text).as_ref(), Ok(message), "{label}");
+    let newer = text.replacen('{', r#"{"wings":{"left":[1,2]},"#, 1).replace(",}", "}");
+    assert_eq!(control::read::<M>(&newer).as_ref(), Ok(message), "{label}");
+}
+
+#[test]
+fn every_message_is_written_and_read_as_the_document_says() {
+    client_messages().iter().for_each(|(label, message)| check(label, message));
+    server_messages().iter().for_each(|(label, message)| check(label, message));
+    for text in [r#"{"type":"dance"}"#, r#"{"type":"dance","steps":[1,2]}"#] {
+        assert_eq!(control::read(text), Ok(ClientMessage::Unknown));
+        assert_eq!(control::read(text), Ok(ServerMessage::Unknown));
+    }
+}
+
+#[test]
+fn no_example_of_the_document_is_left_unread() {
+    let mut read: BTreeSet<String> = ["seed", "public-key", "signed-text", "signature"].map(String::from).into();
+    read.extend(["link pinned", "key pinned", "link roots", "key roots", "link bare"].map(String::from));
+    read.extend(client_messages().iter().map(|(label, _)| label.to_string()));
+    read.extend(server_messages().iter().map(|(label, _)| label.to_string()));
+    let frames = core::cell::RefCell::new(read);
+    with_frames(|label, _| {
+        frames.borrow_mut().extend(["frame", "datagram", "aes"].map(|prefix| format!("{prefix} {label}")));
+    });
+    let read = frames.into_inner();
+    let unread: Vec<_> = examples().into_keys().filter(|label| !read.contains(*label)).collect();
+    assert_eq!(unread, Vec::<&str>::new());
+}
