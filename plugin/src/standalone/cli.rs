@@ -24,18 +24,17 @@ const AFTER: &str = r##"Examples:
   rtjam --join 'rtjam://jam.example.org/lobby#KEY'       play in that room
   rtjam --join 'rtjam://…' --source demo                 let a small band play, to try a room out
   rtjam --join - --headless --status-json <link.txt      without a window, watched by a program
-
-Put the link in quotes: shells would cut it at the "#".
+Put the link in quotes, so that the shell leaves it alone.
 
 Settings: every option but --list-devices and --config is also a key of rtjam.toml in the settings folder
 (Linux: ~/.config/rtjam), for example
   name = "Anna"
   playout = "auto"
   packet = 64
-The command line wins over the file. On SIGHUP the file is read again and what changed takes effect.
+The command line wins over the file. On SIGHUP the file is read again, and what changed takes effect.
 
-While it runs: Ctrl-C leaves the room and ends. If RTJam stopped sending because the sound went round in a loop, press
-Enter (or send SIGUSR1) to send again.
+While it runs: Ctrl-C leaves the room and ends. On a terminal, type "mute" or "unmute" and Enter.
+If RTJam stopped sending because the sound went round in a loop, Enter alone (or SIGUSR1) sends again.
 
 Exit code: 0 ended as asked, 1 failed, 2 wrong usage or a bad link, 3 the room refused you."##;
 

@@ -70,9 +70,7 @@ pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<I
     };
     let link: InviteLink = text.parse().map_err(|e| format!("{e}"))?;
     if link.key.is_none() {
-        return Err("The invite link has no key: it goes on after a \"#\". Copy the whole link again, and put it in \
-                    quotes."
-            .to_owned());
+        return Err("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned());
     }
     Ok(link)
 }

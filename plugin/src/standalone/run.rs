@@ -14,6 +14,7 @@ use rtjam_protocol::link::InviteLink;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,8 @@ struct Program {
     line: Settings,
     config: Config,
     signals: Signals,
+    /// Lines from the terminal.
+    typed: Receiver<String>,
     screen: Screen,
     rig: Rig,
     session: Session,
@@ -93,13 +96,17 @@ fn prepare(cli: Cli) -> Result<Program, (Ended, String)> {
     let (rig, told) = Rig::start(config.request.clone(), config.source.clone(), performer).map_err(failed)?;
     screen.tell(&told);
     session.join(&config.link);
-    stdin::watch_enter(signals.resume_flag());
+    if config.mute {
+        screen.tell("Your sound is not sent, since you start muted.");
+    }
+    let typed = stdin::typed_lines();
     let line = cli.settings;
     Ok(Program {
         folder,
         line,
         config,
         signals,
+        typed,
         screen,
         rig,
         session,
@@ -144,6 +151,9 @@ impl Program {
         if self.signals.take_resume() {
             self.session.resume_sending();
         }
+        while let Ok(line) = self.typed.try_recv() {
+            self.obey(line.trim());
+        }
         if let Some(sentence) = self.rig.tick() {
             self.screen.tell(&sentence);
         }
@@ -158,6 +168,23 @@ impl Program {
                 None
             }
             State::Connecting => None,
+        }
+    }
+
+    /// Does what was typed.
+    fn obey(&self, line: &str) {
+        match line {
+            "" => self.session.resume_sending(),
+            "unmute" => {
+                self.session.set_mute(false);
+                self.session.resume_sending();
+                self.screen.tell("Your sound is sent.");
+            }
+            "mute" => {
+                self.session.set_mute(true);
+                self.screen.tell("Your sound is not sent.");
+            }
+            _ => self.screen.tell("Type mute or unmute. Ctrl-C leaves the room and ends."),
         }
     }
 

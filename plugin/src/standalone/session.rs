@@ -35,6 +35,7 @@ impl Session {
         let client = Some(Client::new(options, clock, wake, network, console.clone()));
         let session = Session { client, console, last: State::Offline, xruns_before: 0, told: HashSet::new() };
         session.set_controls(config);
+        session.set_mute(config.mute);
         Ok((session, engine, clock))
     }
 
@@ -57,9 +58,18 @@ impl Session {
         }
     }
 
+    /// Sends silence instead of one's own sound, or not.
+    pub(crate) fn set_mute(&self, mute: bool) {
+        self.console.set_send_mute(mute);
+    }
+
     /// Takes other settings.
     pub(crate) fn change(&self, old: &Config, new: &Config) {
         self.set_controls(new);
+        // What was typed since stays, unless the settings now say something else.
+        if new.mute != old.mute {
+            self.set_mute(new.mute);
+        }
         let Some(client) = &self.client else { return };
         if new.format != old.format {
             client.set_format(new.format.0);
@@ -80,7 +90,6 @@ impl Session {
             Monitor::On(db) => Gain::db(db.0),
         });
         console.set_room(Gain::db(config.room.0));
-        console.set_send_mute(config.mute);
         console.set_layout(config.layout.0);
         console.set_packet_size(config.packet.map_or(PacketSize::Auto, |p| PacketSize::Frames(p.0)));
         console.set_playout(match config.playout {

@@ -22,7 +22,8 @@ pub(crate) struct Settings {
     pub(crate) name: Option<String>,
 
     /// Run without a window. (There is no window yet: it runs without one either way.)
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false",
+        hide_possible_values = true)]
     pub(crate) headless: Option<bool>,
 
     /// Which audio system to use. auto: JACK where its server runs, else the system's default device, else a silent
@@ -35,7 +36,8 @@ pub(crate) struct Settings {
     pub(crate) jack_name: Option<JackName>,
 
     /// Leave JACK's ports unconnected, instead of connecting them to the first inputs and outputs of the system.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false",
+        hide_possible_values = true)]
     pub(crate) no_connect: Option<bool>,
 
     /// What you play. device: what comes in at the input. demo: a small band, to try things out. FILE.wav: a
@@ -71,8 +73,9 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "DB", allow_hyphen_values = true)]
     pub(crate) room: Option<Decibels>,
 
-    /// Start without sending your sound.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    /// Start without sending your sound. Typing "unmute" sends it.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false",
+        hide_possible_values = true)]
     pub(crate) mute: Option<bool>,
 
     /// The input device, by the name that --list-devices shows. Not for JACK.
@@ -84,7 +87,8 @@ pub(crate) struct Settings {
     pub(crate) output: Option<String>,
 
     /// Print one JSON object a second on standard output, instead of a line to read.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false",
+        hide_possible_values = true)]
     pub(crate) status_json: Option<bool>,
 }
 

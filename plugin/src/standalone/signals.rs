@@ -52,14 +52,9 @@ impl Signals {
         self.reload.swap(false, Ordering::Relaxed)
     }
 
-    /// True once after each SIGUSR1 and each line on a terminal.
+    /// True once after each SIGUSR1.
     pub(crate) fn take_resume(&self) -> bool {
         self.resume.swap(false, Ordering::Relaxed)
-    }
-
-    /// The flag that the keyboard sets, too.
-    pub(crate) fn resume_flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.resume)
     }
 }
 

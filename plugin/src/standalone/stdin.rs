@@ -1,8 +1,7 @@
-//! Standard input: a link for `--join -`, and the Enter key on a terminal.
+//! Standard input: a link for `--join -`, and what is typed on a terminal.
 
 use std::io::{self, BufRead, IsTerminal};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 /// Longer lines are no links; this much is read of them.
@@ -16,23 +15,23 @@ pub(crate) fn read_link() -> io::Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// Sets `pressed` at every line typed on a terminal. The thread ends with the program.
-pub(crate) fn watch_enter(pressed: Arc<AtomicBool>) {
-    if !io::stdin().is_terminal() {
-        return;
-    }
-    ignore_background_stop();
-    let watch = move || {
-        // The end of input, and any error, ends this: there is nobody to press a key.
-        for line in io::stdin().lock().lines() {
-            if line.is_err() {
-                return;
+/// The lines that are typed on a terminal; none where there is no terminal. The thread ends with the program.
+pub(crate) fn typed_lines() -> Receiver<String> {
+    let (sender, lines) = channel();
+    if io::stdin().is_terminal() {
+        ignore_background_stop();
+        let read = move || {
+            // The end of input, and any error, ends this: there is nobody to type.
+            for line in io::stdin().lock().lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
             }
-            pressed.store(true, Ordering::Relaxed);
-        }
-    };
-    // Without this thread everything works but the key, and SIGUSR1 does the same.
-    let _ = thread::Builder::new().name("keyboard".to_owned()).spawn(watch);
+        };
+        // Without this thread everything works but typing.
+        let _ = thread::Builder::new().name("keyboard".to_owned()).spawn(read);
+    }
+    lines
 }
 
 /// A program in the background that reads its terminal is stopped, sound and all; it shall get an error instead.
