@@ -148,3 +148,60 @@ fn dbfs(levels: &[Level; 2]) -> [f32; 2] {
 fn tenths(value: f32) -> f32 {
     (value * 10.0).round() / 10.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::{Heard, Present};
+    use rtjam_protocol::{Micros, SourceId};
+
+    fn present(strip: Option<usize>) -> Present {
+        Present { source: SourceId(7), name: "Bob".into(), strip, heard_before: Heard::default() }
+    }
+
+    fn status(picture: &Picture, sent: Counts) -> Status {
+        let (_engine, _network, console) = rtjam_engine::engine(1, || {});
+        Status::assemble(picture, &console, sent)
+    }
+
+    #[test]
+    fn the_json_has_the_fields_that_programs_rely_on() {
+        let picture = Picture {
+            state: State::Joined,
+            room: Some("lobby".into()),
+            rtt: Some(Micros(12_345)),
+            musicians: vec![present(Some(2))],
+            sent_before: Counts { packets: 100, dropped: 1 },
+            ..Picture::default()
+        };
+        let json = serde_json::to_value(status(&picture, Counts { packets: 150, dropped: 4 })).expect("JSON");
+        let expected = serde_json::json!({
+            "state": "joined", "room": "lobby", "rtt_ms": 12.35, "xruns": null, "callback_load_pct": null,
+            "tx": {"packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0]},
+            "musicians": [{
+                "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
+                "playout_delay_ms": null, "dbfs": [-120.0, -120.0], "strip": 2, "source": 7
+            }],
+            "you": null, "sentence": null, "notices": ["The host has not started audio yet."]
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn beyond_twelve_there_is_no_slot_and_beyond_thirty_two_no_strip() {
+        let musicians = vec![present(Some(11)), present(Some(12)), present(None)];
+        let told = status(&Picture { musicians, ..Picture::default() }, Counts::default());
+        let places: Vec<_> = told.musicians.iter().map(|m| (m.slot, m.strip)).collect();
+        assert_eq!(places, [(Some(12), Some(11)), (None, Some(12)), (None, None)]);
+        assert_eq!((told.state, told.room), (State::Offline, None));
+    }
+
+    #[test]
+    fn counts_are_since_joining_and_a_voice_that_began_again_counts_whole() {
+        let before = Heard { packets: 10, lost: 2, ..Heard::default() };
+        let later = Heard { packets: 15, lost: 2, late: 1, ..Heard::default() };
+        assert_eq!(later.since(&before), Heard { packets: 5, late: 1, ..Heard::default() });
+        let again = Heard { packets: 4, lost: 1, ..Heard::default() };
+        assert_eq!(again.since(&before), again);
+    }
+}

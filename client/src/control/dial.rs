@@ -125,3 +125,87 @@ async fn upgrade(
         Err(_) => Err(Trouble::NotRtjam),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, PublicKeyData};
+    use rtjam_protocol::link::Trust;
+    use rtjam_protocol::seal::ring::pin_of;
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+    }
+
+    fn address(listener: &TcpListener) -> SocketAddr {
+        listener.local_addr().expect("an address")
+    }
+
+    /// An address whose backlog is full: SYNs to it are dropped, as on a dead route. Lives as long as what comes with it.
+    fn dead() -> (SocketAddr, impl Sized) {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+        socket.listen(0).expect("listening");
+        let listener = TcpListener::from(socket);
+        let to = address(&listener);
+        let fill = || std::net::TcpStream::connect_timeout(&to, Duration::from_millis(300)).ok();
+        let taken: Vec<_> = std::iter::repeat_with(fill).take_while(Option::is_some).take(8).collect();
+        (to, (listener, taken))
+    }
+
+    /// A server that shakes hands with whoever comes, on a thread that ends with the test process.
+    fn server() -> (SocketAddr, Tls, Pin) {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = CertificateParams::default().self_signed(&key).expect("a certificate").der().clone();
+        let pin = pin_of(&key.subject_public_key_info());
+        let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = rustls::ServerConfig::builder_with_provider(provider);
+        let builder = builder.with_safe_default_protocol_versions().expect("versions").with_no_client_auth();
+        let mut config = builder.with_single_cert(vec![certificate], der).expect("a pair");
+        config.alpn_protocols = vec![rtjam_protocol::control::ALPN.to_vec()];
+        let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let to = address(&listener);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut tls = rustls::ServerConnection::new(Arc::clone(&config)).expect("a connection");
+                let _ = tls.complete_io(&mut stream);
+            }
+        });
+        (to, Tls::new(&Trust::Pinned(pin)).expect("TLS"), pin)
+    }
+
+    #[test]
+    fn a_dead_address_costs_a_fifth_of_a_second_and_not_the_connection() {
+        let (live, tls, pin) = server();
+        let (dead, _keep) = dead();
+        let begun = Instant::now();
+        let won = runtime().block_on(race(vec![dead, live], "localhost", &tls));
+        assert_eq!(won.map(|(_, shown, address)| (shown, address)).ok(), Some((pin, live)));
+        let took = begun.elapsed();
+        assert!(took >= STAGGER && took < Duration::from_secs(1), "{took:?}");
+    }
+
+    #[test]
+    fn a_stranger_at_the_first_address_does_not_keep_us_from_the_second() {
+        let (live, tls, pin) = server();
+        let (stranger, _, _) = server();
+        let won = runtime().block_on(race(vec![stranger, live], "localhost", &tls));
+        assert_eq!(won.map(|(_, shown, _)| shown).ok(), Some(pin));
+    }
+
+    #[test]
+    fn a_stranger_is_final_only_where_there_is_nobody_else() {
+        let (stranger, _, _) = server();
+        let tls = Tls::new(&Trust::Pinned(Pin([3; 16]))).expect("TLS");
+        let closed = address(&TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let told = |addresses| runtime().block_on(race(addresses, "localhost", &tls)).err();
+        assert_eq!(told(vec![stranger]), Some(Trouble::WrongServer));
+        assert_eq!(told(vec![stranger, closed]), Some(Trouble::NothingListens));
+        assert_eq!(told(vec![closed, stranger]), Some(Trouble::NothingListens));
+    }
+}

@@ -44,7 +44,10 @@ impl Trouble {
     pub(super) fn of_tls(e: &io::Error) -> Trouble {
         use rustls::{CertificateError, Error};
         match e.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-            Some(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure)) => Trouble::WrongServer,
+            // Another key than the pinned one, or its certificate shown by somebody who has not got the key.
+            Some(Error::InvalidCertificate(
+                CertificateError::ApplicationVerificationFailure | CertificateError::BadSignature,
+            )) => Trouble::WrongServer,
             Some(Error::InvalidCertificate(why)) => Trouble::Certificate(why.to_string()),
             Some(_) => Trouble::NotRtjam,
             None if e.kind() == io::ErrorKind::TimedOut => Trouble::Silent,

@@ -5,6 +5,7 @@ use crate::slots::{Seating, Who};
 use rtjam_engine::Console;
 use rtjam_protocol::SourceId;
 use rtjam_protocol::control::RosterEntry;
+use std::collections::BTreeMap;
 
 /// More entries than that are no room of ours.
 const MAX_MUSICIANS: usize = 1024;
@@ -15,6 +16,9 @@ pub(super) struct Roster {
     entries: Vec<RosterEntry>,
     is_new: bool,
     seated: Vec<(RosterEntry, Present)>,
+    /// Whose sound a number is, and their counts when they first came: whoever is back after an interruption is counted
+    /// on.
+    counted: BTreeMap<SourceId, (Who, Heard)>,
     /// Whether the server has said who is in the room.
     known: bool,
 }
@@ -47,7 +51,8 @@ impl Roster {
     /// Gives everyone but `me` their strip. Returns whether the slot map has changed.
     pub(super) fn seat_everyone(&mut self, me: Option<SourceId>, seating: &mut Seating, console: &Console) -> bool {
         self.is_new = false;
-        let others = || self.entries.iter().filter(|entry| Some(entry.source) != me);
+        let entries = std::mem::take(&mut self.entries);
+        let others = || entries.iter().filter(|entry| Some(entry.source) != me);
         let changed = seating.update(others().map(|entry| (who(entry), entry.name.as_str())));
         let seated: Vec<_> = others().map(|entry| (entry.clone(), self.seat(entry, seating, console))).collect();
         for (gone, _) in self.seated.iter().filter(|(old, _)| !seated.iter().any(|(new, _)| new.source == old.source)) {
@@ -67,12 +72,12 @@ impl Roster {
         }
     }
 
-    fn seat(&self, entry: &RosterEntry, seating: &Seating, console: &Console) -> Present {
-        let before = self.seated.iter().find(|(old, _)| who(old) == who(entry) && old.source == entry.source);
-        let heard_before = match before {
-            Some((_, present)) => present.heard_before,
-            None => console.voice(entry.source).as_ref().map(Heard::of).unwrap_or_default(),
+    fn seat(&mut self, entry: &RosterEntry, seating: &Seating, console: &Console) -> Present {
+        let heard_before = match self.counted.get(&entry.source) {
+            Some((whose, heard)) if *whose == who(entry) => *heard,
+            _ => console.voice(entry.source).as_ref().map(Heard::of).unwrap_or_default(),
         };
+        self.counted.insert(entry.source, (who(entry), heard_before));
         Present { source: entry.source, name: entry.name.clone(), strip: seating.strip(who(entry)), heard_before }
     }
 }
