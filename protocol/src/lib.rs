@@ -30,6 +30,8 @@ pub mod audio;
 pub mod client;
 pub mod control;
 pub mod datagram;
+#[cfg(any(feature = "fuzzing", all(test, feature = "std")))]
+pub mod fuzzing;
 pub mod ids;
 pub mod link;
 pub mod peer;

@@ -133,7 +133,19 @@ fn who_waited_for_the_store_is_not_let_in_while_the_server_stops() {
     server.rooms.handle_message(id, ClientMessage::Seat(seat("musician", "")));
     server.rooms.handle_going_down();
     let done = server.drain();
-    assert_eq!((done.refusal(), done.opened), (Some(Refusal::ServerUnable), vec![]));
+    assert_eq!((done.said.last(), done.opened), (Some(&(id, ServerMessage::GoingDown)), vec![]));
+    // Nor is who comes now.
+    let (_, late) = server.join(2, "musician", "");
+    assert_eq!((late.refusal(), late.opened), (Some(Refusal::ServerUnable), vec![]));
+}
+
+#[test]
+fn nothing_follows_the_word_that_the_server_stops() {
+    let mut server = Server::new(8);
+    let (id, _) = server.join(1, "musician", "");
+    server.rooms.handle_going_down();
+    assert_eq!(server.drain().closed, [id]);
+    assert_eq!(server.says(id, ClientMessage::Ping { id: 1 }).said, []);
 }
 
 #[test]

@@ -51,9 +51,6 @@ impl Rooms {
         entropy: &mut dyn Entropy,
     ) {
         let Some(Connection::Waiting { .. }) = self.connections.get(&connection) else { return };
-        if self.going_down {
-            return self.refuse(connection, Refusal::ServerUnable);
-        }
         let Some(Connection::Waiting { hello, seat }) = self.connections.remove(&connection) else { return };
         if let Err(reason) = self.admit(connection, &hello, &seat, record, taken_at, entropy) {
             self.refuse(connection, reason);

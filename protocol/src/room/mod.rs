@@ -215,11 +215,12 @@ impl Rooms {
         self.end_session(session);
     }
 
-    /// The server stops: everyone is told, nobody is let in any more.
+    /// The server stops: everyone is told and hears nothing more, nobody is let in any more.
     pub fn handle_going_down(&mut self) {
         self.going_down = true;
         let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
         for connection in all {
+            self.forget(connection);
             self.send(connection, ServerMessage::GoingDown);
             self.outputs.push_back(Output::Close(connection));
         }

@@ -1,0 +1,124 @@
+//! Links, control messages and datagrams.
+
+use super::script::Script;
+use crate::audio;
+use crate::control::{self, ClientMessage, ServerMessage, tidy_name};
+use crate::datagram::{Class, Frame, Frames, Header, write_frame};
+use crate::ids::{SessionId, SourceId};
+use crate::link::{InviteLink, parse_authority};
+use crate::peer::forwardable;
+use crate::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+/// A text is a link, or there is a reason why not; a link is written as it is read.
+pub fn link(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    let _ = parse_authority(text);
+    for text in [text.to_string(), format!("rtjam://{text}"), format!("rtjam://h/r#{text}")] {
+        match text.parse::<InviteLink>() {
+            Ok(link) => {
+                assert_eq!(link.to_string().parse(), Ok(link.clone()));
+                let bare = link.without_key();
+                assert!(bare.key.is_none() && !bare.to_string().contains('#'));
+            }
+            Err(why) => assert!(!why.to_string().is_empty()),
+        }
+    }
+}
+
+/// A text is a message or not; a message is written as it is read; names are tidy.
+pub fn control(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    if let Ok(message) = control::read::<ClientMessage>(text) {
+        assert_eq!(control::read(&control::write(&message)), Ok(message));
+    }
+    if let Ok(message) = control::read::<ServerMessage>(text) {
+        assert_eq!(control::read(&control::write(&message)), Ok(message));
+    }
+    let name = tidy_name(text);
+    assert!((1..=control::MAX_NAME).contains(&name.chars().count()));
+    assert!(!name.chars().any(char::is_control) && name.trim() == name);
+    assert_eq!(tidy_name(&name), name);
+}
+
+/// Hostile bytes never open, whatever they look like; genuine ones open once, and only unaltered.
+pub fn datagram(bytes: &[u8]) {
+    frames(bytes);
+    for suite in [Suite::Aes128Gcm, Suite::ChaCha20Poly1305] {
+        let sealer = make_sealer(suite, &key_for(bytes));
+        let mut receive = ReceiveKey::new(sealer.clone(), SESSION, KeyId(0));
+        assert!(receive.open(&mut bytes.to_vec()).is_err());
+        altered(bytes, &mut SendLane::new(sealer, SESSION, KeyId(0), Lane(0)), &mut receive);
+    }
+}
+
+const SESSION: SessionId = SessionId(0x0707_0707);
+
+/// Another key for other bytes: a fuzzer sees with what a tag is compared, and would forge it under a key that stays.
+fn key_for(bytes: &[u8]) -> Key {
+    let mut key = [7_u8; 32];
+    for (i, b) in bytes.iter().enumerate() {
+        let at = i % key.len();
+        key[at] = key[at].wrapping_mul(31).wrapping_add(*b ^ key[(at + 31) % 32]);
+    }
+    Key(key)
+}
+
+fn frames(plain: &[u8]) {
+    if let Some(header) = Header::read(plain) {
+        assert_eq!(&header.to_bytes(), &plain[..Header::LEN]);
+    }
+    let mut read = 0;
+    for frame in Frames::new(plain) {
+        read += 1;
+        let mut written = Vec::new();
+        write_frame(&frame, &mut written);
+        let mut again = Frames::new(&written);
+        assert_eq!((again.next(), again.next()), (Some(frame), None));
+        if let Frame::Audio(audio) = frame {
+            let mut out = [9.0_f32; 600];
+            let out = &mut out[..usize::from(audio.header.frames).min(300) * 2];
+            audio::decode(audio.header.codec, audio.payload, out);
+            assert!(out.iter().all(|s| *s == 0.0 || s.is_normal() && s.abs() <= audio::F32_LIMIT));
+        }
+    }
+    assert!(read * 3 <= plain.len());
+    let mut out = Vec::new();
+    let any_audio = forwardable(plain, SourceId(0x5A5A), &mut out);
+    assert!(out.len() <= plain.len() && (!any_audio || !out.is_empty()));
+    for frame in Frames::new(&out) {
+        match frame {
+            Frame::Audio(audio) => assert_eq!(audio.header.source, SourceId(0x5A5A)),
+            Frame::ClockReport(report) => assert_eq!(report.source, SourceId(0x5A5A)),
+            other => panic!("{other:?} is nobody else's"),
+        }
+    }
+}
+
+fn altered(bytes: &[u8], send: &mut SendLane, receive: &mut ReceiveKey) {
+    let mut script = Script::new(bytes);
+    while !script.is_over() {
+        let mut sealed = Vec::new();
+        let len = script.below(64);
+        let plain = script.take(len);
+        send.seal(Class::Media, &mut sealed, |out| out.extend_from_slice(plain));
+        let mut hostile = sealed.clone();
+        match script.below(4) {
+            0 => hostile.truncate(script.below(hostile.len())),
+            1 => hostile.push(script.byte()),
+            _ => {
+                let at = script.below(hostile.len());
+                hostile[at] ^= script.byte();
+            }
+        }
+        if hostile != sealed {
+            assert!(receive.open(&mut hostile).is_err());
+        }
+        let mut genuine = sealed.clone();
+        let opened = receive.open(&mut genuine).expect("genuine and new");
+        assert!(opened.newest && *opened.plain == *plain);
+        assert_eq!(receive.open(&mut sealed).err(), Some(Rejected::Replayed));
+    }
+}
