@@ -160,7 +160,10 @@ impl Client {
 
     /// Starts the threads, if they are not there.
     fn start(&self, inner: &mut Inner) -> io::Result<()> {
-        let Some(seed) = inner.seed.take() else { return Ok(()) };
+        if inner.jam_send.is_some() {
+            return Ok(());
+        }
+        let Some(seed) = inner.seed.take() else { return Err(io::Error::other("not at the first try either")) };
         let Seed { options, clock, network, orders } = *seed;
         let NetworkEnd { outgoing, incoming } = network;
         let (ear, news) = unbounded();

@@ -55,7 +55,7 @@ impl Situation<'_> {
             return Some(self.blocked());
         }
         if self.going_down {
-            return Some("The server is going down. RTJam joins again when it is back.".to_owned());
+            return Some(GOING_DOWN.to_owned());
         }
         match self.trouble {
             Some(trouble) => Some(self.about(trouble)),
@@ -70,6 +70,9 @@ impl Situation<'_> {
                  sure that what you hear from the room is not sent into it again, then resume sending."
                     .to_owned(),
             );
+        }
+        if self.going_down {
+            return Some(GOING_DOWN.to_owned());
         }
         match self.health {
             Some(Health::Blocked) => return Some(self.blocked()),
@@ -139,13 +142,15 @@ impl Situation<'_> {
     }
 }
 
+const GOING_DOWN: &str = "The server is going down. RTJam joins again when it is back.";
+
 /// The link cannot open a room.
 pub(crate) const NO_KEY: &str =
     "This link names a room but does not open it: the part after # is missing. Ask for the whole invite link.";
 
 /// Network threads could not be started.
 pub(crate) fn no_threads(why: &std::io::Error) -> String {
-    format!("This computer gives RTJam no threads ({why}). Close other programs and join again.")
+    format!("This computer gives RTJam no threads ({why}). Close other programs and start RTJam again.")
 }
 
 /// A notice: media threads run like any other.
@@ -262,6 +267,7 @@ mod tests {
             ..joined(&link)
         };
         says(&gone, "joins again when it is back");
+        says(&Situation { state: State::Joined, ..gone }, "joins again when it is back");
         says(&Situation { datagram_limit: 800, ..joined(&link) }, "only datagrams up to 800 bytes");
         says(&Situation { health: Some(Health::Interrupted), ..joined(&link) }, "interrupted");
         says(&Situation { state: State::Connecting, ..joined(&link) }, "joining again");

@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_trusts_the_systems_roots_trusts_no_other_certificate() {
+        let (stranger, _, _) = server();
+        let tls = Tls::new(&Trust::SystemRoots).expect("TLS");
+        let told = runtime().block_on(race(vec![stranger], "localhost", &tls)).err();
+        assert!(matches!(told, Some(Trouble::Certificate(_))), "{told:?}");
+    }
+
+    #[test]
     fn a_stranger_is_final_only_where_there_is_nobody_else() {
         let (stranger, _, _) = server();
         let tls = Tls::new(&Trust::Pinned(Pin([3; 16]))).expect("TLS");

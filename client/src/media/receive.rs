@@ -96,6 +96,8 @@ impl Receive {
             // Whence it came does not matter: it opens or it does not.
             Ok((len, _)) => (len <= MAX_DATAGRAM).then(|| (self.clock.now(), len)),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => None,
+            // Windows tells here that an earlier datagram was not wanted where it went.
+            Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
             Err(_) => {
                 // An adapter that went away may fail every call at once; `jam-send` will open another socket.
                 std::thread::sleep(Duration::from_millis(5));

@@ -27,6 +27,8 @@ impl Roster {
     /// The server says who is in the room.
     pub(super) fn replace(&mut self, mut musicians: Vec<RosterEntry>) {
         musicians.truncate(MAX_MUSICIANS);
+        // Names end up on terminals, where a control character is a command.
+        musicians.iter_mut().for_each(|entry| entry.name.retain(|c| !c.is_control()));
         (self.entries, self.is_new, self.known) = (musicians, true, true);
     }
 

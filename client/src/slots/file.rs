@@ -56,3 +56,59 @@ impl SlotFile {
         format!("{}: {why}", self.path.display())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Who, tests::who};
+    use super::*;
+    use std::fs;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("rtjam-slots-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    fn map_of(all: &[Who]) -> SlotMap {
+        let mut map = SlotMap::default();
+        for who in all {
+            map.take(*who, "Änne \"A\"", |_| true);
+        }
+        map
+    }
+
+    #[test]
+    fn what_is_kept_is_read_next_time_with_what_others_kept() {
+        let folder = folder("kept");
+        let file = SlotFile::in_folder(&folder.join("new"));
+        assert_eq!(file.read(), Ok(SlotMap::default()));
+        let (ours, all) = (map_of(&[who(1)]), map_of(&[who(1), who(2)]));
+        file.merge(&ours).expect("kept");
+        file.merge(&all).expect("kept");
+        file.merge(&ours).expect("kept");
+        assert_eq!(file.read(), Ok(all));
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn a_damaged_file_is_told_and_costs_no_more_than_the_old_slots() {
+        let folder = folder("damaged");
+        fs::create_dir_all(&folder).expect("a folder");
+        let file = SlotFile::in_folder(&folder);
+        for damaged in [&b"{"[..], b"{\"slots\":[{\"slot\":0}]}", b"\xff", b""] {
+            fs::write(folder.join(FILE), damaged).expect("written");
+            assert!(file.read().is_err_and(|why| why.contains("slots.json")));
+            file.merge(&map_of(&[who(3)])).expect("kept");
+            assert_eq!(file.read(), Ok(map_of(&[who(3)])));
+        }
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told() {
+        let folder = folder("blocked");
+        fs::write(&folder, "a file").expect("written");
+        assert!(SlotFile::in_folder(&folder).merge(&map_of(&[who(1)])).is_err_and(|why| why.contains("slots.json")));
+        fs::remove_file(&folder).expect("removed");
+    }
+}
