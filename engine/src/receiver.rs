@@ -8,8 +8,8 @@ use crate::voice::{Call, Voice};
 use ringbuf::traits::Consumer;
 use rtjam_protocol::Micros;
 
-/// Packets that one call takes from the ring: what 32 musicians send in 21 ms, at 64 frames each. The
-/// rest waits for the next call.
+/// Packets that one call decodes: what 32 musicians send in 21 ms, at 64 frames each. The rest waits for
+/// the next call. What is too old to be heard costs next to nothing and is not counted; the ring bounds it.
 const MOST_A_CALL: usize = 512;
 
 /// The voices, and the timeline that they measure against. Audio thread.
@@ -79,14 +79,18 @@ impl Receiver {
 }
 
 fn drain(voices: &mut [Voice], call: &Call<'_>, audio: &mut AudioEnd, meters: &Meters) {
-    let mut taken = 0;
+    let (mut taken, mut decoded) = (0, 0);
     let (first, second) = audio.incoming.as_slices();
-    for packet in first.iter().chain(second).take(MOST_A_CALL) {
+    for packet in first.iter().chain(second) {
+        if decoded == MOST_A_CALL {
+            break;
+        }
         match voice_for(packet, voices, meters) {
             Some(index) => voices[index].receive(packet, call, &meters.voices[index]),
             None => meters.unheard.add(1),
         }
         taken += 1;
+        decoded += usize::from(!call.is_stale(packet.arrived));
     }
     // Packets have nothing to free: this only moves the ring's index.
     audio.incoming.skip(taken);

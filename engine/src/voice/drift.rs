@@ -232,6 +232,8 @@ impl Drift {
             if line.windows < YOUNG {
                 self.reference = line.distance - self.corrected;
             } else if line.windows >= SURE && line.runs_away(error) {
+                // What has run apart so far is the playout delay's business: nothing is caught up with.
+                self.reference = line.distance - self.corrected;
                 self.following = true;
                 self.equal_for = 0;
                 return Found::Follow;
@@ -274,15 +276,14 @@ mod tests {
         HostWindow { offset: 0.0, step, length: WINDOW }
     }
 
-    /// Runs windows with the distance that an uncorrected reader would see; returns the last error
-    /// against the distance at the beginning.
+    /// Runs windows with the distance that an uncorrected reader would see; returns the last error.
     fn run(drift: &mut Drift, windows: usize, distance: impl Fn(usize) -> f64) -> f64 {
         let mut error = 0.0;
         for i in 0..windows {
             drift.observe(distance(i));
             drift.window(host(0.0), 64);
             drift.advance(WINDOW as usize);
-            error = distance(i) - distance(0) - drift.corrected;
+            error = distance(i) - drift.reference - drift.corrected;
         }
         error
     }

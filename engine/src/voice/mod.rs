@@ -71,7 +71,8 @@ impl Call<'_> {
         self.now.since(arrived) <= FRESH.max(blocks)
     }
 
-    fn is_stale(&self, arrived: Micros) -> bool {
+    /// Whether a packet waited for the host so long that it must not be heard.
+    pub(crate) fn is_stale(&self, arrived: Micros) -> bool {
         let blocks = Micros(3 * self.block as u64 * 1_000_000 / u64::from(WIRE_RATE));
         self.now.since(arrived) > STALE + blocks
     }

@@ -1,17 +1,18 @@
 //! Two engines and a seeded bad network between them, in virtual time.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, reason = "each test program uses its own part")]
 
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, encode};
 use rtjam_protocol::{Micros, SourceId};
+use std::sync::LazyLock;
 
 /// SplitMix64: small, seeded, the same everywhere.
 #[derive(Clone, Debug)]
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -20,16 +21,16 @@ impl Rng {
     }
 
     /// From 0 to 1.
-    pub fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
 /// What a musician plays: both channels of frame `i`.
-pub type Signal = fn(u64) -> [f32; 2];
+pub(crate) type Signal = fn(u64) -> [f32; 2];
 
 /// White noise, different for each channel, so that every place of it is recognised.
-pub fn noise(i: u64) -> [f32; 2] {
+pub(crate) fn noise(i: u64) -> [f32; 2] {
     let at = |seed: u64| {
         let mut rng = Rng(i.wrapping_mul(0xD134_2543_DE82_EF95) ^ seed);
         (rng.unit() - 0.5) as f32 * 0.8
@@ -37,37 +38,40 @@ pub fn noise(i: u64) -> [f32; 2] {
     [at(1), at(2)]
 }
 
-/// 440 Hz left, 1 kHz right, at 48 kHz.
-pub fn tones(i: u64) -> [f32; 2] {
-    let at = |hz: f64| (0.5 * (std::f64::consts::TAU * hz * i as f64 / 48_000.0).sin()) as f32;
-    [at(440.0), at(1000.0)]
+/// 440 Hz left, 1 kHz right, at 48 kHz. Both repeat within 1200 frames.
+pub(crate) fn tones(i: u64) -> [f32; 2] {
+    static TABLE: LazyLock<Vec<[f32; 2]>> = LazyLock::new(|| {
+        let at = |hz: f64, i: u32| (0.5 * (std::f64::consts::TAU * hz * f64::from(i) / 48_000.0).sin()) as f32;
+        (0..1200).map(|i| [at(440.0, i), at(1000.0, i)]).collect()
+    });
+    TABLE[(i % 1200) as usize]
 }
 
 /// One musician's end and its host.
-pub struct Peer {
-    pub engine: Engine,
-    pub network: NetworkEnd,
-    pub console: Console,
-    pub block: usize,
-    pub rate: u32,
+pub(crate) struct Peer {
+    pub(crate) engine: Engine,
+    pub(crate) network: NetworkEnd,
+    pub(crate) console: Console,
+    pub(crate) block: usize,
+    pub(crate) rate: u32,
     /// How much slower (−) or faster (+) the host's clock runs than true time.
-    pub ppm: f64,
+    pub(crate) ppm: f64,
     /// True time of the next callback, in µs.
-    pub next: f64,
+    pub(crate) next: f64,
     /// Frames that were put in so far.
-    pub played: u64,
-    pub signal: Signal,
+    pub(crate) played: u64,
+    pub(crate) signal: Signal,
     /// The main output, all of it.
-    pub out: [Vec<f32>; 2],
+    pub(crate) out: [Vec<f32>; 2],
     /// The first slot output.
-    pub slot: [Vec<f32>; 2],
+    pub(crate) slot: [Vec<f32>; 2],
     /// By how many µs a callback may be late.
-    pub lateness: f64,
+    pub(crate) lateness: f64,
     rng: Rng,
 }
 
 impl Peer {
-    pub fn new(rate: u32, block: usize, signal: Signal, seed: u32) -> Peer {
+    pub(crate) fn new(rate: u32, block: usize, signal: Signal, seed: u32) -> Peer {
         let (mut engine, network, console) = engine(seed, || {});
         engine.configure(rate, block);
         console.set_monitor(rtjam_engine::Gain::OFF);
@@ -89,13 +93,18 @@ impl Peer {
     }
 
     /// One callback of the usual length.
-    pub fn callback(&mut self) {
+    pub(crate) fn callback(&mut self) {
         self.callback_of(self.block);
     }
 
-    pub fn callback_of(&mut self, frames: usize) {
-        let input: Vec<[f32; 2]> = (0..frames as u64).map(|i| (self.signal)(self.played + i)).collect();
-        let (left, right): (Vec<f32>, Vec<f32>) = input.iter().map(|[l, r]| (*l, *r)).unzip();
+    pub(crate) fn callback_of(&mut self, frames: usize) {
+        let input = (0..frames as u64).map(|i| (self.signal)(self.played + i));
+        let (left, right): (Vec<f32>, Vec<f32>) = input.map(|[l, r]| (l, r)).unzip();
+        self.callback_with(&left, &right);
+    }
+
+    pub(crate) fn callback_with(&mut self, left: &[f32], right: &[f32]) {
+        let frames = left.len();
         let mut out = [vec![f32::NAN; frames], vec![f32::NAN; frames]];
         let mut slot = [vec![f32::NAN; frames], vec![f32::NAN; frames]];
         let now = Micros((self.next + self.rng.unit() * self.lateness) as u64);
@@ -104,7 +113,7 @@ impl Peer {
             let [sl, sr] = &mut slot;
             let mut slots = [const { None }; SLOTS];
             slots[0] = Some([&mut sl[..], &mut sr[..]]);
-            self.engine.process(now, [&left, &right], &mut Outputs { main: [l, r], slots });
+            self.engine.process(now, [left, right], &mut Outputs { main: [l, r], slots });
         }
         for (all, new) in self.out.iter_mut().chain(&mut self.slot).zip(out.iter().chain(&slot)) {
             all.extend(new);
@@ -116,42 +125,42 @@ impl Peer {
 
 /// What happens to packets.
 #[derive(Clone, Debug)]
-pub struct Link {
-    pub codec: Codec,
+pub(crate) struct Link {
+    pub(crate) codec: Codec,
     /// From the sender's callback to the receiver's ring, µs.
-    pub base: f64,
+    pub(crate) base: f64,
     /// Added evenly distributed, µs.
-    pub jitter: f64,
-    pub loss: f64,
-    pub duplicate: f64,
-    pub rng: Rng,
+    pub(crate) jitter: f64,
+    pub(crate) loss: f64,
+    pub(crate) duplicate: f64,
+    pub(crate) rng: Rng,
     /// Packets are kept in order.
-    pub ordered: bool,
+    pub(crate) ordered: bool,
 }
 
 impl Link {
     /// 100 to 400 µs: two programs on one machine.
-    pub fn clean(codec: Codec) -> Link {
+    pub(crate) fn clean(codec: Codec) -> Link {
         Link { codec, base: 100.0, jitter: 300.0, loss: 0.0, duplicate: 0.0, rng: Rng(99), ordered: true }
     }
 }
 
 #[derive(Clone, Debug)]
-pub struct Flying {
-    pub arrives: f64,
-    pub header: AudioHeader,
-    pub payload: Vec<u8>,
+pub(crate) struct Flying {
+    pub(crate) arrives: f64,
+    pub(crate) header: AudioHeader,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Flying {
-    pub fn land(&self, network: &mut NetworkEnd) {
+    pub(crate) fn land(&self, network: &mut NetworkEnd) {
         let frame = AudioFrame { header: self.header, payload: &self.payload };
         let _ = network.incoming.push(Micros(self.arrives as u64), &frame);
     }
 }
 
 /// Takes all that a peer has sent, encoded, as source `source`.
-pub fn sent(network: &mut NetworkEnd, codec: Codec, source: u16) -> Vec<Flying> {
+pub(crate) fn sent(network: &mut NetworkEnd, codec: Codec, source: u16) -> Vec<Flying> {
     let mut packets = Vec::new();
     while let Some(p) = network.outgoing.pop() {
         let mut payload = Vec::new();
@@ -172,22 +181,22 @@ pub fn sent(network: &mut NetworkEnd, codec: Codec, source: u16) -> Vec<Flying> 
 }
 
 /// A sender, a receiver, and the way between.
-pub struct Jam {
-    pub sender: Peer,
-    pub receiver: Peer,
-    pub link: Link,
-    pub flying: Vec<Flying>,
+pub(crate) struct Jam {
+    pub(crate) sender: Peer,
+    pub(crate) receiver: Peer,
+    pub(crate) link: Link,
+    pub(crate) flying: Vec<Flying>,
     last_arrival: f64,
 }
 
 impl Jam {
-    pub fn new(sender: Peer, receiver: Peer, link: Link) -> Jam {
+    pub(crate) fn new(sender: Peer, receiver: Peer, link: Link) -> Jam {
         receiver.console.assign(SourceId(1), Some(0));
         Jam { sender, receiver, link, flying: Vec::new(), last_arrival: 0.0 }
     }
 
     /// Two peers of the same block at 48 kHz. The receiver's callback is `phase` µs after the sender's.
-    pub fn at_48k(block: usize, codec: Codec, phase: f64) -> Jam {
+    pub(crate) fn at_48k(block: usize, codec: Codec, phase: f64) -> Jam {
         let sender = Peer::new(48_000, block, noise, 11);
         let mut receiver = Peer::new(48_000, block, |_| [0.0; 2], 12);
         receiver.next += phase;
@@ -197,7 +206,7 @@ impl Jam {
     }
 
     /// Runs until `seconds` of true time from the start have passed.
-    pub fn run_to(&mut self, seconds: f64) {
+    pub(crate) fn run_to(&mut self, seconds: f64) {
         let end = (seconds + 1.0) * 1e6;
         while self.sender.next.min(self.receiver.next) < end {
             self.step();
@@ -205,7 +214,7 @@ impl Jam {
     }
 
     /// The next callback of either.
-    pub fn step(&mut self) {
+    pub(crate) fn step(&mut self) {
         if self.sender.next <= self.receiver.next {
             self.send();
         } else {
@@ -213,9 +222,20 @@ impl Jam {
         }
     }
 
-    pub fn send(&mut self) {
+    pub(crate) fn send(&mut self) {
         let at = self.sender.next;
         self.sender.callback();
+        self.fly(at);
+    }
+
+    /// A callback of the sender with these samples on both channels.
+    pub(crate) fn send_samples(&mut self, samples: Vec<f32>) {
+        let at = self.sender.next;
+        self.sender.callback_with(&samples, &samples);
+        self.fly(at);
+    }
+
+    fn fly(&mut self, at: f64) {
         for mut packet in sent(&mut self.sender.network, self.link.codec, 1) {
             let link = &mut self.link;
             let delay = link.base + link.jitter * link.rng.unit();
@@ -236,27 +256,46 @@ impl Jam {
         }
     }
 
-    pub fn receive(&mut self) {
+    pub(crate) fn receive(&mut self) {
         self.deliver();
         self.receiver.callback();
     }
 
     /// Lands what has arrived by the receiver's next callback, in order of arrival.
-    pub fn deliver(&mut self) {
+    pub(crate) fn deliver(&mut self) {
         let now = self.receiver.next;
         let mut landed: Vec<Flying> = self.flying.extract_if(.., |p| p.arrives <= now).collect();
         landed.sort_by(|a, b| a.arrives.total_cmp(&b.arrives));
         landed.iter().for_each(|p| p.land(&mut self.receiver.network));
     }
 
-    pub fn reading(&self) -> rtjam_engine::VoiceReading {
+    /// How long after the sender's host took a frame the receiver's host gets it, in frames, at the end of
+    /// what was played so far: from the sound and the clocks. `None` when the sound is not the sender's.
+    pub(crate) fn delay_now(&self, signal: Signal) -> Option<f64> {
+        let out = &self.receiver.slot[0];
+        let at = out.len() - 64;
+        let time = self.receiver.next - 64.0 / 0.048;
+        let position = self.sender.played as f64 + (time - self.sender.next) * 0.048;
+        let newest = position.ceil().max(0.0) as u64;
+        let sent_at = |from: u64| (0..64).all(|i| signal(from + i)[0] == out[at + i as usize]);
+        (newest.saturating_sub(40_000)..=newest).rev().find(|p| sent_at(*p)).map(|p| position - p as f64)
+    }
+
+    pub(crate) fn reading(&self) -> rtjam_engine::VoiceReading {
         self.receiver.console.voice(SourceId(1)).expect("the musician was heard")
     }
 }
 
 /// How many frames `out` is behind `signal`, if the 64 frames at `at` of it are exactly (within
 /// `tolerance`) frames of the signal up to `most` earlier.
-pub fn delay_at(out: &[f32], channel: usize, signal: Signal, at: usize, most: usize, tolerance: f32) -> Option<usize> {
+pub(crate) fn delay_at(
+    out: &[f32],
+    channel: usize,
+    signal: Signal,
+    at: usize,
+    most: usize,
+    tolerance: f32,
+) -> Option<usize> {
     (0..=most.min(at)).find(|delay| {
         out[at..at + 64]
             .iter()
@@ -266,7 +305,7 @@ pub fn delay_at(out: &[f32], channel: usize, signal: Signal, at: usize, most: us
 }
 
 /// The first frame of `out[from..]` that is not the signal `delay` frames earlier.
-pub fn first_wrong(
+pub(crate) fn first_wrong(
     out: &[f32],
     channel: usize,
     signal: Signal,

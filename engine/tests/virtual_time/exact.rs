@@ -1,8 +1,6 @@
 //! The sound arrives exactly: constant delay, and bits as the format has them.
 
-mod common;
-
-use common::{Jam, delay_at, first_wrong, noise};
+use crate::common::{Jam, delay_at, first_wrong, noise};
 use rtjam_engine::Playout;
 use rtjam_protocol::audio::Codec;
 

@@ -1,0 +1,205 @@
+//! Hosts that misbehave.
+
+use crate::common::{Jam, Link, Peer, delay_at, first_wrong, noise, sent};
+use rtjam_engine::{Playout, STRIPS};
+use rtjam_protocol::SourceId;
+use rtjam_protocol::audio::Codec;
+
+/// The delay that is heard now, in frames.
+fn delay_now(jam: &Jam) -> f64 {
+    jam.delay_now(noise).expect("the sender's sound")
+}
+
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() < 2.0
+}
+
+#[test]
+fn after_three_seconds_without_a_call_the_delay_is_normal_within_half_a_second() {
+    for fixed in [false, true] {
+        let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+        if fixed {
+            jam.receiver.console.set_playout(Playout::Fixed { ms: 4.0 });
+        }
+        jam.run_to(4.0);
+        let before = delay_now(&jam);
+        // The receiver's host sleeps; its clock does not.
+        jam.receiver.next += 64.0 / 48_000.0 * 1e6 * 2250.0;
+        jam.run_to(7.6);
+        let after = delay_now(&jam);
+        assert!((after - before).abs() <= 66.0, "fixed {fixed}: {before} {after}");
+        assert!(jam.reading().delay_changes <= 4, "{:?}", jam.reading());
+    }
+}
+
+#[test]
+fn a_short_xrun_of_the_receiver_costs_one_fade_and_no_delay() {
+    for periods in [1.0, 3.0, 20.0] {
+        let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+        jam.run_to(4.0);
+        let (before, changes) = (delay_now(&jam), jam.reading().delay_changes);
+        jam.receiver.next += 64.0 / 48_000.0 * 1e6 * periods;
+        jam.run_to(4.55 + periods / 750.0);
+        let after = delay_now(&jam);
+        assert!(same(after, before), "{periods}: {before} {after}");
+        assert_eq!(jam.reading().delay_changes - changes, 1, "{periods}");
+    }
+}
+
+#[test]
+fn an_xrun_of_both_on_one_sound_card_changes_nothing() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.run_to(4.0);
+    let changes = jam.reading().delay_changes;
+    jam.receiver.next += 4000.0;
+    jam.sender.next += 4000.0;
+    jam.run_to(8.0);
+    assert_eq!(jam.reading().delay_changes, changes);
+    assert!(same(delay_now(&jam), 64.0), "{}", delay_now(&jam));
+}
+
+#[test]
+fn an_xrun_of_the_sender_is_followed_and_the_delay_stays() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.run_to(4.0);
+    jam.sender.next += 64.0 / 48_000.0 * 1e6;
+    jam.run_to(6.0);
+    let reading = jam.reading();
+    assert!(reading.late < 60 && reading.delay_changes <= 4, "{reading:?}");
+    let late = reading.late;
+    jam.run_to(9.0);
+    assert_eq!(jam.reading().late, late);
+}
+
+#[test]
+fn calls_in_bursts_get_every_frame() {
+    // Four blocks of 64 at once, every 5.3 ms, as from a host with a large device buffer.
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    let mut end = 1_000_030.0;
+    while end < 9e6 {
+        end += 256.0 / 48_000.0 * 1e6;
+        while jam.sender.next <= end {
+            jam.send();
+        }
+        jam.receiver.next = end;
+        for _ in 0..4 {
+            jam.receive();
+            jam.receiver.next = end;
+        }
+    }
+    let out = &jam.receiver.out[0];
+    let delay = delay_at(out, 0, noise, 4 * 48_000, 4000, 0.0).expect("sound");
+    assert!(delay <= 512, "{delay}");
+    assert_eq!(first_wrong(out, 0, noise, 4 * 48_000, delay, 0.0), None);
+}
+
+#[test]
+fn blocks_of_any_size_at_any_call_play_every_frame() {
+    let mut jam = Jam::at_48k(128, Codec::F32, 30.0);
+    jam.receiver.console.set_playout(Playout::Fixed { ms: 250.0 });
+    let sizes = [0, 1, 7, 64, 8192, 0, 100, 441, 2048, 33, 10_000];
+    let mut sizes = sizes.into_iter().cycle();
+    while jam.sender.next < 9e6 {
+        if jam.sender.next <= jam.receiver.next {
+            jam.send();
+        } else {
+            jam.deliver();
+            jam.receiver.callback_of(sizes.next().expect("endless"));
+        }
+    }
+    let out = &jam.receiver.out[0];
+    let delay = delay_at(out, 0, noise, 100_000, 40_000, 0.0).expect("sound");
+    assert_eq!(first_wrong(out, 0, noise, 100_000, delay, 0.0), None);
+}
+
+#[test]
+fn another_rate_or_block_between_calls_goes_on_with_the_same_musicians() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.run_to(2.0);
+    let packets = jam.reading().packets;
+    for (rate, block) in [(44_100, 64), (96_000, 256), (48_000, 128), (48_000, 64)] {
+        (jam.receiver.rate, jam.receiver.block) = (rate, block);
+        jam.receiver.engine.configure(rate, block);
+        let until = (jam.receiver.next - 1e6) / 1e6 + 3.0;
+        jam.run_to(until);
+        let tail = &jam.receiver.out[0][jam.receiver.out[0].len() - 4000..];
+        assert!(tail.iter().map(|s| s * s).sum::<f32>() / 4000.0 > 0.02, "{rate}");
+    }
+    assert!(jam.reading().packets > packets + 6000);
+    assert!(delay_now(&jam) < 130.0);
+}
+
+#[test]
+fn more_musicians_than_voices_come_and_go() {
+    let mut receiver = Peer::new(48_000, 64, |_| [0.0; 2], 2);
+    receiver.console.set_playout(Playout::Fixed { ms: 3.0 });
+    let mut senders: Vec<Peer> = (0..8).map(|i| Peer::new(48_000, 64, noise, 100 + i)).collect();
+    // Eight at a time, each for a second under a new name: 80 musicians.
+    for round in 0..10_u16 {
+        for (i, sender) in senders.iter().enumerate() {
+            sender.console.set_send_mute(i != 0);
+        }
+        for _ in 0..750 {
+            let at = receiver.next;
+            for (i, sender) in senders.iter_mut().enumerate() {
+                sender.callback();
+                for mut packet in sent(&mut sender.network, Codec::F32, 1 + round * 8 + i as u16) {
+                    packet.arrives = at - 500.0;
+                    packet.land(&mut receiver.network);
+                }
+            }
+            receiver.callback();
+        }
+        let out = &receiver.out[0];
+        let delay = delay_at(out, 0, noise, out.len() - 64, 3000, 0.0);
+        assert!(delay.is_some(), "round {round}: {:?}", receiver.console.voice(SourceId(1 + round * 8)));
+    }
+    assert_eq!(receiver.console.voices().count(), STRIPS);
+    assert_eq!(receiver.console.engine().unheard, 0);
+}
+
+#[test]
+fn the_thirty_third_musician_at_once_is_not_heard_and_disturbs_nobody() {
+    let mut receiver = Peer::new(48_000, 64, |_| [0.0; 2], 2);
+    receiver.console.set_playout(Playout::Fixed { ms: 3.0 });
+    let mut loud = Peer::new(48_000, 64, noise, 1);
+    let mut silent = Peer::new(48_000, 64, |_| [0.0; 2], 2);
+    for _ in 0..750 {
+        let at = receiver.next - 500.0;
+        loud.callback();
+        silent.callback();
+        let mut land = |mut packet: crate::common::Flying| {
+            packet.arrives = at;
+            packet.land(&mut receiver.network);
+        };
+        sent(&mut loud.network, Codec::F32, 1).into_iter().for_each(&mut land);
+        for packet in sent(&mut silent.network, Codec::F32, 2) {
+            for source in 2..=33 {
+                let mut packet = packet.clone();
+                packet.header.source = SourceId(source);
+                land(packet);
+            }
+        }
+        receiver.callback();
+    }
+    assert_eq!(receiver.console.engine().unheard, 750);
+    let out = &receiver.out[0];
+    let delay = delay_at(out, 0, noise, 24_000, 3000, 0.0).expect("sound");
+    assert_eq!(first_wrong(out, 0, noise, 24_000, delay, 0.0), None);
+}
+
+#[test]
+fn a_link_with_a_peer_that_has_other_blocks_is_exact() {
+    for (sends, receives) in [(64, 128), (128, 64), (1024, 64), (64, 1024), (100, 441), (32, 256)] {
+        let sender = Peer::new(48_000, sends, noise, 1);
+        let mut receiver = Peer::new(48_000, receives, |_| [0.0; 2], 2);
+        receiver.next += 30.0;
+        sender.console.set_max_frames(143);
+        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+        jam.run_to(8.0);
+        let out = &jam.receiver.out[0];
+        let delay = delay_at(out, 0, noise, 5 * 48_000, 6000, 0.0).expect("sound");
+        assert_eq!(first_wrong(out, 0, noise, 5 * 48_000, delay, 0.0), None, "{sends} {receives}");
+        assert!(delay <= sends + receives, "{sends} {receives}: {delay}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine's behaviour in virtual time: no sleeps, no clocks, seeded networks. One behaviour a test.
+
+mod anything;
+mod common;
+mod drift;
+mod exact;
+mod hosts;
+mod mixing;
+mod network;
+mod rates;

@@ -1,0 +1,178 @@
+//! What is heard of what was received.
+
+use crate::common::{Jam, Link, Peer, noise};
+use rtjam_engine::{Gain, Pan, Playout};
+use rtjam_protocol::SourceId;
+use rtjam_protocol::audio::{Codec, Layout};
+
+const HALF_POWER: f32 = std::f32::consts::FRAC_1_SQRT_2;
+
+/// A settled jam of constant signals: 0.25 on channel 1, 0.5 on channel 2.
+fn settled() -> Jam {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.sender.signal = |_| [0.25, 0.5];
+    jam.receiver.console.set_playout(Playout::Fixed { ms: 2.0 });
+    jam.run_to(1.0);
+    jam
+}
+
+/// The last frame of the main output, 100 ms later.
+fn later(jam: &mut Jam) -> [f32; 2] {
+    let until = (jam.receiver.next - 1e6) / 1e6 + 0.1;
+    jam.run_to(until);
+    [0, 1].map(|side| *jam.receiver.out[side].last().expect("played"))
+}
+
+fn near(got: [f32; 2], expected: [f32; 2]) {
+    let off = got.iter().zip(expected).map(|(g, e)| (g - e).abs()).fold(0.0, f32::max);
+    assert!(off < 1e-6, "{got:?} {expected:?}");
+}
+
+#[test]
+fn gain_pan_mute_and_layout_do_what_they_say() {
+    let mut jam = settled();
+    let console = jam.receiver.console.clone();
+    let strip = console.strip(0).expect("strip");
+    let [one, two] = strip.channels();
+    assert_eq!(later(&mut jam), [0.25, 0.5]);
+    one.set_gain(Gain::linear(2.0));
+    near(later(&mut jam), [0.5, 0.5]);
+    one.set_pan(Some(Pan::CENTRE));
+    near(later(&mut jam), [0.5 * HALF_POWER, 0.5 + 0.5 * HALF_POWER]);
+    one.set_mute(true);
+    near(later(&mut jam), [0.0, 0.5]);
+    two.set_pan(Some(Pan::LEFT));
+    near(later(&mut jam), [0.5, 0.0]);
+    one.set_mute(false);
+    one.set_gain(Gain::UNITY);
+    one.set_pan(None);
+    two.set_pan(None);
+    strip.set_layout(Some(Layout::DualMono));
+    near(later(&mut jam), [0.75 * HALF_POWER; 2]);
+    strip.set_layout(None);
+    jam.sender.console.set_layout(Layout::DualMono);
+    near(later(&mut jam), [0.75 * HALF_POWER; 2]);
+    console.set_room(Gain::OFF);
+    assert_eq!(later(&mut jam), [0.0, 0.0]);
+    // The slot output has heard nothing of all this.
+    assert!(jam.receiver.slot[0][24_000..].iter().all(|s| *s == 0.25));
+    assert!(jam.receiver.slot[1][24_000..].iter().all(|s| *s == 0.5));
+}
+
+#[test]
+fn solo_silences_the_others_in_the_main_mix_only() {
+    let mut jam = settled();
+    let console = jam.receiver.console.clone();
+    console.assign(SourceId(9), Some(3));
+    let other = console.strip(3).expect("strip");
+    other.channels()[1].set_solo(true);
+    assert_eq!(later(&mut jam), [0.0, 0.0]);
+    assert_eq!(*jam.receiver.slot[1].last().expect("played"), 0.5);
+    console.strip(0).expect("strip").channels()[1].set_solo(true);
+    assert_eq!(later(&mut jam), [0.0, 0.5]);
+    // A solo of nobody is none.
+    console.assign(SourceId(9), None);
+    console.strip(0).expect("strip").channels()[1].set_solo(false);
+    assert_eq!(later(&mut jam), [0.25, 0.5]);
+}
+
+#[test]
+fn a_source_without_a_strip_plays_at_unity_and_on_no_slot() {
+    let mut jam = settled();
+    jam.receiver.console.assign(SourceId(1), None);
+    assert_eq!(later(&mut jam), [0.25, 0.5]);
+    assert_eq!(*jam.receiver.slot[0].last().expect("played"), 0.0);
+}
+
+#[test]
+fn changes_are_ramps_without_zipper_noise() {
+    let mut jam = settled();
+    let console = jam.receiver.console.clone();
+    for gain in [0.0, 1.0, 0.3, 1.0] {
+        let from = jam.receiver.out[0].len();
+        console.strip(0).expect("strip").channels().iter().for_each(|c| c.set_gain(Gain::linear(gain)));
+        later(&mut jam);
+        let widest = jam.receiver.out[1][from..].windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
+        assert!(widest < 0.5 / 700.0, "{gain}: {widest}");
+    }
+    assert_eq!(later(&mut jam), [0.25, 0.5]);
+}
+
+#[test]
+fn the_room_never_exceeds_minus_one_dbfs_and_says_so() {
+    let mut jam = settled();
+    let strip = |jam: &Jam, gain| {
+        jam.receiver.console.strip(0).expect("strip").channels().iter().for_each(|c| c.set_gain(gain));
+    };
+    jam.sender.signal = |i| noise(i).map(|s| s * 2.0);
+    strip(&jam, Gain::db(12.0));
+    let from = jam.receiver.out[0].len();
+    later(&mut jam);
+    assert!(jam.receiver.out.iter().all(|o| o[from..].iter().all(|s| s.abs() <= 0.891_251)));
+    assert!(jam.receiver.console.room().limiter_active);
+    strip(&jam, Gain::UNITY);
+    jam.sender.signal = |_| [0.25, 0.5];
+    for _ in 0..20 {
+        later(&mut jam);
+    }
+    assert!(!jam.receiver.console.room().limiter_active);
+    assert_eq!(later(&mut jam), [0.25, 0.5]);
+}
+
+#[test]
+fn the_own_input_is_heard_undelayed_and_never_sent_back_louder() {
+    for rate in [48_000, 44_100] {
+        let mut peer = Peer::new(rate, 64, noise, 3);
+        peer.console.set_monitor(Gain::UNITY);
+        (0..100).for_each(|_| peer.callback());
+        let (from, to) = (2000, 6000);
+        for (side, out) in peer.out.iter().enumerate() {
+            let expected: Vec<f32> = (from..to).map(|i| noise(i)[side]).collect();
+            assert_eq!(out[from as usize..to as usize], expected);
+        }
+        let at = peer.out[0].len();
+        peer.console.set_monitor(Gain::OFF);
+        (0..100).for_each(|_| peer.callback());
+        assert!(peer.out[0][at + 2000..].iter().all(|s| *s == 0.0));
+    }
+}
+
+#[test]
+fn nan_infinity_and_denormals_stop_here() {
+    let bad = |i: u64| match i % 7 {
+        0 => [f32::NAN, 1e-42],
+        1 => [f32::INFINITY, f32::NAN],
+        2 => [0.5, f32::NEG_INFINITY],
+        _ => [1e-40, 0.25],
+    };
+    for rate in [48_000, 44_100] {
+        let mut sender = Peer::new(rate, 64, bad, 1);
+        sender.console.set_monitor(Gain::UNITY);
+        let receiver = Peer::new(rate, 64, bad, 2);
+        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+        jam.receiver.console.set_monitor(Gain::UNITY);
+        jam.run_to(1.0);
+        for peer in [&jam.sender, &jam.receiver] {
+            let all = peer.out.iter().chain(&peer.slot).flatten();
+            assert!(all.copied().all(|s| s == 0.0 || s.is_normal()), "{rate}");
+        }
+        assert!(jam.sender.console.tx().levels.iter().all(|l| l.rms_dbfs.is_finite()));
+    }
+}
+
+#[test]
+fn meters_read_what_is_sent_and_heard() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.sender.signal = |i| [if i % 2 == 0 { 0.5 } else { -0.5 }, 0.0];
+    jam.run_to(3.0);
+    let sent = jam.sender.console.tx();
+    let heard = jam.reading();
+    let room = jam.receiver.console.room();
+    for levels in [sent.levels, heard.levels, room.levels] {
+        assert!((levels[0].rms_dbfs + 6.02).abs() < 0.1 && (levels[0].peak_dbfs + 6.02).abs() < 0.1, "{levels:?}");
+        assert_eq!(levels[1], rtjam_engine::Level::SILENT);
+    }
+    assert_eq!(sent.packets, jam.sender.played / 64);
+    // Between the arrival, up to 400 µs after the sender's call, and the next call.
+    assert!((0.8..1.4).contains(&heard.playout_delay_ms), "{heard:?}");
+}
