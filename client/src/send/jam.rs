@@ -356,3 +356,132 @@ impl Jam {
         let _ = self.ways.control.send(command);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crossbeam_channel::Receiver;
+    use rtjam_protocol::control::{Joined, ServerMessage, SessionKeys, Token, TransportKind, Welcome};
+    use rtjam_protocol::link::Pin;
+    use rtjam_protocol::seal::{Key, KeyId, Suite};
+    use rtjam_protocol::{SessionId, SourceId};
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    const T0: Micros = Micros::from_secs(1);
+
+    struct Bench {
+        jam: Jam,
+        commands: UnboundedReceiver<Command>,
+        ears: Receiver<Ear>,
+    }
+
+    impl Bench {
+        /// A jam that has asked for its first connection.
+        fn new() -> Bench {
+            let link: InviteLink = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH".parse().expect("a link");
+            let key = link.key.clone().expect("a key");
+            let (ear, ears) = crossbeam_channel::unbounded();
+            let (control, commands) = unbounded_channel();
+            let identity = Identity::ephemeral().expect("an identity");
+            let ways = Ways { ear, control };
+            let mut jam = Jam::new(T0, 3, link, key, "Anna", &identity, None, ways, Counts::default());
+            jam.drain(T0);
+            Bench { jam, commands, ears }
+        }
+
+        fn dialled(&mut self) -> Vec<Connection> {
+            let commands = std::iter::from_fn(|| self.commands.try_recv().ok());
+            commands.filter_map(|c| if let Command::Dial(c, _) = c { Some(c) } else { None }).collect()
+        }
+
+        fn tell(&mut self, now: Micros, report: Report) {
+            self.jam.handle_report(now, report);
+            self.jam.drain(now);
+        }
+
+        /// Gets in by that connection, which goes to that address.
+        fn join_by(&mut self, now: Micros, connection: Connection, address: &str) {
+            let address = address.parse().expect("an address");
+            self.tell(now, Report::Opened { connection, server: Pin([1; 16]), address });
+            self.tell(now, Report::Said(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })));
+            self.tell(now, Report::Said(connection, joined()));
+        }
+
+        fn picture(&self, now: Micros) -> Picture {
+            self.jam.draw(now, 0, false, Vec::new())
+        }
+    }
+
+    fn joined() -> ServerMessage {
+        let keys = SessionKeys { suite: Suite::ChaCha20Poly1305, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
+        ServerMessage::Joined(Joined {
+            room: rtjam_protocol::RoomName::new("lobby").expect("a name"),
+            role: Role::Musician,
+            resumed: false,
+            session: SessionId(5),
+            source: SourceId(1),
+            name: "Anna".into(),
+            instance: 0,
+            keys,
+            media: vec![MediaEndpoint { host: None, port: 7000, kind: TransportKind::Udp }],
+            resume: Token([0; 16]),
+        })
+    }
+
+    #[test]
+    fn media_goes_where_the_connection_goes_that_let_us_in() {
+        let mut bench = Bench::new();
+        let first = bench.dialled()[0];
+        // Nobody answers for a second, so there is another one beside it, which is open first but says nothing.
+        bench.jam.handle_time(T0 + Micros::from_millis(1001));
+        bench.jam.drain(T0 + Micros::from_millis(1001));
+        let second = bench.dialled()[0];
+        let now = T0 + Micros::from_millis(1100);
+        let address = "127.0.0.2:7891".parse().expect("an address");
+        bench.tell(now, Report::Opened { connection: second, server: Pin([1; 16]), address });
+        bench.join_by(now, first, "127.0.0.1:7891");
+        assert_eq!(bench.jam.endpoints_from.1, "127.0.0.1".parse().ok());
+        assert_eq!(bench.picture(now).state, status::State::Joined);
+        let ears: Vec<Ear> = bench.ears.try_iter().collect();
+        assert!(matches!(ears[..], [Ear::Key(..), Ear::Socket(_)]), "the key first, then where it is of use");
+    }
+
+    #[test]
+    fn what_concerns_the_jam_before_is_not_heard() {
+        let mut bench = Bench::new();
+        let dial = bench.dialled()[0].dial;
+        bench.tell(T0, Report::Closed(Connection { jam: 2, dial }, Trouble::WrongServer));
+        assert_eq!(bench.picture(T0).state, status::State::Connecting);
+        bench.tell(T0, Report::Closed(Connection { jam: 3, dial }, Trouble::WrongServer));
+        assert_eq!(bench.picture(T0).state, status::State::Refused);
+        assert_eq!(bench.jam.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_stranger_beside_a_media_path_that_works_ends_nothing() {
+        let mut bench = Bench::new();
+        let first = bench.dialled()[0];
+        bench.join_by(T0, first, "127.0.0.1:7891");
+        bench.tell(T0, Report::Closed(first, Trouble::Lost));
+        let now = T0 + Micros::from_millis(300);
+        bench.jam.handle_time(now);
+        bench.jam.drain(now);
+        let again = bench.dialled()[0];
+        bench.tell(now, Report::Closed(again, Trouble::WrongServer));
+        assert_eq!(bench.picture(now).state, status::State::Joined);
+        assert!(bench.jam.poll_timeout().is_some());
+    }
+
+    #[test]
+    fn leaving_hangs_up_and_says_so_before() {
+        let mut bench = Bench::new();
+        let first = bench.dialled()[0];
+        bench.join_by(T0, first, "127.0.0.1:7891");
+        bench.dialled();
+        bench.jam.leave(T0);
+        let last: Vec<Command> = std::iter::from_fn(|| bench.commands.try_recv().ok()).collect();
+        use rtjam_protocol::control::ClientMessage::Bye;
+        assert!(matches!(last[..], [Command::Say(by, Bye), Command::HangUp(up)] if by == first && up == first));
+        assert_eq!(bench.jam.place().map(|(_, instance)| instance), Some(0));
+    }
+}
