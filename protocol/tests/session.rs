@@ -32,6 +32,7 @@ struct End {
     lost: usize,
     refusals: Vec<Refused>,
     rosters: usize,
+    going_down: usize,
     endpoints: Vec<usize>,
     sent: BTreeSet<(SessionId, Counter)>,
 }
@@ -50,6 +51,7 @@ impl End {
             lost: 0,
             refusals: Vec::new(),
             rosters: 0,
+            going_down: 0,
             endpoints: Vec::new(),
             sent: BTreeSet::new(),
         };
@@ -69,6 +71,7 @@ impl End {
                 Event::MediaLost => self.lost += 1,
                 Event::Refused(r) => self.refusals.push(r),
                 Event::Roster(_) => self.rosters += 1,
+                Event::GoingDown => self.going_down += 1,
                 _ => {}
             }
         }
@@ -227,6 +230,22 @@ fn keys_whose_counters_are_forgotten_are_never_used_again() {
     end.hears(id, joined(2, false));
     assert!(end.send_audio());
     assert_eq!((end.joins, end.keys), (2, 2));
+}
+
+#[test]
+fn why_the_server_stops_is_heard_also_after_its_goodbye() {
+    let mut end = End::new(SeatRole::Musician);
+    let id = end.join(1, false);
+    end.hear_media();
+    end.session.handle_frame(end.now, &Frame::Goodbye);
+    end.drain();
+    end.hears(id, ServerMessage::GoingDown);
+    assert_eq!((end.lost, end.going_down), (1, 1));
+    assert!(!end.hung_up.contains(&id));
+    // The old connection goes when the new one is in.
+    end.pass(ms(1000));
+    end.join(2, false);
+    assert!(end.hung_up.contains(&id));
 }
 
 #[test]

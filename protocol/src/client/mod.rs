@@ -287,7 +287,8 @@ impl Session {
         }
         match frame {
             Frame::ClockReply(reply) => self.clock.take(now, reply),
-            Frame::Goodbye if self.media.is_some() => self.lose_media(now),
+            // Why it ended may still be on its way on the control connection.
+            Frame::Goodbye if self.media.is_some() => self.forget_media(now),
             frame => {
                 if let Some(media) = &mut self.media {
                     media.handle_frame(now, frame);
@@ -398,14 +399,18 @@ impl Session {
     }
 
     fn lose_media(&mut self, now: Micros) {
+        let open = self.open.take();
+        self.hang_up(open);
+        self.forget_media(now);
+    }
+
+    fn forget_media(&mut self, now: Micros) {
         if let Some(media) = self.media.take() {
             self.blocked |= media.health(now) == Health::Blocked;
             self.lost = Some(media.resume_token().clone());
         }
         self.state = State::Connecting;
         self.events.push_back(Event::MediaLost);
-        let open = self.open.take();
-        self.hang_up(open);
         self.dials.again_later(now);
     }
 }
