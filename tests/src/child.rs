@@ -141,6 +141,14 @@ impl Child {
         let _ = self.process.wait();
     }
 
+    /// Asks it to end by SIGTERM, and kills it when it has not within `limit`.
+    pub fn end(&mut self, limit: Duration) {
+        self.signal(libc::SIGTERM);
+        if wait::within(limit, || self.exit_code()).is_none() {
+            self.kill();
+        }
+    }
+
     /// All it wrote, for a failed test's message.
     pub fn transcript(&self) -> String {
         format!("--- stdout\n{}\n--- stderr\n{}", self.out.all().join("\n"), self.err.all().join("\n"))

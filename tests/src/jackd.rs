@@ -4,6 +4,7 @@ use crate::child::Child;
 use crate::{skip, wait};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A running jackd of its own name.
@@ -11,7 +12,11 @@ pub struct Jackd {
     /// `JACK_DEFAULT_SERVER` for its clients.
     pub name: String,
     child: Child,
+    _alone: MutexGuard<'static, ()>,
 }
+
+/// The JACK library finds its server through the environment, which a process has only one of: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Jackd {
     /// Starts one; `None` (said on stderr) where jackd is not installed.
@@ -23,8 +28,10 @@ impl Jackd {
             skip::skipped("jackd is not installed (package jackd2)");
             return None;
         }
-        // Now and then a server that starts while another one ends does not come up.
-        (0..3).find_map(|_| try_start(rate, period)).or_else(|| panic!("jackd does not start"))
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        Some(Jackd { child: start(&name, rate, period), name, _alone })
     }
 
     /// Ends it as a crash would; clients see it vanish.
@@ -37,16 +44,20 @@ impl Jackd {
     /// # Panics
     /// When it does not start.
     pub fn start_again(&mut self, rate: u32, period: u32) {
-        let name = self.name.clone();
-        self.child = (0..3).find_map(|_| launch(&name, rate, period)).expect("jackd starts again");
+        self.child = start(&self.name, rate, period);
     }
 }
 
-fn try_start(rate: u32, period: u32) -> Option<Jackd> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let child = launch(&name, rate, period)?;
-    Some(Jackd { name, child })
+impl Drop for Jackd {
+    fn drop(&mut self) {
+        // A server that is killed keeps its place among the eight that JACK allows.
+        self.child.end(Duration::from_secs(3));
+    }
+}
+
+fn start(name: &str, rate: u32, period: u32) -> Child {
+    // Now and then a server that starts while another one ends does not come up.
+    (0..3).find_map(|_| launch(name, rate, period)).expect("jackd starts")
 }
 
 fn launch(name: &str, rate: u32, period: u32) -> Option<Child> {

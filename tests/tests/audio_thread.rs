@@ -57,12 +57,16 @@ fn process_wakes_once_a_block_at_most_and_asks_the_kernel_for_nothing_else() {
     client.join(room.invite.parse().expect("a link"));
     hears("Ben", Duration::from_secs(10));
     drop(ben);
+    let enough = || (counts.blocks.load(Ordering::SeqCst) > 4000).then_some(());
+    wait::until("some seconds of playing", Duration::from_secs(60), enough);
 
     counts.stop.store(true, Ordering::SeqCst);
-    wait::until("the end of the playing", Duration::from_secs(2), || counts.stopped.load(Ordering::SeqCst).then_some(()));
+    wait::until("the end of the playing", Duration::from_secs(2), || {
+        counts.stopped.load(Ordering::SeqCst).then_some(())
+    });
     let (blocks, wakes) = (counts.blocks.load(Ordering::SeqCst), counts.wakes.load(Ordering::SeqCst));
     eprintln!("{blocks} blocks, {wakes} wakes");
-    assert!(blocks > 1000 && wakes <= blocks);
+    assert!(wakes > blocks / 2 && wakes <= blocks);
 }
 
 fn play(engine: &mut Engine, clock: Clock, counts: &Counts) {

@@ -5,7 +5,7 @@ use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::{probe, sound};
 
-const SECONDS: usize = 14;
+const SECONDS: usize = 18;
 /// Joining, and the first placing of the playout.
 const SKIP: usize = 2 * 48_000;
 /// What must be exact between two xruns.
@@ -54,7 +54,7 @@ fn arrives(period: u32, format: &str, tolerance: f32) {
     b.wait_hears("A");
 
     let mut longest = 0;
-    for attempt in 0..4 {
+    for attempt in 0..5 {
         let signals = [
             ("A:in_1", sound::noise_float(SECONDS * 48_000, 1 + attempt)),
             ("A:in_2", sound::noise_float(SECONDS * 48_000, 101 + attempt)),
