@@ -121,6 +121,17 @@ fn a_second_address_does_not_stop_the_first_from_being_found() {
 }
 
 #[test]
+fn an_answer_from_elsewhere_proves_nothing() {
+    let mut pair = Pair::new();
+    let first = pair.seal(&[clock()]);
+    pair.arrive(ms(0), address(1), first).expect("opens");
+    let challenge = pair.challenge(ms(0)).expect("challenged");
+    let answer = pair.seal(&[Frame::PathResponse(challenge)]);
+    assert_eq!(pair.arrive(ms(10), address(2), answer), Ok(None));
+    assert_eq!(pair.peer.path(), None);
+}
+
+#[test]
 fn an_answer_to_an_old_challenge_does_not_take_media_back() {
     let mut pair = Pair::new();
     pair.settle(ms(0), address(1));

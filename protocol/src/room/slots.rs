@@ -48,6 +48,13 @@ mod tests {
     }
 
     #[test]
+    fn a_musician_who_had_several_slots_gets_the_latest_that_is_free() {
+        let records = [record(1, 2, 5), record(2, 2, 9), record(3, 2, 7)];
+        assert_eq!(choose(&MusicianId([2; 32]), 0, &records, 8, |_| false), Some(SourceId(2)));
+        assert_eq!(choose(&MusicianId([2; 32]), 0, &records, 8, |s| s.0 == 2), Some(SourceId(3)));
+    }
+
+    #[test]
     fn a_stranger_gets_a_slot_that_nobody_had_before_one_that_stands_empty() {
         let records = [record(1, 1, 5), record(2, 2, 6)];
         assert_eq!(choose(&MusicianId([9; 32]), 0, &records, 8, |_| false), Some(SourceId(3)));

@@ -175,7 +175,9 @@ fn one_deaf_way_costs_neither_slot_nor_name() {
     let before = slots(&world);
     // What the first musician sends arrives; what is sent to them does not; nor does control.
     world.ends[0].link = Link { down: false, control: false, ..Link::good() };
-    world.run_ms(12_000);
+    // This end has given the session up; the server, which heard it until then, has not.
+    world.run_ms(7000);
+    assert_eq!((world.ends[0].lost, world.sessions()), (1, 2));
     world.ends[0].link = Link { down: false, ..Link::good() };
     world.run_ms(12_000);
     assert_eq!((slots(&world), world.sessions(), world.ends[1].roster.len()), (before.clone(), 2, 2));

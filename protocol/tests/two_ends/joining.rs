@@ -182,3 +182,13 @@ fn the_largest_datagram_of_a_small_path_is_found_and_again_when_the_path_grows()
     world.run_ms(31_000);
     assert_eq!(world.ends[0].session.datagram_limit(), 1200);
 }
+
+#[test]
+fn a_musician_who_moves_to_a_smaller_path_knows_it_within_three_seconds() {
+    let mut world = two_playing(3, Link::good());
+    assert_eq!(world.ends[0].session.datagram_limit(), 1200);
+    world.ends[0].link.largest = 1100;
+    world.ends[0].address.set_port(50_000);
+    world.run_ms(3000);
+    assert_eq!(world.ends[0].session.datagram_limit(), 1000);
+}
