@@ -12,8 +12,10 @@ const BLOCK: usize = 64;
 struct Room {
     engine: Engine,
     network: NetworkEnd,
-    /// Sequence number of the next block.
-    next: u32,
+    /// Calls so far.
+    calls: u64,
+    /// Packets that each musician has sent so far.
+    sent: u32,
     /// Share of packets that do not come.
     loss: f64,
     /// How much faster than ours the musicians' clocks run.
@@ -29,7 +31,7 @@ impl Room {
         for source in 0..MUSICIANS {
             console.assign(SourceId(source), Some(usize::from(source)));
         }
-        let mut room = Room { engine, network, next: 0, loss, ppm, seed: 1, payload: Vec::new() };
+        let mut room = Room { engine, network, calls: 0, sent: 0, loss, ppm, seed: 1, payload: Vec::new() };
         // Ten seconds: settled, and the drift found.
         for _ in 0..7500 {
             room.arrive();
@@ -43,39 +45,47 @@ impl Room {
         (self.seed >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    fn now(&self) -> u64 {
-        u64::from(self.next) * 4000 / 3
+    /// When the next call begins, in µs.
+    fn now(&self) -> f64 {
+        self.calls as f64 * 4000.0 / 3.0
     }
 
-    /// Everyone's packet for this block.
+    /// What everyone sends until the next call: a packet, and now and then none or two where clocks differ.
     fn arrive(&mut self) {
         while self.network.outgoing.pop().is_some() {}
-        let sent = (f64::from(self.next) * (1.0 + self.ppm * 1e-6)) as u32;
-        for source in 0..MUSICIANS {
-            if self.chance() < self.loss {
-                continue;
+        loop {
+            let at = f64::from(self.sent) * 4000.0 / 3.0 / (1.0 + self.ppm * 1e-6) + 200.0;
+            if at > self.now() {
+                break;
             }
-            let first = u64::from(sent) * BLOCK as u64;
-            self.payload.clear();
-            for channel in 0..2 {
-                let tone = |i: u64| 0.2 * ((i + u64::from(source) * 99 + channel) as f32 * 0.03).sin();
-                let samples: Vec<f32> = (first..first + BLOCK as u64).map(tone).collect();
-                encode(Codec::Pcm16, &samples, &mut self.payload);
-            }
-            let header = AudioHeader {
-                source: SourceId(source),
-                stream: StreamId(1),
-                sequence: Sequence(sent),
-                position: FramePosition(first),
-                codec: Codec::Pcm16,
-                layout: Layout::Stereo,
-                frames: BLOCK as u16,
-                peak: [Peak(0); 2],
-            };
-            let frame = AudioFrame { header, payload: &self.payload };
-            let _ = self.network.incoming.push(Micros(self.now()), &frame);
+            (0..MUSICIANS).for_each(|source| self.send(source, at));
+            self.sent += 1;
         }
-        self.next += 1;
+    }
+
+    fn send(&mut self, source: u16, at: f64) {
+        if self.chance() < self.loss {
+            return;
+        }
+        let first = u64::from(self.sent) * BLOCK as u64;
+        self.payload.clear();
+        for channel in 0..2 {
+            let tone = |i: u64| 0.2 * ((i + u64::from(source) * 99 + channel) as f32 * 0.03).sin();
+            let samples: Vec<f32> = (first..first + BLOCK as u64).map(tone).collect();
+            encode(Codec::Pcm16, &samples, &mut self.payload);
+        }
+        let header = AudioHeader {
+            source: SourceId(source),
+            stream: StreamId(1),
+            sequence: Sequence(self.sent),
+            position: FramePosition(first),
+            codec: Codec::Pcm16,
+            layout: Layout::Stereo,
+            frames: BLOCK as u16,
+            peak: [Peak(0); 2],
+        };
+        let frame = AudioFrame { header, payload: &self.payload };
+        let _ = self.network.incoming.push(Micros(at as u64), &frame);
     }
 
     fn process(&mut self) {
@@ -85,8 +95,9 @@ impl Room {
         let [left, right] = &mut main;
         let mut outputs =
             Outputs { main: [left, right], slots: slots.each_mut().map(|[l, r]| Some([&mut l[..], &mut r[..]])) };
-        self.engine.process(Micros(self.now()), [&input, &input], &mut outputs);
+        self.engine.process(Micros(self.now() as u64), [&input, &input], &mut outputs);
         std::hint::black_box(&outputs.main);
+        self.calls += 1;
     }
 }
 
@@ -97,7 +108,9 @@ fn main() {
         ("11 musicians, 64 frames, 5 % loss", 0.05, 0.0),
         ("11 musicians, 64 frames, 100 ppm apart", 0.0, 100.0),
     ] {
-        let (room, _console) = Room::new(loss, ppm);
+        let (room, console) = Room::new(loss, ppm);
+        let following = console.voices().filter(|v| v.drift_ppm != 0.0).count();
+        println!("{} musicians, {following} of them with a clock of their own", console.voices().count());
         let room = std::cell::RefCell::new(room);
         criterion.bench_function(name, |b| {
             b.iter_batched(|| room.borrow_mut().arrive(), |()| room.borrow_mut().process(), BatchSize::PerIteration);

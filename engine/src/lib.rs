@@ -12,6 +12,24 @@
 //!                                                                   └─► mixer ─► hostrate ─► limiter ─► main
 //! ```
 //!
+//! ```
+//! use rtjam_engine::{Gain, Outputs, SLOTS, engine};
+//! use rtjam_protocol::Micros;
+//!
+//! let (mut engine, mut network, console) = engine(0x5EED, || { /* unpark the sending thread */ });
+//! console.set_monitor(Gain::db(-6.0));
+//! engine.configure(48_000, 64);
+//!
+//! // The host's callback.
+//! let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
+//! let mut outputs = Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] };
+//! engine.process(Micros(1_000), [&[0.1; 64], &[0.2; 64]], &mut outputs);
+//!
+//! // The sending thread.
+//! let packet = network.outgoing.pop().expect("a block is a packet");
+//! assert_eq!(packet.channels()[1], [0.2; 64]);
+//! ```
+//!
 //! There is no socket, lock or clock here. Memory is taken by [`engine`] and [`Engine::configure`] only.
 //! Time is an argument; sound is addressed by absolute frame positions at 48 kHz.
 //!

@@ -8,9 +8,10 @@ use crate::voice::{Call, Voice};
 use ringbuf::traits::Consumer;
 use rtjam_protocol::Micros;
 
-/// Packets that one call decodes: what 32 musicians send in 21 ms, at 64 frames each. The rest waits for
-/// the next call. What is too old to be heard costs next to nothing and is not counted; the ring bounds it.
-const MOST_A_CALL: usize = 512;
+/// Packets that one call decodes: what everyone sends in the time of the call, at 64 frames a packet, and
+/// this many more to catch up. The rest waits for the next call. What is too old to be heard costs next to
+/// nothing and is not counted; the ring bounds it.
+const CATCH_UP: usize = 512;
 
 /// The voices, and the timeline that they measure against. Audio thread.
 pub(crate) struct Receiver {
@@ -79,10 +80,11 @@ impl Receiver {
 }
 
 fn drain(voices: &mut [Voice], call: &Call<'_>, audio: &mut AudioEnd, meters: &Meters) {
+    let most = CATCH_UP + call.block * STRIPS / 64;
     let (mut taken, mut decoded) = (0, 0);
     let (first, second) = audio.incoming.as_slices();
     for packet in first.iter().chain(second) {
-        if decoded == MOST_A_CALL {
+        if decoded == most {
             break;
         }
         match voice_for(packet, voices, meters) {

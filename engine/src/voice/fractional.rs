@@ -11,6 +11,10 @@ pub(crate) const AHEAD: usize = TAPS / 2;
 /// Phases between two frames; the weights between two phases are interpolated linearly.
 const PHASES: usize = 256;
 
+/// Taps worked on at once.
+const LANES: usize = 8;
+const _: () = assert!(TAPS.is_multiple_of(LANES));
+
 /// The Kaiser window's shape: stopband under −80 dB.
 const BETA: f64 = 8.0;
 
@@ -43,31 +47,28 @@ impl FractionalDelay {
         for (i, (l, r)) in left.iter_mut().zip(right).enumerate() {
             let at = phase + step * i as f64;
             let whole = at as usize;
-            let weights = self.weights(at - whole as f64);
             let from = (start + whole + 1).saturating_sub(AHEAD);
-            *l = sum(&weights, line[0].get(from..from + TAPS));
-            *r = sum(&weights, line[1].get(from..from + TAPS));
+            [*l, *r] = self.between(at - whole as f64, line.map(|c| c.get(from..).and_then(<[f32]>::first_chunk)));
         }
     }
 
-    fn weights(&self, phase: f64) -> [f32; TAPS] {
+    /// One frame, `phase` of the way from tap `AHEAD − 1` to tap `AHEAD`. Lanes side by side become vectors.
+    fn between(&self, phase: f64, taps: [Option<&[f32; TAPS]>; CHANNELS]) -> [f32; CHANNELS] {
+        let [Some(left), Some(right)] = taps else { return [0.0; CHANNELS] };
         let at = phase * PHASES as f64;
         let row = (at as usize).min(PHASES - 1);
         let between = (at - row as f64) as f32;
         let (low, high) = (&self.rows[row], &self.rows[row + 1]);
-        core::array::from_fn(|k| low[k] + (high[k] - low[k]) * between)
-    }
-}
-
-fn sum(weights: &[f32; TAPS], frames: Option<&[f32]>) -> f32 {
-    let Some(frames) = frames else { return 0.0 };
-    let mut sums = [0.0_f32; 8];
-    for (w, f) in weights.as_chunks::<8>().0.iter().zip(frames.as_chunks::<8>().0) {
-        for ((sum, w), f) in sums.iter_mut().zip(w).zip(f) {
-            *sum += w * f;
+        let mut sums = [[0.0_f32; LANES]; CHANNELS];
+        for k in (0..TAPS).step_by(LANES) {
+            for lane in 0..LANES {
+                let weight = low[k + lane] + (high[k + lane] - low[k + lane]) * between;
+                sums[0][lane] += weight * left[k + lane];
+                sums[1][lane] += weight * right[k + lane];
+            }
         }
+        sums.map(|lanes| lanes.iter().sum())
     }
-    sums.iter().sum()
 }
 
 /// The weights at `index`/[`PHASES`] of the way from tap `AHEAD − 1` to tap `AHEAD`.

@@ -309,9 +309,10 @@ impl Voice {
     /// packet had only just missed a callback, which stays the same all the time.
     fn slack_at_worst_phase(&self, packet: &InPacket, call: &Call<'_>) -> i64 {
         let Some(host) = call.timeline.offset().filter(|_| self.drift.is_following()) else { return i64::MAX };
-        let read = self.head.ahead_of(self.anchor) - call.timeline.taken() as i64;
-        let early = self.lead(packet.header.position, packet.arrived, call) + host - read as f64;
-        early.floor() as i64 - call.block as i64
+        let read = self.head.ahead_of(self.anchor) as f64 - call.timeline.taken() as f64;
+        let early = self.lead(packet.header.position, packet.arrived, call) + host - read;
+        // Positions may be anything.
+        (early - call.block as f64).floor().clamp(-1e6, 1e6) as i64
     }
 
     /// A packet's position minus its time of arrival, in frames.

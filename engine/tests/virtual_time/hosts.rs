@@ -113,6 +113,36 @@ fn blocks_of_any_size_at_any_call_play_every_frame() {
 }
 
 #[test]
+fn a_long_block_takes_in_all_that_a_full_room_sends_meanwhile() {
+    let mut receiver = Peer::new(48_000, 2048, |_| [0.0; 2], 2);
+    receiver.console.set_playout(Playout::Fixed { ms: 50.0 });
+    receiver.console.assign(SourceId(1), Some(0));
+    let mut sender = Peer::new(48_000, 64, noise, 1);
+    for _ in 0..60 {
+        for _ in 0..32 {
+            let at = sender.next + 200.0;
+            sender.callback();
+            for packet in sent(&mut sender.network, Codec::F32, 0) {
+                for source in 1..=32 {
+                    let mut packet = packet.clone();
+                    (packet.header.source, packet.arrives) = (SourceId(source), at);
+                    packet.land(&mut receiver.network);
+                }
+            }
+        }
+        receiver.next = sender.next;
+        receiver.callback();
+    }
+    assert_eq!(receiver.console.engine().incoming_dropped, 0);
+    for voice in receiver.console.voices() {
+        assert_eq!((voice.late, voice.concealed_frames), (0, 0), "{voice:?}");
+    }
+    let out = &receiver.slot[0];
+    let delay = delay_at(out, 0, noise, 40_000, 8000, 0.0).expect("sound");
+    assert_eq!(first_wrong(out, 0, noise, 40_000, delay, 0.0), None);
+}
+
+#[test]
 fn another_rate_or_block_between_calls_goes_on_with_the_same_musicians() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(2.0);

@@ -146,7 +146,7 @@ fn nan_infinity_and_denormals_stop_here() {
         _ => [1e-40, 0.25],
     };
     for rate in [48_000, 44_100] {
-        let mut sender = Peer::new(rate, 64, bad, 1);
+        let sender = Peer::new(rate, 64, bad, 1);
         sender.console.set_monitor(Gain::UNITY);
         let receiver = Peer::new(rate, 64, bad, 2);
         let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));

@@ -59,7 +59,7 @@ fn similarity(out: &[f32], band: &Band, rate: f64, from: usize) -> (f64, f64) {
 /// the slot output.
 fn send_band(from: u32, to: u32, block: usize, low: f64, high: f64) -> [(f64, f64); 2] {
     let band = Band::new(low, high);
-    let mut sender = Peer::new(from, block, |_| [0.0; 2], 1);
+    let sender = Peer::new(from, block, |_| [0.0; 2], 1);
     let mut receiver = Peer::new(to, block, |_| [0.0; 2], 2);
     receiver.next += 40.0;
     sender.console.set_max_frames(Codec::F32.frames_in(1150));
@@ -95,6 +95,25 @@ fn music_survives_every_host_rate() {
             assert!(alike > 0.999, "{from} → {to}: {alike} at {delay}");
             assert!(delay < MOST - 0.001, "{from} → {to}: {delay} s");
         }
+    }
+}
+
+#[test]
+fn automatic_playout_on_one_clock_ends_at_one_period_at_other_rates_too() {
+    for (rate, block) in [(44_100, 64), (44_100, 128), (96_000, 128), (88_200, 256)] {
+        let sender = Peer::new(rate, block, |_| [0.1; 2], 1);
+        let mut receiver = Peer::new(rate, block, |_| [0.0; 2], 2);
+        receiver.next += 30.0;
+        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::Pcm16));
+        jam.run_to(3.0);
+        let before = jam.reading();
+        jam.run_to(20.0);
+        let after = jam.reading();
+        assert_eq!((after.late, after.concealed_frames), (before.late, before.concealed_frames), "{rate}");
+        assert!(after.delay_changes <= before.delay_changes + 1, "{rate} {after:?}");
+        // From the arrival to the next call, and a frame or two that the resamplers' counts differ by.
+        let period = block as f32 * 1000.0 / rate as f32;
+        assert!(after.playout_delay_ms < period + 0.05, "{rate}: {after:?}");
     }
 }
 
