@@ -48,7 +48,8 @@ pub fn now() -> Duration {
 /// Those of the socket, its timeout among them.
 pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Stamped> {
     // SAFETY: all-zero is a valid value of these plain C structs.
-    let (mut name, mut message): (libc::sockaddr_in, libc::msghdr) = unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
+    let (mut name, mut message): (libc::sockaddr_in, libc::msghdr) =
+        unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     let mut control = [0_u64; 16];
     let mut piece = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     message.msg_name = (&raw mut name).cast();

@@ -93,7 +93,8 @@ fn monotonic() -> Duration {
 }
 
 fn sleep_until(at: Duration) {
-    let time = libc::timespec { tv_sec: at.as_secs() as libc::time_t, tv_nsec: libc::c_long::from(at.subsec_nanos() as i32) };
+    let time =
+        libc::timespec { tv_sec: at.as_secs() as libc::time_t, tv_nsec: libc::c_long::from(at.subsec_nanos() as i32) };
     // SAFETY: `time` lives during the call; nothing is written back.
     unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &raw const time, std::ptr::null_mut()) };
 }
