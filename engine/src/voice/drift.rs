@@ -180,7 +180,7 @@ impl Drift {
         if let Some(line) = &mut self.line {
             line.update(expected, miss, host.length);
         }
-        self.steer()
+        self.steer(host.length)
     }
 
     fn begin(&mut self, distance: f64) {
@@ -225,13 +225,13 @@ impl Drift {
         }
     }
 
-    fn steer(&mut self) -> Found {
+    fn steer(&mut self, length: f64) -> Found {
         let Some(line) = self.line else { return Found::Steady };
         let error = line.distance - self.reference - self.corrected;
         if !self.following {
             if line.windows < YOUNG {
                 self.reference = line.distance - self.corrected;
-            } else if line.windows >= SURE && line.runs_away(error) {
+            } else if line.windows >= SURE && line.runs_away(error, length) {
                 // What has run apart so far is the playout delay's business: nothing is caught up with.
                 self.reference = line.distance - self.corrected;
                 self.following = true;
@@ -254,14 +254,18 @@ impl LoopLine {
         let n = self.windows;
         self.distance = expected + 2.0 * (2.0 * n - 1.0) / (n * (n + 1.0)) * miss;
         self.slope += 6.0 / (n * (n + 1.0)) * miss / length;
-        self.spread += (miss * miss - self.spread) * 0.1;
+        self.spread += (miss * miss - self.spread) / (n - 1.0);
     }
 
-    /// Whether the clocks have run apart: out of the dead band, still going, and more than the windows'
-    /// own spread explains.
-    fn runs_away(&self, error: f64) -> bool {
-        error.abs() > DEAD_BAND.max(2.0 * self.spread.sqrt())
-            && self.slope.abs() > SLOWEST
+    /// Whether the clocks have run apart: out of the dead band, still going, and both by four times what
+    /// the windows' own spread explains. (The slope of a line through n points that are off by σ is itself
+    /// off by σ·√(12/n³) a point.)
+    fn runs_away(&self, error: f64, length: f64) -> bool {
+        let spread = self.spread.sqrt();
+        let doubt = spread * (12.0 / self.windows.powi(3)).sqrt() / length;
+        error.abs() > DEAD_BAND.max(4.0 * spread)
+            && self.slope.abs() > SLOWEST.max(4.0 * doubt)
+            && self.slope.abs() < LARGEST
             && self.slope.signum() == error.signum()
     }
 }
