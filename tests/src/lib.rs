@@ -11,6 +11,7 @@
 //! | [`namespace`] | network namespaces |
 //! | [`process`] | what the system knows of a program: memory, threads, descriptors |
 //! | [`soak`] | long runs; their short forms are tests |
+//! | [`lab`] | the instrument for playout on bad networks: the real engine in virtual time |
 //! | [`sound`] | what was played against what arrived |
 //! | [`stamp`] | when a datagram left, by the kernel |
 //! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
@@ -22,6 +23,7 @@
 pub mod child;
 pub mod garbage;
 pub mod jackd;
+pub mod lab;
 pub mod musician;
 pub mod namespace;
 pub mod probe;

@@ -1,0 +1,92 @@
+//! What a listener would notice: blocks of 10 ms less than 0.9 alike to what was sent, at the best local delay.
+//!
+//! The measure, its block, bound and reach of lags are those of the report by which RTJam is compared with
+//! other systems; only the lags to try come from the marks instead of bursts, and a filter that follows a clock
+//! may stand between frames, where white noise is not like itself at any whole lag.
+
+use super::path::{CHUNK, Path};
+use super::resample::between_frames;
+use std::ops::Range;
+
+/// Frames of a block (10 ms).
+pub const BLOCK: usize = 480;
+
+/// Less alike is damaged; more alike than the second need not be looked at further.
+const ALIKE: f64 = 0.9;
+const ENOUGH: f64 = 0.98;
+
+/// Lags around the block's own are tried so far (2 ms), around others so far.
+const REACH: i64 = 96;
+const NEAR: i64 = 8;
+
+/// Other lags count if they were heard within so many chunks (375 ms) of the block.
+const AROUND: usize = 18_000 / CHUNK;
+
+/// Quieter (−70 dBFS) is silence, of which nothing can be alike; it is damaged by sound over −50 dBFS.
+const SILENT: f64 = 3e-4;
+const AUDIBLE: f64 = 3e-3;
+
+/// The damaged blocks of the positions in `span`, by their first position, and how many blocks there are.
+pub fn damaged(path: &Path, sent: &[f32], heard: &[f32], span: Range<usize>) -> (Vec<usize>, usize) {
+    let mut chunk = path.places().iter().position(Option::is_some).unwrap_or(0);
+    let blocks = span.len() / BLOCK;
+    let starts = (0..blocks).map(|i| span.start + i * BLOCK);
+    let bad = starts.filter(|&at| {
+        chunk = chunk_of(path, at, chunk);
+        !is_alike(path, chunk, &sent[at..at + BLOCK], heard, at)
+    });
+    (bad.collect(), blocks)
+}
+
+/// The chunk that plays position `at`, searched from `chunk` on.
+fn chunk_of(path: &Path, at: usize, mut chunk: usize) -> usize {
+    let begins = |i: usize| Some((i * CHUNK) as f64 - path.places().get(i).copied().flatten()?.lag);
+    while begins(chunk + 1).is_some_and(|p| p <= at as f64) {
+        chunk += 1;
+    }
+    chunk
+}
+
+fn is_alike(path: &Path, chunk: usize, sent: &[f32], heard: &[f32], at: usize) -> bool {
+    let Some(own) = path.places().get(chunk).copied().flatten() else { return false };
+    let own = own.lag.round() as i64;
+    let at_lag = |lag: i64| {
+        let from = usize::try_from(at as i64 + lag).ok()?;
+        heard.get(from..from + BLOCK)
+    };
+    if rms(sent) < SILENT {
+        return at_lag(own).is_some_and(|heard| rms(heard) < AUDIBLE);
+    }
+    let around = &path.places()[chunk.saturating_sub(AROUND)..(chunk + AROUND).min(path.places().len())];
+    let mut others: Vec<i64> = around.iter().flatten().filter(|p| p.heard).map(|p| p.lag.round() as i64).collect();
+    others.dedup();
+    others.sort_unstable();
+    others.dedup();
+    let near = others.into_iter().flat_map(|lag| lag - NEAR..=lag + NEAR);
+    let mut best = (0.0, own);
+    for lag in std::iter::once(own).chain(near).chain(own - REACH..=own + REACH) {
+        let like = at_lag(lag).map_or(0.0, |heard| likeness(sent, heard));
+        if like > best.0 {
+            best = (like, lag);
+        }
+        if best.0 > ENOUGH {
+            break;
+        }
+    }
+    best.0 >= ALIKE || is_alike_between(sent, heard, (at as i64 + best.1) as f64)
+}
+
+/// Whether a place between frames next to `at` is alike.
+fn is_alike_between(sent: &[f32], heard: &[f32], at: f64) -> bool {
+    let mut quarters = [-0.5, -0.25, 0.25, 0.5].into_iter().map(|part| at + part);
+    quarters.any(|at| at >= 0.0 && likeness(sent, &between_frames(heard, at, BLOCK)) >= ALIKE)
+}
+
+fn likeness(a: &[f32], b: &[f32]) -> f64 {
+    let product: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum();
+    product / (rms(a) * rms(b) * a.len() as f64 + 1e-9)
+}
+
+fn rms(signal: &[f32]) -> f64 {
+    (signal.iter().map(|s| f64::from(s * s)).sum::<f64>() / signal.len() as f64).sqrt()
+}

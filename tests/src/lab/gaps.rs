@@ -1,0 +1,90 @@
+//! What was not heard in time.
+//!
+//! A frame is concealed when the callback that plays its position came before the packet was found, or the
+//! packet was lost: with the course known, arithmetic tells exactly. Besides, where the marks were not heard
+//! for longer than fades take, although packets were there, the sound is as good as concealed.
+
+use super::oracle::Arrivals;
+use super::path::{CHUNK, Path, Place};
+use std::ops::Range;
+
+/// Unheard frames in a row that fades and splices may take (10 ms).
+const FADES: usize = 480;
+
+/// What is missing in a replay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// Output frames of each gap.
+    pub runs: Vec<Range<usize>>,
+    /// Concealed frames.
+    pub concealed: u64,
+    /// Packets that came after their first frame was due.
+    pub late: usize,
+}
+
+impl Gaps {
+    /// Frames of the longest gap.
+    pub fn longest(&self) -> usize {
+        self.runs.iter().map(Range::len).max().unwrap_or(0)
+    }
+}
+
+/// Finds the gaps among the positions that count.
+pub fn find(path: &Path, arrivals: &Arrivals<'_>) -> Gaps {
+    let mut gaps = Gaps::default();
+    let mut late = vec![false; arrivals.found.len()];
+    // Unheard chunks in a row: where they begin, and how much of them arithmetic explains.
+    let mut unheard: Option<(usize, usize)> = None;
+    for (from, place) in path.iter() {
+        let missing = chunk(from, place, arrivals, &mut gaps, &mut late);
+        if place.heard {
+            end_unheard(unheard.take(), from, &mut gaps);
+        } else if counts(from, place, arrivals) {
+            let (_, explained) = unheard.get_or_insert((from, 0));
+            *explained += missing;
+        }
+    }
+    gaps.late = late.iter().filter(|l| **l).count();
+    gaps
+}
+
+/// Counts a chunk's concealed frames.
+fn chunk(from: usize, place: Place, arrivals: &Arrivals<'_>, gaps: &mut Gaps, late: &mut [bool]) -> usize {
+    let mut missing = 0;
+    for n in from..from + CHUNK {
+        let Some(position) = position(n, place, arrivals) else { continue };
+        let index = position / arrivals.packet;
+        let callback = (n as f64 / arrivals.grid.block() + 1e-9).floor();
+        if arrivals.found[index].is_some_and(|found| found as f64 <= callback) {
+            continue;
+        }
+        missing += 1;
+        late[index] |= arrivals.found[index].is_some() && position % arrivals.packet == 0;
+        match gaps.runs.last_mut() {
+            Some(run) if run.end == n => run.end += 1,
+            _ => gaps.runs.push(n..n + 1),
+        }
+    }
+    gaps.concealed += missing as u64;
+    missing
+}
+
+fn end_unheard(unheard: Option<(usize, usize)>, to: usize, gaps: &mut Gaps) {
+    let Some((from, explained)) = unheard else { return };
+    let left = to - from - explained;
+    if left > FADES {
+        gaps.concealed += (left - FADES) as u64;
+        gaps.runs.retain(|run| run.end <= from);
+        gaps.runs.push(from..to);
+    }
+}
+
+fn counts(n: usize, place: Place, arrivals: &Arrivals<'_>) -> bool {
+    position(n, place, arrivals).is_some()
+}
+
+/// The position that frame `n` plays, if it counts.
+fn position(n: usize, place: Place, arrivals: &Arrivals<'_>) -> Option<usize> {
+    let position = usize::try_from((n as f64 - place.lag).round() as i64).ok()?;
+    (arrivals.span.contains(&position) && position / arrivals.packet < arrivals.found.len()).then_some(position)
+}

@@ -1,0 +1,39 @@
+//! The instrument for playout: traces of packet arrivals, played through the real engine in virtual time.
+//!
+//! ```text
+//! model ─► trace ─► replay (engine to engine) ─► what was heard ─► path ─┬─► delay ─────────┐
+//!            │                                                          ├─► gaps ─► oracle ─┼─► report, table, plot
+//!            └─► grid: callbacks, sender's timeline                     └─► damage ─────────┘
+//! ```
+//!
+//! Nothing that is reported rests on the engine's own word: channel 1 carries the sound, channel 2 a faint
+//! noise of which any half millisecond tells its position. The engine's counters stand beside, to compare.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`model`], [`random`] | seeded bad networks, with their figures |
+//! | [`trace`] | packets sent and arrived, as CSV |
+//! | [`sound`], [`resample`] | what is played; rates |
+//! | [`grid`] | the receiver's callbacks and the sender's timeline on one clock |
+//! | [`replay`] | sender, network and receiver in virtual time |
+//! | [`path`] | which position was heard when |
+//! | [`gaps`], [`damage`] | what was not heard; what a listener would notice |
+//! | [`oracle`] | the best constant delay in hindsight |
+//! | [`measure`], [`report`] | all of it for one trace, and as JSON |
+//! | [`table`], [`plot`] | all models side by side; one trace as a picture |
+
+pub mod damage;
+pub mod gaps;
+pub mod grid;
+pub mod measure;
+pub mod model;
+pub mod oracle;
+pub mod path;
+pub mod plot;
+pub mod random;
+pub mod replay;
+pub mod report;
+pub mod resample;
+pub mod sound;
+pub mod table;
+pub mod trace;

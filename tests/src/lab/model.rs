@@ -1,0 +1,351 @@
+//! Networks that people have, as seeded models.
+//!
+//! | model | base ms | jitter ms | stalls | loss | besides |
+//! |---|---|---|---|---|---|
+//! | lan | 0.3 | 0.03 | | | |
+//! | fiber | 8 | 0.25 | every 20 s, ≤ 4 ms | 0.05 %, runs of 1.5 | |
+//! | cable | 12 | 0.8 | every 6 s, ≤ 8 ms | 0.2 %, runs of 2 | |
+//! | wifi | 12 | 1.5 | every 1.2 s, ≤ 18 ms | 0.5 %, runs of 3 | |
+//! | mobile | 25 | 3 | every 2.5 s, ≤ 30 ms | 0.5 %, runs of 3 | |
+//! | step | 8 | 0.25 | | | +15 ms in the middle third |
+//! | spike | 8 | 0.25 | | | every 5 to 15 s one stall of 30 to 60 ms |
+//! | burst | 8 | 0.25 | | 2 %, runs of 5 | |
+//! | reorder | 8 | 0.25 | | | 2 % of packets 3 to 8 ms late, overtaken |
+//! | duplicate | 8 | 0.25 | | | 5 % of packets once more within 10 ms |
+//!
+//! The first five are the figures of the bad link that RTJam is compared with other systems over, whose
+//! `lte` is `mobile` here; so is how they work. Jitter: an Erlang-2 variable of that mean, smoothed from
+//! packet to packet by 0.3; order is kept, so queues bunch. Stalls: a Poisson process; each holds all
+//! packets for 30 to 100 % of the stated time and then lets them go at once, as Wi-Fi does while it scans
+//! or backs off. Loss: two states after Gilbert (1960). The last five have a steady link and one trouble
+//! each, so that a table shows what each alone costs.
+
+use super::random::Random;
+use super::trace::{Packet, Trace};
+use rtjam_protocol::audio::WIRE_RATE;
+use std::fmt;
+use std::str::FromStr;
+
+/// A network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the module's table is the documentation")]
+pub enum Model {
+    Lan,
+    Fiber,
+    Cable,
+    Wifi,
+    Mobile,
+    Step,
+    Spike,
+    Burst,
+    Reorder,
+    Duplicate,
+}
+
+impl Model {
+    /// All of them.
+    pub const ALL: [Model; 10] = [
+        Model::Lan,
+        Model::Fiber,
+        Model::Cable,
+        Model::Wifi,
+        Model::Mobile,
+        Model::Step,
+        Model::Spike,
+        Model::Burst,
+        Model::Reorder,
+        Model::Duplicate,
+    ];
+
+    /// The model's name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Model::Lan => "lan",
+            Model::Fiber => "fiber",
+            Model::Cable => "cable",
+            Model::Wifi => "wifi",
+            Model::Mobile => "mobile",
+            Model::Step => "step",
+            Model::Spike => "spike",
+            Model::Burst => "burst",
+            Model::Reorder => "reorder",
+            Model::Duplicate => "duplicate",
+        }
+    }
+
+    /// A trace of `seconds`, in packets of `packet` frames.
+    pub fn generate(self, seconds: f64, seed: u64, packet: usize) -> Trace {
+        let mut network = Network::new(self, seconds, seed, packet);
+        let frames = seconds * f64::from(WIRE_RATE);
+        let packets = (0..(frames / packet as f64) as u64).map(|i| network.carry(i)).collect();
+        let note = format!("model {self} seed {seed} packet {packet}");
+        Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, packets }
+    }
+
+    /// The figures of the link under the trouble.
+    pub const fn link(self) -> Link {
+        let steady = Link { base_ms: 8.0, jitter_ms: 0.25, stall_every_s: 0.0, stall_ms: 0.0, loss: 0.0, run: 1.0 };
+        match self {
+            Model::Lan => Link { base_ms: 0.3, jitter_ms: 0.03, ..steady },
+            Model::Fiber => Link { stall_every_s: 20.0, stall_ms: 4.0, loss: 0.0005, run: 1.5, ..steady },
+            Model::Cable => {
+                Link { base_ms: 12.0, jitter_ms: 0.8, stall_every_s: 6.0, stall_ms: 8.0, loss: 0.002, run: 2.0 }
+            }
+            Model::Wifi => {
+                Link { base_ms: 12.0, jitter_ms: 1.5, stall_every_s: 1.2, stall_ms: 18.0, loss: 0.005, run: 3.0 }
+            }
+            Model::Mobile => {
+                Link { base_ms: 25.0, jitter_ms: 3.0, stall_every_s: 2.5, stall_ms: 30.0, loss: 0.005, run: 3.0 }
+            }
+            Model::Burst => Link { loss: 0.02, run: 5.0, ..steady },
+            Model::Step | Model::Spike | Model::Reorder | Model::Duplicate => steady,
+        }
+    }
+}
+
+impl fmt::Display for Model {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No model has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownModel;
+
+impl fmt::Display for UnknownModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a model is one of: {}", Model::ALL.map(Model::name).join(", "))
+    }
+}
+
+impl std::error::Error for UnknownModel {}
+
+impl FromStr for Model {
+    type Err = UnknownModel;
+
+    fn from_str(name: &str) -> Result<Model, UnknownModel> {
+        Model::ALL.into_iter().find(|m| m.name() == name).ok_or(UnknownModel)
+    }
+}
+
+/// What a link does to packets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Link {
+    /// The smallest delay.
+    pub base_ms: f64,
+    /// Mean delay above it.
+    pub jitter_ms: f64,
+    /// Mean time between stalls; 0: none.
+    pub stall_every_s: f64,
+    /// The longest stall.
+    pub stall_ms: f64,
+    /// Share of packets lost.
+    pub loss: f64,
+    /// Mean packets lost in a row.
+    pub run: f64,
+}
+
+/// By how much the step model's delay jumps, in ms.
+pub const STEP_MS: f64 = 15.0;
+
+/// A network at work. Times in µs of the sender's clock.
+struct Network {
+    model: Model,
+    link: Link,
+    random: Random,
+    span_us: f64,
+    interval_us: f64,
+    started: u64,
+    /// Receiver's clock minus sender's.
+    offset: u64,
+    jitter_ms: f64,
+    losing: bool,
+    stall_at: f64,
+    stall_end: f64,
+    last_due: f64,
+}
+
+impl Network {
+    fn new(model: Model, seconds: f64, seed: u64, packet: usize) -> Network {
+        let mut random = Random::new(seed, model as u64 + 1);
+        // Neither clock's origin, and so no phase of callbacks against packets, means anything.
+        let started = 1_000_000 + random.bits() % 1_000_000;
+        let offset = random.bits() % 1_000_000_000;
+        let mut network = Network {
+            model,
+            link: model.link(),
+            random,
+            span_us: seconds * 1e6,
+            interval_us: packet as f64 * 1e6 / f64::from(WIRE_RATE),
+            started,
+            offset,
+            jitter_ms: 0.0,
+            losing: false,
+            stall_at: 0.0,
+            stall_end: 0.0,
+            last_due: 0.0,
+        };
+        network.stall_at = network.until_stall();
+        network
+    }
+
+    /// Sends packet `index` on its way.
+    fn carry(&mut self, index: u64) -> Packet {
+        // Rounded down, so that the earliest packets all lie on the exact timeline.
+        let time = (index as f64 * self.interval_us).floor();
+        let sent = self.started + time as u64;
+        if self.loses() {
+            return Packet { sent, arrived: Vec::new() };
+        }
+        let due = self.due(time);
+        let mut arrived = vec![self.at_receiver(due)];
+        if self.model == Model::Duplicate && self.random.unit() < 0.05 {
+            let again = due + self.random.between(0.0, 10_000.0);
+            arrived.push(self.at_receiver(again));
+        }
+        Packet { sent, arrived }
+    }
+
+    fn at_receiver(&self, due: f64) -> u64 {
+        self.started + self.offset + due as u64
+    }
+
+    fn loses(&mut self) -> bool {
+        if self.link.loss > 0.0 {
+            let bound = if self.losing { 1.0 - 1.0 / self.link.run } else { self.link.loss / self.link.run };
+            self.losing = self.random.unit() < bound;
+        }
+        self.losing
+    }
+
+    fn due(&mut self, time: f64) -> f64 {
+        let erlang = (self.random.exponential(1.0) + self.random.exponential(1.0)) * self.link.jitter_ms / 2.0;
+        self.jitter_ms += 0.3 * (erlang - self.jitter_ms);
+        let base = self.link.base_ms * 1000.0;
+        let mut due = time + base + self.jitter_ms * 1000.0;
+        if self.model == Model::Step && (1.0 / 3.0..2.0 / 3.0).contains(&(time / self.span_us)) {
+            due += STEP_MS * 1000.0;
+        }
+        if time >= self.stall_at {
+            self.stall_end = time + self.stall_us();
+            self.stall_at = time + self.until_stall();
+        }
+        if self.stall_end > time {
+            due = due.max(self.stall_end + base);
+        }
+        if self.model == Model::Reorder && self.random.unit() < 0.02 {
+            return due.max(self.last_due) + self.random.between(3_000.0, 8_000.0);
+        }
+        self.last_due = due.max(self.last_due);
+        self.last_due
+    }
+
+    fn until_stall(&mut self) -> f64 {
+        match (self.model, self.link.stall_every_s) {
+            (Model::Spike, _) => self.random.between(5e6, 15e6),
+            (_, 0.0) => f64::INFINITY,
+            (_, mean) => self.random.exponential(mean * 1e6),
+        }
+    }
+
+    fn stall_us(&mut self) -> f64 {
+        match self.model {
+            Model::Spike => self.random.between(30_000.0, 60_000.0),
+            _ => self.link.stall_ms * 1000.0 * self.random.between(0.3, 1.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Transit above the base of every packet that came, in ms.
+    fn excess(trace: &Trace) -> Vec<f64> {
+        let transit = |p: &Packet| Some((p.arrived.first()? - p.sent) as i64);
+        let all: Vec<i64> = trace.packets.iter().filter_map(transit).collect();
+        let least = *all.iter().min().unwrap();
+        all.iter().map(|t| (t - least) as f64 / 1000.0).collect()
+    }
+
+    fn share(values: &[f64], over: f64) -> f64 {
+        values.iter().filter(|v| **v > over).count() as f64 / values.len() as f64
+    }
+
+    #[test]
+    fn a_seed_repeats_and_another_differs() {
+        for model in Model::ALL {
+            let trace = model.generate(5.0, 3, 128);
+            assert_eq!(trace, model.generate(5.0, 3, 128));
+            assert_ne!(trace, model.generate(5.0, 4, 128));
+            assert_eq!(trace.packets.len(), 1875);
+            assert!((trace.interval_us() - 128e6 / 48e3).abs() < 0.01);
+            assert_eq!(Trace::read(&trace.write()), Ok(trace));
+            assert_eq!(model.name().parse(), Ok(model));
+        }
+    }
+
+    #[test]
+    fn losses_have_their_rate_and_their_runs() {
+        for model in [Model::Cable, Model::Wifi, Model::Mobile, Model::Burst] {
+            let (link, mut lost, mut runs, mut packets) = (model.link(), 0, 0, 0);
+            for seed in 0..8 {
+                let trace = model.generate(300.0, seed, 128);
+                let gone: Vec<bool> = trace.packets.iter().map(|p| p.arrived.is_empty()).collect();
+                packets += gone.len();
+                lost += trace.lost();
+                runs += gone.windows(2).filter(|w| w[1] && !w[0]).count();
+            }
+            let rate = lost as f64 / packets as f64;
+            assert!((rate / link.loss - 1.0).abs() < 0.1, "{model}: {rate}");
+            let run = lost as f64 / runs as f64;
+            assert!((run / link.run - 1.0).abs() < 0.1, "{model}: {run}");
+        }
+        assert!([Model::Lan, Model::Step, Model::Spike].iter().all(|m| m.generate(60.0, 1, 64).lost() == 0));
+    }
+
+    #[test]
+    fn delay_above_the_base_is_the_stated_jitter() {
+        for model in [Model::Lan, Model::Burst, Model::Duplicate] {
+            let excess = excess(&model.generate(120.0, 2, 128));
+            let mean = excess.iter().sum::<f64>() / excess.len() as f64;
+            let stated = model.link().jitter_ms;
+            // The smallest transit has some jitter too, and order is kept.
+            assert!((0.6..1.4).contains(&(mean / stated)), "{model}: {mean} {stated}");
+        }
+    }
+
+    #[test]
+    fn stalls_come_as_often_and_last_as_long_as_stated() {
+        let trace = Model::Wifi.generate(600.0, 1, 128);
+        let excess = excess(&trace);
+        let begins = excess.windows(2).filter(|w| w[1] - w[0] > 4.0).count() as f64;
+        // 500 in 600 s, of which the shortest are hardly longer than jitter.
+        assert!((330.0..520.0).contains(&begins), "{begins}");
+        // Of a stall of L ms, L − 6 have more than 6 ms to wait: 6 ms in 1.2 s. Two may follow each other.
+        let long = share(&excess, 6.0);
+        assert!((0.003..0.009).contains(&long) && share(&excess, 18.0 + 6.0) < 0.0005, "{long}");
+    }
+
+    #[test]
+    fn each_trouble_is_what_it_says() {
+        let step = excess(&Model::Step.generate(30.0, 1, 128));
+        let third = step.len() / 3;
+        assert!(share(&step[..third - 4], 5.0) == 0.0 && share(&step[third + 4..2 * third - 4], 14.0) == 1.0);
+        assert!(share(&step[2 * third + 12..], 5.0) == 0.0);
+
+        let spike = excess(&Model::Spike.generate(300.0, 1, 128));
+        let spikes = spike.windows(2).filter(|w| w[1] - w[0] > 20.0).count();
+        assert!((20..=60).contains(&spikes), "{spikes}");
+        assert!(share(&spike, 2.0) < 0.01);
+
+        let reorder = Model::Reorder.generate(120.0, 1, 128);
+        let overtaken = reorder.packets.windows(2).filter(|w| w[0].arrived > w[1].arrived).count() as f64;
+        assert!((0.015..0.025).contains(&(overtaken / reorder.packets.len() as f64)), "{overtaken}");
+
+        let duplicate = Model::Duplicate.generate(120.0, 1, 128);
+        let twice = duplicate.packets.iter().filter(|p| p.arrived.len() == 2).count() as f64;
+        assert!((0.04..0.06).contains(&(twice / duplicate.packets.len() as f64)), "{twice}");
+    }
+}

@@ -1,0 +1,254 @@
+//! A sender, the traced network and a receiver, in virtual time. Both ends are the real engine.
+
+use super::grid::Grid;
+use super::sound::marks;
+use super::trace::Trace;
+use rtjam_engine::{Engine, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
+use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
+use rtjam_protocol::{Micros, SourceId};
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// Packets that a replay can have: what one datagram carries in floating point.
+pub const PACKETS: RangeInclusive<usize> = 16..=150;
+
+/// Host rates of the receiver: those that carry the marks.
+pub const RATES: RangeInclusive<u32> = 44_100..=192_000;
+
+/// The musician at the other end.
+const SOURCE: SourceId = SourceId(1);
+
+/// How a trace is played.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Frames of a packet; the sender's block too.
+    pub packet: usize,
+    /// Frames of the receiver's block.
+    pub block: usize,
+    /// The receiver's rate, in Hz. The sender's is 48 kHz.
+    pub rate: u32,
+    /// By how much the sender's clock is faster than the receiver's.
+    pub drift_ppm: f64,
+    /// The receiver's playout.
+    pub playout: Playout,
+    /// Sound of the stream's beginning that is not measured, in seconds.
+    pub skip: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { packet: 128, block: 128, rate: WIRE_RATE, drift_ppm: 0.0, playout: Playout::Auto, skip: 3.0 }
+    }
+}
+
+/// Why a trace cannot be played so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Unplayable {
+    /// A packet of so many frames.
+    Packet(usize),
+    /// A block of so many frames.
+    Block(usize),
+    /// This rate.
+    Rate(u32),
+    /// The trace's packets come every so many µs.
+    Interval(f64),
+    /// The trace has nothing after what is skipped.
+    Short,
+}
+
+impl fmt::Display for Unplayable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unplayable::Packet(n) => {
+                write!(f, "packets of {n} frames: give {} to {}", PACKETS.start(), PACKETS.end())
+            }
+            Unplayable::Block(n) => write!(f, "blocks of {n} frames: give 1 to {}", rtjam_engine::MAX_BLOCK),
+            Unplayable::Rate(r) => write!(f, "{r} Hz: give {} to {}", RATES.start(), RATES.end()),
+            Unplayable::Interval(us) => {
+                let frames = us * f64::from(WIRE_RATE) / 1e6;
+                write!(f, "the trace has packets of about {frames:.0} frames: say so with --packet")
+            }
+            Unplayable::Short => f.write_str("the trace is too short: nothing is left after what is skipped"),
+        }
+    }
+}
+
+impl std::error::Error for Unplayable {}
+
+/// What a replay gave.
+pub struct Take {
+    /// Callbacks and timelines.
+    pub grid: Grid,
+    /// The sound and the marks as sent, by position.
+    pub sent: [Vec<f32>; CHANNELS],
+    /// Both as heard, at the receiver's rate.
+    pub heard: [Vec<f32>; CHANNELS],
+    /// For each packet the callback that found it; `None`: lost.
+    pub found: Vec<Option<u64>>,
+    /// What the engine says of the musician: when measuring begins, and in the end.
+    pub engine: [Option<VoiceReading>; 2],
+}
+
+/// Plays a trace.
+///
+/// # Errors
+/// When trace and settings do not fit.
+pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, Unplayable> {
+    check(trace, settings)?;
+    let Settings { packet, block, rate, .. } = *settings;
+    let grid = Grid::new(trace, packet, block, rate, settings.drift_ppm);
+    let packets = Sender::new(packet).packets(sound, trace.packets.len());
+    let found = |p: &super::trace::Packet| p.arrived.first().map(|&at| grid.callback_for(grid.local(at)));
+    let found: Vec<Option<u64>> = trace.packets.iter().map(found).collect();
+    let mut arrivals: Vec<(Micros, usize)> = Vec::new();
+    for (index, p) in trace.packets.iter().enumerate() {
+        arrivals.extend(p.arrived.iter().map(|&at| (grid.local(at), index)));
+    }
+    arrivals.sort_unstable();
+    let end = arrivals.last().map_or(0, |last| grid.callback_for(last.0)) + 1;
+    let measured_from = grid.frame_at(settings.skip * f64::from(WIRE_RATE)) / grid.block();
+
+    let mut receiver = Receiver::new(settings);
+    let mut arrivals = arrivals.into_iter().peekable();
+    let mut at_begin = None;
+    for callback in 0..end {
+        let now = grid.begins(callback);
+        while let Some((arrived, index)) = arrivals.next_if(|a| a.0 <= now) {
+            receiver.take(arrived, &packets[index]);
+        }
+        receiver.call(now, block);
+        if at_begin.is_none() && callback as f64 >= measured_from {
+            at_begin = receiver.console.voice(SOURCE);
+        }
+    }
+    let mut sent = [Vec::new(), Vec::new()];
+    for packet in &packets {
+        for (sent, samples) in sent.iter_mut().zip(&packet.samples) {
+            sent.extend_from_slice(samples);
+        }
+    }
+    let engine = [at_begin, receiver.console.voice(SOURCE)];
+    Ok(Take { grid, sent, heard: receiver.heard, found, engine })
+}
+
+fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
+    if !PACKETS.contains(&settings.packet) {
+        return Err(Unplayable::Packet(settings.packet));
+    }
+    if !(1..=rtjam_engine::MAX_BLOCK).contains(&settings.block) {
+        return Err(Unplayable::Block(settings.block));
+    }
+    if !RATES.contains(&settings.rate) {
+        return Err(Unplayable::Rate(settings.rate));
+    }
+    let expected = settings.packet as f64 * 1e6 / f64::from(WIRE_RATE);
+    if (trace.interval_us() / expected - 1.0).abs() > 0.01 {
+        return Err(Unplayable::Interval(trace.interval_us()));
+    }
+    let seconds = trace.packets.len() as f64 * expected / 1e6;
+    if seconds < settings.skip + super::measure::TAIL_S + 0.1 {
+        return Err(Unplayable::Short);
+    }
+    Ok(())
+}
+
+/// A packet on its way.
+struct Encoded {
+    header: AudioHeader,
+    payload: Vec<u8>,
+    samples: [Vec<f32>; CHANNELS],
+}
+
+/// The other end: its engine makes the packets.
+struct Sender {
+    engine: Engine,
+    outgoing: Outgoing,
+    packet: usize,
+}
+
+impl Sender {
+    fn new(packet: usize) -> Sender {
+        let (mut engine, network, console) = engine(7, || ());
+        console.set_packet_size(PacketSize::Frames(packet as u16));
+        engine.configure(WIRE_RATE, packet);
+        Sender { engine, outgoing: network.outgoing, packet }
+    }
+
+    fn packets(mut self, sound: &[f32], count: usize) -> Vec<Encoded> {
+        let frames = count * self.packet;
+        let marks = marks(frames);
+        let silence = vec![0.0; self.packet];
+        let mut packets = Vec::with_capacity(count);
+        for from in (0..frames).step_by(self.packet) {
+            let span = from..from + self.packet;
+            let input = [sound.get(span.clone()).unwrap_or(&silence), &marks[span]];
+            let (mut left, mut right) = (silence.clone(), silence.clone());
+            let mut outputs = Outputs { main: [&mut left, &mut right], slots: Default::default() };
+            self.engine.process(Micros(from as u64 * 1_000_000 / u64::from(WIRE_RATE)), input, &mut outputs);
+            while let Some(packet) = self.outgoing.pop() {
+                assert_eq!(packet.position.0, packets.len() as u64 * self.packet as u64, "a packet a block");
+                packets.push(encoded(&packet));
+            }
+        }
+        packets
+    }
+}
+
+fn encoded(packet: &rtjam_engine::OutPacket) -> Encoded {
+    let header = AudioHeader {
+        source: SOURCE,
+        stream: packet.stream,
+        sequence: packet.sequence,
+        position: packet.position,
+        codec: Codec::F32,
+        layout: packet.layout,
+        frames: packet.frames(),
+        peak: packet.peak,
+    };
+    let mut payload = Vec::new();
+    for channel in packet.channels() {
+        encode(Codec::F32, channel, &mut payload);
+    }
+    Encoded { header, payload, samples: packet.channels().map(<[f32]>::to_vec) }
+}
+
+/// This end: what its main output plays.
+struct Receiver {
+    engine: Engine,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    console: rtjam_engine::Console,
+    silence: Vec<f32>,
+    heard: [Vec<f32>; CHANNELS],
+}
+
+impl Receiver {
+    fn new(settings: &Settings) -> Receiver {
+        let (mut engine, network, console) = engine(9, || ());
+        console.set_playout(settings.playout);
+        engine.configure(settings.rate, settings.block);
+        Receiver {
+            engine,
+            incoming: network.incoming,
+            outgoing: network.outgoing,
+            console,
+            silence: vec![0.0; settings.block],
+            heard: [Vec::new(), Vec::new()],
+        }
+    }
+
+    fn take(&mut self, arrived: Micros, packet: &Encoded) {
+        let frame = AudioFrame { header: packet.header, payload: &packet.payload };
+        // What the engine does not take it counts, and the listener misses it.
+        let _ = self.incoming.push(arrived, &frame);
+    }
+
+    fn call(&mut self, now: Micros, block: usize) {
+        let from = self.heard[0].len();
+        self.heard.iter_mut().for_each(|h| h.resize(from + block, 0.0));
+        let [left, right] = &mut self.heard;
+        let mut outputs = Outputs { main: [&mut left[from..], &mut right[from..]], slots: Default::default() };
+        self.engine.process(now, [&self.silence, &self.silence], &mut outputs);
+        while self.outgoing.pop().is_some() {}
+    }
+}

@@ -1,0 +1,154 @@
+//! All models side by side.
+
+use super::measure::measure;
+use super::model::Model;
+use super::replay::{Settings, Unplayable};
+use super::report::{Report, round};
+use super::sound::chord;
+use rtjam_protocol::audio::WIRE_RATE;
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Packets and blocks of the table, in frames.
+pub const SIZES: [(usize, usize); 4] = [(64, 64), (64, 128), (128, 64), (128, 128)];
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The networks.
+    pub models: Vec<Model>,
+    /// Length of each trace.
+    pub seconds: f64,
+    /// Traces a model and size: seeds 1 and up.
+    pub seeds: u64,
+    /// Everything but packet and block.
+    pub settings: Settings,
+}
+
+/// A line: one model with one packet and block.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The network.
+    pub model: Model,
+    /// Frames of a packet.
+    pub packet: usize,
+    /// Frames of a block.
+    pub block: usize,
+    /// One report a seed.
+    pub reports: Vec<Report>,
+}
+
+impl Row {
+    fn mean(&self, figure: impl Fn(&Report) -> f64) -> f64 {
+        self.reports.iter().map(figure).sum::<f64>() / self.reports.len().max(1) as f64
+    }
+
+    fn most(&self, figure: impl Fn(&Report) -> f64) -> f64 {
+        self.reports.iter().map(figure).fold(0.0, f64::max)
+    }
+
+    /// Mean of the seeds' ratios to their oracles.
+    pub fn delay_over_oracle(&self) -> f64 {
+        self.mean(|r| r.delay_over_oracle().unwrap_or(f64::NAN))
+    }
+
+    fn line(&self) -> String {
+        format!(
+            "{:<10}{:>4}/{:<4}{:>7.2}{:>7.2}{:>7.2}{:>8.2}{:>8.3}{:>9.3}{:>9.3}{:>9.0}{:>8.1}{:>9.2}{:>9.1}",
+            self.model.name(),
+            self.packet,
+            self.block,
+            self.mean(|r| r.playout.mean),
+            self.mean(|r| r.playout.p95),
+            self.most(|r| r.playout.max),
+            self.mean(|r| r.oracle_delay_ms.unwrap_or(f64::NAN)),
+            self.delay_over_oracle(),
+            self.mean(Report::lost_pct),
+            self.mean(Report::late_pct),
+            self.mean(|r| r.concealed_ms_per_min),
+            self.most(|r| r.longest_gap_ms),
+            self.mean(|r| r.damaged_pct),
+            self.mean(changes_per_min),
+        )
+    }
+}
+
+fn changes_per_min(report: &Report) -> f64 {
+    let [Some(begin), Some(end)] = report.engine else { return f64::NAN };
+    (end.delay_changes - begin.delay_changes) as f64 * 60.0 / report.measured_s
+}
+
+/// Runs the plan, as many replays at once as there are processors.
+///
+/// # Errors
+/// When the settings do not fit.
+pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
+    let mut rows = Vec::new();
+    for &model in &plan.models {
+        rows.extend(SIZES.map(|(packet, block)| Row { model, packet, block, reports: Vec::new() }));
+    }
+    let jobs: Vec<(usize, u64)> = (0..rows.len()).flat_map(|row| (1..=plan.seeds).map(move |s| (row, s))).collect();
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let sound = chord((plan.seconds * f64::from(WIRE_RATE)) as usize);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(&(row, seed)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let report = one(&rows[row], seed, plan, &sound);
+                    done.lock().expect("no replay panicked").push((row, seed, report));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no replay panicked");
+    done.sort_unstable_by_key(|(row, seed, _)| (*row, *seed));
+    for (row, _, report) in done {
+        rows[row].reports.push(report?);
+    }
+    Ok(rows)
+}
+
+fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<Report, Unplayable> {
+    let trace = row.model.generate(plan.seconds, seed, row.packet);
+    let settings = Settings { packet: row.packet, block: row.block, ..plan.settings };
+    measure(&trace, sound, &settings).map(|m| m.report)
+}
+
+/// The table for people. Means over the seeds; `max` and `gap` are the largest of all.
+pub fn text(rows: &[Row]) -> String {
+    let mut out = String::from(
+        "model     pkt/block   mean    p95    max  oracle   ratio   lost %   late %  conc/min   gap  damaged%  chg/min\n",
+    );
+    for row in rows {
+        let _ = writeln!(out, "{}", row.line());
+    }
+    out.push_str("\ndelays and gap in ms, concealed in ms a minute; ratio: mean delay over the oracle's\n");
+    let mut models: Vec<Model> = rows.iter().map(|r| r.model).collect();
+    models.dedup();
+    for model in models {
+        let _ = writeln!(out, "{:<10} ratio {:.3}", model.name(), ratio(rows, model));
+    }
+    out
+}
+
+/// The table for programs.
+pub fn json(rows: &[Row]) -> Value {
+    let row = |row: &Row| {
+        json!({
+            "model": row.model.name(),
+            "packet": row.packet,
+            "block": row.block,
+            "delay_over_oracle": round(row.delay_over_oracle()),
+            "traces": row.reports.iter().map(Report::json).collect::<Vec<_>>(),
+        })
+    };
+    Value::Array(rows.iter().map(row).collect())
+}
+
+/// A model's mean ratio to the oracle over all its rows.
+pub fn ratio(rows: &[Row], model: Model) -> f64 {
+    let of_model: Vec<f64> = rows.iter().filter(|r| r.model == model).map(Row::delay_over_oracle).collect();
+    of_model.iter().sum::<f64>() / of_model.len().max(1) as f64
+}

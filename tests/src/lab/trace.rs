@@ -1,0 +1,179 @@
+//! A trace: when packets were sent, and when they arrived.
+//!
+//! ```text
+//! # model fiber seed 1 packet 128 base_us 8000
+//! sent_us,arrived_us
+//! 1000000,5008123
+//! 1002666,
+//! 1005333,5013460;5014001
+//! ```
+//!
+//! A packet a line, in sequence order. `arrived_us` is empty when the packet was lost; a packet that came
+//! more than once has its further arrivals after a semicolon. The two clocks differ by an unknown constant.
+//! Lines that begin with `#` are comments; `base_us N` in one is the delay that the network has at its best,
+//! which nobody can tell from two clocks.
+
+use std::fmt::{self, Write};
+
+/// The line before the first packet.
+pub const HEADER: &str = "sent_us,arrived_us";
+
+/// Packets of one stream, in sequence order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// What is known of it, for people.
+    pub note: String,
+    /// The network's smallest delay, in µs.
+    pub base_us: u64,
+    /// The packets.
+    pub packets: Vec<Packet>,
+}
+
+/// One packet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packet {
+    /// When it was sent, on the sender's clock.
+    pub sent: u64,
+    /// When it arrived, on the receiver's clock: earliest first; none if it was lost.
+    pub arrived: Vec<u64>,
+}
+
+/// Why a text is no trace. Lines count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadTrace {
+    /// The first line that is no comment is not [`HEADER`].
+    NoHeader,
+    /// The line is not two times in microseconds.
+    Line(usize),
+    /// The line's packet was sent before the one above it.
+    Order(usize),
+    /// Fewer than two packets, or none that arrived.
+    Empty,
+}
+
+impl fmt::Display for BadTrace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BadTrace::NoHeader => write!(f, "the first line must be {HEADER}"),
+            BadTrace::Line(n) => {
+                write!(f, "line {n} must be SENT,ARRIVED in whole microseconds (ARRIVED may be empty)")
+            }
+            BadTrace::Order(n) => write!(f, "line {n}: packets must be in the order in which they were sent"),
+            BadTrace::Empty => f.write_str("a trace needs two packets, of which one arrived"),
+        }
+    }
+}
+
+impl std::error::Error for BadTrace {}
+
+impl Trace {
+    /// Reads a trace.
+    ///
+    /// # Errors
+    /// When the text is not one; the error names the line.
+    pub fn read(text: &str) -> Result<Trace, BadTrace> {
+        let mut trace = Trace::default();
+        let mut headed = false;
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(comment) = line.strip_prefix('#') {
+                trace.comment(comment.trim());
+            } else if line.is_empty() {
+            } else if !headed {
+                headed = line == HEADER;
+                if !headed {
+                    return Err(BadTrace::NoHeader);
+                }
+            } else {
+                let packet = Packet::read(line).ok_or(BadTrace::Line(index + 1))?;
+                if trace.packets.last().is_some_and(|before| before.sent > packet.sent) {
+                    return Err(BadTrace::Order(index + 1));
+                }
+                trace.packets.push(packet);
+            }
+        }
+        match trace.packets.len() >= 2 && trace.packets.iter().any(|p| !p.arrived.is_empty()) {
+            true => Ok(trace),
+            false => Err(BadTrace::Empty),
+        }
+    }
+
+    /// The trace as text.
+    pub fn write(&self) -> String {
+        let mut out = format!("# {} base_us {}\n{HEADER}\n", self.note, self.base_us);
+        for packet in &self.packets {
+            let _ = write!(out, "{},", packet.sent);
+            for (i, at) in packet.arrived.iter().enumerate() {
+                let _ = write!(out, "{}{at}", if i > 0 { ";" } else { "" });
+            }
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Packets that never came.
+    pub fn lost(&self) -> usize {
+        self.packets.iter().filter(|p| p.arrived.is_empty()).count()
+    }
+
+    /// The usual time between two packets, in µs: what the first and the last say.
+    pub fn interval_us(&self) -> f64 {
+        match (self.packets.first(), self.packets.last()) {
+            (Some(first), Some(last)) if self.packets.len() > 1 => {
+                (last.sent - first.sent) as f64 / (self.packets.len() - 1) as f64
+            }
+            _ => 0.0,
+        }
+    }
+
+    fn comment(&mut self, comment: &str) {
+        let mut words = comment.split_whitespace();
+        let mut kept = Vec::new();
+        while let Some(word) = words.next() {
+            match (word, words.clone().next().and_then(|n| n.parse().ok())) {
+                ("base_us", Some(base)) => {
+                    self.base_us = base;
+                    words.next();
+                }
+                _ => kept.push(word),
+            }
+        }
+        if self.note.is_empty() {
+            self.note = kept.join(" ");
+        }
+    }
+}
+
+impl Packet {
+    fn read(line: &str) -> Option<Packet> {
+        let (sent, arrived) = line.split_once(',')?;
+        let times = arrived.split(';').map(str::trim).filter(|t| !t.is_empty());
+        let mut arrived = times.map(|t| t.parse().ok()).collect::<Option<Vec<u64>>>()?;
+        arrived.sort_unstable();
+        Some(Packet { sent: sent.trim().parse().ok()?, arrived })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "# model x base_us 8000\nsent_us,arrived_us\n0,500\n2666,\n5333,9000;9700\n";
+
+    #[test]
+    fn a_trace_is_read_and_written_alike() {
+        let trace = Trace::read(TEXT).unwrap();
+        assert_eq!((trace.base_us, trace.note.as_str(), trace.lost()), (8000, "model x", 1));
+        assert_eq!(trace.packets[2], Packet { sent: 5333, arrived: vec![9000, 9700] });
+        assert_eq!(trace.write(), TEXT);
+        assert_eq!(trace.interval_us(), 2666.5);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_line() {
+        assert_eq!(Trace::read("0,5\n"), Err(BadTrace::NoHeader));
+        assert_eq!(Trace::read("sent_us,arrived_us\n0,5\n1;6\n"), Err(BadTrace::Line(3)));
+        assert_eq!(Trace::read("sent_us,arrived_us\n7,\n5,9\n"), Err(BadTrace::Order(3)));
+        assert_eq!(Trace::read("sent_us,arrived_us\n7,\n9,\n"), Err(BadTrace::Empty));
+    }
+}

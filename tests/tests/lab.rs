@@ -1,0 +1,126 @@
+//! Playout on bad networks does not get worse: one trace of 24 s a network, through the real engine.
+//!
+//! The bounds hold with margin for the engine as it is; they are no aims. `lab table` shows the figures,
+//! `lab plot` where in a trace they come from.
+
+use rtjam_tests::lab::measure::measure;
+use rtjam_tests::lab::model::{Model, STEP_MS};
+use rtjam_tests::lab::replay::Settings;
+use rtjam_tests::lab::report::Report;
+use rtjam_tests::lab::sound::chord;
+
+const SECONDS: f64 = 24.0;
+
+/// A network played with packets and blocks of 128 frames, from 3 s on.
+fn heard_over(model: Model) -> Report {
+    let trace = model.generate(SECONDS, 1, 128);
+    measure(&trace, &chord(24 * 48_000), &Settings::default()).expect("trace and settings fit").report
+}
+
+/// Frames concealed that no delay could have saved, as ms a minute.
+fn lost_ms_per_min(report: &Report) -> f64 {
+    report.lost as f64 * (128.0 / 48.0) * 60.0 / report.measured_s
+}
+
+#[track_caller]
+fn assert_within(report: &Report, over_oracle: f64, late_pct: f64, damaged_pct: f64) {
+    let ratio = report.delay_over_oracle().expect("the oracle may conceal what was lost");
+    assert!(ratio <= over_oracle, "delay {ratio} times the oracle's: {report:?}");
+    assert!(report.late_pct() <= late_pct, "late {} %: {report:?}", report.late_pct());
+    assert!(report.damaged_pct <= damaged_pct, "damaged {} %: {report:?}", report.damaged_pct);
+}
+
+/// Guards: a quiet network costs not a frame more than the callbacks' grid, and nothing is ever damaged.
+#[test]
+fn lan_costs_nothing() {
+    let report = heard_over(Model::Lan);
+    assert_within(&report, 1.01, 0.0, 0.0);
+    assert_eq!(report.concealed_ms_per_min, 0.0);
+}
+
+/// Guards: a stall of 4 ms every 20 s is not worth any delay, and a lost packet is heard as one packet.
+#[test]
+fn fiber_waits_for_no_rare_stall() {
+    let report = heard_over(Model::Fiber);
+    assert_within(&report, 1.05, 0.1, 0.15);
+    assert!(report.playout.p95 < 11.5, "{report:?}");
+}
+
+/// Guards: jitter of 0.8 ms and stalls of 8 ms: little is late at 16 ms, of which the network has 12.
+#[test]
+fn cable_is_met_in_the_middle() {
+    let report = heard_over(Model::Cable);
+    assert_within(&report, 1.05, 0.3, 0.5);
+    assert!(report.playout.mean < 16.0, "{report:?}");
+}
+
+/// Guards: stalls every second are weighed against delay; the delay does not run to the longest stall.
+#[test]
+fn wifi_stalls_are_weighed() {
+    let report = heard_over(Model::Wifi);
+    assert_within(&report, 1.05, 1.2, 1.6);
+    assert!(report.playout.mean < 18.7, "{report:?}");
+}
+
+/// Guards: the same on a mobile network.
+#[test]
+fn mobile_stalls_are_weighed() {
+    let report = heard_over(Model::Mobile);
+    assert_within(&report, 1.08, 1.2, 1.8);
+    assert!(report.playout.mean < 35.0, "{report:?}");
+}
+
+/// Guards: a delay that jumps is followed within 200 ms, once, and by no more than it jumped and a start costs.
+#[test]
+fn a_step_is_followed_within_200_ms() {
+    let report = heard_over(Model::Step);
+    assert!(report.longest_gap_ms < 200.0, "{report:?}");
+    assert!(report.late as f64 * 128.0 / 48.0 < 200.0, "{report:?}");
+    assert!(report.playout.p50 < 8.0 + STEP_MS + 4.0, "{report:?}");
+    assert!(report.playout.max < 8.0 + STEP_MS + 18.0, "{report:?}");
+}
+
+/// Guards: a lone stall of 30 to 60 ms is let pass: nobody waits for it afterwards.
+#[test]
+fn a_spike_is_let_pass() {
+    let report = heard_over(Model::Spike);
+    assert!(report.playout.p95 < 11.5, "{report:?}");
+    assert_within(&report, 1.1, 0.8, 0.8);
+}
+
+/// Guards: waiting does not bring lost packets back, so losses cost no delay, and no more than themselves.
+#[test]
+fn losses_are_not_waited_for() {
+    let report = heard_over(Model::Burst);
+    assert_within(&report, 1.05, 0.05, 2.5);
+    assert!(report.playout.mean < 11.5, "{report:?}");
+    assert!(report.concealed_ms_per_min < lost_ms_per_min(&report) + 20.0, "{report:?}");
+}
+
+/// Guards: packets that were overtaken are used when they come in time.
+#[test]
+fn overtaken_packets_are_used() {
+    let report = heard_over(Model::Reorder);
+    assert_within(&report, 1.08, 0.5, 0.5);
+    assert!(report.playout.mean < 20.0, "{report:?}");
+}
+
+/// Guards: a packet that comes twice is heard once.
+#[test]
+fn duplicates_are_nothing() {
+    let report = heard_over(Model::Duplicate);
+    assert_within(&report, 1.01, 0.0, 0.0);
+    assert_eq!(report.concealed_ms_per_min, 0.0);
+}
+
+/// Guards: clocks 100 ppm apart are followed without drop-outs, at no more than 1.5 ms.
+#[test]
+fn clocks_apart_are_followed() {
+    let trace = Model::Lan.generate(SECONDS, 1, 128);
+    for drift_ppm in [-100.0, 100.0] {
+        let settings = Settings { drift_ppm, skip: 10.0, ..Settings::default() };
+        let report = measure(&trace, &chord(24 * 48_000), &settings).expect("trace and settings fit").report;
+        let over = report.playout.mean - report.oracle_delay_ms.expect("nothing was lost");
+        assert!(over < 1.5 && report.damaged_pct < 0.2 && report.late == 0, "{drift_ppm}: {report:?}");
+    }
+}
