@@ -2,6 +2,7 @@
 
 use crate::child::Child;
 use crate::{skip, wait};
+use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,11 +57,36 @@ impl Drop for Jackd {
 }
 
 fn start(name: &str, rate: u32, period: u32) -> Child {
+    let mut said = String::new();
     // Now and then a server that starts while another one ends does not come up.
-    (0..3).find_map(|_| launch(name, rate, period)).expect("jackd starts")
+    for _ in 0..3 {
+        match launch(name, rate, period) {
+            Ok(child) => return child,
+            Err(transcript) => said = transcript,
+        }
+        if said.contains("Too many servers") && !a_jackd_runs() {
+            forget_dead_servers();
+        }
+    }
+    panic!("jackd does not start\n{said}")
 }
 
-fn launch(name: &str, rate: u32, period: u32) -> Option<Child> {
+/// JACK has places for eight servers, and one that is killed keeps its place until they are cleared by hand.
+fn forget_dead_servers() {
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("jack") {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn a_jackd_runs() -> bool {
+    let names = fs::read_dir("/proc").into_iter().flatten().flatten();
+    names.filter_map(|p| fs::read_to_string(p.path().join("comm")).ok()).any(|name| name.starts_with("jackd"))
+}
+
+/// A server that answers, or what it said instead.
+fn launch(name: &str, rate: u32, period: u32) -> Result<Child, String> {
     let mut command = Command::new("jackd");
     command.args(["-n", name, "-R", "-P", "60", "-d", "dummy"]);
     command.args(["-r", &rate.to_string(), "-p", &period.to_string()]);
@@ -68,7 +94,7 @@ fn launch(name: &str, rate: u32, period: u32) -> Option<Child> {
     let up = wait::within(Duration::from_secs(5), || {
         if child.exit_code().is_some() { Some(false) } else { answers(name).then_some(true) }
     });
-    (up == Some(true)).then_some(child)
+    if up == Some(true) { Ok(child) } else { Err(child.transcript()) }
 }
 
 /// Asks by a client of its own process, so that a server that is not there leaves no trace in this one.
