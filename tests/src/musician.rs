@@ -10,6 +10,14 @@ use std::time::Duration;
 /// A musician is in the room within this time.
 pub const JOIN: Duration = Duration::from_secs(10);
 
+/// Ann and Ben, each by a way of their own into one room, who play the demo and hear each other.
+pub fn duet(ann: &str, ben: &str) -> (Musician, Musician) {
+    let (mut ann, mut ben) = (Musician::start(&Options::demo("Ann", ann)), Musician::start(&Options::demo("Ben", ben)));
+    ann.wait_hears("Ben");
+    ben.wait_hears("Ann");
+    (ann, ben)
+}
+
 /// A running `rtjam` with its own config folder and `--status-json`.
 pub struct Musician {
     /// The program.
@@ -35,6 +43,11 @@ impl<'a> Options<'a> {
     /// On the dummy clock, in silence.
     pub fn dummy(name: &'a str, link: &'a str) -> Options<'a> {
         Options { name, link, arguments: &["--backend", "dummy", "--source", "device"], jack: None, prefix: &[] }
+    }
+
+    /// On the dummy clock, playing the demo.
+    pub fn demo(name: &'a str, link: &'a str) -> Options<'a> {
+        Options { name, link, arguments: &["--backend", "dummy", "--source", "demo"], jack: None, prefix: &[] }
     }
 }
 

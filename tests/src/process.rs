@@ -1,4 +1,4 @@
-//! What the system knows of a running program (Linux: `/proc`).
+//! What the system knows of a running program (Linux: `/proc`), and what it may do for this one.
 
 use std::fs;
 
@@ -27,4 +27,12 @@ pub fn figures(pid: u32) -> Figures {
     };
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
     Figures { rss_kib: number("VmRSS:"), peak_kib: number("VmHWM:"), threads: number("Threads:"), descriptors }
+}
+
+/// Gives the calling thread real-time priority, as a sound card's callback has it, or a network, which does not wait
+/// for this machine's processor. `false` without the right to.
+pub fn be_real_time(priority: i32) -> bool {
+    let parameters = libc::sched_param { sched_priority: priority };
+    // SAFETY: `parameters` lives during the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) == 0 }
 }

@@ -2,6 +2,7 @@
 //!
 //! TCP is piped; every musician's UDP goes to the server from a socket of its own, as behind a NAT.
 
+use crate::process;
 use crate::stamp::{self, Stamped};
 use rtjam_protocol::datagram::Class;
 use std::collections::HashMap;
@@ -131,7 +132,11 @@ impl Shared {
     }
 }
 
+/// Above the programs under test: their load must not become the network's delay.
+const PRIORITY: i32 = 50;
+
 fn carry_up(shared: &Arc<Shared>) {
+    process::be_real_time(PRIORITY);
     let mut buffer = [0; 2048];
     while !shared.has_ended() {
         let Ok(Stamped { len: n, from: musician, at }) = stamp::receive(&shared.entry, &mut buffer) else { continue };
@@ -177,6 +182,7 @@ fn exit_for(shared: &Arc<Shared>, musician: SocketAddr) -> Arc<UdpSocket> {
 
 /// Ends when the NAT has forgotten `exit`.
 fn carry_down(shared: &Shared, exit: &Arc<UdpSocket>, musician: SocketAddr) {
+    process::be_real_time(PRIORITY);
     let mut buffer = [0; 2048];
     let is_current = || {
         let exits = shared.exits.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const BLOCK: usize = 64;
-const DEMO: [&str; 4] = ["--backend", "dummy", "--source", "demo"];
 
 #[derive(Default)]
 struct Counts {
@@ -38,7 +37,7 @@ fn process_wakes_once_a_block_at_most_and_asks_the_kernel_for_nothing_else() {
     let identity = Identity::load_or_create(scratch.path()).expect("an identity");
     let client = Client::new(ClientOptions::new(identity, "Ann"), clock, wake, network, console.clone());
     client.join(room.invite.parse().expect("a link"));
-    let ben = Musician::start(&Options { arguments: &DEMO, ..Options::dummy("Ben", &room.invite) });
+    let ben = Musician::start(&Options::demo("Ben", &room.invite));
 
     let shared = counts.clone();
     // Its end would need system calls that it may not make: it spins until the process ends.
@@ -49,7 +48,7 @@ fn process_wakes_once_a_block_at_most_and_asks_the_kernel_for_nothing_else() {
     };
     hears("Ben", Duration::from_secs(10));
     for name in ["Cleo", "Dora"] {
-        let someone = Musician::start(&Options { arguments: &DEMO, ..Options::dummy(name, &room.invite) });
+        let someone = Musician::start(&Options::demo(name, &room.invite));
         hears(name, Duration::from_secs(10));
         drop(someone);
     }

@@ -1,7 +1,7 @@
 //! A million datagrams that nobody should send, at server and musician.
 
 use rtjam_tests::garbage::{Answers, Garbage};
-use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::musician::{Musician, duet};
 use rtjam_tests::process;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
@@ -9,16 +9,11 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const DEMO: [&str; 4] = ["--backend", "dummy", "--source", "demo"];
 const MILLION: usize = 1_000_000;
 /// A datagram every 20 µs, beside the music.
 const PER_SECOND: usize = 50_000;
 /// What a program's memory may move by for other reasons.
 const SLACK_KIB: u64 = 1024;
-
-fn demo<'a>(name: &'a str, link: &'a str) -> Options<'a> {
-    Options { arguments: &DEMO, ..Options::dummy(name, link) }
-}
 
 fn damage(m: &mut Musician) -> u64 {
     let sum = |s: &Value| {
@@ -32,10 +27,7 @@ fn damage(m: &mut Musician) -> u64 {
 fn a_million_bad_datagrams_at_the_server_change_nothing_and_get_no_answer() {
     let room = Room::start();
     let relay = Relay::before(room.port);
-    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ann.wait_hears("Ben");
-    ben.wait_hears("Ann");
+    let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     damage(&mut ann);
     let target = SocketAddr::from(([127, 0, 0, 1], room.port));
     let mut garbage = Garbage::new(1, relay.captured());
@@ -55,10 +47,7 @@ fn a_million_bad_datagrams_at_the_server_change_nothing_and_get_no_answer() {
 fn a_million_bad_datagrams_at_a_musician_change_nothing_and_get_no_answer() {
     let room = Room::start();
     let relay = Relay::before(room.port);
-    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ann.wait_hears("Ben");
-    ben.wait_hears("Ann");
+    let (mut ann, _ben) = duet(&relay.link(&room.invite), &room.invite);
     damage(&mut ann);
     let from = relay.musicians();
     let [target] = from[..] else { panic!("one musician is behind the relay: {from:?}") };

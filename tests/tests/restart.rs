@@ -1,6 +1,6 @@
 //! What a musician notices when server or network go away and come back.
 
-use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::musician::{Musician, Options, duet};
 use rtjam_tests::namespace::Cable;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
@@ -9,13 +9,8 @@ use serde_json::Value;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const DEMO: [&str; 4] = ["--backend", "dummy", "--source", "demo"];
 /// A status comes once a second; what must be true within two seconds is seen within three.
 const BACK: Duration = Duration::from_millis(3100);
-
-fn demo<'a>(name: &'a str, link: &'a str) -> Options<'a> {
-    Options { arguments: &DEMO, ..Options::dummy(name, link) }
-}
 
 /// Packets heard of the one other musician, while joined.
 fn heard(status: &Value) -> Option<u64> {
@@ -32,7 +27,7 @@ fn wait_flows(musician: &mut Musician, limit: Duration) -> Value {
 #[test]
 fn after_a_crash_of_the_server_both_are_back_within_two_seconds_on_the_same_slots() {
     let mut room = Room::start();
-    let mut musicians = ["Ann", "Ben", "Cleo"].map(|name| Musician::start(&demo(name, &room.invite)));
+    let mut musicians = ["Ann", "Ben", "Cleo"].map(|name| Musician::start(&Options::demo(name, &room.invite)));
     for m in &mut musicians {
         m.wait("all three", Duration::from_secs(10), |s| (slots(s).len() == 2).then_some(()));
     }
@@ -60,10 +55,7 @@ fn slots(status: &Value) -> Vec<(String, u64)> {
 fn a_nat_that_forgets_its_table_is_followed_within_half_a_second() {
     let room = Room::start();
     let relay = Relay::before(room.port);
-    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ann.wait_hears("Ben");
-    ben.wait_hears("Ann");
+    let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     let before = wait_flows(&mut ben, BACK);
     relay.rebind();
     let after = wait_flows(&mut ben, BACK);
@@ -79,10 +71,7 @@ fn a_nat_that_forgets_its_table_is_followed_within_half_a_second() {
 fn old_packets_replayed_from_elsewhere_move_nothing_and_get_no_answer() {
     let room = Room::start();
     let relay = Relay::before(room.port);
-    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ann.wait_hears("Ben");
-    ben.wait_hears("Ann");
+    let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     wait_flows(&mut ann, BACK);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
     stranger.set_read_timeout(Some(Duration::from_millis(300))).expect("a timeout can be set");
@@ -99,10 +88,7 @@ fn old_packets_replayed_from_elsewhere_move_nothing_and_get_no_answer() {
 fn losing_the_control_connection_alone_stops_no_sound() {
     let room = Room::start();
     let relay = Relay::before(room.port);
-    let mut ann = Musician::start(&demo("Ann", &relay.link(&room.invite)));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ann.wait_hears("Ben");
-    ben.wait_hears("Ann");
+    let (mut ann, _ben) = duet(&relay.link(&room.invite), &room.invite);
     relay.tcp(false);
     let before = wait_flows(&mut ann, BACK);
     for _ in 0..4 {
@@ -127,8 +113,8 @@ fn after_a_network_outage_longer_than_the_server_waits_a_musician_is_back_within
     let link =
         server.wait_out("invite line", Duration::from_secs(10), |l| l.strip_prefix("invite: ").map(str::to_string));
     let (left, right) = (["ip", "netns", "exec", &cable.left], ["ip", "netns", "exec", &cable.right]);
-    let mut ann = Musician::start(&Options { prefix: &left, ..demo("Ann", &link) });
-    let mut ben = Musician::start(&Options { prefix: &right, ..demo("Ben", &link) });
+    let mut ann = Musician::start(&Options { prefix: &left, ..Options::demo("Ann", &link) });
+    let mut ben = Musician::start(&Options { prefix: &right, ..Options::demo("Ben", &link) });
     ann.wait_hears("Ben");
     let slot = ben.wait_hears("Ann")["slot"].clone();
     cable.plug(false);

@@ -1,15 +1,9 @@
 //! Two musicians in a room: who hears whom, how they are named, how they end.
 
-use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::musician::{Musician, Options, duet};
 use rtjam_tests::room::Room;
 use serde_json::Value;
 use std::time::Duration;
-
-const DEMO: [&str; 4] = ["--backend", "dummy", "--source", "demo"];
-
-fn demo<'a>(name: &'a str, link: &'a str) -> Options<'a> {
-    Options { arguments: &DEMO, ..Options::dummy(name, link) }
-}
 
 fn names(status: &Value) -> Vec<&str> {
     status["musicians"].as_array().into_iter().flatten().filter_map(|m| m["name"].as_str()).collect()
@@ -18,10 +12,7 @@ fn names(status: &Value) -> Vec<&str> {
 #[test]
 fn two_musicians_hear_each_other_and_never_themselves() {
     let room = Room::start();
-    let mut ann = Musician::start(&demo("Ann", &room.invite));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ann.wait_hears("Ben");
-    ben.wait_hears("Ann");
+    let (mut ann, ben) = duet(&room.invite, &room.invite);
     let loud = |m: &Value| m["dbfs"][0].as_f64().is_some_and(|db| db > -40.0);
     ann.wait("Ben's demo above -40 dBFS", Duration::from_secs(5), |s| loud(&s["musicians"][0]).then_some(()));
     assert_eq!(names(&ann.status().expect("a status")), ["Ben"]);
@@ -31,10 +22,7 @@ fn two_musicians_hear_each_other_and_never_themselves() {
 #[test]
 fn status_has_every_field_of_its_contract() {
     let room = Room::start();
-    let mut ann = Musician::start(&demo("Ann", &room.invite));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
-    ben.wait_hears("Ann");
-    ann.wait_hears("Ben");
+    let (mut ann, _ben) = duet(&room.invite, &room.invite);
     let status =
         ann.wait("a measured round trip", Duration::from_secs(5), |s| s["rtt_ms"].is_number().then(|| s.clone()));
     assert_eq!(status["state"], "joined");
@@ -70,8 +58,8 @@ fn silence_is_minus_120_and_losses_are_counted_since_joining() {
 #[test]
 fn a_musician_who_leaves_is_gone_from_the_other_ones_status_within_a_second() {
     let room = Room::start();
-    let mut ann = Musician::start(&demo("Ann", &room.invite));
-    let mut ben = Musician::start(&demo("Ben", &room.invite));
+    let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
+    let mut ben = Musician::start(&Options::demo("Ben", &room.invite));
     ann.wait_hears("Ben");
     ben.child.signal(libc::SIGTERM);
     assert_eq!(ben.child.wait_exit(Duration::from_secs(1)), 0, "{}", ben.child.transcript());
@@ -81,7 +69,7 @@ fn a_musician_who_leaves_is_gone_from_the_other_ones_status_within_a_second() {
 #[test]
 fn sigint_ends_within_a_second_with_exit_code_0() {
     let room = Room::start();
-    let mut ann = Musician::start(&demo("Ann", &room.invite));
+    let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
     ann.wait_joined();
     ann.child.signal(libc::SIGINT);
     assert_eq!(ann.child.wait_exit(Duration::from_secs(1)), 0);
@@ -89,7 +77,7 @@ fn sigint_ends_within_a_second_with_exit_code_0() {
 
 #[test]
 fn sigterm_ends_within_a_second_also_while_the_room_cannot_be_reached() {
-    let mut ann = Musician::start(&demo("Ann", &unreachable_link()));
+    let mut ann = Musician::start(&Options::demo("Ann", &unreachable_link()));
     ann.wait("status connecting", Duration::from_secs(5), |s| (s["state"] == "connecting").then_some(()));
     ann.child.signal(libc::SIGTERM);
     assert_eq!(ann.child.wait_exit(Duration::from_secs(1)), 0);
@@ -117,7 +105,7 @@ fn two_programs_of_one_musician_are_two_musicians() {
     let home = format!("HOME={folder}");
     let xdg = format!("XDG_CONFIG_HOME={folder}");
     let prefix = ["env", home.as_str(), xdg.as_str()];
-    let options = Options { prefix: &prefix, ..demo("Ann", &room.invite) };
+    let options = Options { prefix: &prefix, ..Options::demo("Ann", &room.invite) };
     let mut first = Musician::start(&options);
     first.wait_joined();
     let mut second = Musician::start(&options);
@@ -128,7 +116,7 @@ fn two_programs_of_one_musician_are_two_musicians() {
 #[test]
 fn the_server_tells_the_musicians_when_it_ends_and_ends_within_a_second() {
     let mut room = Room::start();
-    let mut ann = Musician::start(&demo("Ann", &room.invite));
+    let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
     ann.wait_joined();
     room.child.signal(libc::SIGTERM);
     assert_eq!(room.child.wait_exit(Duration::from_secs(1)), 0, "{}", room.child.transcript());

@@ -9,7 +9,7 @@ use rtjam_engine::{Engine, Outputs};
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
 use rtjam_tests::scratch::Scratch;
-use rtjam_tests::{stamp, wait};
+use rtjam_tests::{process, stamp, wait};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     client.join(relay.link(&room.invite).parse().expect("a link"));
     wait::until("joining", Duration::from_secs(10), || (client.status().state == State::Joined).then_some(()));
 
-    be_real_time();
+    if !process::be_real_time(60) {
+        eprintln!("no real-time priority for the callback: figures of an ordinary thread follow");
+    }
     relay.audio_left();
     let ended = play(&mut engine, clock, block, seconds);
     let left = relay.audio_left();
@@ -97,13 +99,4 @@ fn sleep_until(at: Duration) {
         libc::timespec { tv_sec: at.as_secs() as libc::time_t, tv_nsec: libc::c_long::from(at.subsec_nanos() as i32) };
     // SAFETY: `time` lives during the call; nothing is written back.
     unsafe { libc::clock_nanosleep(libc::CLOCK_MONOTONIC, libc::TIMER_ABSTIME, &raw const time, std::ptr::null_mut()) };
-}
-
-/// As a JACK callback is. Without the right to, the figures are those of an ordinary thread.
-fn be_real_time() {
-    let parameters = libc::sched_param { sched_priority: 60 };
-    // SAFETY: `parameters` lives during the call.
-    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) } != 0 {
-        eprintln!("no real-time priority for the callback: figures of an ordinary thread follow");
-    }
 }

@@ -8,7 +8,6 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 const MUSICIANS: usize = 8;
-const DEMO: [&str; 4] = ["--backend", "dummy", "--source", "demo"];
 
 /// What the memory of a room was.
 #[derive(Debug)]
@@ -66,7 +65,7 @@ pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> Report {
     let room = Room::start();
     let server_idle_kib = process::figures(room.child.pid()).peak_kib;
     let names: Vec<String> = (1..=MUSICIANS).map(|n| format!("M{n}")).collect();
-    let start = |name: &String| Musician::start(&Options { arguments: &DEMO, ..Options::dummy(name, &room.invite) });
+    let start = |name: &String| Musician::start(&Options::demo(name, &room.invite));
     let mut musicians: Vec<Musician> = names.iter().map(start).collect();
     for musician in &mut musicians {
         let everyone = |s: &serde_json::Value| (s["musicians"].as_array()?.len() == MUSICIANS - 1).then_some(());
