@@ -113,14 +113,19 @@ fn duplicates_are_nothing() {
     assert_eq!(report.concealed_ms_per_min, 0.0);
 }
 
-/// Guards: clocks 100 ppm apart are followed without drop-outs, at no more than 1.5 ms.
+/// Guards: a clock that runs apart is followed from one moment on, by one splice, and not a frame is missing then
+/// or later; what it costs is the filter's 0.27 ms and little more.
 #[test]
 fn clocks_apart_are_followed() {
-    let trace = Model::Lan.generate(SECONDS, 1, 128);
-    for drift_ppm in [-100.0, 100.0] {
-        let settings = Settings { drift_ppm, skip: 10.0, ..Settings::default() };
+    let trace = Model::Lan.generate(SECONDS, 1, 64);
+    for drift_ppm in [-200.0, -100.0, 100.0, 200.0] {
+        let settings = Settings { packet: 64, block: 64, drift_ppm, ..Settings::default() };
         let report = measure(&trace, &chord(24 * 48_000), &settings).expect("trace and settings fit").report;
+        let [Some(begin), Some(end)] = report.engine else { panic!("{drift_ppm}: {report:?}") };
+        assert_eq!(end.concealed_frames - begin.concealed_frames, 0, "{drift_ppm}: {report:?}");
+        assert!(end.delay_changes - begin.delay_changes <= 1, "{drift_ppm}: {report:?}");
         let over = report.playout.mean - report.oracle_delay_ms.expect("nothing was lost");
-        assert!(over < 1.5 && report.damaged_pct < 0.2 && report.late == 0, "{drift_ppm}: {report:?}");
+        assert!(over < 0.5 && report.damaged_pct < 0.1, "{drift_ppm}: {report:?}");
+        assert_eq!((report.late, report.concealed_ms_per_min), (0, 0.0), "{drift_ppm}: {report:?}");
     }
 }

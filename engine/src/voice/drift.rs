@@ -20,6 +20,12 @@ const SURE: f64 = 10.0;
 /// How far, in frames (0.5 ms), clocks must have run apart before they are corrected.
 const DEAD_BAND: f64 = 24.0;
 
+/// How far (0.17 ms) when the stream is about to lose its callback.
+const NARROW_BAND: f64 = 8.0;
+
+/// Packets that come in so few frames (0.33 ms) before their callback are about to lose it.
+const CLOSE: f64 = 16.0;
+
 /// Slower drift than this is none: 1 ppm.
 const SLOWEST: f64 = 1e-6;
 
@@ -40,6 +46,8 @@ const EQUAL_FOR: u32 = 50;
 /// Follows one stream's clock. Audio thread.
 pub(crate) struct Drift {
     earliest: Option<f64>,
+    /// The least time from a packet's arrival to the next callback in the open window, in frames.
+    closest: f64,
     line: Option<LoopLine>,
     /// The distance to hold.
     reference: f64,
@@ -72,6 +80,8 @@ pub(crate) enum Found {
     Steady,
     /// The clocks differ: read between frames from now on.
     Follow,
+    /// The network's delay is another from now on.
+    NewLevel,
     /// They do not any more: come to a whole frame and stay there.
     Release,
     /// The host left out so many frames (negative: took too many): move the read position by them.
@@ -82,6 +92,7 @@ impl Drift {
     pub(crate) fn new() -> Drift {
         Drift {
             earliest: None,
+            closest: f64::INFINITY,
             line: None,
             reference: 0.0,
             corrected: 0.0,
@@ -114,9 +125,16 @@ impl Drift {
         }
     }
 
-    /// A packet: its position minus its time of arrival, in frames.
-    pub(crate) fn observe(&mut self, lead: f64) {
+    /// A packet: its position minus its time of arrival, and from then to the callback that is to find it
+    /// (infinite if unknown), in frames.
+    pub(crate) fn observe(&mut self, lead: f64, before: f64) {
         self.earliest = Some(self.earliest.map_or(lead, |e| e.max(lead)));
+        self.closest = self.closest.min(before);
+    }
+
+    /// The distance, on the loop's line, at the end of the last window.
+    pub(crate) fn distance(&self) -> Option<f64> {
+        self.line.filter(|line| line.windows >= YOUNG).map(|line| line.distance)
     }
 
     /// Whether the read position lies between frames.
@@ -146,6 +164,7 @@ impl Drift {
     /// A window ends. `block` (1 or more) is the usual callback's length in frames.
     pub(crate) fn window(&mut self, host: HostWindow, block: usize) -> Found {
         self.host_steps = [host.step, self.host_steps[0]];
+        let closest = std::mem::replace(&mut self.closest, f64::INFINITY);
         if std::mem::take(&mut self.partial) {
             self.earliest = None;
         }
@@ -173,14 +192,13 @@ impl Drift {
             return Found::HostMoved(moved);
         }
         if miss.abs() > STEP {
-            self.odd_window(expected, miss);
-            return Found::Steady;
+            return self.odd_window(expected, miss);
         }
         self.odd = false;
         if let Some(line) = &mut self.line {
             line.update(expected, miss, host.length);
         }
-        self.steer(host.length)
+        self.steer(host.length, closest)
     }
 
     fn begin(&mut self, distance: f64) {
@@ -210,31 +228,33 @@ impl Drift {
         self.reference += by;
     }
 
-    fn odd_window(&mut self, expected: f64, miss: f64) {
+    fn odd_window(&mut self, expected: f64, miss: f64) -> Found {
         if let Some(line) = &mut self.line {
             line.distance = expected;
         }
-        if !self.odd {
-            self.odd = true;
-        } else if self.following {
-            self.odd = false;
+        self.odd = !self.odd;
+        if self.odd {
+            return Found::Steady;
+        }
+        if self.following {
             self.shift(expected, miss);
         } else {
-            self.odd = false;
             self.begin(expected + miss);
         }
+        Found::NewLevel
     }
 
-    fn steer(&mut self, length: f64) -> Found {
+    fn steer(&mut self, length: f64, closest: f64) -> Found {
         let Some(line) = self.line else { return Found::Steady };
         let error = line.distance - self.reference - self.corrected;
         if !self.following {
             if line.windows < YOUNG {
                 self.reference = line.distance - self.corrected;
-            } else if line.windows >= SURE && line.runs_away(error, length) {
+            } else if line.windows >= SURE && line.runs_away(error, length, closest) {
                 // What has run apart so far is the playout delay's business: nothing is caught up with.
                 self.reference = line.distance - self.corrected;
                 self.following = true;
+                self.rate = line.slope;
                 self.equal_for = 0;
                 return Found::Follow;
             }
@@ -260,10 +280,13 @@ impl LoopLine {
     /// Whether the clocks have run apart: out of the dead band, still going, and both by four times what
     /// the windows' own spread explains. (The slope of a line through n points that are off by σ is itself
     /// off by σ·√(12/n³) a point.)
-    fn runs_away(&self, error: f64, length: f64) -> bool {
+    ///
+    /// Packets that come later and later, and soon too late for their callback, leave no time for the whole band.
+    fn runs_away(&self, error: f64, length: f64, closest: f64) -> bool {
         let spread = self.spread.sqrt();
+        let band = if self.slope < 0.0 && closest < CLOSE { NARROW_BAND } else { DEAD_BAND };
         let doubt = spread * (12.0 / self.windows.powi(3)).sqrt() / length;
-        error.abs() > DEAD_BAND.max(4.0 * spread)
+        error.abs() > band.max(4.0 * spread)
             && self.slope.abs() > SLOWEST.max(4.0 * doubt)
             && self.slope.abs() < LARGEST
             && self.slope.signum() == error.signum()
@@ -284,7 +307,7 @@ mod tests {
     fn run(drift: &mut Drift, windows: usize, distance: impl Fn(usize) -> f64) -> f64 {
         let mut error = 0.0;
         for i in 0..windows {
-            drift.observe(distance(i));
+            drift.observe(distance(i), f64::INFINITY);
             drift.window(host(0.0), 64);
             drift.advance(WINDOW as usize);
             error = distance(i) - drift.reference - drift.corrected;
@@ -313,6 +336,18 @@ mod tests {
     }
 
     #[test]
+    fn who_is_about_to_lose_a_callback_is_followed_before() {
+        for (before, windows) in [(f64::INFINITY, 26), (10.0, 11)] {
+            let mut drift = Drift::new();
+            let followed = (0..100).position(|i| {
+                drift.observe(-f64::from(i), before);
+                drift.window(host(0.0), 64) == Found::Follow
+            });
+            assert!(followed.is_some_and(|f| f.abs_diff(windows) < 5), "{before}: {followed:?}");
+        }
+    }
+
+    #[test]
     fn a_step_of_the_network_is_not_drift() {
         let mut drift = Drift::new();
         run(&mut drift, 3000, |i| if i < 500 { 0.0 } else { -960.0 });
@@ -323,9 +358,9 @@ mod tests {
     fn frames_that_the_host_left_out_move_the_reader_once() {
         let mut drift = Drift::new();
         run(&mut drift, 50, |_| 0.0);
-        drift.observe(0.0);
+        drift.observe(0.0, f64::INFINITY);
         assert_eq!(drift.window(host(640.0), 64), Found::Steady);
-        drift.observe(641.5);
+        drift.observe(641.5, f64::INFINITY);
         assert_eq!(drift.window(host(0.0), 64), Found::HostMoved(640.0));
         run(&mut drift, 100, |_| 641.5);
         assert!(!drift.is_following());
@@ -339,7 +374,7 @@ mod tests {
         let at = 30e-6 * WINDOW * 400.0;
         let mut released = false;
         for _ in 0..1500 {
-            drift.observe(at);
+            drift.observe(at, f64::INFINITY);
             released |= drift.window(host(0.0), 64) == Found::Release;
             drift.advance(WINDOW as usize);
         }

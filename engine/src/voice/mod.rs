@@ -264,7 +264,11 @@ impl Voice {
             }
             State::Playing => self.check(packet, call, meters),
         }
-        self.drift.observe(self.lead(position, packet.arrived, call));
+        let before = match call.timeline.offset() {
+            Some(host) => call.timeline.taken() as f64 + host - call.timeline.frames_at(packet.arrived),
+            None => f64::INFINITY,
+        };
+        self.drift.observe(self.lead(position, packet.arrived, call), before);
     }
 
     /// Whether the packet belongs to another place of the timeline: beyond the buffer, or the newest by its
@@ -302,17 +306,20 @@ impl Voice {
             self.begin(packet, call);
             return;
         }
-        self.regulator.observe(slack.min(self.slack_at_worst_phase(packet, call)), frames);
+        let Some(host) = call.timeline.offset() else { return self.regulator.observe(slack, frames) };
+        let early = self.lead(position, packet.arrived, call) + host;
+        if let Some(distance) = self.drift.distance() {
+            self.regulator.observe_even(whole(early - distance), frames);
+        }
+        let worst = if self.drift.is_following() { whole(early - self.worst_phase(call)) } else { i64::MAX };
+        self.regulator.observe(slack.min(worst), frames);
     }
 
     /// While clocks differ, callbacks and arrivals pass each other. What counts then is the slack if the
-    /// packet had only just missed a callback, which stays the same all the time.
-    fn slack_at_worst_phase(&self, packet: &InPacket, call: &Call<'_>) -> i64 {
-        let Some(host) = call.timeline.offset().filter(|_| self.drift.is_following()) else { return i64::MAX };
-        let read = self.head.ahead_of(self.anchor) as f64 - call.timeline.taken() as f64;
-        let early = self.lead(packet.header.position, packet.arrived, call) + host - read;
-        // Positions may be anything.
-        (early - call.block as f64).floor().clamp(-1e6, 1e6) as i64
+    /// packet had only just missed a callback, which stays the same all the time. This is how early a packet
+    /// must be to have none of it.
+    fn worst_phase(&self, call: &Call<'_>) -> f64 {
+        self.head.ahead_of(self.anchor) as f64 - call.timeline.taken() as f64 + call.block as f64
     }
 
     /// A packet's position minus its time of arrival, in frames.
@@ -329,4 +336,9 @@ impl Voice {
         let off = slack as f32 - *usual;
         *usual += off * if off < 0.0 { 0.1 } else { 0.005 };
     }
+}
+
+/// Whole frames, within bounds: positions may be anything.
+fn whole(frames: f64) -> i64 {
+    frames.floor().clamp(-1e9, 1e9) as i64
 }

@@ -34,6 +34,8 @@ pub(crate) enum Change {
 pub(crate) struct Regulator {
     /// Slack as it would be had the read position never been moved.
     slack: SlackHistogram,
+    /// How early packets come against the drift's line: what slack would be were callbacks without end.
+    even: SlackHistogram,
     /// By how many frames it was moved forward, in all.
     moved: i64,
     /// Frames since the stream's start.
@@ -50,6 +52,7 @@ impl Regulator {
     pub(crate) fn new() -> Regulator {
         Regulator {
             slack: SlackHistogram::new(),
+            even: SlackHistogram::new(),
             moved: 0,
             age: 0,
             looked: 0,
@@ -62,6 +65,7 @@ impl Regulator {
     /// A stream starts.
     pub(crate) fn restart(&mut self) {
         self.slack.restart();
+        self.even.restart();
         (self.moved, self.age, self.looked) = (0, 0, 0);
         (self.late, self.settled, self.spare_since) = (false, 0, None);
     }
@@ -70,6 +74,24 @@ impl Regulator {
     pub(crate) fn observe(&mut self, slack: i64, frames: usize) {
         self.slack.add(slack + self.moved, frames);
         self.late |= slack < 0;
+    }
+
+    /// A packet of `frames` frames came so many frames before the drift's line has it.
+    pub(crate) fn observe_even(&mut self, early: i64, frames: usize) {
+        self.even.add(early, frames);
+    }
+
+    /// The drift's line has begun anew.
+    pub(crate) fn line_moved(&mut self) {
+        self.even.restart();
+    }
+
+    /// From now on slack counts at the callbacks' worst phase: a packet on the drift's line has `on_line`.
+    /// Returns the slack to give up, or to gain where it is negative, now. `None` if nothing is known.
+    pub(crate) fn leave_grid(&mut self, on_line: i64) -> Option<i64> {
+        let (at, _) = self.even.best(Memory::Fast, 0)?;
+        self.slack.copy_from(&self.even, on_line + self.moved);
+        Some(at + on_line)
     }
 
     /// The read position was moved by this regulator's advice: forward is positive.
@@ -91,6 +113,7 @@ impl Regulator {
             return None;
         }
         self.slack.forget(since as f32);
+        self.even.forget(since as f32);
         (self.looked, self.late) = (self.age, false);
         self.later().or_else(|| self.sooner())
     }

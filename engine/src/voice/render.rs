@@ -103,6 +103,7 @@ impl Voice {
         self.line.retract(LOOK_AHEAD);
         self.head = offset(self.head, -(LOOK_AHEAD as i64));
         self.reader = Reader::Exact;
+        self.regulator.moved(-(LOOK_AHEAD as i64));
         self.drift.released();
     }
 }

@@ -65,6 +65,12 @@ impl SlackHistogram {
         self.origin = None;
     }
 
+    /// Becomes what `other` is, with every slack `by` frames larger.
+    pub(crate) fn copy_from(&mut self, other: &SlackHistogram, by: i64) {
+        self.bins.copy_from_slice(&other.bins);
+        self.origin = other.origin.map(|origin| origin + by);
+    }
+
     /// A packet of `frames` frames had this slack.
     pub(crate) fn add(&mut self, slack: i64, frames: usize) {
         let origin = *self.origin.get_or_insert(slack - ANCHOR * WIDTH);

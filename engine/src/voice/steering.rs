@@ -3,7 +3,7 @@
 use super::drift::Found;
 use super::jitter_buffer::{KEPT, offset};
 use super::playout::Change;
-use super::{Call, IDLE, LOOK_AHEAD, Reader, State, Voice};
+use super::{Call, IDLE, LOOK_AHEAD, Reader, State, Voice, whole};
 use crate::hostrate::PIECE;
 use crate::level::Meter;
 use crate::meters::VoiceMeters;
@@ -20,6 +20,9 @@ const CAUTION: i64 = 480;
 const QUIET: f32 = 0.003;
 const QUIET_FRAMES: usize = 96;
 const QUIET_WAIT: usize = 48_000;
+
+/// What a rate may at first be off takes so many frames (0.08 ms) before it is corrected.
+const MARGIN: i64 = 4;
 
 impl Voice {
     /// Once a call, after the ring was drained: decides where to read on.
@@ -69,7 +72,8 @@ impl Voice {
     fn follow_clock(&mut self, window: HostWindow, call: &Call<'_>, meters: &VoiceMeters) {
         match self.drift.window(window, call.block) {
             Found::Steady => {}
-            Found::Follow => self.read_between_frames(meters),
+            Found::NewLevel => self.regulator.line_moved(),
+            Found::Follow => self.read_between_frames(call, meters),
             Found::Release => {
                 if let Reader::Between { landing, .. } = &mut self.reader {
                     *landing = true;
@@ -83,18 +87,26 @@ impl Voice {
         meters.drift_ppm.set(((self.drift.step() - 1.0) * 1e6) as f32);
     }
 
-    /// Lets the filter have the frames that it looks ahead: from the buffer if they are there, else by
-    /// hearing the last ones twice, under a fade.
-    fn read_between_frames(&mut self, meters: &VoiceMeters) {
+    /// Lets the filter have the frames that it looks ahead, and callbacks of every phase what they need:
+    /// from the buffer if it is there, else by hearing the last frames again, under one fade.
+    fn read_between_frames(&mut self, call: &Call<'_>, meters: &VoiceMeters) {
         if self.reader != Reader::Exact {
             return;
         }
-        let there = self.buffer.run_at(self.head, 2 * LOOK_AHEAD);
-        if !there.present || there.frames < 2 * LOOK_AHEAD {
-            self.concealer.splice(self.line.past());
-            self.head = offset(self.head, -(LOOK_AHEAD as i64));
-        }
+        let ahead = LOOK_AHEAD as i64;
+        let spare = self.drift.distance().and_then(|line| {
+            let early = whole(line - self.worst_phase(call));
+            self.regulator.leave_grid(early)
+        });
+        let forward = match (call.fixed, spare.map(|s| s - MARGIN)) {
+            (None, Some(spare)) => spare,
+            (Some(_), Some(spare)) if spare >= ahead => ahead,
+            _ => 0,
+        };
+        let moved = if (ahead..ahead + MARGIN).contains(&forward) { 0 } else { self.jump(forward - ahead, meters) };
         self.put_on_line(LOOK_AHEAD, meters);
+        self.regulator.moved(moved + ahead);
+        self.spare = None;
         self.reader = Reader::Between { phase: 0.0, landing: false };
     }
 
