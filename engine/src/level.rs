@@ -76,7 +76,7 @@ impl Pan {
 /// How loud a channel is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
-    /// Root mean square over about 300 ms, in dBFS (a full-scale square wave is 0); −120 is silence.
+    /// Root mean square over the last 300 ms, in dBFS (a full-scale square wave is 0); −120 is silence.
     pub rms_dbfs: f32,
     /// Peak, falling by 20 dB a second, in dBFS; −120 is silence.
     pub peak_dbfs: f32,
@@ -95,20 +95,33 @@ fn to_dbfs(linear: f32) -> f32 {
     if linear > 1e-6 { 20.0 * linear.log10() } else { SILENCE_DBFS }
 }
 
+/// Slices of the window over which a meter takes the mean.
+const SLICES: usize = 10;
+
 /// Measures peak and RMS of one channel. Audio thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Meter {
-    mean_square: f32,
+    /// The window's whole slices, oldest overwritten first, and the one that fills.
+    slices: [Slice; SLICES],
+    oldest: usize,
+    filling: Slice,
     peak: f32,
 }
 
+/// Squares of so many frames.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slice {
+    sum: f32,
+    frames: f32,
+}
+
 impl Meter {
-    /// The RMS time constant, in seconds.
-    const RMS_TIME: f32 = 0.3;
+    /// A slice's length, in seconds.
+    const SLICE_TIME: f32 = 0.03;
     /// Nepers a second by which the peak falls: 20 dB.
     const PEAK_FALL: f32 = core::f32::consts::LN_10;
-    /// Squared levels under this (−140 dBFS) are silence: the decay ends, rather than going on for ever.
-    const NOTHING: f32 = 1e-14;
+    /// A peak under this (−140 dBFS) is silence: the fall ends, rather than going on for ever.
+    const NOTHING: f32 = 1e-7;
 
     /// Takes the channel's next samples, at `rate` frames a second.
     pub(crate) fn feed(&mut self, samples: &[f32], rate: f32) {
@@ -120,22 +133,21 @@ impl Meter {
             sum += s * s;
             top = top.max(s.abs());
         }
-        self.settle(sum, top, samples.len() as f32, rate);
-    }
-
-    fn settle(&mut self, sum: f32, top: f32, frames: f32, rate: f32) {
-        // One backward-Euler step for the whole piece: no exponential, stable for any length.
-        let share = frames / (frames + Self::RMS_TIME * rate);
-        self.mean_square += (sum / frames - self.mean_square) * share;
-        self.peak = top.max(self.peak / (1.0 + Self::PEAK_FALL * frames / rate));
-        if self.mean_square < Self::NOTHING && top == 0.0 {
-            *self = Meter::default();
+        let frames = samples.len() as f32;
+        self.filling = Slice { sum: self.filling.sum + sum, frames: self.filling.frames + frames };
+        if self.filling.frames >= Self::SLICE_TIME * rate {
+            self.slices[self.oldest] = std::mem::take(&mut self.filling);
+            self.oldest = (self.oldest + 1) % SLICES;
         }
+        let fallen = self.peak / (1.0 + Self::PEAK_FALL * frames / rate);
+        self.peak = top.max(if fallen < Self::NOTHING { 0.0 } else { fallen });
     }
 
     /// Linear root mean square.
     pub(crate) fn rms(&self) -> f32 {
-        self.mean_square.sqrt()
+        let add = |a: Slice, b: &Slice| Slice { sum: a.sum + b.sum, frames: a.frames + b.frames };
+        let window = self.slices.iter().fold(self.filling, add);
+        if window.frames > 0.0 { (window.sum / window.frames).sqrt() } else { 0.0 }
     }
 
     /// Linear peak.
@@ -170,12 +182,29 @@ mod tests {
     }
 
     #[test]
-    fn a_meter_falls_to_silence_and_stays_there() {
+    fn a_third_of_a_second_after_the_last_sound_the_level_is_silence() {
         let mut meter = Meter::default();
-        meter.feed(&[1.0; 64], 48_000.0);
-        for _ in 0..48_000 / 64 * 15 {
+        for _ in 0..750 {
+            meter.feed(&[1.0; 64], 48_000.0);
+        }
+        for _ in 0..750 / 3 {
             meter.feed(&[0.0; 64], 48_000.0);
         }
-        assert_eq!((meter.rms(), meter.peak()), (0.0, 0.0));
+        assert_eq!(meter.rms(), 0.0);
+        assert!(meter.peak() > 0.4);
+    }
+
+    #[test]
+    fn the_peak_falls_by_twenty_decibels_a_second_and_ends() {
+        let mut meter = Meter::default();
+        meter.feed(&[1.0; 64], 48_000.0);
+        for _ in 0..750 {
+            meter.feed(&[0.0; 64], 48_000.0);
+        }
+        assert!((to_dbfs(meter.peak()) + 20.0).abs() < 0.2);
+        for _ in 0..750 * 7 {
+            meter.feed(&[0.0; 64], 48_000.0);
+        }
+        assert_eq!(meter.peak(), 0.0);
     }
 }

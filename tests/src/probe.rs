@@ -64,6 +64,22 @@ pub fn ports(server: &str, prefix: &str) -> Vec<String> {
     open(server).ports(Some(&format!("^{prefix}")), None, jack::PortFlags::empty())
 }
 
+/// Frames of a cycle of `server`.
+pub fn period(server: &str) -> u32 {
+    open(server).buffer_size()
+}
+
+/// The ports that `port` is connected to.
+///
+/// # Panics
+/// When there is no such port.
+pub fn connections(server: &str, port: &str) -> Vec<String> {
+    let client = open(server);
+    let port = client.port_by_name(port).unwrap_or_else(|| panic!("no port {port}"));
+    let all = client.ports(None, None, jack::PortFlags::empty());
+    all.into_iter().filter(|other| port.is_connected_to(other).unwrap_or(false)).collect()
+}
+
 fn open(server: &str) -> Client {
     // The JACK library reads the server's name from the environment; one client is opened at a time.
     static ENVIRONMENT: Mutex<()> = Mutex::new(());

@@ -1,0 +1,74 @@
+//! `rtjam` as a JACK client: ports, connections, names, and a server whose period changes.
+
+use rtjam_tests::child::Child;
+use rtjam_tests::jackd::Jackd;
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::probe;
+use rtjam_tests::room::Room;
+use std::process::Command;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn on_jack<'a>(name: &'a str, room: &'a Room, jackd: &'a Jackd, arguments: &'a [&'a str]) -> Musician {
+    Musician::start(&Options { name, link: &room.invite, arguments, jack: Some(&jackd.name), prefix: &[] })
+}
+
+#[test]
+fn it_has_the_ports_of_its_contract_and_connects_the_first_two_of_the_system() {
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let mut ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--jack-name", "band"]);
+    ann.wait_joined();
+    let mut expected: Vec<String> = ["in_1", "in_2", "out_1", "out_2"].map(String::from).to_vec();
+    expected.extend((1..=12).flat_map(|slot| (1..=2).map(move |c| format!("slot{slot:02}_{c}"))));
+    let mut found = probe::ports(&jackd.name, "band:");
+    found.sort();
+    expected.iter_mut().for_each(|p| p.insert_str(0, "band:"));
+    expected.sort();
+    assert_eq!(found, expected);
+    for (port, system) in [
+        ("band:in_1", "system:capture_1"),
+        ("band:in_2", "system:capture_2"),
+        ("band:out_1", "system:playback_1"),
+        ("band:out_2", "system:playback_2"),
+    ] {
+        assert_eq!(probe::connections(&jackd.name, port), [system]);
+    }
+}
+
+#[test]
+fn without_connections_it_connects_nothing_and_a_second_one_has_a_name_of_its_own() {
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let arguments = ["--backend", "jack", "--no-connect"];
+    let mut ann = on_jack("Ann", &room, &jackd, &arguments);
+    ann.wait_joined();
+    let mut ben = on_jack("Ben", &room, &jackd, &arguments);
+    ben.wait_joined();
+    assert_eq!(probe::connections(&jackd.name, "rtjam:in_1"), [""; 0]);
+    let inputs: Vec<String> = probe::ports(&jackd.name, "rtjam").into_iter().filter(|p| p.ends_with(":in_1")).collect();
+    assert_eq!(inputs.len(), 2, "{inputs:?}");
+    assert_ne!(inputs[0], inputs[1]);
+}
+
+#[test]
+fn the_period_may_change_while_it_plays() {
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let _ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--source", "demo"]);
+    let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
+    ben.wait_hears("Ann");
+    for period in [256, 64, 1024] {
+        let mut command = Command::new("jack_bufsize");
+        let mut bufsize = Child::start(command.arg(period.to_string()).env("JACK_DEFAULT_SERVER", &jackd.name), None);
+        bufsize.wait_exit(SOON);
+        assert_eq!(probe::period(&jackd.name), period);
+        let before = ben.wait_new("a status", SOON, |s| s["musicians"][0]["packets"].as_u64());
+        ben.wait_new("sound that goes on", SOON, |s| {
+            let ann = &s["musicians"][0];
+            let loud = ann["dbfs"][0].as_f64().is_some_and(|db| db > -40.0);
+            (loud && ann["packets"].as_u64()? > before + 100).then_some(())
+        });
+    }
+}

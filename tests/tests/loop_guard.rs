@@ -1,0 +1,57 @@
+//! A loop through a room howls. Who sends loudly while the room is as loud is muted, and told how to go on.
+
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::room::Room;
+use rtjam_tests::scratch::Scratch;
+use std::path::Path;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(6);
+
+/// A second of a 440 Hz sine with this RMS level, in dBFS.
+fn sine(path: &Path, dbfs: f64) {
+    let amplitude = 32_768.0 * 10_f64.powf(dbfs / 20.0) * std::f64::consts::SQRT_2;
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(path, spec).expect("the scratch folder can be written");
+    for i in 0..48_000 {
+        let sample = (f64::from(i) * 440.0 * std::f64::consts::TAU / 48_000.0).sin() * amplitude;
+        for _ in 0..2 {
+            wav.write_sample(sample as i16).expect("the scratch folder can be written");
+        }
+    }
+    wav.finalize().expect("the scratch folder can be written");
+}
+
+#[test]
+fn a_howl_is_muted_within_two_seconds_and_sigusr1_sends_again() {
+    let scratch = Scratch::new("loud");
+    let room = Room::start();
+    let start = |name: &str, dbfs| {
+        let file = scratch.path().join(format!("{name}.wav"));
+        sine(&file, dbfs);
+        let arguments = ["--backend", "dummy", "--source", file.to_str().expect("a plain path")];
+        Musician::start(&Options { arguments: &arguments, ..Options::dummy(name, &room.invite) })
+    };
+    let mut ann = start("Ann", -5.0);
+    ann.wait_joined();
+    // Loud alone is no loop.
+    let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
+    let level =
+        |s: &serde_json::Value| s["musicians"].as_array()?.iter().find(|m| m["name"] == "Ann")?["dbfs"][0].as_f64();
+    for _ in 0..3 {
+        ben.wait_new("Ann's howl", SOON, |s| level(s).filter(|db| *db > -6.0));
+    }
+    // Cleo stays under what the guard minds, and is as loud as a loop would be.
+    let cleo = start("Cleo", -6.5);
+    ann.child.wait_err("stopped sending", SOON);
+    ben.wait_new("Ann's silence", SOON, |s| level(s).filter(|db| *db <= -120.0));
+    drop(cleo);
+    ann.wait_new("Cleo's absence", Duration::from_secs(8), |s| (s["musicians"].as_array()?.len() == 1).then_some(()));
+    ann.child.signal(libc::SIGUSR1);
+    ben.wait_new("Ann's howl again", SOON, |s| level(s).filter(|db| *db > -6.0));
+}
