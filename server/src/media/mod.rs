@@ -3,7 +3,7 @@
 //! A media thread owns its sockets, the replay windows of its sessions, and for every musician of the server a
 //! [lane](rtjam_protocol::seal::SendLane) to them. So a datagram is received, opened, sealed anew for each listener
 //! and sent by one thread without touching anything that another one writes; all that threads share is each
-//! musician's [`Path`](route::Path), which changes when their address does. The lobby's changes come by a queue,
+//! musician's `Path`, which changes when their address does. The lobby's changes come by a queue,
 //! between two datagrams.
 //!
 //! There is one thread today; [`Media`] deals sessions out by the byte in their number and would command several.
