@@ -28,7 +28,7 @@ pub enum Playout {
     #[default]
     Auto,
     /// Constant. At the callback that takes a stream's first packets from the ring, the first frame that came
-    /// since the callback before is placed this many ms (0 to 400, rounded to frames at 48 kHz) after the
+    /// since the callback before is placed this many ms (0 to [`Playout::MAX_MS`], rounded to frames at 48 kHz) after the
     /// callback's own first frame; with 0 it is played in that very callback. From then on the distance
     /// stays, until the sound stops, jumps, or comes too late for 100 ms: then it is placed again. Frames that
     /// the host itself leaves out (an xrun) are left out of the sound too.
@@ -36,6 +36,11 @@ pub enum Playout {
         /// The wait, in milliseconds.
         ms: f32,
     },
+}
+
+impl Playout {
+    /// The longest fixed wait, in milliseconds: the jitter buffer holds little more.
+    pub const MAX_MS: f32 = 400.0;
 }
 
 /// All controls of an engine.
@@ -112,7 +117,7 @@ impl Controls {
         let frames = match playout {
             Playout::Auto => AUTO,
             // The cast saturates and turns NaN into 0.
-            Playout::Fixed { ms } => (ms.clamp(0.0, 400.0) * (WIRE_RATE as f32 / 1000.0)).round() as u32,
+            Playout::Fixed { ms } => (ms.clamp(0.0, Playout::MAX_MS) * (WIRE_RATE as f32 / 1000.0)).round() as u32,
         };
         self.playout_frames.store(frames, Relaxed);
     }

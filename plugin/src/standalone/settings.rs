@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) packet: Option<PacketFrames>,
 
     /// How long the others' sound waits here so that late packets still make it. auto follows the network; a number
-    /// (0 to 500) holds it at so many milliseconds. Default: auto.
+    /// (0 to 400) holds it at so many milliseconds. Default: auto.
     #[arg(long, value_name = "auto|MS")]
     pub(crate) playout: Option<Playout>,
 
@@ -245,8 +245,8 @@ impl FromStr for Playout {
             return Ok(Playout::Auto);
         }
         match s.parse::<f32>() {
-            Ok(ms) if (0.0..=500.0).contains(&ms) => Ok(Playout::Fixed(ms)),
-            _ => bad("auto, or milliseconds from 0 to 500"),
+            Ok(ms) if (0.0..=rtjam_engine::Playout::MAX_MS).contains(&ms) => Ok(Playout::Fixed(ms)),
+            _ => bad("auto, or milliseconds from 0 to 400"),
         }
     }
 }
