@@ -70,14 +70,16 @@ fn mobile_stalls_are_weighed() {
     assert!(report.playout.mean < 35.0, "{report:?}");
 }
 
-/// Guards: a delay that jumps is followed within 200 ms, once, and by no more than it jumped and a start costs.
+/// Guards: a delay that jumps is followed at once and by no more than it jumped; when it jumps back, so does the
+/// playout, in less than 8 s.
 #[test]
-fn a_step_is_followed_within_200_ms() {
+fn a_step_is_followed_up_and_down() {
     let report = heard_over(Model::Step);
-    assert!(report.longest_gap_ms < 200.0, "{report:?}");
-    assert!(report.late as f64 * 128.0 / 48.0 < 200.0, "{report:?}");
-    assert!(report.playout.p50 < 8.0 + STEP_MS + 4.0, "{report:?}");
-    assert!(report.playout.max < 8.0 + STEP_MS + 18.0, "{report:?}");
+    assert!(report.longest_gap_ms < 50.0, "{report:?}");
+    assert!(report.late as f64 * 128.0 / 48.0 < 100.0, "{report:?}");
+    assert!(report.playout.max < 8.0 + STEP_MS + 5.0, "{report:?}");
+    let end = report.engine[1].expect("heard").playout_delay_ms;
+    assert!(end < 4.0, "{end} ms over the network: {report:?}");
 }
 
 /// Guards: a lone stall of 30 to 60 ms is let pass: nobody waits for it afterwards.

@@ -80,8 +80,8 @@ pub(crate) enum Found {
     Steady,
     /// The clocks differ: read between frames from now on.
     Follow,
-    /// The network's delay is another from now on.
-    NewLevel,
+    /// The network's delay is another from now on: packets come so many frames earlier (negative: later).
+    NewLevel(f64),
     /// They do not any more: come to a whole frame and stay there.
     Release,
     /// The host left out so many frames (negative: took too many): move the read position by them.
@@ -241,7 +241,7 @@ impl Drift {
         } else {
             self.begin(expected + miss);
         }
-        Found::NewLevel
+        Found::NewLevel(miss)
     }
 
     fn steer(&mut self, length: f64, closest: f64) -> Found {

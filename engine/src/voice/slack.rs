@@ -81,6 +81,11 @@ impl SlackHistogram {
         bin.slow += frames as f32;
     }
 
+    /// Every slack was so many frames larger.
+    pub(crate) fn shift(&mut self, by: i64) {
+        self.origin = self.origin.map(|origin| origin + by);
+    }
+
     /// So many frames of time pass.
     pub(crate) fn forget(&mut self, frames: f32) {
         let (fast, slow) = ((-frames / FAST_HALF_LIFE).exp2(), (-frames / SLOW_HALF_LIFE).exp2());

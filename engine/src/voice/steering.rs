@@ -72,7 +72,7 @@ impl Voice {
     fn follow_clock(&mut self, window: HostWindow, call: &Call<'_>, meters: &VoiceMeters) {
         match self.drift.window(window, call.block) {
             Found::Steady => {}
-            Found::NewLevel => self.regulator.line_moved(),
+            Found::NewLevel(earlier) => self.regulator.new_level(whole(earlier), call.block as i64),
             Found::Follow => self.read_between_frames(call, meters),
             Found::Release => {
                 if let Reader::Between { landing, .. } = &mut self.reader {
