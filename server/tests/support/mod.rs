@@ -174,7 +174,13 @@ pub fn has_namespaces() -> bool {
     let has = cfg!(target_os = "linux")
         && Command::new("unshare").args(["--mount", "--net", "true"]).status().is_ok_and(|s| s.success());
     if !has {
-        eprintln!("skipped: needs Linux and root for namespaces of its own");
+        skipped("needs Linux and root for namespaces of its own");
     }
     has
+}
+
+/// Says that a test is skipped, and why; where nothing may be skipped (`RTJAM_SKIP_NOTHING=1`), it fails instead.
+pub fn skipped(reason: &str) {
+    assert!(std::env::var_os("RTJAM_SKIP_NOTHING").is_none(), "would be skipped: {reason}");
+    eprintln!("skipped: {reason}");
 }

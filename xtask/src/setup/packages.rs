@@ -25,6 +25,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "g++", what: "the fuzzer's C++ compiler", programs: &["c++"], others: &[] },
     Package { name: "jackd2", what: "a JACK server", programs: &["jackd"], others: &[] },
     Package { name: "libasound2-plugins", what: "a sound card to pull out", programs: &[], others: &[] },
+    Package { name: "openssl", what: "makes certificates", programs: &["openssl"], others: &[] },
     Package { name: "iproute2", what: "networks of the tests' own", programs: &[], others: &[] },
     Package { name: "libfaketime", what: "a wall clock that the tests can step", programs: &[], others: &[] },
 ];

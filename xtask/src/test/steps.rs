@@ -62,7 +62,7 @@ pub(super) const STEPS: &[Step] = &[
         run: |w, s| plain(&mut w.cargo(["build", "--manifest-path", "protocol/no-std/Cargo.toml"]), s),
         ..PLAIN
     },
-    Step { name: "unit", what: "the tests of every crate", run: unit, ..BUILDS },
+    Step { name: "unit", what: "the tests of every crate", needs_test_packages: true, run: unit, ..BUILDS },
     Step { name: "release", what: "the programs build as `cargo xtask jam` builds them", run: release, ..BUILDS },
     Step {
         name: "e2e",
@@ -139,9 +139,6 @@ fn end_to_end(workspace: &Workspace, stop: &Stop) -> Outcome {
     // One at a time: they measure, and what they measure would suffer from company.
     cargo.args(["--test-threads=1", "--show-output"]);
     cargo.env("RTJAM_BIN", programs);
-    if super::is_strict() {
-        cargo.env("RTJAM_SKIP_NOTHING", "1");
-    }
     tests(&mut cargo, stop)
 }
 
@@ -156,6 +153,9 @@ fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {
 
 /// Runs `cargo test`, shows what it prints, and counts.
 fn tests(cargo: &mut Command, stop: &Stop) -> Outcome {
+    if super::is_strict() {
+        cargo.env("RTJAM_SKIP_NOTHING", "1");
+    }
     let mut transcript = Transcript::default();
     let ended = command::run_reading(cargo, stop, LIMIT, |line| {
         if let Some(line) = transcript.read(line) {
