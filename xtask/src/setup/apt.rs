@@ -17,10 +17,11 @@ pub(super) fn install_missing(workspace: &Workspace, lists: &[&[Package]]) -> Re
     println!("set-up: this machine misses {}", described.join(", "));
 
     let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
-    let by_hand = format!("sudo apt-get install {}", names.join(" "));
+    let by_hand = format!("apt-get install {}", names.join(" "));
     let Some(become_root) = become_root() else {
         return Err(format!("only root can install packages, and there is no sudo. As root: {by_hand}"));
     };
+    let by_hand = if is_root() { by_hand } else { format!("sudo {by_hand}") };
     let install = [&["install", "-y", "--no-install-recommends", "--no-remove"], &names[..]].concat();
     let apt = |arguments: &[&str]| {
         let arguments = [APT_OPTIONS, arguments].concat();
