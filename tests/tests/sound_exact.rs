@@ -8,8 +8,10 @@ use rtjam_tests::{probe, sound};
 const SECONDS: usize = 18;
 /// Joining, and the first placing of the playout.
 const SKIP: usize = 2 * 48_000;
-/// What must be exact between two xruns.
-const EXACT_SECONDS: usize = 10;
+/// What must be exact between xruns: in one stretch, or added up from whole ones.
+const EXACT: usize = 10 * 48_000;
+/// A stretch between two xruns that counts, if it is exact from its beginning to its end.
+const WHOLE: usize = 3 * 48_000;
 /// After an xrun the ends' clocks have slipped against each other; playout settles again within this time.
 const AFTER_XRUN: usize = 48_000;
 
@@ -38,7 +40,8 @@ fn pcm24_arrives_within_one_step_at_128_frames() {
     arrives(128, "pcm24", 1.0 / 8_388_608.0);
 }
 
-/// Takes are repeated while xruns leave no stretch of ten seconds: they are the driver's.
+/// Takes are repeated while xruns leave less than ten seconds: they are the driver's, and on a busy machine it has one
+/// every few seconds.
 fn arrives(period: u32, format: &str, tolerance: f32) {
     let Some(jackd) = Jackd::start(48_000, period) else { return };
     let room = Room::start();
@@ -53,34 +56,38 @@ fn arrives(period: u32, format: &str, tolerance: f32) {
     b.wait_joined();
     b.wait_hears("A");
 
-    let mut longest = 0;
+    let mut exact = 0;
     for attempt in 0..5 {
         let signals = [
             ("A:in_1", sound::noise_float(SECONDS * 48_000, 1 + attempt)),
             ("A:in_2", sound::noise_float(SECONDS * 48_000, 101 + attempt)),
         ];
         let take = probe::take(&jackd.name, &signals, &["B:out_1", "B:out_2", "B:slot01_1", "B:slot01_2"]);
-        longest = longest.max(longest_exact_stretch(&take, tolerance));
-        if longest >= EXACT_SECONDS * 48_000 {
+        exact += exact_stretches(&take, tolerance);
+        if exact >= EXACT {
             return;
         }
-        eprintln!("attempt {attempt}: xruns at {:?}, exact for {longest} frames", take.xruns);
+        eprintln!("attempt {attempt}: xruns at {:?}, exact for {exact} frames so far", take.xruns);
     }
-    panic!("at {period} frames {format} was exact for {longest} frames only\n{}", b.child.transcript());
+    panic!("at {period} frames {format} was exact for {exact} frames only\n{}", b.child.transcript());
 }
 
-/// The longest run of frames between xruns in which all four outputs are A's inputs at one delay.
-fn longest_exact_stretch(take: &probe::Take, tolerance: f32) -> usize {
+/// How many frames of the stretches between xruns count: in each all four outputs are A's inputs at one delay.
+fn exact_stretches(take: &probe::Take, tolerance: f32) -> usize {
     let frames = take.sent[0].len();
     let mut edges = vec![SKIP];
     edges.extend(take.xruns.iter().map(|x| x + AFTER_XRUN));
     edges.push(frames + AFTER_XRUN);
-    let stretches = edges.windows(2).map(|w| (w[0], w[1] - AFTER_XRUN)).filter(|(from, to)| from + 4800 < *to);
-    stretches.map(|(from, to)| exact_frames(take, from, to, tolerance)).max().unwrap_or(0)
+    let stretches = edges.windows(2).map(|w| (w[0], w[1] - AFTER_XRUN)).filter(|(from, to)| from + WHOLE < *to);
+    let counts = |(from, to)| {
+        let (exact, is_whole) = exact_frames(take, from, to, tolerance);
+        if is_whole || exact >= EXACT { exact } else { 0 }
+    };
+    stretches.map(counts).sum()
 }
 
-/// How many frames from `from` on are exact in all outputs.
-fn exact_frames(take: &probe::Take, from: usize, to: usize, tolerance: f32) -> usize {
+/// How many frames from `from` on are exact in all outputs, and whether those are all until `to`.
+fn exact_frames(take: &probe::Take, from: usize, to: usize, tolerance: f32) -> (usize, bool) {
     let (lag, alike) = sound::delay_at(&take.sent[0], &take.got[0], from, 1024, 4800);
     assert!(alike > 0.99, "B does not hear A ({alike:.3} at {lag})");
     let equal = |at: usize| {
@@ -89,5 +96,8 @@ fn exact_frames(take: &probe::Take, from: usize, to: usize, tolerance: f32) -> u
             (sent - got).abs() <= tolerance
         })
     };
-    (from..to - lag).position(|at| !equal(at)).unwrap_or(to - lag - from)
+    match (from..to - lag).position(|at| !equal(at)) {
+        Some(exact) => (exact, false),
+        None => (to - lag - from, true),
+    }
 }
