@@ -171,7 +171,7 @@ fn a_jack_server_that_vanishes_is_said_and_joined_again_when_it_is_back() {
 fn a_wall_clock_that_is_stepped_changes_nothing() {
     let library = ["x86_64", "aarch64"].map(|a| format!("/usr/lib/{a}-linux-gnu/faketime/libfaketime.so.1"));
     let Some(library) = library.iter().find(|path| std::path::Path::new(path).exists()) else {
-        return skip::skipped("libfaketime is not installed (package faketime)");
+        return skip::skipped("libfaketime is not installed (package libfaketime)");
     };
     let room = Room::start();
     let folder = Scratch::new("clock");
