@@ -1,5 +1,6 @@
 //! A JACK client that plays signals into ports and records what other ports return, frame against frame.
 
+use crate::wait;
 use jack::{AudioIn, AudioOut, Client, ClientOptions, Control, Port, ProcessScope};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -87,8 +88,10 @@ fn open(server: &str) -> Client {
     // SAFETY: tests of this package read and write the environment under this lock or before threads exist.
     unsafe { std::env::set_var("JACK_DEFAULT_SERVER", server) };
     jack::set_logger(jack::LoggerType::None);
-    let (client, _) = Client::new("probe", ClientOptions::NO_START_SERVER).expect("the JACK server answers");
-    client
+    // A server that is busy with another client's leaving may refuse at first.
+    wait::until("an answer of the JACK server", Duration::from_secs(5), || {
+        Client::new("probe", ClientOptions::NO_START_SERVER).ok().map(|(client, _)| client)
+    })
 }
 
 struct Play {
