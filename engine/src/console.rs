@@ -171,6 +171,16 @@ impl<'a> Strip<'a> {
         self.controls.layout()
     }
 
+    /// Whether the musician is in the main output. The slot output does not change.
+    pub fn set_main_mix(&self, on: bool) {
+        self.controls.main_mix.store(on, Relaxed);
+    }
+
+    /// See [`Strip::set_main_mix`]. On at first.
+    pub fn main_mix(&self) -> bool {
+        self.controls.main_mix.load(Relaxed)
+    }
+
     /// One of the musician's two channels, 0 or 1.
     pub fn channel(&self, index: usize) -> Option<Channel<'a>> {
         self.controls.channels.get(index).map(|controls| Channel { controls })

@@ -138,6 +138,8 @@ impl Controls {
 pub(crate) struct StripControls {
     source: AtomicU32,
     layout: AtomicU8,
+    /// Whether it is in the room sum; its slot output is not concerned.
+    pub(crate) main_mix: AtomicBool,
     pub(crate) channels: [ChannelControls; CHANNELS],
 }
 
@@ -149,6 +151,7 @@ impl Default for StripControls {
         StripControls {
             source: AtomicU32::new(NOBODY),
             layout: AtomicU8::new(0),
+            main_mix: AtomicBool::new(true),
             channels: core::array::from_fn(|_| ChannelControls::default()),
         }
     }

@@ -1,9 +1,7 @@
 //! `rtjam`, the standalone program: a musician's end on JACK or on the system's own audio, without a plugin host.
 
-mod standalone;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    standalone::main()
+    rtjam::standalone::main()
 }

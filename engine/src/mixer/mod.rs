@@ -33,13 +33,14 @@ impl VoiceMix {
     /// are soloed.
     pub(crate) fn aim(&mut self, strip: Option<&StripControls>, said: Layout, any_solo: bool) {
         let layout = strip.and_then(StripControls::layout).unwrap_or(said);
+        let in_the_mix = strip.is_none_or(|s| s.main_mix.load(Relaxed));
         for (channel, ramps) in self.ramps.iter_mut().enumerate() {
             let controls = strip.map(|s| &s.channels[channel]);
             let gain = controls.map_or(1.0, |c| Gain::linear(c.gain.get()).factor());
             let pan = controls.and_then(ChannelControls::pan).unwrap_or(pan::default_pan(layout, channel));
             let muted = controls.is_some_and(|c| c.mute.load(Relaxed));
             let soloed = controls.is_some_and(|c| c.solo.load(Relaxed));
-            let heard = !muted && (soloed || !any_solo);
+            let heard = in_the_mix && !muted && (soloed || !any_solo);
             for (ramp, side) in ramps.iter_mut().zip(pan::sides(pan)) {
                 let target = if heard { gain * side } else { 0.0 };
                 if self.fresh {

@@ -77,6 +77,19 @@ fn solo_silences_the_others_in_the_main_mix_only() {
 }
 
 #[test]
+fn a_musician_dropped_from_the_main_mix_stays_on_the_slot_output() {
+    let mut jam = settled();
+    let console = jam.receiver.console.clone();
+    let strip = console.strip(0).expect("strip");
+    assert!(strip.main_mix());
+    strip.set_main_mix(false);
+    assert_eq!(later(&mut jam), [0.0, 0.0]);
+    assert_eq!(*jam.receiver.slot[1].last().expect("played"), 0.5);
+    strip.set_main_mix(true);
+    assert_eq!(later(&mut jam), [0.25, 0.5]);
+}
+
+#[test]
 fn a_source_without_a_strip_plays_at_unity_and_on_no_slot() {
     let mut jam = settled();
     jam.receiver.console.assign(SourceId(1), None);

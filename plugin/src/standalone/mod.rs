@@ -33,7 +33,7 @@ use std::io;
 use std::process::ExitCode;
 
 /// Runs the program as the command line says.
-pub(crate) fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     if cli.list_devices {
         screen::say(io::stdout(), &backends::list::devices());

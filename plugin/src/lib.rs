@@ -1,0 +1,11 @@
+//! The faces of RTJam: the standalone program, and what the plugin and the editor are made of.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`params`] | what a host may automate |
+//! | [`board`] | what a face draws from and asks of |
+//! | [`standalone`] | the program `rtjam` |
+
+pub mod board;
+pub mod params;
+pub mod standalone;
