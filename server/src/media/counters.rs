@@ -1,17 +1,71 @@
 //! What a media thread has done, in numbers that any thread may read.
 
+use rtjam_protocol::Micros;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Upper bounds of the forwarding histogram's buckets, in µs; a last bucket takes the rest.
+pub const FORWARDING_BOUNDS_US: [u64; 12] = [25, 50, 100, 150, 250, 400, 700, 1_000, 2_500, 5_000, 10_000, 25_000];
+
+/// Why a datagram went no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// No header of ours, too long, or another key.
+    NotOurs,
+    /// Of no session here.
+    UnknownSession,
+    /// Seen before, or too old to tell.
+    Replayed,
+    /// Not genuine.
+    DidNotOpen,
+    /// Audio that had waited too long: the thread has more to do than it can.
+    TooOld,
+    /// The system did not take it; counted once a listener.
+    NotSent,
+}
+
+impl Dropped {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Dropped; 6] = [
+        Dropped::NotOurs,
+        Dropped::UnknownSession,
+        Dropped::Replayed,
+        Dropped::DidNotOpen,
+        Dropped::TooOld,
+        Dropped::NotSent,
+    ];
+
+    /// A name for figures: lower case, words joined by underscores.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Dropped::NotOurs => "not_ours",
+            Dropped::UnknownSession => "unknown_session",
+            Dropped::Replayed => "replayed",
+            Dropped::DidNotOpen => "did_not_open",
+            Dropped::TooOld => "too_old",
+            Dropped::NotSent => "not_sent",
+        }
+    }
+}
 
 /// One number.
 #[derive(Debug, Default)]
 pub(super) struct Counter(AtomicU64);
 
 impl Counter {
-    /// One more. Only the thread that owns the counters counts, so nothing contends.
+    /// One more.
     pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add_many(1);
+    }
+
+    /// `n` more. Only the thread that owns the counters counts, so a load and a store do: nothing is locked.
+    pub(super) fn add_many(&self, n: u64) {
+        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
+    }
+
+    fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
     }
 
     fn get(&self) -> u64 {
@@ -19,28 +73,106 @@ impl Counter {
     }
 }
 
-/// A media thread's counters, in datagrams.
+/// A media thread's counters. One thread writes.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    /// Opened.
+    /// Datagrams that opened.
     pub(super) received: Counter,
-    /// Sealed and handed to the system for another musician.
+    /// Datagrams sealed and handed to the system for another musician.
     pub(super) forwarded: Counter,
-    /// Sent for the server itself: answers, challenges, keep-alives.
+    /// Datagrams sent for the server itself: answers, challenges, keep-alives.
     pub(super) answered: Counter,
-    /// Dropped: no header of ours, too long, or another key.
-    pub(super) not_ours: Counter,
-    /// Dropped: of no session here.
-    pub(super) unknown_session: Counter,
-    /// Dropped: seen before, or too old to tell.
-    pub(super) replayed: Counter,
-    /// Dropped: not genuine.
-    pub(super) did_not_open: Counter,
-    /// Dropped: the system did not take it.
-    pub(super) not_sent: Counter,
+    drops: [Counter; Dropped::ALL.len()],
+    forwarding: [Counter; FORWARDING_BOUNDS_US.len() + 1],
+    forwarding_us: Counter,
+    cpu_us: Counter,
 }
 
-/// The counters of all media threads.
+impl Counters {
+    /// A datagram went no further.
+    pub(super) fn dropped(&self, why: Dropped) {
+        self.drops[why as usize].add();
+    }
+
+    /// A packet has been handed on to the last of its listeners, this long after it had arrived.
+    pub(super) fn forwarding_took(&self, took: Micros) {
+        let bucket = FORWARDING_BOUNDS_US.partition_point(|bound| *bound < took.0);
+        self.forwarding[bucket].add();
+        self.forwarding_us.add_many(took.0);
+    }
+
+    /// What the calling thread has used of the processor so far. Only the thread that owns the counters.
+    pub(super) fn note_cpu(&self) {
+        if let Some(used) = thread_cpu() {
+            self.cpu_us.set(used.0);
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            received: self.received.get(),
+            forwarded: self.forwarded.get(),
+            answered: self.answered.get(),
+            drops: std::array::from_fn(|i| self.drops[i].get()),
+            forwarding: std::array::from_fn(|i| self.forwarding[i].get()),
+            forwarding_us: self.forwarding_us.get(),
+            cpu: Micros(self.cpu_us.get()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn thread_cpu() -> Option<Micros> {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is a valid place to write to.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
+    (result == 0).then(|| Micros(time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000))
+}
+
+/// Other systems do not tell by this call.
+#[cfg(not(unix))]
+fn thread_cpu() -> Option<Micros> {
+    None
+}
+
+/// What a media thread has done since its start. All numbers only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Datagrams that opened.
+    pub received: u64,
+    /// Datagrams sealed and handed to the system for another musician.
+    pub forwarded: u64,
+    /// Datagrams sent for the server itself: answers, challenges, keep-alives.
+    pub answered: u64,
+    drops: [u64; Dropped::ALL.len()],
+    /// Packets by the time from their arrival until they were handed on to the last of their listeners: one number a
+    /// bound of [`FORWARDING_BOUNDS_US`], not summed up, and one for those above.
+    pub forwarding: [u64; FORWARDING_BOUNDS_US.len() + 1],
+    /// The sum of those times, in µs.
+    pub forwarding_us: u64,
+    /// Processor time that the thread has used, at most about a second ago; 0 where the system does not tell.
+    pub cpu: Micros,
+}
+
+impl Figures {
+    /// Datagrams dropped for this reason.
+    pub fn dropped(&self, why: Dropped) -> u64 {
+        self.drops[why as usize]
+    }
+
+    fn plus(mut self, other: &Figures) -> Figures {
+        self.received += other.received;
+        self.forwarded += other.forwarded;
+        self.answered += other.answered;
+        self.drops.iter_mut().zip(other.drops).for_each(|(a, b)| *a += b);
+        self.forwarding.iter_mut().zip(other.forwarding).for_each(|(a, b)| *a += b);
+        self.forwarding_us += other.forwarding_us;
+        self.cpu += other.cpu;
+        self
+    }
+}
+
+/// The counters of all media threads. Clones read the same ones, from any thread, at any time.
 #[derive(Clone, Debug)]
 pub struct Totals(Vec<Arc<Counters>>);
 
@@ -49,25 +181,72 @@ impl Totals {
         Totals(threads)
     }
 
-    fn sum(&self, counter: impl Fn(&Counters) -> &Counter) -> u64 {
-        self.0.iter().map(|c| counter(c).get()).sum()
+    /// Each thread's figures, `media-0` first.
+    pub fn threads(&self) -> Vec<Figures> {
+        self.0.iter().map(|c| c.figures()).collect()
+    }
+
+    /// All threads' figures, added up.
+    pub fn sum(&self) -> Figures {
+        self.threads().iter().fold(Figures::default(), Figures::plus)
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "datagrams: received {}, forwarded {}, answered {}; dropped: not ours {}, unknown session {}, replayed {}, \
-             did not open {}, not sent {}",
-            self.sum(|c| &c.received),
-            self.sum(|c| &c.forwarded),
-            self.sum(|c| &c.answered),
-            self.sum(|c| &c.not_ours),
-            self.sum(|c| &c.unknown_session),
-            self.sum(|c| &c.replayed),
-            self.sum(|c| &c.did_not_open),
-            self.sum(|c| &c.not_sent),
-        )
+        let sum = self.sum();
+        let Figures { received, forwarded, answered, .. } = sum;
+        write!(f, "datagrams: received {received}, forwarded {forwarded}, answered {answered}; dropped:")?;
+        for (n, why) in Dropped::ALL.into_iter().enumerate() {
+            let comma = if n == 0 { "" } else { "," };
+            write!(f, "{comma} {} {}", why.name().replace('_', " "), sum.dropped(why))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_falls_into_the_first_bucket_whose_bound_it_does_not_pass() {
+        let counters = Counters::default();
+        for us in [0, 25, 26, 25_000, 25_001, 9_000_000] {
+            counters.forwarding_took(Micros(us));
+        }
+        let figures = counters.figures();
+        assert_eq!(figures.forwarding[..2], [2, 1]);
+        assert_eq!(figures.forwarding[FORWARDING_BOUNDS_US.len() - 1..], [1, 2]);
+        assert_eq!(figures.forwarding_us, 9_050_052);
+    }
+
+    #[test]
+    fn the_threads_figures_add_up_and_are_said_in_a_line() {
+        let threads: Vec<Arc<Counters>> = (0..3).map(|_| Arc::default()).collect();
+        for (n, counters) in threads.iter().enumerate() {
+            counters.received.add_many(n as u64);
+            counters.dropped(Dropped::DidNotOpen);
+        }
+        threads[1].dropped(Dropped::TooOld);
+        let totals = Totals::new(threads);
+        assert_eq!(totals.threads().iter().map(|f| f.received).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!((totals.sum().received, totals.sum().dropped(Dropped::DidNotOpen)), (3, 3));
+        let line = totals.to_string();
+        assert!(line.starts_with("datagrams: received 3, forwarded 0, answered 0; dropped: not ours 0,"), "{line}");
+        assert!(line.contains("did not open 3, too old 1, not sent 0"), "{line}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn processor_time_grows_with_work() {
+        let counters = Counters::default();
+        counters.note_cpu();
+        let before = counters.figures().cpu;
+        let mut x = 1_u64;
+        while counters.figures().cpu <= before {
+            x = std::hint::black_box(x.wrapping_mul(3));
+            counters.note_cpu();
+        }
     }
 }

@@ -16,7 +16,7 @@ mod session;
 mod socket;
 mod thread;
 
-pub use counters::Totals;
+pub use counters::{Dropped, FORWARDING_BOUNDS_US, Figures, Totals};
 
 use crate::clock::Clock;
 use crate::lobby::Input;

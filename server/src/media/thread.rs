@@ -2,7 +2,7 @@
 
 use super::ThreadHandle;
 use super::command::{Command, RoomKey};
-use super::counters::Counters;
+use super::counters::{Counters, Dropped};
 use super::priority::ask_for_real_time;
 use super::route::{Path, Recipient, Via};
 use super::session::{Life, Session};
@@ -205,16 +205,16 @@ impl MediaThread {
         let MediaThread { sessions, counters, random, plain, clock, .. } = self;
         let datagram = &mut buffer[..arrival.len];
         let header = Header::read(datagram).filter(|_| arrival.len <= MAX_DATAGRAM);
-        let Some(header) = header else { return counters.not_ours.add() };
+        let Some(header) = header else { return counters.dropped(Dropped::NotOurs) };
         let live = sessions.get_mut(&header.session).filter(|s| s.life == Life::Live);
-        let Some(session) = live else { return counters.unknown_session.add() };
+        let Some(session) = live else { return counters.dropped(Dropped::UnknownSession) };
 
         let now = clock.now();
         let heard = match session.peer.handle_datagram(now, arrival.from, datagram, || random.array()) {
             Ok(heard) => heard,
-            Err(Rejected::NotOurs) => return counters.not_ours.add(),
-            Err(Rejected::Replayed) => return counters.replayed.add(),
-            Err(Rejected::DidNotOpen) => return counters.did_not_open.add(),
+            Err(Rejected::NotOurs) => return counters.dropped(Dropped::NotOurs),
+            Err(Rejected::Replayed) => return counters.dropped(Dropped::Replayed),
+            Err(Rejected::DidNotOpen) => return counters.dropped(Dropped::DidNotOpen),
         };
         counters.received.add();
         plain.clear();
@@ -224,12 +224,12 @@ impl MediaThread {
         let (goodbye, moved_to) = (heard.goodbye, heard.moved_to);
         session.note_arrival(arrival.from, Via { socket, local: arrival.local }, moved_to);
         let room = session.room;
-        self.forward(room, header.session);
+        self.forward(room, header.session, now);
         self.after_datagram(header.session, goodbye);
     }
 
     /// Seals what lies in `plain` for everyone in the room but its maker.
-    fn forward(&mut self, room: RoomKey, maker: SessionId) {
+    fn forward(&mut self, room: RoomKey, maker: SessionId, arrived: Micros) {
         if self.plain.is_empty() {
             return;
         }
@@ -238,12 +238,12 @@ impl MediaThread {
             let path = recipient.route.load();
             let Some(path) = path.as_deref() else { continue };
             recipient.lane.seal(Class::Media, &mut self.sealed, |out| out.extend_from_slice(&self.plain));
-            let counter = match send(&self.inlets, &self.sealed, path) {
-                Ok(()) => &self.counters.forwarded,
-                Err(_) => &self.counters.not_sent,
-            };
-            counter.add();
+            match send(&self.inlets, &self.sealed, path) {
+                Ok(()) => self.counters.forwarded.add(),
+                Err(_) => self.counters.dropped(Dropped::NotSent),
+            }
         }
+        self.counters.forwarding_took(self.clock.now().since(arrived));
     }
 
     /// Answers what was theirs alone.
@@ -265,6 +265,7 @@ impl MediaThread {
     fn tend(&mut self) {
         let now = self.clock.now();
         self.due = now + IDLE;
+        self.counters.note_cpu();
         for inlet in self.inlets.iter_mut().filter(|i| i.failed) {
             inlet.failed = false;
             inlet.ready = true;
@@ -299,7 +300,7 @@ impl MediaThread {
 fn transmit(now: Micros, session: &mut Session, inlets: &[Inlet], sealed: &mut Vec<u8>, counters: &Counters) {
     while let Some(to) = session.peer.poll_transmit(now, sealed) {
         let sent = session.way_to(to).is_some_and(|path| send(inlets, sealed, &path).is_ok());
-        if sent { counters.answered.add() } else { counters.not_sent.add() }
+        if sent { counters.answered.add() } else { counters.dropped(Dropped::NotSent) }
     }
 }
 
