@@ -5,7 +5,7 @@ use crate::{skip, wait};
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 /// A running jackd of its own name.
@@ -19,6 +19,9 @@ pub struct Jackd {
 /// The JACK library finds its server through the environment, which a process has only one of: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// Only before this process uses the JACK library, which keeps the list of servers mapped.
+static FORGET: Once = Once::new();
+
 impl Jackd {
     /// Starts one; `None` (said on stderr) where jackd is not installed.
     ///
@@ -30,6 +33,7 @@ impl Jackd {
             return None;
         }
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        FORGET.call_once(forget_dead_servers);
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Some(Jackd { child: start(&name, rate, period), name, _alone })
@@ -64,15 +68,15 @@ fn start(name: &str, rate: u32, period: u32) -> Child {
             Ok(child) => return child,
             Err(transcript) => said = transcript,
         }
-        if said.contains("Too many servers") && !a_jackd_runs() {
-            forget_dead_servers();
-        }
     }
     panic!("jackd does not start\n{said}")
 }
 
 /// JACK has places for eight servers, and one that is killed keeps its place until they are cleared by hand.
 fn forget_dead_servers() {
+    if a_jackd_runs() {
+        return;
+    }
     for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with("jack") {
             let _ = fs::remove_file(entry.path());
