@@ -137,6 +137,11 @@ impl Drift {
         self.line.filter(|line| line.windows >= YOUNG).map(|line| line.distance)
     }
 
+    /// The same less what the rate has already made up for: it stands still while the reader keeps step.
+    pub(crate) fn uncorrected(&self) -> Option<f64> {
+        self.distance().map(|distance| distance - self.corrected)
+    }
+
     /// Whether the read position lies between frames.
     pub(crate) fn is_following(&self) -> bool {
         self.following

@@ -12,6 +12,7 @@
 mod conceal;
 mod drift;
 mod fractional;
+mod hold;
 mod jitter_buffer;
 mod line;
 mod playout;
@@ -30,6 +31,7 @@ use crate::timeline::{HostTimeline, HostWindow};
 use conceal::Concealer;
 use drift::Drift;
 use fractional::AHEAD;
+use hold::Hold;
 use jitter_buffer::{JitterBuffer, KEPT};
 use line::Line;
 use playout::Regulator;
@@ -92,6 +94,9 @@ pub(crate) struct Voice {
     reader: Reader,
     regulator: Regulator,
     drift: Drift,
+    hold: Hold,
+    /// Frames by which the read position was jumped forward, in all.
+    jumped: i64,
     head: FramePosition,
     /// The position that arrival times are compared with.
     anchor: FramePosition,
@@ -156,6 +161,8 @@ impl Voice {
             reader: Reader::Exact,
             regulator: Regulator::new(),
             drift: Drift::new(),
+            hold: Hold::default(),
+            jumped: 0,
             head: FramePosition(0),
             anchor: FramePosition(0),
             layout: Layout::Stereo,

@@ -105,5 +105,6 @@ impl Voice {
         self.reader = Reader::Exact;
         self.regulator.moved(-(LOOK_AHEAD as i64));
         self.drift.released();
+        self.hold.restart();
     }
 }

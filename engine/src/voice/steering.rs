@@ -38,8 +38,10 @@ impl Voice {
             if let Some(window) = call.window {
                 self.follow_clock(window, call, meters);
             }
-            if call.fixed.is_none() {
-                self.regulate(frames, meters);
+            match (call.fixed, call.window) {
+                (None, _) => self.regulate(frames, meters),
+                (Some(_), Some(window)) => self.hold(window, meters),
+                (Some(_), None) => {}
             }
         }
         meters.active.store(self.state != State::Idle, Relaxed);
@@ -65,6 +67,7 @@ impl Voice {
         self.head = offset(first, -delay);
         self.state = State::Playing;
         self.regulator.restart();
+        self.hold.restart();
         (self.spare, self.sounding) = (None, false);
         self.wait = delay as f32;
     }
@@ -106,8 +109,17 @@ impl Voice {
         let moved = if (ahead..ahead + MARGIN).contains(&forward) { 0 } else { self.jump(forward - ahead, meters) };
         self.put_on_line(LOOK_AHEAD, meters);
         self.regulator.moved(moved + ahead);
+        self.hold.restart();
         self.spare = None;
         self.reader = Reader::Between { phase: 0.0, landing: false };
+    }
+
+    /// Fixed playout: undoes what moved the musician's sound against ours for good.
+    fn hold(&mut self, window: HostWindow, meters: &VoiceMeters) {
+        let Some(uncorrected) = self.drift.uncorrected() else { return };
+        if let Some(sooner) = self.hold.window(uncorrected - self.jumped as f64, window.length) {
+            self.jump(whole(sooner.round()), meters);
+        }
     }
 
     fn regulate(&mut self, frames: usize, meters: &VoiceMeters) {
@@ -145,6 +157,7 @@ impl Voice {
         if forward != 0 {
             self.concealer.splice(self.line.past());
             self.head = offset(self.head, forward);
+            self.jumped = self.jumped.wrapping_add(forward);
             self.usual = self.usual.map(|slack| slack - forward as f32);
             self.wait = (self.wait - forward as f32).max(0.0);
             meters.delay_changes.add(1);

@@ -47,6 +47,26 @@ fn a_short_xrun_of_the_receiver_costs_one_fade_and_no_delay() {
 }
 
 #[test]
+fn with_fixed_playout_the_delay_does_not_creep_when_the_senders_host_loses_frames() {
+    // 60 periods are eight times the delay.
+    for every in [1.5, 3.0, 7.0] {
+        let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+        jam.receiver.console.set_playout(Playout::Fixed { ms: 10.0 });
+        jam.run_to(4.0);
+        let (before, at_the_start) = (jam.reading().playout_delay_ms, jam.reading().concealed_frames);
+        for xrun in 0..60 {
+            jam.sender.next += 64.0 / 48_000.0 * 1e6;
+            jam.run_to(4.0 + every * f64::from(xrun + 1));
+        }
+        jam.run_to(4.0 + every * 60.0 + 10.0);
+        let after = jam.reading();
+        assert!((after.playout_delay_ms - before).abs() < 1.0, "every {every} s: {before} {after:?}");
+        // The fades of what is given back hear frames again; nothing is missing.
+        assert_eq!((after.late, after.concealed_frames), (0, at_the_start), "every {every} s: {after:?}");
+    }
+}
+
+#[test]
 fn an_xrun_of_both_on_one_sound_card_changes_nothing() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(4.0);
