@@ -2,7 +2,7 @@
 
 use crate::control::Trouble;
 use rtjam_protocol::client::{Health, State};
-use rtjam_protocol::control::Refusal;
+use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use rtjam_protocol::link::{DEFAULT_PORT, InviteLink};
 
@@ -14,7 +14,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) health: Option<Health>,
     /// What went wrong with the last attempt to connect.
     pub(crate) trouble: Option<&'a Trouble>,
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<&'a Refused>,
     pub(crate) going_down: bool,
     /// Whether this jam was in the room before.
     pub(crate) was_joined: bool,
@@ -252,9 +252,12 @@ mod tests {
     #[test]
     fn a_refusal_is_told_in_its_own_words_for_good_or_for_now() {
         let link = link();
-        let full = Situation { state: State::Connecting, refusal: Some(Refusal::RoomFull), ..joined(&link) };
+        let refused = Refused::new(Refusal::RoomFull);
+        let full = Situation { state: State::Connecting, refusal: Some(&refused), ..joined(&link) };
         says(&full, &Refusal::RoomFull.to_string());
         says(&Situation { state: State::Refused, ..full }, &Refusal::RoomFull.to_string());
+        let often = Refused::after(Refusal::TooManyJoins, 12);
+        says(&Situation { state: State::Connecting, refusal: Some(&often), ..joined(&link) }, "again in 12 s");
     }
 
     #[test]

@@ -260,6 +260,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40) })),
         ("joined", ServerMessage::Joined(joined)),
         ("refused", ServerMessage::Refused(Refused::new(Refusal::RoomFull))),
+        ("refused-after", ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, 12))),
         ("roster", ServerMessage::Roster { musicians: vec![entry, second] }),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
         ("going_down", ServerMessage::GoingDown),

@@ -5,13 +5,15 @@ mod common;
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{ClientMessage, Joined, Refusal, Refused, RosterEntry, ServerMessage};
-use rtjam_protocol::room::{ConnectionId, Output, RoomRecord, Rooms, SlotRecord};
+use rtjam_protocol::room::{Census, ConnectionId, Output, RoomRecord, Rooms, SlotRecord};
 use rtjam_protocol::{SessionId, SourceId};
 
 /// A server whose store answers at once.
 struct Server {
     rooms: Rooms,
     slots: Vec<SlotRecord>,
+    /// What is said to those who would get a new seat.
+    limit: Option<Refused>,
     rng: XorShift,
     connections: u64,
 }
@@ -53,6 +55,7 @@ impl Server {
         Server {
             rooms: Rooms::new(server_config(max_musicians)),
             slots: Vec::new(),
+            limit: None,
             rng: XorShift::new(1),
             connections: 0,
         }
@@ -71,7 +74,11 @@ impl Server {
                     self.slots.push(slot);
                 }
                 Output::LookUp(c, _) => {
-                    let record = RoomRecord::Found { secrets: secrets(), slots: self.slots.clone() };
+                    let (secrets, slots) = (secrets(), self.slots.clone());
+                    let record = match self.limit.clone() {
+                        Some(refused) => RoomRecord::Limited { secrets, slots, refused },
+                        None => RoomRecord::Found { secrets, slots },
+                    };
                     self.rooms.handle_room(c, record, self.connections, &mut self.rng);
                 }
             }
@@ -221,6 +228,32 @@ fn the_fullest_room_has_a_roster_that_both_ends_accept_and_one_slot_each() {
     assert!(text.len() <= rtjam_protocol::control::MAX_TEXT, "{} bytes", text.len());
     let (_, listener) = server.join(1, "listener", "");
     assert!(last.roster().iter().all(|m| m.source != listener.joined().source));
+}
+
+#[test]
+fn where_the_server_grants_no_more_seats_whoever_has_one_keeps_it_and_others_are_told_when() {
+    let mut server = Server::new(8);
+    let first = server.join(1, "musician", "").1;
+    let token = rtjam_protocol::control::write(&first.joined().resume);
+    let refused = Refused::after(Refusal::TooManySessions, 60);
+    server.limit = Some(refused.clone());
+    let full = server.join(2, "musician", "").1;
+    assert_eq!(full.said.iter().find_map(|(_, m)| as_refused(m)), Some(refused));
+    assert!(server.join(1, "musician", &format!(r#","resume":{token}"#)).1.joined().resumed);
+    let replaced = server.join(1, "musician", &format!(r#","replaces":{token}"#)).1;
+    assert_eq!((replaced.opened.len(), replaced.ended.len()), (1, 1));
+    assert_eq!(server.rooms.census(), Census { rooms: 1, musicians: 1, listeners: 0, connections: 1 });
+}
+
+#[test]
+fn a_connection_that_asks_for_too_much_is_refused_and_not_heard_again() {
+    let mut server = Server::new(8);
+    let (id, nonce) = server.connect();
+    server.rooms.handle_limited(id, Refused::after(Refusal::TooManyJoins, 3));
+    let done = server.drain();
+    assert_eq!((done.refusal(), &done.closed[..]), (Some(Refusal::TooManyJoins), &[id][..]));
+    let late = server.says(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
+    assert!(late.said.is_empty() && late.closed.is_empty());
 }
 
 #[test]

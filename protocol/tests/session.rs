@@ -325,6 +325,20 @@ fn a_refusal_for_now_is_tried_again_and_media_goes_on() {
 }
 
 #[test]
+fn a_server_that_says_when_to_try_again_is_left_alone_until_then() {
+    for (asked, waits_ms) in [(12, 12_000), (1, 2000), (u32::MAX, 300_000)] {
+        let mut end = End::new(SeatRole::Musician);
+        let id = end.dial();
+        end.greet(id).expect("a seat is asked for");
+        end.hears(id, ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, asked)));
+        end.pass(ms(waits_ms - 1));
+        assert_eq!((end.dials.len(), end.session.state()), (1, State::Connecting));
+        end.pass(ms(waits_ms));
+        assert_eq!(end.dials.len(), 2, "{asked}");
+    }
+}
+
+#[test]
 fn a_server_of_an_older_version_is_said_to_be_one() {
     let mut end = End::new(SeatRole::Musician);
     let id = end.dial();

@@ -2,11 +2,14 @@
 
 use crate::address::PublicAddress;
 use crate::config::{ListenAddress, LogLevel, Partial, check_musicians};
+use crate::limits::Network;
 use crate::{Failure, Server, data_dir, invite};
+use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtjam_protocol::RoomName;
 use rtjam_protocol::link::Role;
 use std::io::{IsTerminal as _, Write as _};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -63,9 +66,37 @@ struct Serve {
     /// Musicians that fit into a room [default: 64]
     #[arg(long, value_name = "NUMBER", value_parser = parse_musicians)]
     max_musicians: Option<u16>,
+    #[command(flatten)]
+    limits: Limits,
     /// How much to log on stderr: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<LogLevel>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits (a rehearsal meets none of them; loopback is exempt)")]
+struct Limits {
+    /// Musicians and listeners on the whole server [default: 1000]
+    #[arg(long, value_name = "NUMBER")]
+    max_sessions: Option<NonZeroU32>,
+    /// Musicians and listeners of one address (of IPv6: one network of 64 bits) [default: 256]
+    #[arg(long, value_name = "NUMBER")]
+    max_sessions_per_address: Option<NonZeroU32>,
+    /// Joins of one address at once; after that five a second [default: 300]
+    #[arg(long, value_name = "NUMBER")]
+    join_burst: Option<NonZeroU32>,
+    /// Seat nobody new while the server uses more memory than this [default: 1024]
+    #[arg(long, value_name = "MIB")]
+    max_memory: Option<NonZeroU32>,
+    /// Limit loopback addresses, too
+    #[arg(long)]
+    limit_loopback: bool,
+    /// A proxy, which says for whom a request comes; may be given several times [default: none]
+    #[arg(long, value_name = "IP[/BITS]")]
+    trusted_proxy: Vec<Network>,
+    /// The header in which trusted proxies say that [default: x-forwarded-for]
+    #[arg(long, value_name = "NAME")]
+    proxy_header: Option<HeaderName>,
 }
 
 #[derive(Debug, Args)]
@@ -137,6 +168,7 @@ fn serve(arguments: Serve) -> ExitCode {
 
 fn settings(arguments: Serve) -> Result<Partial, String> {
     let file = arguments.config.as_deref().map(Partial::read).transpose()?.unwrap_or_default();
+    let limits = arguments.limits;
     let flags = Partial {
         listen: (!arguments.listen.is_empty()).then_some(arguments.listen),
         data: arguments.place.data,
@@ -144,6 +176,13 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         tls_cert: arguments.tls_cert,
         tls_key: arguments.tls_key,
         max_musicians: arguments.max_musicians,
+        max_sessions: limits.max_sessions,
+        max_sessions_per_address: limits.max_sessions_per_address,
+        join_burst: limits.join_burst,
+        max_memory: limits.max_memory,
+        limit_loopback: limits.limit_loopback.then_some(true),
+        trusted_proxy: (!limits.trusted_proxy.is_empty()).then_some(limits.trusted_proxy),
+        proxy_header: limits.proxy_header,
         log: arguments.log,
     };
     Ok(flags.or(file))
@@ -224,6 +263,8 @@ mod tests {
             "rtjam-server",
             "rtjam-server --listen 127.0.0.1:0 --listen [::1]:0 --data d --public-address h:1 --config f",
             "rtjam-server --tls-cert c --tls-key k --max-musicians 64 --log debug",
+            "rtjam-server --max-sessions 9 --max-sessions-per-address 8 --join-burst 7 --max-memory 6 --limit-loopback",
+            "rtjam-server --trusted-proxy 10.0.0.1 --trusted-proxy fd00::/8 --proxy-header X-Real-IP",
             "rtjam-server invite",
             "rtjam-server invite room --role listener --renew --data d --public-address h",
         ] {
@@ -234,6 +275,8 @@ mod tests {
             ("rtjam-server --public-address https://x", "jam.example.org"),
             ("rtjam-server --max-musicians 0", "from 1 to"),
             ("rtjam-server --log loud", "error, warn"),
+            ("rtjam-server --join-burst 0", "zero"),
+            ("rtjam-server --trusted-proxy here", "for example"),
             ("rtjam-server invite a\u{7}b", "control characters"),
         ] {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line).to_string();

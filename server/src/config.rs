@@ -1,10 +1,15 @@
 //! What the server is asked to be: flags over the config file over defaults.
 
 use crate::address::PublicAddress;
+use crate::http::Proxies;
+use crate::limits::{LimitSettings, Network, TrustedProxies};
 use crate::tls::TlsFiles;
+use axum::http::HeaderName;
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -21,7 +26,14 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Musicians that fit into a room.
     pub max_musicians: u16,
+    /// What one address gets, and all together.
+    pub limits: LimitSettings,
+    /// Whose word is taken for where a request came from.
+    pub proxies: Proxies,
 }
+
+/// The header in which a proxy says where a request came from, where nothing else is said.
+pub const DEFAULT_PROXY_HEADER: &str = "x-forwarded-for";
 
 /// Musicians that fit into a room where nothing else is said.
 pub const DEFAULT_MAX_MUSICIANS: u16 = 64;
@@ -48,6 +60,22 @@ pub struct Partial {
     /// Musicians that fit into a room.
     #[serde(deserialize_with = "musicians")]
     pub max_musicians: Option<u16>,
+    /// Sessions in all.
+    pub max_sessions: Option<NonZeroU32>,
+    /// Sessions of one address.
+    pub max_sessions_per_address: Option<NonZeroU32>,
+    /// Joins of one address at once.
+    pub join_burst: Option<NonZeroU32>,
+    /// Resident memory above which nobody new is seated, MiB.
+    pub max_memory: Option<NonZeroU32>,
+    /// Whether loopback addresses are limited too.
+    pub limit_loopback: Option<bool>,
+    /// Proxies whose word is taken.
+    #[serde(deserialize_with = "one_or_many")]
+    pub trusted_proxy: Option<Vec<Network>>,
+    /// In which header.
+    #[serde(deserialize_with = "by_text")]
+    pub proxy_header: Option<HeaderName>,
     /// How much to log.
     #[serde(deserialize_with = "by_text")]
     pub log: Option<LogLevel>,
@@ -136,6 +164,13 @@ impl Partial {
             tls_cert,
             tls_key,
             max_musicians: self.max_musicians.or(other.max_musicians),
+            max_sessions: self.max_sessions.or(other.max_sessions),
+            max_sessions_per_address: self.max_sessions_per_address.or(other.max_sessions_per_address),
+            join_burst: self.join_burst.or(other.join_burst),
+            max_memory: self.max_memory.or(other.max_memory),
+            limit_loopback: self.limit_loopback.or(other.limit_loopback),
+            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
+            proxy_header: self.proxy_header.or(other.proxy_header),
             log: self.log.or(other.log),
         }
     }
@@ -145,6 +180,7 @@ impl Partial {
     /// # Errors
     /// A sentence when the settings do not fit together.
     pub fn complete(self, data: PathBuf) -> Result<Config, String> {
+        let (limits, proxies) = (self.limits(), self.proxies());
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
@@ -162,7 +198,28 @@ impl Partial {
             public_address: self.public_address,
             tls,
             max_musicians: self.max_musicians.unwrap_or(DEFAULT_MAX_MUSICIANS),
+            limits,
+            proxies,
         })
+    }
+
+    fn limits(&self) -> LimitSettings {
+        let default = LimitSettings::default();
+        let or = |given: Option<NonZeroU32>, default| given.map_or(default, NonZeroU32::get);
+        LimitSettings {
+            sessions_per_address: or(self.max_sessions_per_address, default.sessions_per_address),
+            join_burst: or(self.join_burst, default.join_burst),
+            sessions: or(self.max_sessions, default.sessions),
+            memory_mib: or(self.max_memory, default.memory_mib),
+            limit_loopback: self.limit_loopback.unwrap_or(default.limit_loopback),
+        }
+    }
+
+    fn proxies(&self) -> Proxies {
+        Proxies {
+            trusted: TrustedProxies::new(self.trusted_proxy.clone().unwrap_or_default()),
+            header: self.proxy_header.clone().unwrap_or(HeaderName::from_static(DEFAULT_PROXY_HEADER)),
+        }
     }
 }
 
@@ -182,25 +239,29 @@ fn musicians<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
     check_musicians(u64::deserialize(d)?).map(Some).map_err(serde::de::Error::custom)
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<ListenAddress>>, D::Error> {
-    struct Visitor;
-    impl<'de> serde::de::Visitor<'de> for Visitor {
-        type Value = Vec<ListenAddress>;
+fn one_or_many<'de, D, T>(d: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
+    struct Visitor<T>(PhantomData<T>);
+    impl<'de, T: FromStr<Err: Display>> serde::de::Visitor<'de> for Visitor<T> {
+        type Value = Vec<T>;
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("\"IP:PORT\" or a list of them")
+            f.write_str("a text or a list of them")
         }
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
             text.parse().map(|a| vec![a]).map_err(E::custom)
         }
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             let mut all = Vec::new();
-            while let Some(FromText(address)) = seq.next_element()? {
-                all.push(address);
+            while let Some(FromText(item)) = seq.next_element()? {
+                all.push(item);
             }
             Ok(all)
         }
     }
-    d.deserialize_any(Visitor).map(Some)
+    d.deserialize_any(Visitor(PhantomData)).map(Some)
 }
 
 #[cfg(test)]
@@ -210,10 +271,21 @@ mod tests {
     #[test]
     fn a_file_says_what_flags_say() {
         let text = "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\ndata = \"d\"\npublic-address = \"h:3\"\n\
-                    tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nlog = \"debug\"\n";
+                    tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nlog = \"debug\"\nmax-sessions = 9\n\
+                    max-sessions-per-address = 10\njoin-burst = 11\nmax-memory = 12\nlimit-loopback = true\n\
+                    trusted-proxy = [\"10.0.0.0/8\", \"::1\"]\nproxy-header = \"X-Real-IP\"\n";
         let read = Partial::parse(text).expect("all keys");
         let config = read.complete(PathBuf::new()).expect("complete");
         assert_eq!(config.listen.map(|l| l.len()), Some(2));
+        let limits = LimitSettings {
+            sessions: 9,
+            sessions_per_address: 10,
+            join_burst: 11,
+            memory_mib: 12,
+            limit_loopback: true,
+        };
+        assert_eq!(config.limits, limits);
+        assert!(config.proxies.trusted.trusts([10, 1, 2, 3].into()) && config.proxies.header == "x-real-ip");
         assert_eq!((config.data, config.max_musicians), (PathBuf::from("d"), 8));
         assert_eq!(config.public_address.map(|a| a.to_string()).as_deref(), Some("h:3"));
         assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
@@ -228,6 +300,8 @@ mod tests {
             ("data = \"x\"\nlisten = \"nowhere\"\n", 2, "nowhere"),
             ("\nlisten = [\"127.0.0.1:1\", \"nowhere\"]\n", 2, "nowhere"),
             ("max-musicians = 0\n", 1, "musicians"),
+            ("\njoin-burst = 0\n", 2, "nonzero"),
+            ("trusted-proxy = \"10.0.0.0/99\"\n", 1, "172.16.0.0/12"),
             ("\nlog = \"loud\"", 2, "loud"),
             ("\n\npublic-address = \"a b\"", 3, "a b"),
             ("data = \n", 1, ""),

@@ -1,12 +1,16 @@
 //! A control connection: JSON texts on a WebSocket, between its client and the lobby.
 
-use crate::lobby::{Input, OUTBOX};
+use crate::clock::Clock;
+use crate::limits::Bucket;
+use crate::lobby::{Input, OUTBOX, Word};
 use axum::extract::ws::{Message, WebSocket};
+use rtjam_protocol::Micros;
 use rtjam_protocol::control::{self, BadMessage, ServerMessage};
 use rtjam_protocol::room::ConnectionId;
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A connection that has no seat after this long is closed.
 const SEATED_WITHIN: Duration = Duration::from_secs(10);
@@ -20,10 +24,15 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// How long the client's half of closing is waited for.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
 
+/// Messages that a connection may bring at once; after that one is read each of [`A_MESSAGE_EVERY`], so that nobody
+/// keeps the lobby from the others.
+const MESSAGES_AT_ONCE: u32 = 100;
+const A_MESSAGE_EVERY: Micros = Micros::from_millis(50);
+
 /// Serves one connection until it ends.
-pub async fn converse(mut socket: WebSocket, connection: ConnectionId, lobby: mpsc::Sender<Input>) {
+pub async fn converse(mut socket: WebSocket, connection: ConnectionId, from: IpAddr, lobby: mpsc::Sender<Input>) {
     let (outbox, inbox) = mpsc::channel(OUTBOX);
-    if lobby.send(Input::Connected { connection, outbox }).await.is_ok() {
+    if lobby.send(Input::Connected { connection, from, outbox }).await.is_ok() {
         if carry(&mut socket, connection, &lobby, inbox).await == Ended::Lobby {
             close(&mut socket).await;
         }
@@ -44,14 +53,18 @@ async fn carry(
     socket: &mut WebSocket,
     connection: ConnectionId,
     lobby: &mpsc::Sender<Input>,
-    mut inbox: mpsc::Receiver<ServerMessage>,
+    mut inbox: mpsc::Receiver<Word>,
 ) -> Ended {
+    let (clock, mut pace) = (Clock::start(), Bucket::default());
     let mut seated = false;
     let mut deadline = Instant::now() + SEATED_WITHIN;
     loop {
         tokio::select! {
             message = inbox.recv() => {
-                let Some(message) = message else { return Ended::Lobby };
+                let Some(Word { message, hold }) = message else { return Ended::Lobby };
+                if !hold.is_zero() {
+                    sleep(hold).await;
+                }
                 let has_seat = matches!(message, ServerMessage::Joined(_) | ServerMessage::Roster { .. });
                 if has_seat && !seated {
                     seated = true;
@@ -72,6 +85,10 @@ async fn carry(
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ended::Client,
                 };
+                let wait = pace.borrow(clock.now(), MESSAGES_AT_ONCE, A_MESSAGE_EVERY, A_MESSAGE_EVERY);
+                if wait > Micros::ZERO {
+                    sleep(Duration::from_micros(wait.0)).await;
+                }
                 if lobby.send(Input::Said(connection, said)).await.is_err() {
                     return Ended::Lobby;
                 }

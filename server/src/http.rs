@@ -1,11 +1,12 @@
 //! One TCP port for the web page, plain or over TLS, and for control connections, over TLS alone.
 
 use crate::control;
+use crate::limits::{Door, Doors, TrustedProxies};
 use crate::lobby::Input;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
 use hyper::server::conn::http1;
@@ -14,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 use rtjam_protocol::control::{MAX_TEXT, PATH};
 use rtjam_protocol::room::ConnectionId;
 use rustls::ServerConfig;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -36,31 +38,58 @@ const HALF_OPEN: Duration = Duration::from_secs(10);
 const MAX_HEAD: usize = 16 * 1024;
 
 /// Connections that are not (yet) control connections.
-const MAX_VISITS: usize = 256;
+const MAX_VISITS: usize = 1024;
 
 /// Control connections.
-const MAX_CONTROLS: usize = 1024;
+const MAX_CONTROLS: usize = 2048;
+
+/// Connections of one address, of either kind: a burst of joins beside all the sessions that it may have.
+const MAX_PER_ADDRESS: u32 = 600;
 
 /// The part of the server that speaks HTTP.
 #[derive(Clone)]
 pub struct Http {
     lobby: mpsc::Sender<Input>,
     tls: Arc<ServerConfig>,
+    doors: Doors,
+    proxies: Arc<Proxies>,
     visits: Arc<Semaphore>,
     controls: Arc<Semaphore>,
     next_connection: Arc<AtomicU64>,
 }
 
+/// Whose word is taken for where a request came from.
+#[derive(Clone, Debug)]
+pub struct Proxies {
+    /// Who.
+    pub trusted: TrustedProxies,
+    /// In which header they say it.
+    pub header: HeaderName,
+}
+
 /// How a request came.
 #[derive(Clone, Copy)]
-struct OverTls(bool);
+struct Came {
+    peer: IpAddr,
+    over_tls: bool,
+}
+
+impl Proxies {
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        // A line that is no text is no address either.
+        let lines = headers.get_all(&self.header).iter().map(|value| value.to_str().unwrap_or_default());
+        self.trusted.client(peer, lines.collect::<Vec<_>>().into_iter())
+    }
+}
 
 impl Http {
     /// Control connections speak to `lobby`.
-    pub fn new(lobby: mpsc::Sender<Input>, tls: Arc<ServerConfig>) -> Http {
+    pub fn new(lobby: mpsc::Sender<Input>, tls: Arc<ServerConfig>, proxies: Proxies, limit_loopback: bool) -> Http {
         Http {
             lobby,
             tls,
+            doors: Doors::new(MAX_PER_ADDRESS, limit_loopback),
+            proxies: Arc::new(proxies),
             visits: Arc::new(Semaphore::new(MAX_VISITS)),
             controls: Arc::new(Semaphore::new(MAX_CONTROLS)),
             next_connection: Arc::new(AtomicU64::new(1)),
@@ -72,16 +101,9 @@ impl Http {
         let mut failing = false;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     failing = false;
-                    // Above the limit the connection is dropped here.
-                    if let Ok(visit) = self.visits.clone().try_acquire_owned() {
-                        let http = self.clone();
-                        tokio::spawn(async move {
-                            http.serve(stream).await;
-                            drop(visit);
-                        });
-                    }
+                    self.let_in(stream, peer.ip());
                 }
                 Err(e) => {
                     if !failing {
@@ -95,13 +117,25 @@ impl Http {
         }
     }
 
+    /// Above the limits the connection is dropped here.
+    fn let_in(&self, stream: TcpStream, peer: IpAddr) {
+        let Some(door) = self.doors.enter(peer, self.proxies.trusted.trusts(peer)) else { return };
+        let Ok(visit) = self.visits.clone().try_acquire_owned() else { return };
+        let http = self.clone();
+        tokio::spawn(async move {
+            http.serve(stream, peer, Arc::new(door)).await;
+            drop(visit);
+        });
+    }
+
     /// Returns when no control connection is left. No new ones are accepted meanwhile.
     pub async fn controls_closed(&self) {
         // Fails only on a closed semaphore, which this one never is.
         let _ = self.controls.acquire_many(MAX_CONTROLS as u32).await;
     }
 
-    async fn serve(self, stream: TcpStream) {
+    /// `door` is kept as long as the connection lives.
+    async fn serve(self, stream: TcpStream, peer: IpAddr, door: Arc<Door>) {
         // Control messages are small and each is awaited.
         let _ = stream.set_nodelay(true);
         let mut first = [0];
@@ -109,15 +143,15 @@ impl Http {
         if first[0] == TLS_HANDSHAKE {
             let handshake = TlsAcceptor::from(self.tls.clone()).accept(stream);
             if let Ok(Ok(stream)) = timeout(HALF_OPEN, handshake).await {
-                self.speak(stream, OverTls(true)).await;
+                self.speak(stream, Came { peer, over_tls: true }, door).await;
             }
         } else {
-            self.speak(stream, OverTls(false)).await;
+            self.speak(stream, Came { peer, over_tls: false }, door).await;
         }
     }
 
-    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, over_tls: OverTls) {
-        let service = TowerToHyperService::new(router(self).layer(Extension(over_tls)));
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, came: Came, door: Arc<Door>) {
+        let service = TowerToHyperService::new(router(self).layer(Extension(came)).layer(Extension(door)));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HALF_OPEN)
@@ -159,10 +193,12 @@ const SAFE: [(HeaderName, &str); 4] = [
 
 async fn control_connection(
     State(http): State<Http>,
-    Extension(OverTls(over_tls)): Extension<OverTls>,
+    Extension(came): Extension<Came>,
+    Extension(door): Extension<Arc<Door>>,
+    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
-    if !over_tls {
+    if !came.over_tls {
         let sentence = "Control connections carry secrets and need TLS: use wss:// instead of ws://.\n";
         return (StatusCode::FORBIDDEN, sentence).into_response();
     }
@@ -174,6 +210,7 @@ async fn control_connection(
         let sentence = "The server has too many connections just now. Try again in a minute.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
     };
+    let from = http.proxies.client(came.peer, &headers);
     let connection = ConnectionId(http.next_connection.fetch_add(1, Ordering::Relaxed));
     upgrade
         .max_message_size(MAX_TEXT)
@@ -183,7 +220,7 @@ async fn control_connection(
         .write_buffer_size(0)
         .max_write_buffer_size(2 * MAX_TEXT)
         .on_upgrade(async move |socket| {
-            control::converse(socket, connection, http.lobby).await;
-            drop(place);
+            control::converse(socket, connection, from, http.lobby).await;
+            drop((place, door));
         })
 }

@@ -8,6 +8,7 @@
 //! | [`data_dir`], [`store`] | the data folder, and what outlives the process in it | main, lobby |
 //! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
 //! | [`http`], [`control`] | the web page and the control connections | main (tokio) |
+//! | [`limits`] | what one address may ask for, and all together | lobby, main (tokio) |
 //! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
 //! | [`media`] | receives, opens, forwards datagrams | media-0 … |
 //! | [`invite`] | `rtjam-server invite` | main |
@@ -25,6 +26,7 @@ pub mod data_dir;
 pub mod http;
 pub mod identity;
 pub mod invite;
+pub mod limits;
 pub mod listen;
 pub mod lobby;
 pub mod media;

@@ -1,13 +1,17 @@
 //! The lobby: the thread that owns the rooms, and alone reads and writes their store while the server runs.
 
 use crate::Failure;
+use crate::clock::Clock;
+use crate::limits::{Limits, resident_mib};
 use crate::media::Media;
 use crate::random::Random;
 use crate::store::Store;
-use rtjam_protocol::control::{BadMessage, ClientMessage, ServerMessage};
+use rtjam_protocol::control::{BadMessage, ClientMessage, Refusal, ServerMessage};
 use rtjam_protocol::room::{ConnectionId, Output, RoomRecord, Rooms};
-use rtjam_protocol::{RoomName, SessionId};
+use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// Inputs that wait for the lobby; whoever brings more waits, or tries again.
@@ -23,8 +27,10 @@ pub enum Input {
     Connected {
         /// Its number, never used before.
         connection: ConnectionId,
+        /// Whose it is.
+        from: IpAddr,
         /// Takes what it shall be told. When this end is dropped, the connection closes.
-        outbox: mpsc::Sender<ServerMessage>,
+        outbox: mpsc::Sender<Word>,
     },
     /// It said something, or what is no message.
     Said(ConnectionId, Result<ClientMessage, BadMessage>),
@@ -36,20 +42,38 @@ pub enum Input {
     GoingDown,
 }
 
+/// What a connection shall be told.
+#[derive(Debug)]
+pub struct Word {
+    /// Says it.
+    pub message: ServerMessage,
+    /// But not before this has passed.
+    pub hold: Duration,
+}
+
+/// A connection, as the lobby knows it.
+struct Guest {
+    from: IpAddr,
+    outbox: mpsc::Sender<Word>,
+}
+
 /// Carries out what [`Rooms`] decides.
 pub struct Lobby {
     rooms: Rooms,
     store: Store,
     media: Media,
+    limits: Limits,
+    clock: Clock,
     random: Random,
-    outboxes: HashMap<ConnectionId, mpsc::Sender<ServerMessage>>,
+    guests: HashMap<ConnectionId, Guest>,
     store_fails: bool,
 }
 
 impl Lobby {
     /// An empty lobby.
-    pub fn new(rooms: Rooms, store: Store, media: Media) -> Lobby {
-        Lobby { rooms, store, media, random: Random::new(), outboxes: HashMap::new(), store_fails: false }
+    pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock) -> Lobby {
+        let (random, guests) = (Random::new(), HashMap::new());
+        Lobby { rooms, store, media, limits, clock, random, guests, store_fails: false }
     }
 
     /// Works until it is told that the server goes down, or nobody is left to tell it anything. Blocks.
@@ -68,14 +92,14 @@ impl Lobby {
 
     fn handle(&mut self, input: Input) {
         match input {
-            Input::Connected { connection, outbox } => {
-                self.outboxes.insert(connection, outbox);
+            Input::Connected { connection, from, outbox } => {
+                self.guests.insert(connection, Guest { from, outbox });
                 self.rooms.handle_connected(connection, self.random.array());
             }
-            Input::Said(connection, Ok(message)) => self.rooms.handle_message(connection, message),
+            Input::Said(connection, Ok(message)) => self.hear(connection, message),
             Input::Said(connection, Err(BadMessage)) => self.rooms.handle_bad_message(connection),
             Input::Disconnected(connection) => {
-                self.outboxes.remove(&connection);
+                self.guests.remove(&connection);
                 self.rooms.handle_disconnected(connection);
             }
             Input::SessionOver(session) => self.rooms.handle_session_over(session),
@@ -83,20 +107,33 @@ impl Lobby {
         }
     }
 
+    fn hear(&mut self, connection: ConnectionId, message: ClientMessage) {
+        if let (ClientMessage::Seat(_), Some(guest)) = (&message, self.guests.get(&connection))
+            && let Err(refused) = self.limits.ask(self.clock.now(), guest.from)
+        {
+            return self.rooms.handle_limited(connection, refused);
+        }
+        self.rooms.handle_message(connection, message);
+    }
+
     fn carry_out(&mut self) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
                 Output::Send(connection, message) => self.send(connection, message),
                 Output::Close(connection) => {
-                    self.outboxes.remove(&connection);
+                    self.guests.remove(&connection);
                 }
                 Output::LookUp(connection, room) => self.look_up(connection, &room),
                 Output::Open(session) => {
                     tracing::info!("{}: {} takes seat {}", session.room, kind(session.sends), session.source.0);
+                    if let Some(guest) = self.guests.get(&session.connection) {
+                        self.limits.opened(self.clock.now(), session.session, guest.from);
+                    }
                     self.media.open(&session);
                 }
                 Output::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
+                    self.limits.ended(session);
                     self.media.end(session);
                 }
                 Output::RememberSlot(room, record) => {
@@ -108,34 +145,46 @@ impl Lobby {
     }
 
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
+        let Some(guest) = self.guests.get(&connection) else { return };
+        let mut hold = Micros::ZERO;
         if let ServerMessage::Refused(refused) = &message {
-            tracing::info!("connection {} refused: {:?}", connection.0, refused.reason);
+            tracing::info!("connection {} from {} refused: {:?}", connection.0, guest.from, refused.reason);
+            if refused.reason == Refusal::WrongSecret {
+                hold = self.limits.wrong_secret(self.clock.now(), guest.from);
+            }
         }
-        let Some(outbox) = self.outboxes.get(&connection) else { return };
-        if let Err(e) = outbox.try_send(message) {
+        if let Err(e) = guest.outbox.try_send(Word { message, hold: Duration::from_micros(hold.0) }) {
             if matches!(e, TrySendError::Full(_)) {
                 tracing::info!("connection {} does not read what it is told and is closed", connection.0);
             }
-            self.outboxes.remove(&connection);
+            self.guests.remove(&connection);
             self.rooms.handle_disconnected(connection);
         }
     }
 
     fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
         // Read anew for each seat: `invite --renew` may have replaced a secret a moment ago.
-        let record = self.read_room(room);
+        let record = self.read_room(connection, room);
         self.note(record.as_ref().err(), "nobody can join until that works");
         let record = record.unwrap_or(RoomRecord::Unavailable);
         let last_taken = match &record {
-            RoomRecord::Found { slots, .. } => slots.iter().map(|s| s.taken_at).max().unwrap_or(0),
+            RoomRecord::Found { slots, .. } | RoomRecord::Limited { slots, .. } => {
+                slots.iter().map(|s| s.taken_at).max().unwrap_or(0)
+            }
             _ => 0,
         };
         self.rooms.handle_room(connection, record, last_taken.saturating_add(1), &mut self.random);
     }
 
-    fn read_room(&self, room: &RoomName) -> Result<RoomRecord, Failure> {
+    fn read_room(&self, connection: ConnectionId, room: &RoomName) -> Result<RoomRecord, Failure> {
         let Some(secrets) = self.store.secrets(room)? else { return Ok(RoomRecord::Unknown) };
-        Ok(RoomRecord::Found { secrets, slots: self.store.slots(room)? })
+        let slots = self.store.slots(room)?;
+        let guest = self.guests.get(&connection);
+        let refused = guest.and_then(|g| self.limits.against_another_session(g.from, resident_mib()));
+        Ok(match refused {
+            Some(refused) => RoomRecord::Limited { secrets, slots, refused },
+            None => RoomRecord::Found { secrets, slots },
+        })
     }
 
     /// Logs a failure of the store once, and again only after it has worked.

@@ -4,8 +4,9 @@ use crate::address::advertised;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{self, ServerLock};
-use crate::http::Http;
+use crate::http::{Http, Proxies};
 use crate::identity::Identity;
+use crate::limits::{LimitSettings, Limits};
 use crate::listen::{self, Bound};
 use crate::lobby::{self, Input, Lobby};
 use crate::media::{Media, Totals};
@@ -41,6 +42,8 @@ pub struct Server {
     page: String,
     invite: String,
     caution: Option<String>,
+    limits: LimitSettings,
+    proxies: Proxies,
     lock: ServerLock,
 }
 
@@ -83,6 +86,8 @@ impl Server {
             page: page_url(scheme, &address.host, address.port),
             invite: link.to_string(),
             caution: address.caution,
+            limits: config.limits,
+            proxies: config.proxies.clone(),
             bound,
             rooms,
             store,
@@ -125,11 +130,12 @@ impl Server {
             listeners.push(tokio::net::TcpListener::from_std(tcp).map_err(cannot)?);
             media_sockets.push(udp);
         }
-        let (media, totals, media_ended) =
-            Media::start(media_sockets, Clock::start(), lobby_in.clone()).map_err(cannot)?;
-        let mut lobby_done = start_lobby(Lobby::new(self.rooms, self.store, media), inputs).map_err(cannot)?;
+        let clock = Clock::start();
+        let (media, totals, media_ended) = Media::start(media_sockets, clock, lobby_in.clone()).map_err(cannot)?;
+        let lobby = Lobby::new(self.rooms, self.store, media, Limits::new(self.limits), clock);
+        let mut lobby_done = start_lobby(lobby, inputs).map_err(cannot)?;
 
-        let http = Http::new(lobby_in.clone(), self.tls.config);
+        let http = Http::new(lobby_in.clone(), self.tls.config, self.proxies, self.limits.limit_loopback);
         let accepting: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(http.clone().accept(l))).collect();
         let logging = tokio::spawn(log_counters(totals.clone()));
         let outcome = tokio::select! {

@@ -12,7 +12,7 @@ use crossbeam_channel::Sender;
 use rtjam_engine::Console;
 use rtjam_protocol::audio::AudioHeader;
 use rtjam_protocol::client::{Config, DialId, Event, Health, MySeat, Session, State};
-use rtjam_protocol::control::{MediaEndpoint, Refusal, Retry, SeatRole};
+use rtjam_protocol::control::{MediaEndpoint, Refused, Retry, SeatRole};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
@@ -61,7 +61,7 @@ pub(super) struct Jam {
     spoke: Option<DialId>,
     you: Option<MySeat>,
     trouble: Option<Trouble>,
-    refusal: Option<Refusal>,
+    refusal: Option<Refused>,
     /// The server is another one than the link's: nothing will mend that.
     closed: bool,
     going_down: bool,
@@ -251,7 +251,7 @@ impl Jam {
             state,
             health: self.session.health(now),
             trouble: self.trouble.as_ref(),
-            refusal: self.refusal,
+            refusal: self.refusal.as_ref(),
             going_down: self.going_down,
             was_joined: self.you.is_some(),
             guarded,
@@ -297,10 +297,10 @@ impl Jam {
             // The roster that follows says who is left.
             Event::Left { .. } => {}
             Event::Refused(refused) => {
-                (self.refusal, self.trouble) = (Some(refused.reason), None);
                 if refused.retry != Retry::Later {
                     let _ = self.ways.ear.send(Ear::Deaf);
                 }
+                (self.refusal, self.trouble) = (Some(refused), None);
             }
             Event::GoingDown => self.going_down = true,
             Event::MediaLost => {}

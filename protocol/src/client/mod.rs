@@ -43,6 +43,8 @@ const MAX_SILENCE: Micros = Micros::from_secs(4);
 /// Nothing authenticated for this long: the server has pruned us.
 const LOST_AFTER: Micros = crate::peer::PRUNE_AFTER;
 const RETRY_REFUSED: Micros = Micros::from_secs(2);
+/// However long a server asks to wait, it is asked again after this.
+const LONGEST_WAIT: Micros = Micros::from_secs(300);
 /// A ping on control keeps middle boxes and the server from dropping it, and shows whether it still works.
 const PING_EVERY: Micros = Micros::from_secs(8);
 
@@ -388,7 +390,8 @@ impl Session {
         let mut gone = self.dials.remove_all_but(None);
         gone.push(id);
         if refused.retry == Retry::Later {
-            self.dials.again_at(now + RETRY_REFUSED);
+            let asked = Micros::from_secs(u64::from(refused.after.unwrap_or(0))).min(LONGEST_WAIT);
+            self.dials.again_at(now + RETRY_REFUSED.max(asked));
         } else {
             self.state = State::Refused;
             self.media = None;

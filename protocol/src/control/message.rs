@@ -232,12 +232,36 @@ pub struct Refused {
     pub reason: Refusal,
     /// Whether trying again can help.
     pub retry: Retry,
+    /// Seconds until it can; absent: soon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
 }
 
 impl Refused {
     /// A refusal with the retry advice that belongs to its reason.
     pub fn new(reason: Refusal) -> Refused {
-        Refused { reason, retry: reason.retry() }
+        Refused { reason, retry: reason.retry(), after: None }
+    }
+
+    /// The same, with the seconds after which trying again can help.
+    pub fn after(reason: Refusal, seconds: u32) -> Refused {
+        Refused { after: Some(seconds), ..Refused::new(reason) }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(reason: Refusal) -> Refused {
+        Refused::new(reason)
+    }
+}
+
+impl fmt::Display for Refused {
+    /// What a musician should do, and when.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.retry, self.after, self.reason.while_waiting()) {
+            (Retry::Later, Some(seconds), Some((why, _))) => write!(f, "{why} RTJam tries again in {seconds} s."),
+            _ => self.reason.fmt(f),
+        }
     }
 }
 
@@ -274,6 +298,12 @@ pub enum Refusal {
     RoomFull,
     /// The server cannot take anyone now: it stops, or its disk is full.
     ServerUnable,
+    /// All seats of the whole server are taken, or its memory is.
+    ServerFull,
+    /// The client's address has as many sessions as one may have.
+    TooManySessions,
+    /// The client's address has joined too often within a short time.
+    TooManyJoins,
     /// A reason of a later version.
     #[serde(other)]
     Unknown,
@@ -283,15 +313,37 @@ impl Refusal {
     /// Whether trying again can help.
     pub const fn retry(self) -> Retry {
         match self {
-            Refusal::RoomFull | Refusal::ServerUnable => Retry::Later,
+            Refusal::RoomFull
+            | Refusal::ServerUnable
+            | Refusal::ServerFull
+            | Refusal::TooManySessions
+            | Refusal::TooManyJoins => Retry::Later,
             _ => Retry::Never,
         }
+    }
+
+    /// For reasons that pass: what is the matter, and what happens meanwhile.
+    const fn while_waiting(self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Refusal::RoomFull => ("The room is full.", "RTJam joins as soon as a seat is free."),
+            Refusal::ServerUnable => ("The server cannot take anyone just now.", "RTJam keeps trying."),
+            Refusal::ServerFull => ("All seats of this server are taken.", "RTJam joins as soon as one is free."),
+            Refusal::TooManySessions => (
+                "Your network has all the seats that it may have on this server.",
+                "RTJam joins as soon as one is free.",
+            ),
+            Refusal::TooManyJoins => ("Your network has joined too often just now.", "RTJam keeps trying."),
+            _ => return None,
+        })
     }
 }
 
 impl fmt::Display for Refusal {
     /// What a musician should do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((why, meanwhile)) = self.while_waiting() {
+            return write!(f, "{why} {meanwhile}");
+        }
         f.write_str(match self {
             Refusal::Version => "The server speaks another version of RTJam. Update the older of the two.",
             Refusal::BadMessage => "The server did not understand this program. Update RTJam on both ends.",
@@ -299,9 +351,7 @@ impl fmt::Display for Refusal {
             Refusal::WrongSecret => "The invitation is no longer valid. Ask whoever runs the room for a new link.",
             Refusal::RoleNotAllowed => "This invitation is for listening only. Ask for a musician's link.",
             Refusal::UnknownRoom => "There is no such room on this server. Ask for a new link.",
-            Refusal::RoomFull => "The room is full. RTJam joins as soon as a seat is free.",
-            Refusal::ServerUnable => "The server cannot take anyone just now. RTJam keeps trying.",
-            Refusal::Unknown => "The server refused, for a reason that this version does not know. Update RTJam.",
+            _ => "The server refused, for a reason that this version does not know. Update RTJam.",
         })
     }
 }

@@ -1,7 +1,7 @@
 //! A server's rooms and its ends of the media, with musicians who do as a script says.
 
 use super::script::{Script, tally};
-use crate::control::{ClientMessage, Hello, Joined, Seat, SeatRole, ServerMessage, Token};
+use crate::control::{ClientMessage, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, Token};
 use crate::datagram::{Class, Frame, write_frame};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Secret};
@@ -171,6 +171,7 @@ impl Server {
         let record = match script.below(8) {
             0 => RoomRecord::Unknown,
             1 => RoomRecord::Unavailable,
+            2 => RoomRecord::Limited { secrets, slots, refused: Refused::after(Refusal::ServerFull, 60) },
             _ => RoomRecord::Found { secrets, slots },
         };
         self.rooms.handle_room(connection, record, self.now.0, &mut self.entropy);

@@ -2,7 +2,7 @@
 
 use super::{Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, SlotRecord, slots};
 use crate::control::{
-    self, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text, tidy_name,
+    self, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text, tidy_name,
 };
 use crate::ids::{SessionId, SourceId};
 use crate::link::Role;
@@ -65,11 +65,12 @@ impl Rooms {
         record: RoomRecord,
         taken_at: u64,
         entropy: &mut dyn Entropy,
-    ) -> Result<(), Refusal> {
-        let (secrets, slots) = match record {
-            RoomRecord::Found { secrets, slots } => (secrets, slots),
-            RoomRecord::Unknown => return Err(Refusal::UnknownRoom),
-            RoomRecord::Unavailable => return Err(Refusal::ServerUnable),
+    ) -> Result<(), Refused> {
+        let (secrets, slots, limit) = match record {
+            RoomRecord::Found { secrets, slots } => (secrets, slots, None),
+            RoomRecord::Limited { secrets, slots, refused } => (secrets, slots, Some(refused)),
+            RoomRecord::Unknown => return Err(Refusal::UnknownRoom.into()),
+            RoomRecord::Unavailable => return Err(Refusal::ServerUnable.into()),
         };
         if let Some(session) = self.session_to_resume(hello, seat) {
             self.resume(connection, session);
@@ -77,7 +78,7 @@ impl Rooms {
         }
         let role = seat.secret.as_ref().and_then(|s| secrets.role_of(s)).ok_or(Refusal::WrongSecret)?;
         if seat.role == SeatRole::Musician && role < Role::Musician {
-            return Err(Refusal::RoleNotAllowed);
+            return Err(Refusal::RoleNotAllowed.into());
         }
         if seat.role == SeatRole::None {
             self.connections.insert(connection, Connection::Watching { room: seat.room.clone() });
@@ -85,6 +86,11 @@ impl Rooms {
             return Ok(());
         }
         let suite = self.common_suite(hello).ok_or(Refusal::Version)?;
+        if let Some(refused) = limit
+            && self.session_to_replace(hello, seat).is_none()
+        {
+            return Err(refused);
+        }
         self.end_replaced(hello, seat);
         let instance = self.free_instance(hello, seat);
         let source = self.free_slot(hello, seat, instance, &slots)?;
@@ -107,6 +113,7 @@ impl Rooms {
         let session = self.fresh_session(entropy);
         self.outputs.push_back(Output::Open(NewSession {
             session,
+            connection,
             room: member.room.clone(),
             source,
             sends: seat.role == SeatRole::Musician,
@@ -147,10 +154,14 @@ impl Rooms {
         self.send(connection, ServerMessage::Roster { musicians });
     }
 
+    fn session_to_replace(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
+        self.session_of(seat.replaces.as_ref()?, hello, seat)
+    }
+
     /// Ends the session that this seat is to replace, without a word to the others: the roster that tells them of
     /// the new one shows the same musician in the same slot.
     fn end_replaced(&mut self, hello: &Hello, seat: &Seat) {
-        let replaced = seat.replaces.as_ref().and_then(|token| self.session_of(token, hello, seat));
+        let replaced = self.session_to_replace(hello, seat);
         let Some((session, gone)) = replaced.and_then(|id| self.members.remove_entry(&id)) else { return };
         self.outputs.push_back(Output::End(session));
         if let Some(old) = gone.connection

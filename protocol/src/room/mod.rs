@@ -17,7 +17,7 @@ use crate::control::{
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
 use crate::seal::Suite;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -86,6 +86,15 @@ pub enum RoomRecord {
         /// Who sat where.
         slots: Vec<SlotRecord>,
     },
+    /// It exists; but nobody gets a new seat now. Whoever has one keeps it, and may resume or replace it.
+    Limited {
+        /// Its secrets.
+        secrets: Secrets,
+        /// Who sat where.
+        slots: Vec<SlotRecord>,
+        /// What is said to those who would have got one.
+        refused: Refused,
+    },
     /// It does not.
     Unknown,
     /// The store cannot tell.
@@ -114,6 +123,8 @@ pub enum Output {
 pub struct NewSession {
     /// Its number.
     pub session: SessionId,
+    /// The connection that asked for it.
+    pub connection: ConnectionId,
     /// Its room: it hears all others in there.
     pub room: RoomName,
     /// Under which number others hear it.
@@ -122,6 +133,19 @@ pub struct NewSession {
     pub sends: bool,
     /// Its keys.
     pub keys: SessionKeys,
+}
+
+/// Who is where, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    /// Rooms that someone has a seat in.
+    pub rooms: usize,
+    /// Seated musicians.
+    pub musicians: usize,
+    /// Seated listeners.
+    pub listeners: usize,
+    /// Control connections, those without a seat too.
+    pub connections: usize,
 }
 
 /// All rooms of a server.
@@ -178,6 +202,18 @@ impl Rooms {
         self.members.len()
     }
 
+    /// Who is where, in numbers.
+    pub fn census(&self) -> Census {
+        let of = |seat| self.members.values().filter(|m| m.seat == seat).count();
+        let rooms: BTreeSet<&RoomName> = self.members.values().map(|m| &m.room).collect();
+        Census {
+            rooms: rooms.len(),
+            musicians: of(SeatRole::Musician),
+            listeners: of(SeatRole::Listener),
+            connections: self.connections.len(),
+        }
+    }
+
     /// A connection was made. `nonce` is fresh entropy.
     pub fn handle_connected(&mut self, connection: ConnectionId, nonce: [u8; 32]) {
         self.connections.insert(connection, Connection::Greeted { nonce });
@@ -202,6 +238,13 @@ impl Rooms {
     pub fn handle_bad_message(&mut self, connection: ConnectionId) {
         if self.connections.contains_key(&connection) {
             self.refuse(connection, Refusal::BadMessage);
+        }
+    }
+
+    /// A connection has asked for more than the driver grants, and is refused.
+    pub fn handle_limited(&mut self, connection: ConnectionId, refused: Refused) {
+        if self.connections.contains_key(&connection) {
+            self.refuse(connection, refused);
         }
     }
 
@@ -280,9 +323,9 @@ impl Rooms {
         self.connections.iter().filter(|(_, c)| is_in(c)).map(|(id, _)| *id).collect()
     }
 
-    fn refuse(&mut self, connection: ConnectionId, reason: Refusal) {
+    fn refuse(&mut self, connection: ConnectionId, refused: impl Into<Refused>) {
         self.forget(connection);
-        self.send(connection, ServerMessage::Refused(Refused::new(reason)));
+        self.send(connection, ServerMessage::Refused(refused.into()));
         self.outputs.push_back(Output::Close(connection));
     }
 

@@ -15,6 +15,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
@@ -36,6 +37,11 @@ pub fn identity(who: u8) -> Ed25519KeyPair {
 impl Control {
     /// Connects to where a link leads and hears the welcome.
     pub fn connect(link: &InviteLink) -> Control {
+        Control::connect_for(link, None)
+    }
+
+    /// The same; a proxy would say that it comes from that address.
+    pub fn connect_for(link: &InviteLink, forwarded_for: Option<&str>) -> Control {
         let pin = match link.key.as_ref().expect("a key").trust {
             Trust::Pinned(pin) => pin,
             Trust::SystemRoots => panic!("the server pins its key"),
@@ -43,7 +49,12 @@ impl Control {
         let server = SocketAddr::new(link.host.to_string().parse().expect("an address"), link.port);
         let (tls, seen) = tls(server, &[ALPN]);
         assert_eq!(seen, Some(pin), "the server has the key that its link pins");
-        let (socket, _) = client(format!("wss://{}{}", link.host, control::PATH), tls).expect("a WebSocket");
+        let url = format!("wss://{}{}", link.host, control::PATH);
+        let mut request = url.into_client_request().expect("a request");
+        if let Some(address) = forwarded_for {
+            request.headers_mut().insert("x-forwarded-for", address.parse().expect("a value"));
+        }
+        let (socket, _) = client(request, tls).expect("a WebSocket");
         let welcome = Welcome { version: 0, nonce: [0; 32] };
         let mut control = Control { socket, server, link: link.clone(), pin, welcome };
         match control.hear() {

@@ -1,0 +1,137 @@
+//! What one address gets from a real server, and that others do not suffer from it.
+
+mod support;
+
+use rtjam_protocol::control::{ClientMessage, Refusal, Refused, SeatRole, ServerMessage};
+use rtjam_protocol::link::{InviteLink, Secret};
+use std::time::{Duration, Instant};
+use support::control::{Control, join};
+use support::{Server, TempDir};
+
+fn start(dir: &TempDir, flags: &[&str]) -> Server {
+    Server::start_with(dir, &[&["--listen", "127.0.0.1:0"], flags].concat())
+}
+
+/// Asks for a musician's seat, for an address that a proxy names.
+fn join_for(link: &InviteLink, who: u8, address: &str) -> (Control, Result<(), Refusal>) {
+    let mut control = Control::connect_for(link, Some(address));
+    let (hello, seat) = (control.hello(who), control.seat(SeatRole::Musician));
+    let answer = control.ask(hello, seat).map(|_| ());
+    (control, answer)
+}
+
+#[test]
+fn an_address_has_so_many_sessions_and_another_when_one_leaves() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback", "--max-sessions-per-address", "2"]);
+    let (mut ann, joined) = join(&server.link, 1);
+    let (_ben, also) = join(&server.link, 2);
+    assert!(joined.is_ok() && also.is_ok());
+    assert_eq!(join(&server.link, 3).1.err(), Some(Refusal::TooManySessions));
+    ann.say(&ClientMessage::Bye);
+    while ann.hear().is_some() {}
+    assert!(join(&server.link, 3).1.is_ok());
+}
+
+#[test]
+fn joins_beyond_the_burst_are_told_when_to_come_again_and_may_then() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback", "--join-burst", "2"]);
+    // They have connected before the first asks, so that a busy machine does not stretch the burst.
+    let mut waiting: Vec<Control> = (0..8).map(|_| Control::connect(&server.link)).collect();
+    for (who, control) in (1..).zip(&mut waiting) {
+        let (hello, seat) = (control.hello(who), control.seat(SeatRole::Musician));
+        control.say(&ClientMessage::Hello(hello));
+        control.say(&ClientMessage::Seat(seat));
+    }
+    let refused: Vec<Refused> = waiting.iter_mut().filter_map(refusal).collect();
+    assert!((1..=6).contains(&refused.len()), "{refused:?}");
+    assert!(refused.iter().all(|r| *r == Refused::after(Refusal::TooManyJoins, 1)), "{refused:?}");
+    support::eventually("a seat after a while", || join(&server.link, 99).1.is_ok());
+}
+
+fn refusal(control: &mut Control) -> Option<Refused> {
+    match control.hear() {
+        Some(ServerMessage::Refused(refused)) => Some(refused),
+        Some(ServerMessage::Joined(_)) => None,
+        other => panic!("{other:?} is no answer to a seat"),
+    }
+}
+
+#[test]
+fn wrong_secrets_are_answered_ever_more_slowly_and_a_right_one_at_once() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback"]);
+    let mut guessers: Vec<Control> = (0..16).map(|_| Control::connect(&server.link)).collect();
+    let mut musician = Control::connect(&server.link);
+    let asked = Instant::now();
+    for control in &mut guessers {
+        let (hello, mut seat) = (control.hello(1), control.seat(SeatRole::Musician));
+        seat.secret = Some(Secret([0; 16]));
+        control.say(&ClientMessage::Hello(hello));
+        control.say(&ClientMessage::Seat(seat));
+    }
+    let said = asked.elapsed();
+    let (hello, seat) = (musician.hello(2), musician.seat(SeatRole::Musician));
+    assert!(musician.ask(hello, seat).is_ok());
+    let seated = asked.elapsed();
+    for control in &mut guessers {
+        assert_eq!(refusal(control).map(|r| r.reason), Some(Refusal::WrongSecret));
+    }
+    // Six tries beyond the ten, one a second, less what came back while they were made.
+    let last = asked.elapsed();
+    assert!(last + said >= Duration::from_secs(5), "{last:?}");
+    assert!(seated < last, "{seated:?}, {last:?}");
+}
+
+#[test]
+fn a_full_server_says_so() {
+    for flags in [["--max-sessions", "1"], ["--max-memory", "1"]] {
+        let dir = TempDir::new();
+        let server = start(&dir, &flags);
+        // Loopback is exempt from what counts by address, not from what counts in all.
+        let (_ann, first) = join(&server.link, 1);
+        let second = join(&server.link, 2).1;
+        let expected = if flags[0] == "--max-sessions" { None } else { Some(Refusal::ServerFull) };
+        assert_eq!((first.err(), second.err()), (expected, Some(Refusal::ServerFull)));
+    }
+}
+
+#[test]
+fn behind_a_trusted_proxy_each_client_counts_for_itself() {
+    let dir = TempDir::new();
+    let flags = ["--limit-loopback", "--max-sessions-per-address", "1", "--trusted-proxy", "127.0.0.1"];
+    let server = start(&dir, &flags);
+    let (_ann, first) = join_for(&server.link, 1, "203.0.113.7");
+    let (_, again) = join_for(&server.link, 2, "203.0.113.7");
+    // What a client has made up stands before what the proxy appended.
+    let (_, forged) = join_for(&server.link, 2, "198.51.100.1, 203.0.113.7");
+    let (_ben, other) = join_for(&server.link, 3, "203.0.113.8");
+    let full = Err(Refusal::TooManySessions);
+    assert_eq!((first, again, forged, other), (Ok(()), full, full, Ok(())));
+}
+
+#[test]
+fn nobody_elses_word_is_taken_for_where_they_come_from() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback", "--max-sessions-per-address", "1"]);
+    let (_ann, first) = join_for(&server.link, 1, "203.0.113.7");
+    let (_, second) = join_for(&server.link, 2, "203.0.113.8");
+    assert_eq!((first, second), (Ok(()), Err(Refusal::TooManySessions)));
+}
+
+#[test]
+fn two_hundred_at_once_from_one_address_are_let_in_by_default() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback", "--max-musicians", "240"]);
+    let join_some = |from: u8| {
+        let joins = (0..25).map(|n| join(&server.link, from + n)).collect::<Vec<_>>();
+        let refused = joins.iter().filter_map(|(_, joined)| joined.as_ref().err().copied()).collect::<Vec<_>>();
+        (joins, refused)
+    };
+    let all: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|n| scope.spawn(move || join_some(n * 25))).collect();
+        threads.into_iter().map(|t| t.join().expect("no panic")).collect()
+    });
+    assert!(all.iter().all(|(_, refused)| refused.is_empty()), "{:?}", all.iter().map(|a| &a.1).collect::<Vec<_>>());
+}
