@@ -13,6 +13,7 @@
 //! | [`soak`] | long runs; their short forms are tests |
 //! | [`lab`] | the instrument for playout on bad networks: the real engine in virtual time |
 //! | [`sound`] | what was played against what arrived |
+//! | [`stage`] | a board with a real engine behind it, for the editor's windows |
 //! | [`stamp`] | when a datagram left, by the kernel |
 //! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
 //!
@@ -35,5 +36,6 @@ pub mod scratch;
 pub mod skip;
 pub mod soak;
 pub mod sound;
+pub mod stage;
 pub mod stamp;
 pub mod wait;

@@ -1,0 +1,147 @@
+//! What was missing from a musician's sound during the last minute.
+
+use std::time::Duration;
+
+/// Seconds that are kept.
+pub const SECONDS: usize = 60;
+
+/// Packets that were missing, a second each; the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Losses([Second; SECONDS]);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Second {
+    missing: u32,
+    came: u32,
+}
+
+impl Losses {
+    /// Packets that were missing in all.
+    pub fn missing(&self) -> u32 {
+        self.0.iter().map(|s| s.missing).sum()
+    }
+
+    /// How high each second's bar is, 0 to 1; the oldest first. The least loss is seen, and 10 % fills the graph.
+    pub fn bars(&self) -> impl Iterator<Item = f32> + '_ {
+        self.0.iter().map(|second| {
+            if second.missing == 0 {
+                return 0.0;
+            }
+            let share = second.missing as f32 / (second.missing + second.came).max(1) as f32;
+            (share / 0.1).clamp(0.15, 1.0)
+        })
+    }
+}
+
+/// Follows two counts that only grow.
+#[derive(Clone, Debug)]
+pub struct LossWatch {
+    losses: Losses,
+    /// When the last second ends.
+    ends: Option<Duration>,
+    before: (u64, u64),
+}
+
+impl Default for LossWatch {
+    fn default() -> LossWatch {
+        LossWatch { losses: Losses([Second::default(); SECONDS]), ends: None, before: (0, 0) }
+    }
+}
+
+impl LossWatch {
+    /// How many packets came and how many were missing so far, at `now`, a time that only grows.
+    pub fn feed(&mut self, came: u64, missing: u64, now: Duration) -> &Losses {
+        let Some(mut ends) = self.ends else {
+            // What was before is not known by its second.
+            (self.ends, self.before) = (Some(now + Duration::from_secs(1)), (came, missing));
+            return &self.losses;
+        };
+        let seconds = &mut self.losses.0;
+        if now >= ends + Duration::from_secs(SECONDS as u64) {
+            *seconds = [Second::default(); SECONDS];
+            ends = now + Duration::from_secs(1);
+        }
+        while now >= ends {
+            seconds.rotate_left(1);
+            seconds[SECONDS - 1] = Second::default();
+            ends += Duration::from_secs(1);
+        }
+        self.ends = Some(ends);
+        // Counts begin again when a musician comes anew.
+        let more = |now: u64, before: u64| u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX);
+        let last = &mut seconds[SECONDS - 1];
+        let (came_more, missing_more) = (more(came, self.before.0), more(missing, self.before.1));
+        // How many came matters only beside a loss; else it would change the graph, and nobody would see it.
+        last.missing = last.missing.saturating_add(missing_more);
+        last.came = last.came.saturating_add(came_more);
+        self.before = (came, missing);
+        &self.losses
+    }
+
+    /// The graph as it is drawn: without the counts of seconds in which all was well.
+    pub fn drawn(&self) -> Losses {
+        let mut drawn = self.losses.clone();
+        for second in drawn.0.iter_mut().filter(|s| s.missing == 0) {
+            second.came = 0;
+        }
+        drawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn a_loss_stands_at_its_second_and_leaves_after_a_minute() {
+        let mut watch = LossWatch::default();
+        watch.feed(100, 7, at(0.0));
+        assert_eq!(watch.losses.missing(), 0);
+        watch.feed(475, 9, at(0.5));
+        watch.feed(850, 9, at(1.5));
+        let bars: Vec<f32> = watch.drawn().bars().collect();
+        assert_eq!((bars.len(), bars[SECONDS - 1]), (SECONDS, 0.0));
+        assert!(bars[SECONDS - 2] > 0.0);
+        assert_eq!(watch.losses.missing(), 2);
+        watch.feed(23_000, 9, at(59.9));
+        assert_eq!(watch.losses.missing(), 2);
+        watch.feed(23_400, 9, at(60.1));
+        assert_eq!(watch.losses.missing(), 0);
+    }
+
+    #[test]
+    fn a_tenth_fills_the_graph_and_one_packet_is_seen() {
+        let mut watch = LossWatch::default();
+        watch.feed(0, 0, at(0.0));
+        watch.feed(374, 1, at(0.9));
+        assert_eq!(watch.drawn().bars().last(), Some(0.15));
+        watch.feed(374, 100, at(0.95));
+        assert_eq!(watch.drawn().bars().last(), Some(1.0));
+    }
+
+    #[test]
+    fn while_nothing_is_missing_the_graph_does_not_change() {
+        let mut watch = LossWatch::default();
+        watch.feed(0, 0, at(0.0));
+        let before = watch.drawn();
+        for second in 1..200 {
+            watch.feed(375 * second, 0, at(second as f64));
+            assert_eq!(watch.drawn(), before);
+        }
+    }
+
+    #[test]
+    fn a_long_pause_and_counts_that_begin_again_are_taken() {
+        let mut watch = LossWatch::default();
+        watch.feed(1000, 50, at(0.0));
+        watch.feed(2000, 80, at(5.0));
+        watch.feed(3, 0, at(4000.0));
+        assert_eq!(watch.losses.missing(), 0);
+        watch.feed(10, 2, at(4000.5));
+        assert_eq!(watch.losses.missing(), 2);
+    }
+}

@@ -1,0 +1,241 @@
+//! Where everything lies. Numbers only: from the window's size and how many play, to rectangles. Nothing here depends on
+//! what is told or played, so nothing jumps.
+
+use super::theme::UNIT;
+use egui::{Rect, pos2, vec2};
+
+/// The window at first, in logical pixels.
+pub const USUAL: (u32, u32) = (760, 480);
+/// The smallest window.
+pub const LEAST: (u32, u32) = (520, 320);
+/// The largest window that is remembered.
+pub const MOST: (u32, u32) = (3840, 2160);
+
+/// A size that the window may have.
+pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
+    (size.0.clamp(LEAST.0, MOST.0), size.1.clamp(LEAST.1, MOST.1))
+}
+
+/// The height of buttons and fields.
+pub const CONTROL: f32 = 7.0 * UNIT;
+
+const MARGIN: f32 = 2.0 * UNIT;
+const MESSAGE: f32 = 10.0 * UNIT;
+const BOTTOM: f32 = 13.0 * UNIT;
+const GAP: f32 = UNIT;
+
+/// The parts of the window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parts {
+    /// Link, name, rooms.
+    pub top: Rect,
+    /// What is told.
+    pub message: Rect,
+    /// The own strip.
+    pub own: Rect,
+    /// Everyone else's.
+    pub strips: Rect,
+    /// Room level, formats.
+    pub bottom: Rect,
+}
+
+impl Parts {
+    /// For a window.
+    pub fn of(window: Rect) -> Parts {
+        let mut rest = Cut(window.shrink(MARGIN));
+        let bottom = rest.bottom(BOTTOM - MARGIN);
+        rest.bottom(2.0 * MARGIN);
+        let top = rest.top(CONTROL);
+        rest.top(GAP);
+        let message = rest.top(MESSAGE);
+        rest.top(MARGIN);
+        let own = rest.left(Width::OWN);
+        rest.left(MARGIN);
+        Parts { top, message, own, strips: rest.0, bottom }
+    }
+}
+
+/// How wide the strips are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Width {
+    /// One strip.
+    pub strip: f32,
+    /// Between two.
+    pub gap: f32,
+}
+
+impl Width {
+    /// The own strip.
+    pub const OWN: f32 = 26.0 * UNIT;
+    /// As wide as strips get.
+    pub const MOST: f32 = 26.0 * UNIT;
+    /// As narrow as they get: then they scroll sideways.
+    pub const LEAST: f32 = 12.0 * UNIT;
+
+    /// For so many strips beside each other.
+    pub fn of(count: usize, room: f32) -> Width {
+        let count = count.max(1) as f32;
+        for gap in [2.0 * UNIT, UNIT, UNIT / 2.0] {
+            let strip = ((room + gap) / count - gap).floor();
+            if strip >= Width::LEAST {
+                return Width { strip: strip.min(Width::MOST), gap };
+            }
+        }
+        Width { strip: Width::LEAST, gap: UNIT / 2.0 }
+    }
+
+    /// All of them together.
+    pub fn total(self, count: usize) -> f32 {
+        (count as f32 * (self.strip + self.gap) - self.gap).max(0.0)
+    }
+
+    /// Narrow strips leave out what is said elsewhere: the dB scale, the second button's word.
+    pub fn is_narrow(self) -> bool {
+        self.strip < 20.0 * UNIT
+    }
+}
+
+/// The parts of a strip, from top to bottom.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StripParts {
+    /// The name.
+    pub name: Rect,
+    /// Delay and losses.
+    pub badge: Rect,
+    /// Meters and faders.
+    pub lanes: Rect,
+    /// What the faders are set to.
+    pub value: Rect,
+    /// Pans.
+    pub pan: Rect,
+    /// Mutes and solos.
+    pub switches: Rect,
+    /// Slot number.
+    pub foot: Rect,
+}
+
+impl StripParts {
+    /// Below this height, a strip gives up what is told elsewhere too.
+    const SHORT: f32 = 60.0 * UNIT;
+
+    /// For a strip.
+    pub fn of(strip: Rect) -> StripParts {
+        let short = strip.height() < Self::SHORT;
+        let mut rest = Cut(strip.shrink2(vec2(UNIT, UNIT)));
+        let name = rest.top(5.0 * UNIT);
+        let badge = rest.top(if short { 4.0 } else { 7.0 } * UNIT);
+        rest.top(UNIT);
+        let foot = rest.bottom(5.0 * UNIT);
+        rest.bottom(UNIT / 2.0);
+        let switches = rest.bottom(5.0 * UNIT);
+        rest.bottom(UNIT);
+        let pan = rest.bottom(4.0 * UNIT);
+        rest.bottom(UNIT / 2.0);
+        // In short strips the pointer tells the value; the room goes to the meters.
+        let value = rest.bottom(if short { 0.0 } else { 4.0 } * UNIT);
+        StripParts { name, badge, lanes: rest.0, value, pan, switches, foot }
+    }
+}
+
+/// What is left of a rectangle while pieces are cut off its sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut(pub Rect);
+
+impl Cut {
+    /// Cuts off at the top.
+    pub fn top(&mut self, height: f32) -> Rect {
+        let y = (self.0.top() + height).min(self.0.bottom());
+        let piece = Rect::from_min_max(self.0.min, pos2(self.0.right(), y));
+        self.0.min.y = y;
+        piece
+    }
+
+    /// Cuts off at the bottom.
+    pub fn bottom(&mut self, height: f32) -> Rect {
+        let y = (self.0.bottom() - height).max(self.0.top());
+        let piece = Rect::from_min_max(pos2(self.0.left(), y), self.0.max);
+        self.0.max.y = y;
+        piece
+    }
+
+    /// Cuts off at the left.
+    pub fn left(&mut self, width: f32) -> Rect {
+        let x = (self.0.left() + width).min(self.0.right());
+        let piece = Rect::from_min_max(self.0.min, pos2(x, self.0.bottom()));
+        self.0.min.x = x;
+        piece
+    }
+
+    /// Cuts off at the right.
+    pub fn right(&mut self, width: f32) -> Rect {
+        let x = (self.0.right() - width).max(self.0.left());
+        let piece = Rect::from_min_max(pos2(x, self.0.top()), self.0.max);
+        self.0.max.x = x;
+        piece
+    }
+
+    /// The rest in `count` equal columns.
+    pub fn columns(self, count: usize, gap: f32) -> impl Iterator<Item = Rect> {
+        let width = (self.0.width() + gap) / count.max(1) as f32 - gap;
+        (0..count).map(move |i| {
+            let left = self.0.left() + i as f32 * (width + gap);
+            Rect::from_min_size(pos2(left, self.0.top()), vec2(width, self.0.height()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(size: (u32, u32)) -> Rect {
+        Rect::from_min_size(pos2(0.0, 0.0), vec2(size.0 as f32, size.1 as f32))
+    }
+
+    #[test]
+    fn parts_lie_in_the_window_and_never_over_each_other() {
+        for size in [LEAST, USUAL, (1920, 1080)] {
+            let Parts { top, message, own, strips, bottom } = Parts::of(window(size));
+            let all = [top, message, own, strips, bottom];
+            for (i, part) in all.iter().enumerate() {
+                assert!(window(size).contains_rect(*part) && part.is_positive(), "{size:?} {part:?}");
+                assert!(all[i + 1..].iter().all(|other| !part.intersects(*other)), "{size:?} {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn twelve_musicians_fit_into_the_usual_window() {
+        let room = Parts::of(window(USUAL)).strips.width();
+        let width = Width::of(12, room);
+        assert!(width.total(12) <= room, "{width:?} {room}");
+        assert!(Width::of(1, room).strip == Width::MOST && !Width::of(5, room).is_narrow());
+    }
+
+    #[test]
+    fn where_they_do_not_fit_they_keep_their_least_width() {
+        let room = Parts::of(window(LEAST)).strips.width();
+        let width = Width::of(32, room);
+        assert_eq!(width.strip, Width::LEAST);
+        assert!(width.total(32) > room);
+        assert_eq!(Width::of(0, room).total(0), 0.0);
+    }
+
+    #[test]
+    fn a_strip_has_room_for_all_its_parts_in_the_smallest_window() {
+        let strips = Parts::of(window(LEAST)).strips;
+        let strip = Rect::from_min_size(strips.min, vec2(Width::LEAST, strips.height()));
+        let parts = StripParts::of(strip);
+        assert!(parts.lanes.height() >= 12.0 * UNIT, "{parts:?}");
+        for part in [parts.name, parts.badge, parts.pan, parts.switches, parts.foot] {
+            assert!(strip.contains_rect(part) && part.height() >= 4.0 * UNIT, "{part:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_from_anywhere_are_brought_into_range() {
+        assert_eq!(tidy_size((0, 0)), LEAST);
+        assert_eq!(tidy_size((u32::MAX, 500)), (MOST.0, 500));
+        assert_eq!(tidy_size(USUAL), USUAL);
+    }
+}

@@ -1,0 +1,158 @@
+//! The row below: how loud the room is, and how sound is sent and received.
+
+use crate::board::{Board, Change, Kind, Look};
+use crate::editor::measure::Cut;
+use crate::editor::scene::Scene;
+use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
+use crate::editor::widgets::{self, Way};
+use crate::params::Param;
+use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
+use rtjam_engine::{PacketSize, Playout};
+use rtjam_protocol::audio::Codec;
+
+const CHOICE: f32 = 22.0 * UNIT;
+const TITLE: f32 = 4.0 * UNIT;
+/// Frames a packet that can be chosen here.
+const PACKETS: [u16; 6] = [16, 32, 64, 128, 256, 512];
+/// Milliseconds that can be chosen here.
+const PLAYOUTS: [u16; 9] = [0, 2, 5, 10, 15, 20, 30, 50, 100];
+
+/// Draws it.
+pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+    let mut rest = Cut(rect);
+    let options = rest.right(11.0 * UNIT);
+    let mut place = |width: f32| {
+        rest.right(2.0 * UNIT);
+        rest.right(width)
+    };
+    let (playout, packet, format) = (place(CHOICE), place(CHOICE), place(CHOICE));
+    let limiter = place(13.0 * UNIT);
+    rest.right(2.0 * UNIT);
+    room(ui, rest.0, board, scene);
+    limiter_light(ui, limiter, scene.limiting);
+    formats(ui, format, board, scene.settings.format);
+    packets(ui, packet, board, scene.settings.packet);
+    playouts(ui, playout, board, scene.settings.playout);
+    options_menu(ui, Rect::from_min_max(pos2(options.left(), options.top() + TITLE), options.max), board, scene);
+}
+
+fn room(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+    let palette = theme::of(ui);
+    let mut rest = Cut(rect);
+    for bar in scene.heard {
+        widgets::meter(ui, rest.left(1.5 * UNIT), bar);
+        rest.left(1.0);
+    }
+    rest.left(2.0 * UNIT);
+    let title = rest.top(TITLE);
+    widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, "Room");
+    let text = Param::Room.text(board.value(Param::Room));
+    widgets::label(ui, title, Align2::RIGHT_CENTER, SMALL, palette.text, &text);
+    widgets::fader(
+        ui,
+        rest.0.shrink2(vec2(0.0, UNIT / 2.0)),
+        Id::unique("room level"),
+        Way::Right,
+        board,
+        &[Param::Room],
+    );
+}
+
+fn limiter_light(ui: &mut Ui, rect: Rect, limiting: bool) {
+    let palette = theme::of(ui);
+    let mut rest = Cut(rect);
+    let title = rest.top(TITLE);
+    widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, "Limiter");
+    let light = rest.0;
+    ui.painter().rect_filled(light, ROUND, if limiting { palette.solo[0] } else { palette.meter.ground });
+    let (color, text) = if limiting { (palette.solo[1], "on") } else { (palette.muted, "–") };
+    widgets::label(ui, light, Align2::CENTER_CENTER, BODY, color, text);
+    let response = ui.interact(rect, Id::unique("limiter"), Sense::hover());
+    response.on_hover_text("Lights up while the room is so loud that it is turned down, to keep it from distorting");
+}
+
+fn formats(ui: &mut Ui, rect: Rect, board: &dyn Board, now: Codec) {
+    let all = [
+        (Codec::Pcm16, "16 bit".to_owned()),
+        (Codec::Pcm24, "24 bit".to_owned()),
+        (Codec::F32, "32 bit float".to_owned()),
+    ];
+    if let Some(format) = widgets::choice(ui, rect, "Format", &now, &all) {
+        board.change(Change::Format(format));
+    }
+}
+
+fn packets(ui: &mut Ui, rect: Rect, board: &dyn Board, now: PacketSize) {
+    let mut all = vec![(PacketSize::Auto, "auto".to_owned())];
+    let set = match now {
+        PacketSize::Frames(frames) => Some(frames),
+        PacketSize::Auto => None,
+    };
+    for frames in with(&PACKETS, set) {
+        all.push((PacketSize::Frames(frames), format!("{frames} frames")));
+    }
+    if let Some(size) = widgets::choice(ui, rect, "Packet", &now, &all) {
+        board.change(Change::Packet(size));
+    }
+}
+
+fn playouts(ui: &mut Ui, rect: Rect, board: &dyn Board, now: Playout) {
+    let fixed = |ms: f32| (Playout::Fixed { ms }, format!("{ms} ms"));
+    let mut all = vec![(Playout::Auto, "auto".to_owned())];
+    all.extend(PLAYOUTS.iter().map(|ms| fixed(f32::from(*ms))));
+    if let Playout::Fixed { ms } = now
+        && !all.iter().any(|(value, _)| *value == now)
+    {
+        all.insert(1, fixed(ms));
+    }
+    if let Some(playout) = widgets::choice(ui, rect, "Playout", &now, &all) {
+        board.change(Change::Playout(playout));
+    }
+}
+
+/// The usual numbers, and the one that is set, in order.
+fn with(usual: &[u16], set: Option<u16>) -> Vec<u16> {
+    let mut all = usual.to_vec();
+    all.extend(set.filter(|set| !usual.contains(set)));
+    all.sort_unstable();
+    all
+}
+
+fn options_menu(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+    let settings = &scene.settings;
+    widgets::menu(ui, rect, "options", "…", "Options", |ui| {
+        ui.set_max_width(90.0 * UNIT);
+        let mut light = settings.look == Look::Light;
+        if ui.checkbox(&mut light, "Light window").clicked() {
+            board.change(Change::Look(if light { Look::Light } else { Look::Dark }));
+        }
+        if scene.kind == Kind::Standalone {
+            return;
+        }
+        let mut keep_key = settings.keep_key;
+        if ui.checkbox(&mut keep_key, "Keep the invitation in this project").clicked() {
+            board.change(Change::KeepKey(keep_key));
+        }
+        let mut rejoin = settings.rejoin;
+        if ui.checkbox(&mut rejoin, "Rejoin when the project opens (muted)").clicked() {
+            board.change(Change::Rejoin(rejoin));
+        }
+        ui.separator();
+        ui.label(
+            "Put RTJam on the track that you play. On a bus or the master, where the room comes back, it would send \
+             the room to itself; it stops sending then.",
+        );
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_was_set_elsewhere_can_be_chosen_too() {
+        assert_eq!(with(&PACKETS, None), PACKETS);
+        assert_eq!(with(&PACKETS, Some(64)), PACKETS);
+        assert_eq!(with(&PACKETS, Some(48)), [16, 32, 48, 64, 128, 256, 512]);
+    }
+}

@@ -1,0 +1,172 @@
+//! One musician: name, network, meters, gain, pan, mute, solo, slot.
+//!
+//! The two channels go together, until they are split or were set apart: then each has its own fader, pan and switches.
+
+use crate::board::{Board, Kind};
+use crate::editor::measure::{Cut, StripParts, Width};
+use crate::editor::scene::{Player, Scene};
+use crate::editor::theme::{self, ROUND, SMALL, TITLE, UNIT};
+use crate::editor::widgets::{self, Look, Way};
+use crate::params::{Channel, Param, Slot};
+use egui::{Align2, Id, Rect, Ui, vec2};
+use std::collections::HashSet;
+
+/// Draws it.
+pub(super) fn strip(
+    ui: &mut Ui,
+    rect: Rect,
+    width: Width,
+    player: &Player,
+    split: &mut HashSet<Slot>,
+    board: &dyn Board,
+    scene: &Scene,
+) {
+    let palette = theme::of(ui);
+    let id = Id::unique(("strip", player.source));
+    ui.painter().rect_filled(rect, ROUND, palette.strip);
+    let narrow = width.is_narrow();
+    let margin = if narrow { 0.0 } else { UNIT };
+    let parts = StripParts::of(rect.shrink2(vec2(margin, 0.0)));
+
+    let size = if narrow { SMALL } else { TITLE };
+    if widgets::label(ui, parts.name, Align2::LEFT_CENTER, size, palette.text, &player.name) {
+        ui.interact(parts.name, id.with("name"), egui::Sense::hover()).on_hover_text(&player.name);
+    }
+    widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
+
+    let Some(slot) = player.slot else {
+        meters(ui, parts.lanes, narrow, player);
+        widgets::label(ui, parts.foot, Align2::LEFT_CENTER, SMALL, palette.muted, if narrow { "–" } else { "no slot" });
+        return;
+    };
+    let apart = split.contains(&slot) || !goes_together(board, slot);
+    let groups: &[&[Channel]] = if apart { &[&[Channel::Left], &[Channel::Right]] } else { &[&Channel::ALL] };
+    lanes(ui, &parts, id, narrow, player, slot, groups, board);
+    foot(ui, parts.foot, id, narrow, slot, apart, split, board, scene);
+}
+
+/// What belongs to a strip's channels: faders, their values, pans, switches.
+#[expect(clippy::too_many_arguments, reason = "one strip's own, handed on once")]
+fn lanes(
+    ui: &mut Ui,
+    parts: &StripParts,
+    id: Id,
+    narrow: bool,
+    player: &Player,
+    slot: Slot,
+    groups: &[&[Channel]],
+    board: &dyn Board,
+) {
+    let palette = theme::of(ui);
+    let faders = meters(ui, parts.lanes, narrow, player);
+    let columns = |rect: Rect| Cut(rect).columns(groups.len(), UNIT / 2.0);
+    let places = columns(faders).zip(columns(parts.value)).zip(columns(parts.pan)).zip(columns(parts.switches));
+    for (channels, (((fader, value), pan), switches)) in groups.iter().zip(places) {
+        let all = |make: fn(Slot, Channel) -> Param| channels.iter().map(|c| make(slot, *c)).collect::<Vec<Param>>();
+        let id = id.with(channels[0].index()).with(groups.len());
+        let gains = all(Param::Gain);
+        widgets::fader(ui, fader, id.with("gain"), Way::Up, board, &gains);
+        let text = gains[0].text(board.value(gains[0]));
+        // Where there is little room, the unit is left out.
+        let text = if value.width() < 11.0 * UNIT { text.trim_end_matches(" dB") } else { &text };
+        let align = if groups.len() > 1 { Align2::CENTER_CENTER } else { Align2::RIGHT_CENTER };
+        if value.is_positive() {
+            widgets::label(ui, value, align, SMALL, palette.text, text);
+        }
+        widgets::pan(ui, pan, id.with("pan"), board, &all(Param::Pan));
+        let mut halves = Cut(switches).columns(2, UNIT / 2.0);
+        let which = if channels.len() > 1 { "both channels" } else { ["channel 1", "channel 2"][channels[0].index()] };
+        let mut switch = |key: &str, sign: &str, colors, name: String, params: Vec<Param>| {
+            let Some(place) = halves.next() else { return };
+            let on = board.value(params[0]) > 0.5;
+            let look = if on { Look::On(colors) } else { Look::Plain };
+            if widgets::button(ui, place, id.with(key), look, sign, &name).clicked() {
+                set_all(board, &params, f64::from(u8::from(!on)));
+            }
+        };
+        switch("mute", "M", palette.mute, format!("Mute {which} of {}", player.name), all(Param::Mute));
+        switch("solo", "S", palette.solo, format!("Solo {which} of {}", player.name), all(Param::Solo));
+    }
+}
+
+/// Scale and both meters; gives what is left for faders.
+fn meters(ui: &Ui, rect: Rect, narrow: bool, player: &Player) -> Rect {
+    let mut rest = Cut(rect);
+    if !narrow {
+        widgets::meter_scale(ui, rest.left(5.0 * UNIT));
+    }
+    for bar in player.bars {
+        widgets::meter(ui, rest.left(if narrow { 2.0 * UNIT - 2.0 } else { 2.5 * UNIT }), bar);
+        rest.left(if narrow { 1.0 } else { UNIT / 2.0 });
+    }
+    rest.left(if narrow { UNIT / 2.0 } else { UNIT });
+    rest.0
+}
+
+#[expect(clippy::too_many_arguments, reason = "one strip's own, handed on once")]
+fn foot(
+    ui: &mut Ui,
+    rect: Rect,
+    id: Id,
+    narrow: bool,
+    slot: Slot,
+    apart: bool,
+    split: &mut HashSet<Slot>,
+    board: &dyn Board,
+    scene: &Scene,
+) {
+    let palette = theme::of(ui);
+    let mut rest = Cut(rect.shrink2(vec2(0.0, 1.0)));
+    let place = rest.right(if narrow { 5.0 * UNIT } else { 7.0 * UNIT });
+    let look = if apart { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
+    let name = if apart { "Set both channels together" } else { "Set each channel by itself" };
+    if widgets::button(ui, place, id.with("split"), look, if narrow { "1|2" } else { "1 | 2" }, name).clicked() {
+        if apart {
+            split.remove(&slot);
+            bring_together(board, slot);
+        } else {
+            split.insert(slot);
+        }
+    }
+    if scene.kind == Kind::Multi {
+        rest.right(UNIT / 2.0);
+        let place = rest.right(if narrow { 4.0 * UNIT } else { 9.0 * UNIT });
+        let param = Param::MainMix(slot);
+        let on = board.value(param) > 0.5;
+        let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
+        let name = "In the main output, besides the own output of this slot";
+        if widgets::button(ui, place, id.with("main"), look, if narrow { "◆" } else { "Main" }, name).clicked() {
+            set_all(board, &[param], f64::from(u8::from(!on)));
+        }
+    }
+    let word = if scene.kind == Kind::Multi { "Aux" } else { "Slot" };
+    let text = if narrow { slot.number().to_string() } else { format!("{word} {}", slot.number()) };
+    widgets::label(ui, rest.0, Align2::LEFT_CENTER, SMALL, palette.muted, &text);
+}
+
+/// Whether both channels are set as one pair.
+fn goes_together(board: &dyn Board, slot: Slot) -> bool {
+    let of = |make: fn(Slot, Channel) -> Param| Channel::ALL.map(|c| board.value(make(slot, c)));
+    let equal = |make| {
+        let [left, right] = of(make);
+        left == right
+    };
+    equal(Param::Gain) && equal(Param::Mute) && equal(Param::Solo) && widgets::is_pair(of(Param::Pan))
+}
+
+/// The second channel is set as the first one is.
+fn bring_together(board: &dyn Board, slot: Slot) {
+    for make in [Param::Gain, Param::Mute, Param::Solo] {
+        let value = board.value(make(slot, Channel::Left));
+        set_all(board, &[make(slot, Channel::Right)], value);
+    }
+    if !widgets::is_pair(Channel::ALL.map(|c| board.value(Param::Pan(slot, c)))) {
+        set_all(board, &Channel::ALL.map(|c| Param::Pan(slot, c)), Param::PAN_AUTO);
+    }
+}
+
+fn set_all(board: &dyn Board, params: &[Param], value: f64) {
+    params.iter().for_each(|param| board.begin(*param));
+    params.iter().for_each(|param| board.set(*param, value));
+    params.iter().for_each(|param| board.end(*param));
+}

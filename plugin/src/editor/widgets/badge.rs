@@ -1,0 +1,44 @@
+//! How a musician's sound gets here: its delay, and what was missing during the last minute.
+
+use super::label;
+use crate::editor::losses::{Losses, SECONDS};
+use crate::editor::measure::Cut;
+use crate::editor::theme::{self, SMALL, UNIT};
+use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
+
+/// The delay above, the graph below.
+pub(in crate::editor) fn badge(ui: &mut Ui, rect: Rect, id: Id, delay_ms: Option<u32>, losses: &Losses) {
+    let palette = theme::of(ui);
+    let missing = losses.missing();
+    let mut rest = Cut(rect);
+    let text = rest.top(4.0 * UNIT);
+    let delay = delay_ms.map_or("– ms".to_owned(), |ms| format!("{ms} ms"));
+    label(ui, text, Align2::LEFT_CENTER, SMALL, palette.muted, &delay);
+    if missing > 0 && rect.width() > 16.0 * UNIT && rest.0.height() >= UNIT {
+        label(ui, text, Align2::RIGHT_CENTER, SMALL, palette.warn, &format!("{missing} lost"));
+    }
+    // Beside the delay, where there is no room below it.
+    let graph = if rest.0.height() >= UNIT {
+        rest.0
+    } else {
+        Cut(text.shrink2(vec2(0.0, UNIT / 2.0))).right(rect.width() / 2.0 - UNIT)
+    };
+    let painter = ui.painter();
+    painter.rect_filled(graph, 1.0, palette.meter.ground);
+    let second = graph.width() / SECONDS as f32;
+    for (i, height) in losses.bars().enumerate().filter(|(_, height)| *height > 0.0) {
+        let left = graph.left() + i as f32 * second;
+        let top = graph.bottom() - height * graph.height();
+        let bar = Rect::from_min_max(pos2(left, top), pos2(left + second.max(1.0), graph.bottom()));
+        painter.rect_filled(bar, 0.0, if height >= 1.0 { palette.meter.high } else { palette.meter.middle });
+    }
+    let told = match missing {
+        0 => "Nothing was missing during the last minute.".to_owned(),
+        n => format!("{n} packets came too late or not at all during the last minute."),
+    };
+    let delay = match delay_ms {
+        Some(ms) => format!("Heard {ms} ms after the server has the sound.\n"),
+        None => String::new(),
+    };
+    ui.interact(rect, id, Sense::hover()).on_hover_text(format!("{delay}{told}"));
+}

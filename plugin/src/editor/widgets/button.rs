@@ -1,0 +1,43 @@
+//! A button, or a switch that shows whether it is on.
+
+use super::{focus_ring, label};
+use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
+use egui::{Align2, Color32, Id, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
+
+/// How a button looks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::editor) enum Look {
+    /// One of many.
+    Plain,
+    /// What to press next.
+    Primary,
+    /// A switch that is on, in its colours: ground and sign.
+    On([Color32; 2]),
+}
+
+/// A button at a place. `name` says in full what it does: shown at the pointer, and told to screen readers.
+pub(in crate::editor) fn button(ui: &mut Ui, rect: Rect, id: Id, look: Look, text: &str, name: &str) -> Response {
+    let palette = theme::of(ui);
+    let mut response = ui.interact(rect, id, Sense::click());
+    let enabled = ui.is_enabled();
+    let on = matches!(look, Look::On(_));
+    response.widget_info(|| WidgetInfo::selected(Role::Button, enabled, on, name));
+    let (fill, sign) = match look {
+        Look::Plain if response.hovered() => (palette.control_hover, palette.text),
+        Look::Plain => (palette.control, palette.text),
+        Look::Primary => (palette.accent, palette.on_accent),
+        Look::On([fill, sign]) => (fill, sign),
+    };
+    let painter = ui.painter();
+    painter.rect_filled(rect, ROUND, fill);
+    if response.is_pointer_button_down_on() {
+        painter.rect_stroke(rect, ROUND, Stroke::new(1.0, palette.text), StrokeKind::Inside);
+    }
+    let size = if rect.height() < 6.0 * UNIT { SMALL } else { BODY };
+    label(ui, rect.shrink2(egui::vec2(1.0, 0.0)), Align2::CENTER_CENTER, size, sign, text);
+    focus_ring(ui, &response);
+    if !name.is_empty() && name != text {
+        response = response.on_hover_text(name);
+    }
+    response
+}

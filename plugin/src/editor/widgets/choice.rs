@@ -1,0 +1,51 @@
+//! A button that opens a list to choose from.
+
+use super::{Look, button, label};
+use crate::editor::theme::{self, BODY, SMALL, UNIT};
+use egui::{Align2, Id, Popup, Rect, Shape, Stroke, Ui, pos2, vec2};
+
+/// A value with its name above, and a list of what it may be. Gives what was chosen.
+pub(in crate::editor) fn choice<T: Clone + PartialEq>(
+    ui: &mut Ui,
+    rect: Rect,
+    name: &str,
+    now: &T,
+    all: &[(T, String)],
+) -> Option<T> {
+    let title = Rect::from_min_size(rect.min, vec2(rect.width(), 4.0 * UNIT));
+    label(ui, title, Align2::LEFT_CENTER, SMALL, theme::of(ui).muted, name);
+    let text = all.iter().find(|(value, _)| value == now).map_or("…", |(_, text)| text.as_str());
+    let place = Rect::from_min_max(pos2(rect.left(), title.bottom()), rect.max);
+    let mut chosen = None;
+    menu(ui, place, name, text, name, |ui| {
+        for (value, text) in all {
+            if ui.selectable_label(value == now, text).clicked() && value != now {
+                chosen = Some(value.clone());
+            }
+        }
+    });
+    chosen
+}
+
+/// A button with an arrow, and what it opens.
+pub(in crate::editor) fn menu(
+    ui: &mut Ui,
+    rect: Rect,
+    id: &str,
+    text: &str,
+    name: &str,
+    content: impl FnOnce(&mut Ui),
+) {
+    let id = Id::unique(("menu", id));
+    let palette = theme::of(ui);
+    let response = button(ui, rect, id, Look::Plain, "", name);
+    let arrow = pos2(rect.right() - 2.5 * UNIT, rect.center().y);
+    let points = vec![arrow + vec2(-3.5, -1.5), arrow + vec2(0.0, 2.0), arrow + vec2(3.5, -1.5)];
+    ui.painter().add(Shape::line(points, Stroke::new(1.5, palette.muted)));
+    let place = Rect::from_min_max(rect.min + vec2(1.5 * UNIT, 0.0), pos2(rect.right() - 4.5 * UNIT, rect.bottom()));
+    label(ui, place, Align2::LEFT_CENTER, BODY, palette.text, text);
+    Popup::menu(&response).show(|ui| {
+        ui.set_min_width(rect.width());
+        content(ui);
+    });
+}

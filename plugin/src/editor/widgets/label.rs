@@ -1,0 +1,34 @@
+//! Text in a rectangle, cut with "…" where it is too long.
+
+use crate::editor::theme;
+use egui::text::{LayoutJob, TextFormat, TextWrapping};
+use egui::{Align, Align2, Color32, Galley, Rect, Ui};
+use std::sync::Arc;
+
+/// One line. Tells whether it had to be cut.
+pub(in crate::editor) fn label(ui: &Ui, rect: Rect, align: Align2, size: f32, color: Color32, text: &str) -> bool {
+    let galley = layout(ui, rect.width(), 1, size, color, text);
+    let cut = galley.elided;
+    let place = align.align_size_within_rect(galley.size(), rect);
+    ui.painter().galley(place.min, galley, color);
+    cut
+}
+
+/// Up to `rows` lines, from the top left. Gives them laid out, to be painted where there is room.
+pub(in crate::editor) fn label_lines(
+    ui: &Ui,
+    width: f32,
+    rows: usize,
+    size: f32,
+    color: Color32,
+    text: &str,
+) -> Arc<Galley> {
+    layout(ui, width, rows, size, color, text)
+}
+
+fn layout(ui: &Ui, width: f32, rows: usize, size: f32, color: Color32, text: &str) -> Arc<Galley> {
+    let format = TextFormat { font_id: theme::font(size), color, valign: Align::Center, ..TextFormat::default() };
+    let mut job = LayoutJob::single_section(text.to_owned(), format);
+    job.wrap = TextWrapping { max_width: width, max_rows: rows, break_anywhere: rows == 1, ..TextWrapping::default() };
+    ui.painter().layout_job(job)
+}

@@ -1,0 +1,257 @@
+//! The thread that looks at the board thirty times a second and asks for a frame when something is to be seen.
+//!
+//! While the window is hidden, or its last frame was not drawn yet, it takes no scenes. So a still or hidden editor
+//! costs next to nothing, and a busy one never more than it can draw.
+
+#[cfg(target_os = "linux")]
+use super::x11::Side;
+use crate::board::Board;
+use crate::editor::scene::{Scene, Watcher};
+use raw_window_handle::RawWindowHandle;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Between two looks.
+const TICK: Duration = Duration::from_millis(33);
+/// Between two looks at whether a hidden window is seen again.
+const HIDDEN_TICK: Duration = Duration::from_millis(200);
+
+/// What the window's thread, the watching thread and the handle's owner share.
+pub struct Shared {
+    scene: Mutex<Option<Arc<Scene>>>,
+    /// The window's, to ask for frames.
+    ctx: Mutex<Option<egui::Context>>,
+    /// The last scene was drawn.
+    drawn: AtomicBool,
+    frames: AtomicU64,
+    /// A field or control has the keys.
+    takes_keys: AtomicBool,
+    closing: AtomicBool,
+    failed: AtomicBool,
+    /// The host's, as bits of an `f64`; 0: it said nothing.
+    scale: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(scale: Option<f64>) -> Shared {
+        let shared = Shared {
+            scene: Mutex::default(),
+            ctx: Mutex::default(),
+            drawn: AtomicBool::new(true),
+            frames: AtomicU64::new(0),
+            takes_keys: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            scale: AtomicU64::new(0),
+        };
+        if let Some(scale) = scale {
+            shared.set_scale(scale);
+        }
+        shared
+    }
+
+    pub(super) fn attach(&self, ctx: egui::Context) {
+        *lock(&self.ctx) = Some(ctx);
+    }
+
+    /// The host's scale; nonsense is not taken.
+    pub(super) fn set_scale(&self, scale: f64) {
+        if scale.is_finite() && (0.25..=8.0).contains(&scale) {
+            self.scale.store(scale.to_bits(), Relaxed);
+            self.ask_for_frame();
+        }
+    }
+
+    /// By how much to draw larger than the screen's scale says, when the host said otherwise.
+    pub(super) fn zoom(&self, screen: f64) -> Option<f32> {
+        let host = f64::from_bits(self.scale.load(Relaxed));
+        (host > 0.0 && screen > 0.0).then(|| (host / screen) as f32)
+    }
+
+    pub(super) fn scene(&self) -> Option<Arc<Scene>> {
+        lock(&self.scene).clone()
+    }
+
+    pub(super) fn drawn(&self, takes_keys: bool) {
+        self.takes_keys.store(takes_keys, Relaxed);
+        self.frames.fetch_add(1, Relaxed);
+        self.drawn.store(true, Relaxed);
+    }
+
+    pub(super) fn frames(&self) -> u64 {
+        self.frames.load(Relaxed)
+    }
+
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Relaxed);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Relaxed)
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        self.ask_for_frame();
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    fn ask_for_frame(&self) {
+        let ctx = lock(&self.ctx).clone();
+        if let Some(ctx) = ctx {
+            ctx.request_repaint();
+        }
+    }
+
+    /// Takes a scene over; tells whether it differs.
+    fn show(&self, scene: Scene) -> bool {
+        let mut shown = lock(&self.scene);
+        if shown.as_deref() == Some(&scene) {
+            return false;
+        }
+        *shown = Some(Arc::new(scene));
+        true
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The window that is watched, as numbers that any thread may hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 is asked"))]
+    own: Option<u32>,
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 is asked"))]
+    parent: Option<u32>,
+}
+
+impl Window {
+    pub(super) fn new(own: Option<RawWindowHandle>, parent: Option<RawWindowHandle>) -> Window {
+        Window { own: own.and_then(x11_id), parent: parent.and_then(x11_id) }
+    }
+}
+
+fn x11_id(handle: RawWindowHandle) -> Option<u32> {
+    match handle {
+        RawWindowHandle::Xlib(handle) => u32::try_from(handle.window).ok(),
+        RawWindowHandle::Xcb(handle) => Some(handle.window.get()),
+        _ => None,
+    }
+}
+
+/// The thread. Dropping this ends it, within a tick.
+pub(super) struct Watch {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watch {
+    pub(super) fn start(board: Arc<dyn Board>, shared: Arc<Shared>, window: Window) -> io::Result<Watch> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let mut watcher = Watcher::default();
+        let begun = Instant::now();
+        let mut look = move |shared: &Shared| {
+            let scene = catch_unwind(AssertUnwindSafe(|| watcher.look(board.as_ref(), begun.elapsed())));
+            match scene {
+                Ok(scene) => shared.show(scene),
+                Err(_) => {
+                    shared.fail();
+                    true
+                }
+            }
+        };
+        // The first frame has something to draw.
+        look(&shared);
+        let thread = thread::Builder::new().name("editor-watch".to_owned()).spawn(move || {
+            let mut eyes = Eyes::new(window);
+            while !stopped.load(Relaxed) {
+                let seen = eyes.wait(&shared);
+                let waits = shared.drawn.load(Relaxed) && !shared.has_failed();
+                if seen && waits && look(&shared) {
+                    shared.drawn.store(false, Relaxed);
+                    shared.ask_for_frame();
+                }
+            }
+        })?;
+        Ok(Watch { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It catches what panics in it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Waits for the next look, and knows whether there is anybody to look for.
+struct Eyes {
+    #[cfg(target_os = "linux")]
+    side: Option<Side>,
+}
+
+impl Eyes {
+    #[cfg(target_os = "linux")]
+    fn new(window: Window) -> Eyes {
+        Eyes { side: window.own.and_then(|own| Side::new(own, window.parent)) }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(_: Window) -> Eyes {
+        Eyes {}
+    }
+
+    /// Tells whether the window is seen.
+    #[cfg(target_os = "linux")]
+    fn wait(&mut self, shared: &Shared) -> bool {
+        let Some(side) = &mut self.side else {
+            thread::sleep(TICK);
+            return true;
+        };
+        let seen = side.is_seen();
+        let until = Instant::now() + if seen { TICK } else { HIDDEN_TICK };
+        if side.hand_back_keys(until, || shared.takes_keys.load(Relaxed)).is_err() {
+            // The display is gone, and the window with it: all that is left is to wait for the end.
+            self.side = None;
+        }
+        seen
+    }
+
+    /// Where windows draw in the main thread, the system calls for frames of visible ones only.
+    #[cfg(not(target_os = "linux"))]
+    fn wait(&mut self, _: &Shared) -> bool {
+        thread::sleep(TICK);
+        let _ = HIDDEN_TICK;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_scale_wins_over_the_screens_and_nonsense_is_not_taken() {
+        assert_eq!(Shared::new(None).zoom(2.0), None);
+        let shared = Shared::new(Some(2.0));
+        assert_eq!((shared.zoom(1.0), shared.zoom(2.0)), (Some(2.0), Some(1.0)));
+        for nonsense in [f64::NAN, 0.0, -1.0, f64::INFINITY, 100.0] {
+            shared.set_scale(nonsense);
+            assert_eq!(shared.zoom(1.0), Some(2.0));
+        }
+        assert_eq!(shared.zoom(0.0), None);
+    }
+}

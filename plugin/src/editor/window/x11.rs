@@ -1,0 +1,84 @@
+//! A connection of our own to the X server, beside the window library's: it tells whether the window is seen, and hands
+//! keys back to the host that nobody here wants. X gives keys to the window under the pointer, also when the host has
+//! the focus; without this, the space bar would not start the host's transport while the pointer is over the editor.
+
+use std::error::Error;
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+use x11rb::connection::Connection;
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, KeyPressEvent, MapState, Visibility,
+};
+use x11rb::rust_connection::RustConnection;
+
+/// See the module.
+pub(super) struct Side {
+    connection: RustConnection,
+    window: u32,
+    /// Who gets the keys; `None`: nobody.
+    parent: Option<u32>,
+    covered: bool,
+}
+
+impl Side {
+    /// `None` where the display cannot be asked: then the window counts as seen, and keeps its keys.
+    pub(super) fn new(window: u32, parent: Option<u32>) -> Option<Side> {
+        let (connection, _) = x11rb::connect(None).ok()?;
+        let events = EventMask::KEY_PRESS | EventMask::KEY_RELEASE | EventMask::VISIBILITY_CHANGE;
+        let wanted = ChangeWindowAttributesAux::new().event_mask(events);
+        connection.change_window_attributes(window, &wanted).ok()?.check().ok()?;
+        Some(Side { connection, window, parent, covered: false })
+    }
+
+    /// Whether any of the window can be on the screen.
+    pub(super) fn is_seen(&self) -> bool {
+        let answer = self.connection.get_window_attributes(self.window).ok().and_then(|cookie| cookie.reply().ok());
+        !self.covered && answer.is_none_or(|attributes| attributes.map_state == MapState::VIEWABLE)
+    }
+
+    /// Until a time, sends keys on to the parent while `takes_keys` says that nobody here wants them.
+    ///
+    /// # Errors
+    /// The display is gone.
+    pub(super) fn hand_back_keys(
+        &mut self,
+        until: Instant,
+        takes_keys: impl Fn() -> bool,
+    ) -> Result<(), Box<dyn Error>> {
+        loop {
+            while let Some(event) = self.connection.poll_for_event()? {
+                match event {
+                    Event::KeyPress(key) if !takes_keys() => self.send_on(key, EventMask::KEY_PRESS)?,
+                    Event::KeyRelease(key) if !takes_keys() => self.send_on(key, EventMask::KEY_RELEASE)?,
+                    Event::VisibilityNotify(seen) => self.covered = seen.state == Visibility::FULLY_OBSCURED,
+                    _ => {}
+                }
+            }
+            let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                return Ok(());
+            };
+            let mut wait = libc::pollfd { fd: self.connection.stream().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            let ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).max(1);
+            // SAFETY: one `pollfd`, which lives longer than the call, of a socket that the connection holds open.
+            unsafe { libc::poll(&raw mut wait, 1, ms) };
+            if wait.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
+                return Err("the display hung up".into());
+            }
+        }
+    }
+
+    fn send_on(&self, key: KeyPressEvent, mask: EventMask) -> Result<(), Box<dyn Error>> {
+        if let Some(parent) = self.parent {
+            // To whoever listens to keys from the parent on up.
+            self.connection.send_event(
+                true,
+                parent,
+                mask,
+                KeyPressEvent { event: parent, child: self.window, ..key },
+            )?;
+            self.connection.flush()?;
+        }
+        Ok(())
+    }
+}
