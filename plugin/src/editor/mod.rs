@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`scene`], [`words`], [`delay`], [`ballistics`], [`losses`] | what is to be seen at a moment; no egui |
 //! | [`measure`], [`scale`], [`theme`] | where it lies, and how it looks |
-//! | [`widgets`], [`parts`] | the controls, and the window's parts made of them |
+//! | `widgets`, `parts` | the controls, and the window's parts made of them |
 //! | [`window`] | windows: in a host's, and the program's own |
 //!
 //! It knows a [`Board`], never a plugin format. It sets parameters as gestures of the hand and draws what the board

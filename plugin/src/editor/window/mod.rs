@@ -2,8 +2,8 @@
 //!
 //! | thread | what it does |
 //! |---|---|
-//! | the window's (X11: baseview's own; elsewhere the main thread) | [`face`]: draws, takes the mouse and keys |
-//! | `editor-watch`, one a window | [`watch`]: takes scenes, asks for a frame when one changed, hands keys back |
+//! | the window's (X11: baseview's own; elsewhere the main thread) | `face`: draws, takes the mouse and keys |
+//! | `editor-watch`, one a window | `watch`: takes scenes, asks for a frame when one changed, hands keys back |
 //!
 //! Nothing here is reached by the audio thread. Whoever holds a [`EditorHandle`] is on the host's main thread.
 
