@@ -1,9 +1,10 @@
 //! The command line.
 
 use crate::address::PublicAddress;
+use crate::check::Verdict;
 use crate::config::{ListenAddress, LogLevel, Partial, check_musicians};
 use crate::limits::Network;
-use crate::{Failure, Server, data_dir, invite};
+use crate::{Failure, Server, check, data_dir, invite, open_files};
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtjam_protocol::RoomName;
@@ -17,6 +18,7 @@ use tracing_subscriber::prelude::*;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+const TO_DO: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,8 +30,10 @@ Examples:
       prints a link to that room, which is made if need be; the server may run meanwhile
   rtjam-server invite lobby --renew
       prints a new link to the lobby; the old ones open it no more
+  rtjam-server check
+      looks at ports, buffers, priority, processor, clock and disk, and says what to do
 
-Open the port in the firewall for TCP and UDP. Exit codes: 0 ended as asked, 1 failed, 2 wrong usage.";
+Open the port in the firewall for TCP and UDP. Exit codes: 0 ended as asked, 1 failed, 2 wrong usage; `check` says 3 when something is to be done.";
 
 /// A room server for RTJam: musicians in different places play together in its rooms.
 #[derive(Debug, Parser)]
@@ -45,6 +49,8 @@ struct Cli {
 enum Command {
     /// Print an invite link to a room
     Invite(Invite),
+    /// Look whether this machine suits a server, and say what to do
+    Check(Check),
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +72,9 @@ struct Serve {
     /// Musicians that fit into a room [default: 64]
     #[arg(long, value_name = "NUMBER", value_parser = parse_musicians)]
     max_musicians: Option<u16>,
+    /// A file with the token by which other machines may read /metrics [default: this machine alone may]
+    #[arg(long, value_name = "FILE")]
+    metrics_token_file: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
     /// How much to log on stderr: error, warn, info, debug or trace [default: info]
@@ -124,6 +133,21 @@ struct Invite {
     place: Place,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Give it the address and folder that the server gets, and run it as the user that the server runs as.\n\
+    Exit codes: 0 all is well, 1 the server cannot work like this, 2 wrong usage, 3 it works and something is to be \
+    done."
+)]
+struct Check {
+    /// Where the server shall listen; may be given several times [default: port 7891 on all of IPv4 and IPv6]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Vec<ListenAddress>,
+    /// The folder for the server's key, rooms and slots [default: $STATE_DIRECTORY, else the user's data folder]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum RoleName {
     Musician,
@@ -146,6 +170,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Invite(arguments)) => finish(print_invitation(arguments)),
+        Some(Command::Check(arguments)) => print_check(arguments),
         None => serve(cli.serve),
     }
 }
@@ -161,7 +186,10 @@ fn serve(arguments: Serve) -> ExitCode {
         Err(failure) => return finish(Err(failure)),
     };
     match settings.complete(data) {
-        Ok(config) => finish(Server::run_until_signal(&config, announce)),
+        Ok(config) => {
+            open_files::allow_many();
+            finish(Server::run_until_signal(&config, announce))
+        }
         Err(sentence) => usage(&sentence),
     }
 }
@@ -183,6 +211,7 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         limit_loopback: limits.limit_loopback.then_some(true),
         trusted_proxy: (!limits.trusted_proxy.is_empty()).then_some(limits.trusted_proxy),
         proxy_header: limits.proxy_header,
+        metrics_token_file: arguments.metrics_token_file,
         log: arguments.log,
     };
     Ok(flags.or(file))
@@ -197,6 +226,25 @@ fn announce(server: &Server) {
     // A closed stdout is no reason not to serve.
     let _ = writeln!(out, "page: {}\ninvite: {}", server.page(), server.invite());
     let _ = out.flush();
+}
+
+fn print_check(arguments: Check) -> ExitCode {
+    let data = match arguments.data.map_or_else(data_dir::default_path, Ok) {
+        Ok(data) => data,
+        Err(failure) => return finish(Err(failure)),
+    };
+    open_files::allow_many();
+    let listen: Vec<_> = arguments.listen.iter().map(|a| a.0).collect();
+    let findings = check::look((!listen.is_empty()).then_some(&listen[..]), &data);
+    for finding in &findings {
+        // A closed stdout is no reason to end otherwise.
+        let _ = writeln!(std::io::stdout(), "{finding}");
+    }
+    match check::worst(&findings) {
+        Verdict::Good => ExitCode::SUCCESS,
+        Verdict::Warn => ExitCode::from(TO_DO),
+        Verdict::Bad => ExitCode::from(FAILED),
+    }
 }
 
 fn print_invitation(arguments: Invite) -> Result<(), Failure> {
@@ -265,6 +313,8 @@ mod tests {
             "rtjam-server --tls-cert c --tls-key k --max-musicians 64 --log debug",
             "rtjam-server --max-sessions 9 --max-sessions-per-address 8 --join-burst 7 --max-memory 6 --limit-loopback",
             "rtjam-server --trusted-proxy 10.0.0.1 --trusted-proxy fd00::/8 --proxy-header X-Real-IP",
+            "rtjam-server --metrics-token-file f",
+            "rtjam-server check --listen 127.0.0.1:0 --listen [::1]:0 --data d",
             "rtjam-server invite",
             "rtjam-server invite room --role listener --renew --data d --public-address h",
         ] {

@@ -30,6 +30,8 @@ pub struct Config {
     pub limits: LimitSettings,
     /// Whose word is taken for where a request came from.
     pub proxies: Proxies,
+    /// Where the token lies by which other machines may read `/metrics`.
+    pub metrics_token_file: Option<PathBuf>,
 }
 
 /// The header in which a proxy says where a request came from, where nothing else is said.
@@ -76,6 +78,8 @@ pub struct Partial {
     /// In which header.
     #[serde(deserialize_with = "by_text")]
     pub proxy_header: Option<HeaderName>,
+    /// Where the token lies by which other machines may read `/metrics`.
+    pub metrics_token_file: Option<PathBuf>,
     /// How much to log.
     #[serde(deserialize_with = "by_text")]
     pub log: Option<LogLevel>,
@@ -139,7 +143,9 @@ impl Partial {
             .map_err(|e| format!("The config file {shown} cannot be read ({e}). Give its path with --config FILE."))?;
         let mut read = Partial::parse(&text).map_err(|(line, what)| format!("{shown}, line {line}: {what}"))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for p in [&mut read.data, &mut read.tls_cert, &mut read.tls_key].into_iter().flatten() {
+        for p in
+            [&mut read.data, &mut read.tls_cert, &mut read.tls_key, &mut read.metrics_token_file].into_iter().flatten()
+        {
             *p = folder.join(&*p);
         }
         Ok(read)
@@ -171,6 +177,7 @@ impl Partial {
             limit_loopback: self.limit_loopback.or(other.limit_loopback),
             trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
             proxy_header: self.proxy_header.or(other.proxy_header),
+            metrics_token_file: self.metrics_token_file.or(other.metrics_token_file),
             log: self.log.or(other.log),
         }
     }
@@ -200,6 +207,7 @@ impl Partial {
             max_musicians: self.max_musicians.unwrap_or(DEFAULT_MAX_MUSICIANS),
             limits,
             proxies,
+            metrics_token_file: self.metrics_token_file,
         })
     }
 
@@ -273,7 +281,8 @@ mod tests {
         let text = "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\ndata = \"d\"\npublic-address = \"h:3\"\n\
                     tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nlog = \"debug\"\nmax-sessions = 9\n\
                     max-sessions-per-address = 10\njoin-burst = 11\nmax-memory = 12\nlimit-loopback = true\n\
-                    trusted-proxy = [\"10.0.0.0/8\", \"::1\"]\nproxy-header = \"X-Real-IP\"\n";
+                    trusted-proxy = [\"10.0.0.0/8\", \"::1\"]\nproxy-header = \"X-Real-IP\"\n\
+                    metrics-token-file = \"t\"\n";
         let read = Partial::parse(text).expect("all keys");
         let config = read.complete(PathBuf::new()).expect("complete");
         assert_eq!(config.listen.map(|l| l.len()), Some(2));
@@ -285,6 +294,7 @@ mod tests {
             limit_loopback: true,
         };
         assert_eq!(config.limits, limits);
+        assert_eq!(config.metrics_token_file, Some("t".into()));
         assert!(config.proxies.trusted.trusts([10, 1, 2, 3].into()) && config.proxies.header == "x-real-ip");
         assert_eq!((config.data, config.max_musicians), (PathBuf::from("d"), 8));
         assert_eq!(config.public_address.map(|a| a.to_string()).as_deref(), Some("h:3"));

@@ -10,7 +10,7 @@ use rtjam_protocol::room::ConnectionId;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 
 /// A connection that has no seat after this long is closed.
 const SEATED_WITHIN: Duration = Duration::from_secs(10);
@@ -20,6 +20,9 @@ const SILENT_FOR: Duration = Duration::from_secs(30);
 
 /// A client that does not take a message for this long is closed.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often a client is asked for a sign of life, which tells the round trip.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long the client's half of closing is waited for.
 const CLOSED_WITHIN: Duration = Duration::from_secs(1);
@@ -56,6 +59,8 @@ async fn carry(
     mut inbox: mpsc::Receiver<Word>,
 ) -> Ended {
     let (clock, mut pace) = (Clock::start(), Bucket::default());
+    let mut asking = interval_at(Instant::now() + ASK_EVERY / 5, ASK_EVERY);
+    asking.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seated = false;
     let mut deadline = Instant::now() + SEATED_WITHIN;
     loop {
@@ -82,7 +87,15 @@ async fn carry(
                 let said = match heard {
                     Some(Ok(Message::Text(text))) => control::read(&text),
                     Some(Ok(Message::Binary(_))) => Err(BadMessage),
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
+                    Some(Ok(Message::Pong(sent))) => {
+                        if let Some(took) = round_trip(clock.now(), &sent)
+                            && lobby.send(Input::RoundTrip(connection, took)).await.is_err()
+                        {
+                            return Ended::Lobby;
+                        }
+                        continue;
+                    }
+                    Some(Ok(Message::Ping(_))) => continue,
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ended::Client,
                 };
                 let wait = pace.borrow(clock.now(), MESSAGES_AT_ONCE, A_MESSAGE_EVERY, A_MESSAGE_EVERY);
@@ -93,9 +106,21 @@ async fn carry(
                     return Ended::Lobby;
                 }
             }
+            _ = asking.tick(), if seated => {
+                let now = Message::Ping(clock.now().0.to_be_bytes().to_vec().into());
+                if !matches!(timeout(TAKEN_WITHIN, socket.send(now)).await, Ok(Ok(()))) {
+                    return Ended::Client;
+                }
+            }
             () = sleep_until(deadline) => return Ended::Clock,
         }
     }
+}
+
+/// How long ago it was asked what it answers now. A client that makes up an answer spoils its own figures alone.
+fn round_trip(now: Micros, sent: &[u8]) -> Option<Micros> {
+    let sent = Micros(u64::from_be_bytes(sent.try_into().ok()?));
+    (sent <= now).then(|| now.since(sent))
 }
 
 /// Closes so that the last message arrives: data that we have not read would make the system discard it.

@@ -1,8 +1,12 @@
 //! One TCP port for the web page, plain or over TLS, and for control connections, over TLS alone.
 
+use crate::clock::Clock;
 use crate::control;
 use crate::limits::{Door, Doors, TrustedProxies};
-use crate::lobby::Input;
+use crate::lobby::{Described, Input};
+use crate::media::Totals;
+use crate::metrics;
+use crate::token::Token;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Extension, State};
@@ -21,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -53,6 +57,7 @@ pub struct Http {
     tls: Arc<ServerConfig>,
     doors: Doors,
     proxies: Arc<Proxies>,
+    figures: Arc<FiguresAt>,
     visits: Arc<Semaphore>,
     controls: Arc<Semaphore>,
     next_connection: Arc<AtomicU64>,
@@ -65,6 +70,19 @@ pub struct Proxies {
     pub trusted: TrustedProxies,
     /// In which header they say it.
     pub header: HeaderName,
+}
+
+/// What `/metrics` tells besides what the lobby knows, and to whom.
+#[derive(Clone, Debug)]
+pub struct FiguresAt {
+    /// The media threads'.
+    pub media: Totals,
+    /// Began with the server.
+    pub clock: Clock,
+    /// Of the media sockets.
+    pub ports: Vec<u16>,
+    /// Shown to other machines that send this.
+    pub token: Option<Token>,
 }
 
 /// How a request came.
@@ -84,16 +102,32 @@ impl Proxies {
 
 impl Http {
     /// Control connections speak to `lobby`.
-    pub fn new(lobby: mpsc::Sender<Input>, tls: Arc<ServerConfig>, proxies: Proxies, limit_loopback: bool) -> Http {
+    pub fn new(
+        lobby: mpsc::Sender<Input>,
+        tls: Arc<ServerConfig>,
+        proxies: Proxies,
+        limit_loopback: bool,
+        figures: FiguresAt,
+    ) -> Http {
         Http {
             lobby,
             tls,
             doors: Doors::new(MAX_PER_ADDRESS, limit_loopback),
             proxies: Arc::new(proxies),
+            figures: Arc::new(figures),
             visits: Arc::new(Semaphore::new(MAX_VISITS)),
             controls: Arc::new(Semaphore::new(MAX_CONTROLS)),
             next_connection: Arc::new(AtomicU64::new(1)),
         }
+    }
+
+    fn may_read_metrics(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // Whatever passed through a proxy on this machine comes from this machine, too; but a proxy says so.
+        let by_proxy =
+            [&self.proxies.header, &header::FORWARDED, &X_FORWARDED_FOR].iter().any(|h| headers.contains_key(*h));
+        let is_local = !by_proxy && peer.to_canonical().is_loopback();
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        is_local || self.figures.token.as_ref().zip(shown).is_some_and(|(token, shown)| token.is(shown))
     }
 
     /// Accepts and serves connections, for ever.
@@ -168,7 +202,8 @@ fn router(http: Http) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/style.css", get(style))
-        .route("/health", get(|| async { "ok" }))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
         .route(PATH, any(control_connection))
         .with_state(http)
 }
@@ -177,9 +212,48 @@ async fn page() -> impl IntoResponse {
     (SAFE, Html(PAGE))
 }
 
+/// How long the lobby may take to say how things are.
+const DESCRIBED_WITHIN: Duration = Duration::from_secs(1);
+
+async fn describe(http: &Http) -> Option<Described> {
+    let (answer, described) = oneshot::channel();
+    let asked = async {
+        http.lobby.send(Input::Describe(answer)).await.ok()?;
+        described.await.ok()
+    };
+    timeout(DESCRIBED_WITHIN, asked).await.ok().flatten()
+}
+
+async fn health(State(http): State<Http>) -> Response {
+    let sentence = match describe(&http).await {
+        Some(described) if !described.store_fails => return "ok".into_response(),
+        Some(_) => "The database cannot be written; the log says why.\n",
+        None => "The server is there, but its lobby does not answer.\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
+}
+
+async fn metrics(State(http): State<Http>, Extension(came): Extension<Came>, headers: HeaderMap) -> Response {
+    if !http.may_read_metrics(came.peer, &headers) {
+        let sentence = "Figures are shown to this machine itself, and elsewhere to whoever sends the token of \
+                        --metrics-token-file: Authorization: Bearer TOKEN.\n";
+        return (StatusCode::FORBIDDEN, sentence).into_response();
+    }
+    let Some(described) = describe(&http).await else {
+        let sentence = "The server's lobby does not answer just now.\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
+    };
+    let figures = &http.figures;
+    let drops = metrics::kernel_drops(&figures.ports);
+    let text = metrics::render(&described, &figures.media.threads(), drops, figures.clock.now());
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
+}
+
 async fn style() -> impl IntoResponse {
     (SAFE, [(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
 }
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 const SAFE: [(HeaderName, &str); 4] = [
     (

@@ -9,6 +9,9 @@
 //! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
 //! | [`http`], [`control`] | the web page and the control connections | main (tokio) |
 //! | [`limits`] | what one address may ask for, and all together | lobby, main (tokio) |
+//! | [`statistics`] | how a session went | media-0 …, lobby |
+//! | [`metrics`], [`token`] | the figures for Prometheus, and who may read them | main (tokio) |
+//! | [`check`], [`open_files`] | whether this machine suits a server | main |
 //! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
 //! | [`media`] | receives, opens, forwards datagrams | media-0 … |
 //! | [`invite`] | `rtjam-server invite` | main |
@@ -18,6 +21,7 @@
 //! it which sessions are over.
 
 pub mod address;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -30,10 +34,14 @@ pub mod limits;
 pub mod listen;
 pub mod lobby;
 pub mod media;
+pub mod metrics;
+pub mod open_files;
 pub mod random;
 pub mod server;
+pub mod statistics;
 pub mod store;
 pub mod tls;
+pub mod token;
 
 pub use config::Config;
 pub use server::Server;

@@ -5,14 +5,16 @@ use crate::clock::Clock;
 use crate::limits::{Limits, resident_mib};
 use crate::media::Media;
 use crate::random::Random;
+use crate::statistics::{Attendance, AudioFigures};
 use crate::store::Store;
 use rtjam_protocol::control::{BadMessage, ClientMessage, Refusal, ServerMessage};
-use rtjam_protocol::room::{ConnectionId, Output, RoomRecord, Rooms};
+use rtjam_protocol::room::{Census, ConnectionId, NewSession, Output, RoomRecord, Rooms};
 use rtjam_protocol::{Micros, RoomName, SessionId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::oneshot;
 
 /// Inputs that wait for the lobby; whoever brings more waits, or tries again.
 pub const QUEUE: usize = 1024;
@@ -34,12 +36,31 @@ pub enum Input {
     },
     /// It said something, or what is no message.
     Said(ConnectionId, Result<ClientMessage, BadMessage>),
+    /// A word went to it and came back in this time.
+    RoundTrip(ConnectionId, Micros),
     /// It ended.
     Disconnected(ConnectionId),
     /// A session said goodbye, or nothing for too long.
     SessionOver(SessionId),
+    /// Someone wants to know how things are.
+    Describe(oneshot::Sender<Described>),
     /// The server stops. The lobby takes nothing more.
     GoingDown,
+}
+
+/// How things are, as far as the lobby knows.
+#[derive(Debug)]
+pub struct Described {
+    /// Who is where.
+    pub census: Census,
+    /// All musicians' audio since the start.
+    pub audio: AudioFigures,
+    /// Refusals by reason.
+    pub refused: Vec<(&'static str, u64)>,
+    /// Sessions that have begun.
+    pub sessions_begun: u64,
+    /// The database did not work when it was last asked.
+    pub store_fails: bool,
 }
 
 /// What a connection shall be told.
@@ -55,6 +76,7 @@ pub struct Word {
 struct Guest {
     from: IpAddr,
     outbox: mpsc::Sender<Word>,
+    session: Option<SessionId>,
 }
 
 /// Carries out what [`Rooms`] decides.
@@ -66,14 +88,31 @@ pub struct Lobby {
     clock: Clock,
     random: Random,
     guests: HashMap<ConnectionId, Guest>,
+    attendance: HashMap<SessionId, Attendance>,
+    /// Of sessions that are over.
+    past_audio: AudioFigures,
+    sessions_begun: u64,
+    refused: BTreeMap<&'static str, u64>,
     store_fails: bool,
 }
 
 impl Lobby {
     /// An empty lobby.
     pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock) -> Lobby {
-        let (random, guests) = (Random::new(), HashMap::new());
-        Lobby { rooms, store, media, limits, clock, random, guests, store_fails: false }
+        Lobby {
+            rooms,
+            store,
+            media,
+            limits,
+            clock,
+            random: Random::new(),
+            guests: HashMap::new(),
+            attendance: HashMap::new(),
+            past_audio: AudioFigures::default(),
+            sessions_begun: 0,
+            refused: BTreeMap::new(),
+            store_fails: false,
+        }
     }
 
     /// Works until it is told that the server goes down, or nobody is left to tell it anything. Blocks.
@@ -87,23 +126,52 @@ impl Lobby {
             }
         }
         tracing::info!("going down; {} seated", self.rooms.seated());
+        // First what musicians wait for, then the books.
         self.media.shut_down();
+        let now = self.clock.now();
+        for (_, attendance) in self.attendance {
+            if let Err(failure) = self.store.record_session(&attendance.end(now)) {
+                tracing::error!("{failure} Nothing is kept of how the last sessions went.");
+                break;
+            }
+        }
     }
 
     fn handle(&mut self, input: Input) {
         match input {
             Input::Connected { connection, from, outbox } => {
-                self.guests.insert(connection, Guest { from, outbox });
+                self.guests.insert(connection, Guest { from, outbox, session: None });
                 self.rooms.handle_connected(connection, self.random.array());
             }
             Input::Said(connection, Ok(message)) => self.hear(connection, message),
             Input::Said(connection, Err(BadMessage)) => self.rooms.handle_bad_message(connection),
+            Input::RoundTrip(connection, took) => {
+                let session = self.guests.get(&connection).and_then(|guest| guest.session);
+                if let Some(attendance) = session.and_then(|s| self.attendance.get(&s)) {
+                    attendance.figures().round_trip_took(took);
+                }
+            }
+            Input::Describe(answer) => {
+                // Fails when whoever asked has not waited.
+                let _ = answer.send(self.describe());
+            }
             Input::Disconnected(connection) => {
                 self.guests.remove(&connection);
                 self.rooms.handle_disconnected(connection);
             }
             Input::SessionOver(session) => self.rooms.handle_session_over(session),
             Input::GoingDown => self.rooms.handle_going_down(),
+        }
+    }
+
+    fn describe(&self) -> Described {
+        let live = self.attendance.values().map(|a| a.figures().audio());
+        Described {
+            census: self.rooms.census(),
+            audio: live.fold(self.past_audio, AudioFigures::plus),
+            refused: self.refused.iter().map(|(reason, count)| (*reason, *count)).collect(),
+            sessions_begun: self.sessions_begun,
+            store_fails: self.store_fails,
         }
     }
 
@@ -126,15 +194,13 @@ impl Lobby {
                 Output::LookUp(connection, room) => self.look_up(connection, &room),
                 Output::Open(session) => {
                     tracing::info!("{}: {} takes seat {}", session.room, kind(session.sends), session.source.0);
-                    if let Some(guest) = self.guests.get(&session.connection) {
-                        self.limits.opened(self.clock.now(), session.session, guest.from);
-                    }
-                    self.media.open(&session);
+                    self.begin(&session);
                 }
                 Output::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
                     self.limits.ended(session);
                     self.media.end(session);
+                    self.record(session);
                 }
                 Output::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
@@ -144,10 +210,33 @@ impl Lobby {
         }
     }
 
+    fn begin(&mut self, session: &NewSession) {
+        let now = self.clock.now();
+        if let Some(guest) = self.guests.get(&session.connection) {
+            self.limits.opened(now, session.session, guest.from);
+        }
+        let attendance = Attendance::new(now, session);
+        self.media.open(session, attendance.figures().clone());
+        self.attendance.insert(session.session, attendance);
+        self.sessions_begun += 1;
+    }
+
+    fn record(&mut self, session: SessionId) {
+        let Some(attendance) = self.attendance.remove(&session) else { return };
+        let record = attendance.end(self.clock.now());
+        self.past_audio = self.past_audio.plus(record.audio);
+        let result = self.store.record_session(&record);
+        self.note(result.as_ref().err(), "nothing is kept of how sessions went");
+    }
+
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
-        let Some(guest) = self.guests.get(&connection) else { return };
+        let Some(guest) = self.guests.get_mut(&connection) else { return };
         let mut hold = Micros::ZERO;
+        if let ServerMessage::Joined(joined) = &message {
+            guest.session = Some(joined.session);
+        }
         if let ServerMessage::Refused(refused) = &message {
+            *self.refused.entry(refused.reason.name()).or_default() += 1;
             tracing::info!("connection {} from {} refused: {:?}", connection.0, guest.from, refused.reason);
             if refused.reason == Refusal::WrongSecret {
                 hold = self.limits.wrong_secret(self.clock.now(), guest.from);

@@ -4,7 +4,7 @@ use crate::address::advertised;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{self, ServerLock};
-use crate::http::{Http, Proxies};
+use crate::http::{FiguresAt, Http, Proxies};
 use crate::identity::Identity;
 use crate::limits::{LimitSettings, Limits};
 use crate::listen::{self, Bound};
@@ -13,6 +13,7 @@ use crate::media::{Media, Totals};
 use crate::random::Random;
 use crate::store::{Reachable, Store};
 use crate::tls::Tls;
+use crate::token::Token;
 use crate::{Failure, invite};
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
@@ -44,6 +45,7 @@ pub struct Server {
     caution: Option<String>,
     limits: LimitSettings,
     proxies: Proxies,
+    metrics_token: Option<Token>,
     lock: ServerLock,
 }
 
@@ -57,6 +59,7 @@ impl Server {
         let lock = data_dir::lock(&config.data)?;
         let mut store = Store::open(&config.data)?;
         let identity = Identity::load(&mut store)?;
+        let metrics_token = config.metrics_token_file.as_deref().map(Token::read).transpose()?;
         let tls = Tls::new(&identity, config.tls.as_ref())?;
         let lobby = RoomName::new(FIRST_ROOM).map_err(|e| Failure::new(e.to_string()))?;
         store.ensure_room(&lobby, &mut Random::new())?;
@@ -88,6 +91,7 @@ impl Server {
             caution: address.caution,
             limits: config.limits,
             proxies: config.proxies.clone(),
+            metrics_token,
             bound,
             rooms,
             store,
@@ -123,6 +127,7 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         let (lobby_in, inputs) = mpsc::channel(lobby::QUEUE);
+        let ports = self.bound.iter().map(|b| b.address.port()).collect();
         let mut listeners = Vec::new();
         let mut media_sockets = Vec::new();
         for Bound { address, tcp, udp } in self.bound {
@@ -135,7 +140,9 @@ impl Server {
         let lobby = Lobby::new(self.rooms, self.store, media, Limits::new(self.limits), clock);
         let mut lobby_done = start_lobby(lobby, inputs).map_err(cannot)?;
 
-        let http = Http::new(lobby_in.clone(), self.tls.config, self.proxies, self.limits.limit_loopback);
+        let figures = FiguresAt { media: totals.clone(), clock, ports, token: self.metrics_token };
+        let limit_loopback = self.limits.limit_loopback;
+        let http = Http::new(lobby_in.clone(), self.tls.config, self.proxies, limit_loopback, figures);
         let accepting: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(http.clone().accept(l))).collect();
         let logging = tokio::spawn(log_counters(totals.clone()));
         let outcome = tokio::select! {

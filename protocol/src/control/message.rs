@@ -322,6 +322,24 @@ impl Refusal {
         }
     }
 
+    /// As it is written in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Refusal::Version => "version",
+            Refusal::BadMessage => "bad_message",
+            Refusal::BadSignature => "bad_signature",
+            Refusal::WrongSecret => "wrong_secret",
+            Refusal::RoleNotAllowed => "role_not_allowed",
+            Refusal::UnknownRoom => "unknown_room",
+            Refusal::RoomFull => "room_full",
+            Refusal::ServerUnable => "server_unable",
+            Refusal::ServerFull => "server_full",
+            Refusal::TooManySessions => "too_many_sessions",
+            Refusal::TooManyJoins => "too_many_joins",
+            Refusal::Unknown => "unknown",
+        }
+    }
+
     /// For reasons that pass: what is the matter, and what happens meanwhile.
     const fn while_waiting(self) -> Option<(&'static str, &'static str)> {
         Some(match self {

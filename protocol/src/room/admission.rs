@@ -114,6 +114,7 @@ impl Rooms {
         self.outputs.push_back(Output::Open(NewSession {
             session,
             connection,
+            musician: member.musician,
             room: member.room.clone(),
             source,
             sends: seat.role == SeatRole::Musician,

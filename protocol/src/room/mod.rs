@@ -125,6 +125,8 @@ pub struct NewSession {
     pub session: SessionId,
     /// The connection that asked for it.
     pub connection: ConnectionId,
+    /// Whose it is.
+    pub musician: MusicianId,
     /// Its room: it hears all others in there.
     pub room: RoomName,
     /// Under which number others hear it.

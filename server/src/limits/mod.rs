@@ -18,7 +18,7 @@ mod proxy;
 pub use address::AddressKey;
 pub use bucket::Bucket;
 pub use doors::{Door, Doors};
-pub use memory::resident_mib;
+pub use memory::{resident_kib, resident_mib};
 pub use proxy::{Network, TrustedProxies};
 
 use rtjam_protocol::control::{Refusal, Refused};

@@ -17,10 +17,13 @@ mod socket;
 mod thread;
 
 pub use counters::{Dropped, FORWARDING_BOUNDS_US, Figures, Totals};
+pub use priority::{REAL_TIME_PRIORITY, may_have_real_time};
+pub use socket::SOCKET_BUFFER;
 
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
+use crate::statistics::SessionFigures;
 use command::{Command, RoomKey};
 use crossbeam_channel::Sender;
 use mio::Waker;
@@ -99,8 +102,8 @@ impl Media {
         Ok((media, totals, ended))
     }
 
-    /// Serves a session from now on.
-    pub fn open(&mut self, new: &NewSession) {
+    /// Serves a session from now on; `figures` are counted for it.
+    pub fn open(&mut self, new: &NewSession, figures: Arc<SessionFigures>) {
         let room = self.enter(&new.room);
         self.room_of.insert(new.session, new.room.clone());
         let owner = usize::from(new.session.media_thread()) % self.threads.len();
@@ -114,7 +117,7 @@ impl Media {
             let recipient = Recipient { session: new.session, lane, route: route.clone() };
             thread.tell(Command::AddRecipient { room, recipient });
         }
-        let session = Session::new(peer, room, new.source, new.sends, route);
+        let session = Session::new(peer, room, new.source, new.sends, route, figures);
         self.threads[owner].tell(Command::AddSession(Box::new(session)));
     }
 

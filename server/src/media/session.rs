@@ -2,6 +2,7 @@
 
 use super::command::RoomKey;
 use super::route::{Path, Route, Via};
+use crate::statistics::{SessionFigures, Uplink};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::peer::Peer;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ pub(super) struct Session {
     /// Whether what it sends is forwarded.
     pub(super) sends: bool,
     pub(super) life: Life,
+    pub(super) uplink: Uplink,
     route: Arc<Route>,
     /// The address that a challenge may go to: the last that something genuine came from besides the path's.
     candidate: Option<Path>,
@@ -32,8 +34,16 @@ pub(super) enum Life {
 }
 
 impl Session {
-    pub(super) fn new(peer: Peer, room: RoomKey, source: SourceId, sends: bool, route: Arc<Route>) -> Session {
-        Session { peer, room, source, sends, life: Life::Live, route, candidate: None }
+    pub(super) fn new(
+        peer: Peer,
+        room: RoomKey,
+        source: SourceId,
+        sends: bool,
+        route: Arc<Route>,
+        figures: Arc<SessionFigures>,
+    ) -> Session {
+        let uplink = Uplink::new(figures);
+        Session { peer, room, source, sends, life: Life::Live, uplink, route, candidate: None }
     }
 
     /// Something genuine came from there.

@@ -7,7 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 /// What the kernel is asked to hold: a quarter of a second of 40 musicians' audio to 40.
-const BUFFER: usize = 4 * 1024 * 1024;
+pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
 /// Expedited forwarding (46), as a whole traffic class byte.
 const DSCP_EF: u32 = 46 << 2;
@@ -32,7 +32,7 @@ impl MediaSocket {
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<MediaSocket> {
         let is_v6 = socket.local_addr()?.is_ipv6();
         let options = SockRef::from(&socket);
-        for result in [options.set_recv_buffer_size(BUFFER), options.set_send_buffer_size(BUFFER)] {
+        for result in [options.set_recv_buffer_size(SOCKET_BUFFER), options.set_send_buffer_size(SOCKET_BUFFER)] {
             log_refusal("larger socket buffers", result);
         }
         #[cfg(unix)]

@@ -225,7 +225,7 @@ impl MediaThread {
         session.note_arrival(arrival.from, Via { socket, local: arrival.local }, moved_to);
         let room = session.room;
         self.forward(room, header.session, now);
-        self.after_datagram(header.session, goodbye);
+        self.after_datagram(header.session, now, goodbye);
     }
 
     /// Seals what lies in `plain` for everyone in the room but its maker.
@@ -247,8 +247,9 @@ impl MediaThread {
     }
 
     /// Answers what was theirs alone.
-    fn after_datagram(&mut self, id: SessionId, goodbye: bool) {
+    fn after_datagram(&mut self, id: SessionId, arrived: Micros, goodbye: bool) {
         let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.uplink.hear(arrived, &self.plain);
         if goodbye {
             session.life = Life::Over;
             report(&self.lobby, session);

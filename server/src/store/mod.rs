@@ -4,6 +4,7 @@
 mod identity;
 mod rooms;
 mod schema;
+mod sessions;
 mod settings;
 mod slots;
 

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each entry leads from the version of its index to the next. Never change one that was released; append.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+
+const VERSION_1: &str = "
     CREATE TABLE identity (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         pkcs8 BLOB NOT NULL
@@ -30,7 +32,26 @@ const MIGRATIONS: [&str; 1] = ["
         key TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) WITHOUT ROWID;
-"];
+";
+
+/// How sessions went; a record outlives its room.
+const VERSION_2: &str = "
+    CREATE TABLE sessions (
+        id INTEGER PRIMARY KEY,
+        room TEXT NOT NULL,
+        musician BLOB NOT NULL CHECK (length(musician) = 32),
+        slot INTEGER NOT NULL,
+        role TEXT NOT NULL,  -- musician, listener
+        began INTEGER NOT NULL,  -- seconds since 1970
+        duration_ms INTEGER NOT NULL,
+        packets INTEGER NOT NULL,  -- audio packets that arrived
+        lost INTEGER NOT NULL,  -- that never did
+        recovered INTEGER NOT NULL,  -- of those that arrived: after a later one
+        repeated INTEGER NOT NULL,  -- arrived again
+        jitter_us TEXT NOT NULL,  -- JSON: [[upper bound, count], ...], the last bound null
+        round_trip_us TEXT NOT NULL  -- the same
+    );
+";
 
 /// Why the tables are not as this program needs them.
 pub(super) enum Unfit {
@@ -65,4 +86,27 @@ pub(super) fn migrate(db: &mut Connection) -> Result<(), Unfit> {
 fn version(db: &Connection) -> rusqlite::Result<usize> {
     let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok(version as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+    use crate::store::tests::TempDir;
+
+    #[test]
+    fn a_database_of_the_first_version_keeps_what_it_has_and_gets_what_it_lacks() {
+        let dir = TempDir::new();
+        std::fs::create_dir_all(&dir.0).expect("a folder");
+        let old = Connection::open(dir.0.join("rooms.sqlite3")).expect("made");
+        old.execute_batch(VERSION_1).expect("the first tables");
+        old.pragma_update(None, "user_version", 1).expect("the first version");
+        old.execute("INSERT INTO rooms (name, created) VALUES ('band', 5)", []).expect("a room");
+        drop(old);
+        let store = Store::open(&dir.0).expect("opens");
+        let count = |query: &str| store.db.query_row(query, [], |row| row.get::<_, i64>(0)).expect("a number");
+        assert_eq!(count("SELECT created FROM rooms WHERE name = 'band'"), 5);
+        assert_eq!(count("SELECT count(*) FROM sessions"), 0);
+        assert_eq!(count("PRAGMA user_version"), MIGRATIONS.len() as i64);
+    }
 }

@@ -1,0 +1,130 @@
+//! The data folder's disk.
+
+use super::Finding;
+use crate::data_dir;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const PART: &str = "disk";
+
+/// Rooms, secrets, seats and years of figures are a few MiB.
+const ROOM_MIB: u64 = 100;
+
+/// A seat waits for one such write, audio for none.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// Whether the data folder can be written, and how quickly.
+pub(super) fn disk(data: &Path) -> Finding {
+    let is_new = !data.exists();
+    let measured = write(data, is_new);
+    match measured {
+        Ok(took) => judge(data, took, free_mib(&nearest(data))),
+        Err(e) => Finding::bad(
+            PART,
+            format!("the data folder {} cannot be used", data.display()),
+            data_dir::not_writable(data, &e).to_string(),
+        ),
+    }
+}
+
+fn judge(data: &Path, took: Duration, free_mib: Option<u64>) -> Finding {
+    let free = free_mib.map_or_else(String::new, |mib| format!(", {mib} MiB free"));
+    let seen = format!("{} is written in {:.1} ms{free}", data.display(), took.as_secs_f64() * 1000.0);
+    if let Some(mib) = free_mib.filter(|mib| *mib < ROOM_MIB) {
+        return Finding::warn(
+            PART,
+            seen,
+            format!("{mib} MiB may not last. Make room, or name another with --data DIR."),
+        );
+    }
+    if took > SLOW {
+        return Finding::warn(
+            PART,
+            seen,
+            "Joining takes that much longer; audio does not wait. A local disk is faster.",
+        );
+    }
+    Finding::good(PART, seen)
+}
+
+/// How long a small write takes until it is on the disk: the median of a few. Leaves nothing behind.
+fn write(data: &Path, is_new: bool) -> io::Result<Duration> {
+    // A folder that the check makes is not the server's: it goes again.
+    fs::create_dir_all(data)?;
+    let path = data.join(format!(".check-{}", std::process::id()));
+    let result = measure(&path);
+    let _ = fs::remove_file(&path);
+    if is_new {
+        // Its parents may have been made, too; empty folders harm nobody.
+        let _ = fs::remove_dir(data);
+    }
+    result
+}
+
+fn measure(path: &Path) -> io::Result<Duration> {
+    let mut file = File::create(path)?;
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        let start = Instant::now();
+        file.write_all(&[0; 4096])?;
+        file.sync_data()?;
+        took.push(start.elapsed());
+    }
+    took.sort_unstable();
+    Ok(took[took.len() / 2])
+}
+
+/// The folder itself, or the nearest above it that is there.
+fn nearest(path: &Path) -> PathBuf {
+    path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/")).to_owned()
+}
+
+#[cfg(unix)]
+fn free_mib(dir: &Path) -> Option<u64> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
+    // SAFETY: a struct of integers, for which zero is a value.
+    let mut space: libc::statvfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the path ends with a zero, and `space` is a valid place to write to.
+    let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut space) };
+    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+    let free = || (space.f_bavail as u64).saturating_mul(space.f_frsize as u64) >> 20;
+    (result == 0).then(free)
+}
+
+#[cfg(not(unix))]
+fn free_mib(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::store::tests::TempDir;
+
+    #[test]
+    fn a_folder_is_tried_for_real_and_left_as_it_was() {
+        let dir = TempDir::new();
+        let finding = disk(&dir.0);
+        assert!(finding.verdict != Verdict::Bad && finding.seen.contains("is written in"), "{finding}");
+        assert!(!dir.0.exists());
+        fs::create_dir(&dir.0).expect("made");
+        disk(&dir.0);
+        assert_eq!(fs::read_dir(&dir.0).expect("still there").count(), 0);
+        fs::remove_dir(&dir.0).expect("empty");
+        fs::write(&dir.0, "in the way").expect("a file");
+        let bad = disk(&dir.0);
+        fs::remove_file(&dir.0).expect("removed");
+        assert!(bad.verdict == Verdict::Bad && bad.advice.is_some_and(|a| a.contains("--data DIR")));
+    }
+
+    #[test]
+    fn a_slow_or_nearly_full_disk_is_pointed_out() {
+        let verdict = |ms, mib| judge(Path::new("/d"), Duration::from_millis(ms), mib).verdict;
+        assert_eq!((verdict(5, Some(5000)), verdict(5, None)), (Verdict::Good, Verdict::Good));
+        assert_eq!((verdict(5, Some(99)), verdict(200, None)), (Verdict::Warn, Verdict::Warn));
+    }
+}

@@ -1,0 +1,171 @@
+//! Ports, the kernel's buffers, and packets by the dozen.
+
+use super::Finding;
+use crate::media::SOCKET_BUFFER;
+use crate::{data_dir, listen};
+use socket2::SockRef;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+
+/// Whether the server could listen where it would.
+pub(super) fn ports(listen: Option<&[SocketAddr]>, data: &Path) -> Finding {
+    const PART: &str = "ports";
+    match listen::bind(listen) {
+        Ok(bound) => {
+            let addresses: Vec<String> = bound.iter().map(|b| b.address.to_string()).collect();
+            Finding::good(PART, format!("{} can be had, TCP and UDP", addresses.join(" and ")))
+        }
+        // Its own server is what a check beside a running one finds.
+        Err(_) if data.is_dir() && data_dir::lock(data).is_err() => Finding::good(
+            PART,
+            "taken by the rtjam-server that runs on this data folder; stop it first to see whether they can be had",
+        ),
+        Err(failure) => Finding::bad(PART, "cannot be had", failure.to_string()),
+    }
+}
+
+/// What the kernel grants of what the server asks for.
+pub(super) fn buffers() -> Finding {
+    let granted = || -> io::Result<(usize, usize)> {
+        let socket = UdpSocket::bind("127.0.0.1:0")?;
+        let options = SockRef::from(&socket);
+        options.set_recv_buffer_size(SOCKET_BUFFER)?;
+        options.set_send_buffer_size(SOCKET_BUFFER)?;
+        // Linux answers with twice what may be used, its own book-keeping included.
+        let factor = if cfg!(target_os = "linux") { 2 } else { 1 };
+        Ok((options.recv_buffer_size()? / factor, options.send_buffer_size()? / factor))
+    };
+    match granted() {
+        Ok((receive, send)) => judge_buffers(receive, send),
+        Err(e) => Finding::warn(BUFFERS, format!("cannot be asked for ({e})"), "Let this program open UDP sockets."),
+    }
+}
+
+const BUFFERS: &str = "kernel buffers";
+
+fn judge_buffers(receive: usize, send: usize) -> Finding {
+    let seen = format!("{} KiB to receive, {} KiB to send", receive / 1024, send / 1024);
+    let too_small: Vec<String> = [("rmem_max", receive), ("wmem_max", send)]
+        .iter()
+        .filter(|(_, granted)| *granted < SOCKET_BUFFER)
+        .map(|(name, _)| format!("net.core.{name} = {SOCKET_BUFFER}"))
+        .collect();
+    if too_small.is_empty() {
+        return Finding::good(BUFFERS, seen);
+    }
+    let lines = too_small.join("\\n");
+    Finding::warn(
+        BUFFERS,
+        format!("{seen}, of {} KiB asked for", SOCKET_BUFFER / 1024),
+        format!(
+            "A short stall of this machine loses packets. Allow more: printf '{lines}\\n' | sudo tee \
+             /etc/sysctl.d/60-rtjam.conf && sudo sysctl --system"
+        ),
+    )
+}
+
+/// Whether one system call sends a dozen datagrams, and one receives them.
+pub(super) fn segmentation() -> Finding {
+    const PART: &str = "GSO and GRO";
+    match (segments_are_sent(), segments_are_gathered()) {
+        (Ok(()), Ok(())) => Finding::good(PART, "a batch of packets costs one system call"),
+        (Ok(()), Err(e)) => Finding::warn(
+            PART,
+            format!("packets are sent in batches but received one by one ({e})"),
+            "Linux 5.0 or later receives in batches.",
+        ),
+        (Err(e), _) => Finding::warn(
+            PART,
+            format!("every packet costs a system call ({e})"),
+            "The server works and carries fewer musicians. Linux 4.18 or later has UDP GSO; some containers forbid it.",
+        ),
+    }
+}
+
+/// Sends two datagrams by one call, over loopback, and looks whether two arrive.
+#[cfg(target_os = "linux")]
+fn segments_are_sent() -> io::Result<()> {
+    const SEGMENT: usize = 100;
+    let (from, to) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
+    to.set_read_timeout(Some(std::time::Duration::from_secs(1)))?;
+    set_udp_option(&from, libc::UDP_SEGMENT, SEGMENT as libc::c_int)?;
+    from.send_to(&[7; 2 * SEGMENT], to.local_addr()?)?;
+    let mut buffer = [0; 4 * SEGMENT];
+    for _ in 0..2 {
+        if to.recv(&mut buffer)? != SEGMENT {
+            return Err(io::Error::other("the kernel does not cut them"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn segments_are_gathered() -> io::Result<()> {
+    set_udp_option(&UdpSocket::bind("127.0.0.1:0")?, libc::UDP_GRO, 1)
+}
+
+#[cfg(target_os = "linux")]
+fn set_udp_option(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
+    use std::os::fd::AsRawFd as _;
+    // SAFETY: the descriptor is open, and the value lives through the call, which reads its four bytes.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_UDP,
+            option,
+            (&raw const value).cast(),
+            size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn segments_are_sent() -> io::Result<()> {
+    Err(io::Error::other("Linux alone has this"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn segments_are_gathered() -> io::Result<()> {
+    Err(io::Error::other("Linux alone has this"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::store::tests::TempDir;
+
+    #[test]
+    fn small_buffers_are_named_with_their_sysctl_and_those_alone() {
+        let small = judge_buffers(212_992, SOCKET_BUFFER);
+        let advice = small.advice.expect("something to do");
+        assert_eq!(small.verdict, Verdict::Warn);
+        assert!(advice.contains("net.core.rmem_max = 4194304") && !advice.contains("wmem_max"), "{advice}");
+        assert_eq!(judge_buffers(SOCKET_BUFFER, SOCKET_BUFFER).verdict, Verdict::Good);
+        assert!(buffers().seen.contains("KiB to receive"));
+    }
+
+    #[test]
+    fn a_taken_port_is_bad_unless_it_is_our_own_servers() {
+        let dir = TempDir::new();
+        let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        assert_eq!(ports(Some(&[any]), &dir.0).verdict, Verdict::Good);
+        let bound = listen::bind(Some(&[any])).expect("a free pair");
+        let taken = [bound[0].address];
+        let finding = ports(Some(&taken), &dir.0);
+        assert_eq!(finding.verdict, Verdict::Bad);
+        assert!(finding.advice.is_some_and(|a| a.contains("is taken")));
+        data_dir::create(&dir.0).expect("a folder");
+        let _server = data_dir::lock(&dir.0).expect("locked");
+        assert_eq!(ports(Some(&taken), &dir.0).verdict, Verdict::Good);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn segmentation_is_tried_for_real() {
+        let finding = segmentation();
+        assert_eq!(finding.verdict == Verdict::Good, segments_are_sent().is_ok() && segments_are_gathered().is_ok());
+    }
+}

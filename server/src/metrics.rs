@@ -1,0 +1,223 @@
+//! `GET /metrics`: the server's figures as text for Prometheus (exposition format 0.0.4).
+
+use crate::limits::resident_kib;
+use crate::lobby::Described;
+use crate::media::{Dropped, FORWARDING_BOUNDS_US, Figures};
+use rtjam_protocol::Micros;
+use std::fmt::{self, Display, Write as _};
+
+/// The content type of [`render`]'s text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All figures. `kernel_drops` are datagrams that the system dropped before the server saw them, where it tells.
+pub fn render(described: &Described, threads: &[Figures], kernel_drops: Option<u64>, up_for: Micros) -> String {
+    let mut text = Text(String::with_capacity(8 * 1024));
+    rooms(&mut text, described, up_for);
+    packets(&mut text, threads, kernel_drops);
+    forwarding(&mut text, threads);
+    audio(&mut text, described);
+    text.0
+}
+
+fn rooms(text: &mut Text, described: &Described, up_for: Micros) {
+    let census = &described.census;
+    text.family("rtjam_info", "gauge", "The program's version.");
+    text.sample("rtjam_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    text.one("rtjam_uptime_seconds", "gauge", "Since the start.", Seconds(up_for.0));
+    text.one("rtjam_rooms", "gauge", "Rooms that someone is in.", census.rooms);
+    text.one("rtjam_musicians", "gauge", "Musicians in all rooms.", census.musicians);
+    text.one("rtjam_listeners", "gauge", "Listeners in all rooms.", census.listeners);
+    text.one("rtjam_control_connections", "gauge", "Open control connections.", census.connections);
+    text.one("rtjam_sessions_total", "counter", "Sessions that have begun.", described.sessions_begun);
+    text.family("rtjam_refused_total", "counter", "Joins refused, by reason.");
+    for (reason, count) in &described.refused {
+        text.sample("rtjam_refused_total", &[("reason", reason)], count);
+    }
+    text.one("rtjam_store_works", "gauge", "0 while the database fails.", u8::from(!described.store_fails));
+    if let Some(kib) = resident_kib() {
+        text.one("rtjam_resident_memory_bytes", "gauge", "Resident memory.", kib * 1024);
+    }
+}
+
+fn packets(text: &mut Text, threads: &[Figures], kernel_drops: Option<u64>) {
+    let sum = |of: fn(&Figures) -> u64| threads.iter().map(of).sum::<u64>();
+    text.one("rtjam_datagrams_received_total", "counter", "Datagrams that opened.", sum(|f| f.received));
+    text.family("rtjam_datagrams_sent_total", "counter", "Datagrams sent: forwarded, or the server's own answers.");
+    text.sample("rtjam_datagrams_sent_total", &[("kind", "forwarded")], sum(|f| f.forwarded));
+    text.sample("rtjam_datagrams_sent_total", &[("kind", "answered")], sum(|f| f.answered));
+    text.family(DROPPED, "counter", "Datagrams that went no further, by reason. did_not_open: not genuine.");
+    for why in Dropped::ALL {
+        let count: u64 = threads.iter().map(|f| f.dropped(why)).sum();
+        text.sample(DROPPED, &[("reason", why.name())], count);
+    }
+    if let Some(drops) = kernel_drops {
+        text.sample(DROPPED, &[("reason", "kernel_buffer_full")], drops);
+    }
+    let cpu = "rtjam_media_cpu_seconds_total";
+    text.family(cpu, "counter", "Processor time of each media thread.");
+    for (n, figures) in threads.iter().enumerate() {
+        text.sample(cpu, &[("thread", &n.to_string())], Seconds(figures.cpu.0));
+    }
+}
+
+const DROPPED: &str = "rtjam_datagrams_dropped_total";
+
+fn forwarding(text: &mut Text, threads: &[Figures]) {
+    let name = "rtjam_forwarding_seconds";
+    let help = "From a packet's arrival until it was handed on to the last of its listeners.";
+    text.family(name, "histogram", help);
+    let mut below = 0;
+    for (i, bound) in FORWARDING_BOUNDS_US.iter().enumerate() {
+        below += threads.iter().map(|f| f.forwarding[i]).sum::<u64>();
+        text.sample("rtjam_forwarding_seconds_bucket", &[("le", &Seconds(*bound).to_string())], below);
+    }
+    let all: u64 = threads.iter().flat_map(|f| f.forwarding).sum();
+    text.sample("rtjam_forwarding_seconds_bucket", &[("le", "+Inf")], all);
+    text.sample("rtjam_forwarding_seconds_sum", &[], Seconds(threads.iter().map(|f| f.forwarding_us).sum()));
+    text.sample("rtjam_forwarding_seconds_count", &[], all);
+}
+
+fn audio(text: &mut Text, described: &Described) {
+    let audio = &described.audio;
+    text.one("rtjam_audio_packets_total", "counter", "Musicians' audio packets, each counted once.", audio.packets);
+    text.one("rtjam_audio_lost_total", "counter", "Those that never arrived.", audio.lost);
+    let help = "Those that arrived after a later one: late, sent again, or as a copy.";
+    text.one("rtjam_audio_recovered_total", "counter", help, audio.recovered);
+    text.one("rtjam_audio_repeated_total", "counter", "Those that were there already.", audio.repeated);
+}
+
+/// Microseconds, shown as seconds.
+struct Seconds(u64);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
+
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        // A String takes everything.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Labels' values need no escaping: they are our own words.
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let _ = self.0.write_str(name);
+        for (i, (label, content)) in labels.iter().enumerate() {
+            let _ = write!(self.0, "{}{label}=\"{content}\"", if i == 0 { '{' } else { ',' });
+        }
+        let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
+    }
+
+    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.sample(name, &[], value);
+    }
+}
+
+/// Datagrams that the system has dropped because a socket on one of `ports` was full (Linux).
+#[cfg(target_os = "linux")]
+pub fn kernel_drops(ports: &[u16]) -> Option<u64> {
+    let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"].map(std::fs::read_to_string);
+    let lines: Vec<String> = tables.into_iter().flatten().collect();
+    if lines.is_empty() {
+        return None;
+    }
+    Some(lines.iter().map(|table| drops_in(table, ports)).sum())
+}
+
+/// Other systems do not tell a socket's losses.
+#[cfg(not(target_os = "linux"))]
+pub fn kernel_drops(_: &[u16]) -> Option<u64> {
+    None
+}
+
+/// The second column is `ADDRESS:PORT` in hexadecimal digits, the last the drops.
+fn drops_in(table: &str, ports: &[u16]) -> u64 {
+    let of_line = |line: &str| {
+        let port = line.split_whitespace().nth(1)?.rsplit(':').next()?;
+        let port = u16::from_str_radix(port, 16).ok().filter(|port| ports.contains(port));
+        port.and(line.split_whitespace().last()?.parse::<u64>().ok())
+    };
+    table.lines().skip(1).filter_map(of_line).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::AudioFigures;
+    use rtjam_protocol::room::Census;
+
+    #[test]
+    fn every_figure_is_said_once_with_its_kind() {
+        let mut figures = Figures::default();
+        (figures.received, figures.cpu, figures.forwarding_us) = (5, Micros(1_500_000), 60);
+        figures.forwarding[0] = 1;
+        figures.forwarding[FORWARDING_BOUNDS_US.len()] = 2;
+        let described = Described {
+            census: Census { rooms: 1, musicians: 2, listeners: 3, connections: 4 },
+            audio: AudioFigures { packets: 10, lost: 1, recovered: 2, repeated: 3 },
+            refused: vec![("wrong_secret", 7)],
+            sessions_begun: 9,
+            store_fails: false,
+        };
+        let text = render(&described, &[figures, figures], Some(11), Micros::from_secs(60));
+        for line in [
+            "rtjam_rooms 1",
+            "rtjam_musicians 2",
+            "rtjam_refused_total{reason=\"wrong_secret\"} 7",
+            "rtjam_datagrams_received_total 10",
+            "rtjam_datagrams_dropped_total{reason=\"did_not_open\"} 0",
+            "rtjam_datagrams_dropped_total{reason=\"kernel_buffer_full\"} 11",
+            "rtjam_media_cpu_seconds_total{thread=\"1\"} 1.500000",
+            "rtjam_forwarding_seconds_bucket{le=\"0.000025\"} 2",
+            "rtjam_forwarding_seconds_bucket{le=\"0.025000\"} 2",
+            "rtjam_forwarding_seconds_bucket{le=\"+Inf\"} 6",
+            "rtjam_forwarding_seconds_sum 0.000120",
+            "rtjam_forwarding_seconds_count 6",
+            "rtjam_audio_lost_total 1",
+        ] {
+            assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");
+        }
+        let families: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
+        let mut once = families.clone();
+        once.sort_unstable();
+        once.dedup();
+        assert_eq!(once.len(), families.len());
+        // Each sample stands below its own family.
+        let mut family = "";
+        for line in text.lines().filter(|l| !l.starts_with("# HELP")) {
+            match line.strip_prefix("# TYPE ") {
+                Some(rest) => family = rest.split(' ').next().unwrap_or_default(),
+                None => assert!(line.starts_with(family), "{line} below {family}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_kernels_table_is_read_by_port() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
+                     1: 0100007F:1ED3 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 5 2 0 17\n\
+                     2: 0100007F:1ED4 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 6 2 0 4\n";
+        assert_eq!((drops_in(table, &[7891]), drops_in(table, &[7891, 7892]), drops_in(table, &[1])), (17, 21, 0));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_a_full_socket_loses_is_counted() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        let address = socket.local_addr().expect("bound");
+        assert_eq!(kernel_drops(&[address.port()]), Some(0));
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+        for _ in 0..100_000 {
+            sender.send_to(&[0; 1000], address).expect("sent");
+            if kernel_drops(&[address.port()]).is_some_and(|drops| drops > 0) {
+                return;
+            }
+        }
+        panic!("a hundred thousand datagrams fitted into a socket's buffer");
+    }
+}
