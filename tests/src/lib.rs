@@ -13,6 +13,7 @@
 //! | [`soak`] | long runs; their short forms are tests |
 //! | [`lab`] | the instrument for playout on bad networks: the real engine in virtual time |
 //! | [`sound`] | what was played against what arrived |
+//! | [`display`] | a screen that nobody sees, a host's window on it, and a musician's hands |
 //! | [`stage`] | a board with a real engine behind it, for the editor's windows |
 //! | [`stamp`] | when a datagram left, by the kernel |
 //! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
@@ -22,6 +23,7 @@
 #![allow(clippy::expect_used, reason = "a harness ends a test by a panic that says what is missing")]
 
 pub mod child;
+pub mod display;
 pub mod garbage;
 pub mod jackd;
 pub mod lab;

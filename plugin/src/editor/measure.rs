@@ -67,8 +67,8 @@ pub struct Width {
 impl Width {
     /// The own strip.
     pub const OWN: f32 = 26.0 * UNIT;
-    /// As wide as strips get.
-    pub const MOST: f32 = 26.0 * UNIT;
+    /// As wide as strips get: five fill the usual window.
+    pub const MOST: f32 = 30.0 * UNIT;
     /// As narrow as they get: then they scroll sideways.
     pub const LEAST: f32 = 12.0 * UNIT;
 

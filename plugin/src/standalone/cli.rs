@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 const AFTER: &str = r##"Examples:
   rtjam --join 'rtjam://jam.example.org/lobby#KEY'       play in that room
   rtjam --join 'rtjam://…' --source demo                 let a small band play, to try a room out
+  rtjam                                                  a window to paste the link into
   rtjam --join - --headless --status-json <link.txt      without a window, watched by a program
 Put the link in quotes, so that the shell leaves it alone.
 
@@ -33,7 +34,9 @@ Settings: every option but --list-devices and --config is also a key of rtjam.to
   packet = 64
 The command line wins over the file. On SIGHUP the file is read again, and what changed takes effect.
 
-While it runs: Ctrl-C leaves the room and ends. On a terminal, type "mute" or "unmute" and Enter.
+With a window, what you set there is kept for the next time, where rtjam.toml and the command line say nothing.
+
+While it runs: Ctrl-C, or closing the window, leaves the room and ends. On a terminal, type "mute" or "unmute" and Enter.
 If RTJam stopped sending because the sound went round in a loop, Enter alone (or SIGUSR1) sends again.
 
 Exit code: 0 ended as asked, 1 failed, 2 wrong usage or a bad link, 3 the room refused you."##;

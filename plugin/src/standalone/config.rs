@@ -10,7 +10,8 @@ use rtjam_protocol::link::InviteLink;
 /// Everything that the program runs by.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
-    pub(crate) link: InviteLink,
+    /// Where to go at first; `None`, with a window: nowhere yet.
+    pub(crate) link: Option<InviteLink>,
     pub(crate) name: String,
     pub(crate) request: Request,
     /// `None`: nothing was asked for.
@@ -30,7 +31,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// Fills in what was not said.
-    pub(crate) fn new(settings: Settings, link: InviteLink) -> Config {
+    pub(crate) fn new(settings: Settings, link: Option<InviteLink>) -> Config {
         Config {
             link,
             name: tidy_name(&settings.name.unwrap_or_else(who::default_name)),
@@ -58,24 +59,33 @@ impl Config {
 /// The link that `--join` means.
 ///
 /// # Errors
-/// A sentence: none was given, or it is none.
-pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<InviteLink, String> {
+/// A sentence: it is none.
+pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<Option<InviteLink>, String> {
     let text = match join {
         Some("-") => stdin::read_link().map_err(|e| format!("No link could be read from standard input: {e}."))?,
         Some("last") => {
             folder.last_room().ok_or("You were in no room yet. Ask for an invite link, and give it to --join.")?
         }
         Some(link) => link.to_owned(),
-        None => return Err(no_link(folder)),
+        None => return Ok(None),
     };
-    let link: InviteLink = text.parse().map_err(|e| format!("{e}"))?;
+    read_link(&text).map(Some)
+}
+
+/// A link that opens a room.
+///
+/// # Errors
+/// A sentence: it is none.
+pub(crate) fn read_link(text: &str) -> Result<InviteLink, String> {
+    let link: InviteLink = text.trim().parse().map_err(|e| format!("{e}"))?;
     if link.key.is_none() {
         return Err("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned());
     }
     Ok(link)
 }
 
-fn no_link(folder: &SettingsFolder) -> String {
+/// What to tell whoever named no room.
+pub(crate) fn no_link(folder: &SettingsFolder) -> String {
     let mut sentence = "Which room? Ask the person who runs it for its invite link, and start rtjam with it:\n  \
                         rtjam --join 'rtjam://HOST/ROOM#KEY'\n\
                         To open a room of your own, run rtjam-server; it prints the link."

@@ -2,14 +2,15 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`cli`], [`settings`], [`settings_file`], [`config`], [`who`] | what the musician wants |
-//! | [`run`], [`signals`], [`stdin`] | start, main loop, end |
-//! | [`session`] | binds the client and the engine's controls to the settings |
-//! | [`report`], [`screen`] | what the musician is told |
-//! | [`rig`], [`backends`], [`handover`], [`performer`], [`sources`] | audio |
+//! | `cli`, `settings`, `settings_file`, `config`, `who` | what the musician wants |
+//! | `run`, `signals`, `stdin` | start, main loop, end |
+//! | `session` | binds the client and the engine's controls to the settings |
+//! | `report`, `screen` | what the musician is told |
+//! | `window` | the program's own window, where there is a display |
+//! | `rig`, `backends`, `handover`, `performer`, `sources` | audio |
 //!
-//! Threads: the main thread runs [`run`]; the backend's audio thread runs [`handover::Stage::process`]; the client has
-//! its own. What the audio thread works with crosses by [`handover`]; what it counts, by atomics.
+//! Threads: the main thread runs `run`, unless it has a window to run: then `program` does; the backend's audio thread runs `handover::Stage::process`; the client has
+//! its own. What the audio thread works with crosses by `handover`; what it counts, by atomics.
 
 mod backends;
 mod cli;
@@ -27,6 +28,7 @@ mod signals;
 mod sources;
 mod stdin;
 mod who;
+mod window;
 
 use clap::Parser;
 use std::io;

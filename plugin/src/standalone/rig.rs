@@ -52,6 +52,11 @@ impl Rig {
         &self.pulse
     }
 
+    /// Whether audio runs.
+    pub(crate) fn is_playing(&self) -> bool {
+        self.playing.is_some()
+    }
+
     /// Looks after the backend; call it several times a second. Gives what to tell the musician.
     pub(crate) fn tick(&mut self) -> Option<String> {
         if let Some((running, _)) = &mut self.playing {

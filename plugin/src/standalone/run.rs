@@ -1,6 +1,6 @@
 //! The program from its start to its end: settings, audio, session, and the loop that looks after them.
 
-use super::config::{Config, find_link};
+use super::config::{Config, find_link, no_link};
 use super::performer::Performer;
 use super::rig::Rig;
 use super::screen::{Screen, say};
@@ -8,7 +8,9 @@ use super::session::Session;
 use super::settings::Settings;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
+use super::window::{self, Counter, Desk, Kept};
 use super::{cli::Cli, stdin};
+use crate::editor::window::Closer;
 use rtjam_client::{State, Status};
 use rtjam_protocol::link::InviteLink;
 use std::io;
@@ -41,7 +43,12 @@ pub(crate) enum Ended {
 
 /// Runs until it is asked to end, or cannot go on.
 pub(crate) fn run(cli: Cli) -> Ended {
-    match prepare(cli) {
+    let prepared = match plan(cli) {
+        Ok(plan) if plan.config.window && window::has_display() => return window::run(plan),
+        Ok(plan) => prepare(plan, None),
+        Err(why) => Err(why),
+    };
+    match prepared {
         Ok(mut program) => program.run(),
         Err((ended, sentence)) => {
             say(io::stderr(), &format!("{sentence}\n"));
@@ -50,8 +57,18 @@ pub(crate) fn run(cli: Cli) -> Ended {
     }
 }
 
+/// What is to run.
+pub(super) struct Plan {
+    folder: SettingsFolder,
+    line: Settings,
+    config: Config,
+    kept: Kept,
+    /// The settings file holds the key to a room.
+    holds_key: bool,
+}
+
 /// Everything that runs.
-struct Program {
+pub(super) struct Program {
     folder: SettingsFolder,
     /// What the command line said: it stays when the file is read again.
     line: Settings,
@@ -62,6 +79,8 @@ struct Program {
     screen: Screen,
     rig: Rig,
     session: Session,
+    /// The window's, and how to close it.
+    window: Option<(Arc<Desk>, Closer)>,
     /// The sentence that was told last, so that each is told once.
     told: Option<String>,
     freewheeling: bool,
@@ -70,37 +89,64 @@ struct Program {
     outcome: Arc<AtomicI32>,
 }
 
-fn prepare(cli: Cli) -> Result<Program, (Ended, String)> {
+/// Reads what the musician wants.
+fn plan(cli: Cli) -> Result<Plan, (Ended, String)> {
     let usage = |sentence: String| (Ended::WrongUsage, sentence);
-    let failed = |sentence: String| (Ended::Failed, sentence);
     let folder = SettingsFolder::find(cli.config)
         .ok_or_else(|| usage("There is no home folder for the settings. Name a folder with --config.".to_owned()))?;
     let file = folder.read().map_err(|e| usage(e.to_string()))?;
     let holds_key = file.join.is_some();
-    let settings = cli.settings.clone().over(file);
+    let mut settings = cli.settings.clone().over(file);
+    let kept = Kept::read(&folder);
+    if !settings.headless.unwrap_or(false) && window::has_display() {
+        settings = settings.over(kept.settings());
+    }
     let link = find_link(settings.join.as_deref(), &folder).map_err(usage)?;
-    folder.lay_out();
     let config = Config::new(settings, link);
+    Ok(Plan { folder, line: cli.settings, config, kept, holds_key })
+}
+
+/// Starts everything; with a `counter`, the window first.
+pub(super) fn prepare(plan: Plan, counter: Option<Counter>) -> Result<Program, (Ended, String)> {
+    let usage = |sentence: String| (Ended::WrongUsage, sentence);
+    let failed = |sentence: String| (Ended::Failed, sentence);
+    let Plan { folder, line, config, kept, holds_key } = plan;
+    if counter.is_none() && config.link.is_none() {
+        return Err(usage(no_link(&folder)));
+    }
+    folder.lay_out();
     let screen = Screen::new(config.json);
     if holds_key && folder.close_to_others() {
         screen.tell("rtjam.toml holds the key to a room, so it was made readable for you alone.");
     }
-    if config.window {
-        screen.tell("This version of rtjam has no window yet; it runs without one.");
+    if config.window && counter.is_none() {
+        screen.tell("There is no display to open a window on, so rtjam runs without one.");
     }
     let signals = Signals::install().map_err(|e| failed(format!("Signals cannot be handled: {e}.")))?;
     let outcome = Arc::new(AtomicI32::new(Ended::AsAsked as i32));
     cut_off(signals.clone(), Arc::clone(&outcome));
     let (session, engine, clock) = Session::new(&config, folder.path()).map_err(failed)?;
+    let window = match &counter {
+        Some(counter) => match show(counter, &session, &config, &kept, &folder, &signals) {
+            Ok(window) => Some(window),
+            Err(why) if config.link.is_none() => return Err(failed(format!("{why}\n{}", no_link(&folder)))),
+            Err(why) => {
+                screen.tell(&format!("{why} rtjam runs without one."));
+                None
+            }
+        },
+        None => None,
+    };
     let performer = Box::new(Performer::new(engine, clock));
     let (rig, told) = Rig::start(config.request.clone(), config.source.clone(), performer).map_err(failed)?;
     screen.tell(&told);
-    session.join(&config.link);
+    if let Some(link) = &config.link {
+        session.join(link);
+    }
     if config.mute {
         screen.tell("Your sound is not sent, since you start muted.");
     }
     let typed = stdin::typed_lines();
-    let line = cli.settings;
     Ok(Program {
         folder,
         line,
@@ -110,6 +156,7 @@ fn prepare(cli: Cli) -> Result<Program, (Ended, String)> {
         screen,
         rig,
         session,
+        window,
         told: None,
         freewheeling: false,
         remembered: None,
@@ -117,8 +164,24 @@ fn prepare(cli: Cli) -> Result<Program, (Ended, String)> {
     })
 }
 
+/// The program's window.
+fn show(
+    counter: &Counter,
+    session: &Session,
+    config: &Config,
+    kept: &Kept,
+    folder: &SettingsFolder,
+    signals: &Signals,
+) -> Result<(Arc<Desk>, Closer), String> {
+    let (client, console) = session.parts().ok_or("The program has ended.")?;
+    let last = folder.last_room().and_then(|link| link.parse().ok());
+    let desk = Arc::new(Desk::new(client, console, config, kept, last));
+    let closer = counter.open(&desk, signals)?;
+    Ok((desk, closer))
+}
+
 impl Program {
-    fn run(&mut self) -> Ended {
+    pub(super) fn run(&mut self) -> Ended {
         let mut status_at = Instant::now();
         let ended = loop {
             if self.signals.end() {
@@ -128,6 +191,9 @@ impl Program {
             let over = self.tick(&status);
             if over.is_some() || Instant::now() >= status_at {
                 self.screen.show(&status);
+                if let Some((desk, _)) = &self.window {
+                    desk.keep(&self.folder);
+                }
                 // From one origin, so that a second stays a second; a pause of the computer is not made up for.
                 status_at = (status_at + STATUS).max(Instant::now());
             }
@@ -156,10 +222,15 @@ impl Program {
         }
         if let Some(sentence) = self.rig.tick() {
             self.screen.tell(&sentence);
+            if let Some((desk, _)) = &self.window {
+                desk.show_audio((!self.rig.is_playing()).then_some(sentence));
+            }
         }
         self.tell_of_audio();
         self.tell_of_session(status);
         match status.state {
+            // A window says why, and takes another link.
+            State::Refused | State::Offline if self.window.is_some() => None,
             State::Refused => Some(Ended::Refused),
             // It was asked to join, and cannot even begin to.
             State::Offline => Some(Ended::Failed),
@@ -176,15 +247,22 @@ impl Program {
         match line {
             "" => self.session.resume_sending(),
             "unmute" => {
-                self.session.set_mute(false);
+                self.set_mute(false);
                 self.session.resume_sending();
                 self.screen.tell("Your sound is sent.");
             }
             "mute" => {
-                self.session.set_mute(true);
+                self.set_mute(true);
                 self.screen.tell("Your sound is not sent.");
             }
             _ => self.screen.tell("Type mute or unmute. Ctrl-C leaves the room and ends."),
+        }
+    }
+
+    fn set_mute(&self, mute: bool) {
+        self.session.set_mute(mute);
+        if let Some((desk, _)) = &self.window {
+            desk.show_mute(mute);
         }
     }
 
@@ -223,10 +301,14 @@ impl Program {
 
     /// Keeps the link of the room that was reached, for `--join last`.
     fn remember_room(&mut self) {
-        if self.remembered.as_ref() != Some(&self.config.link) {
+        let link = match &self.window {
+            Some((desk, _)) => desk.reached(),
+            None => self.config.link.clone(),
+        };
+        if let Some(link) = link.filter(|link| self.remembered.as_ref() != Some(link)) {
             // Not being able to is no reason to disturb the music.
-            let _ = self.folder.remember_room(&self.config.link.to_string());
-            self.remembered = Some(self.config.link.clone());
+            let _ = self.folder.remember_room(&link.to_string());
+            self.remembered = Some(link);
         }
     }
 
@@ -245,6 +327,8 @@ impl Program {
             None | Some("-" | "last") => self.config.link.clone(),
             join => find_link(join, &self.folder)?,
         };
+        let settings =
+            if self.window.is_some() { settings.over(Kept::read(&self.folder).settings()) } else { settings };
         Ok(Config::new(settings, link))
     }
 
@@ -254,7 +338,19 @@ impl Program {
             Ok(None) => {}
             Err(sentence) => self.screen.tell(&sentence),
         }
-        self.session.change(&self.config, &config);
+        match &self.window {
+            // It stays in the room that the window went to, unless the file now names another one.
+            Some((desk, _)) if config.link == self.config.link => {
+                let here = |config: &Config| Config { link: desk.link(), ..config.clone() };
+                self.session.change(&here(&self.config), &here(&config));
+                desk.follow(&here(&config));
+            }
+            Some((desk, _)) => {
+                self.session.change(&self.config, &config);
+                desk.follow(&config);
+            }
+            None => self.session.change(&self.config, &config),
+        }
         if config.json != self.config.json {
             self.screen = Screen::new(config.json);
         }
@@ -266,6 +362,10 @@ impl Program {
     fn close(&mut self, ended: Ended) {
         self.outcome.store(ended as i32, Ordering::Relaxed);
         self.signals.set_end();
+        if let Some((desk, closer)) = &self.window {
+            closer.close();
+            desk.keep(&self.folder);
+        }
         self.screen.close();
         self.session.leave();
         self.rig.stop();

@@ -8,11 +8,12 @@ use rtjam_protocol::link::InviteLink;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A musician's place in a room, or on the way there.
 pub(crate) struct Session {
     /// `None` after leaving.
-    client: Option<Client>,
+    client: Option<Arc<Client>>,
     console: Console,
     last: State,
     /// Where the count of xruns stood at joining.
@@ -32,7 +33,7 @@ impl Session {
         let mut options = ClientOptions::new(identity, config.name.clone());
         options.format = config.format.0;
         options.folder = Some(folder.to_owned());
-        let client = Some(Client::new(options, clock, wake, network, console.clone()));
+        let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
         let session = Session { client, console, last: State::Offline, xruns_before: 0, told: HashSet::new() };
         session.set_controls(config);
         session.set_mute(config.mute);
@@ -44,6 +45,11 @@ impl Session {
         if let Some(client) = &self.client {
             client.join(link.clone());
         }
+    }
+
+    /// The client and the engine's controls, for a window. `None` after leaving.
+    pub(crate) fn parts(&self) -> Option<(&Arc<Client>, Console)> {
+        Some((self.client.as_ref()?, self.console.clone()))
     }
 
     /// Leaves the room and ends the client's threads, within 300 ms.
@@ -78,8 +84,10 @@ impl Session {
             client.set_name(new.name.clone());
         }
         // A name is told when joining.
-        if new.link != old.link || new.name != old.name {
-            client.join(new.link.clone());
+        if let Some(link) = &new.link
+            && (new.link != old.link || new.name != old.name)
+        {
+            client.join(link.clone());
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Run without a window. (There is no window yet: it runs without one either way.)
+    /// Run without a window. Without a display, it runs so either way.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "true|false",
         hide_possible_values = true)]
     pub(crate) headless: Option<bool>,

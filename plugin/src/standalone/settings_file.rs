@@ -117,11 +117,16 @@ impl SettingsFolder {
         if self.last_room().as_deref() == Some(link) {
             return Ok(());
         }
+        self.replace(LAST_ROOM, &format!("{link}\n"))
+    }
+
+    /// Writes a file of the folder anew, readable for its owner only.
+    pub(crate) fn replace(&self, file: &str, text: &str) -> io::Result<()> {
         self.make()?;
-        // A file of its own name first, so that two programs, or a full disk, never leave half a link.
-        let fresh = self.path.join(format!("{LAST_ROOM}.{}", std::process::id()));
-        write_private(&fresh, &format!("{link}\n"))?;
-        fs::rename(&fresh, self.path.join(LAST_ROOM)).inspect_err(|_| drop(fs::remove_file(&fresh)))
+        // A file of its own name first, so that two programs, or a full disk, never leave half of it.
+        let fresh = self.path.join(format!("{file}.{}", std::process::id()));
+        write_private(&fresh, text)?;
+        fs::rename(&fresh, self.path.join(file)).inspect_err(|_| drop(fs::remove_file(&fresh)))
     }
 }
 

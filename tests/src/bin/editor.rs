@@ -1,18 +1,42 @@
-//! The editor on a stage, for whoever works on its look: `editor [empty|alone|two|twelve|error|long] [light]`.
+//! The editor on a stage.
+//!
+//! `editor show [empty|alone|two|twelve|error|long] [light]`: to look at, for whoever works on it. The rest is what
+//! tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
 #![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
 
+use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
 use rtjam::board::{Board, Look};
-use rtjam::editor::window;
+use rtjam::editor::window::{self, EditorHandle};
 use rtjam_client::State;
-use rtjam_tests::stage::Stage;
+use rtjam_tests::display::{HostWindow, UP};
+use rtjam_tests::stage::{Asked, Stage};
+use rtjam_tests::{process, wait};
 use std::sync::Arc;
+use std::time::Duration;
 
 const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let scene = words.first().map_or("two", String::as_str);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["show", scene @ ..] => show(scene),
+        ["cycles", count] => cycles(count.parse().expect("a number")),
+        ["pair"] => pair(),
+        ["keys"] => keys(),
+        ["still"] => still(),
+        ["dying"] => dying(),
+        ["panics"] => panics(),
+        _ => {
+            eprintln!("usage: editor show [SCENE] [light] | cycles N | pair | keys | still | dying | panics");
+            std::process::exit(2);
+        }
+    }
+}
+
+fn show(words: &[&str]) {
+    let scene = words.first().copied().unwrap_or("two");
     let musicians = match scene {
         "two" | "long" => 2,
         "twelve" => 12,
@@ -20,7 +44,7 @@ fn main() {
     };
     let stage = Stage::new(musicians, scene != "empty");
     stage.arrange(|status, settings, _| {
-        if words.iter().any(|word| word == "light") {
+        if words.contains(&"light") {
             settings.look = Look::Light;
         }
         match scene {
@@ -45,15 +69,117 @@ fn main() {
             _ => {}
         }
     });
-    if musicians > 1 {
-        let losing = Arc::clone(&stage);
-        std::thread::spawn(move || {
-            for n in 0_u64.. {
-                std::thread::sleep(std::time::Duration::from_millis(700));
-                losing.arrange(|status, _, _| status.musicians[1].lost += u64::from(n % 5 == 0) * (n % 7));
-            }
-        });
+    window::open_window(stage, "RTJam").expect("a window").wait();
+}
+
+/// Opens and closes it again and again, and tells how much memory the process has then.
+fn cycles(count: usize) {
+    let stage = Stage::new(12, true);
+    let host = HostWindow::new(0, (760, 480));
+    let now = || process::figures(std::process::id());
+    let mut first = None;
+    for cycle in 1..=count {
+        let editor = open(stage.clone(), &host);
+        frames(&editor, 3);
+        drop(editor);
+        if cycle % 10 == 0 {
+            // The clipboard's thread ends a moment after its window.
+            let threads = first.get_or_insert_with(|| now().threads);
+            wait::within(UP, || (now().threads <= *threads).then_some(()));
+            let figures = now();
+            println!("{cycle} {} {} {}", figures.rss_kib, figures.threads, figures.descriptors);
+        }
     }
-    let board: Arc<dyn Board> = stage;
-    window::open_window(board, "RTJam").expect("a window").wait();
+}
+
+/// Two at once, each with its own board.
+fn pair() {
+    let (ours, theirs) = (Stage::new(2, true), Stage::new(12, true));
+    let hosts = [HostWindow::new(0, (760, 480)), HostWindow::new(780, (760, 480))];
+    let (left, right) = (open(ours, &hosts[0]), open(theirs, &hosts[1]));
+    frames(&left, 20);
+    frames(&right, 20);
+    println!("both draw");
+    drop(left);
+    let before = right.frames();
+    frames(&right, before + 20);
+    println!("the other goes on");
+}
+
+/// Tells which keys reach the host, and what the board is asked to join, until it was.
+fn keys() {
+    let stage = Stage::new(0, false);
+    stage.arrange(|status, settings, _| (status.state, settings.link) = (State::Offline, None));
+    let host = HostWindow::new(0, (760, 480));
+    let editor = open(stage.clone(), &host);
+    frames(&editor, 1);
+    println!("ready");
+    let link = wait::until("a link", 3 * UP, || {
+        host.keys().into_iter().for_each(|key| println!("host: key {key}"));
+        stage.asked().into_iter().find_map(|asked| if let Asked::Join(link) = asked { Some(link) } else { None })
+    });
+    println!("join: {link}");
+    host.keys().into_iter().for_each(|key| println!("host: key {key}"));
+}
+
+/// Frames a second while all is still, while music plays, and while that is hidden.
+fn still() {
+    let host = HostWindow::new(0, (760, 480));
+    let quiet = open(Stage::new(12, false), &host);
+    println!("still {}", rate(&quiet));
+    drop(quiet);
+    let loud = open(Stage::new(12, true), &host);
+    println!("playing {}", rate(&loud));
+    host.show(false);
+    println!("hidden {}", rate(&loud));
+    host.show(true);
+    let before = loud.frames();
+    frames(&loud, before + 5);
+    println!("shown again");
+}
+
+/// The host takes its window away before it closes the editor.
+fn dying() {
+    let stage = Stage::new(2, true);
+    for _ in 0..5 {
+        let host = HostWindow::new(0, (760, 480));
+        let editor = open(stage.clone(), &host);
+        frames(&editor, 3);
+        host.destroy();
+        wait::until("the end of a window without a parent", UP, || (!editor.is_open()).then_some(()));
+        editor.resize((600, 400));
+        drop(editor);
+    }
+    println!("survived");
+}
+
+/// Something in a frame panics.
+fn panics() {
+    let stage = Stage::new(2, true);
+    let host = HostWindow::new(0, (760, 480));
+    let editor = open(stage.clone(), &host);
+    frames(&editor, 3);
+    stage.poison();
+    println!("poisoned");
+    // Until the test has seen it, and presses a key.
+    wait::until("a key", 3 * UP, || (!host.keys().is_empty()).then_some(()));
+    drop(editor);
+    println!("closed");
+}
+
+fn open(stage: Arc<Stage>, host: &HostWindow) -> EditorHandle {
+    let parent = RawWindowHandle::Xlib(XlibWindowHandle::new(host.id.into()));
+    window::open_embedded(stage as Arc<dyn Board>, parent, (760, 480), None).expect("an editor")
+}
+
+fn frames(editor: &EditorHandle, count: u64) {
+    wait::until("frames", 3 * UP, || (editor.frames() >= count).then_some(()));
+}
+
+/// Frames in two seconds, once the first excitement is over.
+fn rate(editor: &EditorHandle) -> u64 {
+    std::thread::sleep(Duration::from_secs(1));
+    let before = editor.frames();
+    std::thread::sleep(Duration::from_secs(2));
+    editor.frames() - before
 }

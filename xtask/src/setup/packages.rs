@@ -27,6 +27,12 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "libasound2-plugins", what: "a sound card to pull out", programs: &[], others: &[] },
     Package { name: "openssl", what: "makes certificates", programs: &["openssl"], others: &[] },
     Package { name: "iproute2", what: "networks of the tests' own", programs: &[], others: &[] },
+    Package { name: "xvfb", what: "a screen that nobody sees", programs: &["Xvfb"], others: &[] },
+    Package { name: "xdotool", what: "types and clicks on it", programs: &["xdotool"], others: &[] },
+    Package { name: "libgl1-mesa-dri", what: "draws without a graphics card", programs: &[], others: &[] },
+    Package { name: "libegl1", what: "OpenGL for windows", programs: &[], others: &[] },
+    Package { name: "libx11-xcb1", what: "windows", programs: &[], others: &[] },
+    Package { name: "libxkbcommon-x11-0", what: "a window's keyboard", programs: &[], others: &[] },
     Package { name: "libfaketime", what: "a wall clock that the tests can step", programs: &[], others: &[] },
 ];
 

@@ -15,7 +15,7 @@ pub(in crate::editor) fn badge(ui: &mut Ui, rect: Rect, id: Id, delay_ms: Option
     let delay = delay_ms.map_or("– ms".to_owned(), |ms| format!("{ms} ms"));
     label(ui, text, Align2::LEFT_CENTER, SMALL, palette.muted, &delay);
     if missing > 0 && rect.width() > 16.0 * UNIT && rest.0.height() >= UNIT {
-        label(ui, text, Align2::RIGHT_CENTER, SMALL, palette.warn, &format!("{missing} lost"));
+        label(ui, text, Align2::RIGHT_CENTER, SMALL, palette.warn, &format!("{missing} missing"));
     }
     // Beside the delay, where there is no room below it.
     let graph = if rest.0.height() >= UNIT {

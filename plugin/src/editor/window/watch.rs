@@ -221,7 +221,12 @@ impl Eyes {
             thread::sleep(TICK);
             return true;
         };
-        let seen = side.is_seen();
+        let Some(seen) = side.is_seen() else {
+            // Nobody told the window's thread; it would draw into nothing.
+            shared.close();
+            self.side = None;
+            return false;
+        };
         let until = Instant::now() + if seen { TICK } else { HIDDEN_TICK };
         if side.hand_back_keys(until, || shared.takes_keys.load(Relaxed)).is_err() {
             // The display is gone, and the window with it: all that is left is to wait for the end.

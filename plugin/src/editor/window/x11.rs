@@ -31,10 +31,10 @@ impl Side {
         Some(Side { connection, window, parent, covered: false })
     }
 
-    /// Whether any of the window can be on the screen.
-    pub(super) fn is_seen(&self) -> bool {
-        let answer = self.connection.get_window_attributes(self.window).ok().and_then(|cookie| cookie.reply().ok());
-        !self.covered && answer.is_none_or(|attributes| attributes.map_state == MapState::VIEWABLE)
+    /// Whether any of the window can be on the screen; `None`: it is gone, perhaps with its parent.
+    pub(super) fn is_seen(&self) -> Option<bool> {
+        let attributes = self.connection.get_window_attributes(self.window).ok()?.reply().ok()?;
+        Some(!self.covered && attributes.map_state == MapState::VIEWABLE)
     }
 
     /// Until a time, sends keys on to the parent while `takes_keys` says that nobody here wants them.

@@ -1,0 +1,226 @@
+//! The editor under a mouse and keys without a screen: frames are made and looked through, not drawn.
+
+#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+
+use egui::{Event, Id, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, pos2, vec2};
+use rtjam::board::{Change, Condition};
+use rtjam::editor::Editor;
+use rtjam::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
+use rtjam::editor::scene::Watcher;
+use rtjam::params::{Channel, Param, Slot};
+use rtjam_client::State;
+use rtjam_tests::stage::{Asked, Stage};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A window without a screen.
+struct Bench {
+    ctx: egui::Context,
+    editor: Editor,
+    watcher: Watcher,
+    stage: Arc<Stage>,
+    size: (u32, u32),
+    frames: u32,
+    copied: Vec<String>,
+}
+
+impl Bench {
+    fn new(musicians: usize, size: (u32, u32)) -> Bench {
+        let clipboard = Box::new(|| Some(" rtjam://pasted/room#KEY \n".to_owned()));
+        let (editor, stage) = (Editor::new(clipboard), Stage::new(musicians, false));
+        let ctx = egui::Context::default();
+        let mut bench = Bench { ctx, editor, watcher: Watcher::default(), stage, size, frames: 0, copied: Vec::new() };
+        bench.frame(Vec::new());
+        bench
+    }
+
+    /// A frame after these events; gives every text in it.
+    fn frame(&mut self, events: Vec<Event>) -> Vec<String> {
+        self.frames += 1;
+        let now = Duration::from_millis(33) * self.frames;
+        let scene = self.watcher.look(self.stage.as_ref(), now);
+        let input =
+            RawInput { screen_rect: Some(self.window()), time: Some(now.as_secs_f64()), events, ..RawInput::default() };
+        let Bench { ctx, editor, stage, .. } = self;
+        let mut output = ctx.run_ui(input, |ui| editor.show(ui, stage.as_ref(), &scene));
+        output.textures_delta.clear();
+        for command in output.platform_output.commands {
+            if let egui::OutputCommand::CopyText(text) = command {
+                self.copied.push(text);
+            }
+        }
+        output.shapes.iter().flat_map(|clipped| texts(&clipped.shape)).collect()
+    }
+
+    fn window(&self) -> Rect {
+        Rect::from_min_size(Pos2::ZERO, vec2(self.size.0 as f32, self.size.1 as f32))
+    }
+
+    fn parts(&self) -> Parts {
+        Parts::of(self.window())
+    }
+
+    fn click(&mut self, at: Pos2) {
+        self.frame(vec![Event::PointerMoved(at)]);
+        self.frame(vec![button(at, true)]);
+        self.frame(vec![button(at, false)]);
+        self.frame(Vec::new());
+    }
+
+    fn key(&mut self, key: Key) {
+        for pressed in [true, false] {
+            let modifiers = Modifiers::NONE;
+            self.frame(vec![Event::Key { key, physical_key: None, pressed, repeat: false, modifiers }]);
+        }
+    }
+
+    /// Where a control lies.
+    fn place(&self, id: Id) -> Rect {
+        self.ctx.read_response(id).expect("the control is there").rect
+    }
+}
+
+fn button(pos: Pos2, pressed: bool) -> Event {
+    Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE }
+}
+
+fn texts(shape: &Shape) -> Vec<String> {
+    match shape {
+        Shape::Text(text) => vec![text.galley.text().to_owned()],
+        Shape::Vec(shapes) => shapes.iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn first_slot() -> Slot {
+    Slot::new(0).expect("there are twelve")
+}
+
+#[test]
+fn every_failure_is_shown_whole_in_its_words_in_the_smallest_window_too() {
+    for size in [LEAST, USUAL] {
+        let mut bench = Bench::new(2, size);
+        for sentence in [
+            "The room is full. Ask whoever runs it for more seats.",
+            "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. Make sure \
+             that what you hear from the room is not sent into it again, then resume sending.",
+            "The server jam.example.org:7000 does not answer. Check your network, and ask whoever runs the server \
+             whether TCP port 7000 is open. RTJam keeps trying.",
+        ] {
+            bench.stage.arrange(|status, _, _| status.sentence = Some(sentence.to_owned()));
+            let shown = bench.frame(Vec::new());
+            assert!(shown.iter().any(|text| text == sentence), "{size:?}: {sentence}\n{shown:?}");
+        }
+        let failed = Condition::Failed { log: Some("/tmp/rtjam.log".into()) };
+        let sentence = failed.sentence().expect("a sentence");
+        bench.stage.arrange(|_, _, condition| *condition = failed);
+        let shown = bench.frame(Vec::new());
+        assert!(shown.contains(&sentence) && shown.iter().any(|text| text == "Restart engine"), "{shown:?}");
+    }
+}
+
+#[test]
+fn nothing_moves_whatever_is_told_and_lost() {
+    let controls = ["invite link", "paste", "join", "name", "send mute", "monitor", "room level", "limiter"];
+    let mut bench = Bench::new(12, USUAL);
+    let places = |bench: &Bench| {
+        let mut places: Vec<Rect> = controls.iter().map(|id| bench.place(Id::unique(*id))).collect();
+        places.extend((1..=12_u16).map(|source| bench.place(Id::unique(("strip", source)).with("badge"))));
+        places
+    };
+    let before = places(&bench);
+    bench.stage.arrange(|status, _, _| {
+        status.sentence = Some("What is told is long, and goes on and on. ".repeat(12));
+        status.notices = vec!["And there is more.".to_owned(); 3];
+        status.musicians[3].lost = 123_456;
+        status.musicians[4].name = "A name that is far too long for any strip".to_owned();
+        status.musicians[5].playout_delay_ms = Some(399.0);
+        status.state = State::Connecting;
+    });
+    for param in [Param::Room, Param::Monitor, Param::Gain(first_slot(), Channel::Left)] {
+        rtjam::board::Board::set(bench.stage.as_ref(), param, -60.0);
+    }
+    bench.frame(Vec::new());
+    bench.frame(Vec::new());
+    assert_eq!(places(&bench), before);
+}
+
+#[test]
+fn the_tab_key_leads_through_the_window_from_the_link_on() {
+    let mut bench = Bench::new(1, USUAL);
+    let link = bench.place(Id::unique("invite link"));
+    bench.click(link.center());
+    let mut way = Vec::new();
+    for _ in 0..4 {
+        way.push(bench.ctx.memory(|memory| memory.focused()).expect("something has the keys"));
+        bench.key(Key::Tab);
+    }
+    assert_eq!(way, ["invite link", "paste", "join", "name"].map(Id::unique));
+    assert!(bench.ctx.egui_wants_keyboard_input());
+    bench.key(Key::Escape);
+    assert!(!bench.ctx.egui_wants_keyboard_input(), "keys are the host's again");
+}
+
+#[test]
+fn what_is_pasted_is_joined_and_what_is_no_link_is_said_so() {
+    let mut bench = Bench::new(0, USUAL);
+    let paste = bench.place(Id::unique("paste"));
+    bench.click(paste.center());
+    let join = bench.place(Id::unique("join"));
+    bench.click(join.center());
+    assert!(bench.stage.asked().contains(&Asked::Join("rtjam://pasted/room#KEY".to_owned())));
+    let shown = bench.frame(Vec::new());
+    let answer = "rtjam://pasted/room#KEY".parse::<rtjam_protocol::link::InviteLink>().expect_err("no key").to_string();
+    assert!(shown.contains(&answer), "{shown:?}");
+}
+
+#[test]
+fn whoever_is_alone_copies_the_link_with_one_click() {
+    let mut bench = Bench::new(0, USUAL);
+    let link = "rtjam://127.0.0.1/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
+    bench
+        .stage
+        .arrange(|status, _, _| status.sentence = Some(format!("You are alone in the room. Send this link: {link}")));
+    let shown = bench.frame(Vec::new());
+    assert!(shown.iter().any(|text| text == "You are alone; send this link."), "{shown:?}");
+    let copy = bench.place(Id::unique("remedy"));
+    bench.click(copy.center());
+    assert_eq!(bench.copied, [link]);
+}
+
+#[test]
+fn a_fader_that_is_moved_is_one_gesture_of_both_channels() {
+    let mut bench = Bench::new(2, USUAL);
+    let strips = bench.parts().strips;
+    let width = Width::of(2, strips.width());
+    let strip = Rect::from_min_size(strips.min, vec2(width.strip, strips.height()));
+    let lanes = StripParts::of(strip).lanes;
+    // The thumb stands at unity, about three quarters up, in the right half.
+    let from = pos2(lanes.right() - 16.0, egui::lerp(lanes.bottom()..=lanes.top(), 0.74));
+    bench.frame(vec![Event::PointerMoved(from)]);
+    bench.frame(vec![button(from, true)]);
+    for step in 1..=10 {
+        bench.frame(vec![Event::PointerMoved(from + vec2(0.0, 4.0 * step as f32))]);
+    }
+    bench.frame(vec![button(from + vec2(0.0, 40.0), false)]);
+    bench.frame(Vec::new());
+    let gains = Channel::ALL.map(|channel| Param::Gain(first_slot(), channel));
+    let asked: Vec<Asked> = bench.stage.asked().into_iter().filter(|a| !matches!(a, Asked::Change(_))).collect();
+    assert_eq!(asked[..2], gains.map(Asked::Begin), "{asked:?}");
+    assert_eq!(asked[asked.len() - 2..], gains.map(Asked::End), "{asked:?}");
+    let sets = &asked[2..asked.len() - 2];
+    assert!(sets.len() >= 4 && sets.iter().all(|a| matches!(a, Asked::Set(Param::Gain(..), _))), "{asked:?}");
+    let values = gains.map(|gain| rtjam::board::Board::value(bench.stage.as_ref(), gain));
+    assert!(values[0] == values[1] && (-40.0..-3.0).contains(&values[0]), "{values:?}");
+}
+
+#[test]
+fn a_name_is_told_when_it_is_written() {
+    let mut bench = Bench::new(0, USUAL);
+    let name = bench.place(Id::unique("name"));
+    bench.click(name.center());
+    bench.frame(vec![Event::Text("2".to_owned())]);
+    assert!(bench.stage.asked().is_empty());
+    bench.key(Key::Enter);
+    assert_eq!(bench.stage.asked(), [Asked::Change(Change::Name("Keyboard2".to_owned()))]);
+}

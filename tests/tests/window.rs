@@ -1,0 +1,183 @@
+//! The editor's windows on a screen that nobody sees: in a host's window, and the program's own.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+
+use rtjam_tests::child::Child;
+use rtjam_tests::display::{Display, UP};
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::programs;
+use rtjam_tests::room::Room;
+use rtjam_tests::scratch::Scratch;
+use rtjam_tests::wait;
+use serde_json::Value;
+use std::process::Command;
+use std::time::Duration;
+
+/// A program that opens windows ends within this time.
+const END: Duration = Duration::from_secs(90);
+/// Memory that a process may take between the tenth and the last window of fifty, in KiB. One window takes more than that.
+const FLAT: i64 = 12_000;
+/// The space bar, by X's number.
+const SPACE: &str = "host: key 65";
+
+#[test]
+fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
+    let display = Display::start(1);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_editor"));
+    // One heap for all threads: else the C library keeps a little of each ended thread's, which is no leak of ours.
+    display.shows(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
+    let mut host = Child::start(&mut command, None);
+    assert_eq!(host.wait_exit(2 * END), 0, "{}", host.transcript());
+    let lines = host.out().all();
+    let figures: Vec<Vec<i64>> =
+        lines.iter().map(|line| line.split(' ').map(|n| n.parse().expect("a number")).collect()).collect();
+    println!("windows, KiB, threads, descriptors: {figures:?}");
+    let (tenth, last) = (&figures[0], figures.last().expect("a line"));
+    assert_eq!(last[0], 50);
+    assert!(last[1] - tenth[1] < FLAT, "{figures:?}");
+    assert!(last[2] - tenth[2] <= 2 && last[3] - tenth[3] <= 4, "{figures:?}");
+}
+
+#[test]
+fn two_editors_draw_at_once_and_one_outlives_the_other() {
+    let display = Display::start(1);
+    let mut host = stage(&display, &["pair"]);
+    assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
+    assert_eq!(host.out().all(), ["both draw", "the other goes on"]);
+}
+
+#[test]
+fn keys_go_to_the_host_until_a_field_wants_them() {
+    let display = Display::start(1);
+    let mut host = stage(&display, &["keys"]);
+    host.wait_out("an editor", UP, |line| (line == "ready").then_some(()));
+    display.hands(&["mousemove", "400", "250", "key", "space"]);
+    host.wait_out("the space bar", UP, |line| (line == SPACE).then_some(()));
+    display.hands(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", "rtjam://a b/x"]);
+    display.hands(&["key", "Return"]);
+    assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
+    let lines = host.out().all();
+    assert!(lines.contains(&"join: rtjam://a b/x".to_owned()), "{lines:?}");
+    // The second space was written into the field.
+    assert_eq!(lines.iter().filter(|line| *line == SPACE).count(), 1, "{lines:?}");
+}
+
+#[test]
+fn what_is_still_or_hidden_is_not_drawn() {
+    let display = Display::start(1);
+    let mut host = stage(&display, &["still"]);
+    assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
+    let lines = host.out().all();
+    println!("frames in 2 s: {lines:?}");
+    let frames = |what: &str| {
+        let line = lines.iter().find_map(|line| line.strip_prefix(what)).expect("a figure");
+        line.trim().parse::<u32>().expect("a number")
+    };
+    assert!(frames("still") <= 1 && frames("hidden") <= 1, "{lines:?}");
+    assert!((2..=70).contains(&frames("playing")), "{lines:?}");
+    assert!(lines.contains(&"shown again".to_owned()));
+}
+
+#[test]
+fn a_host_that_takes_its_window_away_first_does_no_harm() {
+    let display = Display::start(1);
+    let mut host = stage(&display, &["dying"]);
+    assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
+    assert_eq!(host.out().all(), ["survived"]);
+}
+
+#[test]
+fn a_panic_in_a_frame_becomes_a_red_line_and_never_reaches_the_host() {
+    /// The palette's `bad`, dark.
+    const RED: u32 = 0xff9080;
+    let display = Display::start(1);
+    let mut host = stage(&display, &["panics"]);
+    host.wait_out("a panic", UP, |line| (line == "poisoned").then_some(()));
+    let window = display.window("Host");
+    wait::until("a red line", UP, || (display.picture(window)[760 + 380] == RED).then_some(()));
+    display.hands(&["key", "space"]);
+    assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
+    assert_eq!(host.out().all(), ["poisoned", "closed"]);
+}
+
+#[test]
+fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
+    let display = Display::start(1);
+    let room = Room::start();
+    let _ann = Musician::start(&Options::demo("Ann", &room.invite));
+    let config = Scratch::new("window");
+    let mut ben = program(&display, &config);
+    let window = display.window("RTJam");
+    wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
+    assert_eq!(display.size(window), (760, 480));
+    display.hands(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", &room.invite]);
+    display.hands(&["key", "Return"]);
+    ben.wait_out("Ann in the room", UP, |line| {
+        let status: Value = serde_json::from_str(line).ok()?;
+        (status["state"] == "joined" && status["musicians"][0]["packets"].as_u64()? > 100).then_some(())
+    });
+    display.close(window);
+    assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
+    // The room is kept for the next time, with its key, for its owner only.
+    let kept = std::fs::read_to_string(config.path().join("window.json")).expect("kept");
+    assert!(kept.contains(&room.invite), "{kept}");
+}
+
+#[test]
+fn the_end_of_the_program_closes_its_window() {
+    let display = Display::start(1);
+    let config = Scratch::new("window");
+    let mut ben = program(&display, &config);
+    let window = display.window("RTJam");
+    wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
+    ben.signal(libc::SIGTERM);
+    assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
+    assert_eq!(display.find("RTJam"), None);
+}
+
+#[test]
+fn a_screen_of_twice_the_pixels_gets_them_all() {
+    let display = Display::start(2);
+    let _editor = stage(&display, &["show", "twelve"]);
+    let window = display.window("RTJam");
+    assert_eq!(display.size(window), (1520, 960));
+    wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
+    // Lines of one pixel: were it drawn small and blown up, each pair of rows would be alike.
+    let picture = display.picture(window);
+    let rows: Vec<&[u32]> = picture.chunks(1520).collect();
+    let alike = rows.chunks(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!(alike < 300, "{alike} of 480 pairs of rows are alike");
+}
+
+#[test]
+fn without_a_display_the_program_says_so_and_plays() {
+    let room = Room::start();
+    let config = Scratch::new("no-window");
+    for display in [None, Some(":9999")] {
+        let mut command = Command::new(programs::rtjam());
+        command.args(["--join", "-", "--backend", "dummy", "--status-json"]).arg("--config").arg(config.path());
+        match display {
+            None => command.env_remove("DISPLAY"),
+            Some(name) => command.env("DISPLAY", name),
+        };
+        let mut child = Child::start(&mut command, Some(&room.invite));
+        child.wait_err("rtjam runs without one", UP);
+        child.wait_out("the room", UP, |line| line.contains("\"joined\"").then_some(()));
+        child.signal(libc::SIGTERM);
+        assert_eq!(child.wait_exit(UP), 0, "{}", child.transcript());
+    }
+}
+
+fn stage(display: &Display, arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_editor"));
+    display.shows(command.args(arguments));
+    Child::start(&mut command, None)
+}
+
+fn program(display: &Display, config: &Scratch) -> Child {
+    let mut command = Command::new(programs::rtjam());
+    command.args(["--backend", "dummy", "--source", "demo", "--name", "Ben", "--status-json"]);
+    display.shows(command.arg("--config").arg(config.path()));
+    Child::start(&mut command, None)
+}
