@@ -11,6 +11,7 @@
 //! | [`namespace`] | network namespaces |
 //! | [`process`] | what the system knows of a program: memory, threads, descriptors |
 //! | [`soak`] | long runs; their short forms are tests |
+//! | [`load`] | many musicians in one program, who load a server |
 //! | [`lab`] | the instrument for playout on bad networks: the real engine in virtual time |
 //! | [`sound`] | what was played against what arrived |
 //! | [`display`] | a screen that nobody sees, a host's window on it, and a musician's hands |
@@ -27,6 +28,7 @@ pub mod display;
 pub mod garbage;
 pub mod jackd;
 pub mod lab;
+pub mod load;
 pub mod musician;
 pub mod namespace;
 pub mod probe;

@@ -1,0 +1,41 @@
+//! Many musicians at once: nothing lost, nothing twice.
+
+use clap::Parser as _;
+use rtjam_tests::load::{self, Options, Report};
+use rtjam_tests::room::Room;
+
+fn load(room: &Room, more: &str) -> Report {
+    let pid = room.child.pid();
+    let line = format!("load --join {} --pid {pid} {more}", room.invite);
+    let options = Options::try_parse_from(line.split(' ')).expect("flags");
+    let report = load::run(&options, |_| {}).expect("a run");
+    eprintln!("{}", report.json());
+    report
+}
+
+fn assert_whole(report: &Report, sent: u64, expected: u64) {
+    assert_eq!((report.sent, report.expected), (sent, expected));
+    assert_eq!((report.lost, report.duplicated, report.own_drops), (0, 0, 0), "{}", report.json());
+}
+
+#[test]
+fn at_a_modest_load_nothing_is_lost_or_heard_twice() {
+    let room = Room::start();
+    assert_whole(&load(&room, "--musicians 6 --seconds 2"), 6 * 750, 6 * 750 * 5);
+}
+
+#[test]
+fn rooms_are_apart_and_packets_that_come_all_at_once_are_heard_once() {
+    let room = Room::start();
+    let report = load(&room, "--musicians 9 --rooms 3 --packet 256 --seconds 2 --arrivals aligned");
+    assert_whole(&report, 9 * 375, 9 * 375 * 2);
+    assert_eq!(report.heard_pct, [100.0; 2]);
+}
+
+#[test]
+fn musicians_counted_by_header_alone_are_counted_whole() {
+    let room = Room::start();
+    let report = load(&room, "--musicians 21 --rooms 7 --packet 256 --seconds 1");
+    assert_eq!(report.opened_share, 16);
+    assert_whole(&report, 21 * 187, 21 * 187 * 2);
+}
