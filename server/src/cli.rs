@@ -2,7 +2,7 @@
 
 use crate::address::PublicAddress;
 use crate::check::Verdict;
-use crate::config::{ListenAddress, LogLevel, Partial, check_musicians};
+use crate::config::{ListenAddress, LogLevel, Partial, check_gather, check_musicians, check_threads};
 use crate::limits::Network;
 use crate::{Failure, Server, check, data_dir, invite, open_files};
 use axum::http::HeaderName;
@@ -77,6 +77,13 @@ struct Serve {
     metrics_token_file: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
+    /// Threads that carry sound [default: one a processor; systems other than Linux: 1]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_threads)]
+    media_threads: Option<u8>,
+    /// Microseconds that a packet may wait, above 75,000 forwarded packets a second, so that several go together;
+    /// 0 to 250, 0 is never [default: 250]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = parse_gather)]
+    gather_us: Option<u16>,
     /// How much to log on stderr: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<LogLevel>,
@@ -160,6 +167,16 @@ fn parse_musicians(text: &str) -> Result<u16, String> {
     check_musicians(number)
 }
 
+fn parse_threads(text: &str) -> Result<u8, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    check_threads(number)
+}
+
+fn parse_gather(text: &str) -> Result<u16, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    check_gather(number)
+}
+
 fn parse_room(text: &str) -> Result<RoomName, String> {
     RoomName::new(text).map_err(|e| e.to_string())
 }
@@ -212,6 +229,8 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         trusted_proxy: (!limits.trusted_proxy.is_empty()).then_some(limits.trusted_proxy),
         proxy_header: limits.proxy_header,
         metrics_token_file: arguments.metrics_token_file,
+        media_threads: arguments.media_threads,
+        gather_us: arguments.gather_us,
         log: arguments.log,
     };
     Ok(flags.or(file))
@@ -315,6 +334,7 @@ mod tests {
             "rtjam-server --trusted-proxy 10.0.0.1 --trusted-proxy fd00::/8 --proxy-header X-Real-IP",
             "rtjam-server --metrics-token-file f",
             "rtjam-server check --listen 127.0.0.1:0 --listen [::1]:0 --data d",
+            "rtjam-server --media-threads 2 --gather-us 0",
             "rtjam-server invite",
             "rtjam-server invite room --role listener --renew --data d --public-address h",
         ] {
@@ -324,6 +344,8 @@ mod tests {
             ("rtjam-server --listen 7891", "0.0.0.0:7891"),
             ("rtjam-server --public-address https://x", "jam.example.org"),
             ("rtjam-server --max-musicians 0", "from 1 to"),
+            ("rtjam-server --media-threads 0", "from 1 to 64"),
+            ("rtjam-server --gather-us 300", "from 0 to 250"),
             ("rtjam-server --log loud", "error, warn"),
             ("rtjam-server --join-burst 0", "zero"),
             ("rtjam-server --trusted-proxy here", "for example"),

@@ -9,18 +9,18 @@ use crate::identity::Identity;
 use crate::limits::{LimitSettings, Limits};
 use crate::listen::{self, Bound};
 use crate::lobby::{self, Input, Lobby};
-use crate::media::{Media, Totals};
+use crate::media::{MOST_THREADS, Media, Totals};
 use crate::random::Random;
 use crate::store::{Reachable, Store};
 use crate::tls::Tls;
 use crate::token::Token;
 use crate::{Failure, invite};
-use rtjam_protocol::RoomName;
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
 use rtjam_protocol::link::{Host, Role};
 use rtjam_protocol::room::{self, Rooms};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
-use std::net::SocketAddr;
+use rtjam_protocol::{Micros, RoomName};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
@@ -46,6 +46,7 @@ pub struct Server {
     limits: LimitSettings,
     proxies: Proxies,
     metrics_token: Option<Token>,
+    gather: Micros,
     lock: ServerLock,
 }
 
@@ -64,7 +65,9 @@ impl Server {
         let lobby = RoomName::new(FIRST_ROOM).map_err(|e| Failure::new(e.to_string()))?;
         store.ensure_room(&lobby, &mut Random::new())?;
 
-        let bound = listen::bind(config.listen.as_deref())?;
+        let threads = config.media_threads.unwrap_or_else(processors);
+        let bound = listen::bind(config.listen.as_deref(), threads)?;
+        let threads = bound.first().map_or(1, |b| b.udp.len());
         let reachable = Reachable {
             public: config.public_address.clone(),
             listen_ip: listen::only_ip(&bound),
@@ -81,7 +84,7 @@ impl Server {
             pins: tls.pins.clone(),
             suites: preferred_suites().to_vec(),
             media: media_endpoints(address.port, &bound),
-            media_threads: Media::THREADS,
+            media_threads: u8::try_from(threads).unwrap_or(MOST_THREADS),
             max_musicians: config.max_musicians,
             verify,
         });
@@ -96,6 +99,7 @@ impl Server {
             rooms,
             store,
             tls,
+            gather: Micros(config.gather_us.into()),
             lock,
         })
     }
@@ -129,14 +133,17 @@ impl Server {
         let (lobby_in, inputs) = mpsc::channel(lobby::QUEUE);
         let ports = self.bound.iter().map(|b| b.address.port()).collect();
         let mut listeners = Vec::new();
-        let mut media_sockets = Vec::new();
+        let threads = self.bound.first().map_or(1, |b| b.udp.len());
+        let mut media_sockets: Vec<Vec<UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
         for Bound { address, tcp, udp } in self.bound {
             tracing::info!("listening on {address}, TCP and UDP");
             listeners.push(tokio::net::TcpListener::from_std(tcp).map_err(cannot)?);
-            media_sockets.push(udp);
+            media_sockets.iter_mut().zip(udp).for_each(|(of_thread, socket)| of_thread.push(socket));
         }
+        tracing::info!("media threads: {threads}");
         let clock = Clock::start();
-        let (media, totals, media_ended) = Media::start(media_sockets, clock, lobby_in.clone()).map_err(cannot)?;
+        let (media, totals, mut media_ended) =
+            Media::start(media_sockets, clock, self.gather, &lobby_in).map_err(cannot)?;
         let lobby = Lobby::new(self.rooms, self.store, media, Limits::new(self.limits), clock);
         let mut lobby_done = start_lobby(lobby, inputs).map_err(cannot)?;
 
@@ -149,7 +156,7 @@ impl Server {
             () = shutdown => Ok(()),
             // Only a panic ends these threads before they are told to. Whoever supervises the server starts it anew.
             _ = &mut lobby_done => Err(Failure::new("The lobby ended by itself. Start the server again.")),
-            _ = media_ended => Err(Failure::new("A media thread ended by itself. Start the server again.")),
+            _ = media_ended.recv() => Err(Failure::new("A media thread ended by itself. Start the server again.")),
         };
 
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
@@ -199,6 +206,12 @@ fn start_lobby(lobby: Lobby, inputs: mpsc::Receiver<Input>) -> std::io::Result<o
         let _ = done.send(());
     })?;
     Ok(ended)
+}
+
+/// Processors that this process may use.
+fn processors() -> u8 {
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    u8::try_from(available).unwrap_or(MOST_THREADS).min(MOST_THREADS)
 }
 
 async fn log_counters(totals: Totals) {

@@ -126,16 +126,22 @@ impl SendLane {
 
     /// Makes one datagram in `out` (cleared first): `write_frames` appends the frames to it.
     pub fn seal(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) {
+        out.clear();
+        self.append(class, out, write_frames);
+    }
+
+    /// Makes one datagram behind what is in `out`: `write_frames` appends the frames to it.
+    pub fn append(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) {
         self.last += 1;
         // Never wraps: 2^56 datagrams are not sent in a session's life.
         let counter = Counter(self.last);
         let header = Header { class, key: self.key, lane: self.lane, session: self.session, counter };
         let head = header.to_bytes();
-        out.clear();
         out.extend_from_slice(&head);
+        let frames = out.len();
         write_frames(out);
         let nonce = Nonce::of(self.lane, counter);
-        let tag = self.sealer.seal(nonce, &head, out.split_at_mut(Header::LEN).1);
+        let tag = self.sealer.seal(nonce, &head, out.split_at_mut(frames).1);
         out.extend_from_slice(&tag);
     }
 }

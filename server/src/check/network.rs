@@ -11,7 +11,7 @@ use std::path::Path;
 /// Whether the server could listen where it would.
 pub(super) fn ports(listen: Option<&[SocketAddr]>, data: &Path) -> Finding {
     const PART: &str = "ports";
-    match listen::bind(listen) {
+    match listen::bind(listen, 1) {
         Ok(bound) => {
             let addresses: Vec<String> = bound.iter().map(|b| b.address.to_string()).collect();
             Finding::good(PART, format!("{} can be had, TCP and UDP", addresses.join(" and ")))
@@ -152,7 +152,7 @@ mod tests {
         let dir = TempDir::new();
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         assert_eq!(ports(Some(&[any]), &dir.0).verdict, Verdict::Good);
-        let bound = listen::bind(Some(&[any])).expect("a free pair");
+        let bound = listen::bind(Some(&[any]), 1).expect("a free pair");
         let taken = [bound[0].address];
         let finding = ports(Some(&taken), &dir.0);
         assert_eq!(finding.verdict, Verdict::Bad);

@@ -5,7 +5,7 @@ use super::session::Session;
 use rtjam_protocol::SessionId;
 
 /// A room's number at the media side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct RoomKey(pub(super) u32);
 
 /// Changes of a thread's world.

@@ -91,7 +91,12 @@ pub(super) struct Counters {
 impl Counters {
     /// A datagram went no further.
     pub(super) fn dropped(&self, why: Dropped) {
-        self.drops[why as usize].add();
+        self.dropped_many(why, 1);
+    }
+
+    /// `n` datagrams went no further.
+    pub(super) fn dropped_many(&self, why: Dropped, n: u64) {
+        self.drops[why as usize].add_many(n);
     }
 
     /// A packet has been handed on to the last of its listeners, this long after it had arrived.

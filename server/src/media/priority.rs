@@ -3,9 +3,9 @@
 /// Above ordinary threads, below what a machine keeps for its own drivers (interrupt threads have 50).
 pub const REAL_TIME_PRIORITY: i32 = 20;
 
-/// Asks for it; says in the log what to do where the system refuses.
-pub(super) fn ask_for_real_time() {
-    if let Err(error) = may_have_real_time() {
+/// Asks for it; where the system refuses, says in the log what to do, if it is to `say` so.
+pub(super) fn ask_for_real_time(say: bool) {
+    if let (Err(error), true) = (may_have_real_time(), say) {
         tracing::info!(
             "the media thread has no real-time priority ({error}), so other programs on this machine can delay audio. \
              To allow it: LimitRTPRIO={REAL_TIME_PRIORITY} in the systemd unit, or `setcap cap_sys_nice+ep` on this \
@@ -36,3 +36,15 @@ pub fn may_have_real_time() -> std::io::Result<()> {
 pub fn may_have_real_time() -> std::io::Result<()> {
     Ok(())
 }
+
+/// Has sleeps of the calling thread end when they should: without real-time priority, Linux lets them last up to
+/// 50 µs longer.
+#[cfg(target_os = "linux")]
+pub(super) fn sleep_precisely() {
+    // SAFETY: this call takes numbers and has no memory effects.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}
+
+/// Other systems sleep as they do.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn sleep_precisely() {}

@@ -1,35 +1,44 @@
-//! The media thread: receive, open, forward. In steady state it does not allocate.
+//! The media thread: receive, open, hand on. In steady state it does not allocate.
+//!
+//! A round reads all that has arrived, opens it, and then hands it on, so what is ready together goes together. Under
+//! load ([`Gather`]) a round is begun only when its oldest packet has waited for company.
 
-use super::ThreadHandle;
-use super::command::{Command, RoomKey};
+use super::command::Command;
 use super::counters::{Counters, Dropped};
-use super::priority::ask_for_real_time;
-use super::route::{Path, Recipient, Via};
+use super::forward::Forwarder;
+use super::gather::Gather;
+use super::inbound::{Effect, Incoming};
+use super::priority::{ask_for_real_time, sleep_precisely};
+use super::route::Path;
 use super::session::{Life, Session};
-use super::socket::{Arrival, MediaSocket};
+use super::shed::Shedder;
+use super::socket::{Inbox, MediaSocket};
+use super::waiting::Waiting;
+use super::{Alive, ThreadHandle};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
-use rtjam_protocol::datagram::{Class, Header, MAX_DATAGRAM};
-use rtjam_protocol::peer::forwardable;
-use rtjam_protocol::seal::Rejected;
+use rtjam_protocol::datagram::MAX_DATAGRAM;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-/// Datagrams that are taken from one socket before the others, commands and clocks have their turn.
-const BATCH: usize = 64;
+/// Calls that read one socket in a round before the others, commands and clocks have their turn.
+const READS: usize = 16;
 
 /// When the lobby's queue is full, it is told again after this; and a socket that fails is tried again.
 const AGAIN: Micros = Micros::from_millis(20);
 
 /// While nothing is due, the thread looks up this often.
 const IDLE: Micros = Micros::from_secs(1);
+
+/// A thread that cannot keep up leaves the processor to others for so long after each round, lest control starve.
+const REST_IN_OVERLOAD: Duration = Duration::from_micros(500);
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -41,18 +50,20 @@ pub(super) struct MediaThread {
     lobby: mpsc::Sender<Input>,
     random: Random,
     sessions: HashMap<SessionId, Session>,
-    rooms: HashMap<RoomKey, Vec<Recipient>>,
+    forwarder: Forwarder,
+    waiting: Waiting,
+    gather: Gather,
+    shedder: Shedder,
     counters: Arc<Counters>,
     /// No session has anything due before this.
     due: Micros,
-    /// What of a datagram goes to others.
-    plain: Vec<u8>,
-    /// A datagram that is being sealed.
+    /// A datagram of the server's own that is being sealed.
     sealed: Vec<u8>,
 }
 
-struct Inlet {
-    socket: MediaSocket,
+/// A socket, and what the poll said of it.
+pub(super) struct Inlet {
+    pub(super) socket: MediaSocket,
     /// Polling tells of new datagrams once; there may be more.
     ready: bool,
     /// It is to be tried again without being told.
@@ -60,10 +71,11 @@ struct Inlet {
 }
 
 impl MediaThread {
-    /// Prepares the sockets.
+    /// Prepares the sockets. Under load packets wait at most `gather` for company.
     pub(super) fn new(
         sockets: Vec<std::net::UdpSocket>,
         clock: Clock,
+        gather: Micros,
         lobby: mpsc::Sender<Input>,
     ) -> io::Result<MediaThread> {
         let poll = Poll::new()?;
@@ -73,6 +85,7 @@ impl MediaThread {
             poll.registry().register(socket.source(), Token(inlets.len()), Interest::READABLE)?;
             inlets.push(Inlet { socket, ready: true, failed: false });
         }
+        let counters = Arc::<Counters>::default();
         Ok(MediaThread {
             poll,
             inlets,
@@ -80,10 +93,12 @@ impl MediaThread {
             lobby,
             random: Random::new(),
             sessions: HashMap::new(),
-            rooms: HashMap::new(),
-            counters: Arc::default(),
+            forwarder: Forwarder::new(counters.clone()),
+            waiting: Waiting::new(),
+            gather: Gather::new(clock.now(), gather),
+            shedder: Shedder::default(),
+            counters,
             due: Micros::ZERO,
-            plain: Vec::with_capacity(MAX_DATAGRAM),
             sealed: Vec::with_capacity(MAX_DATAGRAM),
         })
     }
@@ -94,13 +109,14 @@ impl MediaThread {
     }
 
     /// Starts thread number `index`; `alive` is dropped when it ends, be it by a panic.
-    pub(super) fn spawn(self, index: usize, alive: oneshot::Sender<()>) -> io::Result<ThreadHandle> {
+    pub(super) fn spawn(self, index: usize, alive: Alive) -> io::Result<ThreadHandle> {
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
         let builder = std::thread::Builder::new().name(format!("media-{index}")).stack_size(256 * 1024);
         let thread = builder.spawn(move || {
             let _alive = alive;
-            ask_for_real_time();
+            ask_for_real_time(index == 0);
+            sleep_precisely();
             self.run(&receiver);
         })?;
         Ok(ThreadHandle { commands, waker, thread })
@@ -108,59 +124,71 @@ impl MediaThread {
 
     fn run(mut self, commands: &Receiver<Command>) {
         let mut events = Events::with_capacity(self.inlets.len() + 1);
+        let mut inbox = Inbox::new();
         loop {
-            let patience = if self.inlets.iter().any(|i| i.ready) { Micros::ZERO } else { self.patience() };
-            if let Err(e) = self.poll.poll(&mut events, Some(Duration::from_micros(patience.0)))
-                && e.kind() != io::ErrorKind::Interrupted
-            {
-                // Cannot happen with a live poll; without it the thread would turn without rest.
-                std::thread::sleep(Duration::from_micros(AGAIN.0));
-            }
-            for event in &events {
-                if let Some(inlet) = self.inlets.get_mut(event.token().0) {
-                    inlet.ready = true;
-                }
-            }
+            self.wait(&mut events);
             while let Ok(command) = commands.try_recv() {
                 if let Command::ShutDown = command {
                     return self.say_goodbye();
                 }
                 self.obey(command);
             }
-            self.receive();
+            self.round(&mut inbox);
             if self.clock.now() >= self.due {
                 self.tend();
             }
         }
     }
 
-    fn patience(&self) -> Micros {
-        self.due.since(self.clock.now())
+    /// Waits for datagrams, commands, or what is due.
+    fn wait(&mut self, events: &mut Events) {
+        let more = self.inlets.iter().any(|i| i.ready);
+        let patience = if more { Micros::ZERO } else { self.due.since(self.clock.now()) };
+        if let Err(e) = self.poll.poll(events, Some(Duration::from_micros(patience.0)))
+            && e.kind() != io::ErrorKind::Interrupted
+        {
+            // Cannot happen with a live poll; without it the thread would turn without rest.
+            std::thread::sleep(Duration::from_micros(AGAIN.0));
+        }
+        for event in &*events {
+            if let Some(inlet) = self.inlets.get_mut(event.token().0) {
+                inlet.ready = true;
+            }
+        }
+    }
+
+    fn round(&mut self, inbox: &mut Inbox) {
+        self.receive(inbox);
+        if let Some(rest) = self.gather.rest(self.clock.now(), self.waiting.oldest()) {
+            std::thread::sleep(Duration::from_micros(rest.0));
+            // What has come meanwhile need not be told by the poll first.
+            self.inlets.iter_mut().for_each(|i| i.ready = !i.failed);
+            self.receive(inbox);
+        }
+        let overloaded = self.shedder.end_round(self.clock.now());
+        self.hand_on();
+        if overloaded {
+            std::thread::sleep(REST_IN_OVERLOAD);
+        }
     }
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::AddRecipient { room, recipient } => self.rooms.entry(room).or_default().push(recipient),
+            Command::AddRecipient { room, recipient } => self.forwarder.add(room, recipient),
             Command::AddSession(session) => {
                 self.due = self.due.min(session.peer.poll_timeout());
                 self.sessions.insert(session.peer.session(), *session);
             }
-            Command::Remove { room, session } => self.remove(room, session),
-            Command::ShutDown => {}
-        }
-    }
-
-    fn remove(&mut self, room: RoomKey, session: SessionId) {
-        if let Some(recipients) = self.rooms.get_mut(&room) {
-            recipients.retain(|r| r.session != session);
-            if recipients.is_empty() {
-                self.rooms.remove(&room);
+            Command::Remove { room, session } => {
+                self.forwarder.remove(room, session);
+                if let Some(mut gone) = self.sessions.remove(&session) {
+                    // One who said goodbye has no route any more; one who is cut off in one direction learns that it
+                    // is over.
+                    self.bid_farewell(&mut gone);
+                    gone.close_route();
+                }
             }
-        }
-        if let Some(mut gone) = self.sessions.remove(&session) {
-            // One who said goodbye has no route any more; one who is cut off in one direction learns that it is over.
-            self.bid_farewell(&mut gone);
-            gone.close_route();
+            Command::ShutDown => {}
         }
     }
 
@@ -170,16 +198,17 @@ impl MediaThread {
         }
     }
 
-    fn receive(&mut self) {
-        // One byte more than a datagram may have: what fills it is too long.
-        let mut buffer = [0; MAX_DATAGRAM + 1];
+    fn receive(&mut self, inbox: &mut Inbox) {
         for socket in 0..self.inlets.len() {
-            for _ in 0..BATCH {
+            for _ in 0..READS {
                 if !self.inlets[socket].ready {
                     break;
                 }
-                match self.inlets[socket].socket.receive(&mut buffer) {
-                    Ok(arrival) => self.handle(socket, arrival, &mut buffer),
+                match self.inlets[socket].socket.receive(inbox) {
+                    Ok(received) => {
+                        self.inlets[socket].ready = Inbox::is_full_of(received);
+                        self.take(socket, received, inbox);
+                    }
                     Err(e) => self.receive_failed(socket, &e),
                 }
             }
@@ -201,63 +230,37 @@ impl MediaThread {
         }
     }
 
-    fn handle(&mut self, socket: usize, arrival: Arrival, buffer: &mut [u8]) {
-        let MediaThread { sessions, counters, random, plain, clock, .. } = self;
-        let datagram = &mut buffer[..arrival.len];
-        let header = Header::read(datagram).filter(|_| arrival.len <= MAX_DATAGRAM);
-        let Some(header) = header else { return counters.dropped(Dropped::NotOurs) };
-        let live = sessions.get_mut(&header.session).filter(|s| s.life == Life::Live);
-        let Some(session) = live else { return counters.dropped(Dropped::UnknownSession) };
-
-        let now = clock.now();
-        let heard = match session.peer.handle_datagram(now, arrival.from, datagram, || random.array()) {
-            Ok(heard) => heard,
-            Err(Rejected::NotOurs) => return counters.dropped(Dropped::NotOurs),
-            Err(Rejected::Replayed) => return counters.dropped(Dropped::Replayed),
-            Err(Rejected::DidNotOpen) => return counters.dropped(Dropped::DidNotOpen),
-        };
-        counters.received.add();
-        plain.clear();
-        if session.sends {
-            forwardable(heard.plain, session.source, plain);
-        }
-        let (goodbye, moved_to) = (heard.goodbye, heard.moved_to);
-        session.note_arrival(arrival.from, Via { socket, local: arrival.local }, moved_to);
-        let room = session.room;
-        self.forward(room, header.session, now);
-        self.after_datagram(header.session, now, goodbye);
-    }
-
-    /// Seals what lies in `plain` for everyone in the room but its maker.
-    fn forward(&mut self, room: RoomKey, maker: SessionId, arrived: Micros) {
-        if self.plain.is_empty() {
-            return;
-        }
-        let Some(recipients) = self.rooms.get_mut(&room) else { return };
-        for recipient in recipients.iter_mut().filter(|r| r.session != maker) {
-            let path = recipient.route.load();
-            let Some(path) = path.as_deref() else { continue };
-            recipient.lane.seal(Class::Media, &mut self.sealed, |out| out.extend_from_slice(&self.plain));
-            match send(&self.inlets, &self.sealed, path) {
-                Ok(()) => self.counters.forwarded.add(),
-                Err(_) => self.counters.dropped(Dropped::NotSent),
+    fn take(&mut self, socket: usize, received: usize, inbox: &mut Inbox) {
+        let now = self.clock.now();
+        for i in 0..received {
+            let Some((arrival, bytes)) = inbox.datagram(i) else { continue };
+            let too_old = self.shedder.is_too_old(now, arrival.waited);
+            let incoming = Incoming { now, socket, arrival, bytes, too_old };
+            let MediaThread { sessions, waiting, counters, random, .. } = self;
+            if let Some(effect) = incoming.take(sessions, waiting, counters, || random.array()) {
+                self.answer(now, &effect);
+            }
+            if self.waiting.is_full() {
+                self.hand_on();
             }
         }
-        self.counters.forwarding_took(self.clock.now().since(arrived));
     }
 
-    /// Answers what was theirs alone.
-    fn after_datagram(&mut self, id: SessionId, arrived: Micros, goodbye: bool) {
-        let Some(session) = self.sessions.get_mut(&id) else { return };
-        session.uplink.hear(arrived, &self.plain);
-        if goodbye {
+    fn hand_on(&mut self) {
+        let sent = self.forwarder.hand_on(&mut self.waiting, &self.inlets, &self.clock);
+        self.gather.note(self.clock.now(), sent);
+    }
+
+    /// What was theirs alone.
+    fn answer(&mut self, now: Micros, effect: &Effect) {
+        let Some(session) = self.sessions.get_mut(&effect.session) else { return };
+        if effect.goodbye {
             session.life = Life::Over;
             report(&self.lobby, session);
             session.close_route();
-            self.due = self.due.min(self.clock.now() + AGAIN);
+            self.due = self.due.min(now + AGAIN);
             return;
         }
-        let now = self.clock.now();
         transmit(now, session, &self.inlets, &mut self.sealed, &self.counters);
         self.due = self.due.min(session.peer.poll_timeout());
     }

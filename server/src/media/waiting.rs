@@ -1,0 +1,93 @@
+//! Packets that were opened and wait to be handed on: a moment only, until all that arrived with them is opened too.
+
+use super::command::RoomKey;
+use rtjam_protocol::datagram::MAX_DATAGRAM;
+use rtjam_protocol::{Micros, SessionId};
+
+/// The most packets that wait: 10 ms of 40 musicians with the shortest packets, several times over.
+const MOST: usize = 1024;
+
+/// A packet as the others shall get it.
+#[derive(Clone, Copy)]
+pub(super) struct Packet {
+    pub(super) room: RoomKey,
+    pub(super) maker: SessionId,
+    pub(super) arrived: Micros,
+    at: usize,
+    pub(super) len: usize,
+}
+
+/// The packets of one thread. Its memory is taken once.
+pub(super) struct Waiting {
+    packets: Vec<Packet>,
+    bytes: Vec<u8>,
+}
+
+impl Waiting {
+    pub(super) fn new() -> Waiting {
+        Waiting { packets: Vec::with_capacity(MOST), bytes: Vec::with_capacity(MOST * MAX_DATAGRAM) }
+    }
+
+    /// Adds what `write` appends; nothing when that is nothing.
+    pub(super) fn push(&mut self, room: RoomKey, maker: SessionId, arrived: Micros, write: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.bytes.len();
+        write(&mut self.bytes);
+        let len = self.bytes.len() - at;
+        if len > 0 {
+            self.packets.push(Packet { room, maker, arrived, at, len });
+        }
+    }
+
+    /// Whether there is no room for more: they must be handed on first.
+    pub(super) fn is_full(&self) -> bool {
+        self.packets.len() >= MOST
+    }
+
+    /// When the first of them arrived.
+    pub(super) fn oldest(&self) -> Option<Micros> {
+        self.packets.iter().map(|p| p.arrived).min()
+    }
+
+    /// Puts packets of a room side by side, and in it those of one size, each size in the order of arrival.
+    pub(super) fn sort(&mut self) {
+        self.packets.sort_unstable_by_key(|p| (p.room, p.len, p.at));
+    }
+
+    /// All of them, as they lie.
+    pub(super) fn packets(&self) -> &[Packet] {
+        &self.packets
+    }
+
+    /// A packet's frames.
+    pub(super) fn frames(&self, packet: &Packet) -> &[u8] {
+        &self.bytes[packet.at..packet.at + packet.len]
+    }
+
+    /// They have been handed on.
+    pub(super) fn clear(&mut self) {
+        self.packets.clear();
+        self.bytes.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_lie_together_and_in_them_equal_sizes_in_the_order_of_arrival() {
+        let mut waiting = Waiting::new();
+        let say = |waiting: &mut Waiting, room, text: &str, at| {
+            waiting.push(RoomKey(room), SessionId(1), Micros(at), |out| out.extend_from_slice(text.as_bytes()));
+        };
+        for (room, text, at) in [(2, "b1", 5), (1, "long", 4), (1, "a1", 7), (2, "", 1), (1, "a2", 8), (2, "b2", 9)] {
+            say(&mut waiting, room, text, at);
+        }
+        assert_eq!(waiting.oldest(), Some(Micros(4)));
+        waiting.sort();
+        let lies = |p: &Packet| String::from_utf8(waiting.frames(p).to_vec()).expect("text");
+        assert_eq!(waiting.packets().iter().map(lies).collect::<Vec<_>>(), ["a1", "a2", "long", "b1", "b2"]);
+        waiting.clear();
+        assert_eq!(waiting.oldest(), None);
+    }
+}
