@@ -78,7 +78,11 @@ fn a_new_address_is_followed_by_all_threads() {
             musicians[mover].change_address();
             musicians[mover].settle();
             let number = round * 10 + mover as u32;
-            musicians.iter_mut().enumerate().filter(|(i, _)| *i != mover).for_each(|(_, m)| m.send_audio(number, &SOUND));
+            musicians
+                .iter_mut()
+                .enumerate()
+                .filter(|(i, _)| *i != mover)
+                .for_each(|(_, m)| m.send_audio(number, &SOUND));
             // Of both threads' musicians, at the new address.
             assert_eq!(packets(&musicians[mover].listen(QUIET)).len(), 3);
             musicians[mover].send_audio(number, &SOUND);
