@@ -13,6 +13,8 @@ pub(crate) enum Action {
     /// The named steps, or all when there is no name.
     Test(Vec<String>),
     Soak(String),
+    /// With the programs of this folder, or after building them.
+    Deb(Option<PathBuf>),
 }
 
 /// The sentence of an `Err` says what to type instead.
@@ -27,6 +29,8 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Action, String> {
         "jam" if wants_help => Ok(Action::Print(JAM_HELP.to_owned())),
         "test" if wants_help => Ok(Action::Print(format!("{TEST_HELP}{}", test::list()))),
         "soak" if wants_help => Ok(Action::Print(format!("{SOAK_HELP}{}", soak::list()))),
+        "deb" if wants_help => Ok(Action::Print(DEB_HELP.to_owned())),
+        "deb" => parse_deb(rest).map(Action::Deb),
         "setup" => no_more(rest).map(|()| Action::Setup),
         "jam" => parse_jam(rest).map(Action::Jam),
         "test" => parse_test(rest),
@@ -89,6 +93,15 @@ fn parse_soak(arguments: &[String]) -> Result<Action, String> {
     }
 }
 
+fn parse_deb(arguments: &[String]) -> Result<Option<PathBuf>, String> {
+    match arguments {
+        [] => Ok(None),
+        [flag, folder] if flag == "--bin" => Ok(Some(PathBuf::from(folder))),
+        [flag] if flag == "--bin" => Err("`--bin` needs a folder after it.".to_owned()),
+        [other, ..] => Err(one_too_many(other)),
+    }
+}
+
 fn no_more(arguments: &[String]) -> Result<(), String> {
     match arguments.first() {
         None => Ok(()),
@@ -108,6 +121,7 @@ Usage: cargo xtask COMMAND
   jam [--seconds N]   a room and two musicians on this machine, with sound
   test [STEP...]      everything that must hold; `--list` names the steps
   soak NAME           what takes longer; `list` names them
+  deb                 the room server as a Debian package
   setup               only the set-up of the others
 
 `cargo xtask COMMAND --help` says more.
@@ -137,6 +151,15 @@ Without a name, every step in this order. All run, also after one failed; the ta
 const SOAK_HELP: &str = "\
 Usage: cargo xtask soak NAME
 
+";
+
+const DEB_HELP: &str = "\
+Makes the room server's Debian package, looks whether all is in it, lets systemd judge its unit where there is
+systemd, and prints the package's path.
+
+Usage: cargo xtask deb [--bin DIR]
+
+  --bin DIR   pack the program of this folder instead of building it
 ";
 
 const SETUP_HELP: &str = "\
@@ -173,6 +196,8 @@ mod tests {
             ("soak nothing", "nothing"),
             ("setup now", "now"),
             ("soak fuzz twice", "twice"),
+            ("deb --bin", "folder"),
+            ("deb here", "here"),
             ("jamm", "jamm"),
         ] {
             let sentence = parsed(line).expect_err(line);
@@ -182,7 +207,9 @@ mod tests {
 
     #[test]
     fn help_and_lists_are_printed_not_run() {
-        for line in ["", "--help", "jam --help", "test --help", "test --list", "soak", "soak list", "setup -h"] {
+        for line in
+            ["", "--help", "jam --help", "test --help", "test --list", "soak", "soak list", "setup -h", "deb --help"]
+        {
             assert!(matches!(parsed(line), Ok(Action::Print(text)) if text.len() > 40), "{line}");
         }
     }

@@ -2,6 +2,8 @@
 
 mod cli;
 mod command;
+#[cfg(unix)]
+mod deb;
 mod jam;
 mod setup;
 mod soak;
@@ -42,6 +44,10 @@ fn run(action: Action) -> Result<ExitCode, String> {
         Action::Setup => setup::everything(&workspace, &stop).map(|()| ExitCode::SUCCESS),
         Action::Jam(options) => jam::run(&workspace, &stop, &options),
         Action::Test(names) => test::run(&workspace, &stop, &names),
+        #[cfg(unix)]
+        Action::Deb(bin) => deb::run(&workspace, &stop, bin),
+        #[cfg(not(unix))]
+        Action::Deb(_) => Err("a Debian package is made on Debian or Ubuntu.".to_owned()),
         Action::Soak(name) => soak::run(&workspace, &stop, &name),
     }
 }

@@ -1,0 +1,190 @@
+//! `cargo xtask deb`: the room server as a Debian package, and a look at what is in it.
+//!
+//! The package is a tree, four scripts and two lists; `dpkg-deb` packs them. A tool that would do more takes longer to
+//! build than the server.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::command;
+use crate::setup;
+use crate::stop::Stop;
+use crate::workspace::Workspace;
+
+/// What the package holds: from where in the workspace, to where on the machine.
+const FILES: &[(&str, &str)] = &[
+    ("packaging/server.toml", "etc/rtjam-server/server.toml"),
+    ("packaging/rtjam-server.service", "lib/systemd/system/rtjam-server.service"),
+    ("packaging/60-rtjam.conf", "usr/lib/sysctl.d/60-rtjam.conf"),
+    ("docs/SERVER.md", "usr/share/doc/rtjam-server/SERVER.md"),
+    ("CHANGELOG.md", "usr/share/doc/rtjam-server/CHANGELOG.md"),
+    ("LICENSE-MIT", "usr/share/doc/rtjam-server/LICENSE-MIT"),
+    ("LICENSE-APACHE", "usr/share/doc/rtjam-server/LICENSE-APACHE"),
+];
+
+const PROGRAM: &str = "usr/bin/rtjam-server";
+
+/// What `dpkg` itself reads; the scripts may be run.
+const LISTS: &[&str] = &["conffiles"];
+const SCRIPTS: &[&str] = &["postinst", "prerm", "postrm"];
+
+pub(crate) fn run(workspace: &Workspace, stop: &Stop, bin: Option<PathBuf>) -> Result<ExitCode, String> {
+    let bin = match bin {
+        Some(bin) => bin,
+        None => {
+            setup::system_packages(workspace, &[setup::BUILD])?;
+            workspace.build_programs(stop)?
+        }
+    };
+    let facts = Facts::of_this_machine(workspace)?;
+    let folder = bin.join("deb");
+    let tree = folder.join("tree");
+    lay_out(workspace, &bin, &tree, &facts)?;
+    let package = folder.join(format!("rtjam-server_{}_{}.deb", facts.version, facts.architecture));
+    pack(workspace, &tree, &package)?;
+    look_into(workspace, &package)?;
+    judge_unit(workspace)?;
+    println!("{}", package.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the package says of the machine that it was made on and for.
+struct Facts {
+    version: &'static str,
+    architecture: String,
+    /// The program's symbols are no newer than this.
+    libc: String,
+}
+
+impl Facts {
+    fn of_this_machine(workspace: &Workspace) -> Result<Facts, String> {
+        let said = |program: &str, argument: &str| command::output(workspace.command(program).arg(argument));
+        let architecture =
+            said("dpkg", "--print-architecture").ok_or("a Debian package is made on Debian or Ubuntu.")?;
+        let libc = said("getconf", "GNU_LIBC_VERSION").ok_or("`getconf GNU_LIBC_VERSION` says nothing.")?;
+        Ok(Facts {
+            version: env!("CARGO_PKG_VERSION"),
+            architecture: architecture.trim().to_owned(),
+            libc: libc.split_whitespace().last().unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn fill_in(&self, template: &str) -> String {
+        let filled = template.replace("@VERSION@", self.version).replace("@ARCHITECTURE@", &self.architecture);
+        filled.replace("@LIBC@", &self.libc)
+    }
+}
+
+fn lay_out(workspace: &Workspace, bin: &Path, tree: &Path, facts: &Facts) -> Result<(), String> {
+    if tree.exists() {
+        fs::remove_dir_all(tree).map_err(|e| format!("{} cannot be removed: {e}.", tree.display()))?;
+    }
+    let program = tree.join(PROGRAM);
+    copy(&bin.join("rtjam-server"), &program, 0o755)?;
+    let mut strip = workspace.command("strip");
+    command::output(strip.arg("--strip-unneeded").arg(&program))
+        .ok_or("`strip` does not work; it is part of binutils.")?;
+    for (from, to) in FILES {
+        copy(&workspace.path(from), &tree.join(to), 0o644)?;
+    }
+    let scripts = workspace.path("packaging/debian");
+    for (names, mode) in [(LISTS, 0o644), (SCRIPTS, 0o755)] {
+        for name in names {
+            copy(&scripts.join(name), &tree.join("DEBIAN").join(name), mode)?;
+        }
+    }
+    let template = scripts.join("control");
+    let control = fs::read_to_string(&template).map_err(|e| format!("{} cannot be read: {e}.", template.display()))?;
+    fs::write(tree.join("DEBIAN/control"), facts.fill_in(&control)).map_err(|e| format!("no control file: {e}."))
+}
+
+fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), String> {
+    let copied = || {
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(from, to)?;
+        fs::set_permissions(to, fs::Permissions::from_mode(mode))
+    };
+    copied().map_err(|e| format!("{} cannot be copied to {}: {e}.", from.display(), to.display()))
+}
+
+fn pack(workspace: &Workspace, tree: &Path, package: &Path) -> Result<(), String> {
+    let mut build = workspace.command("dpkg-deb");
+    build.args(["--root-owner-group", "--build"]).arg(tree).arg(package);
+    command::output(&mut build).map(|_| ()).ok_or_else(|| format!("dpkg-deb cannot pack {}.", tree.display()))
+}
+
+fn look_into(workspace: &Workspace, package: &Path) -> Result<(), String> {
+    let mut list = workspace.command("dpkg-deb");
+    let contents = command::output(list.arg("--contents").arg(package))
+        .ok_or_else(|| format!("dpkg-deb cannot read {}.", package.display()))?;
+    match missing(&contents) {
+        Some(file) => Err(format!("{} lacks {file}, or it has another mode or owner.\n{contents}", package.display())),
+        None => Ok(()),
+    }
+}
+
+fn missing(contents: &str) -> Option<&'static str> {
+    let plain = FILES.iter().map(|(_, file)| ("-rw-r--r--", *file));
+    let mut wanted = plain.chain([("-rwxr-xr-x", PROGRAM)]);
+    wanted.find(|(mode, file)| !contents.lines().any(|line| is_listed(line, mode, file))).map(|(_, file)| file)
+}
+
+/// Whether a line of `dpkg-deb --contents` is about this file of root's.
+fn is_listed(line: &str, mode: &str, file: &str) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    words.first() == Some(&mode)
+        && words.get(1) == Some(&"root/root")
+        && words.last().and_then(|name| name.strip_prefix("./")) == Some(file)
+}
+
+/// Where systemd is, it judges the unit.
+fn judge_unit(workspace: &Workspace) -> Result<(), String> {
+    let mut analyze = workspace.command("systemd-analyze");
+    // Exposure in tenths.
+    analyze.args(["security", "--offline=true", "--threshold=20", "packaging/rtjam-server.service"]);
+    match analyze.output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            println!("{}", text.lines().last().unwrap_or_default());
+            if output.status.success() { Ok(()) } else { Err(format!("systemd finds the unit too exposed:\n{text}")) }
+        }
+        Err(_) => {
+            println!("skipped: there is no systemd-analyze here to judge the unit");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_package_lacks_is_named() {
+        let line = |mode: &str, file: &str| format!("{mode} root/root         12 2026-11-20 10:00 ./{file}\n");
+        let files: String = FILES.iter().map(|(_, file)| line("-rw-r--r--", file)).collect();
+        let all = files + &line("-rwxr-xr-x", PROGRAM);
+        assert_eq!(missing(&all), None);
+        assert_eq!(missing(&all.replace("60-rtjam", "61-rtjam")), Some("usr/lib/sysctl.d/60-rtjam.conf"));
+        assert_eq!(missing(&all.replace("-rwxr-xr-x", "-rw-r--r--")), Some(PROGRAM));
+        assert_eq!(missing(&all.replace("root/root", "ann/ann")), Some("etc/rtjam-server/server.toml"));
+    }
+
+    #[test]
+    fn all_that_is_packed_is_there_and_the_control_file_is_filled_in() {
+        let workspace = Workspace::find();
+        let lists = LISTS.iter().chain(SCRIPTS).map(|name| format!("packaging/debian/{name}"));
+        for file in FILES.iter().map(|(from, _)| (*from).to_owned()).chain(lists) {
+            assert!(workspace.path(&file).is_file(), "{file}");
+        }
+        let facts = Facts { version: "1.2.3", architecture: "arm64".to_owned(), libc: "2.36".to_owned() };
+        let template = fs::read_to_string(workspace.path("packaging/debian/control")).expect("the template");
+        let control = facts.fill_in(&template);
+        assert!(control.contains("Version: 1.2.3\nArchitecture: arm64\n") && control.contains("libc6 (>= 2.36)"));
+        assert!(!control.contains('@'), "{control}");
+    }
+}
