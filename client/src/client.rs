@@ -148,6 +148,11 @@ impl Client {
         self.order(Order::ResumeSending);
     }
 
+    /// Whether a fault has ended the threads. Only another client helps.
+    pub fn has_failed(&self) -> bool {
+        self.inner().jam_send.as_ref().is_some_and(JoinHandle::is_finished)
+    }
+
     fn order(&self, order: Order) {
         // Before the threads start, orders wait.
         let _ = self.orders.send(order);

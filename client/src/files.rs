@@ -19,7 +19,7 @@ pub(crate) enum Kept {
 }
 
 /// The file's bytes; `None` where there is no file.
-pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened?,
@@ -45,7 +45,7 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Kept> {
 }
 
 /// Makes or replaces the file, mode 0600.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = write_draft(path, bytes)?;
     let renamed = fs::rename(&draft, path);
     if renamed.is_err() {

@@ -46,3 +46,8 @@ pub use clock::Clock;
 pub use identity::{Identity, IdentityError};
 pub use status::{Musician, State, Status, Tx, You};
 pub use wake::Wake;
+
+/// Small private files in the config folder: read whole, written so that a reader sees all of it or nothing.
+pub mod private_file {
+    pub use crate::files::{read, replace};
+}

@@ -95,6 +95,11 @@ pub struct You {
 const SILENCE: [f32; 2] = [rtjam_engine::SILENCE_DBFS; 2];
 
 impl Status {
+    /// How things stand where there is no client yet.
+    pub fn offline(console: &Console) -> Status {
+        Status::assemble(&Picture::default(), console, Counts::default())
+    }
+
     /// What `jam-send` last told, and what the meters say now. `since`: where the counts of sending stood at joining.
     pub(crate) fn assemble(picture: &Picture, console: &Console, sent: Counts) -> Status {
         let engine = console.engine();

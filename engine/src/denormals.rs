@@ -77,8 +77,8 @@ mod control {
     }
 }
 
-/// A sample as it may enter: NaN, infinities and denormals become 0, the rest is cut at ±[`F32_LIMIT`].
-pub(crate) fn tame(sample: f32) -> f32 {
+/// A sample as it may enter: NaN, infinities and denormals become 0, the rest is cut at ±[`F32_LIMIT`]. Any thread.
+pub fn tame(sample: f32) -> f32 {
     if sample.is_normal() { sample.clamp(-F32_LIMIT, F32_LIMIT) } else { 0.0 }
 }
 

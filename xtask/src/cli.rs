@@ -9,6 +9,8 @@ use crate::{jam, soak, test};
 pub(crate) enum Action {
     Print(String),
     Setup,
+    Bundle,
+    Install,
     Jam(jam::Options),
     /// The named steps, or all when there is no name.
     Test(Vec<String>),
@@ -26,12 +28,15 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Action, String> {
     match command.as_str() {
         "help" | "--help" | "-h" => Ok(Action::Print(HELP.to_owned())),
         "setup" if wants_help => Ok(Action::Print(SETUP_HELP.to_owned())),
+        "bundle" | "install" if wants_help => Ok(Action::Print(BUNDLE_HELP.to_owned())),
         "jam" if wants_help => Ok(Action::Print(JAM_HELP.to_owned())),
         "test" if wants_help => Ok(Action::Print(format!("{TEST_HELP}{}", test::list()))),
         "soak" if wants_help => Ok(Action::Print(format!("{SOAK_HELP}{}", soak::list()))),
         "deb" if wants_help => Ok(Action::Print(DEB_HELP.to_owned())),
         "deb" => parse_deb(rest).map(Action::Deb),
         "setup" => no_more(rest).map(|()| Action::Setup),
+        "bundle" => no_more(rest).map(|()| Action::Bundle),
+        "install" => no_more(rest).map(|()| Action::Install),
         "jam" => parse_jam(rest).map(Action::Jam),
         "test" => parse_test(rest),
         "soak" => parse_soak(rest),
@@ -119,12 +124,22 @@ The commands of the RTJam workspace. Each installs what it needs before it start
 Usage: cargo xtask COMMAND
 
   jam [--seconds N]   a room and two musicians on this machine, with sound
+  bundle              the plugin: RTJam.clap and RTJam.vst3 in cargo's target/bundled
+  install             the same, put into your plugin folders
   test [STEP...]      everything that must hold; `--list` names the steps
   soak NAME           what takes longer; `list` names them
   deb                 the room server as a Debian package
   setup               only the set-up of the others
 
 `cargo xtask COMMAND --help` says more.
+";
+
+const BUNDLE_HELP: &str = "\
+Builds the plugin in release, and makes RTJam.clap and RTJam.vst3 in the folder `bundled` of cargo's target
+folder. `install` puts them into your plugin folders, too: ~/.clap and ~/.vst3 on Linux.
+
+Usage: cargo xtask bundle
+       cargo xtask install
 ";
 
 const JAM_HELP: &str = "\
@@ -195,6 +210,7 @@ mod tests {
             ("test clipy", "clipy"),
             ("soak nothing", "nothing"),
             ("setup now", "now"),
+            ("bundle twice", "twice"),
             ("soak fuzz twice", "twice"),
             ("deb --bin", "folder"),
             ("deb here", "here"),
@@ -207,9 +223,18 @@ mod tests {
 
     #[test]
     fn help_and_lists_are_printed_not_run() {
-        for line in
-            ["", "--help", "jam --help", "test --help", "test --list", "soak", "soak list", "setup -h", "deb --help"]
-        {
+        for line in [
+            "",
+            "--help",
+            "jam --help",
+            "test --help",
+            "test --list",
+            "soak",
+            "soak list",
+            "setup -h",
+            "install --help",
+            "deb --help",
+        ] {
             assert!(matches!(parsed(line), Ok(Action::Print(text)) if text.len() > 40), "{line}");
         }
     }

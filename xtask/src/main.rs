@@ -1,5 +1,6 @@
 //! `cargo xtask …`: the commands of the RTJam workspace. Each does its own set-up.
 
+mod bundle;
 mod cli;
 mod command;
 #[cfg(unix)]
@@ -42,6 +43,8 @@ fn run(action: Action) -> Result<ExitCode, String> {
             Ok(ExitCode::SUCCESS)
         }
         Action::Setup => setup::everything(&workspace, &stop).map(|()| ExitCode::SUCCESS),
+        Action::Bundle => bundle::run(&workspace, &stop),
+        Action::Install => bundle::install(&workspace, &stop),
         Action::Jam(options) => jam::run(&workspace, &stop, &options),
         Action::Test(names) => test::run(&workspace, &stop, &names),
         #[cfg(unix)]

@@ -42,9 +42,9 @@ impl Workspace {
         command
     }
 
-    /// Builds the two programs in release, exactly as `jam` runs them, and returns the folder they are in.
+    /// Builds the two programs and the plugin in release, exactly as `jam` runs them, and returns the folder they are in.
     pub(crate) fn build_programs(&self, stop: &Stop) -> Result<PathBuf, String> {
-        let mut cargo = self.cargo(["build", "--release", "-p", "rtjam-server", "-p", "rtjam", "--bins"]);
+        let mut cargo = self.cargo(["build", "--release", "-p", "rtjam-server", "-p", "rtjam", "--bins", "--lib"]);
         cargo.arg("--message-format=json-render-diagnostics");
         let mut executables = Vec::new();
         let ended = command::run_reading(&mut cargo, stop, Duration::from_secs(40 * 60), |line| {

@@ -3,7 +3,8 @@
 use super::backends::Request;
 use super::settings::{ChannelLayout, Decibels, Format, Monitor, PacketFrames, Playout, Settings, SourceChoice};
 use super::settings_file::SettingsFolder;
-use super::{stdin, who};
+use super::stdin;
+use crate::who;
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::InviteLink;
 

@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `cli`, `settings`, `settings_file`, `config`, `who` | what the musician wants |
+//! | `cli`, `settings`, `settings_file`, `config` | what the musician wants |
 //! | `run`, `signals`, `stdin` | start, main loop, end |
 //! | `session` | binds the client and the engine's controls to the settings |
 //! | `report`, `screen` | what the musician is told |
@@ -27,7 +27,6 @@ mod settings_file;
 mod signals;
 mod sources;
 mod stdin;
-mod who;
 mod window;
 
 use clap::Parser;

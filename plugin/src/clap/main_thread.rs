@@ -1,0 +1,114 @@
+//! The main thread's part: ports, state, render mode, latency.
+
+use super::gui::Gui;
+use super::{RtJam, Shared};
+use crate::board::{Board, Kind};
+use clack_extensions::audio_ports::{
+    AudioPortFlags, AudioPortInfo, AudioPortInfoWriter, AudioPortType, PluginAudioPortsImpl,
+};
+use clack_extensions::latency::PluginLatencyImpl;
+use clack_extensions::params::{HostParams, ParamRescanFlags};
+use clack_extensions::render::{PluginRenderImpl, RenderMode};
+use clack_extensions::state::{HostState, PluginStateImpl};
+use clack_plugin::plugin::{Plugin, PluginError, PluginMainThread};
+use clack_plugin::prelude::{ClapId, HostMainThreadHandle};
+use clack_plugin::stream::{InputStream, OutputStream};
+use rtjam_engine::SLOTS;
+use std::io::{Read, Write};
+
+/// More than any project of ours has, in bytes.
+const MOST_STATE: u64 = 1 << 20;
+
+/// A host whose answer to a rescan is to crash: the VST3 SDK's sample host, which its validator is, has no handler that
+/// clap-wrapper could tell.
+const HOST_WITHOUT_HANDLER: &str = "My VST3 HostApplication";
+
+/// What belongs to the main thread.
+pub(crate) struct MainThread<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) host: HostMainThreadHandle<'a>,
+    pub(super) gui: Gui,
+    params: Option<HostParams>,
+    state: Option<HostState>,
+}
+
+impl<'a> MainThread<'a> {
+    pub(super) fn new(host: HostMainThreadHandle<'a>, shared: &'a Shared) -> MainThread<'a> {
+        let name = host.shared().info().name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let deaf = name.contains(HOST_WITHOUT_HANDLER);
+        let params = if deaf { None } else { host.get_extension() };
+        MainThread { shared, gui: Gui::default(), params, state: host.get_extension(), host }
+    }
+}
+
+impl<'a> PluginMainThread<'a, <RtJam as Plugin>::Shared<'a>> for MainThread<'a> {
+    fn on_main_thread(&self) {
+        if self.shared.link.take_dirty()
+            && let Some(state) = &self.state
+        {
+            state.mark_dirty(&self.host);
+        }
+    }
+}
+
+impl PluginAudioPortsImpl for MainThread<'_> {
+    fn count(&self, is_input: bool) -> u32 {
+        match self.shared.instance.kind() {
+            Kind::Multi if !is_input => 1 + SLOTS as u32,
+            _ => 1,
+        }
+    }
+
+    fn get(&self, index: u32, is_input: bool, writer: &mut AudioPortInfoWriter) {
+        if index >= PluginAudioPortsImpl::count(self, is_input) {
+            return;
+        }
+        let name = match (index, is_input) {
+            (0, true) => "Input".to_owned(),
+            (0, false) => "Output".to_owned(),
+            (slot, _) => format!("Slot {slot}"),
+        };
+        writer.set(&AudioPortInfo {
+            id: ClapId::new(index),
+            name: name.as_bytes(),
+            channel_count: 2,
+            flags: if index == 0 { AudioPortFlags::IS_MAIN } else { AudioPortFlags::empty() },
+            port_type: Some(AudioPortType::STEREO),
+            in_place_pair: (index == 0).then_some(ClapId::new(0)),
+        });
+    }
+}
+
+impl PluginLatencyImpl for MainThread<'_> {
+    /// A network's delay is none of the plugin's: the own signal passes undelayed.
+    fn get(&self) -> u32 {
+        0
+    }
+}
+
+impl PluginRenderImpl for MainThread<'_> {
+    fn has_hard_realtime_requirement(&self) -> bool {
+        false
+    }
+
+    fn set(&self, mode: RenderMode) -> Result<(), PluginError> {
+        self.shared.instance.set_offline(mode == RenderMode::Offline);
+        Ok(())
+    }
+}
+
+impl PluginStateImpl for MainThread<'_> {
+    fn save(&self, output: &mut OutputStream) -> Result<(), PluginError> {
+        Ok(output.write_all(&self.shared.instance.save())?)
+    }
+
+    fn load(&self, input: &mut InputStream) -> Result<(), PluginError> {
+        let mut bytes = Vec::new();
+        input.take(MOST_STATE).read_to_end(&mut bytes)?;
+        self.shared.instance.load(&bytes).map_err(|e| PluginError::Error(Box::new(e)))?;
+        if let Some(params) = &self.params {
+            params.rescan(&self.host, ParamRescanFlags::VALUES);
+        }
+        Ok(())
+    }
+}

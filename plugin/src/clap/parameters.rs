@@ -1,0 +1,98 @@
+//! Parameters, and the events by which host and plugin tell each other of edits.
+
+use super::Shared;
+use super::main_thread::MainThread;
+use super::processor::Processor;
+use crate::board::Board;
+use crate::instance::{Gesture, Instance};
+use crate::params::Param;
+use clack_extensions::params::{
+    ParamDisplayWriter, ParamInfo, ParamInfoFlags, ParamInfoWriter, PluginAudioProcessorParams, PluginMainThreadParams,
+};
+use clack_plugin::events::event_types::{ParamGestureBeginEvent, ParamGestureEndEvent, ParamValueEvent};
+use clack_plugin::events::spaces::CoreEventSpace;
+use clack_plugin::events::{Pckn, UnknownEvent};
+use clack_plugin::prelude::{ClapId, InputEvents, OutputEvents};
+use clack_plugin::utils::Cookie;
+use std::ffi::CStr;
+use std::fmt::Write as _;
+
+impl PluginMainThreadParams for MainThread<'_> {
+    fn count(&self) -> u32 {
+        self.shared.instance.params().count() as u32
+    }
+
+    fn get_info(&self, param_index: u32, info: &mut ParamInfoWriter) {
+        let Some(param) = self.shared.instance.params().nth(param_index as usize) else { return };
+        let (least, most) = param.range().into_inner();
+        let steps = if param.is_switch() { ParamInfoFlags::IS_STEPPED } else { ParamInfoFlags::empty() };
+        info.set(&ParamInfo {
+            id: ClapId::new(param.id()),
+            flags: ParamInfoFlags::IS_AUTOMATABLE | steps,
+            cookie: Cookie::empty(),
+            name: param.name().as_bytes(),
+            module: param.group().as_bytes(),
+            min_value: least,
+            max_value: most,
+            default_value: param.default(),
+        });
+    }
+
+    fn get_value(&self, param_id: ClapId) -> Option<f64> {
+        Some(self.shared.instance.value(Param::from_id(param_id.get())?))
+    }
+
+    fn value_to_text(&self, param_id: ClapId, value: f64, writer: &mut ParamDisplayWriter) -> std::fmt::Result {
+        let param = Param::from_id(param_id.get()).ok_or(std::fmt::Error)?;
+        writer.write_str(&param.text(value))
+    }
+
+    fn text_to_value(&self, param_id: ClapId, text: &CStr) -> Option<f64> {
+        Param::from_id(param_id.get())?.parse(text.to_str().ok()?)
+    }
+
+    fn flush(&self, input: &InputEvents, output: &mut OutputEvents) {
+        self.shared.flush(input, output);
+    }
+}
+
+impl PluginAudioProcessorParams for Processor<'_> {
+    fn flush(&mut self, input: &InputEvents, output: &mut OutputEvents) {
+        self.shared.flush(input, output);
+    }
+}
+
+impl Shared {
+    /// Audio thread, or main thread while there is no audio. Hosts call it beside `process`, too: it touches atomics
+    /// only.
+    fn flush(&self, input: &InputEvents, output: &mut OutputEvents) {
+        self.instance.note_flush();
+        exchange(&self.instance, input, output);
+    }
+}
+
+/// Takes the host's edits, and gives it ours. Real-time safe.
+///
+/// A value holds from the block's first frame on: gains are ramped over 15 ms anyway.
+pub(super) fn exchange(instance: &Instance, input: &InputEvents, output: &mut OutputEvents) {
+    for event in input {
+        if let Some(CoreEventSpace::ParamValue(event)) = event.as_core_event()
+            && let Some(id) = event.param_id()
+        {
+            instance.set_from_host(id.get(), event.value());
+        }
+    }
+    instance.fetch_gestures(|gesture| tell(gesture, output));
+}
+
+/// Whether the host took it.
+fn tell(gesture: Gesture, output: &mut OutputEvents) -> bool {
+    let mut push = |event: &UnknownEvent| output.try_push(event).is_ok();
+    match gesture {
+        Gesture::Begin(param) => push(ParamGestureBeginEvent::new(0, ClapId::new(param.id())).as_ref()),
+        Gesture::Set(param, value) => {
+            push(ParamValueEvent::new(0, ClapId::new(param.id()), Pckn::match_all(), value).as_ref())
+        }
+        Gesture::End(param) => push(ParamGestureEndEvent::new(0, ClapId::new(param.id())).as_ref()),
+    }
+}

@@ -1,0 +1,289 @@
+//! What the editor draws from and asks of an instance.
+
+use super::{Gesture, Instance, fault};
+use crate::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Settings};
+use crate::params::{self, Param};
+use rtjam_client::Status;
+use rtjam_engine::Console;
+use rtjam_protocol::control::tidy_name;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Rooms to choose from.
+const RECENT: usize = 8;
+
+impl Board for Instance {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    fn status(&self) -> Status {
+        self.session().status(&self.console.load())
+    }
+
+    fn console(&self) -> Console {
+        Console::clone(&self.console.load())
+    }
+
+    fn condition(&self) -> Condition {
+        let session = self.session();
+        let now = self.clock.now();
+        if self.failed.load(Relaxed) || session.has_failed() {
+            return Condition::Failed { log: fault::log() };
+        }
+        let playing = self.calls.is_playing(now);
+        if self.offline.load(Relaxed) && playing {
+            Condition::Offline
+        } else if self.calls.is_left_out(now) && self.kind == Kind::Multi {
+            Condition::NotPlayed
+        } else if !playing && session.is_in_room() {
+            Condition::Paused
+        } else if playing && self.runs_ahead.load(Relaxed) {
+            Condition::RunsAhead
+        } else if session.came_back && self.value(Param::SendMute) > 0.5 {
+            Condition::CameBackMuted
+        } else {
+            Condition::Fine
+        }
+    }
+
+    fn value(&self, param: Param) -> f64 {
+        self.values.get(param)
+    }
+
+    fn begin(&self, param: Param) {
+        self.tell(Gesture::Begin(param));
+    }
+
+    fn set(&self, param: Param, value: f64) {
+        let value = self.values.set(param, value);
+        params::apply(&self.console.load(), param, value);
+        self.tell(Gesture::Set(param, value));
+    }
+
+    fn end(&self, param: Param) {
+        self.tell(Gesture::End(param));
+    }
+
+    fn join(&self, link: &str, anyway: bool) -> Result<(), NotJoining> {
+        let console = self.console();
+        self.session().join(link, anyway, &console)?;
+        self.changed();
+        Ok(())
+    }
+
+    fn leave(&self) {
+        self.session().leave();
+    }
+
+    fn resume_sending(&self) {
+        self.session().resume_sending();
+    }
+
+    fn settings(&self) -> Settings {
+        let mut session = self.session();
+        let recent = session
+            .recent()
+            .iter()
+            .take(RECENT)
+            .map(|link| RecentRoom { name: format!("{} at {}", link.room, link.host), link: link.to_string() });
+        let recent = recent.collect();
+        let choices = session.choices.clone();
+        drop(session);
+        Settings {
+            name: choices.name,
+            format: choices.format,
+            packet: choices.packet,
+            playout: choices.playout,
+            layout: choices.layout,
+            link: choices.link.map(|link| link.to_string()),
+            recent,
+            keep_key: choices.keep_key,
+            rejoin: choices.rejoin,
+            look: choices.look,
+            window: choices.window,
+        }
+    }
+
+    fn change(&self, change: Change) {
+        let mut session = self.session();
+        let choices = &mut session.choices;
+        match change {
+            Change::Name(name) => choices.name = tidy_name(&name),
+            Change::Format(format) => choices.format = format,
+            Change::Packet(packet) => choices.packet = packet,
+            Change::Playout(playout) => choices.playout = playout,
+            Change::Layout(layout) => choices.layout = layout,
+            Change::KeepKey(keep) => choices.keep_key = keep,
+            Change::Rejoin(rejoin) => choices.rejoin = rejoin,
+            Change::Look(look) => choices.look = look,
+            Change::Window(width, height) => choices.window = (width, height),
+        }
+        session.set_controls(&self.console.load());
+        drop(session);
+        self.changed();
+    }
+
+    fn restart(&self) {
+        let mut session = self.session();
+        let link = session.is_in_room().then(|| session.choices.link.clone()).flatten();
+        let (engine, console) = session.renew();
+        for param in Param::all() {
+            params::apply(&console, param, self.values.get(param));
+        }
+        let broken = self.take_audio().replace(engine);
+        // What panicked once may do so again.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(broken)));
+        let before = self.console.swap(Arc::new(console.clone()));
+        session.retired.push(before);
+        self.failed.store(false, Relaxed);
+        if let Some(link) = link {
+            let _ = session.join(&link.to_string(), true, &console);
+        }
+    }
+}
+
+impl Instance {
+    /// An edit by a face or by RTJam itself, which the host is to know of.
+    pub(super) fn edit(&self, param: Param, value: f64) {
+        self.begin(param);
+        self.set(param, value);
+        self.end(param);
+    }
+
+    fn tell(&self, gesture: Gesture) {
+        self.gestures.put(gesture);
+        if let Some(host) = self.host() {
+            host.edited();
+        }
+    }
+
+    fn changed(&self) {
+        if let Some(host) = self.host() {
+            host.changed();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::Block;
+    use rtjam_engine::SLOTS;
+
+    fn instance(kind: Kind) -> Instance {
+        let nowhere = std::env::temp_dir().join(format!("rtjam-face-{}", std::process::id()));
+        Instance::new(kind, Some(nowhere))
+    }
+
+    /// Plays a block of ones; gives the main output.
+    fn play(instance: &Instance) -> [[f32; 64]; 2] {
+        let (input, mut out) = ([1.0_f32; 64], [[9.0_f32; 64]; 2]);
+        let main = out.each_mut().map(|c| c.as_mut_ptr());
+        let slots = [[std::ptr::null_mut(); 2]; SLOTS];
+        // SAFETY: all arrays are 64 samples long and live until the end of this function.
+        let block = unsafe { Block::new(64, [input.as_ptr(); 2], main, slots) };
+        instance.process(&block);
+        out
+    }
+
+    #[test]
+    fn a_fault_is_silence_and_a_log_until_the_engine_is_restarted() {
+        let instance = instance(Kind::Plugin);
+        instance.activate(48_000.0, 64);
+        assert_eq!(play(&instance)[0][63], 1.0);
+        instance.take_audio().fault = true;
+        assert_eq!(play(&instance), [[0.0; 64]; 2]);
+        instance.take_audio().fault = false;
+        assert_eq!(play(&instance), [[0.0; 64]; 2], "it stays silent");
+        let Condition::Failed { log: Some(log) } = instance.condition() else { panic!("it does not say so") };
+        let text = std::fs::read_to_string(&log).expect("the log is there");
+        assert!(text.contains("a fault for the test"), "{text}");
+        std::fs::remove_file(log).expect("our own");
+        instance.set(Param::Monitor, -60.0);
+        instance.restart();
+        assert_eq!(instance.condition(), Condition::Fine);
+        for _ in 0..100 {
+            play(&instance);
+        }
+        assert_eq!(play(&instance), [[0.0; 64]; 2], "settings survive");
+        instance.set(Param::Monitor, 0.0);
+        for _ in 0..100 {
+            play(&instance);
+        }
+        assert_eq!(play(&instance)[1][63], 1.0);
+    }
+
+    #[test]
+    fn offline_the_own_signal_is_at_unity_whatever_the_monitor_says() {
+        let instance = instance(Kind::Multi);
+        instance.set(Param::Monitor, -60.0);
+        instance.activate(44_100.0, 64);
+        instance.set_offline(true);
+        assert_eq!(play(&instance), [[1.0; 64]; 2]);
+        assert_eq!(instance.condition(), Condition::Offline);
+        assert_eq!(instance.console().tx().packets, 0);
+    }
+
+    #[test]
+    fn at_rates_that_cannot_be_played_the_own_signal_still_passes() {
+        let instance = instance(Kind::Plugin);
+        for rate in [1.0, 7_999.0, 384_000.0, 768_000.0, 4e9] {
+            instance.activate(rate, 64);
+            assert_eq!(play(&instance), [[1.0; 64]; 2], "{rate}");
+        }
+        for rate in [0.0, -1.0, f64::NAN] {
+            instance.activate(rate, 64);
+            assert_eq!(play(&instance), [[0.0; 64]; 2], "{rate}");
+        }
+    }
+
+    #[test]
+    fn the_second_instance_in_a_room_asks_first() {
+        let folder = std::env::temp_dir().join(format!("rtjam-twice-{}", std::process::id()));
+        let (one, two) =
+            (Instance::new(Kind::Plugin, Some(folder.clone())), Instance::new(Kind::Multi, Some(folder.clone())));
+        // Nobody listens there: they try, which is what counts.
+        let link = "rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
+        assert!(matches!(one.join("hello", false), Err(NotJoining::Wrong(_))));
+        assert!(!one.session().has_client(), "no threads for what is no link");
+        one.join(link, false).expect("the first one");
+        assert!(matches!(two.join(link, false), Err(NotJoining::Ask(_))));
+        two.join(link, true).expect("by all means");
+        two.leave();
+        one.leave();
+        assert!(two.join(link, false).is_ok());
+        // The room is known now, and its key.
+        assert_eq!(one.settings().recent[0].name, "lobby at 127.0.0.1");
+        assert!(one.join("rtjam://127.0.0.1:9/lobby", true).is_ok());
+        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(NotJoining::Wrong(_))));
+        drop((one, two));
+        std::fs::remove_dir_all(folder).expect("our own");
+    }
+
+    #[test]
+    fn edits_reach_the_host_and_the_engine() {
+        struct Ear(std::sync::atomic::AtomicU32);
+        impl crate::instance::Host for Ear {
+            fn edited(&self) {
+                self.0.fetch_add(1, Relaxed);
+            }
+            fn changed(&self) {}
+        }
+        let instance = instance(Kind::Plugin);
+        let ear = Arc::new(Ear(0.into()));
+        instance.set_host(Some(ear.clone()));
+        instance.edit(Param::SendMute, 0.9);
+        let mut heard = Vec::new();
+        instance.fetch_gestures(|g| {
+            heard.push(g);
+            true
+        });
+        let mute = Param::SendMute;
+        assert_eq!(heard, [Gesture::Begin(mute), Gesture::Set(mute, 1.0), Gesture::End(mute)]);
+        assert!(instance.console().send_mute());
+        assert_eq!(ear.0.load(Relaxed), 3);
+        instance.set_host(None);
+        assert!(instance.host().is_none());
+    }
+}

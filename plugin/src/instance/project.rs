@@ -1,0 +1,234 @@
+//! What the host stores in its project: JSON, read with patience and written whole.
+
+use super::Instance;
+use super::session::Choices;
+use crate::board::Look;
+use crate::params::Param;
+use rtjam_engine::{PacketSize, Playout};
+use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
+use rtjam_protocol::control::tidy_name;
+use rtjam_protocol::link::InviteLink;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The version that this program writes. A later one is read as far as it is understood.
+const VERSION: u32 = 1;
+
+/// A window has at least this size and at most that.
+const WINDOW: ((u32, u32), (u32, u32)) = ((520, 320), (8192, 8192));
+
+/// What the host gave is no project of RTJam's; nothing has changed.
+#[derive(Debug)]
+pub struct BadProject(serde_json::Error);
+
+impl fmt::Display for BadProject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RTJam cannot read what this project holds of it: {}", self.0)
+    }
+}
+
+impl std::error::Error for BadProject {}
+
+/// Fields are added, never renamed. What is missing is as it was at first.
+#[derive(Serialize, Deserialize)]
+struct Project {
+    rtjam: u32,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    format: Option<String>,
+    /// Frames; `None` is automatic.
+    #[serde(default)]
+    packet: Option<u16>,
+    /// ms; `None` is automatic.
+    #[serde(default)]
+    playout_ms: Option<f32>,
+    #[serde(default)]
+    layout: Option<String>,
+    /// Without its key, unless `keep_key`.
+    #[serde(default)]
+    link: Option<String>,
+    #[serde(default)]
+    keep_key: bool,
+    #[serde(default)]
+    rejoin: bool,
+    #[serde(default)]
+    light: bool,
+    #[serde(default)]
+    window: Option<(u32, u32)>,
+    #[serde(default)]
+    params: BTreeMap<u32, f64>,
+}
+
+impl Instance {
+    /// Main thread: what the project is to hold.
+    pub fn save(&self) -> Vec<u8> {
+        let choices = self.session().choices.clone();
+        let keep = |link: InviteLink| if choices.keep_key { link } else { link.without_key() };
+        let project = Project {
+            rtjam: VERSION,
+            name: Some(choices.name),
+            format: Some(format_text(choices.format).to_owned()),
+            packet: match choices.packet {
+                PacketSize::Auto => None,
+                PacketSize::Frames(frames) => Some(frames),
+            },
+            playout_ms: match choices.playout {
+                Playout::Auto => None,
+                Playout::Fixed { ms } => Some(ms),
+            },
+            layout: Some(if choices.layout == Layout::DualMono { "dual-mono" } else { "stereo" }.to_owned()),
+            link: choices.link.map(|link| keep(link).to_string()),
+            keep_key: choices.keep_key,
+            rejoin: choices.rejoin,
+            light: choices.look == Look::Light,
+            window: Some(choices.window),
+            params: self.params().map(|p| (p.id(), self.values.get(p))).collect(),
+        };
+        // Numbers, texts and a map with numbers for keys: it cannot fail.
+        serde_json::to_vec(&project).unwrap_or_default()
+    }
+
+    /// Main thread: takes what the project holds. Joins nothing before there is audio.
+    ///
+    /// # Errors
+    /// It is not ours; nothing has changed.
+    pub fn load(&self, bytes: &[u8]) -> Result<(), BadProject> {
+        let project: Project = serde_json::from_slice(bytes).map_err(BadProject)?;
+        self.set_all(|param| project.params.get(&param.id()).copied());
+        let mut session = self.session();
+        session.choices = choices(project);
+        session.rejoin_due = session.choices.rejoin && session.choices.link.is_some();
+        session.set_controls(&self.console.load());
+        drop(session);
+        if self.active.load(std::sync::atomic::Ordering::Relaxed) {
+            self.rejoin();
+        }
+        Ok(())
+    }
+
+    /// Main thread, with audio: goes back to the project's room, muted, if that is due.
+    pub(super) fn rejoin(&self) {
+        let mut session = self.session();
+        if !std::mem::take(&mut session.rejoin_due) || session.is_in_room() {
+            return;
+        }
+        let Some(link) = session.choices.link.clone() else { return };
+        let console = self.console.load_full();
+        let text = link.to_string();
+        if session.join(&text, true, &console).is_ok() {
+            session.came_back = true;
+            drop(session);
+            self.edit(Param::SendMute, 1.0);
+        }
+    }
+}
+
+fn choices(project: Project) -> Choices {
+    let first = Choices::default();
+    let (least, most) = WINDOW;
+    let window = project.window.map_or(first.window, |(w, h)| (w.clamp(least.0, most.0), h.clamp(least.1, most.1)));
+    Choices {
+        name: project.name.map_or(first.name, |name| tidy_name(&name)),
+        format: match project.format.as_deref() {
+            Some("pcm24") => Codec::Pcm24,
+            Some("f32") => Codec::F32,
+            _ => Codec::Pcm16,
+        },
+        packet: project.packet.filter(|n| PACKET_FRAMES.contains(n)).map_or(PacketSize::Auto, PacketSize::Frames),
+        playout: match project.playout_ms {
+            Some(ms) if (0.0..=Playout::MAX_MS).contains(&ms) => Playout::Fixed { ms },
+            _ => Playout::Auto,
+        },
+        layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
+        link: project.link.and_then(|link| link.parse().ok()),
+        keep_key: project.keep_key,
+        rejoin: project.rejoin,
+        look: if project.light { Look::Light } else { Look::Dark },
+        window,
+    }
+}
+
+fn format_text(format: Codec) -> &'static str {
+    match format {
+        Codec::Pcm16 => "pcm16",
+        Codec::Pcm24 => "pcm24",
+        Codec::F32 => "f32",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::board::{Board, Change, Kind};
+    use crate::instance::Instance;
+    use crate::params::Param;
+    use rtjam_engine::PacketSize;
+
+    const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
+
+    /// A config folder that is not there, and must not come to be.
+    fn nowhere() -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("rtjam-nowhere-{}", std::process::id()))
+    }
+
+    fn instance(kind: Kind) -> Instance {
+        Instance::new(kind, Some(nowhere()))
+    }
+
+    #[test]
+    fn what_is_saved_comes_back_whole() {
+        let one = instance(Kind::Multi);
+        for (index, param) in Param::all().enumerate() {
+            let (least, most) = param.range().into_inner();
+            one.set_from_host(param.id(), least + (most - least) * (index as f64 * 0.618_033_988_749).fract());
+        }
+        one.change(Change::Name("Änna 🎻".to_owned()));
+        one.change(Change::Packet(PacketSize::Frames(64)));
+        let saved = one.save();
+        let other = instance(Kind::Multi);
+        other.load(&saved).expect("our own");
+        assert_eq!(other.save(), saved);
+        assert_eq!(other.settings().name, "Änna 🎻");
+        assert!(Param::all().all(|p| one.value(p) == other.value(p)));
+        assert!(!nowhere().exists(), "loading opens no file");
+    }
+
+    #[test]
+    fn the_key_is_in_the_project_only_where_it_was_asked_for() {
+        let instance = instance(Kind::Plugin);
+        let project = format!("{{\"rtjam\": 1, \"link\": \"{LINK}\"}}");
+        instance.load(project.as_bytes()).expect("a project");
+        let text = |i: &Instance| String::from_utf8(i.save()).expect("JSON");
+        assert!(!text(&instance).contains("AQEHB") && text(&instance).contains("jam.example.org/lobby"));
+        instance.change(Change::KeepKey(true));
+        assert!(text(&instance).contains("#AQEHB"));
+    }
+
+    #[test]
+    fn what_is_not_ours_changes_nothing() {
+        let instance = instance(Kind::Plugin);
+        instance.set_from_host(Param::Room.id(), -7.0);
+        let good = instance.save();
+        for cut in 0..good.len() {
+            assert!(instance.load(&good[..cut]).is_err(), "{cut}");
+        }
+        for bad in [&b"{}"[..], b"null", b"\xff\xfe", b"[1,2,3]", b"{\"rtjam\": -1}"] {
+            assert!(instance.load(bad).is_err());
+        }
+        assert_eq!(instance.save(), good);
+    }
+
+    #[test]
+    fn nonsense_within_a_project_becomes_something_sensible() {
+        let instance = instance(Kind::Plugin);
+        let project =
+            br#"{"rtjam": 7, "name": "", "format": "mp3", "packet": 3, "playout_ms": 1e30, "window": [0, 99999],
+            "link": "http://x", "params": {"2": 1e300, "3": 0.7, "999999": 1.0}, "unknown": {}}"#;
+        instance.load(project).expect("a project");
+        let settings = instance.settings();
+        assert_eq!((settings.packet, settings.window), (PacketSize::Auto, (520, 8192)));
+        assert_eq!((settings.link, settings.name.as_str()), (None, "Musician"));
+        assert_eq!((instance.value(Param::Room), instance.value(Param::SendMute)), (12.0, 1.0));
+    }
+}

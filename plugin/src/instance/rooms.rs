@@ -1,0 +1,93 @@
+//! The rooms that this user was in, with their keys: `rooms.json` in the config folder, for its owner only.
+
+use rtjam_client::private_file;
+use rtjam_protocol::link::InviteLink;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+const FILE: &str = "rooms.json";
+
+/// More rooms than that are not remembered.
+const MOST: usize = 50;
+
+/// Instances of this process write one after the other.
+static TURN: Mutex<()> = Mutex::new(());
+
+#[derive(Default, Serialize, Deserialize)]
+struct Content {
+    /// Whole links, the last one first.
+    rooms: Vec<String>,
+}
+
+/// The file.
+pub(super) struct Rooms {
+    path: PathBuf,
+}
+
+impl Rooms {
+    /// In this config folder. Opens nothing.
+    pub(super) fn in_folder(folder: &Path) -> Rooms {
+        Rooms { path: folder.join(FILE) }
+    }
+
+    /// All, the last one first. What cannot be read is no room.
+    pub(super) fn all(&self) -> Vec<InviteLink> {
+        let content: Content = private_file::read(&self.path)
+            .ok()
+            .flatten()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default();
+        content.rooms.iter().filter_map(|link| link.parse().ok()).collect()
+    }
+
+    /// The link with the key that was used last for the room of `link`, which has none.
+    pub(super) fn with_key(&self, link: &InviteLink) -> Option<InviteLink> {
+        let room = link.without_key();
+        self.all().into_iter().find(|known| known.without_key() == room)
+    }
+
+    /// Puts a room first. That it cannot be kept is no failure: it is only remembered for convenience.
+    pub(super) fn remember(&self, link: &InviteLink) {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = self.all();
+        if links.first() == Some(link) {
+            return;
+        }
+        links.retain(|known| known.without_key() != link.without_key());
+        links.insert(0, link.clone());
+        links.truncate(MOST);
+        let content = Content { rooms: links.iter().map(ToString::to_string).collect() };
+        if let Ok(text) = serde_json::to_vec_pretty(&content) {
+            let _ = private_file::replace(&self.path, &text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_stay_in_a_private_file_and_are_found_by_the_room() {
+        let folder = std::env::temp_dir().join(format!("rtjam-rooms-{}", std::process::id()));
+        let rooms = Rooms::in_folder(&folder);
+        assert!(rooms.all().is_empty() && !folder.exists());
+        let link = |text: &str| text.parse::<InviteLink>().expect("a link");
+        let lobby = link("rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH");
+        let band = link("rtjam://jam.example.org/band#AQEHBwcHBwcHBwcHBwcHBwcH");
+        rooms.remember(&lobby);
+        rooms.remember(&band);
+        rooms.remember(&lobby);
+        assert_eq!(rooms.all(), [lobby.clone(), band.clone()]);
+        assert_eq!(rooms.with_key(&band.without_key()), Some(band));
+        assert_eq!(rooms.with_key(&link("rtjam://jam.example.org/other")), None);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(folder.join(FILE)).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::remove_dir_all(folder).expect("own folder");
+    }
+}

@@ -1,0 +1,246 @@
+//! The session of an instance, and what is set beside the parameters. Never the audio thread.
+
+use super::rooms::Rooms;
+use crate::board::{Look, NotJoining};
+use crate::who;
+use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, Wake};
+use rtjam_engine::{Console, Engine, NetworkEnd, PacketSize, Playout};
+use rtjam_protocol::audio::{Codec, Layout};
+use rtjam_protocol::link::InviteLink;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// Which instance of this process is in which room.
+static PRESENT: Mutex<Vec<(u64, InviteLink)>> = Mutex::new(Vec::new());
+
+/// What is set beside the parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Choices {
+    pub(super) name: String,
+    pub(super) format: Codec,
+    pub(super) packet: PacketSize,
+    pub(super) playout: Playout,
+    pub(super) layout: Layout,
+    /// With its key, if that is known.
+    pub(super) link: Option<InviteLink>,
+    pub(super) keep_key: bool,
+    pub(super) rejoin: bool,
+    pub(super) look: Look,
+    pub(super) window: (u32, u32),
+}
+
+impl Default for Choices {
+    fn default() -> Choices {
+        Choices {
+            name: who::default_name(),
+            format: Codec::default(),
+            packet: PacketSize::Auto,
+            playout: Playout::Auto,
+            layout: Layout::Stereo,
+            link: None,
+            keep_key: false,
+            rejoin: false,
+            look: Look::Dark,
+            window: (760, 480),
+        }
+    }
+}
+
+/// The engine's network end and what goes with it, until the first join makes a client of them.
+struct Seed {
+    wake: Wake,
+    network: NetworkEnd,
+}
+
+/// A session, or what it will be made of.
+pub(super) struct Session {
+    number: u64,
+    clock: Clock,
+    folder: Option<PathBuf>,
+    seed: Option<Seed>,
+    client: Option<Client>,
+    pub(super) choices: Choices,
+    /// The project wants to be in its room, as soon as there is audio.
+    pub(super) rejoin_due: bool,
+    /// It came back by itself, muted.
+    pub(super) came_back: bool,
+    /// The rooms of this user, once they were read.
+    recent: Option<Vec<InviteLink>>,
+    /// Consoles of engines that failed: the audio thread may still hold one, and must not free it.
+    pub(super) retired: Vec<std::sync::Arc<Console>>,
+}
+
+impl Session {
+    /// In no room. Opens no thread, socket or file.
+    pub(super) fn new(clock: Clock, folder: Option<PathBuf>) -> (Engine, Console, Session) {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let (engine, seed, console) = seed();
+        let session = Session {
+            number: COUNT.fetch_add(1, Relaxed),
+            clock,
+            folder,
+            seed: Some(seed),
+            client: None,
+            choices: Choices::default(),
+            rejoin_due: false,
+            came_back: false,
+            recent: None,
+            retired: Vec::new(),
+        };
+        session.set_controls(&console);
+        (engine, console, session)
+    }
+
+    /// Another engine, and a session that is in no room.
+    pub(super) fn renew(&mut self) -> (Engine, Console) {
+        self.leave();
+        self.client = None;
+        let (engine, seed, console) = seed();
+        self.seed = Some(seed);
+        self.set_controls(&console);
+        (engine, console)
+    }
+
+    /// Goes to the room of `link`, which may lack a key that is known here.
+    pub(super) fn join(&mut self, link: &str, anyway: bool, console: &Console) -> Result<(), NotJoining> {
+        let wrong = |sentence: String| NotJoining::Wrong(sentence);
+        let link: InviteLink = link.trim().parse().map_err(|e| wrong(format!("{e}")))?;
+        let rooms = self.rooms()?;
+        let link = if link.key.is_some() { Some(link) } else { rooms.with_key(&link) };
+        let link = link.ok_or_else(|| {
+            wrong("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned())
+        })?;
+        if !anyway && self.is_joined_elsewhere(&link) {
+            return Err(NotJoining::Ask(format!(
+                "Another RTJam in this project is in {} already. Join as a second musician?",
+                link.room
+            )));
+        }
+        self.ensure_client(console).map_err(wrong)?;
+        rooms.remember(&link);
+        self.recent = None;
+        self.choices.link = Some(link.clone());
+        self.came_back = false;
+        self.note_presence(Some(&link));
+        if let Some(client) = &self.client {
+            client.set_name(self.choices.name.clone());
+            client.join(link);
+        }
+        Ok(())
+    }
+
+    /// Leaves the room.
+    pub(super) fn leave(&mut self) {
+        self.note_presence(None);
+        (self.came_back, self.rejoin_due) = (false, false);
+        if let Some(client) = &self.client {
+            client.leave();
+        }
+    }
+
+    /// Sends again after the loop guard.
+    pub(super) fn resume_sending(&self) {
+        if let Some(client) = &self.client {
+            client.resume_sending();
+        }
+    }
+
+    /// How it stands.
+    pub(super) fn status(&self, console: &Console) -> Status {
+        self.client.as_ref().map_or_else(|| Status::offline(console), Client::status)
+    }
+
+    /// Whether it is in a room, or on the way.
+    pub(super) fn is_in_room(&self) -> bool {
+        self.client.as_ref().is_some_and(|c| matches!(c.status().state, State::Joined | State::Connecting))
+    }
+
+    /// Whether a fault has ended its threads.
+    pub(super) fn has_failed(&self) -> bool {
+        self.client.as_ref().is_some_and(Client::has_failed)
+    }
+
+    /// Whether there is a client, with its threads.
+    #[cfg(test)]
+    pub(super) fn has_client(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Does what the choices say.
+    pub(super) fn set_controls(&self, console: &Console) {
+        console.set_layout(self.choices.layout);
+        console.set_packet_size(self.choices.packet);
+        console.set_playout(self.choices.playout);
+        if let Some(client) = &self.client {
+            client.set_format(self.choices.format);
+            client.set_name(self.choices.name.clone());
+        }
+    }
+
+    /// The rooms of this user, the last one first. Read once after each join.
+    pub(super) fn recent(&mut self) -> &[InviteLink] {
+        if self.recent.is_none() {
+            self.recent = Some(self.rooms().map(|rooms| rooms.all()).unwrap_or_default());
+        }
+        self.recent.as_deref().unwrap_or_default()
+    }
+
+    fn rooms(&self) -> Result<Rooms, NotJoining> {
+        let folder = self.config_folder().map_err(NotJoining::Wrong)?;
+        Ok(Rooms::in_folder(&folder))
+    }
+
+    fn config_folder(&self) -> Result<PathBuf, String> {
+        let given = self.folder.clone();
+        let usual = || directories::ProjectDirs::from("", "", "rtjam").map(|dirs| dirs.config_dir().to_owned());
+        given
+            .or_else(usual)
+            .ok_or("There is no home folder for the settings. Set HOME, and start the host again.".to_owned())
+    }
+
+    /// Makes the client at the first join.
+    fn ensure_client(&mut self, console: &Console) -> Result<(), String> {
+        if self.client.is_some() {
+            return Ok(());
+        }
+        let folder = self.config_folder()?;
+        let identity = Identity::load_or_create(&folder).map_err(|e| e.to_string())?;
+        let Some(Seed { wake, network }) = self.seed.take() else { return Err("Press \"Restart engine\".".to_owned()) };
+        let mut options = ClientOptions::new(identity, self.choices.name.clone());
+        options.format = self.choices.format;
+        options.folder = Some(folder);
+        self.client = Some(Client::new(options, self.clock, wake, network, console.clone()));
+        Ok(())
+    }
+
+    fn is_joined_elsewhere(&self, link: &InviteLink) -> bool {
+        let room = link.without_key();
+        let present = PRESENT.lock().unwrap_or_else(PoisonError::into_inner);
+        present.iter().any(|(number, theirs)| *number != self.number && *theirs == room)
+    }
+
+    fn note_presence(&self, link: Option<&InviteLink>) {
+        let mut present = PRESENT.lock().unwrap_or_else(PoisonError::into_inner);
+        present.retain(|(number, _)| *number != self.number);
+        present.extend(link.map(|link| (self.number, link.without_key())));
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.note_presence(None);
+    }
+}
+
+fn seed() -> (Engine, Seed, Console) {
+    let wake = Wake::new();
+    let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
+    (engine, Seed { wake, network }, console)
+}
+
+/// Different for every engine: what std's hash maps are seeded with.
+fn random() -> u32 {
+    RandomState::new().hash_one(std::process::id()) as u32
+}
