@@ -6,6 +6,7 @@
 //! | [`child`] | a program that runs: its lines, its end |
 //! | [`room`], [`musician`] | `rtjam-server` and `rtjam --headless` as a test sees them |
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
+//! | [`claphost`] | a small plugin host, well-behaved or not |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
 //! | [`garbage`] | datagrams that nobody should send |
 //! | [`namespace`] | network namespaces |
@@ -24,6 +25,7 @@
 #![allow(clippy::expect_used, reason = "a harness ends a test by a panic that says what is missing")]
 
 pub mod child;
+pub mod claphost;
 pub mod display;
 pub mod garbage;
 pub mod jackd;

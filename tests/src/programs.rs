@@ -1,4 +1,4 @@
-//! Where the programs under test are: `$RTJAM_BIN`, else beside the tests in cargo's target folder (release
+//! Where the programs and the plugin under test are: `$RTJAM_BIN`, else beside the tests in cargo's target folder (release
 //! first, then the tests' own profile).
 
 use std::path::{Path, PathBuf};
@@ -13,11 +13,19 @@ pub fn server() -> PathBuf {
     find("rtjam-server")
 }
 
+/// Path of the plugin's library, from which the bundles are made.
+pub fn plugin() -> PathBuf {
+    find_file(format!("{}rtjam{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))
+}
+
 fn find(name: &str) -> PathBuf {
-    let file = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    find_file(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+}
+
+fn find_file(file: String) -> PathBuf {
     let folders = folders();
     let found = folders.iter().map(|dir| dir.join(&file)).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("no {file} in {folders:?}; build it: cargo build --release --workspace --bins"))
+    found.unwrap_or_else(|| panic!("no {file} in {folders:?}; build it: cargo build --release --workspace"))
 }
 
 fn folders() -> Vec<PathBuf> {

@@ -1,0 +1,68 @@
+//! What the plugin may ask of the host.
+
+use clack_extensions::params::{
+    HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamRescanFlags,
+};
+use clack_extensions::state::{HostState, HostStateImpl};
+use clack_host::host::{HostExtensions, HostHandlers, MainThreadHandler, SharedHandler};
+use clack_host::utils::ClapId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// How often the plugin told its host what.
+#[derive(Default)]
+pub struct Told {
+    /// That there are edits to fetch.
+    pub flush: AtomicU32,
+    /// That values have changed.
+    pub rescan: AtomicU32,
+    /// That the project is to be stored.
+    pub dirty: AtomicU32,
+    /// That it wants a call on the main thread.
+    pub callback: AtomicU32,
+}
+
+pub(super) struct TestHost;
+
+impl HostHandlers for TestHost {
+    type Shared<'a> = Shared;
+    type MainThread<'a> = MainThread<'a>;
+    type AudioProcessor<'a> = ();
+
+    fn declare_extensions(builder: &mut HostExtensions<Self>, _shared: &Shared) {
+        builder.register::<HostParams>().register::<HostState>();
+    }
+}
+
+pub(super) struct Shared(pub(super) Arc<Told>);
+
+impl SharedHandler<'_> for Shared {
+    fn request_restart(&self) {}
+    fn request_process(&self) {}
+    fn request_callback(&self) {
+        self.0.callback.fetch_add(1, Relaxed);
+    }
+}
+
+impl HostParamsImplShared for Shared {
+    fn request_flush(&self) {
+        self.0.flush.fetch_add(1, Relaxed);
+    }
+}
+
+pub(super) struct MainThread<'a>(pub(super) &'a Shared);
+
+impl<'a> MainThreadHandler<'a> for MainThread<'a> {}
+
+impl HostParamsImplMainThread for MainThread<'_> {
+    fn rescan(&self, _flags: ParamRescanFlags) {
+        self.0.0.rescan.fetch_add(1, Relaxed);
+    }
+    fn clear(&self, _param_id: ClapId, _flags: ParamClearFlags) {}
+}
+
+impl HostStateImpl for MainThread<'_> {
+    fn mark_dirty(&self) {
+        self.0.0.dirty.fetch_add(1, Relaxed);
+    }
+}

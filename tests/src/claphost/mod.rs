@@ -1,0 +1,171 @@
+//! A small CLAP host: loads the plugin as a host would, and calls it as hosts should, or as they should not.
+//!
+//! Calls go through the plugin's own function pointers: a host that makes no mistakes would hide what happens when
+//! others do. All calls are `unsafe` beneath; the plugin is the one under test, and its pointers are good until it is
+//! dropped.
+
+mod buffers;
+mod host;
+mod paced;
+mod state;
+
+pub use buffers::{Buffers, Events, STALE, call, port};
+pub use host::Told;
+pub use paced::{Paced, Takes};
+pub use state::Param;
+
+use crate::scratch::Scratch;
+use clack_host::host::HostInfo;
+use clack_host::plugin::PluginInstance;
+use clack_host::prelude::PluginEntry;
+use clap_sys::plugin::clap_plugin;
+use std::ffi::{CStr, CString, c_void};
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+/// The two plugins' ids.
+pub const IDS: [&str; 2] = ["org.rtjam.rtjam", "org.rtjam.rtjam-multi"];
+
+/// A project that goes to a room as soon as there is audio, muted. `more` is JSON: further fields, or nothing.
+pub fn project(name: &str, link: &str, more: &str) -> String {
+    format!("{{\"rtjam\":1,\"name\":\"{name}\",\"link\":\"{link}\",\"keep_key\":true,\"rejoin\":true{more}}}")
+}
+
+/// Gives this process a home of its own, for all instances in it. Call it first in a test that joins a room.
+pub fn live_in_a_home_of_our_own() -> &'static Path {
+    static HOME: OnceLock<Scratch> = OnceLock::new();
+    let home = HOME.get_or_init(|| {
+        let home = Scratch::new("home");
+        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
+            // SAFETY: the tests of this package run one after the other, and no instance lives yet.
+            unsafe { std::env::set_var(name, home.path()) };
+        }
+        home
+    });
+    home.path()
+}
+
+/// The library, loaded.
+pub struct Library {
+    entry: PluginEntry,
+}
+
+impl Library {
+    /// Loads it.
+    ///
+    /// # Panics
+    /// When there is none, or it does not load.
+    pub fn load() -> Library {
+        let path = crate::programs::plugin();
+        // SAFETY: it is the library under test.
+        let entry = unsafe { PluginEntry::load(&path) };
+        Library { entry: entry.unwrap_or_else(|e| panic!("{}: {e}", path.display())) }
+    }
+
+    /// Ids and names of the plugins in it.
+    pub fn plugins(&self) -> Vec<(String, String)> {
+        let factory = self.entry.get_plugin_factory().expect("it makes plugins");
+        let text = |s: Option<&CStr>| s.map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        factory.plugin_descriptors().map(|d| (text(d.id()), text(d.name()))).collect()
+    }
+
+    /// An instance.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn plugin(&self, id: &str) -> Plugin {
+        let told = Arc::new(Told::default());
+        let info = HostInfo::new("RTJam tests", "RTJam", "", "1").expect("texts without zeros");
+        let id = CString::new(id).expect("an id");
+        let ear = Arc::clone(&told);
+        let instance = PluginInstance::<host::TestHost>::new(
+            |_| host::Shared(ear),
+            |shared| host::MainThread(shared),
+            &self.entry,
+            &id,
+            &info,
+        );
+        Plugin { instance: instance.expect("an instance"), told }
+    }
+}
+
+/// One instance. Main thread, unless a method says otherwise.
+pub struct Plugin {
+    instance: PluginInstance<host::TestHost>,
+    /// What it told its host.
+    pub told: Arc<Told>,
+}
+
+/// A plugin on another thread, as long as its [`Plugin`] lives.
+#[derive(Clone, Copy)]
+pub struct Raw(*const clap_plugin);
+
+// SAFETY: CLAP's functions may be called on other threads, as each says.
+unsafe impl Send for Raw {}
+
+impl Plugin {
+    /// For calls on other threads.
+    pub fn raw(&self) -> Raw {
+        Raw(self.instance.raw_instance())
+    }
+
+    /// Activates it. Whether it did.
+    pub fn activate(&self, rate: f64, most_frames: u32) -> bool {
+        let raw = self.raw().0;
+        // SAFETY: see the module.
+        unsafe { (*raw).activate.is_some_and(|f| f(raw, rate, 1, most_frames)) }
+    }
+
+    /// Deactivates it.
+    pub fn deactivate(&self) {
+        let raw = self.raw().0;
+        // SAFETY: see the module.
+        unsafe { (*raw).deactivate.expect("it has one")(raw) };
+    }
+
+    /// Runs what it asked for on the main thread.
+    pub fn on_main_thread(&self) {
+        let raw = self.raw().0;
+        // SAFETY: see the module.
+        unsafe { (*raw).on_main_thread.expect("it has one")(raw) };
+    }
+
+    /// One of its extensions, as CLAP's C structure.
+    ///
+    /// # Panics
+    /// When it has none of that name.
+    pub fn extension<T>(&self, name: &CStr) -> &T {
+        self.raw().extension(name)
+    }
+}
+
+impl Raw {
+    /// See [`Plugin::extension`].
+    ///
+    /// # Panics
+    /// When it has none of that name.
+    pub fn extension<'a, T>(self, name: &CStr) -> &'a T {
+        // SAFETY: see the module; the name says which structure it is.
+        unsafe {
+            let found: *const c_void = (*self.0).get_extension.expect("it has one")(self.0, name.as_ptr());
+            found.cast::<T>().as_ref().unwrap_or_else(|| panic!("no extension {name:?}"))
+        }
+    }
+
+    /// The pointer that CLAP's functions take.
+    pub fn as_ptr(self) -> *const clap_plugin {
+        self.0
+    }
+
+    /// Audio thread: begins processing.
+    pub fn start(self) -> bool {
+        // SAFETY: see the module.
+        unsafe { (*self.0).start_processing.is_some_and(|f| f(self.0)) }
+    }
+
+    /// Audio thread: ends processing.
+    pub fn stop(self) {
+        // SAFETY: see the module.
+        unsafe { (*self.0).stop_processing.expect("it has one")(self.0) };
+    }
+}

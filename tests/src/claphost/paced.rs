@@ -1,0 +1,119 @@
+//! An audio thread that calls a plugin in real time, plays a signal and records what comes back.
+
+use super::{Buffers, Events, Plugin, Raw};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A host's audio thread with one plugin. Dropping it ends the thread and deactivates the plugin; drop it before the
+/// plugin.
+pub struct Paced<'a> {
+    plugin: &'a Plugin,
+    stop: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
+    takes: Arc<Mutex<Takes>>,
+    events: Sender<(u32, f64)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What was played and recorded, frame by frame.
+#[derive(Clone, Default)]
+pub struct Takes {
+    /// Both inputs' signal.
+    pub sent: Vec<f32>,
+    /// The left channel of each output.
+    pub got: Vec<Vec<f32>>,
+}
+
+impl<'a> Paced<'a> {
+    /// Activates `plugin` and calls it every `block` frames at `rate` Hz with `signal`, over and over.
+    ///
+    /// # Panics
+    /// When it does not become active.
+    pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> Paced<'a> {
+        assert!(plugin.activate(f64::from(rate), block), "it does not become active");
+        let (stop, paused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let takes = Arc::new(Mutex::new(Takes { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
+        let (events, orders) = channel();
+        let audio = Audio { raw: plugin.raw(), rate, block, signal };
+        let shared = (Arc::clone(&stop), Arc::clone(&paused), Arc::clone(&takes));
+        let run = move || {
+            let (stop, paused, takes) = shared;
+            let mut buffers = Buffers::new(audio.block as usize, outputs);
+            assert!(audio.raw.start());
+            let (began, mut call) = (Instant::now(), 0_u64);
+            while !stop.load(Relaxed) {
+                let due = Duration::from_secs_f64(call as f64 * f64::from(audio.block) / f64::from(audio.rate));
+                if let Some(rest) = (began + due).checked_duration_since(Instant::now()) {
+                    std::thread::sleep(rest);
+                }
+                call += 1;
+                if paused.load(Relaxed) {
+                    continue;
+                }
+                let mut events = Events::none();
+                orders.try_iter().for_each(|(id, value)| events.push(0, id, value));
+                audio.play(&mut buffers, &mut events, &takes);
+            }
+            audio.raw.stop();
+        };
+        Paced { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
+    }
+
+    /// Sets a parameter as automation would.
+    pub fn set(&self, id: u32, value: f64) {
+        let _ = self.events.send((id, value));
+    }
+
+    /// Stops calling, as for a bypassed plugin, or goes on.
+    pub fn pause(&self, paused: bool) {
+        self.paused.store(paused, Relaxed);
+    }
+
+    /// What was recorded since the last time.
+    pub fn take(&self) -> Takes {
+        let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
+        let empty = Takes { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };
+        std::mem::replace(&mut takes, empty)
+    }
+
+    /// How many frames were recorded since the last [`Paced::take`].
+    pub fn recorded(&self) -> usize {
+        self.takes.lock().unwrap_or_else(PoisonError::into_inner).sent.len()
+    }
+}
+
+struct Audio {
+    raw: Raw,
+    rate: u32,
+    block: u32,
+    signal: Vec<f32>,
+}
+
+impl Audio {
+    fn play(&self, buffers: &mut Buffers, events: &mut Events, takes: &Mutex<Takes>) {
+        let mut takes = takes.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = takes.sent.len();
+        for frame in 0..self.block as usize {
+            let sample = self.signal.get((at + frame) % self.signal.len().max(1)).copied().unwrap_or(0.0);
+            buffers.input.iter_mut().for_each(|c| c[frame] = sample);
+            takes.sent.push(sample);
+        }
+        buffers.process(self.raw, self.block, events);
+        for (got, output) in takes.got.iter_mut().zip(&buffers.outputs) {
+            got.extend_from_slice(&output[0]);
+        }
+    }
+}
+
+impl Drop for Paced<'_> {
+    fn drop(&mut self) {
+        self.stop.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        self.plugin.deactivate();
+    }
+}

@@ -1,0 +1,94 @@
+//! What a host finds in the library: two plugins, their ports and parameters.
+
+use clap_sys::ext::audio_ports::{CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports};
+use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_plugin_latency};
+use clap_sys::ext::tail::{CLAP_EXT_TAIL, clap_plugin_tail};
+use clap_sys::process::CLAP_PROCESS_CONTINUE;
+use rtjam_tests::claphost::{Buffers, Events, IDS, Library, Plugin};
+use std::collections::HashSet;
+
+#[test]
+fn there_are_two_plugins_and_no_third() {
+    let library = Library::load();
+    let plugins = library.plugins();
+    let known = [(IDS[0], "RTJam"), (IDS[1], "RTJam Multi")].map(|(id, name)| (id.to_owned(), name.to_owned()));
+    assert_eq!(plugins, known);
+}
+
+/// Channels of each port.
+fn ports(plugin: &Plugin, is_input: bool) -> Vec<u32> {
+    let (raw, ports) = (plugin.raw().as_ptr(), plugin.extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS));
+    // SAFETY: the plugin lives; the structure is one of numbers and arrays of them.
+    unsafe {
+        let count = ports.count.expect("it has one")(raw, is_input);
+        let mut info: clap_audio_port_info = std::mem::zeroed();
+        assert!(!ports.get.expect("it has one")(raw, count, is_input, &mut info), "a port too many");
+        let channels = |index| {
+            let mut info: clap_audio_port_info = std::mem::zeroed();
+            assert!(ports.get.expect("it has one")(raw, index, is_input, &mut info));
+            assert_eq!((info.id, info.flags & 1), (index, u32::from(index == 0)));
+            info.channel_count
+        };
+        (0..count).map(channels).collect()
+    }
+}
+
+#[test]
+fn one_is_stereo_and_the_other_has_an_output_for_each_slot_besides() {
+    let library = Library::load();
+    let [one, multi] = IDS.map(|id| library.plugin(id));
+    assert_eq!((ports(&one, true), ports(&one, false)), (vec![2], vec![2]));
+    assert_eq!((ports(&multi, true), ports(&multi, false)), (vec![2], vec![2; 13]));
+}
+
+#[test]
+fn the_own_signal_passes_undelayed_and_the_tail_never_ends() {
+    let library = Library::load();
+    for (id, outputs) in IDS.into_iter().zip([1, 13]) {
+        let plugin = library.plugin(id);
+        for rate in [44_100.0, 48_000.0, 96_000.0] {
+            assert!(plugin.activate(rate, 64));
+            let raw = plugin.raw();
+            // SAFETY: the plugin lives and is active.
+            let (latency, tail) = unsafe {
+                let latency = plugin.extension::<clap_plugin_latency>(CLAP_EXT_LATENCY).get.expect("it has one");
+                let tail = plugin.extension::<clap_plugin_tail>(CLAP_EXT_TAIL).get.expect("it has one");
+                (latency(raw.as_ptr()), tail(raw.as_ptr()))
+            };
+            assert_eq!((latency, tail), (0, i32::MAX as u32));
+            let mut buffers = Buffers::new(64, outputs);
+            buffers.input = [vec![0.25; 64], vec![-0.5; 64]];
+            assert!(raw.start());
+            assert_eq!(buffers.process(raw, 64, &mut Events::none()), CLAP_PROCESS_CONTINUE);
+            assert_eq!(buffers.outputs[0], buffers.input, "{id} at {rate}");
+            assert!(buffers.outputs[1..].iter().flatten().flatten().all(|s| *s == 0.0));
+            raw.stop();
+            plugin.deactivate();
+        }
+    }
+}
+
+#[test]
+fn every_parameter_has_a_number_a_range_and_a_text_that_can_be_read_again() {
+    let library = Library::load();
+    for (id, count) in IDS.into_iter().zip([3 + 12 * 8, 3 + 12 * 9]) {
+        let plugin = library.plugin(id);
+        let params = plugin.params();
+        assert_eq!(params.len(), count);
+        assert_eq!(params.iter().map(|p| p.id).collect::<HashSet<_>>().len(), count);
+        assert_eq!(params.iter().map(|p| &p.name).collect::<HashSet<_>>().len(), count);
+        for param in &params {
+            let [least, most, default] = param.range;
+            assert!(least < most && (least..=most).contains(&default), "{param:?}");
+            assert_eq!(plugin.value(param.id), Some(default), "{param:?}");
+            for step in 0..=20 {
+                let text = plugin.text(param.id, least + (most - least) * f64::from(step) / 20.0).expect("a text");
+                let value = plugin.parse(param.id, &text).unwrap_or_else(|| panic!("{param:?}: {text}"));
+                assert_eq!(plugin.text(param.id, value), Some(text));
+            }
+        }
+        let mute = params.iter().find(|p| p.name == "Send mute").expect("there");
+        assert_eq!((plugin.text(mute.id, 1.0), plugin.parse(mute.id, "open")), (Some("muted".to_owned()), Some(0.0)));
+        assert_eq!((plugin.value(999_999), plugin.text(999_999, 0.0), plugin.parse(1, "loud")), (None, None, None));
+    }
+}

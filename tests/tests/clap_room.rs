@@ -1,0 +1,129 @@
+//! A plugin's life in a room, seen by somebody else in it.
+
+use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::musician::{JOIN, Musician, Options};
+use rtjam_tests::room::Room;
+use rtjam_tests::wait;
+use serde_json::Value;
+use std::time::Duration;
+
+const MONITOR: u32 = 1;
+const SEND_MUTE: u32 = 3;
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// The names of the others, by the newest status.
+fn names(status: &Value) -> Vec<String> {
+    let all = status["musicians"].as_array().cloned().unwrap_or_default();
+    all.iter().filter_map(|m| m["name"].as_str().map(str::to_owned)).collect()
+}
+
+fn is_heard(host: &Paced<'_>, output: usize) -> bool {
+    let take = host.take();
+    let last = take.got[output].len().saturating_sub(2_000);
+    take.got[output][last..].iter().any(|s| s.abs() > 0.01)
+}
+
+#[test]
+fn it_comes_back_muted_keeps_its_seat_while_paused_and_leaves_when_deleted() {
+    live_in_a_home_of_our_own();
+    let room = Room::start();
+    let mut cleo = Musician::start(&Options::demo("Cleo", &room.invite));
+    cleo.wait_joined();
+    let library = Library::load();
+    let plugin = library.plugin(IDS[0]);
+    assert!(plugin.load(project("Dora", &room.invite, ",\"playout_ms\":100").as_bytes()));
+    let host = Paced::start(&plugin, 48_000, 128, 1, vec![0.2, -0.2]);
+    let dora = |s: &Value| s["musicians"].as_array()?.iter().find(|m| m["name"] == "Dora").cloned();
+    cleo.wait("Dora in the room", JOIN, dora);
+    assert_eq!(plugin.value(SEND_MUTE), Some(1.0), "it comes back muted");
+    let silent = |s: &Value| dora(s).filter(|d| d["packets"].as_u64() > Some(100) && d["dbfs"][0] == -120.0);
+    cleo.wait("packets of silence", LIMIT, silent);
+    host.set(SEND_MUTE, 0.0);
+    host.set(MONITOR, -60.0);
+    let loud = |s: &Value| dora(s).filter(|d| d["dbfs"][0].as_f64() > Some(-20.0));
+    cleo.wait("Dora's sound", LIMIT, loud);
+    wait::until("Dora hears Cleo", LIMIT, || is_heard(&host, 0).then_some(()));
+
+    // Bypassed: nothing is sent, the seat stays.
+    host.pause(true);
+    let before = cleo.wait_new("silence", LIMIT, |s| silent_again(&dora(s)?));
+    std::thread::sleep(Duration::from_secs(2));
+    let after = cleo.wait_new("still there", LIMIT, |s| silent_again(&dora(s)?));
+    assert_eq!(before, after, "packets went on");
+    host.pause(false);
+    cleo.wait_new("Dora's sound again", LIMIT, loud);
+    wait::until("Dora hears Cleo again", LIMIT, || is_heard(&host, 0).then_some(()));
+
+    // Another rate and block: the session goes on.
+    drop(host);
+    let host = Paced::start(&plugin, 96_000, 1024, 1, [[0.2; 48], [-0.2; 48]].concat());
+    cleo.wait_new("Dora's sound at another rate", LIMIT, loud);
+    wait::until("Dora hears Cleo at another rate", LIMIT, || is_heard(&host, 0).then_some(()));
+
+    // A bounce: nothing is sent, and the room is silent.
+    assert!(plugin.set_offline(true));
+    cleo.wait_new("nothing from Dora", LIMIT, |s| silent_again(&dora(s)?));
+    host.take();
+    wait::until("a second of bounce", LIMIT, || (host.recorded() > 96_000).then_some(()));
+    let bounce = host.take();
+    assert_eq!(bounce.got[0], bounce.sent, "the own signal, whatever the monitor");
+    assert!(plugin.set_offline(false));
+    cleo.wait_new("Dora's sound after the bounce", LIMIT, loud);
+
+    drop(host);
+    drop(plugin);
+    cleo.wait_new("Dora has left", LIMIT, |s| (s["state"] == "joined" && names(s).is_empty()).then_some(()));
+}
+
+/// The count of packets of somebody who is not heard.
+fn silent_again(musician: &Value) -> Option<u64> {
+    (musician["dbfs"][0] == -120.0).then(|| musician["packets"].as_u64())?
+}
+
+#[test]
+fn two_instances_in_one_project_are_two_musicians() {
+    live_in_a_home_of_our_own();
+    let room = Room::start();
+    let mut cleo = Musician::start(&Options::dummy("Cleo", &room.invite));
+    cleo.wait_joined();
+    let library = Library::load();
+    let plugins = [library.plugin(IDS[0]), library.plugin(IDS[1])];
+    for plugin in &plugins {
+        assert!(plugin.load(project("Eve", &room.invite, "").as_bytes()));
+    }
+    let hosts: Vec<_> = plugins.iter().map(|p| Paced::start(p, 48_000, 64, 1, vec![0.0])).collect();
+    cleo.wait_new("Eve and Eve 2", LIMIT, |s| {
+        let mut names = names(s);
+        names.sort();
+        (names == ["Eve", "Eve 2"]).then_some(())
+    });
+    // Deactivated, they stay.
+    drop(hosts);
+    std::thread::sleep(Duration::from_secs(2));
+    cleo.wait_new("both still there", LIMIT, |s| (names(s).len() == 2).then_some(()));
+}
+
+#[test]
+fn the_key_of_a_room_is_in_the_users_folder_and_not_in_the_project() {
+    let home = live_in_a_home_of_our_own();
+    let room = Room::start();
+    let library = Library::load();
+    let plugin = library.plugin(IDS[0]);
+    let with_key = project("Finn", &room.invite, "").replace("\"keep_key\":true", "\"keep_key\":false");
+    assert!(plugin.load(with_key.as_bytes()));
+    assert!(plugin.activate(48_000.0, 64));
+    let (bare, key) = room.invite.split_once('#').expect("a link with a key");
+    let saved = String::from_utf8(plugin.save()).expect("JSON");
+    assert!(saved.contains(bare) && !saved.contains(key), "{saved}");
+    let rooms = wait::until("the key is kept", LIMIT, || std::fs::read_to_string(home.join("rtjam/rooms.json")).ok());
+    assert!(rooms.contains(key));
+    drop(plugin);
+
+    // The project opens again: the key is found.
+    let mut cleo = Musician::start(&Options::dummy("Cleo", &room.invite));
+    cleo.wait_joined();
+    let plugin = library.plugin(IDS[0]);
+    assert!(plugin.load(saved.as_bytes()));
+    assert!(plugin.activate(48_000.0, 64));
+    cleo.wait_new("Finn", LIMIT, |s| (names(s) == ["Finn"]).then_some(()));
+}

@@ -1,0 +1,92 @@
+//! Two plugins in hosts that call in real time, and a room between them: what one plays, the other gives its host.
+
+use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::room::Room;
+use rtjam_tests::{sound, wait};
+use std::time::Duration;
+
+const MONITOR: u32 = 1;
+const SEND_MUTE: u32 = 3;
+/// Joining, and the first sound.
+const HEARD: Duration = Duration::from_secs(15);
+
+#[test]
+fn at_44100_hz_in_blocks_of_32() {
+    same_sound(44_100, 32);
+}
+
+#[test]
+fn at_44100_hz_in_blocks_of_1024() {
+    same_sound(44_100, 1024);
+}
+
+#[test]
+fn at_48000_hz_in_blocks_of_32() {
+    same_sound(48_000, 32);
+}
+
+#[test]
+fn at_48000_hz_in_blocks_of_128() {
+    same_sound(48_000, 128);
+}
+
+#[test]
+fn at_48000_hz_in_blocks_of_1024() {
+    same_sound(48_000, 1024);
+}
+
+#[test]
+fn at_96000_hz_in_blocks_of_64() {
+    same_sound(96_000, 64);
+}
+
+#[test]
+fn at_96000_hz_in_blocks_of_512() {
+    same_sound(96_000, 512);
+}
+
+/// RTJam plays, RTJam Multi listens.
+fn same_sound(rate: u32, block: u32) {
+    live_in_a_home_of_our_own();
+    let room = Room::start();
+    let library = Library::load();
+    let (ann, ben) = (library.plugin(IDS[0]), library.plugin(IDS[1]));
+    let settings = ",\"format\":\"f32\",\"playout_ms\":150";
+    assert!(ann.load(project("Ann", &room.invite, settings).as_bytes()));
+    assert!(ben.load(project("Ben", &room.invite, settings).as_bytes()));
+    let second = rate as usize;
+    let ann = Paced::start(&ann, rate, block, 1, sound::noise_50_to_8000(3 * second, rate, 5));
+    let ben = Paced::start(&ben, rate, block, 13, vec![0.0]);
+    ann.set(SEND_MUTE, 0.0);
+    ben.set(MONITOR, -60.0);
+    wait::until("Ben hears Ann", HEARD, || {
+        (ben.recorded() > second / 4).then(|| ben.take()).filter(|take| take.got[0].iter().any(|s| s.abs() > 0.1))
+    });
+
+    // What a busy machine does to one second, it does not do to every second.
+    let mut best = 0.0_f64;
+    for _ in 0..6 {
+        ben.take();
+        ann.take();
+        let full = wait::within(HEARD, || (ann.recorded().min(ben.recorded()) > second + second / 4).then_some(()));
+        full.expect("the hosts go on");
+        let (sent, heard) = (ann.take().sent, ben.take());
+        let slots: Vec<usize> = (1..13).filter(|n| heard.got[*n].iter().any(|s| *s != 0.0)).collect();
+        assert_eq!(slots.len(), 1, "Ann is on one slot: {slots:?}");
+        let at = second / 4;
+        let (lag, alike) = sound::delay_at(&sent, &heard.got[0], at, 2048, second / 2);
+        let close =
+            |output: usize| sound::similarity_at_fractional_delay(&sent, &heard.got[output], at, second / 20, lag);
+        // Far from alike, the search for a fraction of a frame would only take time.
+        let [main, slot] = if alike > 0.9 { [close(0), close(slots[0])] } else { [alike; 2] };
+        println!(
+            "{rate} Hz, {block} frames: {main:.6}, slot {slot:.6}, after {:.1} ms",
+            lag as f64 * 1e3 / rate as f64
+        );
+        best = best.max(main.min(slot));
+        if best > 0.999 {
+            return;
+        }
+    }
+    panic!("at {rate} Hz in blocks of {block} the best was {best:.5}");
+}
