@@ -143,8 +143,8 @@ pub fn check_musicians(number: u64) -> Result<u16, String> {
         .ok_or_else(|| format!("{number} is not a number of musicians from 1 to {MOST_MUSICIANS}"))
 }
 
-/// Where nothing else is said, packets wait for company at most so long under load, in µs. Measured: with 20 musicians
-/// it saves half of the processor time, and more would save little more.
+/// Where nothing else is said, a media thread lets packets arrive for so long under load, in µs. Measured: with 20
+/// musicians it saves almost half of the processor time (2.1 µs a forward against 3.8).
 pub const DEFAULT_GATHER_US: u16 = MOST_GATHER_US;
 
 /// Checks a number of media threads.

@@ -13,7 +13,7 @@
 //! | `thread` | the loop of a media thread |
 //! | `inbound` | the one place where opened packets are seen |
 //! | `waiting`, `forward` | packets on their way out; who gets them |
-//! | `gather`, `shed` | what waits for company; what is dropped in overload |
+//! | `gather`, `shed`, `breath` | what waits for company; what is dropped in overload; what is left to others |
 //! | `session`, `route` | a musician's peer; where they are |
 //! | `socket`, `steer` | many datagrams a call, in and out; several sockets on a port |
 //! | `counters` | what the threads have done |
@@ -21,6 +21,7 @@
 //! Memory: a thread takes 1.5 MB at its start. A musician takes about 4 KB, and a lane and a place in their room in
 //! each thread; their own 256 lanes would take 140 KB, and no more.
 
+mod breath;
 mod command;
 mod counters;
 mod forward;

@@ -23,14 +23,13 @@ impl Shedder {
         waited > TOO_OLD && self.is_overloaded(now)
     }
 
-    /// All that had arrived has been read. Says whether the thread cannot keep up.
-    pub(super) fn end_round(&mut self, now: Micros) -> bool {
+    /// All that had arrived has been read.
+    pub(super) fn end_round(&mut self, now: Micros) {
         if std::mem::take(&mut self.longest) <= TOO_OLD {
             self.behind_since = None;
         } else {
             self.behind_since.get_or_insert(now);
         }
-        self.is_overloaded(now)
     }
 
     fn is_overloaded(&self, now: Micros) -> bool {
@@ -50,10 +49,10 @@ mod tests {
         for ms in (0..1000).step_by(40) {
             let now = Micros::from_millis(ms);
             assert!(!shedder.is_too_old(now, LONG));
-            assert!(!shedder.end_round(now));
+            shedder.end_round(now);
             let now = Micros::from_millis(ms + 1);
             assert!(!shedder.is_too_old(now, Micros::ZERO));
-            assert!(!shedder.end_round(now));
+            shedder.end_round(now);
         }
     }
 
@@ -70,7 +69,7 @@ mod tests {
         assert_eq!(dropped, 50);
         let now = Micros::from_millis(100);
         assert!(!shedder.is_too_old(now, TOO_OLD));
-        assert!(!shedder.end_round(now));
+        shedder.end_round(now);
         assert!(!shedder.is_too_old(now, LONG));
     }
 }

@@ -1,8 +1,9 @@
 //! The media thread: receive, open, hand on. In steady state it does not allocate.
 //!
 //! A round reads all that has arrived, opens it, and then hands it on, so what is ready together goes together. Under
-//! load ([`Gather`]) a round is begun only when its oldest packet has waited for company.
+//! load ([`Gather`]) the thread lets some more arrive before each round.
 
+use super::breath::Breath;
 use super::command::Command;
 use super::counters::{Counters, Dropped};
 use super::forward::Forwarder;
@@ -37,9 +38,6 @@ const AGAIN: Micros = Micros::from_millis(20);
 /// While nothing is due, the thread looks up this often.
 const IDLE: Micros = Micros::from_secs(1);
 
-/// A thread that cannot keep up leaves the processor to others for so long after each round, lest control starve.
-const REST_IN_OVERLOAD: Duration = Duration::from_micros(500);
-
 const WAKE: Token = Token(usize::MAX);
 
 /// A thread's own world.
@@ -54,6 +52,9 @@ pub(super) struct MediaThread {
     waiting: Waiting,
     gather: Gather,
     shedder: Shedder,
+    breath: Breath,
+    /// How long the last round took.
+    took: Micros,
     counters: Arc<Counters>,
     /// No session has anything due before this.
     due: Micros,
@@ -97,6 +98,8 @@ impl MediaThread {
             waiting: Waiting::new(),
             gather: Gather::new(clock.now(), gather),
             shedder: Shedder::default(),
+            breath: Breath::new(clock.now()),
+            took: Micros::ZERO,
             counters,
             due: Micros::ZERO,
             sealed: Vec::with_capacity(MAX_DATAGRAM),
@@ -126,7 +129,7 @@ impl MediaThread {
         let mut events = Events::with_capacity(self.inlets.len() + 1);
         let mut inbox = Inbox::new();
         loop {
-            self.wait(&mut events);
+            self.pause(&mut events);
             while let Ok(command) = commands.try_recv() {
                 if let Command::ShutDown = command {
                     return self.say_goodbye();
@@ -137,7 +140,23 @@ impl MediaThread {
             if self.clock.now() >= self.due {
                 self.tend();
             }
+            if let Some(rest) = self.breath.rest(self.clock.now()) {
+                sleep(rest);
+            }
         }
+    }
+
+    /// Lets packets arrive.
+    fn pause(&mut self, events: &mut Events) {
+        let begun = self.clock.now();
+        if let Some(rest) = self.gather.rest(self.took) {
+            sleep(rest);
+            // What has come meanwhile need not be told by the poll.
+            self.inlets.iter_mut().for_each(|i| i.ready = !i.failed);
+        } else {
+            self.wait(events);
+        }
+        self.breath.was_away(self.clock.now().since(begun));
     }
 
     /// Waits for datagrams, commands, or what is due.
@@ -148,7 +167,7 @@ impl MediaThread {
             && e.kind() != io::ErrorKind::Interrupted
         {
             // Cannot happen with a live poll; without it the thread would turn without rest.
-            std::thread::sleep(Duration::from_micros(AGAIN.0));
+            sleep(AGAIN);
         }
         for event in &*events {
             if let Some(inlet) = self.inlets.get_mut(event.token().0) {
@@ -158,18 +177,11 @@ impl MediaThread {
     }
 
     fn round(&mut self, inbox: &mut Inbox) {
+        let begun = self.clock.now();
         self.receive(inbox);
-        if let Some(rest) = self.gather.rest(self.clock.now(), self.waiting.oldest()) {
-            std::thread::sleep(Duration::from_micros(rest.0));
-            // What has come meanwhile need not be told by the poll first.
-            self.inlets.iter_mut().for_each(|i| i.ready = !i.failed);
-            self.receive(inbox);
-        }
-        let overloaded = self.shedder.end_round(self.clock.now());
+        self.shedder.end_round(self.clock.now());
         self.hand_on();
-        if overloaded {
-            std::thread::sleep(REST_IN_OVERLOAD);
-        }
+        self.took = self.clock.now().since(begun);
     }
 
     fn obey(&mut self, command: Command) {
@@ -298,6 +310,10 @@ impl MediaThread {
             transmit(self.clock.now(), session, &self.inlets, &mut self.sealed, &self.counters);
         }
     }
+}
+
+fn sleep(time: Micros) {
+    std::thread::sleep(Duration::from_micros(time.0));
 }
 
 /// Sends what the peer has to say for the server itself.

@@ -43,11 +43,6 @@ impl Waiting {
         self.packets.len() >= MOST
     }
 
-    /// When the first of them arrived.
-    pub(super) fn oldest(&self) -> Option<Micros> {
-        self.packets.iter().map(|p| p.arrived).min()
-    }
-
     /// Puts packets of a room side by side, and in it those of one size, each size in the order of arrival.
     pub(super) fn sort(&mut self) {
         self.packets.sort_unstable_by_key(|p| (p.room, p.len, p.at));
@@ -83,11 +78,10 @@ mod tests {
         for (room, text, at) in [(2, "b1", 5), (1, "long", 4), (1, "a1", 7), (2, "", 1), (1, "a2", 8), (2, "b2", 9)] {
             say(&mut waiting, room, text, at);
         }
-        assert_eq!(waiting.oldest(), Some(Micros(4)));
         waiting.sort();
         let lies = |p: &Packet| String::from_utf8(waiting.frames(p).to_vec()).expect("text");
         assert_eq!(waiting.packets().iter().map(lies).collect::<Vec<_>>(), ["a1", "a2", "long", "b1", "b2"]);
         waiting.clear();
-        assert_eq!(waiting.oldest(), None);
+        assert!(waiting.packets().is_empty());
     }
 }
