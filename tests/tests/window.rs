@@ -9,6 +9,7 @@ use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::programs;
 use rtjam_tests::room::Room;
 use rtjam_tests::scratch::Scratch;
+use rtjam_tests::skip::{has_program, skipped};
 use rtjam_tests::wait;
 use serde_json::Value;
 use std::process::Command;
@@ -23,7 +24,7 @@ const SPACE: &str = "host: key 65";
 
 #[test]
 fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let mut command = Command::new(env!("CARGO_BIN_EXE_editor"));
     // One heap for all threads: else the C library keeps a little of each ended thread's, which is no leak of ours.
     display.shows(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
@@ -41,7 +42,7 @@ fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
 
 #[test]
 fn two_editors_draw_at_once_and_one_outlives_the_other() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["pair"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     assert_eq!(host.out().all(), ["both draw", "the other goes on"]);
@@ -49,7 +50,7 @@ fn two_editors_draw_at_once_and_one_outlives_the_other() {
 
 #[test]
 fn keys_go_to_the_host_until_a_field_wants_them() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["keys"]);
     host.wait_out("an editor", UP, |line| (line == "ready").then_some(()));
     display.hands(&["mousemove", "400", "250", "key", "space"]);
@@ -65,23 +66,20 @@ fn keys_go_to_the_host_until_a_field_wants_them() {
 
 #[test]
 fn what_is_still_or_hidden_is_not_drawn() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["still"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     let lines = host.out().all();
-    println!("frames in 2 s: {lines:?}");
-    let frames = |what: &str| {
-        let line = lines.iter().find_map(|line| line.strip_prefix(what)).expect("a figure");
-        line.trim().parse::<u32>().expect("a number")
-    };
-    assert!(frames("still") <= 1 && frames("hidden") <= 1, "{lines:?}");
-    assert!((2..=70).contains(&frames("playing")), "{lines:?}");
-    assert!(lines.contains(&"shown again".to_owned()));
+    println!("{lines:?} (frames a second)");
+    let rate = lines.iter().find_map(|line| line.strip_prefix("playing ")?.parse::<f64>().ok()).expect("a figure");
+    // Thirty looks a second: a busy machine draws fewer, none draws more.
+    assert!(rate <= 35.0, "{lines:?}");
+    assert_eq!([&lines[0], &lines[2], &lines[3]], ["still", "hidden", "shown"]);
 }
 
 #[test]
 fn a_host_that_takes_its_window_away_first_does_no_harm() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["dying"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     assert_eq!(host.out().all(), ["survived"]);
@@ -91,7 +89,7 @@ fn a_host_that_takes_its_window_away_first_does_no_harm() {
 fn a_panic_in_a_frame_becomes_a_red_line_and_never_reaches_the_host() {
     /// The palette's `bad`, dark.
     const RED: u32 = 0xff9080;
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["panics"]);
     host.wait_out("a panic", UP, |line| (line == "poisoned").then_some(()));
     let window = display.window("Host");
@@ -103,7 +101,7 @@ fn a_panic_in_a_frame_becomes_a_red_line_and_never_reaches_the_host() {
 
 #[test]
 fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let room = Room::start();
     let _ann = Musician::start(&Options::demo("Ann", &room.invite));
     let config = Scratch::new("window");
@@ -126,7 +124,7 @@ fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
 
 #[test]
 fn the_end_of_the_program_closes_its_window() {
-    let display = Display::start(1);
+    let Some(display) = screen(1) else { return };
     let config = Scratch::new("window");
     let mut ben = program(&display, &config);
     let window = display.window("RTJam");
@@ -138,7 +136,7 @@ fn the_end_of_the_program_closes_its_window() {
 
 #[test]
 fn a_screen_of_twice_the_pixels_gets_them_all() {
-    let display = Display::start(2);
+    let Some(display) = screen(2) else { return };
     let _editor = stage(&display, &["show", "twelve"]);
     let window = display.window("RTJam");
     assert_eq!(display.size(window), (1520, 960));
@@ -167,6 +165,15 @@ fn without_a_display_the_program_says_so_and_plays() {
         child.signal(libc::SIGTERM);
         assert_eq!(child.wait_exit(UP), 0, "{}", child.transcript());
     }
+}
+
+/// A screen, where there are programs to make one and to work on it.
+fn screen(scale: u32) -> Option<Display> {
+    if has_program("Xvfb") && has_program("xdotool") {
+        return Some(Display::start(scale));
+    }
+    skipped("windows need Xvfb and xdotool");
+    None
 }
 
 fn stage(display: &Display, arguments: &[&str]) -> Child {

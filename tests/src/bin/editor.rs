@@ -13,7 +13,7 @@ use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::stage::{Asked, Stage};
 use rtjam_tests::{process, wait};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
 
@@ -122,20 +122,26 @@ fn keys() {
     host.keys().into_iter().for_each(|key| println!("host: key {key}"));
 }
 
-/// Frames a second while all is still, while music plays, and while that is hidden.
+/// Whether frames are drawn while all is still, while music plays, and while that is hidden.
 fn still() {
     let host = HostWindow::new(0, (760, 480));
     let quiet = open(Stage::new(12, false), &host);
-    println!("still {}", rate(&quiet));
+    frames(&quiet, 1);
+    rests(&quiet);
+    println!("still");
     drop(quiet);
     let loud = open(Stage::new(12, true), &host);
-    println!("playing {}", rate(&loud));
+    frames(&loud, 10);
+    let (before, begun) = (loud.frames(), Instant::now());
+    frames(&loud, before + 30);
+    println!("playing {:.0}", 30.0 / begun.elapsed().as_secs_f64());
     host.show(false);
-    println!("hidden {}", rate(&loud));
+    rests(&loud);
+    println!("hidden");
     host.show(true);
     let before = loud.frames();
     frames(&loud, before + 5);
-    println!("shown again");
+    println!("shown");
 }
 
 /// The host takes its window away before it closes the editor.
@@ -176,10 +182,13 @@ fn frames(editor: &EditorHandle, count: u64) {
     wait::until("frames", 3 * UP, || (editor.frames() >= count).then_some(()));
 }
 
-/// Frames in two seconds, once the first excitement is over.
-fn rate(editor: &EditorHandle) -> u64 {
-    std::thread::sleep(Duration::from_secs(1));
-    let before = editor.frames();
-    std::thread::sleep(Duration::from_secs(2));
-    editor.frames() - before
+/// Waits for two seconds in which nothing is drawn.
+fn rests(editor: &EditorHandle) {
+    let (mut last, mut since) = (editor.frames(), Instant::now());
+    wait::until("rest", 3 * UP, || {
+        if editor.frames() != last {
+            (last, since) = (editor.frames(), Instant::now());
+        }
+        (since.elapsed() > Duration::from_secs(2)).then_some(())
+    });
 }

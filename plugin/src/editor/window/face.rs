@@ -57,6 +57,8 @@ impl Face {
 
 impl App for Face {
     fn build(&mut self, ctx: egui::Context, frame: &mut Frame) -> Result<(), baseview::HandlerError> {
+        #[cfg(target_os = "linux")]
+        super::libraries::keep();
         let window = frame.baseview_window();
         let handle = window.window_handle().ok().map(|handle| handle.as_raw());
         if let Some(zoom) = self.shared.zoom(window.scale_factor()) {

@@ -9,6 +9,8 @@
 
 mod clipboard;
 mod face;
+#[cfg(target_os = "linux")]
+mod libraries;
 mod watch;
 #[cfg(target_os = "linux")]
 mod x11;
