@@ -54,7 +54,8 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: 
 }
 
 fn layout_button(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
-    let mut halves = Cut(rect.shrink2(egui::vec2(0.0, UNIT))).columns(2, UNIT / 2.0);
+    let mut halves =
+        Cut(rect.shrink2(egui::vec2(0.0, if rect.height() < 6.0 * UNIT { 0.0 } else { UNIT }))).columns(2, UNIT / 2.0);
     let palette = theme::of(ui);
     for (layout, text, name) in [
         (Layout::Stereo, "Stereo", "Your two channels are one stereo source"),
