@@ -9,6 +9,7 @@ use crate::sentences;
 use crate::shared::{Picture, Shared};
 use crate::slots::SlotFile;
 use crate::status::{State, Status};
+use crate::trace::{self, TraceFile};
 use crate::wake::Wake;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rtjam_engine::{Console, NetworkEnd};
@@ -73,6 +74,7 @@ struct Seed {
     clock: Clock,
     network: NetworkEnd,
     orders: Receiver<Order>,
+    trace: Option<TraceFile>,
 }
 
 impl Client {
@@ -81,7 +83,7 @@ impl Client {
     pub fn new(options: ClientOptions, clock: Clock, wake: Wake, network: NetworkEnd, console: Console) -> Client {
         console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
         let (orders, inbox) = unbounded();
-        let seed = Some(Box::new(Seed { options, clock, network, orders: inbox }));
+        let seed = Some(Box::new(Seed { options, clock, network, orders: inbox, trace: None }));
         let inner = Inner { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, fault: None };
         Client { shared: Arc::default(), console, wake, orders, inner: Mutex::new(inner) }
     }
@@ -110,8 +112,21 @@ impl Client {
         self.order(Order::Leave(number));
     }
 
+    /// Records into `trace` when packets arrive, by a thread of its own. Does nothing after the first join.
+    pub fn record(&self, trace: TraceFile) {
+        if let Some(seed) = &mut self.inner().seed {
+            seed.trace = Some(trace);
+        }
+    }
+
     /// How things stand now.
     pub fn status(&self) -> Status {
+        let mut status = self.stand();
+        status.notices.extend(self.shared.trace_fault.load().as_deref().cloned());
+        status
+    }
+
+    fn stand(&self) -> Status {
         let picture = self.shared.picture.load_full();
         let sent = self.shared.counts(self.console.tx().dropped);
         let inner = self.inner();
@@ -169,7 +184,7 @@ impl Client {
             return Ok(());
         }
         let Some(seed) = inner.seed.take() else { return Err(io::Error::other("not at the first try either")) };
-        let Seed { options, clock, network, orders } = *seed;
+        let Seed { options, clock, network, orders, trace } = *seed;
         let NetworkEnd { outgoing, incoming } = network;
         let (ear, news) = unbounded();
         let (notes_in, notes) = bounded(NOTES);
@@ -179,9 +194,25 @@ impl Client {
         let to_send = Reports { channel: reports_in, wake: self.wake.clone() };
         let wake = self.wake.clone();
 
+        let mut threads = Vec::new();
+        let tape = match trace {
+            Some(file) => {
+                let (tape, arrivals) = bounded(trace::WAITING);
+                let shared = Arc::clone(&self.shared);
+                threads.push(spawn("jam-trace", move || {
+                    if let Err(why) = trace::run(file, &arrivals) {
+                        shared.trace_fault.store(Some(Arc::new(sentences::no_trace(&why))));
+                    }
+                })?);
+                Some(tape)
+            }
+            None => None,
+        };
         let jam_control = spawn("jam-control", move || control::run(commands, to_send, slots))?;
-        let jam_recv = spawn("jam-recv", move || media::run(clock, incoming, news, notes_in, wake))?;
-        let helpers = Helpers { ear, control, threads: vec![jam_recv, jam_control] };
+        let jam_recv = spawn("jam-recv", move || media::run(clock, incoming, news, notes_in, tape, wake))?;
+        // The recorder ends when `jam-recv` has: threads are joined in this order.
+        threads.splice(0..0, [jam_recv, jam_control]);
+        let helpers = Helpers { ear, control, threads };
         let desk = Desk {
             clock,
             wake: self.wake.clone(),

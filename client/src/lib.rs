@@ -20,6 +20,7 @@
 //! | `send` | `jam-send` | session, encoding, sealing, sending, loop guard |
 //! | `media` | `jam-recv` | sockets, receiving, opening |
 //! | `control` | `jam-control` | names, TCP, TLS, WebSocket; files |
+//! | `trace` | `jam-trace` | writes when packets arrived, where that was asked for |
 //! | `identity`, `slots`, `files` | any but the above two media threads | what is kept in the config folder |
 //!
 //! The audio thread meets this crate in [`Clock::now`] and [`Wake`] only.
@@ -39,12 +40,14 @@ mod sentences;
 mod shared;
 mod slots;
 mod status;
+mod trace;
 mod wake;
 
 pub use client::{Client, ClientOptions};
 pub use clock::Clock;
 pub use identity::{Identity, IdentityError};
-pub use status::{Musician, State, Status, Tx, You};
+pub use status::{Delay, Musician, State, Status, Tx, You};
+pub use trace::TraceFile;
 pub use wake::Wake;
 
 /// Small private files in the config folder: read whole, written so that a reader sees all of it or nothing.

@@ -153,6 +153,11 @@ pub(crate) fn no_threads(why: &std::io::Error) -> String {
     format!("This computer gives RTJam no threads ({why}). Close other programs and start RTJam again.")
 }
 
+/// The recorder could not write on.
+pub(crate) fn no_trace(why: &std::io::Error) -> String {
+    format!("The trace is not recorded any more ({why}). Make room on the disk and start RTJam again.")
+}
+
 /// A notice: media threads run like any other.
 pub(crate) const NO_PRIORITY: &str = "RTJam's network threads have no real-time priority, so a busy computer may be heard. To allow it: put the lines \
      \"@audio - rtprio 95\" and \"@audio - memlock unlimited\" into /etc/security/limits.d/audio.conf, add yourself to \

@@ -1,7 +1,7 @@
 //! What `jam-send` tells everybody else: whole pictures, swapped; nobody waits for anybody.
 
 use crate::status::{State, You};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rtjam_engine::VoiceReading;
 use rtjam_protocol::{Micros, SourceId};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,6 +14,8 @@ pub(crate) struct Shared {
     pub(crate) sent: AtomicU64,
     /// Audio packets of a joined session that did not leave.
     pub(crate) not_sent: AtomicU64,
+    /// Why no trace is recorded any more.
+    pub(crate) trace_fault: ArcSwapOption<String>,
 }
 
 impl Shared {

@@ -2,6 +2,7 @@
 
 use crate::shared::{Counts, Picture};
 use rtjam_engine::{Console, Level};
+use rtjam_protocol::Micros;
 use serde::Serialize;
 
 /// Where the session stands.
@@ -31,6 +32,9 @@ pub struct Status {
     pub rtt_ms: Option<f64>,
     /// Dropouts of the audio system. The client cannot know; whoever runs the audio system fills it in.
     pub xruns: Option<u64>,
+    /// From a microphone into the audio system and from there to the loudspeaker, in ms, as the audio system says.
+    /// The client cannot know; whoever runs the audio system fills it in.
+    pub device_ms: Option<f32>,
     /// Share of a block's time that the audio callback takes, in %.
     pub callback_load_pct: Option<f32>,
     /// What this musician sends.
@@ -75,12 +79,34 @@ pub struct Musician {
     pub concealed_frames: u64,
     /// How long their sound waits here, in ms; `None` before they were heard.
     pub playout_delay_ms: Option<f32>,
+    /// The parts of the delay of their sound.
+    pub delay: Delay,
+    /// Sound that was made up lately, in ms a minute.
+    pub concealed_ms_per_min: f32,
     /// A level a channel.
     pub dbfs: [f32; 2],
     /// Their strip in the mixer, 0 to 31; `None` where more than 32 musicians are in the room.
     pub strip: Option<u8>,
     /// Their number in the room.
     pub source: u16,
+}
+
+/// The parts of the delay from a musician to here, in ms; `None` where a part is not known (yet).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Delay {
+    /// Their end gathers a packet's sound before it sends.
+    pub packet_ms: Option<f32>,
+    /// The way from the server to here: half the round trip. Their own way to the server is not in it.
+    pub network_ms: Option<f32>,
+    /// The wait here until packets that take longer are in: `playout_delay_ms`.
+    pub buffer_ms: Option<f32>,
+}
+
+impl Delay {
+    /// All that is known, together. `None` before they were heard.
+    pub fn known_ms(&self) -> Option<f32> {
+        Some(self.buffer_ms? + self.packet_ms.unwrap_or(0.0) + self.network_ms.unwrap_or(0.0))
+    }
 }
 
 /// How the others see this musician.
@@ -111,13 +137,14 @@ impl Status {
             room: picture.room.clone(),
             rtt_ms: picture.rtt.map(|rtt| (rtt.as_millis_f64() * 100.0).round() / 100.0),
             xruns: None,
+            device_ms: None,
             callback_load_pct: (engine.calls > 0).then_some(tenths(engine.callback_load_pct)),
             tx: Tx {
                 packets: sent.packets.saturating_sub(picture.sent_before.packets),
                 dropped: sent.dropped.saturating_sub(picture.sent_before.dropped),
                 dbfs: dbfs(&tx.levels),
             },
-            musicians: picture.musicians.iter().map(|present| musician(present, console)).collect(),
+            musicians: picture.musicians.iter().map(|present| musician(present, picture.rtt, console)).collect(),
             you: picture.you.clone(),
             sentence: picture.sentence.clone(),
             notices,
@@ -125,10 +152,12 @@ impl Status {
     }
 }
 
-fn musician(present: &crate::shared::Present, console: &Console) -> Musician {
+fn musician(present: &crate::shared::Present, rtt: Option<Micros>, console: &Console) -> Musician {
     let voice = console.voice(present.source);
     let now = voice.as_ref().map(crate::shared::Heard::of).unwrap_or_default();
     let since = now.since(&present.heard_before);
+    let heard = voice.filter(|_| since.packets > 0);
+    let buffer_ms = heard.map(|v| tenths(v.playout_delay_ms));
     let strip = present.strip.and_then(|s| u8::try_from(s).ok());
     Musician {
         slot: strip.filter(|s| usize::from(*s) < rtjam_engine::SLOTS).map(|s| s + 1),
@@ -138,7 +167,13 @@ fn musician(present: &crate::shared::Present, console: &Console) -> Musician {
         late: since.late,
         recovered: since.recovered,
         concealed_frames: since.concealed_frames,
-        playout_delay_ms: voice.as_ref().filter(|_| since.packets > 0).map(|v| tenths(v.playout_delay_ms)),
+        playout_delay_ms: buffer_ms,
+        delay: Delay {
+            packet_ms: heard.map(|v| tenths(v.packet_ms)),
+            network_ms: rtt.map(|rtt| tenths(rtt.as_millis_f64() as f32 / 2.0)),
+            buffer_ms,
+        },
+        concealed_ms_per_min: heard.map_or(0.0, |v| tenths(v.concealed_ms_per_min)),
         dbfs: voice.filter(|v| v.active).map_or(SILENCE, |v| dbfs(&v.levels)),
         strip,
         source: present.source.0,
@@ -158,7 +193,7 @@ fn tenths(value: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::shared::{Heard, Present};
-    use rtjam_protocol::{Micros, SourceId};
+    use rtjam_protocol::SourceId;
 
     fn present(strip: Option<usize>) -> Present {
         Present { source: SourceId(7), name: "Bob".into(), strip, heard_before: Heard::default() }
@@ -179,13 +214,17 @@ mod tests {
             sent_before: Counts { packets: 100, dropped: 1 },
             ..Picture::default()
         };
-        let json = serde_json::to_value(status(&picture, Counts { packets: 150, dropped: 4 })).expect("JSON");
+        let mut json = serde_json::to_value(status(&picture, Counts { packets: 150, dropped: 4 })).expect("JSON");
+        let network = json["musicians"][0]["delay"]["network_ms"].take().as_f64().expect("known");
+        assert!((network - 6.2).abs() < 0.01, "{network}");
         let expected = serde_json::json!({
-            "state": "joined", "room": "lobby", "rtt_ms": 12.35, "xruns": null, "callback_load_pct": null,
+            "state": "joined", "room": "lobby", "rtt_ms": 12.35, "xruns": null, "device_ms": null, "callback_load_pct": null,
             "tx": {"packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0]},
             "musicians": [{
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
-                "playout_delay_ms": null, "dbfs": [-120.0, -120.0], "strip": 2, "source": 7
+                "playout_delay_ms": null,
+                "delay": {"packet_ms": null, "network_ms": null, "buffer_ms": null}, "concealed_ms_per_min": 0.0,
+                "dbfs": [-120.0, -120.0], "strip": 2, "source": 7
             }],
             "you": null, "sentence": null, "notices": ["The host has not started audio yet."]
         });

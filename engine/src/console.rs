@@ -1,6 +1,6 @@
 //! Everyone's handle on an engine: controls to set, readings to take.
 
-use crate::controls::{ChannelControls, Controls, PacketSize, Playout, STRIPS, StripControls};
+use crate::controls::{ChannelControls, Comfort, Controls, PacketSize, Playout, STRIPS, StripControls};
 use crate::level::{Gain, Pan};
 use crate::meters::{EngineReading, LevelCell, Meters, RoomReading, TxReading, VoiceReading};
 use rtjam_protocol::SourceId;
@@ -82,6 +82,16 @@ impl Console {
     /// How long musicians' sound waits here. Automatic at first; a change restarts every voice with one fade.
     pub fn set_playout(&self, playout: Playout) {
         self.controls.set_playout(playout);
+    }
+
+    /// What automatic playout prefers. Normal at first; a change is heard within seconds.
+    pub fn set_comfort(&self, comfort: Comfort) {
+        self.controls.set_comfort(comfort);
+    }
+
+    /// See [`Console::set_comfort`].
+    pub fn comfort(&self) -> Comfort {
+        self.controls.comfort()
     }
 
     /// A strip of the mixer, 0 to 31; strips 0 to 11 are the slot outputs.

@@ -5,6 +5,8 @@ use crate::bridge::MAX_PACKET_FRAMES;
 use crate::level::{Gain, Pan};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, Layout, PACKET_FRAMES, WIRE_RATE};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 /// Musicians in the mix, each with a strip of their own.
@@ -43,6 +45,61 @@ impl Playout {
     pub const MAX_MS: f32 = 400.0;
 }
 
+/// What automatic playout prefers: less delay, or fewer gaps.
+///
+/// A packet that comes too late is a gap of its own length. Delay is added as long as it saves enough of them: each
+/// level says how much delay a share of late packets is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Comfort {
+    /// The least delay: 1 % late packets are worth 1 ms.
+    Tight,
+    /// 1 % late packets are worth 4 ms.
+    #[default]
+    Normal,
+    /// The fewest gaps: 1 % late packets are worth 16 ms, and the last minutes count, not the last seconds.
+    Safe,
+}
+
+impl Comfort {
+    /// All levels, from the least delay to the fewest gaps.
+    pub const ALL: [Comfort; 3] = [Comfort::Tight, Comfort::Normal, Comfort::Safe];
+
+    /// The word for it: in settings, on command lines, on screens.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Comfort::Tight => "tight",
+            Comfort::Normal => "normal",
+            Comfort::Safe => "safe",
+        }
+    }
+}
+
+impl fmt::Display for Comfort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Not a level of comfort.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownComfort;
+
+impl fmt::Display for UnknownComfort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("must be tight, normal or safe")
+    }
+}
+
+impl std::error::Error for UnknownComfort {}
+
+impl FromStr for Comfort {
+    type Err = UnknownComfort;
+
+    fn from_str(name: &str) -> Result<Comfort, UnknownComfort> {
+        Comfort::ALL.into_iter().find(|c| c.name() == name).ok_or(UnknownComfort)
+    }
+}
+
 /// All controls of an engine.
 #[derive(Debug)]
 pub(crate) struct Controls {
@@ -53,6 +110,7 @@ pub(crate) struct Controls {
     packet_frames: AtomicU32,
     max_frames: AtomicU32,
     playout_frames: AtomicU32,
+    comfort: AtomicU8,
     pub(crate) strips: [StripControls; STRIPS],
 }
 
@@ -69,6 +127,7 @@ impl Default for Controls {
             packet_frames: AtomicU32::new(AUTO),
             max_frames: AtomicU32::new(MAX_PACKET_FRAMES as u32),
             playout_frames: AtomicU32::new(AUTO),
+            comfort: AtomicU8::new(Comfort::Normal as u8),
             strips: core::array::from_fn(|_| StripControls::default()),
         }
     }
@@ -120,6 +179,15 @@ impl Controls {
             Playout::Fixed { ms } => (ms.clamp(0.0, Playout::MAX_MS) * (WIRE_RATE as f32 / 1000.0)).round() as u32,
         };
         self.playout_frames.store(frames, Relaxed);
+    }
+
+    pub(crate) fn comfort(&self) -> Comfort {
+        let code = self.comfort.load(Relaxed);
+        Comfort::ALL.into_iter().find(|c| *c as u8 == code).unwrap_or_default()
+    }
+
+    pub(crate) fn set_comfort(&self, comfort: Comfort) {
+        self.comfort.store(comfort as u8, Relaxed);
     }
 
     /// The strip that `source` plays on.

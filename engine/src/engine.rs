@@ -157,7 +157,7 @@ impl Engine {
     fn play(&mut self, now: Micros, frames: usize, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>, rate: u32) {
         let Console { controls, meters } = &self.console;
         let expected = wire_frames(frames, rate);
-        self.receiver.begin(now, expected, controls.fixed_playout(), &mut self.audio, meters);
+        self.receiver.begin(now, expected, controls, &mut self.audio, meters);
         let taken = self.room.play(frames, inputs, outputs, &mut self.receiver, controls, meters);
         self.receiver.end(taken, meters);
     }

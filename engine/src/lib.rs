@@ -64,7 +64,7 @@ mod voice;
 
 pub use bridge::{Incoming, MAX_PACKET_FRAMES, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing};
 pub use console::{Channel, Console, Strip};
-pub use controls::{PacketSize, Playout, STRIPS};
+pub use controls::{Comfort, PacketSize, Playout, STRIPS, UnknownComfort};
 pub use denormals::tame;
 pub use engine::{Engine, MAX_BLOCK, Outputs, SLOTS, engine};
 pub use level::{Gain, Level, Pan, SILENCE_DBFS};

@@ -27,6 +27,10 @@ pub struct VoiceReading {
     pub concealed_frames: u64,
     /// How long a frame waits here from its arrival to the callback that plays it, in ms.
     pub playout_delay_ms: f32,
+    /// Sound that was made up lately, in ms a minute: of the last minute mostly, or of all if that is less.
+    pub concealed_ms_per_min: f32,
+    /// The sound of one packet, in ms: their end waits for it before it sends.
+    pub packet_ms: f32,
     /// How often the playout delay was changed, restarts of the stream included.
     pub delay_changes: u64,
     /// By how much the musician's clock is corrected, in parts per million; 0 is exact bits.
@@ -135,6 +139,8 @@ pub(crate) struct VoiceMeters {
     pub(crate) late: Counter,
     pub(crate) recovered: Counter,
     pub(crate) concealed_frames: Counter,
+    pub(crate) concealed_ms_per_min: AtomicF32,
+    pub(crate) packet_ms: AtomicF32,
     pub(crate) delay_ms: AtomicF32,
     pub(crate) delay_changes: Counter,
     pub(crate) drift_ppm: AtomicF32,
@@ -154,6 +160,8 @@ impl Default for VoiceMeters {
             late: Counter::default(),
             recovered: Counter::default(),
             concealed_frames: Counter::default(),
+            concealed_ms_per_min: AtomicF32::default(),
+            packet_ms: AtomicF32::default(),
             delay_ms: AtomicF32::default(),
             delay_changes: Counter::default(),
             drift_ppm: AtomicF32::default(),
@@ -184,6 +192,8 @@ impl VoiceMeters {
             late: self.late.get(),
             recovered: self.recovered.get(),
             concealed_frames: self.concealed_frames.get(),
+            concealed_ms_per_min: self.concealed_ms_per_min.get(),
+            packet_ms: self.packet_ms.get(),
             playout_delay_ms: self.delay_ms.get(),
             delay_changes: self.delay_changes.get(),
             drift_ppm: self.drift_ppm.get(),

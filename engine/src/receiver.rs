@@ -1,7 +1,7 @@
 //! All musicians: from the ring to their voices.
 
 use crate::bridge::{AudioEnd, InPacket};
-use crate::controls::STRIPS;
+use crate::controls::{Controls, STRIPS};
 use crate::meters::Meters;
 use crate::timeline::HostTimeline;
 use crate::voice::{Call, Voice};
@@ -46,10 +46,11 @@ impl Receiver {
         &mut self,
         now: Micros,
         frames: usize,
-        fixed: Option<u32>,
+        controls: &Controls,
         audio: &mut AudioEnd,
         meters: &Meters,
     ) {
+        let (fixed, comfort) = (controls.fixed_playout(), controls.comfort());
         if frames > 0 {
             self.block = frames;
         }
@@ -58,7 +59,7 @@ impl Receiver {
             self.voices.iter_mut().for_each(Voice::place_again);
         }
         let window = self.timeline.begin(now, self.block);
-        let call = Call { now, timeline: &self.timeline, window, block: self.block, fixed };
+        let call = Call { now, timeline: &self.timeline, window, block: self.block, fixed, comfort };
         drain(&mut self.voices, &call, audio, meters);
         for (voice, meters) in self.voices.iter_mut().zip(&meters.voices) {
             voice.steer(&call, frames, meters);

@@ -3,7 +3,7 @@
 
 use rtjam::board::{Board, Change, Condition, Kind, Look, NotJoining, RecentRoom, Settings};
 use rtjam::params::{Param, Values, apply};
-use rtjam_client::{Musician, State, Status, Tx, You};
+use rtjam_client::{Delay, Musician, State, Status, Tx, You};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, PacketSize, Playout, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
@@ -233,6 +233,8 @@ fn status(musicians: usize) -> Status {
         recovered: 0,
         concealed_frames: 0,
         playout_delay_ms: Some(4.0 + i as f32),
+        delay: Delay::default(),
+        concealed_ms_per_min: 0.0,
         dbfs: [-120.0; 2],
         strip: Some(i as u8),
         source: i as u16 + 1,
@@ -242,6 +244,7 @@ fn status(musicians: usize) -> Status {
         room: Some("lobby".to_owned()),
         rtt_ms: Some(28.0),
         xruns: Some(0),
+        device_ms: None,
         callback_load_pct: None,
         tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2] },
         musicians: BAND.iter().take(musicians).enumerate().map(musician).collect(),

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::priority;
+use crate::trace::Arrival;
 use crate::wake::Wake;
 use crossbeam_channel::{Receiver, Sender};
 use rtjam_engine::Incoming;
@@ -59,13 +60,21 @@ pub(crate) struct Receive {
     wake: Wake,
     socket: Option<Arc<UdpSocket>>,
     key: Option<(Box<ReceiveKey>, Arc<LastHeard>)>,
+    tape: Option<Sender<Arrival>>,
 }
 
-/// The body of `jam-recv`. `notes` must be bounded: what does not fit is dropped, as the network might have.
-pub(crate) fn run(clock: Clock, incoming: Incoming, news: Receiver<Ear>, notes: Sender<Note>, wake: Wake) {
+/// The body of `jam-recv`. `notes` and `tape` must be bounded: what does not fit is dropped, as the network might have.
+pub(crate) fn run(
+    clock: Clock,
+    incoming: Incoming,
+    news: Receiver<Ear>,
+    notes: Sender<Note>,
+    tape: Option<Sender<Arrival>>,
+    wake: Wake,
+) {
     // `jam-send` tells when this is not permitted; what holds for it holds for us.
     let _ = priority::raise();
-    let mut receive = Receive { clock, incoming, notes, wake, socket: None, key: None };
+    let mut receive = Receive { clock, incoming, notes, wake, socket: None, key: None, tape };
     // One more than is taken, so that what is too long is not taken for what fits.
     let mut buffer = [0; MAX_DATAGRAM + 1];
     loop {
@@ -115,6 +124,9 @@ impl Receive {
         let mut wake = first;
         for frame in opened.frames() {
             if let Frame::Audio(audio) = &frame {
+                if let Some(tape) = &self.tape {
+                    let _ = tape.try_send(Arrival { at: arrived, header: audio.header });
+                }
                 // The engine counts what it does not take.
                 let _ = self.incoming.push(arrived, audio);
             } else if let Some(frame) = owned(&frame) {

@@ -1,9 +1,10 @@
 //! What is heard where frames are missing.
 //!
-//! A gap continues with the stretch of the past that is most like its last 5 ms, read forward and
-//! faded to silence within 10 ms. The stretch begins at least as far back as it is read, so nothing
-//! is ever repeated, and pitch and tone go on. The return fades in over 3 ms, against the
-//! continuation if that still sounds. Both channels use the same stretch, which keeps the image.
+//! A gap continues with the stretch of the past that is most like its last 5 ms, read forward: at its level
+//! for 10 ms, then faded to silence within 10 more. Pitch and tone go on; what is no tone is not heard twice at
+//! full level, and an attack is not struck again. The return fades in over 2 ms, against the continuation if
+//! that still sounds. Both channels use the same stretch, which keeps the image. The figures were chosen by
+//! `lab conceal`; docs/PLAYOUT.md has what others gave.
 //! A change of playout delay is a gap of no length: the old position goes on as a continuation while
 //! the new one fades in.
 
@@ -11,14 +12,14 @@ use super::line::HISTORY;
 use super::similar::similar_lag;
 use rtjam_protocol::audio::CHANNELS;
 
-/// A continuation is silent after this many frames (10 ms).
-pub(crate) const TAIL: usize = 480;
+/// A continuation is silent after this many frames (20 ms).
+pub(crate) const TAIL: usize = 960;
 
-/// It is at full level for so long (2.5 ms).
-const HOLD: usize = 120;
+/// It is at full level for so long (10 ms).
+const HOLD: usize = 480;
 
-/// The return takes so many frames (3 ms).
-pub(crate) const RETURN: usize = 144;
+/// The return takes so many frames (2 ms).
+pub(crate) const RETURN: usize = 96;
 
 /// Over so many frames (1.3 ms) the continuation moves from where the sound broke off to its own course.
 const JOIN: usize = 64;
@@ -108,13 +109,14 @@ impl Concealer {
         let from = HISTORY - stretch.lag;
         for (tail, past) in self.tail.iter_mut().zip(past) {
             let past = &past[past.len() - HISTORY..];
+            let stretch_again = past[from..].iter().cycle();
             // No louder than what it continues.
             let top = past[from..].iter().fold(0.0_f32, |m, s| m.max(s.abs()));
             let step = past[HISTORY - 1] - stretch.gain * past[from - 1];
-            for (i, t) in tail.iter_mut().enumerate() {
+            for (i, (t, s)) in tail.iter_mut().zip(stretch_again).enumerate() {
                 let join = if i < JOIN { step * (1.0 - rise(i + 1, JOIN)) } else { 0.0 };
                 let fade = if i < HOLD { 1.0 } else { 1.0 - rise(i - HOLD, TAIL - HOLD) };
-                *t = (stretch.gain * past[from + i] + join).clamp(-top, top) * fade;
+                *t = (stretch.gain * s + join).clamp(-top, top) * fade;
             }
         }
     }
@@ -154,7 +156,7 @@ mod tests {
         for hz in [55.0, 220.0, 1000.0, 3000.0] {
             let tone = |i: usize| 0.8 * (std::f32::consts::TAU * hz * i as f32 / 48_000.0).sin();
             let past = past(tone);
-            let gap = gap_after(&past, 600);
+            let gap = gap_after(&past, TAIL + 120);
             for (gap, past) in gap.iter().zip(&past) {
                 let joined: Vec<f32> = past.iter().chain(gap).copied().collect();
                 assert!(widest_step(&joined) < widest_step(past) * 1.3 + 0.002, "{hz}");
@@ -184,6 +186,28 @@ mod tests {
         let gap = gap_after(&past(|i| noise[i]), 600);
         assert!(gap[0].iter().all(|s| s.abs() <= 1.0));
         assert!(gap[0][..96].iter().any(|s| s.abs() > 0.05));
+    }
+
+    #[test]
+    fn a_drum_is_not_struck_again() {
+        let mut seed = 1_u32;
+        for since in [500, 700, 1000, 1300] {
+            // A hit that dies away within some 5 ms, and a gap some time after it.
+            let hit: Vec<f32> = (0..HISTORY)
+                .map(|i| {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let noise = seed as i32 as f32 / 2_147_483_648.0;
+                    let after = i as f32 - (HISTORY - since) as f32;
+                    if after < 0.0 { 1e-3 * noise } else { 0.9 * noise * (-after / 250.0).exp() }
+                })
+                .collect();
+            let power = |s: &[f32]| s.iter().map(|s| s * s).sum::<f32>() / s.len() as f32;
+            let end = power(&hit[HISTORY - 240..]);
+            let gap = gap_after(&past(|i| hit[i]), TAIL);
+            for part in gap[0].chunks(120) {
+                assert!(power(part) < 6.0 * end, "{since}: {} {end}", power(part));
+            }
+        }
     }
 
     #[test]

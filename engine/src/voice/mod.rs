@@ -15,6 +15,7 @@ mod fractional;
 mod hold;
 mod jitter_buffer;
 mod line;
+mod patched;
 mod playout;
 mod render;
 mod sequence;
@@ -25,6 +26,7 @@ mod steering;
 pub(crate) use fractional::FractionalDelay;
 
 use crate::bridge::InPacket;
+use crate::controls::Comfort;
 use crate::level::Meter;
 use crate::meters::VoiceMeters;
 use crate::timeline::{HostTimeline, HostWindow};
@@ -34,6 +36,7 @@ use fractional::AHEAD;
 use hold::Hold;
 use jitter_buffer::{JitterBuffer, KEPT};
 use line::Line;
+use patched::Patched;
 use playout::Regulator;
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
@@ -64,6 +67,8 @@ pub(crate) struct Call<'a> {
     pub(crate) block: usize,
     /// The fixed playout delay, in frames.
     pub(crate) fixed: Option<u32>,
+    /// What automatic playout prefers.
+    pub(crate) comfort: Comfort,
 }
 
 impl Call<'_> {
@@ -112,6 +117,7 @@ pub(crate) struct Voice {
     sounding: bool,
     /// Concealed frames since the last sound; they count when sound follows.
     gap: u64,
+    patched: Patched,
     /// Frames to play sooner when it is quiet, and for how long that was waited for.
     spare: Option<(i64, usize)>,
     /// Mean wait of a frame, in frames.
@@ -172,6 +178,7 @@ impl Voice {
             place_next: false,
             sounding: false,
             gap: 0,
+            patched: Patched::default(),
             spare: None,
             wait: 0.0,
             meters: [Meter::default(); CHANNELS],
@@ -204,7 +211,7 @@ impl Voice {
         self.concealer.restart();
         self.reader = Reader::Exact;
         self.drift.restart();
-        (self.usual, self.gap) = (None, 0);
+        (self.usual, self.gap, self.patched) = (None, 0, Patched::default());
         self.meters = [Meter::default(); CHANNELS];
         meters.take(source);
     }
@@ -229,6 +236,7 @@ impl Voice {
         meters.packets.add(1);
         self.last_packet = call.now;
         self.layout = header.layout;
+        meters.packet_ms.set(f32::from(header.frames) / (WIRE_RATE as f32 / 1000.0));
         if !call.is_stale(packet.arrived) {
             self.place_or_check(packet, call, meters);
             let frames = usize::from(header.frames);

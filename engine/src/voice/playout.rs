@@ -6,9 +6,10 @@
 //! on the same clock ends at slack 0, one period behind, and not a frame more.
 
 use super::slack::{Memory, SlackHistogram};
+use crate::controls::Comfort;
 
-/// After a stream's start delay is taken back at these ages, in frames (0.5, 1 and 2 s).
-const SETTLING: [u64; 3] = [24_000, 48_000, 96_000];
+/// After a stream's start delay is taken back at these ages, in frames (0.3, 1 and 2 s).
+const SETTLING: [u64; 3] = [14_400, 48_000, 96_000];
 
 /// Between two looks at the histogram, in frames: 100 ms, or 20 ms after a late packet.
 const LOOK: u64 = 4800;
@@ -32,6 +33,18 @@ const GUARD: i64 = 24;
 /// So long (2 s), in frames, a new level is watched before needless delay is taken back.
 const WATCH: u64 = 2 * 48_000;
 
+impl Comfort {
+    /// What late packets cost: if all were late, as much as so many frames of delay. At normal 1 % late packets
+    /// are worth 4 ms (192 frames), and a lone one in a thousand 0.4 ms.
+    fn price(self) -> f32 {
+        match self {
+            Comfort::Tight => 4_800.0,
+            Comfort::Normal => 19_200.0,
+            Comfort::Safe => 76_800.0,
+        }
+    }
+}
+
 /// How much delay to add or take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
@@ -45,6 +58,7 @@ pub(crate) enum Change {
 pub(crate) struct Regulator {
     /// Slack as it would be had the read position never been moved.
     slack: SlackHistogram,
+    comfort: Comfort,
     /// How early packets come against the drift's line: what slack would be were callbacks without end.
     even: SlackHistogram,
     /// By how many frames it was moved forward, in all.
@@ -74,6 +88,7 @@ impl Regulator {
     pub(crate) fn new() -> Regulator {
         Regulator {
             slack: SlackHistogram::new(),
+            comfort: Comfort::Normal,
             even: SlackHistogram::new(),
             moved: 0,
             age: 0,
@@ -128,8 +143,8 @@ impl Regulator {
 
     /// From now on slack counts at the callbacks' worst phase: a packet on the drift's line has `on_line`.
     /// Returns the slack to give up, or to gain where it is negative, now. `None` if nothing is known.
-    pub(crate) fn leave_grid(&mut self, on_line: i64) -> Option<i64> {
-        let (at, _) = self.even.best(Memory::Fast, 0)?;
+    pub(crate) fn leave_grid(&mut self, on_line: i64, comfort: Comfort) -> Option<i64> {
+        let (at, _) = self.even.best(Memory::Fast, comfort.price(), 0)?;
         self.slack.copy_from(&self.even, on_line + self.moved);
         Some(at + on_line)
     }
@@ -146,8 +161,12 @@ impl Regulator {
     }
 
     /// `frames` frames were played; is there anything to change?
-    pub(crate) fn look(&mut self, frames: usize) -> Option<Change> {
+    pub(crate) fn look(&mut self, frames: usize, comfort: Comfort) -> Option<Change> {
         self.age += frames as u64;
+        if self.comfort != comfort {
+            // Who turns the dial waits to hear it.
+            (self.comfort, self.take_back_at) = (comfort, Some(self.age));
+        }
         if let Some(later) = self.follow_level() {
             return Some(later);
         }
@@ -170,14 +189,21 @@ impl Regulator {
     }
 
     fn later(&mut self) -> Option<Change> {
-        let (at, gain) = self.slack.best(Memory::Fast, self.moved)?;
+        let price = self.comfort.price();
+        let memories: &[Memory] = match self.comfort {
+            Comfort::Tight | Comfort::Normal => &[Memory::Fast],
+            Comfort::Safe => &[Memory::Fast, Memory::Slow],
+        };
+        let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, self.moved));
+        let (at, gain) = best.min_by_key(|best| best.0)?;
         let more = self.moved - at;
         (more > 0 && gain > WORTH_MORE).then_some(Change::Later(more))
     }
 
     fn sooner(&mut self) -> Option<Change> {
-        let (fast, _) = self.slack.best(Memory::Fast, self.moved)?;
-        let (slow, _) = self.slack.best(Memory::Slow, self.moved)?;
+        let price = self.comfort.price();
+        let (fast, _) = self.slack.best(Memory::Fast, price, self.moved)?;
+        let (slow, _) = self.slack.best(Memory::Slow, price, self.moved)?;
         let spare = fast.min(slow) - self.moved;
         if self.is_settling() {
             let due = self.age >= SETTLING[self.settled];
@@ -209,7 +235,7 @@ mod tests {
         for (i, natural) in packets.enumerate() {
             last = natural - moved;
             regulator.observe(last, 64);
-            if let Some(change) = regulator.look(64) {
+            if let Some(change) = regulator.look(64, Comfort::Normal) {
                 let by = match change {
                     Change::Later(by) => -by,
                     Change::Sooner(by) => by,
@@ -261,7 +287,7 @@ mod tests {
                     (0, 122) => (100..=122).for_each(|sent| regulator.observe((sent - 122) * 64, 64)),
                     _ => regulator.observe(0, 64),
                 }
-                regulator.look(64);
+                regulator.look(64, Comfort::Normal);
                 assert!(regulator.take_back_at.is_none(), "{second} s");
             }
         }
@@ -274,7 +300,7 @@ mod tests {
         let mut play = |regulator: &mut Regulator, seconds: usize, level: i64| {
             for _ in 0..seconds * SECOND {
                 regulator.observe(level - natural, 64);
-                let by = match regulator.look(64) {
+                let by = match regulator.look(64, Comfort::Normal) {
                     Some(Change::Later(by)) => -by,
                     Some(Change::Sooner(by)) => by,
                     None => continue,
@@ -288,6 +314,31 @@ mod tests {
         assert_eq!(play(&mut regulator, 1, 720), 720);
         regulator.new_level(720, 64);
         assert_eq!(play(&mut regulator, 3, 720), 0);
+    }
+
+    #[test]
+    fn comfort_weighs_late_packets_and_a_turn_of_the_dial_is_heard_within_a_second() {
+        let mut regulator = Regulator::new();
+        let (mut moved, mut packet) = (0, 0_usize);
+        // Of a hundred packets two come 6 ms late.
+        let mut play = |seconds: usize, comfort: Comfort| {
+            for _ in 0..seconds * SECOND {
+                packet += 1;
+                regulator.observe(if packet % 50 == 0 { -288 } else { 0 } - moved, 64);
+                let by = match regulator.look(64, comfort) {
+                    Some(Change::Later(by)) => -by,
+                    Some(Change::Sooner(by)) => by,
+                    None => continue,
+                };
+                moved += by;
+                regulator.moved(by);
+            }
+            -moved
+        };
+        assert_eq!(play(20, Comfort::Tight), 0);
+        assert_eq!(play(1, Comfort::Normal), 288);
+        assert_eq!(play(1, Comfort::Tight), 0);
+        assert_eq!(play(1, Comfort::Safe), 288);
     }
 
     #[test]

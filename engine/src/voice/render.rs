@@ -44,11 +44,13 @@ impl Voice {
         for (cell, meter) in meters.levels.iter().zip(&self.meters) {
             cell.set(meter);
         }
+        meters.concealed_ms_per_min.set(self.patched.ms_per_min());
         meters.delay_ms.set(self.wait / (WIRE_RATE as f32 / 1000.0));
     }
 
     /// Moves frames from the buffer to the line and fills what is missing.
     pub(super) fn put_on_line(&mut self, frames: usize, meters: &VoiceMeters) {
+        self.patched.play(frames);
         let mut left = frames;
         while left > 0 {
             let run = self.buffer.run_at(self.head, left.min(PIECE));
@@ -58,7 +60,9 @@ impl Voice {
                 self.buffer.copy(self.head, [&mut *a, &mut *b]);
                 self.concealer.pass([a, b]);
                 self.sounding = true;
-                meters.concealed_frames.add(std::mem::take(&mut self.gap));
+                let gap = std::mem::take(&mut self.gap);
+                self.patched.conceal(gap);
+                meters.concealed_frames.add(gap);
             } else {
                 self.concealer.fill(past, new);
                 self.gap += if self.sounding { run.frames as u64 } else { 0 };

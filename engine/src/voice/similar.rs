@@ -6,10 +6,20 @@ use rtjam_protocol::audio::CHANNELS;
 /// What is compared: the last 5 ms.
 const TEMPLATE: usize = 240;
 
-/// How far back a stretch may begin, in frames: as far as it will be read (10 ms), so that it never
-/// runs into its own end, to 30 ms, one period of 33 Hz.
+/// How far back a stretch may begin, in frames (10 to 30 ms, one period of 33 Hz): as far as it is read at full
+/// level, so that it does not run into its own end.
 const NEAREST: usize = 480;
 const FARTHEST: usize = 1440;
+
+/// A sound that is as like itself as this, a shorter time ago (down to 5 ms), has a pitch: reading those periods
+/// again is what it would have done, and they are closer to where the pitch is going.
+const PERIODIC: f32 = 0.8;
+const NEAREST_PERIOD: usize = 240;
+
+/// An attack in the stretch must not sound again: no 2.5 ms of it may have more than this many times the power of
+/// the last 5 ms.
+const ATTACK: f32 = 4.0;
+const ATTACK_FRAMES: usize = 120;
 
 /// The first search is on every fourth frame, averaged; the second looks around its best.
 const COARSE: usize = 4;
@@ -18,7 +28,7 @@ const POINTS: usize = (FARTHEST + TEMPLATE) / COARSE;
 /// A stretch of the past to continue with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Stretch {
-    /// How far before the end of the past it begins, in frames: [`NEAREST`] to [`FARTHEST`].
+    /// How far before the end of the past it begins, in frames: [`NEAREST_PERIOD`] to [`FARTHEST`].
     pub(crate) lag: usize,
     /// What brings it to the level of the end, 0 to 1.
     pub(crate) gain: f32,
@@ -27,7 +37,7 @@ pub(crate) struct Stretch {
 /// The stretch whose last 5 ms before it are most like the last 5 ms of the past (the largest normalised
 /// correlation over both channels). `None` in silence.
 ///
-/// `past` is at least [`HISTORY`] frames a channel. Bounded: about 17,000 multiplications.
+/// `past` is at least [`HISTORY`] frames a channel. Bounded: about 22,000 multiplications.
 pub(crate) fn similar_lag(past: [&[f32]; CHANNELS]) -> Option<Stretch> {
     let past = past.map(|p| &p[p.len() - HISTORY..]);
     let end = past.map(|p| &p[HISTORY - TEMPLATE..]);
@@ -36,27 +46,57 @@ pub(crate) fn similar_lag(past: [&[f32]; CHANNELS]) -> Option<Stretch> {
     }
     let coarse = past.map(decimate);
     let spread = [&coarse[0][..], &coarse[1][..]];
-    let rough = best(spread, TEMPLATE / COARSE, NEAREST / COARSE..=FARTHEST / COARSE).lag * COARSE;
-    let around = (rough - COARSE).max(NEAREST)..=(rough + COARSE).min(FARTHEST);
-    Some(best(past, TEMPLATE, around))
+    let rough = |from: usize, to: usize| best(spread, TEMPLATE / COARSE, from / COARSE..=to / COARSE);
+    let (near, far) = (rough(NEAREST_PERIOD, NEAREST - COARSE), rough(NEAREST, FARTHEST));
+    let refined = |rough: Candidate, from: usize, to: usize| {
+        let lag = rough.lag * COARSE;
+        best(past, TEMPLATE, (lag - COARSE).max(from)..=(lag + COARSE).min(to))
+    };
+    let near = (near.score > far.score && near.likeness > PERIODIC)
+        .then(|| refined(near, NEAREST_PERIOD, NEAREST - 1))
+        .filter(|near| near.likeness > PERIODIC);
+    let found = near.unwrap_or_else(|| refined(far, NEAREST, FARTHEST));
+    Some(Stretch { lag: found.lag, gain: found.gain.min(without_attack(past, found.lag)) })
+}
+
+/// What makes the loudest part of the stretch no louder than sound that goes on.
+fn without_attack(past: [&[f32]; CHANNELS], lag: usize) -> f32 {
+    let power = |of: std::ops::Range<usize>| past.iter().map(|p| dot(&p[of.clone()], &p[of.clone()])).sum::<f32>();
+    let end = power(HISTORY - TEMPLATE..HISTORY) * ATTACK_FRAMES as f32 / TEMPLATE as f32;
+    let parts = (HISTORY - lag..HISTORY - ATTACK_FRAMES).step_by(ATTACK_FRAMES);
+    let most = parts.map(|at| power(at..at + ATTACK_FRAMES)).fold(f32::MIN_POSITIVE, f32::max);
+    (ATTACK * end / most).sqrt()
+}
+
+/// A place in the past, and how good it is.
+#[derive(Clone, Copy)]
+struct Candidate {
+    lag: usize,
+    score: f32,
+    /// Normalised correlation.
+    likeness: f32,
+    gain: f32,
 }
 
 /// The best of some lags.
-fn best(past: [&[f32]; CHANNELS], template: usize, lags: std::ops::RangeInclusive<usize>) -> Stretch {
-    let mut best = Stretch { lag: *lags.start(), gain: 0.0 };
-    let mut best_score = f32::MIN;
+fn best(past: [&[f32]; CHANNELS], template: usize, lags: std::ops::RangeInclusive<usize>) -> Candidate {
+    let mut best = Candidate { lag: *lags.start(), score: f32::MIN, likeness: 0.0, gain: 0.0 };
+    let ends = past.map(|p| &p[p.len() - template..]);
+    let level: f32 = ends.iter().map(|e| dot(e, e)).sum();
     for lag in lags {
         let (mut product, mut energy) = (0.0, f32::MIN_POSITIVE);
-        for past in past {
-            let end = &past[past.len() - template..];
+        for (past, end) in past.iter().zip(ends) {
             let there = &past[past.len() - template - lag..][..template];
             product += dot(end, there);
             energy += dot(there, there);
         }
         // The sign is kept: a stretch of opposite phase is the worst of all.
         let score = product * product.abs() / energy;
-        if score > best_score {
-            (best_score, best) = (score, Stretch { lag, gain: (product / energy).clamp(0.0, 1.0) });
+        if score > best.score {
+            // Between what is nearest in shape, which makes noise too soft, and what has the same power.
+            let gain = 0.5 * ((product / energy).clamp(0.0, 1.0) + (level / energy).sqrt().min(1.0));
+            let likeness = product / (energy * level).sqrt().max(f32::MIN_POSITIVE);
+            best = Candidate { lag, score, likeness, gain };
         }
     }
     best

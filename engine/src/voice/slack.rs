@@ -13,12 +13,11 @@ const ANCHOR: i64 = 640;
 const FAST_HALF_LIFE: f32 = 4.0 * 48_000.0;
 const SLOW_HALF_LIFE: f32 = 60.0 * 48_000.0;
 
+/// So many frames in a row outside (20 ms) are where packets come now.
+const ELSEWHERE: usize = 960;
+
 /// Lighter bins (in frames) are empty.
 const NOTHING: f32 = 0.01;
-
-/// What a late packet costs: as much as this many frames of delay for every packet. 400 ms for each, so that
-/// 1 % late packets are worth 4 ms of delay, and a lone one in a thousand 0.4 ms.
-const PRICE: f32 = 19_200.0;
 
 /// Which memory to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub(crate) struct SlackHistogram {
     bins: Box<[Bin]>,
     /// Slack of bin 0's lower edge.
     origin: Option<i64>,
+    /// Frames in a row outside the bins.
+    outside: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -56,13 +57,13 @@ impl Bin {
 impl SlackHistogram {
     /// Empty. Allocates.
     pub(crate) fn new() -> SlackHistogram {
-        SlackHistogram { bins: vec![Bin::default(); BINS].into(), origin: None }
+        SlackHistogram { bins: vec![Bin::default(); BINS].into(), origin: None, outside: 0 }
     }
 
     /// Forgets all.
     pub(crate) fn restart(&mut self) {
         self.bins.fill(Bin::default());
-        self.origin = None;
+        (self.origin, self.outside) = (None, 0);
     }
 
     /// Becomes what `other` is, with every slack `by` frames larger.
@@ -73,12 +74,32 @@ impl SlackHistogram {
 
     /// A packet of `frames` frames had this slack.
     pub(crate) fn add(&mut self, slack: i64, frames: usize) {
-        let origin = *self.origin.get_or_insert(slack - ANCHOR * WIDTH);
+        let mut origin = *self.origin.get_or_insert(slack - ANCHOR * WIDTH);
+        let inside = (0..BINS as i64 * WIDTH).contains(&(slack - origin));
+        self.outside = if inside { 0 } else { self.outside + frames };
+        if self.outside >= ELSEWHERE {
+            origin = self.move_to(slack, origin);
+        }
         let at = (slack - origin).clamp(0, BINS as i64 * WIDTH - 1);
         let (bin, low) = (&mut self.bins[(at / WIDTH) as usize], (at % WIDTH) as i8);
         bin.low = if bin.slow < NOTHING { low } else { bin.low.min(low) };
         bin.fast += frames as f32;
         bin.slow += frames as f32;
+    }
+
+    /// Bins from now on lie around `slack`; returns where they begin. What does not fit is forgotten.
+    fn move_to(&mut self, slack: i64, origin: i64) -> i64 {
+        let bins = (slack - origin).div_euclid(WIDTH) - ANCHOR;
+        let by = bins.unsigned_abs().min(BINS as u64) as usize;
+        if bins > 0 {
+            self.bins.rotate_left(by);
+            self.bins[BINS - by..].fill(Bin::default());
+        } else {
+            self.bins.rotate_right(by);
+            self.bins[..by].fill(Bin::default());
+        }
+        self.outside = 0;
+        *self.origin.insert(origin + bins * WIDTH)
     }
 
     /// Every slack was so many frames larger.
@@ -97,7 +118,9 @@ impl SlackHistogram {
 
     /// Where to stand best: the slack at which (frames of delay + price of what would be late) is least,
     /// and how much less than at `now` that is, in frames. `None` before the first packet.
-    pub(crate) fn best(&self, memory: Memory, now: i64) -> Option<(i64, f32)> {
+    ///
+    /// `price` is what it costs that everything is late, in frames of delay.
+    pub(crate) fn best(&self, memory: Memory, price: f32, now: i64) -> Option<(i64, f32)> {
         let origin = self.origin?;
         let total: f32 = self.bins.iter().map(|b| b.weight(memory)).sum();
         if total < NOTHING {
@@ -111,7 +134,7 @@ impl SlackHistogram {
                 continue;
             }
             let at = origin + i as i64 * WIDTH + i64::from(bin.low);
-            let gain = (at - now) as f32 - PRICE * late / total;
+            let gain = (at - now) as f32 - price * late / total;
             if gain > best_gain {
                 (best, best_gain) = (Some(at), gain);
             }
@@ -120,7 +143,7 @@ impl SlackHistogram {
                 late_now = late;
             }
         }
-        best.map(|at| (at, best_gain + PRICE * late_now / total))
+        best.map(|at| (at, best_gain + price * late_now / total))
     }
 }
 
@@ -128,14 +151,16 @@ impl SlackHistogram {
 mod tests {
     use super::*;
 
+    const PRICE: f32 = 19_200.0;
+
     #[test]
     fn on_a_steady_grid_it_stands_exactly_on_the_smallest() {
         let mut slack = SlackHistogram::new();
         for i in 0..1000 {
             slack.add(137 + 64 * (i % 3), 64);
         }
-        assert_eq!(slack.best(Memory::Fast, 100).unwrap().0, 137);
-        assert_eq!(slack.best(Memory::Slow, 100).unwrap().0, 137);
+        assert_eq!(slack.best(Memory::Fast, PRICE, 100).unwrap().0, 137);
+        assert_eq!(slack.best(Memory::Slow, PRICE, 100).unwrap().0, 137);
     }
 
     #[test]
@@ -145,13 +170,29 @@ mod tests {
             slack.add(0, 64);
         }
         slack.add(-500, 64);
-        assert_eq!(slack.best(Memory::Fast, 0).unwrap().0, 0);
+        assert_eq!(slack.best(Memory::Fast, PRICE, 0).unwrap().0, 0);
         for _ in 0..50 {
             slack.add(-500, 64);
         }
-        let (at, gain) = slack.best(Memory::Fast, 0).unwrap();
+        let (at, gain) = slack.best(Memory::Fast, PRICE, 0).unwrap();
         assert_eq!(at, -500);
         assert!(gain > 300.0);
+    }
+
+    #[test]
+    fn packets_that_come_elsewhere_for_good_are_found_there_and_a_lone_one_moves_nothing() {
+        for far in [-30_000, -9_000, 9_000, 30_000] {
+            let mut slack = SlackHistogram::new();
+            for i in 0..200 {
+                slack.add(if i % 50 == 49 { far } else { 7 }, 64);
+            }
+            assert_eq!(slack.best(Memory::Fast, PRICE, 0).map(|b| b.0), Some(7), "{far}");
+            for _ in 0..100 {
+                slack.add(far, 64);
+                slack.forget(48_000.0);
+            }
+            assert_eq!(slack.best(Memory::Fast, PRICE, far).map(|b| b.0), Some(far), "{far}");
+        }
     }
 
     #[test]
@@ -163,7 +204,7 @@ mod tests {
             }
             slack.forget(48_000.0);
         }
-        assert_eq!(slack.best(Memory::Fast, 0).unwrap().0, 0);
-        assert_eq!(slack.best(Memory::Slow, 0).unwrap().0, -480);
+        assert_eq!(slack.best(Memory::Fast, PRICE, 0).unwrap().0, 0);
+        assert_eq!(slack.best(Memory::Slow, PRICE, 0).unwrap().0, -480);
     }
 }

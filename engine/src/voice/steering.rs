@@ -4,6 +4,7 @@ use super::drift::Found;
 use super::jitter_buffer::{KEPT, offset};
 use super::playout::Change;
 use super::{Call, IDLE, LOOK_AHEAD, Reader, State, Voice, whole};
+use crate::controls::Comfort;
 use crate::hostrate::PIECE;
 use crate::level::Meter;
 use crate::meters::VoiceMeters;
@@ -39,7 +40,7 @@ impl Voice {
                 self.follow_clock(window, call, meters);
             }
             match (call.fixed, call.window) {
-                (None, _) => self.regulate(frames, meters),
+                (None, _) => self.regulate(frames, call.comfort, meters),
                 (Some(_), Some(window)) => self.hold(window, meters),
                 (Some(_), None) => {}
             }
@@ -58,7 +59,7 @@ impl Voice {
 
     /// Puts the read position so that `first` waits as long as it should.
     fn place(&mut self, first: FramePosition, call: &Call<'_>) {
-        let known = self.usual.map(|slack| slack.round() as i64);
+        let known = self.usual.map(|slack| slack.round().max(0.0) as i64);
         let delay = match call.fixed {
             Some(frames) => i64::from(frames),
             None => known.unwrap_or(CAUTION + call.block as i64),
@@ -83,8 +84,10 @@ impl Voice {
                 }
             }
             Found::HostMoved(frames) => {
-                // The host's own timeline moved, the network's did not: slack is what it was.
+                // The host's own timeline moved, the network's did not: slack is what it was before. What it
+                // seemed since is no use.
                 self.jump(frames as i64, meters);
+                self.usual = None;
             }
         }
         meters.drift_ppm.set(((self.drift.step() - 1.0) * 1e6) as f32);
@@ -99,7 +102,7 @@ impl Voice {
         let ahead = LOOK_AHEAD as i64;
         let spare = self.drift.distance().and_then(|line| {
             let early = whole(line - self.worst_phase(call));
-            self.regulator.leave_grid(early)
+            self.regulator.leave_grid(early, call.comfort)
         });
         let forward = match (call.fixed, spare.map(|s| s - MARGIN)) {
             (None, Some(spare)) => spare,
@@ -122,8 +125,8 @@ impl Voice {
         }
     }
 
-    fn regulate(&mut self, frames: usize, meters: &VoiceMeters) {
-        match self.regulator.look(frames) {
+    fn regulate(&mut self, frames: usize, comfort: Comfort, meters: &VoiceMeters) {
+        match self.regulator.look(frames, comfort) {
             Some(Change::Later(by)) => {
                 self.spare = None;
                 self.change_delay(-by, meters);

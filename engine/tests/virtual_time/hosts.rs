@@ -32,6 +32,50 @@ fn after_three_seconds_without_a_call_the_delay_is_normal_within_half_a_second()
     }
 }
 
+/// The delay that will stay: what is heard some seconds on.
+fn delay_that_stays(jam: &mut Jam) -> f64 {
+    let now = (jam.receiver.next - 1e6) / 1e6;
+    jam.run_to(now + 8.0);
+    delay_now(jam)
+}
+
+#[test]
+fn another_block_size_has_its_normal_delay_within_half_a_second() {
+    for blocks in [[64, 128], [128, 64], [64, 256], [256, 32], [64, 1024]] {
+        let mut jam = Jam::at_48k(blocks[0], Codec::F32, 30.0);
+        jam.sender.block = 64;
+        jam.run_to(6.0);
+        jam.receiver.block = blocks[1];
+        jam.receiver.engine.configure(48_000, blocks[1]);
+        let changes = jam.reading().delay_changes;
+        jam.run_to(6.5);
+        let soon = delay_now(&jam);
+        assert!(jam.reading().delay_changes - changes <= 2, "{blocks:?}: {:?}", jam.reading());
+        let normal = delay_that_stays(&mut jam);
+        assert!((soon - normal).abs() <= 64.0, "{blocks:?}: {soon} {normal}");
+    }
+}
+
+#[test]
+fn a_burst_of_four_blocks_costs_one_fade_and_the_delay_is_normal_again() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.run_to(6.0);
+    let (before, changes) = (delay_now(&jam), jam.reading().delay_changes);
+    // The host was busy for four blocks and catches up with all of them at once.
+    let at = jam.receiver.next + 4.0 * 64.0 / 0.048;
+    while jam.sender.next <= at {
+        jam.send();
+    }
+    for _ in 0..4 {
+        jam.receiver.next = at;
+        jam.receive();
+    }
+    let now = (jam.receiver.next - 1e6) / 1e6;
+    jam.run_to(now + 0.5);
+    assert!(same(delay_now(&jam), before), "{before} {}", delay_now(&jam));
+    assert!(jam.reading().delay_changes - changes <= 1, "{:?}", jam.reading());
+}
+
 #[test]
 fn a_short_xrun_of_the_receiver_costs_one_fade_and_no_delay() {
     for periods in [1.0, 3.0, 20.0] {
@@ -251,5 +295,22 @@ fn a_link_with_a_peer_that_has_other_blocks_is_exact() {
         let delay = delay_at(out, 0, noise, 5 * 48_000, 6000, 0.0).expect("sound");
         assert_eq!(first_wrong(out, 0, noise, 5 * 48_000, delay, 0.0), None, "{sends} {receives}");
         assert!(delay <= sends + receives, "{sends} {receives}: {delay}");
+    }
+}
+
+/// A host that paused while the network was bad once left a musician silent for good.
+#[test]
+fn a_pause_while_the_network_is_bad_ends_in_sound() {
+    for pause in [100_000.0, 300_000.0, 450_000.0, 572_763.0, 700_000.0] {
+        let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+        jam.link.rng.0 = 29;
+        jam.run_to(1.0);
+        (jam.link.base, jam.link.jitter) = (49_500.0, 45_500.0);
+        jam.receiver.next += pause;
+        jam.run_to(1.2 + pause / 1e6);
+        jam.link = Link::clean(Codec::F32);
+        jam.run_to(5.2 + pause / 1e6);
+        assert!(jam.delay_now(noise).is_some_and(|d| d < 2000.0), "{pause}: {:?}", jam.reading());
+        assert!(jam.reading().delay_changes < 20, "{pause}: {:?}", jam.reading());
     }
 }

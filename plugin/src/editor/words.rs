@@ -141,6 +141,7 @@ mod tests {
             room: Some("lobby".to_owned()),
             rtt_ms: None,
             xruns: None,
+            device_ms: None,
             callback_load_pct: None,
             tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2] },
             musicians: Vec::new(),

@@ -15,6 +15,10 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) list_devices: bool,
 
+    /// Record when the others' packets arrive, one file a musician, for `lab` to play again: sent_us,arrived_us.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record_trace: Option<PathBuf>,
+
     /// The folder of your settings and of the key by which rooms know you.
     #[arg(long, value_name = "DIR")]
     pub(crate) config: Option<PathBuf>,
@@ -27,8 +31,8 @@ const AFTER: &str = r##"Examples:
   rtjam --join - --headless --status-json <link.txt      without a window, watched by a program
 Put the link in quotes, so that the shell leaves it alone.
 
-Settings: every option but --list-devices and --config is also a key of rtjam.toml in the settings folder
-(Linux: ~/.config/rtjam), for example
+Settings: every option but --list-devices, --record-trace and --config is also a key of rtjam.toml in the settings
+folder (Linux: ~/.config/rtjam), for example
   name = "Anna"
   playout = "auto"
   packet = 64
@@ -56,14 +60,16 @@ mod tests {
         Cli::command().debug_assert();
         let cli = parse(
             "rtjam --join - --name Anna --headless --backend dummy --jack-name A --no-connect --source demo \
-             --format f32 --packet 64 --playout 20 --layout dual-mono --monitor -6 --room -3.5 --mute --list-devices \
-             --input in --output out --status-json",
+             --format f32 --packet 64 --playout 20 --comfort safe --layout dual-mono --monitor -6 --room -3.5 --mute --list-devices \
+             --input in --output out --status-json --record-trace t.csv",
         );
-        let Cli { settings, list_devices, .. } = cli.expect("all of them");
+        let Cli { settings, list_devices, record_trace, .. } = cli.expect("all of them");
+        assert_eq!(record_trace, Some(PathBuf::from("t.csv")));
         assert!(list_devices);
         assert_eq!(settings.join.as_deref(), Some("-"));
         assert_eq!(settings.backend, Some(BackendChoice::Dummy));
         assert_eq!(settings.playout, Some(Playout::Fixed(20.0)));
+        assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
         assert_eq!(settings.monitor, Some(Monitor::On(Decibels(-6.0))));
         assert_eq!(settings.room, Some(Decibels(-3.5)));
         assert_eq!((settings.headless, settings.no_connect, settings.mute), (Some(true), Some(true), Some(true)));
@@ -77,7 +83,8 @@ mod tests {
 
     #[test]
     fn wrong_usage_ends_with_2() {
-        for line in ["rtjam --packet 8", "rtjam --colour", "rtjam link", "rtjam --playout soon"] {
+        for line in ["rtjam --packet 8", "rtjam --colour", "rtjam link", "rtjam --playout soon", "rtjam --comfort much"]
+        {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }
     }

@@ -5,6 +5,7 @@ use super::settings::{ChannelLayout, Decibels, Format, Monitor, PacketFrames, Pl
 use super::settings_file::SettingsFolder;
 use super::stdin;
 use crate::who;
+use rtjam_engine::Comfort;
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::InviteLink;
 
@@ -21,6 +22,7 @@ pub(crate) struct Config {
     /// `None`: by the audio system's block.
     pub(crate) packet: Option<PacketFrames>,
     pub(crate) playout: Playout,
+    pub(crate) comfort: Comfort,
     pub(crate) layout: ChannelLayout,
     pub(crate) monitor: Monitor,
     pub(crate) room: Decibels,
@@ -47,6 +49,7 @@ impl Config {
             format: settings.format.unwrap_or_default(),
             packet: settings.packet,
             playout: settings.playout.unwrap_or_default(),
+            comfort: settings.comfort.unwrap_or_default(),
             layout: settings.layout.unwrap_or_default(),
             monitor: settings.monitor.unwrap_or_default(),
             room: settings.room.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! What is told once a second: for programs as JSON, for people as a line.
 
-use rtjam_client::{State, Status};
+use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
 use std::fmt::Write;
 
@@ -21,21 +21,34 @@ pub(crate) fn line(status: &Status) -> String {
         let _ = write!(line, "  {rtt:.0} ms");
     }
     let _ = write!(line, "  you {}", level(status.tx.dbfs));
+    if let Some(device) = status.device_ms {
+        let _ = write!(line, "  device {device:.0} ms");
+    }
     if let Some(xruns) = status.xruns.filter(|n| *n > 0) {
         let _ = write!(line, "  xruns {xruns}");
     }
     for musician in &status.musicians {
         let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
-        if let Some(delay) = musician.playout_delay_ms {
-            let _ = write!(line, "  {delay:.0} ms");
+        if let Some(delay) = musician.delay.known_ms() {
+            let _ = write!(line, "  {delay:.0} ms ({})", parts(&musician.delay));
         }
         let missing = musician.lost + musician.late;
         if missing > 0 {
             let share = 100.0 * missing as f64 / (musician.packets + musician.lost).max(1) as f64;
             let _ = write!(line, "  missing {share:.1} %");
         }
+        if musician.concealed_ms_per_min >= 0.5 {
+            let _ = write!(line, "  made up {:.0} ms a minute", musician.concealed_ms_per_min);
+        }
     }
     line
+}
+
+/// What a delay is made of, in words.
+fn parts(delay: &Delay) -> String {
+    let parts = [("packet", delay.packet_ms), ("network", delay.network_ms), ("buffer", delay.buffer_ms)];
+    let known = parts.into_iter().filter_map(|(name, ms)| Some(format!("{name} {:.0}", ms?)));
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// What must have changed for another line where lines cannot be written over: the state and the people.
@@ -73,6 +86,8 @@ mod tests {
             recovered: 1,
             concealed_frames: 1280,
             playout_delay_ms: Some(12.3),
+            delay: Delay { packet_ms: Some(2.7), network_ms: Some(11.7), buffer_ms: Some(12.3) },
+            concealed_ms_per_min: 41.2,
             dbfs: [-20.0, -120.0],
             strip: Some(1),
             source: 3,
@@ -82,6 +97,7 @@ mod tests {
             room: Some("lobby".to_owned()),
             rtt_ms: Some(23.4),
             xruns: Some(3),
+            device_ms: Some(5.3),
             callback_load_pct: None,
             tx: Tx { packets: 1000, dropped: 0, dbfs: [-120.0; 2] },
             musicians: vec![anna],
@@ -114,9 +130,19 @@ mod tests {
 
     #[test]
     fn the_line_says_the_same_to_people() {
-        assert_eq!(line(&status()), "lobby  23 ms  you silent  xruns 3  |  Anna -20 dB  12 ms  missing 1.0 %");
-        let alone =
-            Status { state: State::Connecting, rtt_ms: None, xruns: Some(0), musicians: Vec::new(), ..status() };
+        assert_eq!(
+            line(&status()),
+            "lobby  23 ms  you silent  device 5 ms  xruns 3  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  \
+             missing 1.0 %  made up 41 ms a minute"
+        );
+        let alone = Status {
+            state: State::Connecting,
+            rtt_ms: None,
+            device_ms: None,
+            xruns: Some(0),
+            musicians: Vec::new(),
+            ..status()
+        };
         assert_eq!(line(&alone), "lobby: connecting  you silent");
     }
 

@@ -57,6 +57,11 @@ impl Rig {
         self.playing.is_some()
     }
 
+    /// What the device takes, in ms, where the audio system says so.
+    pub(crate) fn latency_ms(&self) -> Option<f32> {
+        self.playing.as_ref().and_then(|(running, _)| running.latency_ms())
+    }
+
     /// Looks after the backend; call it several times a second. Gives what to tell the musician.
     pub(crate) fn tick(&mut self) -> Option<String> {
         if let Some((running, _)) = &mut self.playing {

@@ -11,9 +11,10 @@ use super::signals::Signals;
 use super::window::{self, Counter, Desk, Kept};
 use super::{cli::Cli, stdin};
 use crate::editor::window::Closer;
-use rtjam_client::{State, Status};
+use rtjam_client::{State, Status, TraceFile};
 use rtjam_protocol::link::InviteLink;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::Receiver;
@@ -65,6 +66,8 @@ pub(super) struct Plan {
     kept: Kept,
     /// The settings file holds the key to a room.
     holds_key: bool,
+    /// Where to record when packets arrive.
+    record: Option<PathBuf>,
 }
 
 /// Everything that runs.
@@ -103,14 +106,14 @@ fn plan(cli: Cli) -> Result<Plan, (Ended, String)> {
     }
     let link = find_link(settings.join.as_deref(), &folder).map_err(usage)?;
     let config = Config::new(settings, link);
-    Ok(Plan { folder, line: cli.settings, config, kept, holds_key })
+    Ok(Plan { folder, line: cli.settings, config, kept, holds_key, record: cli.record_trace })
 }
 
 /// Starts everything; with a `counter`, the window first.
 pub(super) fn prepare(plan: Plan, counter: Option<Counter>) -> Result<Program, (Ended, String)> {
     let usage = |sentence: String| (Ended::WrongUsage, sentence);
     let failed = |sentence: String| (Ended::Failed, sentence);
-    let Plan { folder, line, config, kept, holds_key } = plan;
+    let Plan { folder, line, config, kept, holds_key, record } = plan;
     if counter.is_none() && config.link.is_none() {
         return Err(usage(no_link(&folder)));
     }
@@ -126,6 +129,9 @@ pub(super) fn prepare(plan: Plan, counter: Option<Counter>) -> Result<Program, (
     let outcome = Arc::new(AtomicI32::new(Ended::AsAsked as i32));
     cut_off(signals.clone(), Arc::clone(&outcome));
     let (session, engine, clock) = Session::new(&config, folder.path()).map_err(failed)?;
+    if let Some(path) = &record {
+        session.record(TraceFile::create(path).map_err(|e| failed(no_trace(path, &e)))?);
+    }
     let window = match &counter {
         Some(counter) => match show(counter, &session, &config, &kept, &folder, &signals) {
             Ok(window) => Some(window),
@@ -180,6 +186,10 @@ fn show(
     Ok((desk, closer))
 }
 
+fn no_trace(path: &Path, why: &io::Error) -> String {
+    format!("The trace cannot be written to {} ({why}). Name another file with --record-trace.", path.display())
+}
+
 impl Program {
     pub(super) fn run(&mut self) -> Ended {
         let mut status_at = Instant::now();
@@ -187,7 +197,9 @@ impl Program {
             if self.signals.end() {
                 break Ended::AsAsked;
             }
-            let Some(status) = self.session.status(self.rig.pulse().xruns()) else { break Ended::AsAsked };
+            let Some(status) = self.session.status(self.rig.pulse().xruns(), self.rig.latency_ms()) else {
+                break Ended::AsAsked;
+            };
             let over = self.tick(&status);
             if over.is_some() || Instant::now() >= status_at {
                 self.screen.show(&status);

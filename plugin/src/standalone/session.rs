@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::settings::{Monitor, Playout};
-use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, Wake};
+use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, TraceFile, Wake};
 use rtjam_engine::{Console, Engine, Gain, PacketSize};
 use rtjam_protocol::link::InviteLink;
 use std::collections::HashSet;
@@ -50,6 +50,13 @@ impl Session {
     /// The client and the engine's controls, for a window. `None` after leaving.
     pub(crate) fn parts(&self) -> Option<(&Arc<Client>, Console)> {
         Some((self.client.as_ref()?, self.console.clone()))
+    }
+
+    /// Records when packets arrive; before joining.
+    pub(crate) fn record(&self, trace: TraceFile) {
+        if let Some(client) = &self.client {
+            client.record(trace);
+        }
     }
 
     /// Leaves the room and ends the client's threads, within 300 ms.
@@ -104,15 +111,17 @@ impl Session {
             Playout::Auto => rtjam_engine::Playout::Auto,
             Playout::Fixed(ms) => rtjam_engine::Playout::Fixed { ms },
         });
+        console.set_comfort(config.comfort);
     }
 
     /// How things stand, with the audio system's part: times that audio was missed since the program began.
-    pub(crate) fn status(&mut self, xruns: u64) -> Option<Status> {
+    pub(crate) fn status(&mut self, xruns: u64, device_ms: Option<f32>) -> Option<Status> {
         let mut status = self.client.as_ref()?.status();
         if status.state == State::Joined && self.last != State::Joined {
             self.xruns_before = xruns;
         }
         self.last = status.state;
+        status.device_ms = device_ms.map(|ms| (ms * 10.0).round() / 10.0);
         status.xruns = Some(xruns.saturating_sub(self.xruns_before));
         Some(status)
     }

@@ -4,6 +4,7 @@
 //! the same words.
 
 use clap::Args;
+use rtjam_engine::Comfort;
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use std::fmt;
 use std::path::PathBuf;
@@ -59,6 +60,11 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "auto|MS")]
     pub(crate) playout: Option<Playout>,
 
+    /// What playout "auto" prefers: tight, less delay and more gaps; safe, fewer gaps and more delay; or the middle.
+    /// Default: normal.
+    #[arg(long, value_name = "tight|normal|safe")]
+    pub(crate) comfort: Option<Comfort>,
+
     /// What your two channels are: one stereo source, or two sources of their own (voice and guitar, say), both heard
     /// in the middle. Default: stereo.
     #[arg(long, value_name = "stereo|dual-mono")]
@@ -106,6 +112,7 @@ impl Settings {
             format: self.format.or(below.format),
             packet: self.packet.or(below.packet),
             playout: self.playout.or(below.playout),
+            comfort: self.comfort.or(below.comfort),
             layout: self.layout.or(below.layout),
             monitor: self.monitor.or(below.monitor),
             room: self.room.or(below.room),

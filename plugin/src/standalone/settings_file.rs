@@ -12,7 +12,7 @@ const FILE: &str = "rtjam.toml";
 const LAST_ROOM: &str = "last-room";
 
 /// The keys, each once, as they stand in the file.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "join",
     "name",
     "headless",
@@ -23,6 +23,7 @@ const KEYS: [&str; 17] = [
     "format",
     "packet",
     "playout",
+    "comfort",
     "layout",
     "monitor",
     "room",
@@ -167,6 +168,7 @@ fn set(settings: &mut Settings, key: &str, value: &DeValue<'_>) -> Result<(), St
         "format" => settings.format = Some(read(key, value)?),
         "packet" => settings.packet = Some(read(key, value)?),
         "playout" => settings.playout = Some(read(key, value)?),
+        "comfort" => settings.comfort = Some(read(key, value)?),
         "layout" => settings.layout = Some(read(key, value)?),
         "monitor" => settings.monitor = Some(read(key, value)?),
         "room" => settings.room = Some(read(key, value)?),
@@ -246,6 +248,7 @@ const TEMPLATE: &str = r##"# Settings of rtjam. Every key is explained by `rtjam
 # format = "pcm16"         # pcm16, pcm24, f32
 # packet = 128             # frames, 16 to 512
 # playout = "auto"         # auto, or milliseconds
+# comfort = "normal"       # tight, normal, safe
 # monitor = "off"          # off, or dB
 # room = 0                 # dB
 # mute = false

@@ -1,14 +1,14 @@
 //! Measures playout on bad networks: `lab replay`, `lab generate`, `lab table`, `lab plot`.
 
 use clap::{Args, Parser, Subcommand};
-use rtjam_engine::Playout;
+use rtjam_engine::{Comfort, Playout};
 use rtjam_tests::lab::measure::{Measurement, measure};
 use rtjam_tests::lab::model::Model;
 use rtjam_tests::lab::replay::{PACKETS, Settings};
 use rtjam_tests::lab::sound::{chord, read_wav, write_wav};
 use rtjam_tests::lab::table::{self, Plan};
 use rtjam_tests::lab::trace::Trace;
-use rtjam_tests::lab::{plot, report};
+use rtjam_tests::lab::{conceal, plot, report};
 use std::error::Error;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -63,6 +63,20 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Fill gaps in speech, plucked, percussive, sustained and mixed sound, ours beside other ways
+    Conceal {
+        /// Of each sound
+        #[arg(long, default_value_t = 20)]
+        seconds: usize,
+        /// Frames of a packet
+        #[arg(long, default_value_t = 128)]
+        packet: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
     /// Draw arrivals, playout delay and damage of a trace
     Plot {
         #[command(flatten)]
@@ -106,6 +120,9 @@ struct Listening {
     /// auto, or a constant wait in ms
     #[arg(long, default_value = "auto", value_parser = playout)]
     playout: Playout,
+    /// What automatic playout prefers: tight (less delay), normal, or safe (fewer gaps)
+    #[arg(long, default_value_t)]
+    comfort: Comfort,
     /// Seconds of the beginning that are not measured
     #[arg(long, default_value_t = 3.0)]
     skip: f64,
@@ -113,8 +130,8 @@ struct Listening {
 
 impl Listening {
     fn settings(&self, packet: usize, block: usize) -> Settings {
-        let Listening { rate, drift_ppm, playout, skip } = *self;
-        Settings { packet, block, rate, drift_ppm, playout, skip: skip.max(0.0) }
+        let Listening { rate, drift_ppm, playout, comfort, skip } = *self;
+        Settings { packet, block, rate, drift_ppm, playout, comfort, skip: skip.max(0.0) }
     }
 }
 
@@ -156,6 +173,13 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let models = if models.is_empty() { Model::ALL.to_vec() } else { models };
             let rows = table::run(&Plan { models, seconds, seeds, settings: listening.settings(64, 64) })?;
             print(&if json { format!("{}\n", table::json(&rows)) } else { table::text(&rows) })
+        }
+        Command::Conceal { seconds, packet, seed, json } => {
+            if !PACKETS.contains(&packet) || !(1..=3600).contains(&seconds) {
+                return Err("give 1 to 3600 seconds, and packets of 16 to 150 frames".into());
+            }
+            let rows = conceal::run(seconds, packet, seed);
+            print(&if json { format!("{}\n", conceal::json(&rows)) } else { conceal::text(&rows) })
         }
         Command::Plot { input, out } => {
             let (trace, got) = input.measure()?;

@@ -20,20 +20,27 @@
 //! | [`gaps`], [`damage`] | what was not heard; what a listener would notice |
 //! | [`oracle`] | the best constant delay in hindsight |
 //! | [`measure`], [`report`] | all of it for one trace, and as JSON |
+//! | [`step`] | how a jump of the network's delay is followed |
 //! | [`table`], [`plot`] | all models side by side; one trace as a picture |
+//! | [`conceal`], [`material`], [`spectrum`], [`prediction`] | what gaps sound like, beside other ways to fill them |
 
+pub mod conceal;
 pub mod damage;
 pub mod gaps;
 pub mod grid;
+pub mod material;
 pub mod measure;
 pub mod model;
 pub mod oracle;
 pub mod path;
 pub mod plot;
+pub mod prediction;
 pub mod random;
 pub mod replay;
 pub mod report;
 pub mod resample;
 pub mod sound;
+pub mod spectrum;
+pub mod step;
 pub mod table;
 pub mod trace;

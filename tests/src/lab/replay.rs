@@ -3,7 +3,7 @@
 use super::grid::Grid;
 use super::sound::marks;
 use super::trace::Trace;
-use rtjam_engine::{Engine, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
+use rtjam_engine::{Comfort, Engine, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
 use rtjam_protocol::{Micros, SourceId};
 use std::fmt;
@@ -31,13 +31,23 @@ pub struct Settings {
     pub drift_ppm: f64,
     /// The receiver's playout.
     pub playout: Playout,
+    /// What automatic playout prefers.
+    pub comfort: Comfort,
     /// Sound of the stream's beginning that is not measured, in seconds.
     pub skip: f64,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { packet: 128, block: 128, rate: WIRE_RATE, drift_ppm: 0.0, playout: Playout::Auto, skip: 3.0 }
+        Settings {
+            packet: 128,
+            block: 128,
+            rate: WIRE_RATE,
+            drift_ppm: 0.0,
+            playout: Playout::Auto,
+            comfort: Comfort::Normal,
+            skip: 3.0,
+        }
     }
 }
 
@@ -226,6 +236,7 @@ impl Receiver {
     fn new(settings: &Settings) -> Receiver {
         let (mut engine, network, console) = engine(9, || ());
         console.set_playout(settings.playout);
+        console.set_comfort(settings.comfort);
         engine.configure(settings.rate, settings.block);
         Receiver {
             engine,

@@ -5,6 +5,7 @@ use super::model::Model;
 use super::replay::{Settings, Unplayable};
 use super::report::{Report, round};
 use super::sound::chord;
+use super::step::Step;
 use rtjam_protocol::audio::WIRE_RATE;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -38,6 +39,8 @@ pub struct Row {
     pub block: usize,
     /// One report a seed.
     pub reports: Vec<Report>,
+    /// One a seed, where the network's delay jumps.
+    pub steps: Vec<Step>,
 }
 
 impl Row {
@@ -87,7 +90,7 @@ fn changes_per_min(report: &Report) -> f64 {
 pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     let mut rows = Vec::new();
     for &model in &plan.models {
-        rows.extend(SIZES.map(|(packet, block)| Row { model, packet, block, reports: Vec::new() }));
+        rows.extend(SIZES.map(|(packet, block)| Row { model, packet, block, reports: Vec::new(), steps: Vec::new() }));
     }
     let jobs: Vec<(usize, u64)> = (0..rows.len()).flat_map(|row| (1..=plan.seeds).map(move |s| (row, s))).collect();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -105,15 +108,19 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     let mut done = done.into_inner().expect("no replay panicked");
     done.sort_unstable_by_key(|(row, seed, _)| (*row, *seed));
     for (row, _, report) in done {
-        rows[row].reports.push(report?);
+        let (report, step) = report?;
+        rows[row].reports.push(report);
+        rows[row].steps.extend(step);
     }
     Ok(rows)
 }
 
-fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<Report, Unplayable> {
+fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<(Report, Option<Step>), Unplayable> {
     let trace = row.model.generate(plan.seconds, seed, row.packet);
     let settings = Settings { packet: row.packet, block: row.block, ..plan.settings };
-    measure(&trace, sound, &settings).map(|m| m.report)
+    let got = measure(&trace, sound, &settings)?;
+    let step = (row.model == Model::Step).then(|| Step::of(&got, plan.seconds));
+    Ok((got.report, step))
 }
 
 /// The table for people. Means over the seeds; `max` and `gap` are the largest of all.
@@ -130,6 +137,13 @@ pub fn text(rows: &[Row]) -> String {
     for model in models {
         let _ = writeln!(out, "{:<10} ratio {:.3}", model.name(), ratio(rows, model));
     }
+    let steps: Vec<&Step> = rows.iter().flat_map(|r| &r.steps).collect();
+    if !steps.is_empty() {
+        let most = |figure: fn(&Step) -> f64| steps.iter().map(|s| figure(s)).fold(0.0, f64::max);
+        let (late, back) = (most(|s| s.late_ms), most(|s| s.back_s));
+        let _ =
+            writeln!(out, "step: the last sound is missing {late:.0} ms after the jump; back down within {back:.1} s");
+    }
     out
 }
 
@@ -141,6 +155,7 @@ pub fn json(rows: &[Row]) -> Value {
             "packet": row.packet,
             "block": row.block,
             "delay_over_oracle": round(row.delay_over_oracle()),
+            "steps": row.steps.iter().map(Step::json).collect::<Vec<_>>(),
             "traces": row.reports.iter().map(Report::json).collect::<Vec<_>>(),
         })
     };

@@ -6,7 +6,7 @@
 use super::{Backend, OpenError, Pulse, Request};
 use crate::standalone::handover::{Stage, silence};
 use jack::{
-    AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, Control, Frames, LoggerType,
+    AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, Control, Frames, LatencyType, LoggerType,
     NotificationHandler, Port, PortFlags, ProcessHandler, ProcessScope,
 };
 use rtjam_engine::{Outputs, SLOTS};
@@ -60,6 +60,16 @@ impl Backend for Jack {
 
     fn rate(&self) -> u32 {
         self.rate
+    }
+
+    fn latency_ms(&self) -> Option<f32> {
+        let frames = |port: &str, way: LatencyType| {
+            let port = self.client.as_client().port_by_name(&format!("{}:{port}", self.name))?;
+            // JACK says 0 for a port that is not connected.
+            (port.connected_count().ok()? > 0).then(|| port.get_latency_range(way).1)
+        };
+        let frames = frames("in_1", LatencyType::Capture)? + frames("out_1", LatencyType::Playback)?;
+        Some(frames as f32 * 1000.0 / self.rate as f32)
     }
 
     fn lost(&mut self) -> Option<String> {

@@ -72,6 +72,12 @@ pub(crate) trait Backend {
     /// Frames a second.
     fn rate(&self) -> u32;
 
+    /// From a microphone into the callback, and from the callback to the loudspeaker, together, in ms; `None` where
+    /// the audio system does not say.
+    fn latency_ms(&self) -> Option<f32> {
+        None
+    }
+
     /// Why it runs no longer, as a sentence; `None` while it runs.
     fn lost(&mut self) -> Option<String>;
 }

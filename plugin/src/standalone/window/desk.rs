@@ -240,6 +240,7 @@ fn nothing() -> Status {
         room: None,
         rtt_ms: None,
         xruns: None,
+        device_ms: None,
         callback_load_pct: None,
         tx: Tx { packets: 0, dropped: 0, dbfs: [SILENCE_DBFS; 2] },
         musicians: Vec::new(),

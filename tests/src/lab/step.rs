@@ -1,0 +1,49 @@
+//! How a jump of the network's delay is followed: up, and back down.
+
+use super::measure::{Measurement, seconds};
+use super::path::Place;
+use serde_json::{Value, json};
+
+/// A delay is back when it is no more than this over what it was before, in ms.
+const BACK: f64 = 1.0;
+
+/// What came of the model's two jumps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// How long after the jump upwards sound was still missing, in ms.
+    pub late_ms: f64,
+    /// How long after the jump downwards the delay was what it had been, in s.
+    pub back_s: f64,
+}
+
+impl Step {
+    /// Of a trace of `length` seconds, in the middle third of which the delay is larger.
+    pub fn of(got: &Measurement, length: f64) -> Step {
+        let (up, down) = (length / 3.0, length * 2.0 / 3.0);
+        let sent = |n: usize, place: Place| (n as f64 - place.lag) * seconds(1);
+        let (mut late, mut back) = (up, down);
+        let mut before = 0.0_f64;
+        for (n, place) in got.path.iter() {
+            let at = sent(n, place);
+            let delay = got.take.grid.delay_ms(n as f64, n as f64 - place.lag);
+            if at < up && at > up - 1.0 && place.heard {
+                before = before.max(delay);
+            } else if at >= down && place.heard && delay > before + BACK {
+                back = at;
+            }
+        }
+        for run in &got.gaps.runs {
+            let lag = got.path.iter().take_while(|(n, _)| *n < run.end).last().map_or(0.0, |(_, place)| place.lag);
+            let at = (run.end as f64 - lag) * seconds(1);
+            if (up..down).contains(&at) {
+                late = at;
+            }
+        }
+        Step { late_ms: (late - up) * 1000.0, back_s: back - down }
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        json!({"late_ms": super::report::round(self.late_ms), "back_s": super::report::round(self.back_s)})
+    }
+}
