@@ -1,5 +1,5 @@
 //! The plugin in its formats: CLAP by clack, VST3 by clap-wrapper around that. The only module that names them; what it
-//! plays, stores and shows is [`Instance`](crate::instance::Instance).
+//! plays, stores and shows is [`crate::instance::Instance`].
 //!
 //! | module | thread | what it does |
 //! |---|---|---|

@@ -1,6 +1,6 @@
 //! Every parameter that a host may automate: numbers, ranges and texts. No plugin format, no window.
 //!
-//! [`Param`] says which; [`text`] how values are written and read; [`Values`] holds them.
+//! [`Param`] says which; `text` how values are written and read; [`Values`] holds them.
 
 mod text;
 mod values;

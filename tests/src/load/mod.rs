@@ -8,7 +8,7 @@
 //! | [`player`] | one musician: a session, a socket, what was heard |
 //! | [`inlet`] | receiving many datagrams at once, with the kernel's stamps |
 //! | [`tally`] | what was heard of what was sent; how long it took |
-//! | [`run`] | joins, plays, counts, leaves |
+//! | [`mod@run`] | joins, plays, counts, leaves |
 //! | [`report`] | the figures |
 //!
 //! One thread sends and receives, so that the whole load fits on one core; it takes what has arrived when it has time

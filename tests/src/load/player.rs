@@ -221,7 +221,7 @@ impl Player {
             let Some(header) = Header::read(datagram) else { return };
             if header.class == Class::Media {
                 let fresh = heard.datagram(&header);
-                if !fresh || scattered(header.counter) % share != 0 {
+                if !fresh || !scattered(header.counter).is_multiple_of(share) {
                     return;
                 }
             }
