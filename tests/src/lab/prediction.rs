@@ -39,7 +39,11 @@ impl LinearPrediction {
             for &sample in real {
                 let made = tail.get(heard).copied().unwrap_or(0.0);
                 heard += 1;
-                out.push(if lost { made } else { made + (sample - made) * rise(back, RETURN) });
+                out.push(match back {
+                    _ if lost => made,
+                    RETURN.. => sample,
+                    _ => made + (sample - made) * rise(back, RETURN),
+                });
                 back += usize::from(!lost);
             }
             back = back.min(RETURN + 1);
@@ -100,7 +104,7 @@ mod tests {
     fn tones_are_predicted_as_long_as_it_sounds() {
         let tone = |i: usize| 0.4 * (i as f32 * 0.05).sin() + 0.3 * (i as f32 * 0.21).sin();
         let past: Vec<f32> = (0..2048).map(tone).collect();
-        let tail = LinearPrediction::new(16).tail(&past);
+        let tail = LinearPrediction::new(128).tail(&past);
         let off = (0..HOLD).map(|i| (tail[i] - tone(2048 + i)).abs()).fold(0.0, f32::max);
         assert!(off < 0.05, "{off}");
         assert!(tail[TAIL - 1].abs() < 1e-4);
