@@ -54,3 +54,8 @@ pub use wake::Wake;
 pub mod private_file {
     pub use crate::files::{read, replace};
 }
+
+/// TLS as the control connection speaks it.
+pub mod tls {
+    pub use crate::control::pinned;
+}

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Figures {
     /// Resident memory now, KiB.
     pub rss_kib: u64,
+    /// What of it is the process' own, neither a file's nor shared, KiB.
+    pub own_kib: u64,
     /// Its peak, KiB.
     pub peak_kib: u64,
     /// Threads.
@@ -27,7 +29,21 @@ pub fn figures(pid: u32) -> Figures {
         line.split_whitespace().next().and_then(|n| n.parse().ok()).unwrap_or(0)
     };
     let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
-    Figures { rss_kib: number("VmRSS:"), peak_kib: number("VmHWM:"), threads: number("Threads:"), descriptors }
+    Figures {
+        rss_kib: number("VmRSS:"),
+        own_kib: number("RssAnon:"),
+        peak_kib: number("VmHWM:"),
+        threads: number("Threads:"),
+        descriptors,
+    }
+}
+
+/// What this process has allocated and not freed, KiB: unlike its resident memory it does not depend on what the heap
+/// keeps for later.
+pub fn heap_kib() -> usize {
+    // SAFETY: this call only reads the C library's own figures.
+    let heap = unsafe { libc::mallinfo2() };
+    (heap.uordblks + heap.hblkhd) / 1024
 }
 
 /// Gives the calling thread real-time priority, as a sound card's callback has it, or a network, which does not wait

@@ -17,8 +17,11 @@ use std::time::Duration;
 
 /// A program that opens windows ends within this time.
 const END: Duration = Duration::from_secs(90);
-/// Memory that a process may take between the tenth and the last window of fifty, in KiB. One window takes more than that.
-const FLAT: i64 = 12_000;
+/// What a window may leave allocated, in KiB. (The keyboard's map, which baseview never gives back, takes 54.)
+const LEFT: i64 = 150;
+/// Memory that the process may take between the second ten and the last ten windows of fifty, in KiB: what one window
+/// takes, as the heap does not give back all that it could.
+const FLAT: i64 = 25_000;
 /// The space bar, by X's number.
 const SPACE: &str = "host: key 65";
 
@@ -33,11 +36,12 @@ fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
     let lines = host.out().all();
     let figures: Vec<Vec<i64>> =
         lines.iter().map(|line| line.split(' ').map(|n| n.parse().expect("a number")).collect()).collect();
-    println!("windows, KiB, threads, descriptors: {figures:?}");
-    let (tenth, last) = (&figures[0], figures.last().expect("a line"));
+    println!("windows, KiB allocated, KiB in memory, threads, descriptors: {figures:?}");
+    let (warm, last) = (&figures[1], figures.last().expect("a line"));
     assert_eq!(last[0], 50);
-    assert!(last[1] - tenth[1] < FLAT, "{figures:?}");
-    assert!(last[2] - tenth[2] <= 2 && last[3] - tenth[3] <= 4, "{figures:?}");
+    assert!(last[1] - warm[1] < LEFT * (last[0] - warm[0]), "{figures:?}");
+    assert!(last[2] - warm[2] < FLAT, "{figures:?}");
+    assert!(last[3] - warm[3] <= 2 && last[4] - warm[4] <= 4, "{figures:?}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod resolve;
 mod tls;
 
 pub(crate) use error::Trouble;
+pub use tls::pinned;
 
 use crate::slots::{SlotFile, SlotMap};
 use crate::wake::Wake;

@@ -8,7 +8,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, IpAddr, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    WantsVerifier,
+};
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -26,20 +29,12 @@ impl Tls {
     /// # Errors
     /// When the cipher library offers no TLS version, which no build of ours does.
     pub(super) fn new(trust: &Trust) -> Result<Tls, Error> {
-        let provider = Arc::new(ring::default_provider());
-        let builder =
-            ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
         let config = match trust {
-            Trust::Pinned(pin) => {
-                let verifier = Arc::new(PinVerifier { pin: *pin, provider });
-                let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-                config.alpn_protocols = vec![ALPN.to_vec()];
-                config
-            }
+            Trust::Pinned(pin) => pinned(*pin)?,
             Trust::SystemRoots => {
                 let mut roots = RootCertStore::empty();
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-                builder.with_root_certificates(roots).with_no_client_auth()
+                versions(&provider())?.with_root_certificates(roots).with_no_client_auth()
             }
         };
         Ok(Tls { connector: TlsConnector::from(Arc::new(config)) })
@@ -54,6 +49,28 @@ impl Tls {
         let pin = shown.and_then(|c| pin_shown_by(c).ok()).ok_or(Trouble::NotRtjam)?;
         Ok((stream, pin))
     }
+}
+
+/// How to reach a server whose key is pinned by `pin`, whatever the dates and names of its certificate, for programs that
+/// hold control connections themselves. Offers RTJam's protocol ([`ALPN`]) alone.
+///
+/// # Errors
+/// When the cipher library offers no TLS version, which no build of ours does.
+pub fn pinned(pin: Pin) -> Result<ClientConfig, Error> {
+    let provider = provider();
+    let builder = versions(&provider)?;
+    let verifier = Arc::new(PinVerifier { pin, provider });
+    let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(config)
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn versions(provider: &Arc<CryptoProvider>) -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, Error> {
+    ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions()
 }
 
 /// What to ask for. A host that is no DNS name (letters beyond ASCII) is asked for by its address.

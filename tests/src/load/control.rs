@@ -2,14 +2,9 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rtjam_protocol::client::DialId;
-use rtjam_protocol::control::{self, ALPN, ClientMessage, PATH, ServerMessage};
+use rtjam_protocol::control::{self, ClientMessage, PATH, ServerMessage};
 use rtjam_protocol::link::Pin;
-use rtjam_protocol::seal::ring::pin_of;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::ServerName;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -139,12 +134,7 @@ async fn serve(mut inbox: UnboundedReceiver<Command>, dialler: Dialler, tell: mp
 
 impl Dialler {
     fn new(server: SocketAddr, pin: Pin) -> Dialler {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = Arc::new(Pinned { pin, provider: provider.clone() });
-        let builder = ClientConfig::builder_with_provider(provider);
-        let builder = builder.with_safe_default_protocol_versions().expect("the provider has all versions");
-        let mut config = builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        let config = rtjam_client::tls::pinned(pin).expect("a TLS version");
         let turns = Arc::new(tokio::sync::Semaphore::new(OPENING));
         Dialler { server, connector: TlsConnector::from(Arc::new(config)), turns }
     }
@@ -174,52 +164,5 @@ impl Dialler {
                 }
             }
         }
-    }
-}
-
-/// Accepts the pinned key alone.
-#[derive(Debug)]
-struct Pinned {
-    pin: Pin,
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let shown = ParsedCertificate::try_from(end_entity)?.subject_public_key_info();
-        if pin_of(&shown) == self.pin {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
