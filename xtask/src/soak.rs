@@ -23,6 +23,11 @@ const SOAKS: &[Soak] = &[
         what: "10 minutes in a room: peak memory of server and musicians, and that it does not grow",
         run: |workspace, stop| program(workspace, stop, "memory"),
     },
+    Soak {
+        name: "server",
+        what: "20 minutes, 20 musicians who come, go and move, 2 % loss: memory, descriptors, how soon each is back",
+        run: |workspace, stop| program(workspace, stop, "server"),
+    },
 ];
 
 pub(crate) fn is_known(name: &str) -> bool {

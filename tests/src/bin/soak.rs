@@ -1,13 +1,14 @@
 //! Long runs: `soak NAME [--seconds N]`. Ends with 1 when a promise is broken.
 
-use rtjam_tests::soak::memory;
+use rtjam_tests::soak::{memory, server};
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
 usage: soak NAME [--seconds N]
 
-  memory   peak memory and growth of the server and eight musicians (600 s)";
+  memory   peak memory and growth of the server and eight musicians (600 s)
+  server   twenty musicians who come, go, vanish and change their address, 2 % loss (1200 s)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,6 +21,11 @@ fn main() -> ExitCode {
     match name {
         "memory" => {
             let report = memory::run(seconds.unwrap_or(Duration::from_secs(600)), |line| eprintln!("{line}"));
+            println!("{report}");
+            verdict(&report.broken())
+        }
+        "server" => {
+            let report = server::run(seconds.unwrap_or(Duration::from_secs(1200)), |line| eprintln!("{line}"));
             println!("{report}");
             verdict(&report.broken())
         }
