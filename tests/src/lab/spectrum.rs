@@ -172,12 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn a_click_counts() {
+    fn a_click_as_high_as_the_tone_counts_half_as_much_as_the_tone_in_every_window_that_hears_it() {
         let meant = tone(440.0, 0.5);
         let mut heard = meant.clone();
         heard[5000] += 0.5;
         let click = distance(&meant, &heard).loudness_pct();
-        assert!(click > 5.0, "{click}");
+        let (windows, touched) = ((meant.len() - WINDOW) / HOP + 1, WINDOW as f64 / HOP as f64);
+        assert!(click > 50.0 * touched / windows as f64, "{click}");
         // Half a period of a sine's power is what its transform says.
         let power: f32 = Ear::new().bands(&meant[..WINDOW]).iter().sum();
         let expected = (0.5 * WINDOW as f32 / 4.0).powi(2) * 1.5;
