@@ -12,6 +12,7 @@
 //! | [`control`] | JSON messages on the control connection |
 //! | [`datagram`] | the sealed datagram and the frames inside it |
 //! | [`audio`] | the audio frame's header and the codecs of its payload |
+//! | [`classic`] | the packet of rtjam units older than this protocol |
 //! | [`seal`] | the `Sealer` trait, nonces, lanes, the replay window |
 //! | [`client`] | the musician's end of a session, as a state machine |
 //! | [`room`] | the server's rooms: admission, slots, roster, as a state machine |
@@ -27,6 +28,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod audio;
+pub mod classic;
 pub mod client;
 pub mod control;
 pub mod datagram;

@@ -2,6 +2,7 @@
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
+use rtjam_protocol::classic;
 use rtjam_protocol::control::{
     self, ClientMessage, Hello, Joined, MediaEndpoint, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage,
     SessionKeys, Token, TransportKind, Welcome, signed_text,
@@ -164,6 +165,73 @@ fn samples_are_scaled_as_the_document_says() {
     );
 }
 
+/// Two frames and none: channel 1 is 0 and 0.5, channel 2 is 1 and −1, as a classic encoder writes them, as a classic
+/// server hands them on, and as we write them.
+const CLASSIC: [(&str, classic::Header, &[[u16; 2]]); 3] = [
+    (
+        "classic client",
+        classic::Header {
+            beat: 0,
+            server_time: Micros(5_000_000),
+            client_time: Micros(1_000_000),
+            client: classic::ClientId(17),
+            sequence: Sequence(7),
+        },
+        &[[32766, 49149], [65532, 0]],
+    ),
+    (
+        "classic echo",
+        classic::Header {
+            beat: 2,
+            server_time: Micros(5_002_667),
+            client_time: Micros(1_000_000),
+            client: classic::ClientId(17),
+            sequence: Sequence(7),
+        },
+        &[],
+    ),
+    (
+        "classic ours",
+        classic::Header {
+            beat: 2,
+            server_time: Micros(5_002_667),
+            client_time: Micros(1_000_000),
+            client: classic::ClientId(41_001),
+            sequence: Sequence(7),
+        },
+        &[[32768, 49152], [65535, 0]],
+    ),
+];
+
+#[test]
+fn classic_packets_are_written_and_read_as_the_document_says() {
+    for (label, header, samples) in CLASSIC {
+        let golden = hex(label);
+        let packet = classic::Packet::read(&golden).expect("a packet");
+        let bytes = |channel: &[u16; 2]| channel.iter().flat_map(|n| n.to_be_bytes()).collect::<Vec<u8>>();
+        let channels: Vec<Vec<u8>> = samples.iter().map(bytes).collect();
+        let frames = if samples.is_empty() { 0 } else { 2 };
+        assert_eq!((packet.header, packet.frames()), (header, frames), "{label}");
+        assert_eq!(packet.channels().concat(), channels.concat(), "{label}");
+        let mut written = Vec::new();
+        header.write(frames, &mut written, |out| out.extend(channels.concat()));
+        assert_eq!(to_hex(&written), to_hex(&golden), "{label}");
+        assert_eq!(usize::from(golden[2]), golden.len() / 32, "{label}");
+    }
+}
+
+#[test]
+fn classic_samples_are_scaled_as_the_document_says() {
+    let (theirs, ours) = (hex("classic client"), hex("classic ours"));
+    let mut out = [[9.0; 2]; 2];
+    let packet = classic::Packet::read(&theirs).expect("a packet");
+    packet.channels().iter().zip(&mut out).for_each(|(channel, out)| classic::decode(channel, out));
+    assert_eq!(out, [[0.0, 0.5], [1.0, -1.0]]);
+    let mut written = Vec::new();
+    out.iter().for_each(|channel| classic::encode(channel, &mut written));
+    assert_eq!(to_hex(&written), to_hex(&ours[classic::HEADER_LEN..]));
+}
+
 #[test]
 fn links_are_written_and_read_as_the_document_says() {
     let room = RoomName::new("lobby").expect("a name");
@@ -299,6 +367,7 @@ fn no_example_of_the_document_is_left_unread() {
     read.extend(["link pinned", "key pinned", "link roots", "key roots", "link bare"].map(String::from));
     read.extend(client_messages().iter().map(|(label, _)| label.to_string()));
     read.extend(server_messages().iter().map(|(label, _)| label.to_string()));
+    read.extend(CLASSIC.map(|(label, ..)| label.to_string()));
     let frames = core::cell::RefCell::new(read);
     with_frames(|label, _| {
         frames.borrow_mut().extend(["frame", "datagram", "aes"].map(|prefix| format!("{prefix} {label}")));

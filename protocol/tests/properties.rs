@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
+use rtjam_protocol::classic;
 use rtjam_protocol::datagram::{
     Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, MAX_DATAGRAM, Probe, write_frame,
 };
@@ -221,5 +222,42 @@ proptest! {
         let peak = Peak::of(&samples).to_f32();
         let highest = samples.iter().fold(0.0_f32, |m, s| m.max(s.abs()));
         prop_assert!(peak >= highest.min(65535.0 / 32768.0) && peak <= highest + 1.0 / 32768.0);
+    }
+
+    #[test]
+    fn a_classic_packet_is_read_as_it_was_written(
+        fields: (u8, u64, u64, u32, u32),
+        samples in prop::collection::vec(any::<[u16; 2]>(), 0..=classic::MOST_FRAMES),
+    ) {
+        let (beat, server, client, id, sequence) = fields;
+        let header = classic::Header {
+            beat,
+            server_time: Micros(server),
+            client_time: Micros(client),
+            client: classic::ClientId(id),
+            sequence: Sequence(sequence),
+        };
+        let channels = [0, 1].map(|c| samples.iter().flat_map(|s| s[c].to_be_bytes()).collect::<Vec<u8>>());
+        let mut written = Vec::new();
+        header.write(samples.len(), &mut written, |out| out.extend_from_slice(&channels.concat()));
+        prop_assert!(written.len() <= classic::MAX_PACKET);
+        let packet = classic::Packet::read(&written).expect("a packet");
+        prop_assert_eq!(packet.header, header);
+        prop_assert_eq!(packet.channels().map(<[u8]>::to_vec), channels);
+        for cut in [0, 1, classic::HEADER_LEN - 1] {
+            prop_assert!(classic::Packet::read(&written[..cut]).is_err());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_classic_packet_or_none(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
+        let fits = bytes.len() >= classic::HEADER_LEN && bytes.len() <= classic::MAX_PACKET && bytes.len() % 2 == 0;
+        let read = classic::Packet::read(&bytes);
+        prop_assert_eq!(read.is_ok(), fits);
+        let mut out = [9.0; classic::MOST_FRAMES];
+        for channel in read.iter().flat_map(classic::Packet::channels) {
+            classic::decode(channel, &mut out);
+        }
+        prop_assert!(out.iter().all(|s| *s == 9.0 || (-1.0..=1.001).contains(s)));
     }
 }

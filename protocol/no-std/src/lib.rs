@@ -14,6 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use rtjam_protocol::audio::{self, AudioHeader, Codec, Layout, Peak};
+use rtjam_protocol::classic;
 use rtjam_protocol::client::{self, Session, Signer};
 use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{Class, write_audio};
@@ -27,7 +28,7 @@ use rtjam_protocol::{FramePosition, Micros, MusicianId, Sequence, SessionId, Sou
 #[unsafe(no_mangle)]
 pub extern "C" fn rtjam_protocol_without_std(now: u64) -> usize {
     let now = Micros(now);
-    links() + messages() + datagrams() + musicians_end(now) + servers_end(now) + media(now)
+    links() + messages() + datagrams() + classic_packets() + musicians_end(now) + servers_end(now) + media(now)
 }
 
 fn links() -> usize {
@@ -59,6 +60,12 @@ fn datagrams() -> usize {
     lane.seal(Class::Media, &mut out, |out| write_audio(&header, &payload, out));
     let mut receive = ReceiveKey::new(Arc::new(Open), session, KeyId(0));
     receive.open(&mut out).map_or(0, |opened| opened.frames().count())
+}
+
+fn classic_packets() -> usize {
+    let mut out = Vec::new();
+    classic::Header::default().write(1, &mut out, |out| classic::encode(&[0.5; 2], out));
+    classic::Packet::read(&out).map_or(0, |packet| packet.frames())
 }
 
 fn musicians_end(now: Micros) -> usize {

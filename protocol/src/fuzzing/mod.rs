@@ -10,7 +10,7 @@ mod wire;
 
 pub use client_session::client_session;
 pub use room::room;
-pub use wire::{control, datagram, link};
+pub use wire::{classic, control, datagram, link};
 
 #[cfg(test)]
 mod tests {
@@ -53,6 +53,11 @@ mod tests {
     #[test]
     fn any_datagram_opens_only_as_it_was_sealed() {
         feed(datagram, 300);
+    }
+
+    #[test]
+    fn any_bytes_are_a_classic_packet_or_none() {
+        feed(classic, 1100);
     }
 
     #[test]

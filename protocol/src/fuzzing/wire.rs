@@ -2,6 +2,7 @@
 
 use super::script::Script;
 use crate::audio;
+use crate::classic;
 use crate::control::{self, ClientMessage, ServerMessage, tidy_name};
 use crate::datagram::{Class, Frame, Frames, Header, write_frame};
 use crate::ids::{SessionId, SourceId};
@@ -41,6 +42,29 @@ pub fn control(bytes: &[u8]) {
     assert!((1..=control::MAX_NAME).contains(&name.chars().count()));
     assert!(!name.chars().any(char::is_control) && name.trim() == name);
     assert_eq!(tidy_name(&name), name);
+}
+
+/// Bytes are a classic packet or not; one that is, is written as it was read.
+pub fn classic(bytes: &[u8]) {
+    let Ok(packet) = classic::Packet::read(bytes) else {
+        assert!(bytes.len() < classic::HEADER_LEN || bytes.len() > classic::MAX_PACKET || bytes.len() % 2 == 1);
+        return;
+    };
+    let (frames, channels) = (packet.frames(), packet.channels());
+    assert!(frames <= classic::MOST_FRAMES && channels.iter().all(|c| c.len() == frames * 2));
+    let mut written = Vec::new();
+    packet.header.write(frames, &mut written, |out| channels.iter().for_each(|c| out.extend_from_slice(c)));
+    let again = classic::Packet::read(&written).map(|p| (p.header, p.channels()));
+    assert_eq!(again, Ok((packet.header, channels)));
+    let mut samples = [9.0_f32; classic::MOST_FRAMES];
+    for channel in channels {
+        let samples = &mut samples[..frames];
+        classic::decode(channel, samples);
+        assert!(samples.iter().all(|s| (-1.0..=1.001).contains(s)));
+        let mut again = Vec::new();
+        classic::encode(samples, &mut again);
+        assert_eq!(again.len(), channel.len());
+    }
 }
 
 /// Hostile bytes never open, whatever they look like; genuine ones open once, and only unaltered.
