@@ -2,7 +2,7 @@
 
 use crate::wait;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child as Process, Command, ExitStatus, Stdio};
+use std::process::{Child as Process, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,14 +50,29 @@ impl Child {
     /// # Panics
     /// When it cannot be started.
     pub fn start(command: &mut Command, input: Option<&str>) -> Child {
-        let name = command.get_program().to_string_lossy().into_owned();
         let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
-        let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        let mut process = spawned.unwrap_or_else(|e| panic!("{name} cannot be started: {e}"));
-        if let (Some(text), Some(mut pipe)) = (input, process.stdin.take()) {
+        let mut child = Child::spawn(command, stdin);
+        if let (Some(text), Some(mut pipe)) = (input, child.process.stdin.take()) {
             // A program that ended already says so by its exit code.
             let _ = pipe.write_all(text.as_bytes());
         }
+        child
+    }
+
+    /// Starts `command`, and gives its standard input.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start_to_talk(command: &mut Command) -> (Child, ChildStdin) {
+        let mut child = Child::spawn(command, Stdio::piped());
+        let pipe = child.process.stdin.take().expect("its input is piped");
+        (child, pipe)
+    }
+
+    fn spawn(command: &mut Command, stdin: Stdio) -> Child {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let spawned = command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let mut process = spawned.unwrap_or_else(|e| panic!("{name} cannot be started: {e}"));
         let (out, err) = (Lines::default(), Lines::default());
         out.collect(process.stdout.take().expect("its output is piped"));
         err.collect(process.stderr.take().expect("its errors are piped"));

@@ -92,7 +92,8 @@ fn a_jackd_runs() -> bool {
 /// A server that answers, or what it said instead.
 fn launch(name: &str, rate: u32, period: u32) -> Result<Child, String> {
     let mut command = Command::new("jackd");
-    command.args(["-n", name, "-R", "-P", "60", "-d", "dummy"]);
+    // A client that is busy for long, as a DAW that opens a project, keeps its place.
+    command.args(["-n", name, "-R", "-P", "60", "-t", "20000", "-d", "dummy"]);
     command.args(["-r", &rate.to_string(), "-p", &period.to_string()]);
     let mut child = Child::start(&mut command, None);
     let up = wait::within(Duration::from_secs(5), || {

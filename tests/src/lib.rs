@@ -7,6 +7,7 @@
 //! | [`room`], [`musician`] | `rtjam-server` and `rtjam --headless` as a test sees them |
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
 //! | [`claphost`] | a small plugin host, well-behaved or not |
+//! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
 //! | [`garbage`] | datagrams that nobody should send |
 //! | [`namespace`] | network namespaces |
@@ -24,6 +25,7 @@
 
 #![allow(clippy::expect_used, reason = "a harness ends a test by a panic that says what is missing")]
 
+pub mod ardour;
 pub mod child;
 pub mod claphost;
 pub mod display;
@@ -44,4 +46,5 @@ pub mod soak;
 pub mod sound;
 pub mod stage;
 pub mod stamp;
+pub mod vst3;
 pub mod wait;

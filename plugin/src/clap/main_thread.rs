@@ -1,6 +1,7 @@
 //! The main thread's part: ports, state, render mode, latency.
 
 use super::gui::Gui;
+use super::manners::Manners;
 use super::{RtJam, Shared};
 use crate::board::{Board, Kind};
 use clack_extensions::audio_ports::{
@@ -15,28 +16,25 @@ use clack_plugin::prelude::{ClapId, HostMainThreadHandle};
 use clack_plugin::stream::{InputStream, OutputStream};
 use rtjam_engine::SLOTS;
 use std::io::{Read, Write};
+use std::sync::atomic::Ordering::Relaxed;
 
 /// More than any project of ours has, in bytes.
 const MOST_STATE: u64 = 1 << 20;
-
-/// A host whose answer to a rescan is to crash: the VST3 SDK's sample host, which its validator is, has no handler that
-/// clap-wrapper could tell.
-const HOST_WITHOUT_HANDLER: &str = "My VST3 HostApplication";
 
 /// What belongs to the main thread.
 pub(crate) struct MainThread<'a> {
     pub(super) shared: &'a Shared,
     pub(super) host: HostMainThreadHandle<'a>,
     pub(super) gui: Gui,
+    /// Only where the host is to be told of values by a rescan.
     params: Option<HostParams>,
     state: Option<HostState>,
 }
 
 impl<'a> MainThread<'a> {
     pub(super) fn new(host: HostMainThreadHandle<'a>, shared: &'a Shared) -> MainThread<'a> {
-        let name = host.shared().info().name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let deaf = name.contains(HOST_WITHOUT_HANDLER);
-        let params = if deaf { None } else { host.get_extension() };
+        let rescans = shared.manners == Manners::Usual;
+        let params = if rescans { host.get_extension() } else { None };
         MainThread { shared, gui: Gui::default(), params, state: host.get_extension(), host }
     }
 }
@@ -108,6 +106,9 @@ impl PluginStateImpl for MainThread<'_> {
         self.shared.instance.load(&bytes).map_err(|e| PluginError::Error(Box::new(e)))?;
         if let Some(params) = &self.params {
             params.rescan(&self.host, ParamRescanFlags::VALUES);
+        }
+        if self.shared.manners == Manners::Replays {
+            self.shared.loaded.store(true, Relaxed);
         }
         Ok(())
     }

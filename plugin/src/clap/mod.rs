@@ -7,6 +7,7 @@
 //! | `gui` | main | the editor in a host's window |
 //! | `host` | any but audio | edits and changes, told to the host |
 //! | `main_thread` | main | ports, state, render mode |
+//! | `manners` | | what some hosts cannot bear |
 //! | `parameters` | main, audio | parameters and their events |
 //! | `processor` | audio | a call's buffers, whatever the host made of them |
 
@@ -16,6 +17,7 @@ mod guard;
 mod gui;
 mod host;
 mod main_thread;
+mod manners;
 mod parameters;
 mod processor;
 
@@ -33,9 +35,11 @@ use clack_plugin::plugin::features::{AUDIO_EFFECT, MIXING, STEREO, UTILITY};
 use clack_plugin::prelude::*;
 use host::HostLink;
 use main_thread::MainThread;
+use manners::Manners;
 use processor::Processor;
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// The plugins' ids in projects: the same for ever.
 pub const IDS: [&str; 2] = ["org.rtjam.rtjam", "org.rtjam.rtjam-multi"];
@@ -123,16 +127,20 @@ impl Plugin for RtJam {
 pub(crate) struct Shared {
     instance: Arc<Instance>,
     link: Arc<HostLink>,
+    manners: Manners,
+    /// With [`Manners::Replays`]: a project was loaded since the host's last call.
+    loaded: AtomicBool,
 }
 
 impl PluginShared<'_> for Shared {}
 
 impl Shared {
     fn new(kind: Kind, host: HostSharedHandle<'_>) -> Shared {
+        let name = host.info().name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let instance = Arc::new(Instance::new(kind, None));
         let link = Arc::new(HostLink::new(host));
         instance.set_host(Some(Arc::clone(&link) as Arc<dyn crate::instance::Host>));
-        Shared { instance, link }
+        Shared { instance, link, manners: Manners::of(&name), loaded: AtomicBool::new(false) }
     }
 }
 

@@ -16,6 +16,7 @@ use clack_plugin::prelude::{ClapId, InputEvents, OutputEvents};
 use clack_plugin::utils::Cookie;
 use std::ffi::CStr;
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering::Relaxed;
 
 impl PluginMainThreadParams for MainThread<'_> {
     fn count(&self) -> u32 {
@@ -67,14 +68,27 @@ impl Shared {
     /// only.
     fn flush(&self, input: &InputEvents, output: &mut OutputEvents) {
         self.instance.note_flush();
-        exchange(&self.instance, input, output);
+        self.exchange(input, output);
+    }
+
+    /// Takes the host's edits, and gives it ours. Real-time safe.
+    ///
+    /// A value holds from the block's first frame on: gains are ramped over 15 ms anyway.
+    pub(super) fn exchange(&self, input: &InputEvents, output: &mut OutputEvents) {
+        let instance = &*self.instance;
+        if self.loaded.swap(false, Relaxed) {
+            // What the host says now is older than the project's values: see `Manners::Replays`.
+            for param in instance.params() {
+                tell(Gesture::Set(param, instance.value(param)), output);
+            }
+        } else {
+            take_edits(instance, input);
+        }
+        instance.fetch_gestures(|gesture| tell(gesture, output));
     }
 }
 
-/// Takes the host's edits, and gives it ours. Real-time safe.
-///
-/// A value holds from the block's first frame on: gains are ramped over 15 ms anyway.
-pub(super) fn exchange(instance: &Instance, input: &InputEvents, output: &mut OutputEvents) {
+fn take_edits(instance: &Instance, input: &InputEvents) {
     for event in input {
         if let Some(CoreEventSpace::ParamValue(event)) = event.as_core_event()
             && let Some(id) = event.param_id()
@@ -82,7 +96,6 @@ pub(super) fn exchange(instance: &Instance, input: &InputEvents, output: &mut Ou
             instance.set_from_host(id.get(), event.value());
         }
     }
-    instance.fetch_gestures(|gesture| tell(gesture, output));
 }
 
 /// Whether the host took it.

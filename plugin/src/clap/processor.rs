@@ -1,7 +1,6 @@
 //! The audio thread's part: takes a call's buffers apart, with no trust in what the host made of them.
 
 use super::main_thread::MainThread;
-use super::parameters::exchange;
 use super::{RtJam, Shared};
 use crate::instance::Block;
 use clack_extensions::tail::{PluginTailImpl, TailLength};
@@ -31,7 +30,7 @@ impl<'a> PluginAudioProcessor<'a, <RtJam as Plugin>::Shared<'a>, MainThread<'a>>
     }
 
     fn process(&mut self, _process: Process, mut audio: Audio, events: Events) -> Result<ProcessStatus, PluginError> {
-        exchange(&self.shared.instance, events.input, events.output);
+        self.shared.exchange(events.input, events.output);
         let frames = audio.frames_count() as usize;
         let (inputs, outputs) = audio.raw_buffers();
         let input = inputs.first().map_or([null_mut(); 2], pair);

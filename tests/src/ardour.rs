@@ -1,0 +1,127 @@
+//! Ardour without its window: a real DAW on a JACK server, which a script (`ardour.lua`) tells what to do.
+
+use crate::child::Child;
+use crate::jackd::Jackd;
+use crate::scratch::Scratch;
+use crate::{programs, skip, vst3};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command};
+use std::time::Duration;
+
+/// Opening a session, with all of its plugins.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The JACK client's name.
+pub const CLIENT: &str = "Ardour";
+
+/// A running Ardour with a home of its own, in which RTJam is installed.
+pub struct Ardour {
+    child: Child,
+    orders: ChildStdin,
+    answers: usize,
+    home: Scratch,
+}
+
+impl Ardour {
+    /// Starts it; `None` (said on stderr) where it is not installed.
+    ///
+    /// # Panics
+    /// When it is installed and does not start, or where nothing may be skipped.
+    pub fn start(jackd: &Jackd) -> Option<Ardour> {
+        let Some(place) = Place::find() else {
+            skip::skipped("Ardour 7 or newer is not installed (package ardour)");
+            return None;
+        };
+        let home = Scratch::new("ardour");
+        let bundle = home.path().join(".vst3").join(vst3::BUNDLE);
+        vst3::bundle(&programs::plugin(), &bundle);
+        // Ardour alone knows the plugins that it has scanned.
+        let mut scanner = place.command("ardour-vst3-scanner", home.path());
+        let mut scan = Child::start(scanner.arg("-f").arg(&bundle), None);
+        assert_eq!(scan.wait_exit(LIMIT), 0, "{}", scan.transcript());
+        let script = home.path().join("ardour.lua");
+        std::fs::write(&script, include_str!("ardour.lua")).expect("the scratch folder can be written");
+        let mut command = place.command("luasession", home.path());
+        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name);
+        let (child, orders) = Child::start_to_talk(&mut command);
+        Some(Ardour { child, orders, answers: 0, home })
+    }
+
+    /// Puts a project's JSON where Ardour finds it as the preset `name` of a plugin.
+    pub fn preset(&self, plugin: &vst3::Class, name: &str, project: &str) {
+        let folder = self.home.path().join(".vst3/presets/RTJam").join(plugin.name);
+        std::fs::create_dir_all(&folder).expect("the scratch folder can be written");
+        let file = folder.join(format!("{name}.vstpreset"));
+        std::fs::write(file, vst3::preset(plugin, project.as_bytes())).expect("the scratch folder can be written");
+    }
+
+    /// Runs an expression of Lua, and gives its value.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn run(&mut self, lua: &str) -> String {
+        writeln!(self.orders, "{lua}").expect("Ardour listens");
+        self.answers += 1;
+        let mark = format!("=> {} ", self.answers);
+        let answer = self.child.wait_out(lua, LIMIT, |line| line.strip_prefix(&mark).map(str::to_owned));
+        let value = answer.strip_prefix("ok ");
+        value.unwrap_or_else(|| panic!("{lua}: {answer}\n{}", self.child.transcript())).to_owned()
+    }
+
+    /// A parameter's value, 0 to 1, as Ardour knows it.
+    pub fn value(&mut self, track: &str, parameter: &str) -> f64 {
+        self.run(&format!("get({track:?}, {parameter:?})")).parse().expect("a number")
+    }
+
+    /// Sets a parameter, 0 to 1.
+    pub fn set(&mut self, track: &str, parameter: &str, value: f64) {
+        self.run(&format!("set({track:?}, {parameter:?}, {value})"));
+    }
+
+    /// Its home folder: sessions lie there, and the plugin's settings.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+}
+
+impl Drop for Ardour {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("Ardour said:\n{}", self.child.transcript());
+        }
+    }
+}
+
+/// Where Ardour is installed.
+struct Place {
+    programs: PathBuf,
+    /// "ardour7".
+    name: String,
+}
+
+impl Place {
+    fn find() -> Option<Place> {
+        let folders = std::fs::read_dir("/usr/lib").ok()?.flatten();
+        let mut places: Vec<Place> = folders
+            .filter_map(|entry| Some(Place { programs: entry.path(), name: entry.file_name().into_string().ok()? }))
+            .filter(|p| p.name.starts_with("ardour") && p.programs.join("luasession").is_file())
+            .collect();
+        places.sort_by(|a, b| a.name.cmp(&b.name));
+        places.pop()
+    }
+
+    /// One of its programs, as its own wrapper scripts call them, with a home folder.
+    fn command(&self, program: &str, home: &Path) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        for name in ["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+            command.env(name, home);
+        }
+        command.env("LD_LIBRARY_PATH", &self.programs).env("ARDOUR_DLL_PATH", &self.programs);
+        command.env("ARDOUR_DATA_PATH", Path::new("/usr/share").join(&self.name));
+        command.env("ARDOUR_CONFIG_PATH", Path::new("/etc").join(&self.name));
+        // No window, whatever this machine has.
+        command.env_remove("DISPLAY").current_dir(home);
+        command
+    }
+}
