@@ -18,7 +18,8 @@ pub const UP: Duration = Duration::from_secs(20);
 
 /// A running Xvfb.
 pub struct Display {
-    _server: Child,
+    /// `None`: somebody else's.
+    _server: Option<Child>,
     /// ":7".
     pub name: String,
     connection: RustConnection,
@@ -36,23 +37,30 @@ impl Display {
         command.args(["-displayfd", "1", "-noreset", "-nolisten", "tcp", "-screen", "0", "1900x1200x24"]);
         let mut server = Child::start(&mut command, None);
         let number = server.wait_out("a display's number", UP, |line| line.trim().parse::<u32>().ok());
-        let name = format!(":{number}");
-        let (connection, screen) = x11rb::connect(Some(&name)).expect("the display can be opened");
-        let root = connection.setup().roots[screen].root;
-        let display = Display { _server: server, name, connection, root };
+        let display = Display::connect(format!(":{number}"), Some(server));
+        let (connection, root) = (&display.connection, display.root);
         if scale > 1 {
             let text = format!("Xft.dpi:\t{}\n", 96 * scale);
             let property = AtomEnum::RESOURCE_MANAGER;
-            let changed = display.connection.change_property8(
-                PropMode::REPLACE,
-                root,
-                property,
-                AtomEnum::STRING,
-                text.as_bytes(),
-            );
+            let changed =
+                connection.change_property8(PropMode::REPLACE, root, property, AtomEnum::STRING, text.as_bytes());
             changed.expect("sent").check().expect("set");
         }
         display
+    }
+
+    /// The one that this process was started on.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn ours() -> Display {
+        Display::connect(std::env::var("DISPLAY").expect("a display"), None)
+    }
+
+    fn connect(name: String, server: Option<Child>) -> Display {
+        let (connection, screen) = x11rb::connect(Some(&name)).expect("the display can be opened");
+        let root = connection.setup().roots[screen].root;
+        Display { _server: server, name, connection, root }
     }
 
     /// Makes a program a client of this display.
@@ -134,7 +142,7 @@ impl HostWindow {
         let root = connection.setup().roots[screen].root;
         let id = connection.generate_id().expect("a number");
         let events = EventMask::KEY_PRESS | EventMask::STRUCTURE_NOTIFY;
-        let wanted = CreateWindowAux::new().event_mask(events);
+        let wanted = CreateWindowAux::new().event_mask(events).background_pixel(0);
         connection
             .create_window(0, id, root, x, 0, size.0, size.1, 0, WindowClass::INPUT_OUTPUT, 0, &wanted)
             .expect("sent")
@@ -151,6 +159,12 @@ impl HostWindow {
         let focus = host.connection.set_input_focus(InputFocus::PARENT, id, x11rb::CURRENT_TIME);
         focus.expect("sent").check().expect("set");
         host
+    }
+
+    /// Gives it another size.
+    pub fn resize(&self, (width, height): (u32, u32)) {
+        let size = x11rb::protocol::xproto::ConfigureWindowAux::new().width(width).height(height);
+        self.connection.configure_window(self.id, &size).expect("sent").check().expect("done");
     }
 
     /// Shows the window, or hides it with all that is in it.

@@ -8,6 +8,7 @@
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
 //! | [`claphost`] | a small plugin host, well-behaved or not |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
+//! | [`vst3host`] | a small VST3 host, for the editor |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
 //! | [`garbage`] | datagrams that nobody should send |
 //! | [`namespace`] | network namespaces |
@@ -17,6 +18,8 @@
 //! | [`lab`] | the instrument for playout on bad networks: the real engine in virtual time |
 //! | [`sound`] | what was played against what arrived |
 //! | [`display`] | a screen that nobody sees, a host's window on it, and a musician's hands |
+//! | [`hosting`] | a test in a process of its own, on a screen that nobody sees |
+//! | [`places`] | where the editor's controls lie |
 //! | [`stage`] | a board with a real engine behind it, for the editor's windows |
 //! | [`stamp`] | when a datagram left, by the kernel |
 //! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
@@ -30,11 +33,13 @@ pub mod child;
 pub mod claphost;
 pub mod display;
 pub mod garbage;
+pub mod hosting;
 pub mod jackd;
 pub mod lab;
 pub mod load;
 pub mod musician;
 pub mod namespace;
+pub mod places;
 pub mod probe;
 pub mod process;
 pub mod programs;
@@ -47,4 +52,6 @@ pub mod sound;
 pub mod stage;
 pub mod stamp;
 pub mod vst3;
+#[cfg(target_os = "linux")]
+pub mod vst3host;
 pub mod wait;

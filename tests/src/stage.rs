@@ -54,6 +54,7 @@ pub enum Asked {
 
 /// A board whose musicians play until it is dropped.
 pub struct Stage {
+    kind: Kind,
     console: Console,
     values: Values,
     inner: Mutex<Inner>,
@@ -70,8 +71,13 @@ struct Inner {
 }
 
 impl Stage {
-    /// A room with the first `musicians` of [`BAND`], all of whom play. Still: they do not.
+    /// A room with the first `musicians` of [`BAND`], and guests beyond it, all of whom play. Still: they do not.
     pub fn new(musicians: usize, plays: bool) -> Arc<Stage> {
+        Stage::of(Kind::Plugin, musicians, plays)
+    }
+
+    /// The same with the editor of another class.
+    pub fn of(kind: Kind, musicians: usize, plays: bool) -> Arc<Stage> {
         let (mut engine, network, console) = rtjam_engine::engine(1, || {});
         engine.configure(48_000, FRAMES);
         let stop = Arc::new(AtomicBool::new(false));
@@ -80,7 +86,8 @@ impl Stage {
         let inner =
             Inner { status: status(musicians), settings: settings(), condition: Condition::Fine, asked: vec![] };
         let inner = Mutex::new(inner);
-        Arc::new(Stage { console, values: Values::default(), inner, poisoned: AtomicBool::new(false), stop, playing })
+        let (values, poisoned) = (Values::default(), AtomicBool::new(false));
+        Arc::new(Stage { kind, console, values, inner, poisoned, stop, playing })
     }
 
     /// Changes what the board says.
@@ -119,7 +126,7 @@ impl Drop for Stage {
 
 impl Board for Stage {
     fn kind(&self) -> Kind {
-        Kind::Plugin
+        self.kind
     }
 
     fn status(&self) -> Status {
@@ -224,9 +231,9 @@ fn settings() -> Settings {
 }
 
 fn status(musicians: usize) -> Status {
-    let musician = |(i, name): (usize, &&str)| Musician {
-        slot: Some(i as u8 + 1),
-        name: (*name).to_owned(),
+    let musician = |i: usize| Musician {
+        slot: (i < SLOTS).then_some(i as u8 + 1),
+        name: BAND.get(i).map_or_else(|| format!("Guest {}", i + 1), |name| (*name).to_owned()),
         packets: 0,
         lost: 0,
         late: 0,
@@ -236,7 +243,7 @@ fn status(musicians: usize) -> Status {
         delay: Delay::default(),
         concealed_ms_per_min: 0.0,
         dbfs: [-120.0; 2],
-        strip: Some(i as u8),
+        strip: (i < SLOTS).then_some(i as u8),
         source: i as u16 + 1,
     };
     Status {
@@ -247,7 +254,7 @@ fn status(musicians: usize) -> Status {
         device_ms: None,
         callback_load_pct: None,
         tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2] },
-        musicians: BAND.iter().take(musicians).enumerate().map(musician).collect(),
+        musicians: (0..musicians).map(musician).collect(),
         you: Some(You { name: "Keyboard".to_owned(), source: 40 }),
         sentence: None,
         notices: Vec::new(),

@@ -15,6 +15,29 @@ fn there_are_two_plugins_and_no_third() {
     assert_eq!(plugins, known);
 }
 
+/// What else it showed would get in the way of other plugins and of the host's own libraries.
+#[cfg(target_os = "linux")]
+#[test]
+fn it_shows_its_host_four_names_and_brings_its_cpp_library_along() {
+    let library = rtjam_tests::programs::plugin();
+    let asked = |program: &str, argument: &str| {
+        let output = std::process::Command::new(program).arg(argument).arg(&library).output();
+        let output = output.unwrap_or_else(|e| panic!("{program}, of the compiler's own tools: {e}"));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let shown = asked("nm", "-gDP");
+    let mut shown: Vec<&str> = shown
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter_map(|(name, kind)| (!kind.starts_with(['U', 'w', 'v'])).then_some(name))
+        .collect();
+    shown.sort_unstable();
+    assert_eq!(shown, ["GetPluginFactory", "ModuleEntry", "ModuleExit", "clap_entry"]);
+    let needed = asked("objdump", "-p");
+    let needed: Vec<&str> = needed.lines().filter(|line| line.contains("NEEDED")).collect();
+    assert!(!needed.is_empty() && needed.iter().all(|line| !line.contains("libstdc++")), "{needed:?}");
+}
+
 /// Channels of each port.
 fn ports(plugin: &Plugin, is_input: bool) -> Vec<u32> {
     let (raw, ports) = (plugin.raw().as_ptr(), plugin.extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS));

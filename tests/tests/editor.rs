@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
 
 use egui::{Event, Id, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, pos2, vec2};
-use rtjam::board::{Change, Condition};
+use rtjam::board::{Board as _, Change, Condition, Kind};
 use rtjam::editor::Editor;
 use rtjam::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
 use rtjam::editor::scene::Watcher;
@@ -26,8 +26,12 @@ struct Bench {
 
 impl Bench {
     fn new(musicians: usize, size: (u32, u32)) -> Bench {
+        Bench::of(Kind::Plugin, musicians, size)
+    }
+
+    fn of(kind: Kind, musicians: usize, size: (u32, u32)) -> Bench {
         let clipboard = Box::new(|| Some(" rtjam://pasted/room#KEY \n".to_owned()));
-        let (editor, stage) = (Editor::new(clipboard), Stage::new(musicians, false));
+        let (editor, stage) = (Editor::new(clipboard), Stage::of(kind, musicians, false));
         let ctx = egui::Context::default();
         let mut bench = Bench { ctx, editor, watcher: Watcher::default(), stage, size, frames: 0, copied: Vec::new() };
         bench.frame(Vec::new());
@@ -223,4 +227,110 @@ fn a_name_is_told_when_it_is_written() {
     assert!(bench.stage.asked().is_empty());
     bench.key(Key::Enter);
     assert_eq!(bench.stage.asked(), [Asked::Change(Change::Name("Keyboard2".to_owned()))]);
+}
+
+/// A control of a musician's strip.
+fn of_strip(source: u16) -> Id {
+    Id::unique(("strip", source))
+}
+
+#[test]
+fn a_split_strip_sets_each_channel_by_itself_until_they_are_brought_together() {
+    for (kind, musicians) in [(Kind::Plugin, 2), (Kind::Multi, 12)] {
+        let mut bench = Bench::of(kind, musicians, USUAL);
+        let gains = Channel::ALL.map(|channel| Param::Gain(first_slot(), channel));
+        let values = |bench: &Bench| gains.map(|gain| bench.stage.value(gain));
+        let split = bench.place(of_strip(1).with("split")).center();
+        bench.click(split);
+        bench.frame(Vec::new());
+        // Each half of two has its fader: the second channel's is moved.
+        let [left, right] =
+            [0_usize, 1].map(|channel| bench.place(of_strip(1).with(channel).with(2_usize).with("gain")));
+        assert!(left.right() <= right.left() && left.is_positive() && right.is_positive(), "{left:?} {right:?}");
+        let from = right.center();
+        bench.frame(vec![Event::PointerMoved(from)]);
+        bench.frame(vec![button(from, true)]);
+        for step in 1..=8 {
+            bench.frame(vec![Event::PointerMoved(from + vec2(0.0, 4.0 * step as f32))]);
+        }
+        bench.frame(vec![button(from + vec2(0.0, 32.0), false)]);
+        let [one, two] = values(&bench);
+        assert!(one == 0.0 && two < -3.0, "{one} {two}");
+        let touched = bench.stage.asked().into_iter().filter_map(|asked| match asked {
+            Asked::Begin(param) | Asked::Set(param, _) | Asked::End(param) => Some(param),
+            _ => None,
+        });
+        assert!(touched.into_iter().all(|param| param == gains[1]));
+        // What was set apart stays so, also for an editor that is opened anew; the button brings it together.
+        bench.click(split);
+        bench.frame(Vec::new());
+        assert_eq!(values(&bench), [0.0, 0.0]);
+        assert!(bench.ctx.read_response(of_strip(1).with(1_usize).with(2_usize).with("gain")).is_none(), "one fader");
+    }
+}
+
+#[test]
+fn what_was_set_apart_by_automation_has_a_fader_for_each_channel() {
+    let mut bench = Bench::new(3, USUAL);
+    bench.stage.set(Param::Gain(first_slot(), Channel::Right), -9.0);
+    bench.frame(Vec::new());
+    bench.place(of_strip(1).with(1_usize).with(2_usize).with("gain"));
+    bench.place(of_strip(2).with(0_usize).with(1_usize).with("gain"));
+}
+
+#[test]
+fn every_musician_has_the_number_of_their_output_in_the_window() {
+    let shown = |kind, musicians| Bench::of(kind, musicians, USUAL).frame(Vec::new());
+    let wide = shown(Kind::Multi, 5);
+    assert!((1..=5).all(|slot| wide.contains(&format!("Aux {slot}"))), "{wide:?}");
+    let narrow = shown(Kind::Multi, 12);
+    assert!((1..=12).all(|slot| narrow.contains(&slot.to_string())), "{narrow:?}");
+    let stereo = shown(Kind::Plugin, 12);
+    assert!((1..=12).all(|slot| stereo.contains(&slot.to_string())), "{stereo:?}");
+    // The number is the switch of the main mix, too.
+    let mut bench = Bench::of(Kind::Multi, 12, USUAL);
+    let main = bench.place(of_strip(3).with("main"));
+    bench.click(main.center());
+    let third = Param::MainMix(Slot::new(2).expect("there are twelve"));
+    assert_eq!(bench.stage.value(third), 0.0);
+}
+
+#[test]
+fn more_musicians_than_fit_are_scrolled_to() {
+    for (count, size) in [(12, LEAST), (16, USUAL), (40, LEAST)] {
+        let mut bench = Bench::of(Kind::Multi, count, size);
+        let strips = bench.parts().strips;
+        let last = of_strip(count as u16).with("badge");
+        assert!(bench.place(last).left() >= strips.right(), "{count} fit");
+        bench.frame(vec![Event::PointerMoved(strips.center())]);
+        for _ in 0..400 {
+            let wheel = Event::MouseWheel {
+                unit: egui::MouseWheelUnit::Point,
+                delta: vec2(-60.0, 0.0),
+                phase: egui::TouchPhase::Move,
+                source: egui::MouseWheelSource::Wheel,
+                modifiers: Modifiers::NONE,
+            };
+            bench.frame(vec![wheel]);
+        }
+        let place = bench.place(last);
+        assert!(strips.expand(1.0).contains_rect(place), "{count}: {place:?} in {strips:?}");
+        let shown = bench.frame(Vec::new());
+        if count > 12 {
+            assert!(shown.contains(&"–".to_owned()), "whoever has no slot: {shown:?}");
+            assert!(bench.ctx.read_response(of_strip(13).with("split")).is_none(), "and no channels to set");
+        }
+    }
+}
+
+#[test]
+fn every_sign_that_is_drawn_is_in_the_font() {
+    for (kind, musicians, size) in [(Kind::Plugin, 2, USUAL), (Kind::Multi, 12, USUAL), (Kind::Multi, 40, LEAST)] {
+        let mut bench = Bench::of(kind, musicians, size);
+        bench.stage.arrange(|status, _, _| status.notices = vec!["–".to_owned(); 2]);
+        for text in bench.frame(Vec::new()) {
+            let font = egui::FontId::proportional(12.0);
+            assert!(bench.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)), "{text:?}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::main_thread::MainThread;
 use crate::board::{Board, Change};
 use crate::editor::measure::{LEAST, MOST};
-use crate::editor::window::{EditorHandle, open_embedded};
+use crate::editor::window::{EditorHandle, open_embedded, screen_scale};
 use clack_extensions::gui::{
     AspectRatioStrategy, GuiApiType, GuiConfiguration, GuiResizeHints, GuiSize, HostGui, PluginGuiImpl, Window,
 };
@@ -21,6 +21,8 @@ pub(super) struct Gui {
     window: Cell<Option<EditorHandle>>,
     /// What the host said.
     scale: Cell<Option<f64>>,
+    /// What the screen says, asked for once an opening.
+    screen: Cell<Option<f64>>,
     /// In the host's pixels.
     size: Cell<Option<GuiSize>>,
 }
@@ -33,9 +35,19 @@ impl Gui {
         Some(result)
     }
 
-    /// Pixels a logical pixel. Cocoa's are logical themselves.
+    /// Pixels a logical pixel; `None` where only the window will know. Cocoa's are logical themselves.
+    fn known_scale(&self) -> Option<f64> {
+        if cfg!(target_os = "macos") {
+            return None;
+        }
+        if self.screen.get().is_none() {
+            self.screen.set(screen_scale());
+        }
+        self.scale.get().or(self.screen.get())
+    }
+
     fn pixels(&self) -> f64 {
-        if cfg!(target_os = "macos") { 1.0 } else { self.scale.get().unwrap_or(1.0) }
+        self.known_scale().unwrap_or(1.0)
     }
 
     fn logical(&self, size: GuiSize) -> (u32, u32) {
@@ -50,7 +62,13 @@ impl Gui {
 }
 
 impl MainThread<'_> {
+    /// Of the window; before it is there, of the one that will be.
     fn size(&self) -> GuiSize {
+        // On X11 it follows its parent, also without a word of the host's.
+        let real = if cfg!(target_os = "linux") { self.gui.with_window(EditorHandle::size).flatten() } else { None };
+        if let Some((width, height)) = real.filter(|size| *size != (0, 0)) {
+            return GuiSize { width, height };
+        }
         self.gui.size.get().unwrap_or_else(|| self.gui.physical(self.shared.instance.settings().window))
     }
 
@@ -61,7 +79,19 @@ impl MainThread<'_> {
         self.shared.instance.change(Change::Window(width, height));
     }
 
+    /// The host is to make its window as large. It may do so at once, and call back.
+    fn ask_for(&self, size: GuiSize) {
+        if let Some(gui) = self.host.get_extension::<HostGui>() {
+            // Whether it will, is its own affair.
+            let _ = gui.request_resize(&self.host.shared(), size.width, size.height);
+        }
+    }
+
+    /// No size at all is what hosts ask for that have not asked for one yet.
     fn closest(&self, size: GuiSize) -> GuiSize {
+        if size.width == 0 || size.height == 0 {
+            return self.size();
+        }
         let (least, most) = (self.gui.physical(LEAST), self.gui.physical(MOST));
         GuiSize {
             width: size.width.clamp(least.width, most.width),
@@ -91,15 +121,24 @@ impl PluginGuiImpl for MainThread<'_> {
     fn destroy(&self) {
         drop(self.gui.window.take());
         self.gui.size.set(None);
+        self.gui.screen.set(None);
     }
 
     fn set_scale(&self, scale: f64) -> Result<(), PluginError> {
         if !(0.25..=8.0).contains(&scale) {
             return Err(PluginError::Message("no such scale"));
         }
+        let logical = self.gui.logical(self.size());
         self.gui.scale.set(Some(scale));
-        self.gui.size.set(None);
-        self.gui.with_window(|window| window.set_scale(scale));
+        if cfg!(target_os = "macos") {
+            return Ok(());
+        }
+        // The same window with other pixels.
+        let size = self.gui.physical(logical);
+        self.gui.size.set(Some(size));
+        if self.gui.with_window(|window| window.set_scale(scale, (size.width, size.height))).is_some() {
+            self.ask_for(size);
+        }
         Ok(())
     }
 
@@ -135,22 +174,24 @@ impl PluginGuiImpl for MainThread<'_> {
         drop(self.gui.window.take());
         let told = self.size();
         let board = Arc::clone(&self.shared.instance) as Arc<dyn Board>;
-        let opened = open_embedded(board, parent, self.gui.logical(told), self.gui.scale.get());
+        let scale = self.gui.known_scale();
+        let size = if scale.is_some() { (told.width, told.height) } else { self.gui.logical(told) };
+        let opened = open_embedded(board, parent, size, scale);
         let window = opened.map_err(|sentence| PluginError::Error(sentence.into()))?;
         let real = window.size();
         self.gui.window.set(Some(window));
-        // Without a word of the host's the screen decides how large a logical pixel is.
-        if let Some((width, height)) = real.filter(|real| *real != (told.width, told.height) && *real != (0, 0)) {
-            self.gui.size.set(Some(GuiSize { width, height }));
-            if let Some(gui) = self.host.get_extension::<HostGui>() {
-                let _ = gui.request_resize(&self.host.shared(), width, height);
-            }
+        // Where only the window knew how large a logical pixel is.
+        let real = real.filter(|real| scale.is_none() && *real != (told.width, told.height) && *real != (0, 0));
+        if let Some((width, height)) = real {
+            let size = GuiSize { width, height };
+            self.gui.size.set(Some(size));
+            self.ask_for(size);
         }
         Ok(())
     }
 
     fn set_transient(&self, _window: Window) -> Result<(), PluginError> {
-        Ok(())
+        Err(PluginError::Message("RTJam's editor has no window of its own that could stay above the host's"))
     }
 
     fn show(&self) -> Result<(), PluginError> {

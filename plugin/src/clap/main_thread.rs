@@ -1,7 +1,7 @@
 //! The main thread's part: ports, state, render mode, latency.
 
 use super::gui::Gui;
-use super::manners::Manners;
+use super::manners::{Manners, forgets_edits};
 use super::{RtJam, Shared};
 use crate::board::{Board, Kind};
 use clack_extensions::audio_ports::{
@@ -26,6 +26,8 @@ pub(crate) struct MainThread<'a> {
     pub(super) shared: &'a Shared,
     pub(super) host: HostMainThreadHandle<'a>,
     pub(super) gui: Gui,
+    /// The host asks for edits when it has no audio, and forgets them: they wait for its next block.
+    pub(super) forgets_edits: bool,
     /// Only where the host is to be told of values by a rescan.
     params: Option<HostParams>,
     state: Option<HostState>,
@@ -35,7 +37,8 @@ impl<'a> MainThread<'a> {
     pub(super) fn new(host: HostMainThreadHandle<'a>, shared: &'a Shared) -> MainThread<'a> {
         let rescans = shared.manners == Manners::Usual;
         let params = if rescans { host.get_extension() } else { None };
-        MainThread { shared, gui: Gui::default(), params, state: host.get_extension(), host }
+        let forgets_edits = host.shared().info().name().is_some_and(|name| forgets_edits(&name.to_string_lossy()));
+        MainThread { shared, gui: Gui::default(), forgets_edits, params, state: host.get_extension(), host }
     }
 }
 

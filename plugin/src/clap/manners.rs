@@ -36,6 +36,12 @@ impl Manners {
     }
 }
 
+/// Whether a host asks for edits while it has no audio, and then does not take them: clap-wrapper does. They wait for the
+/// next block.
+pub(super) fn forgets_edits(host: &str) -> bool {
+    host.contains(AS_VST3)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

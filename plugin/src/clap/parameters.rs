@@ -53,7 +53,11 @@ impl PluginMainThreadParams for MainThread<'_> {
     }
 
     fn flush(&self, input: &InputEvents, output: &mut OutputEvents) {
-        self.shared.flush(input, output);
+        if self.forgets_edits {
+            take_edits(&self.shared.instance, input);
+        } else {
+            self.shared.flush(input, output);
+        }
     }
 }
 

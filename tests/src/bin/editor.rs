@@ -1,7 +1,7 @@
 //! The editor on a stage.
 //!
-//! `editor show [empty|alone|two|twelve|error|long] [light]`: to look at, for whoever works on it. The rest is what
-//! tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
+//! `editor show [empty|alone|two|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
+//! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
 #![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
 
@@ -9,6 +9,7 @@ use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
 use rtjam::board::{Board, Look};
 use rtjam::editor::window::{self, EditorHandle};
 use rtjam_client::State;
+use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::stage::{Asked, Stage};
 use rtjam_tests::{process, wait};
@@ -22,6 +23,7 @@ fn main() {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["show", scene @ ..] => show(scene),
+        ["plugin", words @ ..] => plugin(words),
         ["cycles", count] => cycles(count.parse().expect("a number")),
         ["pair"] => pair(),
         ["keys"] => keys(),
@@ -29,7 +31,9 @@ fn main() {
         ["dying"] => dying(),
         ["panics"] => panics(),
         _ => {
-            eprintln!("usage: editor show [SCENE] [light] | cycles N | pair | keys | still | dying | panics");
+            eprintln!(
+                "usage: editor show [SCENE] [light] | plugin [multi] [light] [SCALE] [LINK] | cycles N | pair | keys | still | dying | panics"
+            );
             std::process::exit(2);
         }
     }
@@ -70,6 +74,37 @@ fn show(words: &[&str]) {
         }
     });
     window::open_window(stage, "RTJam").expect("a window").wait();
+}
+
+/// A host with one instance, until somebody ends it.
+fn plugin(words: &[&str]) {
+    let (multi, light) = (words.contains(&"multi"), words.contains(&"light"));
+    let scale = words.iter().find_map(|word| word.parse().ok());
+    let link = words.iter().find(|word| word.starts_with("rtjam://"));
+    live_in_a_home_of_our_own();
+    let library = Library::load();
+    let plugin = library.plugin(IDS[usize::from(multi)]);
+    let look = format!(",\"light\":{light}");
+    let project = match link {
+        Some(link) => project("Keyboard", link, &look),
+        None => format!("{{\"rtjam\":1,\"name\":\"Keyboard\"{look}}}"),
+    };
+    assert!(plugin.load(project.as_bytes()), "it does not take its project");
+    let stroke = |i: u32| (-f64::from(i) / 9_000.0).exp() * (f64::from(i) * 0.035).sin() * 0.4;
+    let audio = Paced::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
+    audio.set(3, 0.0);
+    let host = plugin.editor().open(scale, |(width, height)| {
+        let host = HostWindow::new(0, (width as u16, height as u16));
+        (host.id, host)
+    });
+    loop {
+        std::thread::sleep(Duration::from_millis(30));
+        plugin.on_main_thread();
+        audio.take();
+        if let Some(size) = plugin.editor().asked_for() {
+            host.resize(size);
+        }
+    }
 }
 
 /// Opens and closes it again and again. After every ten windows it tells what is allocated, and how much memory the

@@ -1,13 +1,14 @@
 //! What the plugin may ask of the host.
 
+use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamRescanFlags,
 };
 use clack_extensions::state::{HostState, HostStateImpl};
-use clack_host::host::{HostExtensions, HostHandlers, MainThreadHandler, SharedHandler};
+use clack_host::host::{HostError, HostExtensions, HostHandlers, MainThreadHandler, SharedHandler};
 use clack_host::utils::ClapId;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// How often the plugin told its host what.
 #[derive(Default)]
@@ -20,6 +21,8 @@ pub struct Told {
     pub dirty: AtomicU32,
     /// That it wants a call on the main thread.
     pub callback: AtomicU32,
+    /// How large it wants the host's window to be, and has not been given yet.
+    pub resize: Mutex<Option<(u32, u32)>>,
 }
 
 pub(super) struct TestHost;
@@ -30,7 +33,7 @@ impl HostHandlers for TestHost {
     type AudioProcessor<'a> = ();
 
     fn declare_extensions(builder: &mut HostExtensions<Self>, _shared: &Shared) {
-        builder.register::<HostParams>().register::<HostState>();
+        builder.register::<HostGui>().register::<HostParams>().register::<HostState>();
     }
 }
 
@@ -65,4 +68,19 @@ impl HostStateImpl for MainThread<'_> {
     fn mark_dirty(&self) {
         self.0.0.dirty.fetch_add(1, Relaxed);
     }
+}
+
+impl HostGuiImpl for Shared {
+    fn resize_hints_changed(&self) {}
+    fn request_resize(&self, size: GuiSize) -> Result<(), HostError> {
+        *self.0.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
+        Ok(())
+    }
+    fn request_show(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn request_hide(&self) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn closed(&self, _was_destroyed: bool) {}
 }

@@ -5,11 +5,13 @@
 //! dropped.
 
 mod buffers;
+mod editor;
 mod host;
 mod paced;
 mod state;
 
 pub use buffers::{Buffers, Events, STALE, call, port};
+pub use editor::Editor;
 pub use host::Told;
 pub use paced::{Paced, Takes};
 pub use state::Param;

@@ -128,19 +128,25 @@ fn foot(
             split.insert(slot);
         }
     }
+    let number = slot.number().to_string();
     if scene.kind == Kind::Multi {
         rest.right(UNIT / 2.0);
-        let place = rest.right(if narrow { 4.0 * UNIT } else { 9.0 * UNIT });
+        let place = if narrow { rest.0 } else { rest.right(9.0 * UNIT) };
         let param = Param::MainMix(slot);
         let on = board.value(param) > 0.5;
         let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-        let name = "In the main output, besides the own output of this slot";
-        if widgets::button(ui, place, id.with("main"), look, if narrow { "◆" } else { "Main" }, name).clicked() {
+        let name = format!("In the main output, besides output {number} of its own");
+        // Where there is room for one of them only, the button bears the number.
+        if widgets::button(ui, place, id.with("main"), look, if narrow { &number } else { "Main" }, &name).clicked() {
             set_all(board, &[param], f64::from(u8::from(!on)));
         }
     }
-    let word = if scene.kind == Kind::Multi { "Aux" } else { "Slot" };
-    let text = if narrow { slot.number().to_string() } else { format!("{word} {}", slot.number()) };
+    let text = match (scene.kind, narrow) {
+        (Kind::Multi, true) => return,
+        (_, true) => number,
+        (Kind::Multi, false) => format!("Aux {number}"),
+        (_, false) => format!("Slot {number}"),
+    };
     widgets::label(ui, rest.0, Align2::LEFT_CENTER, SMALL, palette.muted, &text);
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Face {
     shared: Arc<Shared>,
     editor: Editor,
     parent: Option<RawWindowHandle>,
+    /// What the frame before was drawn with.
+    zoom: f32,
     /// Runs while the window is there.
     watch: Option<Watch>,
 }
@@ -32,8 +34,27 @@ const fn only_the_handle_is_not_send() {
 const _: () = only_the_handle_is_not_send();
 
 impl Face {
-    pub(super) fn new(board: Arc<dyn Board>, shared: Arc<Shared>, parent: Option<RawWindowHandle>) -> Face {
-        Face { board, shared, editor: Editor::new(clipboard::reader()), parent, watch: None }
+    /// `zoom` is what the window begins with.
+    pub(super) fn new(board: Arc<dyn Board>, shared: Arc<Shared>, parent: Option<RawWindowHandle>, zoom: f32) -> Face {
+        Face { board, shared, editor: Editor::new(clipboard::reader()), parent, zoom, watch: None }
+    }
+
+    /// Draws as large as the host said.
+    fn follow_scale(&mut self, ctx: &egui::Context, screen: f64) {
+        if let Some(zoom) = self.shared.zoom(screen)
+            && zoom != ctx.zoom_factor()
+        {
+            ctx.set_zoom_factor(zoom);
+        }
+        // egui takes it with the next frame, and the window library then makes the window as much larger: but it is
+        // for the host to say how large it is.
+        if self.zoom != ctx.zoom_factor() {
+            self.zoom = ctx.zoom_factor();
+            if let Some((width, height)) = self.shared.given_size() {
+                let size = egui::vec2(width as f32, height as f32) / (self.zoom * screen as f32);
+                ctx.send_viewport_cmd(egui::ViewportCommand::InnerSize(size));
+            }
+        }
     }
 
     /// One frame, whatever happens in it.
@@ -61,10 +82,11 @@ impl App for Face {
         super::libraries::keep();
         let window = frame.baseview_window();
         let handle = window.window_handle().ok().map(|handle| handle.as_raw());
-        if let Some(zoom) = self.shared.zoom(window.scale_factor()) {
-            ctx.set_zoom_factor(zoom);
-        }
+        // Ctrl and + are the host's.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         self.shared.attach(ctx);
+        #[cfg(target_os = "linux")]
+        self.shared.run_here();
         let window = Window::new(handle, self.parent);
         self.watch = Some(Watch::start(Arc::clone(&self.board), Arc::clone(&self.shared), window)?);
         Ok(())
@@ -75,18 +97,16 @@ impl App for Face {
         if self.shared.is_closing() {
             frame.baseview_window().request_close();
         }
-        if let Some(zoom) = self.shared.zoom(frame.baseview_window().scale_factor())
-            && zoom != ctx.zoom_factor()
-        {
-            ctx.set_zoom_factor(zoom);
-        }
+        self.follow_scale(&ctx, frame.baseview_window().scale_factor());
         self.draw(ui);
         self.shared.drawn(ctx.egui_wants_keyboard_input());
     }
 
     fn resized(&mut self, size: WindowSize) {
         let whole = |pixels: f64| pixels.round().clamp(1.0, 1e5) as u32;
-        let (width, height) = measure::tidy_size((whole(size.logical.width), whole(size.logical.height)));
+        let drawn = (whole(size.logical.width), whole(size.logical.height));
+        let said = self.shared.logical((size.physical.width, size.physical.height));
+        let (width, height) = measure::tidy_size(said.unwrap_or(drawn));
         self.board.change(Change::Window(width, height));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The window library opens them with every window and closes them with it. Unloading a driver while its own threads
 //! end, or while a thread that drew still has its memory to give back, crashes the process once in some hundred
-//! windows; and the process is a host with somebody's music in it.
+//! windows; and the process is a host with somebody's music in it. RTJam's own library stays for the same reason: a
+//! window's thread may still be on its way out of it.
 
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Once;
@@ -20,11 +21,24 @@ pub(super) fn keep() {
         let mut paths: Vec<CString> = Vec::new();
         // SAFETY: `note` takes what is passed here, and only during this call.
         unsafe { libc::dl_iterate_phdr(Some(note), (&raw mut paths).cast()) };
-        for path in paths.iter().filter(|path| is_kept(path)) {
+        for path in paths.iter().filter(|path| is_kept(path)).chain(&own()) {
             // SAFETY: a string that ends with 0. The library is there already, so no code of it runs; it is only marked.
             unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE) };
         }
     });
+}
+
+/// The library that this code is in.
+fn own() -> Option<CString> {
+    // SAFETY: numbers and pointers, of which zeros are values.
+    let mut found: libc::Dl_info = unsafe { std::mem::zeroed() };
+    // SAFETY: any address may be asked for; `found` is written only.
+    let told = unsafe { libc::dladdr(own as *const c_void, &raw mut found) };
+    if told == 0 || found.dli_fname.is_null() {
+        return None;
+    }
+    // SAFETY: the system's own string, good as long as the library is there.
+    Some(unsafe { CStr::from_ptr(found.dli_fname) }.to_owned())
 }
 
 /// Adds a library's path to the list that `list` points to.
@@ -58,6 +72,7 @@ mod tests {
         for path in [c"", c"/lib/x86_64-linux-gnu/libc.so.6", c"/usr/lib/vst3/Synth.so", c"/opt/libEGLish/libm.so"] {
             assert!(!is_kept(path), "{path:?}");
         }
+        assert!(own().is_some_and(|path| !path.is_empty()), "the library that this test is in");
         keep();
     }
 }

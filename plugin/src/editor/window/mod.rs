@@ -24,7 +24,8 @@ use face::Face;
 use raw_window_handle::{HandleError, HasWindowHandle, RawWindowHandle, WindowHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// What the window's thread and its handle share.
 pub use watch::Shared;
@@ -36,10 +37,14 @@ pub struct EditorHandle {
     shared: Arc<Shared>,
 }
 
+const BAD_PARENT: &str = "The window could not be opened in the one that the host gave.";
+/// After this time, the window's thread is left to end by itself.
+const END: Duration = Duration::from_secs(2);
+
 /// Opens the editor in a host's window. Main thread.
 ///
-/// `size` is in logical pixels; `scale` is what the host said of physical pixels a logical one, if it did: then it is
-/// believed more than the screen.
+/// `scale` is physical pixels a logical one, if the host said so: it is believed more than the screen, and `size` is in
+/// physical pixels. Without it, `size` is in logical pixels.
 ///
 /// # Errors
 /// A sentence, where there is no display, no OpenGL 2.1, or no such parent.
@@ -68,13 +73,29 @@ fn open(
     size: (u32, u32),
     scale: Option<f64>,
 ) -> Result<EditorHandle, String> {
+    if let Some(parent) = parent {
+        watch::check_parent(parent)?;
+    }
     let shared = Arc::new(Shared::new(scale));
-    let face = Face::new(board, Arc::clone(&shared), parent);
+    let screen = screen_scale();
+    // Where the screen is not known yet, the first frame sees to it.
+    let zoom = screen.and_then(|screen| shared.zoom(screen)).unwrap_or(1.0);
+    let face = Face::new(board, Arc::clone(&shared), parent, zoom);
+    let size = match scale {
+        Some(_) => {
+            shared.give_size(size);
+            Size::Physical(PhysicalSize::new(size.0, size.1))
+        }
+        None => logical(tidy_size(size)),
+    };
     let mut settings = EguiWindowSettings::new()
         .with_title(title)
-        .with_size(logical(tidy_size(size)))
-        .with_min_size(Some(logical(LEAST)))
-        .with_fallback_scale_factor(scale)
+        .with_size(size)
+        .with_zoom_factor(zoom)
+        // A host asks for what it wants, and its window may be smaller.
+        .with_min_size(parent.is_none().then(|| logical(LEAST)))
+        // The window library's X11 part makes the window first and believes this later.
+        .with_fallback_scale_factor(scale.filter(|_| screen.is_none()))
         .with_graphics_config(graphics())
         // Frames are asked for by `watch`; this timer would only wake the window's thread.
         .with_repaint_poll_interval(Duration::from_secs(3600));
@@ -88,18 +109,21 @@ fn open(
     match opened {
         Ok(Ok(window)) => Ok(EditorHandle { window: Some(window), shared }),
         Ok(Err(why)) => Err(format!("The window could not be opened ({why}). It needs a display with OpenGL 2.1.")),
-        Err(_) => Err("The window could not be opened in the one that the host gave.".to_owned()),
+        Err(_) => Err(BAD_PARENT.to_owned()),
     }
 }
 
 impl EditorHandle {
-    /// Takes the host's scale: physical pixels a logical one. The window keeps its logical size.
-    pub fn set_scale(&self, scale: f64) {
+    /// Takes the host's scale: physical pixels a logical one; and the size that the window is to have then, in physical
+    /// pixels.
+    pub fn set_scale(&self, scale: f64, physical: (u32, u32)) {
+        self.resize(physical);
         self.shared.set_scale(scale);
     }
 
     /// Takes a size from the host, in physical pixels.
     pub fn resize(&self, physical: (u32, u32)) {
+        self.shared.give_size(physical);
         self.guarded(|window| {
             // A window that is gone needs no size.
             let _ = window.resize(Size::Physical(PhysicalSize::new(physical.0, physical.1)));
@@ -155,7 +179,21 @@ impl Drop for EditorHandle {
         let window = self.window.take();
         // It passes on a panic of the window's thread.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(window)));
+        // The library does not wait for that thread where its window is gone already, or by bad luck: then drivers
+        // would be shut down beside whatever the host does next, its own end perhaps.
+        let until = Instant::now() + END;
+        while self.shared.is_running() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
+}
+
+/// Physical pixels a logical one on this screen, where that is known without a window.
+pub fn screen_scale() -> Option<f64> {
+    #[cfg(target_os = "linux")]
+    return x11::screen_scale();
+    #[cfg(not(target_os = "linux"))]
+    None
 }
 
 /// Closes a window from another thread.

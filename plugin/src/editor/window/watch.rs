@@ -10,7 +10,7 @@ use crate::editor::scene::{Scene, Watcher};
 use raw_window_handle::RawWindowHandle;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -32,8 +32,12 @@ pub struct Shared {
     takes_keys: AtomicBool,
     closing: AtomicBool,
     failed: AtomicBool,
+    /// The window's thread, by the system's number; 0: none of its own.
+    thread: AtomicI32,
     /// The host's, as bits of an `f64`; 0: it said nothing.
     scale: AtomicU64,
+    /// The size that the host gave last, in physical pixels: width in the upper half; 0: none yet.
+    given: AtomicU64,
 }
 
 impl Shared {
@@ -46,7 +50,9 @@ impl Shared {
             takes_keys: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
+            thread: AtomicI32::new(0),
             scale: AtomicU64::new(0),
+            given: AtomicU64::new(0),
         };
         if let Some(scale) = scale {
             shared.set_scale(scale);
@@ -70,6 +76,43 @@ impl Shared {
     pub(super) fn zoom(&self, screen: f64) -> Option<f32> {
         let host = f64::from_bits(self.scale.load(Relaxed));
         (host > 0.0 && screen > 0.0).then(|| (host / screen) as f32)
+    }
+
+    /// What a size is in logical pixels, where the host said how large they are.
+    pub(super) fn logical(&self, physical: (u32, u32)) -> Option<(u32, u32)> {
+        let host = f64::from_bits(self.scale.load(Relaxed));
+        let logical = |pixels: u32| (f64::from(pixels) / host).round() as u32;
+        (host > 0.0).then(|| (logical(physical.0), logical(physical.1)))
+    }
+
+    pub(super) fn give_size(&self, (width, height): (u32, u32)) {
+        self.given.store(u64::from(width) << 32 | u64::from(height), Relaxed);
+    }
+
+    pub(super) fn given_size(&self) -> Option<(u32, u32)> {
+        let given = self.given.load(Relaxed);
+        (given != 0).then_some(((given >> 32) as u32, given as u32))
+    }
+
+    /// The window's thread.
+    #[cfg(target_os = "linux")]
+    pub(super) fn run_here(&self) {
+        // SAFETY: it takes nothing and cannot fail.
+        self.thread.store(unsafe { libc::gettid() }, Relaxed);
+    }
+
+    /// Whether the window's thread is still there, with anything that the window library and the driver do in it.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is_running(&self) -> bool {
+        let thread = self.thread.load(Relaxed);
+        // SAFETY: signal 0 only asks.
+        thread != 0 && unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, 0) } == 0
+    }
+
+    /// Windows have no thread of their own.
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn is_running(&self) -> bool {
+        self.thread.load(Relaxed) != 0
     }
 
     pub(super) fn scene(&self) -> Option<Arc<Scene>> {
@@ -138,6 +181,12 @@ impl Window {
     pub(super) fn new(own: Option<RawWindowHandle>, parent: Option<RawWindowHandle>) -> Window {
         Window { own: own.and_then(x11_id), parent: parent.and_then(x11_id) }
     }
+}
+
+/// Whether a host's window can be one at all: the window library panics where it cannot.
+pub(super) fn check_parent(parent: RawWindowHandle) -> Result<(), String> {
+    let x11 = matches!(parent, RawWindowHandle::Xlib(_) | RawWindowHandle::Xcb(_));
+    if x11 && x11_id(parent).is_none_or(|id| id == 0) { Err(super::BAD_PARENT.to_owned()) } else { Ok(()) }
 }
 
 fn x11_id(handle: RawWindowHandle) -> Option<u32> {

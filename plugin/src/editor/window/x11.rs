@@ -21,6 +21,14 @@ pub(super) struct Side {
     covered: bool,
 }
 
+/// What desktops tell programs. `None` without a display.
+pub(super) fn screen_scale() -> Option<f64> {
+    let (connection, _) = x11rb::connect(None).ok()?;
+    let resources = x11rb::resource_manager::new_from_default(&connection).ok()?;
+    let dpi = resources.get_value::<u32>("Xft.dpi", "").ok().flatten().filter(|dpi| *dpi > 0);
+    Some(dpi.map_or(1.0, |dpi| f64::from(dpi) / 96.0))
+}
+
 impl Side {
     /// `None` where the display cannot be asked: then the window counts as seen, and keeps its keys.
     pub(super) fn new(window: u32, parent: Option<u32>) -> Option<Side> {

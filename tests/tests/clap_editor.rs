@@ -1,0 +1,505 @@
+//! The plugin's editor in a host's window. Each test is a host process of its own on a screen that nobody sees.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+
+use clack_host::events::spaces::CoreEventSpace;
+use clap_sys::ext::gui::{CLAP_WINDOW_API_WAYLAND, CLAP_WINDOW_API_WIN32, CLAP_WINDOW_API_X11};
+use egui::Id;
+use rtjam_tests::claphost::{Events, IDS, Library, Paced, Plugin};
+use rtjam_tests::display::{Display, HostWindow, UP};
+use rtjam_tests::hosting::on_a_screen;
+use rtjam_tests::musician::{JOIN, Musician, Options};
+use rtjam_tests::places::place;
+use rtjam_tests::room::Room;
+use rtjam_tests::{process, wait};
+use serde_json::Value;
+
+const MONITOR: u32 = 1;
+const USUAL: (u32, u32) = (760, 480);
+/// The palette's `ground`, dark and light.
+const GROUND: [u32; 2] = [0x14_17_1a, 0xe4_e8_ec];
+/// The palette's `panel`, dark.
+const PANEL: u32 = 0x1c_20_24;
+/// The space bar, by X's number.
+const SPACE: u8 = 65;
+/// What a window may leave allocated, in KiB. (The keyboard's map, which baseview never gives back, takes 54.)
+const LEFT: i64 = 150;
+/// Memory that the process may take between the second ten and the last ten openings, in KiB: what one window takes, as
+/// the heap does not give back all that it could.
+const FLAT: i64 = 25_000;
+
+/// Opens it in a window at `x`.
+fn open(plugin: &Plugin, x: i16, scale: Option<f64>) -> HostWindow {
+    plugin.editor().open(scale, |(width, height)| {
+        let host = HostWindow::new(x, (width as u16, height as u16));
+        (host.id, host)
+    })
+}
+
+fn wait_drawn(display: &Display, host: &HostWindow) {
+    wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
+}
+
+/// The colours that a window shows left of the strips, half way down, and in its last corner.
+fn ground(display: &Display, host: &HostWindow) -> u32 {
+    let (width, height) = display.size(host.id);
+    display.picture(host.id)[usize::from(height / 2) * usize::from(width) + 2]
+}
+
+/// Waits until the whole window is the editor's: its corners and its middle show what the editor shows there.
+fn wait_filled(display: &Display, host: &HostWindow) {
+    wait::until("an editor that fills its window", UP, || {
+        let (width, height) = display.size(host.id);
+        let (width, height) = (usize::from(width), usize::from(height));
+        let picture = display.picture(host.id);
+        let corners = [picture[0], picture[width - 1], picture[(height - 1) * width], picture[height * width - 1]];
+        (corners == [PANEL; 4] && picture[height / 2 * width + width - 3] == GROUND[0]).then_some(())
+    });
+}
+
+/// The middle of a control, for xdotool.
+fn at(control: &str, size: (u32, u32), x: i16) -> [String; 2] {
+    let place = place(Id::unique(control), size, 0).center();
+    [(place.x as i32 + i32::from(x)).to_string(), (place.y as i32).to_string()]
+}
+
+fn window_in_project(plugin: &Plugin) -> Value {
+    serde_json::from_slice::<Value>(&plugin.save()).expect("JSON")["window"].clone()
+}
+
+#[test]
+fn it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it() {
+    on_a_screen("it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it", 1, |display| {
+        let library = Library::load();
+        for id in IDS {
+            let plugin = library.plugin(id);
+            let editor = plugin.editor();
+            for (api, floating) in
+                [(CLAP_WINDOW_API_X11, true), (CLAP_WINDOW_API_WAYLAND, false), (CLAP_WINDOW_API_WIN32, false)]
+            {
+                assert!(!editor.is_supported(api, floating) && !editor.create(api, floating), "{api:?} {floating}");
+            }
+            assert_eq!(editor.preferred(), Some(("x11".to_owned(), false)));
+            let hints = editor.hints().expect("hints");
+            assert!(hints.can_resize_horizontally && hints.can_resize_vertically && !hints.preserve_aspect_ratio);
+            assert!(editor.can_resize());
+            let sizes = [((0, 0), USUAL), ((1, 1), (520, 320)), ((800, 600), (800, 600)), ((9_999, 400), (3_840, 400))];
+            for (asked, nearest) in sizes {
+                assert_eq!(editor.adjust(asked), Some(nearest));
+            }
+            let host = open(&plugin, 0, Some(1.0));
+            assert_eq!((editor.size(), display.size(host.id)), (Some(USUAL), (760, 480)));
+            wait_drawn(display, &host);
+            wait_filled(display, &host);
+            // The host's order: the editor first, or its own window first.
+            assert!(editor.set_size((900, 600)));
+            host.resize((900, 600));
+            wait_filled(display, &host);
+            host.resize((640, 400));
+            assert!(editor.set_size((640, 400)));
+            wait_filled(display, &host);
+            assert_eq!(editor.size(), Some((640, 400)));
+            editor.destroy();
+            drop(host);
+            // The next time, and in the project's copy.
+            assert_eq!(editor.size(), Some((640, 400)));
+            let copy = library.plugin(id);
+            assert!(copy.load(&plugin.save()));
+            let host = open(&copy, 0, None);
+            assert_eq!(display.size(host.id), (640, 400));
+            wait_filled(display, &host);
+        }
+    });
+}
+
+#[test]
+fn the_hosts_scale_is_honoured_before_and_while_it_is_open() {
+    on_a_screen("the_hosts_scale_is_honoured_before_and_while_it_is_open", 1, |display| {
+        let library = Library::load();
+        let plugin = library.plugin(IDS[0]);
+        let editor = plugin.editor();
+        for wrong in [0.0, -2.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert!(!editor.set_scale(wrong), "{wrong}");
+        }
+        let host = open(&plugin, 0, Some(2.0));
+        assert_eq!((editor.size(), display.size(host.id)), (Some((1520, 960)), (1520, 960)));
+        wait_drawn(display, &host);
+        wait_filled(display, &host);
+        crisp(display, &host);
+        assert_eq!(window_in_project(&plugin), serde_json::json!([760, 480]));
+        // To a screen with other pixels: the plugin asks for a window of the same size there.
+        assert!(editor.set_scale(1.5));
+        assert_eq!((editor.asked_for(), editor.size()), (Some((1140, 720)), Some((1140, 720))));
+        host.resize((1140, 720));
+        assert!(editor.set_size((1140, 720)));
+        wait_filled(display, &host);
+        assert_eq!((editor.size(), window_in_project(&plugin)), (Some((1140, 720)), serde_json::json!([760, 480])));
+        assert!(editor.set_scale(1.0));
+        host.resize((760, 480));
+        assert!(editor.set_size(USUAL));
+        wait_filled(display, &host);
+        assert_eq!((editor.size(), window_in_project(&plugin)), (Some(USUAL), serde_json::json!([760, 480])));
+        editor.destroy();
+        assert_eq!(editor.size(), Some(USUAL));
+    });
+}
+
+#[test]
+fn without_a_word_of_the_hosts_the_screens_scale_holds() {
+    on_a_screen("without_a_word_of_the_hosts_the_screens_scale_holds", 2, |display| {
+        let library = Library::load();
+        let (plugin, small) = (library.plugin(IDS[0]), library.plugin(IDS[1]));
+        let host = open(&plugin, 0, None);
+        assert_eq!((plugin.editor().size(), display.size(host.id)), (Some((1520, 960)), (1520, 960)));
+        wait_filled(display, &host);
+        crisp(display, &host);
+        plugin.editor().destroy();
+        drop(host);
+        // A host that knows better.
+        let host = open(&small, 0, Some(1.0));
+        assert_eq!(display.size(host.id), (760, 480));
+        wait_drawn(display, &host);
+        wait_filled(display, &host);
+        assert_eq!((small.editor().size(), window_in_project(&small)), (Some(USUAL), serde_json::json!([760, 480])));
+    });
+}
+
+/// Lines of one pixel: were it drawn small and blown up, each pair of rows would be alike.
+fn crisp(display: &Display, host: &HostWindow) {
+    let picture = display.picture(host.id);
+    let rows: Vec<&[u32]> = picture.chunks(usize::from(display.size(host.id).0)).collect();
+    let alike = rows.chunks(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!(alike < 400, "{alike} of 480 pairs of rows are alike");
+}
+
+#[test]
+fn a_typed_link_leads_to_the_room_and_a_pasted_one_too() {
+    on_a_screen("a_typed_link_leads_to_the_room_and_a_pasted_one_too", 1, |display| {
+        let room = Room::start();
+        let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
+        ann.wait_joined();
+        let library = Library::load();
+        let plugins = IDS.map(|id| library.plugin(id));
+        for (plugin, name) in plugins.iter().zip(["Dora", "Eve"]) {
+            assert!(plugin.load(format!("{{\"rtjam\":1,\"name\":\"{name}\"}}").as_bytes()));
+        }
+        let audio = plugins.each_ref().map(|plugin| Paced::start(plugin, 48_000, 128, 1, vec![0.0]));
+        let hosts = [open(&plugins[0], 0, Some(1.0)), open(&plugins[1], 800, Some(1.0))];
+        hosts.iter().for_each(|host| wait_drawn(display, host));
+        let names = |s: &Value| Some(s["musicians"].as_array()?.iter().map(|m| m["name"].clone()).collect::<Vec<_>>());
+        let click = |control: &str, x: i16| {
+            let [x, y] = at(control, USUAL, x);
+            display.hands(&["mousemove", &x, &y, "click", "1"]);
+        };
+        wait_changed_by(display, &hosts[0], || click("invite link", 0));
+        wait_changed_by(display, &hosts[0], || display.hands(&["type", "--delay", "20", &room.invite]));
+        // What is typed can be copied, too.
+        display.hands(&["key", "--delay", "50", "ctrl+a", "ctrl+c"]);
+        click("join", 0);
+        ann.wait_new("the one who typed", JOIN, |s| (names(s)? == ["Dora"]).then_some(()));
+        click("join", 0);
+        ann.wait_new("nobody", JOIN, |s| names(s)?.is_empty().then_some(()));
+        wait_changed_by(display, &hosts[1], || click("paste", 800));
+        click("join", 800);
+        ann.wait_new("the one who pasted", JOIN, |s| (names(s)? == ["Eve"]).then_some(()));
+        drop(audio);
+    });
+}
+
+/// Waits until `act` is seen in a window.
+fn wait_changed_by(display: &Display, host: &HostWindow, act: impl FnOnce()) {
+    let before = display.picture(host.id);
+    act();
+    wait::until("a change that is seen", UP, || (display.picture(host.id) != before).then_some(()));
+}
+
+/// What came from the plugin: `(parameter, Some(value))`, or `(parameter, None)` where a hand takes it or lets it go.
+fn told(events: &Events) -> Vec<(u32, Option<f64>)> {
+    let told = events.output.iter().filter_map(|event| match event.as_core_event()? {
+        CoreEventSpace::ParamValue(e) => Some((e.param_id()?.get(), Some(e.value()))),
+        CoreEventSpace::ParamGestureBegin(e) => Some((e.param_id()?.get(), None)),
+        CoreEventSpace::ParamGestureEnd(e) => Some((e.param_id()?.get(), None)),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
+    on_a_screen("a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor", 1, |display| {
+        let library = Library::load();
+        for (id, active) in IDS.into_iter().zip([false, true]) {
+            let plugin = library.plugin(id);
+            let exchange = |mut events: Events| {
+                if active {
+                    let outputs = if id == IDS[0] { 1 } else { 13 };
+                    rtjam_tests::claphost::Buffers::new(64, outputs).process(plugin.raw(), 64, &mut events);
+                } else {
+                    plugin.raw().flush(&mut events);
+                }
+                told(&events)
+            };
+            if active {
+                assert!(plugin.activate(48_000.0, 64) && plugin.raw().start());
+            }
+            let host = open(&plugin, 0, Some(1.0));
+            wait_drawn(display, &host);
+            wait_filled(display, &host);
+            let [x, y] = at("monitor", USUAL, 0);
+            let y: i32 = y.parse().expect("a number");
+            display.hands(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
+            for step in 1..=8 {
+                display.hands(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
+            }
+            display.hands(&["mouseup", "1", "mousemove", "400", "300"]);
+            let mut all = Vec::new();
+            wait::until("the hand lets go", UP, || {
+                all.extend(exchange(Events::none()));
+                (all.iter().filter(|(_, value)| value.is_none()).count() == 2).then_some(())
+            });
+            let values: Vec<f64> = all.iter().filter_map(|(_, value)| *value).collect();
+            assert!(all.iter().all(|(param, _)| *param == MONITOR), "{all:?}");
+            assert!(all[0].1.is_none() && all[all.len() - 1].1.is_none() && values.len() >= 2, "{all:?}");
+            let last = values[values.len() - 1];
+            assert!((-60.0..-1.0).contains(&last) && plugin.value(MONITOR) == Some(last), "{all:?}");
+            assert!(plugin.told.flush.load(std::sync::atomic::Ordering::Relaxed) > 0);
+
+            // Automation, to where the hand left it and away again.
+            let fader = place(Id::unique("monitor"), USUAL, 0);
+            let thumb = || {
+                let picture = display.picture(host.id);
+                let column = fader.center().x as usize;
+                (fader.top() as usize..fader.bottom() as usize)
+                    .position(|y| is_blue(picture[y * 760 + column]))
+                    .unwrap_or_default()
+            };
+            let mut places = Vec::new();
+            for value in [0.0, -60.0, 12.0] {
+                exchange(Events::set(MONITOR, value));
+                let before = places.last().copied().unwrap_or(usize::MAX);
+                let mut steady = (usize::MAX, 0);
+                let place = wait::until("the fader follows", UP, || {
+                    let now = thumb();
+                    steady = if steady.0 == now { (now, steady.1 + 1) } else { (now, 0) };
+                    (now != before && now != 0 && steady.1 > 10).then_some(now)
+                });
+                places.push(place);
+            }
+            assert!(places[2] < places[0] && places[0] < places[1], "louder is up: {places:?}");
+            if active {
+                plugin.raw().stop();
+            }
+        }
+    });
+}
+
+/// As the line on a fader's thumb is, and nothing else on its way.
+fn is_blue(colour: u32) -> bool {
+    (colour & 0xff) > (colour >> 16 & 0xff) + 60
+}
+
+#[test]
+fn keys_go_to_the_host_until_a_field_wants_them() {
+    on_a_screen("keys_go_to_the_host_until_a_field_wants_them", 1, |display| {
+        let library = Library::load();
+        let plugin = library.plugin(IDS[1]);
+        let host = open(&plugin, 0, Some(1.0));
+        wait_drawn(display, &host);
+        display.hands(&["mousemove", "400", "250", "key", "space"]);
+        wait::until("the space bar", UP, || host.keys().contains(&SPACE).then_some(()));
+        let [x, y] = at("name", USUAL, 0);
+        wait_changed_by(display, &host, || display.hands(&["mousemove", &x, &y, "click", "1"]));
+        wait_changed_by(display, &host, || display.hands(&["type", "a b"]));
+        display.hands(&["key", "Return"]);
+        wait::until("the name", UP, || {
+            let project = String::from_utf8(plugin.save()).expect("JSON");
+            project.contains("a b").then_some(())
+        });
+        assert!(!host.keys().contains(&SPACE), "the space was written into the field");
+        // The host's zoom is not ours.
+        display.hands(&["key", "ctrl+plus"]);
+        display.hands(&["mousemove", "400", "250", "key", "space"]);
+        wait::until("the space bar again", UP, || host.keys().contains(&SPACE).then_some(()));
+        wait_filled(display, &host);
+        assert_eq!(plugin.editor().size(), Some(USUAL));
+    });
+}
+
+#[test]
+fn a_parent_that_dies_first_does_no_harm() {
+    on_a_screen("a_parent_that_dies_first_does_no_harm", 1, |display| {
+        let library = Library::load();
+        for id in IDS {
+            let plugin = library.plugin(id);
+            let editor = plugin.editor();
+            for round in 0..6 {
+                let host = open(&plugin, 0, Some(1.0));
+                if round % 2 == 0 {
+                    wait_drawn(display, &host);
+                }
+                host.destroy();
+                if round % 3 == 0 {
+                    editor.set_size((700, 400));
+                    editor.hide();
+                    editor.show();
+                    editor.set_scale(1.0);
+                    assert!(editor.size().is_some());
+                }
+                if round != 5 {
+                    editor.destroy();
+                }
+            }
+            // Without a destroy, another parent.
+            let host = HostWindow::new(0, (760, 480));
+            assert!(editor.set_parent(CLAP_WINDOW_API_X11, host.id.into()));
+            wait_drawn(display, &host);
+        }
+    });
+}
+
+#[test]
+fn calls_in_any_order_do_no_harm() {
+    on_a_screen("calls_in_any_order_do_no_harm", 1, |display| {
+        let library = Library::load();
+        for id in IDS {
+            let plugin = library.plugin(id);
+            let editor = plugin.editor();
+            // Before anything else.
+            editor.destroy();
+            editor.destroy();
+            editor.show();
+            editor.hide();
+            assert!(editor.set_size((0, 0)) && editor.set_size((u32::MAX, u32::MAX)) && editor.set_size((600, 400)));
+            assert!(!editor.set_transient(1));
+            // Windows that are none.
+            for id in [0, 0x7fff_fff0, u64::MAX] {
+                assert!(!editor.set_parent(CLAP_WINDOW_API_X11, id), "{id}");
+            }
+            assert!(!editor.set_parent(CLAP_WINDOW_API_WAYLAND, 1));
+            for _ in 0..3 {
+                assert!(editor.create(CLAP_WINDOW_API_X11, false));
+            }
+            editor.show();
+            assert!(editor.set_scale(1.0) && editor.set_size((760, 480)));
+            let (one, other) = (HostWindow::new(0, (760, 480)), HostWindow::new(800, (760, 480)));
+            assert!(editor.set_parent(CLAP_WINDOW_API_X11, one.id.into()));
+            assert!(editor.set_parent(CLAP_WINDOW_API_X11, other.id.into()), "from one parent to the other");
+            wait_drawn(display, &other);
+            assert_eq!(display.colours(one.id), 1, "it is in one only");
+            for size in [(0, 0), (1, 1), (u32::MAX, 1), (521, 321), (3_000, 2_000), (760, 480)] {
+                assert!(editor.set_size(size));
+                let (width, height) = editor.size().expect("a size");
+                assert!((520..=3_840).contains(&width) && (320..=2_160).contains(&height));
+            }
+            wait_filled(display, &other);
+            for _ in 0..20 {
+                editor.hide();
+                editor.hide();
+                editor.show();
+                editor.show();
+            }
+            wait_filled(display, &other);
+            editor.hide();
+            editor.destroy();
+            editor.destroy();
+            editor.show();
+            assert!(editor.set_size((760, 480)));
+            let host = open(&plugin, 0, None);
+            wait_drawn(display, &host);
+        }
+    });
+}
+
+#[test]
+fn it_stays_open_while_the_instance_sleeps_plays_and_is_loaded() {
+    on_a_screen("it_stays_open_while_the_instance_sleeps_plays_and_is_loaded", 1, |display| {
+        let library = Library::load();
+        for id in IDS {
+            let plugin = library.plugin(id);
+            let host = open(&plugin, 0, Some(1.0));
+            wait_drawn(display, &host);
+            let signal: Vec<f32> = (0..480).map(|i| (i as f32 * 0.1).sin() * 0.5).collect();
+            for (round, light) in [true, false, true, false].into_iter().enumerate() {
+                let project = format!("{{\"rtjam\":1,\"name\":\"Round {round}\",\"light\":{light}}}");
+                let wait_look = || {
+                    let wanted = GROUND[usize::from(light)];
+                    wait::until("the project's look", UP, || (ground(display, &host) == wanted).then_some(()));
+                };
+                if round < 2 {
+                    assert!(plugin.load(project.as_bytes()));
+                    wait_look();
+                }
+                let rate = [44_100, 96_000, 48_000, 192_000][round];
+                let audio = Paced::start(&plugin, rate, 256, 1, signal.clone());
+                wait::until("sound", UP, || (audio.recorded() > 4_096).then_some(()));
+                assert!(plugin.load(project.as_bytes()), "while it plays");
+                wait_look();
+                drop(audio);
+                assert!(plugin.activate(48_000.0, 64));
+                plugin.deactivate();
+            }
+            wait_filled(display, &host);
+        }
+    });
+}
+
+#[test]
+fn an_instance_that_is_deleted_with_its_editor_open_takes_it_along() {
+    on_a_screen("an_instance_that_is_deleted_with_its_editor_open_takes_it_along", 1, |display| {
+        let host = HostWindow::new(0, (760, 480));
+        for round in 0..12 {
+            // The library goes with it.
+            let library = Library::load();
+            let plugin = library.plugin(IDS[round % 2]);
+            let editor = plugin.editor();
+            assert!(editor.create(CLAP_WINDOW_API_X11, false));
+            assert!(editor.set_parent(CLAP_WINDOW_API_X11, host.id.into()) && editor.show());
+            if round % 3 > 0 {
+                wait_drawn(display, &host);
+            }
+            if round % 4 == 3 {
+                host.show(false);
+            }
+            drop(plugin);
+            drop(library);
+            host.show(true);
+            wait::until("an empty window", UP, || (display.colours(host.id) == 1).then_some(()));
+        }
+    });
+}
+
+#[test]
+fn two_editors_at_once_fifty_times_leave_the_memory_flat() {
+    on_a_screen("two_editors_at_once_fifty_times_leave_the_memory_flat", 1, |display| {
+        let library = Library::load();
+        let plugins = IDS.map(|id| library.plugin(id));
+        let now = || process::figures(std::process::id());
+        // What is allocated, least memory of ten openings, threads, descriptors; after every ten.
+        let (mut least, mut told) = (u64::MAX, Vec::new());
+        let idle = now().threads;
+        for opening in 1..=50 {
+            let hosts = [open(&plugins[0], 0, None), open(&plugins[1], 800, None)];
+            hosts.iter().for_each(|host| wait_drawn(display, host));
+            plugins.iter().for_each(|plugin| plugin.editor().destroy());
+            drop(hosts);
+            // The clipboards' threads end a moment after their windows.
+            wait::within(UP, || (now().threads <= idle).then_some(()));
+            let figures = now();
+            least = least.min(figures.own_kib);
+            if opening % 10 == 0 {
+                told.push([
+                    process::heap_kib() as i64,
+                    least as i64,
+                    figures.threads as i64,
+                    figures.descriptors as i64,
+                ]);
+                least = u64::MAX;
+            }
+        }
+        println!("KiB allocated, KiB in memory, threads, descriptors, after each ten openings of two: {told:?}");
+        let grown = |figure: usize| told[4][figure] - told[1][figure];
+        assert!(grown(0) < LEFT * 2 * 30 && grown(1) < FLAT, "{told:?}");
+        assert!(grown(2) <= 0 && grown(3) <= 2, "{told:?}");
+    });
+}
