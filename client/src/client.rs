@@ -7,7 +7,7 @@ use crate::media;
 use crate::send::{self, Desk, Helpers, Inbox, Order};
 use crate::sentences;
 use crate::shared::{Picture, Shared};
-use crate::slots::SlotFile;
+use crate::slots::{Seats, SlotFile};
 use crate::status::{State, Status};
 use crate::trace::{self, TraceFile};
 use crate::wake::Wake;
@@ -156,6 +156,17 @@ impl Client {
     /// How others shall see this musician from the next join on.
     pub fn set_name(&self, name: impl Into<String>) {
         self.order(Order::Name(name.into()));
+    }
+
+    /// Who sat where in the room, and as whom this end was there; the last room's, when it is in none.
+    pub fn seats(&self) -> Seats {
+        Seats::clone(&self.shared.seats.load())
+    }
+
+    /// What a project kept of them, for the next join: the same musicians come to the same slots, if they are free.
+    pub fn set_seats(&self, seats: Seats) {
+        self.shared.seats.store(Arc::new(seats.clone()));
+        self.order(Order::Seats(Box::new(seats)));
     }
 
     /// Opens the send that the loop guard has muted. Does nothing else: a mute of the user's own stays.

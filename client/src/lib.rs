@@ -46,6 +46,7 @@ mod wake;
 pub use client::{Client, ClientOptions};
 pub use clock::Clock;
 pub use identity::{Identity, IdentityError};
+pub use slots::Seats;
 pub use status::{Delay, Musician, State, Status, Tx, You};
 pub use trace::TraceFile;
 pub use wake::Wake;

@@ -1,5 +1,6 @@
 //! What `jam-send` tells everybody else: whole pictures, swapped; nobody waits for anybody.
 
+use crate::slots::Seats;
 use crate::status::{State, You};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rtjam_engine::VoiceReading;
@@ -14,6 +15,8 @@ pub(crate) struct Shared {
     pub(crate) sent: AtomicU64,
     /// Audio packets of a joined session that did not leave.
     pub(crate) not_sent: AtomicU64,
+    /// Who sat where, last.
+    pub(crate) seats: ArcSwap<Seats>,
     /// Why no trace is recorded any more.
     pub(crate) trace_fault: ArcSwapOption<String>,
 }

@@ -3,7 +3,7 @@
 
 use crate::params::Param;
 use rtjam_client::Status;
-use rtjam_engine::{Console, PacketSize, Playout};
+use rtjam_engine::{Comfort, Console, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout};
 use std::fmt;
 use std::path::PathBuf;
@@ -98,6 +98,8 @@ pub struct Settings {
     pub packet: PacketSize,
     /// How long the others' sound waits.
     pub playout: Playout,
+    /// What automatic playout prefers.
+    pub comfort: Comfort,
     /// What the two channels are.
     pub layout: Layout,
     /// The room: the invite link with its key, if that is known.
@@ -144,6 +146,8 @@ pub enum Change {
     Packet(PacketSize),
     /// See [`Settings::playout`].
     Playout(Playout),
+    /// See [`Settings::comfort`].
+    Comfort(Comfort),
     /// See [`Settings::layout`].
     Layout(Layout),
     /// See [`Settings::keep_key`].

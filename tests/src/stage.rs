@@ -4,7 +4,7 @@
 use rtjam::board::{Board, Change, Condition, Kind, Look, NotJoining, RecentRoom, Settings};
 use rtjam::params::{Param, Values, apply};
 use rtjam_client::{Delay, Musician, State, Status, Tx, You};
-use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, PacketSize, Playout, SLOTS};
+use rtjam_engine::{Comfort, Console, Engine, NetworkEnd, Outputs, PacketSize, Playout, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -197,6 +197,7 @@ impl Board for Stage {
             Change::Format(format) => settings.format = format,
             Change::Packet(packet) => settings.packet = packet,
             Change::Playout(playout) => settings.playout = playout,
+            Change::Comfort(comfort) => settings.comfort = comfort,
             Change::Layout(layout) => settings.layout = layout,
             Change::KeepKey(keep) => settings.keep_key = keep,
             Change::Rejoin(rejoin) => settings.rejoin = rejoin,
@@ -220,6 +221,7 @@ fn settings() -> Settings {
         format: Codec::Pcm16,
         packet: PacketSize::Auto,
         playout: Playout::Auto,
+        comfort: Comfort::Normal,
         layout: Layout::Stereo,
         link: Some(link("lobby")),
         recent: recent.into(),

@@ -125,7 +125,8 @@ fn musicians_in_a_daw_are_heard_each_on_their_output_and_come_back_with_the_proj
 
     let players = ["Ann:in_1", "Ben:in_1", "Ardour:Uma/audio_in 1"];
     let slots: Vec<String> = (3..=26).step_by(2).map(|channel| port("Vic", channel)).collect();
-    each_alone(&who_is_where(&jackd, &players, &slots), players.len());
+    let before = who_is_where(&jackd, &players, &slots);
+    each_alone(&before, players.len());
     let ears = ["Ann:out_1".to_owned(), port("Uma", 1), port("Wes", 1)];
     let uma_alone = who_is_where(&jackd, &players[2..], &ears);
     assert_eq!(uma_alone, [Some(0); 3], "at Ann's, on Uma's own track, and at Wes', who has no outputs for slots");
@@ -141,7 +142,7 @@ fn musicians_in_a_daw_are_heard_each_on_their_output_and_come_back_with_the_proj
     come_back_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
     assert_eq!(ardour.value("Uma", "Room level"), 0.25);
     assert_eq!(ardour.value("Vic", "Monitor"), 0.0);
-    each_alone(&who_is_where(&jackd, &players, &slots), players.len());
+    assert_eq!(who_is_where(&jackd, &players, &slots), before, "they sit where they sat");
     ardour.run("close()");
 }
 

@@ -1,6 +1,6 @@
 //! A plugin's life in a room, seen by somebody else in it.
 
-use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::claphost::{IDS, Library, Paced, Plugin, Takes, live_in_a_home_of_our_own, project};
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
@@ -18,7 +18,10 @@ fn names(status: &Value) -> Vec<String> {
 }
 
 fn is_heard(host: &Paced<'_>, output: usize) -> bool {
-    let take = host.take();
+    is_heard_in(&host.take(), output)
+}
+
+fn is_heard_in(take: &Takes, output: usize) -> bool {
     let last = take.got[output].len().saturating_sub(2_000);
     take.got[output][last..].iter().any(|s| s.abs() > 0.01)
 }
@@ -130,4 +133,51 @@ fn the_key_of_a_room_is_in_the_users_folder_and_not_in_the_project() {
     assert!(plugin.load(saved.as_bytes()));
     assert!(plugin.activate(48_000.0, 64));
     cleo.wait_new("Finn", LIMIT, |s| (names(s) == ["Finn"]).then_some(()));
+}
+
+/// The slot outputs on which something is heard.
+fn heard_slots(host: &Paced<'_>) -> Vec<usize> {
+    let take = host.take();
+    (1..13).filter(|output| is_heard_in(&take, *output)).collect()
+}
+
+#[test]
+fn a_project_keeps_who_sat_where_and_as_whom_it_was_in_the_room() {
+    let home = live_in_a_home_of_our_own();
+    let room = Room::start();
+    let _cleo = Musician::start(&Options::demo("Cleo", &room.invite));
+    let library = Library::load();
+    let open = |state: &str| {
+        let plugin = library.plugin(IDS[1]);
+        assert!(plugin.load(state.as_bytes()));
+        plugin
+    };
+    fn playing(plugin: &Plugin) -> Paced<'_> {
+        Paced::start(plugin, 48_000, 128, 13, vec![0.0])
+    }
+    let state = |plugin: &Plugin| String::from_utf8(plugin.save()).expect("JSON");
+    let seats = |state: &str| serde_json::from_str::<Value>(state).expect("JSON")["seats"].clone();
+    let plugin = open(&project("Gus", &room.invite, ",\"playout_ms\":100,\"comfort\":\"safe\""));
+    let host = playing(&plugin);
+    wait::until("Cleo is heard on the first slot", LIMIT, || (heard_slots(&host) == [1]).then_some(()));
+    drop(host);
+    let saved = state(&plugin);
+    assert!(saved.contains("\"comfort\":\"safe\""), "{saved}");
+    assert_eq!(seats(&saved)["instance"], 0, "{saved}");
+    assert_eq!(seats(&saved)["slots"][0]["name"], "Cleo", "{saved}");
+    assert_eq!(seats(&saved)["slots"][0]["slot"], 1, "{saved}");
+    drop(plugin);
+
+    // In this project she sits on slot 9, whatever the user's other projects say, and it was the user's third.
+    let moved =
+        saved.replace("\"slot\":1", "\"slot\":9").replace("\"instance\":0,\"slots\"", "\"instance\":2,\"slots\"");
+    assert_ne!(moved, saved);
+    assert!(std::fs::read_to_string(home.join("rtjam/slots.json")).expect("there").contains("Cleo"));
+    let plugin = open(&moved);
+    // What is kept is kept, also before it is in the room.
+    assert_eq!(seats(&state(&plugin)), seats(&moved));
+    let host = playing(&plugin);
+    wait::until("Cleo is heard on her slot of the project", LIMIT, || (heard_slots(&host) == [9]).then_some(()));
+    wait::until("its own number", LIMIT, || (seats(&state(&plugin))["instance"] == 2).then_some(()));
+    assert_eq!(seats(&state(&plugin))["slots"][0]["slot"], 9);
 }

@@ -19,7 +19,7 @@ use crate::media::{Ear, Note};
 use crate::priority::{self, NoPriority};
 use crate::sentences;
 use crate::shared::{Picture, Shared};
-use crate::slots::Seating;
+use crate::slots::{Seating, Seats};
 use crate::status::State;
 use crate::wake::Wake;
 use audio::Encoder;
@@ -50,6 +50,8 @@ pub(crate) enum Order {
     Format(Codec),
     /// Be called so from the next join on.
     Name(String),
+    /// What a project kept of a room, for the next join.
+    Seats(Box<Seats>),
     /// The loop guard was wrong, or the loop is broken.
     ResumeSending,
     /// Leave and end.
@@ -103,6 +105,7 @@ pub(crate) fn run(desk: Desk, inbox: Inbox, helpers: Helpers) {
         jams: 0,
         answers: 0,
         last_place: None,
+        wished: None,
         refused: None,
         tick_at,
     };
@@ -122,6 +125,8 @@ struct Sender {
     answers: u32,
     /// Where this client was last, and as which of the identity's sessions.
     last_place: Option<(InviteLink, u8)>,
+    /// As which of the identity's sessions the next join is to be, where it was in another room last.
+    wished: Option<u8>,
     /// A link that could not even be tried, and why.
     refused: Option<(InviteLink, String)>,
     tick_at: Micros,
@@ -171,6 +176,10 @@ impl Sender {
                 }
                 Order::Format(codec) => self.encoder.set_codec(codec),
                 Order::Name(name) => self.desk.name = name,
+                Order::Seats(seats) => {
+                    self.wished = seats.instance;
+                    self.seating.keep(seats.map());
+                }
                 Order::ResumeSending => {
                     if self.guard.has_tripped() {
                         self.guard.reset();
@@ -197,6 +206,7 @@ impl Sender {
         let sent_before = shared.counts(console.tx().dropped);
         let ways = jam::Ways { ear: self.helpers.ear.clone(), control: self.helpers.control.clone() };
         let instance = self.last_place.take_if(|(place, _)| *place == link.without_key()).map(|(_, instance)| instance);
+        let instance = self.wished.take().or(instance);
         self.jam = Some(Jam::new(now, self.jams, link, key, name, identity, instance, ways, sent_before));
     }
 
@@ -250,6 +260,8 @@ impl Sender {
             if changed {
                 let _ = self.helpers.control.send(control::Command::SaveSlots(self.seating.map().clone()));
             }
+            let instance = jam.place().map(|(_, instance)| instance);
+            self.desk.shared.seats.store(Arc::new(self.seating.seats(instance)));
         }
         happened
     }

@@ -4,9 +4,11 @@
 
 mod file;
 mod seating;
+mod seats;
 
 pub(crate) use file::SlotFile;
 pub(crate) use seating::Seating;
+pub use seats::Seats;
 
 use rtjam_engine::SLOTS;
 use rtjam_protocol::MusicianId;
@@ -48,11 +50,26 @@ impl SlotMap {
     /// ones, the one whose owner was met the longest ago. `None` when none is free. It is theirs from now on.
     pub(crate) fn take(&mut self, who: Who, name: &str, free: impl Fn(usize) -> bool) -> Option<usize> {
         let slot = self.choose(who, free)?;
+        self.put(who, name, slot);
+        Some(slot)
+    }
+
+    /// They sit there from now on.
+    fn put(&mut self, who: Who, name: &str, slot: usize) {
         let met = self.records.iter().map(|r| r.met).max().unwrap_or(0).saturating_add(1);
         self.records.retain(|r| r.who != who);
         self.records.push(Record { who, name: name.to_owned(), slot, met });
         self.forget_old();
-        Some(slot)
+    }
+
+    /// Where they sat last.
+    fn own(&self, who: Who) -> Option<usize> {
+        self.records.iter().find(|r| r.who == who).map(|r| r.slot)
+    }
+
+    /// Whether it is somebody's.
+    fn has(&self, slot: usize) -> bool {
+        self.records.iter().any(|r| r.slot == slot)
     }
 
     /// Whether they ever had a slot.
@@ -61,8 +78,7 @@ impl SlotMap {
     }
 
     fn choose(&self, who: Who, free: impl Fn(usize) -> bool) -> Option<usize> {
-        let own = self.records.iter().find(|r| r.who == who).map(|r| r.slot);
-        if let Some(own) = own.filter(|slot| free(*slot)) {
+        if let Some(own) = self.own(who).filter(|slot| free(*slot)) {
             return Some(own);
         }
         let last_met = |slot: usize| self.records.iter().filter(|r| r.slot == slot).map(|r| r.met).max();

@@ -1,6 +1,6 @@
 //! Who of those present plays on which strip.
 
-use super::{SlotMap, Who};
+use super::{Seats, SlotMap, Who};
 use rtjam_engine::{SLOTS, STRIPS};
 use std::collections::BTreeMap;
 
@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(crate) struct Seating {
     map: SlotMap,
+    /// What a project kept: it goes before the map, and its slots are for those in it.
+    kept: SlotMap,
+    /// Those who were in the room since.
+    here: SlotMap,
     present: BTreeMap<Who, Option<usize>>,
 }
 
@@ -16,6 +20,16 @@ impl Seating {
     pub(crate) fn remember(&mut self, mut map: SlotMap) {
         map.merge(&self.map);
         self.map = map;
+    }
+
+    /// Takes what a project kept. Whoever is in the room stays where they are.
+    pub(crate) fn keep(&mut self, kept: SlotMap) {
+        (self.kept, self.here) = (kept, SlotMap::default());
+    }
+
+    /// What a project is to keep.
+    pub(crate) fn seats(&self, instance: Option<u8>) -> Seats {
+        Seats::new(instance, &self.here, &self.kept)
     }
 
     /// What to keep for next time.
@@ -45,8 +59,16 @@ impl Seating {
     }
 
     fn slot(&mut self, who: Who, name: &str) -> Option<usize> {
-        let present = &self.present;
-        self.map.take(who, name, |slot| !present.values().any(|taken| *taken == Some(slot)))
+        let (present, kept) = (&self.present, &self.kept);
+        let free = |slot: usize| !present.values().any(|taken| *taken == Some(slot));
+        let slot = match kept.own(who).filter(|slot| free(*slot)) {
+            Some(own) => {
+                self.map.put(who, name, own);
+                Some(own)
+            }
+            None => self.map.take(who, name, |s| free(s) && !kept.has(s)).or_else(|| self.map.take(who, name, free)),
+        };
+        slot.inspect(|slot| self.here.put(who, name, *slot))
     }
 
     fn is_free(&self, strip: usize) -> bool {
@@ -84,6 +106,31 @@ mod tests {
         update(&mut seating, [3, 50].into_iter().chain(5..14));
         assert_eq!((seating.strip(who(3)), seating.strip(who(50))), (Some(3), Some(0)));
         assert!(!update(&mut seating, 5..14));
+    }
+
+    #[test]
+    fn what_a_project_kept_goes_before_what_the_user_is_used_to() {
+        let mut first = Seating::default();
+        update(&mut first, [7, 8, 9].into_iter());
+        let seats = first.seats(Some(1));
+        let text = serde_json::to_string(&seats).expect("JSON");
+        assert_eq!(serde_json::from_str::<Seats>(&text).expect("our own"), seats);
+
+        // Meanwhile they sat otherwise, and somebody else sat first.
+        let mut seating = Seating::default();
+        let mut elsewhere = Seating::default();
+        update(&mut elsewhere, [1, 9, 7].into_iter());
+        seating.keep(seats.map());
+        seating.remember(elsewhere.map().clone());
+        update(&mut seating, [1].into_iter());
+        assert_eq!(seating.strip(who(1)), Some(3), "the slots of those who are not there yet stay free");
+        update(&mut seating, [1, 9, 8, 7].into_iter());
+        assert_eq!([7, 8, 9].map(|n| seating.strip(who(n))), [Some(0), Some(1), Some(2)]);
+        // Kept again: all of them, and the newcomer.
+        let mut again = Seating::default();
+        again.keep(seating.seats(None).map());
+        update(&mut again, [9, 1].into_iter());
+        assert_eq!((again.strip(who(9)), again.strip(who(1))), (Some(2), Some(3)));
     }
 
     #[test]

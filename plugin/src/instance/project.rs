@@ -4,7 +4,7 @@ use super::Instance;
 use super::session::Choices;
 use crate::board::Look;
 use crate::params::Param;
-use rtjam_engine::{PacketSize, Playout};
+use rtjam_engine::{Comfort, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::InviteLink;
@@ -45,6 +45,8 @@ struct Project {
     #[serde(default)]
     playout_ms: Option<f32>,
     #[serde(default)]
+    comfort: Option<String>,
+    #[serde(default)]
     layout: Option<String>,
     /// Without its key, unless `keep_key`.
     #[serde(default)]
@@ -57,6 +59,9 @@ struct Project {
     light: bool,
     #[serde(default)]
     window: Option<(u32, u32)>,
+    /// [`rtjam_client::Seats`]; what is none is left out.
+    #[serde(default)]
+    seats: serde_json::Value,
     #[serde(default)]
     params: BTreeMap<u32, f64>,
 }
@@ -64,7 +69,9 @@ struct Project {
 impl Instance {
     /// Main thread: what the project is to hold.
     pub fn save(&self) -> Vec<u8> {
-        let choices = self.session().choices.clone();
+        let session = self.session();
+        let (choices, seats) = (session.choices.clone(), session.seats());
+        drop(session);
         let keep = |link: InviteLink| if choices.keep_key { link } else { link.without_key() };
         let project = Project {
             rtjam: VERSION,
@@ -78,12 +85,14 @@ impl Instance {
                 Playout::Auto => None,
                 Playout::Fixed { ms } => Some(ms),
             },
+            comfort: Some(choices.comfort.name().to_owned()),
             layout: Some(if choices.layout == Layout::DualMono { "dual-mono" } else { "stereo" }.to_owned()),
             link: choices.link.map(|link| keep(link).to_string()),
             keep_key: choices.keep_key,
             rejoin: choices.rejoin,
             light: choices.look == Look::Light,
             window: Some(choices.window),
+            seats: serde_json::to_value(seats).unwrap_or_default(),
             params: self.params().map(|p| (p.id(), self.values.get(p))).collect(),
         };
         // Numbers, texts and a map with numbers for keys: it cannot fail.
@@ -98,6 +107,7 @@ impl Instance {
         let project: Project = serde_json::from_slice(bytes).map_err(BadProject)?;
         self.set_all(|param| project.params.get(&param.id()).copied());
         let mut session = self.session();
+        session.set_seats(serde_json::from_value(project.seats.clone()).unwrap_or_default());
         session.choices = choices(project);
         session.rejoin_due = session.choices.rejoin && session.choices.link.is_some();
         session.set_controls(&self.console.load());
@@ -141,6 +151,7 @@ fn choices(project: Project) -> Choices {
             Some(ms) if (0.0..=Playout::MAX_MS).contains(&ms) => Playout::Fixed { ms },
             _ => Playout::Auto,
         },
+        comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or(Comfort::default()),
         layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
         link: project.link.and_then(|link| link.parse().ok()),
         keep_key: project.keep_key,
@@ -163,7 +174,7 @@ mod tests {
     use crate::board::{Board, Change, Kind};
     use crate::instance::Instance;
     use crate::params::Param;
-    use rtjam_engine::PacketSize;
+    use rtjam_engine::{Comfort, PacketSize};
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
@@ -185,11 +196,13 @@ mod tests {
         }
         one.change(Change::Name("Änna 🎻".to_owned()));
         one.change(Change::Packet(PacketSize::Frames(64)));
+        one.change(Change::Comfort(Comfort::Safe));
         let saved = one.save();
         let other = instance(Kind::Multi);
         other.load(&saved).expect("our own");
         assert_eq!(other.save(), saved);
         assert_eq!(other.settings().name, "Änna 🎻");
+        assert_eq!((other.settings().comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
         assert!(Param::all().all(|p| one.value(p) == other.value(p)));
         assert!(!nowhere().exists(), "loading opens no file");
     }
@@ -224,7 +237,7 @@ mod tests {
         let instance = instance(Kind::Plugin);
         let project =
             br#"{"rtjam": 7, "name": "", "format": "mp3", "packet": 3, "playout_ms": 1e30, "window": [0, 99999],
-            "link": "http://x", "params": {"2": 1e300, "3": 0.7, "999999": 1.0}, "unknown": {}}"#;
+            "link": "http://x", "comfort": "much", "seats": {"slots": [{"slot": 99}]}, "params": {"2": 1e300, "3": 0.7, "999999": 1.0}, "unknown": {}}"#;
         instance.load(project).expect("a project");
         let settings = instance.settings();
         assert_eq!((settings.packet, settings.window), (PacketSize::Auto, (520, 8192)));

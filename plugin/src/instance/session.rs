@@ -3,8 +3,8 @@
 use super::rooms::Rooms;
 use crate::board::{Look, NotJoining};
 use crate::who;
-use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, Wake};
-use rtjam_engine::{Console, Engine, NetworkEnd, PacketSize, Playout};
+use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status, Wake};
+use rtjam_engine::{Comfort, Console, Engine, NetworkEnd, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::link::InviteLink;
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +22,7 @@ pub(super) struct Choices {
     pub(super) format: Codec,
     pub(super) packet: PacketSize,
     pub(super) playout: Playout,
+    pub(super) comfort: Comfort,
     pub(super) layout: Layout,
     /// With its key, if that is known.
     pub(super) link: Option<InviteLink>,
@@ -38,6 +39,7 @@ impl Default for Choices {
             format: Codec::default(),
             packet: PacketSize::Auto,
             playout: Playout::Auto,
+            comfort: Comfort::default(),
             layout: Layout::Stereo,
             link: None,
             keep_key: false,
@@ -62,6 +64,8 @@ pub(super) struct Session {
     seed: Option<Seed>,
     client: Option<Client>,
     pub(super) choices: Choices,
+    /// Who sat where, as long as there is no client to know it.
+    seats: Seats,
     /// The project wants to be in its room, as soon as there is audio.
     pub(super) rejoin_due: bool,
     /// It came back by itself, muted.
@@ -84,6 +88,7 @@ impl Session {
             seed: Some(seed),
             client: None,
             choices: Choices::default(),
+            seats: Seats::default(),
             rejoin_due: false,
             came_back: false,
             recent: None,
@@ -96,6 +101,7 @@ impl Session {
     /// Another engine, and a session that is in no room.
     pub(super) fn renew(&mut self) -> (Engine, Console) {
         self.leave();
+        self.seats = self.seats();
         self.client = None;
         let (engine, seed, console) = seed();
         self.seed = Some(seed);
@@ -152,6 +158,19 @@ impl Session {
         self.client.as_ref().map_or_else(|| Status::offline(console), Client::status)
     }
 
+    /// Who sat where.
+    pub(super) fn seats(&self) -> Seats {
+        self.client.as_ref().map_or_else(|| self.seats.clone(), Client::seats)
+    }
+
+    /// Takes what a project kept of that, for the next join.
+    pub(super) fn set_seats(&mut self, seats: Seats) {
+        if let Some(client) = &self.client {
+            client.set_seats(seats.clone());
+        }
+        self.seats = seats;
+    }
+
     /// Whether it is in a room, or on the way.
     pub(super) fn is_in_room(&self) -> bool {
         self.client.as_ref().is_some_and(|c| matches!(c.status().state, State::Joined | State::Connecting))
@@ -173,6 +192,7 @@ impl Session {
         console.set_layout(self.choices.layout);
         console.set_packet_size(self.choices.packet);
         console.set_playout(self.choices.playout);
+        console.set_comfort(self.choices.comfort);
         if let Some(client) = &self.client {
             client.set_format(self.choices.format);
             client.set_name(self.choices.name.clone());
@@ -211,7 +231,9 @@ impl Session {
         let mut options = ClientOptions::new(identity, self.choices.name.clone());
         options.format = self.choices.format;
         options.folder = Some(folder);
-        self.client = Some(Client::new(options, self.clock, wake, network, console.clone()));
+        let client = Client::new(options, self.clock, wake, network, console.clone());
+        client.set_seats(self.seats.clone());
+        self.client = Some(client);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
 use crate::editor::widgets::{self, Way};
 use crate::params::Param;
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
-use rtjam_engine::{PacketSize, Playout};
+use rtjam_engine::{Comfort, PacketSize, Playout};
 use rtjam_protocol::audio::Codec;
 
 const CHOICE: f32 = 22.0 * UNIT;
@@ -32,7 +32,7 @@ pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, board: &dyn Board, scen
     limiter_light(ui, limiter, scene.limiting);
     formats(ui, format, board, scene.settings.format);
     packets(ui, packet, board, scene.settings.packet);
-    playouts(ui, playout, board, scene.settings.playout);
+    playouts(ui, playout, board, scene.settings.playout, scene.settings.comfort);
     options_menu(ui, Rect::from_min_max(pos2(options.left(), options.top() + TITLE), options.max), board, scene);
 }
 
@@ -96,17 +96,27 @@ fn packets(ui: &mut Ui, rect: Rect, board: &dyn Board, now: PacketSize) {
     }
 }
 
-fn playouts(ui: &mut Ui, rect: Rect, board: &dyn Board, now: Playout) {
-    let fixed = |ms: f32| (Playout::Fixed { ms }, format!("{ms} ms"));
-    let mut all = vec![(Playout::Auto, "auto".to_owned())];
+fn playouts(ui: &mut Ui, rect: Rect, board: &dyn Board, playout: Playout, comfort: Comfort) {
+    let fixed = |ms: f32| ((Playout::Fixed { ms }, comfort), format!("{ms} ms"));
+    let auto = |comfort: Comfort| match comfort {
+        Comfort::Normal => ((Playout::Auto, comfort), "auto".to_owned()),
+        Comfort::Tight | Comfort::Safe => ((Playout::Auto, comfort), format!("auto, {comfort}")),
+    };
+    let now = (playout, comfort);
+    let mut all = Comfort::ALL.map(auto).to_vec();
     all.extend(PLAYOUTS.iter().map(|ms| fixed(f32::from(*ms))));
-    if let Playout::Fixed { ms } = now
+    if let Playout::Fixed { ms } = playout
         && !all.iter().any(|(value, _)| *value == now)
     {
-        all.insert(1, fixed(ms));
+        all.insert(Comfort::ALL.len(), fixed(ms));
     }
-    if let Some(playout) = widgets::choice(ui, rect, "Playout", &now, &all) {
-        board.change(Change::Playout(playout));
+    if let Some((chosen, preferred)) = widgets::choice(ui, rect, "Playout", &now, &all) {
+        if chosen != playout {
+            board.change(Change::Playout(chosen));
+        }
+        if preferred != comfort {
+            board.change(Change::Comfort(preferred));
+        }
     }
 }
 

@@ -47,6 +47,7 @@ impl Desk {
             format: config.format.0,
             packet: PacketSize::Auto,
             playout: rtjam_engine::Playout::Auto,
+            comfort: config.comfort,
             layout: config.layout.0,
             link: None,
             recent: Vec::new(),
@@ -79,6 +80,7 @@ impl Desk {
             Playout::Auto => rtjam_engine::Playout::Auto,
             Playout::Fixed(ms) => rtjam_engine::Playout::Fixed { ms },
         };
+        settings.comfort = config.comfort;
         settings.layout = config.layout.0;
         if config.link.is_some() {
             inner.link.clone_from(&config.link);
@@ -213,6 +215,10 @@ impl Board for Desk {
             Change::Packet(packet) => {
                 settings.packet = packet;
                 self.console.set_packet_size(packet);
+            }
+            Change::Comfort(comfort) => {
+                settings.comfort = comfort;
+                self.console.set_comfort(comfort);
             }
             Change::Playout(playout) => {
                 settings.playout = playout;

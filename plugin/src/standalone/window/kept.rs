@@ -23,6 +23,7 @@ pub(crate) struct Kept {
     format: Option<String>,
     packet: Option<String>,
     playout: Option<String>,
+    comfort: Option<String>,
     layout: Option<String>,
     monitor: Option<String>,
     room: Option<String>,
@@ -65,6 +66,7 @@ impl Kept {
                 rtjam_engine::Playout::Auto => None,
                 rtjam_engine::Playout::Fixed { ms } => Some(ms.to_string()),
             },
+            comfort: word(shown.comfort.name()),
             layout: word(match shown.layout {
                 Layout::Stereo => "stereo",
                 Layout::DualMono => "dual-mono",
@@ -88,6 +90,7 @@ impl Kept {
             format: read(&self.format),
             packet: read::<PacketFrames>(&self.packet),
             playout: read::<Playout>(&self.playout),
+            comfort: read(&self.comfort),
             layout: read(&self.layout),
             monitor: read::<Monitor>(&self.monitor),
             room: read::<Decibels>(&self.room),
@@ -122,6 +125,7 @@ mod tests {
             format: Codec::Pcm24,
             packet: PacketSize::Frames(64),
             playout: rtjam_engine::Playout::Fixed { ms: 12.5 },
+            comfort: rtjam_engine::Comfort::Safe,
             layout: Layout::DualMono,
             link: None,
             recent: Vec::new(),
@@ -145,6 +149,7 @@ mod tests {
         assert_eq!(settings.format, Some(Format(Codec::Pcm24)));
         assert_eq!(settings.packet, Some(PacketFrames(64)));
         assert_eq!(settings.playout, Some(Playout::Fixed(12.5)));
+        assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
         assert_eq!(settings.layout, Some(ChannelLayout(Layout::DualMono)));
         assert_eq!((settings.monitor, settings.room), (Some(Monitor::Off), Some(Decibels(-3.5))));
         assert_eq!((kept.look(), kept.size(), kept.rooms()), (Look::Light, (900, 600), vec![link]));
