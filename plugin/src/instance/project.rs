@@ -4,7 +4,7 @@ use super::Instance;
 use super::session::Choices;
 use crate::board::Look;
 use crate::params::Param;
-use rtjam_engine::{Comfort, PacketSize, Playout};
+use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::InviteLink;
@@ -151,7 +151,7 @@ fn choices(project: Project) -> Choices {
             Some(ms) if (0.0..=Playout::MAX_MS).contains(&ms) => Playout::Fixed { ms },
             _ => Playout::Auto,
         },
-        comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or(Comfort::default()),
+        comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or_default(),
         layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
         link: project.link.and_then(|link| link.parse().ok()),
         keep_key: project.keep_key,
