@@ -32,9 +32,18 @@ fn folders() -> Vec<PathBuf> {
     if let Some(dir) = std::env::var_os("RTJAM_BIN") {
         return vec![dir.into()];
     }
-    // A test lies in target/PROFILE/deps, a program of this package in target/PROFILE.
+    vec![target_folder().join("release"), profile_folder()]
+}
+
+/// Cargo's target folder.
+pub fn target_folder() -> PathBuf {
+    let profile = profile_folder();
+    profile.parent().unwrap_or(&profile).to_owned()
+}
+
+/// A test lies in target/PROFILE/deps, a program of this package in target/PROFILE.
+fn profile_folder() -> PathBuf {
     let own = std::env::current_exe().expect("the test's own path is known");
-    let profile = own.ancestors().skip(1).find(|dir| !dir.ends_with("deps")).map(Path::to_path_buf);
-    let target = profile.as_deref().and_then(Path::parent).map(|dir| dir.join("release"));
-    target.into_iter().chain(profile).collect()
+    let folder = own.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));
+    folder.unwrap_or(Path::new(".")).to_owned()
 }

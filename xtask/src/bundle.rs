@@ -46,7 +46,7 @@ fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
         Ended::Well => {}
         Ended::Badly(how) => return Err(format!("the release build failed ({how}).")),
     }
-    let target = target_folder(workspace)?;
+    let target = workspace.target_folder()?;
     // It looks for `bundler.toml` where the program stands.
     std::env::set_current_dir(workspace.path("")).map_err(|e| told(&workspace.path(""), &e))?;
     let made = nice_plug_xtask::bundle(&target, "rtjam", &["--release".to_owned()], false);
@@ -84,13 +84,6 @@ fn libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     Ok(all)
-}
-
-fn target_folder(workspace: &Workspace) -> Result<PathBuf, String> {
-    let text = command::output(&mut workspace.cargo(["metadata", "--no-deps", "--format-version", "1"]));
-    let metadata: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(&text).ok());
-    let folder = metadata.as_ref().and_then(|m| m.get("target_directory")?.as_str());
-    folder.map(PathBuf::from).ok_or_else(|| "cargo does not say where it builds.".to_owned())
 }
 
 /// Where hosts look for CLAP and for VST3.

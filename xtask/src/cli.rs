@@ -179,7 +179,8 @@ Usage: cargo xtask deb [--bin DIR]
 
 const SETUP_HELP: &str = "\
 Installs what `jam`, `test` and `soak` need: system packages on Debian, Ubuntu and Raspberry Pi OS (as
-root, or by sudo), cargo-deny and cargo-fuzz everywhere. On other systems it says what to install.
+root, or by sudo), cargo-deny and cargo-fuzz everywhere, and pedalboard (by pip, into cargo's target folder)
+for a test of the plugin. On other systems it says what to install.
 
 Usage: cargo xtask setup
 ";

@@ -42,6 +42,14 @@ impl Workspace {
         command
     }
 
+    /// Where cargo builds.
+    pub(crate) fn target_folder(&self) -> Result<PathBuf, String> {
+        let text = command::output(&mut self.cargo(["metadata", "--no-deps", "--format-version", "1"]));
+        let metadata: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(&text).ok());
+        let folder = metadata.as_ref().and_then(|m| m.get("target_directory")?.as_str());
+        folder.map(PathBuf::from).ok_or_else(|| "cargo does not say where it builds.".to_owned())
+    }
+
     /// Builds the two programs and the plugin in release, exactly as `jam` runs them, and returns the folder they are in.
     pub(crate) fn build_programs(&self, stop: &Stop) -> Result<PathBuf, String> {
         let mut cargo = self.cargo(["build", "--release", "-p", "rtjam-server", "-p", "rtjam", "--bins", "--lib"]);

@@ -2,6 +2,7 @@
 
 mod apt;
 mod packages;
+mod pedalboard;
 mod system;
 mod tools;
 
@@ -19,6 +20,7 @@ pub(crate) fn everything(workspace: &Workspace, stop: &Stop) -> Result<(), Strin
     for tool in [&CARGO_DENY, &CARGO_FUZZ] {
         tools::install(workspace, stop, tool)?;
     }
+    pedalboard(workspace, stop)?;
     println!("set-up: done");
     Ok(())
 }
@@ -31,6 +33,18 @@ pub(crate) fn system_packages(workspace: &Workspace, lists: &[&[Package]]) -> Re
             println!("set-up: {}", system::advice(other));
             Ok(())
         }
+    }
+}
+
+/// A Python with pedalboard, a plugin host, in cargo's target folder. Without it a test is skipped; where nothing may be
+/// skipped, that is an error.
+pub(crate) fn pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    match pedalboard::install(workspace, stop) {
+        Err(why) if !crate::test::is_strict() => {
+            println!("set-up: {why} Its test will be skipped.");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }
 

@@ -23,6 +23,7 @@ pub(crate) const BUILD: &[Package] = &[
 /// What the tests need besides.
 pub(crate) const TEST: &[Package] = &[
     Package { name: "ardour", what: "a DAW", programs: &[], others: &[] },
+    Package { name: "python3-venv", what: "a place for pedalboard", programs: &[], others: &[] },
     Package { name: "jackd2", what: "a JACK server", programs: &["jackd"], others: &[] },
     Package { name: "libasound2-plugins", what: "a sound card to pull out", programs: &[], others: &[] },
     Package { name: "openssl", what: "makes certificates", programs: &["openssl"], others: &[] },

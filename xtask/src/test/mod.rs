@@ -65,7 +65,9 @@ fn set_up(workspace: &Workspace, stop: &Stop, steps: &[&Step]) -> Outcome {
         lists.push(setup::TEST);
     }
     let tools = steps.iter().filter(|step| (step.cannot_run)().is_none()).filter_map(|step| step.tool);
+    let hosts = steps.iter().any(|step| step.name == "e2e" && (step.cannot_run)().is_none());
     let outcome = setup::system_packages(workspace, &lists)
+        .and_then(|()| if hosts { setup::pedalboard(workspace, stop) } else { Ok(()) })
         .and_then(|()| tools.into_iter().try_for_each(|tool| setup::tool(workspace, stop, tool)));
     Outcome::from(outcome)
 }
