@@ -158,6 +158,19 @@ pub(crate) fn no_trace(why: &std::io::Error) -> String {
     format!("The trace is not recorded any more ({why}). Make room on the disk and start RTJam again.")
 }
 
+/// A notice: for those who come by the classic packet; `None` where nobody does.
+pub(crate) fn classic_musicians<'a>(names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let names: Vec<&str> = names.collect();
+    let verb = if names.len() == 1 { "plays" } else { "play" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} {verb} by the classic rtjam packet: their link is neither private nor authenticated, and carries \
+             what everyone here plays.",
+            names.join(", ")
+        )
+    })
+}
+
 /// A notice: media threads run like any other.
 pub(crate) const NO_PRIORITY: &str = "RTJam's network threads have no real-time priority, so a busy computer may be heard. To allow it: put the lines \
      \"@audio - rtprio 95\" and \"@audio - memlock unlimited\" into /etc/security/limits.d/audio.conf, add yourself to \

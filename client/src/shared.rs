@@ -57,6 +57,8 @@ pub(crate) struct Present {
     pub(crate) source: SourceId,
     pub(crate) name: String,
     pub(crate) strip: Option<usize>,
+    /// They come by the classic packet.
+    pub(crate) classic: bool,
     /// Their counts when they came, or when we did.
     pub(crate) heard_before: Heard,
 }

@@ -1,5 +1,6 @@
 //! How the client stands: what programs print and faces draw.
 
+use crate::sentences;
 use crate::shared::{Counts, Picture};
 use rtjam_engine::{Console, Level};
 use rtjam_protocol::Micros;
@@ -89,6 +90,8 @@ pub struct Musician {
     pub strip: Option<u8>,
     /// Their number in the room.
     pub source: u16,
+    /// They come by the classic packet: neither private nor authenticated.
+    pub classic: bool,
 }
 
 /// The parts of the delay from a musician to here, in ms; `None` where a part is not known (yet).
@@ -131,6 +134,8 @@ impl Status {
         let engine = console.engine();
         let tx = console.tx();
         let mut notices = picture.notices.clone();
+        let classic = picture.musicians.iter().filter(|m| m.classic).map(|m| m.name.as_str());
+        notices.extend(sentences::classic_musicians(classic));
         notices.extend(engine.notice.map(|n| n.to_string()));
         Status {
             state: picture.state,
@@ -177,6 +182,7 @@ fn musician(present: &crate::shared::Present, rtt: Option<Micros>, console: &Con
         dbfs: voice.filter(|v| v.active).map_or(SILENCE, |v| dbfs(&v.levels)),
         strip,
         source: present.source.0,
+        classic: present.classic,
     }
 }
 
@@ -196,7 +202,7 @@ mod tests {
     use rtjam_protocol::SourceId;
 
     fn present(strip: Option<usize>) -> Present {
-        Present { source: SourceId(7), name: "Bob".into(), strip, heard_before: Heard::default() }
+        Present { source: SourceId(7), name: "Bob".into(), strip, classic: false, heard_before: Heard::default() }
     }
 
     fn status(picture: &Picture, sent: Counts) -> Status {
@@ -224,11 +230,21 @@ mod tests {
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
                 "playout_delay_ms": null,
                 "delay": {"packet_ms": null, "network_ms": null, "buffer_ms": null}, "concealed_ms_per_min": 0.0,
-                "dbfs": [-120.0, -120.0], "strip": 2, "source": 7
+                "dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false
             }],
             "you": null, "sentence": null, "notices": ["The host has not started audio yet."]
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn classic_musicians_are_said_to_be_neither_private_nor_authenticated() {
+        let classic = Present { classic: true, name: "Classic 17".into(), ..present(None) };
+        let told = status(&Picture { musicians: vec![classic], ..Picture::default() }, Counts::default());
+        assert!(told.musicians[0].classic);
+        assert!(
+            told.notices[0].contains("Classic 17") && told.notices[0].contains("neither private nor authenticated")
+        );
     }
 
     #[test]

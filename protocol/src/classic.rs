@@ -132,6 +132,13 @@ impl Header {
     }
 }
 
+/// Writes another server time into a datagram, if it has a header.
+pub fn set_server_time(datagram: &mut [u8], server_time: Micros) {
+    if let Some(field) = datagram.get_mut(4..12) {
+        field.copy_from_slice(&server_time.0.to_be_bytes());
+    }
+}
+
 /// The third byte: a datagram's length in units of 32 bytes, rounded down.
 const fn chunks(len: usize) -> u8 {
     (len / 32) as u8

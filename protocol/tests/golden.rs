@@ -308,6 +308,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
 }
 
 fn server_messages() -> Vec<(&'static str, ServerMessage)> {
+    let no_identity = MusicianId(*b"rtjam classic, no identity..\0\0\0\x11");
     let musician = MusicianId(hex("public-key").try_into().expect("32 bytes"));
     let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key(counting(0)), down: Key(counting(0x20)) };
     let joined = Joined {
@@ -322,14 +323,21 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
         resume: Token(counting(0xD0)),
     };
-    let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0 };
-    let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1 };
+    let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0, classic: false };
+    let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1, classic: false };
+    let classic = RosterEntry {
+        source: SourceId(3),
+        name: "Classic 17".into(),
+        musician: no_identity,
+        instance: 0,
+        classic: true,
+    };
     vec![
         ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40) })),
         ("joined", ServerMessage::Joined(joined)),
         ("refused", ServerMessage::Refused(Refused::new(Refusal::RoomFull))),
         ("refused-after", ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, 12))),
-        ("roster", ServerMessage::Roster { musicians: vec![entry, second] }),
+        ("roster", ServerMessage::Roster { musicians: vec![entry, second, classic] }),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
         ("going_down", ServerMessage::GoingDown),
         ("pong", ServerMessage::Pong { id: 5 }),

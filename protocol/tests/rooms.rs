@@ -3,10 +3,11 @@
 mod common;
 
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
+use rtjam_protocol::classic::ClientId;
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{ClientMessage, Joined, Refusal, Refused, RosterEntry, ServerMessage};
-use rtjam_protocol::room::{Census, ConnectionId, Output, RoomRecord, Rooms, SlotRecord};
-use rtjam_protocol::{SessionId, SourceId};
+use rtjam_protocol::room::{Census, ClassicMusician, ConnectionId, Output, RoomRecord, Rooms, SlotRecord};
+use rtjam_protocol::{RoomName, SessionId, SourceId};
 
 /// A server whose store answers at once.
 struct Server {
@@ -328,4 +329,30 @@ fn nobody_can_replace_the_session_of_another() {
     let (_, first) = server.join(1, "musician", "");
     let (_, thief) = server.join(2, "musician", &format!(r#","replaces":"{}""#, token_text(first.joined())));
     assert_eq!((thief.ended.len(), server.rooms.seated()), (0, 2));
+}
+
+#[test]
+fn classic_musicians_take_slots_are_listed_as_such_and_nothing_of_them_is_kept() {
+    let mut server = Server::new(3);
+    let (ann, _) = server.join(1, "musician", "");
+    let room = RoomName::new("lobby").expect("a name");
+    let classic = |client| ClassicMusician { room: room.clone(), client: ClientId(client) };
+    let first = server.rooms.handle_classic(&classic(17), &server.slots, &mut server.rng).expect("a seat");
+    let second = server.rooms.handle_classic(&classic(17), &server.slots, &mut server.rng).expect("a seat");
+    let ear = server.rooms.handle_classic_ear(&room, &mut server.rng).expect("an ear");
+    assert!(first.sends && !ear.sends && first.session != second.session && ear.session != first.session);
+    let done = server.drain();
+    let listed: Vec<_> = done.roster().iter().map(|e| (e.source.0, e.name.as_str(), e.classic)).collect();
+    assert_eq!(listed, [(1, "Ann", false), (2, "Classic 17", true), (3, "Classic 17 2", true)]);
+    assert_eq!((done.rosters_to(ann), server.slots.len()), (2, 1));
+    let full = server.rooms.handle_classic(&classic(18), &server.slots, &mut server.rng);
+    assert_eq!(full.err(), Some(Refusal::RoomFull));
+    assert_eq!(server.rooms.census(), Census { rooms: 1, musicians: 3, listeners: 0, connections: 1 });
+
+    server.rooms.handle_session_over(first.session);
+    server.rooms.handle_session_over(ear.session);
+    let done = server.drain();
+    assert_eq!(done.ended, [first.session, ear.session]);
+    let left: Vec<_> = done.roster().iter().map(|e| e.source.0).collect();
+    assert_eq!(left, [1, 3]);
 }

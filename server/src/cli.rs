@@ -84,6 +84,13 @@ struct Serve {
     /// 0 to 250, 0 is never [default: 250]
     #[arg(long, value_name = "MICROSECONDS", value_parser = parse_gather)]
     gather_us: Option<u16>,
+    /// Let rtjam units of before play in a room, by the classic packet: anybody may, and nothing is sealed for them; the
+    /// port must differ from that of --listen [default: off; without an address 0.0.0.0:7892]
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = crate::classic::DEFAULT_ADDRESS)]
+    classic: Option<ListenAddress>,
+    /// The room that they play in [default: lobby]
+    #[arg(long, value_name = "ROOM", value_parser = parse_room)]
+    classic_room: Option<RoomName>,
     /// How much to log on stderr: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<LogLevel>,
@@ -231,12 +238,14 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         metrics_token_file: arguments.metrics_token_file,
         media_threads: arguments.media_threads,
         gather_us: arguments.gather_us,
+        classic: arguments.classic,
+        classic_room: arguments.classic_room,
         log: arguments.log,
     };
     Ok(flags.or(file))
 }
 
-/// The two lines on stdout; whoever started the server may be waiting for them.
+/// The lines on stdout, two or three; whoever started the server may be waiting for them.
 fn announce(server: &Server) {
     if let Some(caution) = server.caution() {
         tracing::warn!("{caution}");
@@ -244,6 +253,13 @@ fn announce(server: &Server) {
     let mut out = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
     let _ = writeln!(out, "page: {}\ninvite: {}", server.page(), server.invite());
+    if let Some((address, room)) = server.classic() {
+        tracing::warn!(
+            "in the room {room} rtjam units of before may play: who they are is not known, and what they hear and play \
+             is not private"
+        );
+        let _ = writeln!(out, "classic: {address}");
+    }
     let _ = out.flush();
 }
 
@@ -335,6 +351,8 @@ mod tests {
             "rtjam-server --metrics-token-file f",
             "rtjam-server check --listen 127.0.0.1:0 --listen [::1]:0 --data d",
             "rtjam-server --media-threads 2 --gather-us 0",
+            "rtjam-server --classic --listen 127.0.0.1:0",
+            "rtjam-server --classic 127.0.0.1:0 --classic-room r",
             "rtjam-server invite",
             "rtjam-server invite room --role listener --renew --data d --public-address h",
         ] {
@@ -346,6 +364,7 @@ mod tests {
             ("rtjam-server --max-musicians 0", "from 1 to"),
             ("rtjam-server --media-threads 0", "from 1 to 64"),
             ("rtjam-server --gather-us 300", "from 0 to 250"),
+            ("rtjam-server --classic 7891", "0.0.0.0:7891"),
             ("rtjam-server --log loud", "error, warn"),
             ("rtjam-server --join-burst 0", "zero"),
             ("rtjam-server --trusted-proxy here", "for example"),

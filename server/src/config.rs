@@ -1,11 +1,13 @@
 //! What the server is asked to be: flags over the config file over defaults.
 
 use crate::address::PublicAddress;
+use crate::classic::ClassicSettings;
 use crate::http::Proxies;
 use crate::limits::{LimitSettings, Network, TrustedProxies};
 use crate::media::{MOST_GATHER_US, MOST_THREADS};
 use crate::tls::TlsFiles;
 use axum::http::HeaderName;
+use rtjam_protocol::RoomName;
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -37,6 +39,8 @@ pub struct Config {
     pub media_threads: Option<u8>,
     /// Under load, packets wait for company at most so long, in µs.
     pub gather_us: u16,
+    /// The classic packet, where it is spoken.
+    pub classic: Option<ClassicSettings>,
 }
 
 /// The header in which a proxy says where a request came from, where nothing else is said.
@@ -91,6 +95,11 @@ pub struct Partial {
     /// How long packets may wait for company, in µs.
     #[serde(deserialize_with = "gather")]
     pub gather_us: Option<u16>,
+    /// Where classic packets are taken.
+    #[serde(deserialize_with = "by_text")]
+    pub classic: Option<ListenAddress>,
+    /// The room that their makers play in.
+    pub classic_room: Option<RoomName>,
     /// How much to log.
     #[serde(deserialize_with = "by_text")]
     pub log: Option<LogLevel>,
@@ -130,6 +139,11 @@ impl FromStr for LogLevel {
         };
         Ok(LogLevel(level))
     }
+}
+
+/// The room that classic packets play in where nothing else is said.
+fn first_room() -> Result<RoomName, String> {
+    RoomName::new(crate::server::FIRST_ROOM).map_err(|e| e.to_string())
 }
 
 /// Checks a number of musicians.
@@ -213,6 +227,8 @@ impl Partial {
             metrics_token_file: self.metrics_token_file.or(other.metrics_token_file),
             media_threads: self.media_threads.or(other.media_threads),
             gather_us: self.gather_us.or(other.gather_us),
+            classic: self.classic.or(other.classic),
+            classic_room: self.classic_room.or(other.classic_room),
             log: self.log.or(other.log),
         }
     }
@@ -233,6 +249,17 @@ impl Partial {
                 return Err("--tls-key needs --tls-cert FILE beside it: the key's certificate.".to_owned());
             }
         };
+        let classic = match (self.classic, self.classic_room) {
+            (Some(ListenAddress(listen)), room) => {
+                Some(ClassicSettings { listen, room: room.map_or_else(first_room, Ok)? })
+            }
+            (None, None) => None,
+            (None, Some(_)) => {
+                return Err(
+                    "--classic-room needs --classic beside it: by default no classic packets are taken.".to_owned()
+                );
+            }
+        };
         let listen = self.listen.filter(|l| !l.is_empty()).map(|l| l.into_iter().map(|a| a.0).collect());
         Ok(Config {
             listen,
@@ -245,6 +272,7 @@ impl Partial {
             metrics_token_file: self.metrics_token_file,
             media_threads: self.media_threads,
             gather_us: self.gather_us.unwrap_or(DEFAULT_GATHER_US),
+            classic,
         })
     }
 

@@ -14,6 +14,7 @@
 //! | [`check`], [`open_files`] | whether this machine suits a server | main |
 //! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
 //! | [`media`] | receives, opens, forwards datagrams | media-0 … |
+//! | [`classic`] | rtjam units of before, in one room | classic |
 //! | [`invite`] | `rtjam-server invite` | main |
 //!
 //! Connections speak to the lobby by a bounded queue, and it to each of them by another; a connection that does
@@ -22,6 +23,7 @@
 
 pub mod address;
 pub mod check;
+pub mod classic;
 pub mod cli;
 pub mod clock;
 pub mod config;

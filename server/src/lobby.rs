@@ -1,17 +1,19 @@
 //! The lobby: the thread that owns the rooms, and alone reads and writes their store while the server runs.
 
 use crate::Failure;
+use crate::classic::{Answer, Ask, ClassicTotals, Desk};
 use crate::clock::Clock;
 use crate::limits::{Limits, resident_mib};
 use crate::media::Media;
 use crate::random::Random;
-use crate::statistics::{Attendance, AudioFigures};
+use crate::statistics::{Attendance, AudioFigures, SessionFigures};
 use crate::store::Store;
 use rtjam_protocol::control::{BadMessage, ClientMessage, Refusal, ServerMessage};
-use rtjam_protocol::room::{Census, ConnectionId, NewSession, Output, RoomRecord, Rooms};
+use rtjam_protocol::room::{Census, ClassicMusician, ConnectionId, NewSession, Output, RoomRecord, Rooms};
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
@@ -42,6 +44,8 @@ pub enum Input {
     Disconnected(ConnectionId),
     /// A session said goodbye, or nothing for too long.
     SessionOver(SessionId),
+    /// The classic thread wants something.
+    Classic(Ask),
     /// Someone wants to know how things are.
     Describe(oneshot::Sender<Described>),
     /// The server stops. The lobby takes nothing more.
@@ -61,6 +65,8 @@ pub struct Described {
     pub sessions_begun: u64,
     /// The database did not work when it was last asked.
     pub store_fails: bool,
+    /// The classic packet's figures, where it is spoken.
+    pub classic: Option<ClassicTotals>,
 }
 
 /// What a connection shall be told.
@@ -94,11 +100,12 @@ pub struct Lobby {
     sessions_begun: u64,
     refused: BTreeMap<&'static str, u64>,
     store_fails: bool,
+    classic: Option<Desk>,
 }
 
 impl Lobby {
     /// An empty lobby.
-    pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock) -> Lobby {
+    pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock, classic: Option<Desk>) -> Lobby {
         Lobby {
             rooms,
             store,
@@ -112,6 +119,7 @@ impl Lobby {
             sessions_begun: 0,
             refused: BTreeMap::new(),
             store_fails: false,
+            classic,
         }
     }
 
@@ -160,6 +168,7 @@ impl Lobby {
                 self.rooms.handle_disconnected(connection);
             }
             Input::SessionOver(session) => self.rooms.handle_session_over(session),
+            Input::Classic(ask) => self.hear_classic(ask),
             Input::GoingDown => self.rooms.handle_going_down(),
         }
     }
@@ -172,7 +181,48 @@ impl Lobby {
             refused: self.refused.iter().map(|(reason, count)| (*reason, *count)).collect(),
             sessions_begun: self.sessions_begun,
             store_fails: self.store_fails,
+            classic: self.classic.as_ref().map(|desk| desk.figures.totals()),
         }
+    }
+
+    fn hear_classic(&mut self, ask: Ask) {
+        let Some(desk) = self.classic.clone() else { return };
+        match ask {
+            Ask::Seat(from, client) => {
+                let classic = ClassicMusician { room: desk.room.clone(), client };
+                match self.seat_classic(&classic, from.ip()) {
+                    Ok((new, figures)) => desk.tell(Answer::Seated(from, new, figures)),
+                    Err(refused) => {
+                        *self.refused.entry(refused.name()).or_default() += 1;
+                        desk.tell(Answer::TurnedAway(from));
+                    }
+                }
+            }
+            Ask::Ear => {
+                if let Some(new) = self.rooms.handle_classic_ear(&desk.room, &mut self.random) {
+                    self.media.open(&new, Arc::default());
+                    desk.tell(Answer::Ear(new));
+                }
+            }
+        }
+    }
+
+    fn seat_classic(
+        &mut self,
+        classic: &ClassicMusician,
+        from: IpAddr,
+    ) -> Result<(NewSession, Arc<SessionFigures>), Refusal> {
+        self.limits.ask(self.clock.now(), from).map_err(|refused| refused.reason)?;
+        if let Some(refused) = self.limits.against_another_session(from, resident_mib()) {
+            return Err(refused.reason);
+        }
+        let slots = self.store.slots(&classic.room);
+        self.note(slots.as_ref().err(), "nobody can join until that works");
+        let slots = slots.map_err(|_| Refusal::ServerUnable)?;
+        let new = self.rooms.handle_classic(classic, &slots, &mut self.random)?;
+        tracing::info!("{}: a classic musician takes seat {}", new.room, new.source.0);
+        let figures = self.begin(&new, Some(from));
+        Ok((new, figures))
     }
 
     fn hear(&mut self, connection: ConnectionId, message: ClientMessage) {
@@ -194,7 +244,8 @@ impl Lobby {
                 Output::LookUp(connection, room) => self.look_up(connection, &room),
                 Output::Open(session) => {
                     tracing::info!("{}: {} takes seat {}", session.room, kind(session.sends), session.source.0);
-                    self.begin(&session);
+                    let from = session.connection.and_then(|c| self.guests.get(&c)).map(|guest| guest.from);
+                    self.begin(&session, from);
                 }
                 Output::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
@@ -210,15 +261,17 @@ impl Lobby {
         }
     }
 
-    fn begin(&mut self, session: &NewSession) {
+    fn begin(&mut self, session: &NewSession, from: Option<IpAddr>) -> Arc<SessionFigures> {
         let now = self.clock.now();
-        if let Some(guest) = self.guests.get(&session.connection) {
-            self.limits.opened(now, session.session, guest.from);
+        if let Some(from) = from {
+            self.limits.opened(now, session.session, from);
         }
         let attendance = Attendance::new(now, session);
-        self.media.open(session, attendance.figures().clone());
+        let figures = attendance.figures().clone();
+        self.media.open(session, figures.clone());
         self.attendance.insert(session.session, attendance);
         self.sessions_begun += 1;
+        figures
     }
 
     fn record(&mut self, session: SessionId) {

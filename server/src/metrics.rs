@@ -1,5 +1,6 @@
 //! `GET /metrics`: the server's figures as text for Prometheus (exposition format 0.0.4).
 
+use crate::classic::ClassicTotals;
 use crate::limits::resident_kib;
 use crate::lobby::Described;
 use crate::media::{Dropped, FORWARDING_BOUNDS_US, Figures};
@@ -16,6 +17,9 @@ pub fn render(described: &Described, threads: &[Figures], kernel_drops: Option<u
     packets(&mut text, threads, kernel_drops);
     forwarding(&mut text, threads);
     audio(&mut text, described);
+    if let Some(classic) = &described.classic {
+        classic_packets(&mut text, classic);
+    }
     text.0
 }
 
@@ -84,6 +88,21 @@ fn audio(text: &mut Text, described: &Described) {
     let help = "Those that arrived after a later one: late, sent again, or as a copy.";
     text.one("rtjam_audio_recovered_total", "counter", help, audio.recovered);
     text.one("rtjam_audio_repeated_total", "counter", "Those that were there already.", audio.repeated);
+}
+
+fn classic_packets(text: &mut Text, classic: &ClassicTotals) {
+    text.one(
+        "rtjam_classic_musicians",
+        "gauge",
+        "Musicians of the classic packet, who count as musicians, too.",
+        classic.musicians,
+    );
+    text.one("rtjam_classic_packets_received_total", "counter", "Packets of classic musicians.", classic.received);
+    text.one("rtjam_classic_packets_sent_total", "counter", "Packets sent to classic musicians.", classic.sent);
+    let name = "rtjam_classic_packets_dropped_total";
+    text.family(name, "counter", "Classic packets that went no further. ignored: of sources that have no seat (yet).");
+    text.sample(name, &[("reason", "ignored")], classic.ignored);
+    text.sample(name, &[("reason", "not_sent")], classic.not_sent);
 }
 
 /// Microseconds, shown as seconds.
@@ -163,11 +182,13 @@ mod tests {
             refused: vec![("wrong_secret", 7)],
             sessions_begun: 9,
             store_fails: false,
+            classic: Some(ClassicTotals { musicians: 2, ..ClassicTotals::default() }),
         };
         let text = render(&described, &[figures, figures], Some(11), Micros::from_secs(60));
         for line in [
             "rtjam_rooms 1",
             "rtjam_musicians 2",
+            "rtjam_classic_musicians 2",
             "rtjam_refused_total{reason=\"wrong_secret\"} 7",
             "rtjam_datagrams_received_total 10",
             "rtjam_datagrams_dropped_total{reason=\"did_not_open\"} 0",

@@ -1,6 +1,7 @@
 //! A server: its parts put together, and taken apart again.
 
 use crate::address::advertised;
+use crate::classic::{self, ClassicSettings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{self, ServerLock};
@@ -47,6 +48,7 @@ pub struct Server {
     proxies: Proxies,
     metrics_token: Option<Token>,
     gather: Micros,
+    classic: Option<(UdpSocket, ClassicSettings)>,
     lock: ServerLock,
 }
 
@@ -68,6 +70,13 @@ impl Server {
         let threads = config.media_threads.unwrap_or_else(processors);
         let bound = listen::bind(config.listen.as_deref(), threads)?;
         let threads = bound.first().map_or(1, |b| b.udp.len());
+        let classic = match &config.classic {
+            Some(settings) => {
+                store.ensure_room(&settings.room, &mut Random::new())?;
+                Some((classic::bind(settings.listen)?, settings.clone()))
+            }
+            None => None,
+        };
         let reachable = Reachable {
             public: config.public_address.clone(),
             listen_ip: listen::only_ip(&bound),
@@ -100,6 +109,7 @@ impl Server {
             store,
             tls,
             gather: Micros(config.gather_us.into()),
+            classic,
             lock,
         })
     }
@@ -124,6 +134,12 @@ impl Server {
         self.bound.iter().map(|b| b.address).collect()
     }
 
+    /// Where classic packets are taken, with the real port, and in which room they play.
+    pub fn classic(&self) -> Option<(SocketAddr, &RoomName)> {
+        let (socket, settings) = self.classic.as_ref()?;
+        Some((socket.local_addr().unwrap_or(settings.listen), &settings.room))
+    }
+
     /// Serves until `shutdown` comes, then says farewell to everyone, within a second.
     ///
     /// # Errors
@@ -132,6 +148,12 @@ impl Server {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         let (lobby_in, inputs) = mpsc::channel(lobby::QUEUE);
         let ports = self.bound.iter().map(|b| b.address.port()).collect();
+        let clock = Clock::start();
+        let limit_loopback = self.limits.limit_loopback;
+        let classic = self.classic.map(|(socket, settings)| {
+            classic::start(socket, settings.room, &self.bound, clock, lobby_in.clone(), limit_loopback)
+        });
+        let (classic, desk) = classic.transpose().map_err(cannot)?.unzip();
         let mut listeners = Vec::new();
         let threads = self.bound.first().map_or(1, |b| b.udp.len());
         let mut media_sockets: Vec<Vec<UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
@@ -141,14 +163,12 @@ impl Server {
             media_sockets.iter_mut().zip(udp).for_each(|(of_thread, socket)| of_thread.push(socket));
         }
         tracing::info!("media threads: {threads}");
-        let clock = Clock::start();
         let (media, totals, mut media_ended) =
             Media::start(media_sockets, clock, self.gather, &lobby_in).map_err(cannot)?;
-        let lobby = Lobby::new(self.rooms, self.store, media, Limits::new(self.limits), clock);
+        let lobby = Lobby::new(self.rooms, self.store, media, Limits::new(self.limits), clock, desk);
         let mut lobby_done = start_lobby(lobby, inputs).map_err(cannot)?;
 
         let figures = FiguresAt { media: totals.clone(), clock, ports, token: self.metrics_token };
-        let limit_loopback = self.limits.limit_loopback;
         let http = Http::new(lobby_in.clone(), self.tls.config, self.proxies, limit_loopback, figures);
         let accepting: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(http.clone().accept(l))).collect();
         let logging = tokio::spawn(log_counters(totals.clone()));
@@ -171,6 +191,7 @@ impl Server {
                 tracing::warn!("the disk does not answer; some musicians were not told that the server goes down");
             }
         }
+        drop(classic);
         let _ = timeout(CONTROL_FAREWELL, http.controls_closed()).await;
         tracing::info!("{totals}");
         drop(self.lock);

@@ -9,6 +9,7 @@
 //! | [`claphost`] | a small plugin host, well-behaved or not |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
 //! | [`vst3host`] | a small VST3 host, for the editor |
+//! | [`classic`] | an rtjam unit of before, made from the bytes of its packet |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
 //! | [`garbage`] | datagrams that nobody should send |
 //! | [`namespace`] | network namespaces |
@@ -31,6 +32,7 @@
 pub mod ardour;
 pub mod child;
 pub mod claphost;
+pub mod classic;
 pub mod display;
 pub mod garbage;
 pub mod hosting;

@@ -247,6 +247,7 @@ fn status(musicians: usize) -> Status {
         dbfs: [-120.0; 2],
         strip: (i < SLOTS).then_some(i as u8),
         source: i as u16 + 1,
+        classic: false,
     };
     Status {
         state: State::Joined,

@@ -80,7 +80,13 @@ impl Roster {
             _ => console.voice(entry.source).as_ref().map(Heard::of).unwrap_or_default(),
         };
         self.counted.insert(entry.source, (who(entry), heard_before));
-        Present { source: entry.source, name: entry.name.clone(), strip: seating.strip(who(entry)), heard_before }
+        Present {
+            source: entry.source,
+            name: entry.name.clone(),
+            strip: seating.strip(who(entry)),
+            classic: entry.classic,
+            heard_before,
+        }
     }
 }
 
@@ -94,7 +100,13 @@ mod tests {
     use rtjam_protocol::MusicianId;
 
     fn entry(source: u16, n: u8) -> RosterEntry {
-        RosterEntry { source: SourceId(source), name: format!("M{n}"), musician: MusicianId([n; 32]), instance: 0 }
+        RosterEntry {
+            source: SourceId(source),
+            name: format!("M{n}"),
+            musician: MusicianId([n; 32]),
+            instance: 0,
+            classic: false,
+        }
     }
 
     fn strips(console: &Console, sources: [u16; 3]) -> [Option<usize>; 3] {

@@ -91,6 +91,7 @@ mod tests {
             dbfs: [-20.0, -120.0],
             strip: Some(1),
             source: 3,
+            classic: false,
         };
         Status {
             state: State::Joined,

@@ -223,6 +223,10 @@ pub struct RosterEntry {
     pub musician: MusicianId,
     /// Which of the identity's sessions.
     pub instance: u8,
+    /// They come by the classic packet: who they are is not known, and what they hear is not private. `musician` is made
+    /// up for them.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub classic: bool,
 }
 
 /// No seat.

@@ -109,11 +109,12 @@ impl Rooms {
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
             connection: Some(connection),
+            classic: false,
         };
         let session = self.fresh_session(entropy);
         self.outputs.push_back(Output::Open(NewSession {
             session,
-            connection,
+            connection: Some(connection),
             musician: member.musician,
             room: member.room.clone(),
             source,
@@ -218,7 +219,7 @@ impl Rooms {
         slot.ok_or(Refusal::RoomFull)
     }
 
-    fn fresh_session(&mut self, entropy: &mut dyn Entropy) -> SessionId {
+    pub(super) fn fresh_session(&mut self, entropy: &mut dyn Entropy) -> SessionId {
         let thread = self.next_thread % self.config.media_threads.max(1);
         self.next_thread = thread.wrapping_add(1);
         let [a, b, c] = random(entropy);
@@ -234,15 +235,15 @@ impl Rooms {
     }
 }
 
-fn numbered_name(name: &str, instance: u8) -> String {
+pub(super) fn numbered_name(name: &str, instance: u8) -> String {
     if instance == 0 { name.to_string() } else { format!("{name} {}", u16::from(instance) + 1) }
 }
 
-fn fresh_keys(suite: Suite, entropy: &mut dyn Entropy) -> SessionKeys {
+pub(super) fn fresh_keys(suite: Suite, entropy: &mut dyn Entropy) -> SessionKeys {
     SessionKeys { suite, id: KeyId(0), up: Key(random(entropy)), down: Key(random(entropy)) }
 }
 
-fn random<const N: usize>(entropy: &mut dyn Entropy) -> [u8; N] {
+pub(super) fn random<const N: usize>(entropy: &mut dyn Entropy) -> [u8; N] {
     let mut bytes = [0; N];
     entropy.fill(&mut bytes);
     bytes

@@ -6,8 +6,10 @@
 //! their control connection said `bye`; losing a control connection alone ends nothing.
 
 mod admission;
+mod classic;
 mod slots;
 
+pub use classic::ClassicMusician;
 pub use slots::SlotRecord;
 
 use crate::control::{
@@ -123,8 +125,8 @@ pub enum Output {
 pub struct NewSession {
     /// Its number.
     pub session: SessionId,
-    /// The connection that asked for it.
-    pub connection: ConnectionId,
+    /// The connection that asked for it; `None` for a musician of the classic packet.
+    pub connection: Option<ConnectionId>,
     /// Whose it is.
     pub musician: MusicianId,
     /// Its room: it hears all others in there.
@@ -179,6 +181,19 @@ struct Member {
     keys: SessionKeys,
     resume: Token,
     connection: Option<ConnectionId>,
+    classic: bool,
+}
+
+impl Member {
+    fn entry(&self) -> RosterEntry {
+        RosterEntry {
+            source: self.source,
+            name: self.name.clone(),
+            musician: self.musician,
+            instance: self.instance,
+            classic: self.classic,
+        }
+    }
 }
 
 impl Rooms {
@@ -310,7 +325,7 @@ impl Rooms {
             .members
             .values()
             .filter(|m| m.room == *room && m.seat == SeatRole::Musician)
-            .map(|m| RosterEntry { source: m.source, name: m.name.clone(), musician: m.musician, instance: m.instance })
+            .map(Member::entry)
             .collect();
         musicians.sort_by_key(|m| m.source);
         musicians

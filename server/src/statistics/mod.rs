@@ -71,7 +71,8 @@ impl Default for SessionFigures {
 }
 
 impl SessionFigures {
-    /// A word on the control connection came back after this long. Lobby.
+    /// A word on the control connection came back after this long; a classic musician's packet. Lobby; the classic thread
+    /// for its own.
     pub fn round_trip_took(&self, took: Micros) {
         self.round_trip.add(took);
     }

@@ -1,0 +1,116 @@
+//! Musicians of the classic packet: they have no identity, no secret and no control connection, and are let in by whoever
+//! drives the rooms.
+
+use super::admission::{fresh_keys, numbered_name, random};
+use super::{Entropy, Member, NewSession, Rooms, SlotRecord, slots};
+use crate::classic::ClientId;
+use crate::control::{Refusal, SeatRole, Token};
+use crate::ids::{MusicianId, RoomName, SourceId};
+use crate::link::Role;
+use alloc::format;
+use alloc::string::String;
+
+/// One who wants in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassicMusician {
+    /// Where to.
+    pub room: RoomName,
+    /// What their packets say that they are.
+    pub client: ClientId,
+}
+
+/// What stands in place of a public key, before the client id: nobody has a secret key to it.
+const NO_IDENTITY: &[u8; 28] = b"rtjam classic, no identity..";
+
+impl ClassicMusician {
+    fn identity(&self) -> MusicianId {
+        let mut bytes = [0; 32];
+        let (text, id) = bytes.split_at_mut(NO_IDENTITY.len());
+        text.copy_from_slice(NO_IDENTITY);
+        id.copy_from_slice(&self.client.0.to_be_bytes());
+        MusicianId(bytes)
+    }
+}
+
+impl Rooms {
+    /// Seats a musician of the classic packet. The driver opens the session, and tells by
+    /// [`Rooms::handle_session_over`] when they are silent. `slots` are those of the room; none is remembered for them.
+    ///
+    /// # Errors
+    /// When there is no seat for them.
+    pub fn handle_classic(
+        &mut self,
+        classic: &ClassicMusician,
+        slots: &[SlotRecord],
+        entropy: &mut dyn Entropy,
+    ) -> Result<NewSession, Refusal> {
+        if self.going_down {
+            return Err(Refusal::ServerUnable);
+        }
+        let musician = classic.identity();
+        let room = &classic.room;
+        let here = || self.members.values().filter(|m| m.room == *room);
+        let instance = (0..=u8::MAX)
+            .find(|i| !here().any(|m| m.musician == musician && m.instance == *i))
+            .ok_or(Refusal::TooManySessions)?;
+        let occupied = |slot| here().any(|m| m.source == slot);
+        let slot = slots::choose(&musician, instance, slots, self.config.max_musicians, occupied);
+        let source = slot.ok_or(Refusal::RoomFull)?;
+        let suite = *self.config.suites.first().ok_or(Refusal::Version)?;
+        let member = Member {
+            room: room.clone(),
+            musician,
+            instance,
+            name: numbered_name(&format!("Classic {}", classic.client.0), instance),
+            role: Role::Musician,
+            seat: SeatRole::Musician,
+            source,
+            keys: fresh_keys(suite, entropy),
+            resume: Token(random(entropy)),
+            connection: None,
+            classic: true,
+        };
+        let new = NewSession {
+            session: self.fresh_session(entropy),
+            connection: None,
+            musician,
+            room: room.clone(),
+            source,
+            sends: true,
+            keys: member.keys.clone(),
+        };
+        self.members.insert(new.session, member);
+        self.send_roster(room);
+        Ok(new)
+    }
+
+    /// Opens an ear in a room for those who bring classic musicians there: a session that hears everyone and is nobody, so
+    /// that it takes no seat and stands in no roster. It ends by [`Rooms::handle_session_over`].
+    pub fn handle_classic_ear(&mut self, room: &RoomName, entropy: &mut dyn Entropy) -> Option<NewSession> {
+        let suite = *self.config.suites.first()?;
+        let member = Member {
+            room: room.clone(),
+            musician: MusicianId([0; 32]),
+            instance: 0,
+            name: String::new(),
+            role: Role::Listener,
+            seat: SeatRole::None,
+            source: SourceId(0),
+            keys: fresh_keys(suite, entropy),
+            resume: Token(random(entropy)),
+            connection: None,
+            classic: true,
+        };
+        let new = NewSession {
+            session: self.fresh_session(entropy),
+            connection: None,
+            musician: member.musician,
+            room: room.clone(),
+            source: member.source,
+            sends: false,
+            keys: member.keys.clone(),
+        };
+        self.members.insert(new.session, member);
+        Some(new)
+    }
+}

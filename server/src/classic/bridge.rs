@@ -1,0 +1,318 @@
+//! The classic thread: hands packets between classic sources, and between them and the media threads. In steady state it
+//! does not allocate.
+
+use super::ear::Ear;
+use super::figures::ClassicFigures;
+use super::repack::{self, Repacker};
+use super::sources::{Came, Sources, our_id};
+use super::speaker::Speaker;
+use super::{Answer, Ask, repack::Scratch as Decoded, speaker};
+use crate::clock::Clock;
+use crate::lobby::Input;
+use crate::random::Random;
+use crossbeam_channel::Receiver;
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token};
+use rtjam_protocol::audio::AudioFrame;
+use rtjam_protocol::classic::{self, BEAT, Header, Packet, beat_at};
+use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
+use rtjam_protocol::room::MAX_MUSICIANS;
+use rtjam_protocol::{Micros, SessionId, StreamId};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// What is due is looked after this often.
+const TEND_EVERY: Micros = Micros::from_millis(20);
+
+/// Datagrams read from one socket before the other has its turn.
+const READS: usize = 64;
+
+pub(super) const WAKE: Token = Token(0);
+const CLASSIC: Token = Token(1);
+const ROOM: Token = Token(2);
+
+/// The thread's own world.
+pub(super) struct Bridge {
+    poll: Poll,
+    clock: Clock,
+    lobby: mpsc::Sender<Input>,
+    answers: Receiver<Answer>,
+    random: Random,
+    sources: Sources,
+    ear: Option<Ear>,
+    /// An ear was asked for.
+    asked_ear: Option<Micros>,
+    /// A musician's of ours each, by their slot.
+    repackers: Vec<Repacker>,
+    /// Sessions that are over, which the lobby could not be told yet.
+    over: Vec<SessionId>,
+    links: Links,
+    decoded: Decoded,
+    scratch: speaker::Scratch,
+    sealed: Vec<u8>,
+    buffer: Vec<u8>,
+    tended: Micros,
+}
+
+/// The sockets, and what goes out.
+struct Links {
+    /// To classic programs.
+    classic: UdpSocket,
+    /// To the media threads, over loopback.
+    room: UdpSocket,
+    media: SocketAddr,
+    packet: Vec<u8>,
+    figures: Arc<ClassicFigures>,
+}
+
+/// What the thread is given.
+pub(super) struct Parts {
+    pub(super) poll: Poll,
+    pub(super) classic: std::net::UdpSocket,
+    pub(super) room: std::net::UdpSocket,
+    /// Where the media threads listen.
+    pub(super) media: SocketAddr,
+    pub(super) clock: Clock,
+    pub(super) lobby: mpsc::Sender<Input>,
+    pub(super) answers: Receiver<Answer>,
+    pub(super) limit_loopback: bool,
+    pub(super) figures: Arc<ClassicFigures>,
+}
+
+impl Bridge {
+    pub(super) fn new(parts: Parts) -> io::Result<Bridge> {
+        let Parts { poll, classic, room, media, clock, lobby, answers, limit_loopback, figures } = parts;
+        let (mut classic, mut room) = (UdpSocket::from_std(classic), UdpSocket::from_std(room));
+        poll.registry().register(&mut classic, CLASSIC, Interest::READABLE)?;
+        poll.registry().register(&mut room, ROOM, Interest::READABLE)?;
+        Ok(Bridge {
+            poll,
+            clock,
+            lobby,
+            answers,
+            random: Random::new(),
+            sources: Sources::new(limit_loopback),
+            ear: None,
+            asked_ear: None,
+            repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
+            over: Vec::new(),
+            links: Links { classic, room, media, packet: Vec::with_capacity(classic::MAX_PACKET), figures },
+            decoded: Decoded::default(),
+            scratch: speaker::Scratch::default(),
+            sealed: Vec::with_capacity(MAX_DATAGRAM),
+            buffer: vec![0; MAX_DATAGRAM + 1],
+            tended: Micros::ZERO,
+        })
+    }
+
+    /// Works until it is told to stop, or nobody is left to tell it.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(4);
+        let mut more = false;
+        loop {
+            let patience = if more { Duration::ZERO } else { Duration::from_micros(TEND_EVERY.0) };
+            if let Err(e) = self.poll.poll(&mut events, Some(patience))
+                && e.kind() != io::ErrorKind::Interrupted
+            {
+                // Cannot happen with a live poll; without it the thread would turn without rest.
+                std::thread::sleep(Duration::from_micros(TEND_EVERY.0));
+            }
+            loop {
+                match self.answers.try_recv() {
+                    Ok(Answer::Stop) | Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+                    Ok(answer) => self.take(answer),
+                    Err(crossbeam_channel::TryRecvError::Empty) => break,
+                }
+            }
+            let from_them = self.hear_classic();
+            more = self.hear_room() || from_them;
+            let now = self.clock.now();
+            if now.since(self.tended) >= TEND_EVERY {
+                self.tended = now;
+                self.tend(now);
+            }
+        }
+    }
+
+    fn take(&mut self, answer: Answer) {
+        let now = self.clock.now();
+        match answer {
+            Answer::Seated(address, new, figures) => {
+                let stream = StreamId(u32::from_be_bytes(self.random.array()));
+                match self.sources.seat(now, address, Speaker::new(&new, stream, figures)) {
+                    Ok(()) => tracing::info!("classic: {address} plays in slot {}", new.source.0),
+                    Err(gone) => self.over.push(gone.session),
+                }
+            }
+            Answer::TurnedAway(address) => self.sources.turn_away(address),
+            Answer::Ear(new) => {
+                self.asked_ear = None;
+                let old = self.ear.replace(Ear::new(now, &new));
+                self.over.extend(old.map(|ear| ear.session));
+            }
+            Answer::Stop => {}
+        }
+    }
+
+    /// Returns whether there may be more.
+    fn hear_classic(&mut self) -> bool {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut reads = 0;
+        while reads < READS {
+            reads += 1;
+            match self.links.classic.recv_from(&mut buffer) {
+                Ok((len, from)) => self.take_classic(&buffer[..len], from),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    reads = 0;
+                    break;
+                }
+                // Someone's port is closed; the next datagram may be there.
+                Err(_) => {}
+            }
+        }
+        self.buffer = buffer;
+        reads == READS
+    }
+
+    fn take_classic(&mut self, datagram: &[u8], from: SocketAddr) {
+        let Ok(packet) = Packet::read(datagram) else { return self.links.figures.ignored.add() };
+        let now = self.clock.now();
+        let random = &mut self.random;
+        let secret = || u32::from_be_bytes(random.array()) >> 2;
+        match self.sources.hear(now, from, &packet, datagram.len(), secret) {
+            Came::NoRoom | Came::Proving => self.links.figures.ignored.add(),
+            Came::Asks(client) => {
+                if self.lobby.try_send(Input::Classic(Ask::Seat(from, client))).is_err() {
+                    self.sources.turn_away(from);
+                }
+            }
+            Came::Seated(seat, took) => {
+                if let Some(took) = took {
+                    seat.speaker.figures.round_trip_took(took);
+                }
+                self.links.figures.received.add();
+                let shown = seat.shown;
+                if seat.speaker.seal(&packet, &mut self.scratch, &mut self.sealed) {
+                    self.links.send_to_room(&self.sealed);
+                }
+                let header = Header { beat: beat_at(now, BEAT), client: shown, ..packet.header };
+                if packet.frames() > 0 {
+                    self.links.prepare(&header, packet.frames(), |out| {
+                        packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));
+                    });
+                    self.links.send_to_all(&mut self.sources, now, Some(from));
+                }
+                self.links.prepare(&Header { client: packet.header.client, ..header }, 0, |_| {});
+                if let Some(time) = self.sources.echo(now, from, classic::HEADER_LEN) {
+                    self.links.send_to_one(from, time);
+                }
+            }
+        }
+    }
+
+    /// Returns whether there may be more.
+    fn hear_room(&mut self) -> bool {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut reads = 0;
+        while reads < READS {
+            reads += 1;
+            match self.links.room.recv_from(&mut buffer) {
+                Ok((len, from)) if from == self.links.media => self.take_room(&mut buffer[..len]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    reads = 0;
+                    break;
+                }
+                _ => {}
+            }
+        }
+        self.buffer = buffer;
+        reads == READS
+    }
+
+    fn take_room(&mut self, datagram: &mut [u8]) {
+        let now = self.clock.now();
+        let Some(opened) = self.ear.as_mut().and_then(|ear| ear.open(now, datagram, &mut self.sealed)) else { return };
+        if !self.sealed.is_empty() {
+            self.links.send_to_room(&self.sealed);
+        }
+        for frame in opened.frames() {
+            if let Frame::Audio(audio) = frame {
+                self.hand_on(now, &audio);
+            }
+        }
+    }
+
+    /// What one of ours plays, to all classic musicians.
+    fn hand_on(&mut self, now: Micros, audio: &AudioFrame<'_>) {
+        let source = audio.header.source;
+        if !self.sources.is_ours(source) {
+            return;
+        }
+        let Some(repacker) = self.repackers.get_mut(usize::from(source.0)) else { return };
+        let (links, sources) = (&mut self.links, &mut self.sources);
+        repacker.take(audio, &mut self.decoded, |sequence, channels| {
+            let header = Header {
+                beat: beat_at(now, BEAT),
+                server_time: now,
+                client_time: now,
+                client: our_id(source),
+                sequence,
+            };
+            links.prepare(&header, channels[0].len(), |out| repack::write(channels, out));
+            links.send_to_all(sources, now, None);
+        });
+    }
+
+    fn tend(&mut self, now: Micros) {
+        let over = &mut self.over;
+        self.sources.expire(now, |session| over.push(session));
+        let seated = self.sources.seated();
+        self.links.figures.musicians.set(seated as u64);
+        if let Some(ear) = self.ear.take_if(|ear| seated == 0 || ear.is_deaf(now)) {
+            self.over.push(ear.session);
+        }
+        if let Some(ear) = &mut self.ear {
+            if ear.poll(now, &mut self.sealed) {
+                self.links.send_to_room(&self.sealed);
+            }
+        } else if seated > 0 && self.asked_ear.is_none_or(|asked| now.since(asked) >= Micros::from_secs(1)) {
+            self.asked_ear = Some(now);
+            // Asked again when the queue was full.
+            let _ = self.lobby.try_send(Input::Classic(Ask::Ear));
+        }
+        let lobby = &self.lobby;
+        self.over.retain(|session| lobby.try_send(Input::SessionOver(*session)).is_err());
+    }
+}
+
+impl Links {
+    /// Makes the packet that is sent next.
+    fn prepare(&mut self, header: &Header, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
+        self.packet.clear();
+        header.write(frames, &mut self.packet, audio);
+    }
+
+    fn send_to_all(&mut self, sources: &mut Sources, now: Micros, origin: Option<SocketAddr>) {
+        let len = self.packet.len();
+        for (to, server_time) in sources.listeners(now, origin, len) {
+            self.send_to_one(to, server_time);
+        }
+    }
+
+    fn send_to_one(&mut self, to: SocketAddr, server_time: Micros) {
+        classic::set_server_time(&mut self.packet, server_time);
+        match self.classic.send_to(&self.packet, to) {
+            Ok(_) => self.figures.sent.add(),
+            Err(_) => self.figures.not_sent.add(),
+        }
+    }
+
+    fn send_to_room(&self, datagram: &[u8]) {
+        if self.room.send_to(datagram, self.media).is_err() {
+            self.figures.not_sent.add();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the room plays, for those who bring classic musicians there: a session that hears everyone, over loopback.
+
+use rtjam_protocol::datagram::{Class, ClockRequest, Frame, write_frame};
+use rtjam_protocol::room::NewSession;
+use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::{Lane, Opened, ReceiveKey, SendLane};
+use rtjam_protocol::{Micros, SessionId};
+
+/// Until the way back is validated, and then to stay alive.
+const ASK_EVERY: Micros = Micros::from_millis(260);
+const LIVE_EVERY: Micros = Micros::from_secs(1);
+
+/// The server sends every session something every 200 ms: after this there is none any more.
+const DEAF: Micros = Micros::from_secs(3);
+
+/// The session.
+pub(super) struct Ear {
+    pub(super) session: SessionId,
+    receive: ReceiveKey,
+    lane: SendLane,
+    asked: Option<Micros>,
+    heard: Micros,
+    has_path: bool,
+}
+
+impl Ear {
+    pub(super) fn new(now: Micros, new: &NewSession) -> Ear {
+        let keys = &new.keys;
+        let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.down), new.session, keys.id);
+        let lane = SendLane::new(make_sealer(keys.suite, &keys.up), new.session, keys.id, Lane(0));
+        Ear { session: new.session, receive, lane, asked: None, heard: now, has_path: false }
+    }
+
+    /// Opens a datagram; a challenge in it has its answer in `answer`. `None` for what is not for this session.
+    pub(super) fn open<'d>(&mut self, now: Micros, datagram: &'d mut [u8], answer: &mut Vec<u8>) -> Option<Opened<'d>> {
+        let opened = self.receive.open(datagram).ok()?;
+        self.heard = now;
+        answer.clear();
+        for frame in opened.frames() {
+            match frame {
+                Frame::PathChallenge(data) => {
+                    self.lane.seal(Class::Session, answer, |out| write_frame(&Frame::PathResponse(data), out));
+                }
+                _ => self.has_path = true,
+            }
+        }
+        Some(opened)
+    }
+
+    /// Whether a sign of life is due, which is then in `out`.
+    pub(super) fn poll(&mut self, now: Micros, out: &mut Vec<u8>) -> bool {
+        let every = if self.has_path { LIVE_EVERY } else { ASK_EVERY };
+        if self.asked.is_some_and(|asked| now.since(asked) < every) {
+            return false;
+        }
+        self.asked = Some(now);
+        // A request rather than a keep-alive: the server challenges nobody with more bytes than it got.
+        let request = Frame::ClockRequest(ClockRequest { sent: now });
+        self.lane.seal(Class::Session, out, |out| write_frame(&request, out));
+        true
+    }
+
+    /// The session has ended without a word: the machine slept, say.
+    pub(super) fn is_deaf(&self, now: Micros) -> bool {
+        now.since(self.heard) > DEAF
+    }
+}

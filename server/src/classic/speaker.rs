@@ -1,0 +1,172 @@
+//! A classic musician's way into the room: their packets as sealed datagrams of a session of their own.
+
+use crate::statistics::SessionFigures;
+use rtjam_protocol::audio::{self, AudioHeader, CHANNELS, Codec, Layout, PACKET_FRAMES, Peak};
+use rtjam_protocol::classic::{self, Packet};
+use rtjam_protocol::datagram::{Class, write_audio};
+use rtjam_protocol::room::NewSession;
+use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::{Lane, SendLane};
+use rtjam_protocol::{FramePosition, Sequence, SessionId, SourceId, StreamId};
+use std::sync::Arc;
+
+/// A larger step in their numbers is no loss: they have begun anew.
+const JUMP: i32 = 1000;
+
+/// One musician's.
+pub(super) struct Speaker {
+    pub(super) session: SessionId,
+    /// Their slot in the room.
+    pub(super) source: SourceId,
+    pub(super) figures: Arc<SessionFigures>,
+    lane: SendLane,
+    stream: StreamId,
+    newest: Option<Newest>,
+}
+
+#[derive(Clone, Copy)]
+struct Newest {
+    number: Sequence,
+    position: u64,
+    frames: u16,
+}
+
+/// Room for a packet on its way.
+pub(super) struct Scratch {
+    samples: [f32; classic::MOST_FRAMES],
+    payload: Vec<u8>,
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch { samples: [0.0; classic::MOST_FRAMES], payload: Vec::with_capacity(classic::MAX_PACKET) }
+    }
+}
+
+impl Speaker {
+    /// `stream` is random.
+    pub(super) fn new(new: &NewSession, stream: StreamId, figures: Arc<SessionFigures>) -> Speaker {
+        let sealer = make_sealer(new.keys.suite, &new.keys.up);
+        let lane = SendLane::new(sealer, new.session, new.keys.id, Lane(0));
+        Speaker { session: new.session, source: new.source, figures, lane, stream, newest: None }
+    }
+
+    /// Makes of a packet a datagram for the media threads in `out`. Returns whether there is one: not without audio, and
+    /// not when it is from before the timeline's beginning.
+    pub(super) fn seal(&mut self, packet: &Packet<'_>, scratch: &mut Scratch, out: &mut Vec<u8>) -> bool {
+        let Ok(frames) = u16::try_from(packet.frames()) else { return false };
+        if !PACKET_FRAMES.contains(&frames) {
+            return false;
+        }
+        let Some(position) = self.place(packet.header.sequence, frames) else { return false };
+        scratch.payload.clear();
+        let mut peak = [Peak(0); CHANNELS];
+        for (channel, peak) in packet.channels().into_iter().zip(&mut peak) {
+            let samples = &mut scratch.samples[..usize::from(frames)];
+            classic::decode(channel, samples);
+            *peak = Peak::of(samples);
+            audio::encode(Codec::Pcm16, samples, &mut scratch.payload);
+        }
+        let header = AudioHeader {
+            source: SourceId(0),
+            stream: self.stream,
+            sequence: Sequence((position / u64::from(frames)) as u32),
+            position: FramePosition(position),
+            codec: Codec::Pcm16,
+            layout: Layout::Stereo,
+            frames,
+            peak,
+        };
+        self.lane.seal(Class::Media, out, |out| write_audio(&header, &scratch.payload, out));
+        true
+    }
+
+    /// Where a packet stands on the timeline; a new one begins where it does not fit.
+    fn place(&mut self, number: Sequence, frames: u16) -> Option<u64> {
+        let follows = |newest: &Newest| newest.frames == frames && number.ahead_of(newest.number).abs() <= JUMP;
+        let Some(newest) = self.newest.filter(follows) else {
+            if self.newest.is_some() {
+                self.stream = StreamId(self.stream.0.wrapping_add(1));
+            }
+            self.newest = Some(Newest { number, position: 0, frames });
+            return Some(0);
+        };
+        let ahead = i64::from(number.ahead_of(newest.number));
+        let position = newest.position.checked_add_signed(ahead * i64::from(frames))?;
+        if ahead > 0 {
+            self.newest = Some(Newest { number, position, frames });
+        }
+        Some(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtjam_protocol::control::SessionKeys;
+    use rtjam_protocol::datagram::Frame;
+    use rtjam_protocol::seal::{Key, KeyId, ReceiveKey, Suite};
+    use rtjam_protocol::{MusicianId, RoomName};
+
+    fn speaker() -> (Speaker, ReceiveKey) {
+        let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
+        let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.up), SessionId(5), keys.id);
+        let new = NewSession {
+            session: SessionId(5),
+            connection: None,
+            musician: MusicianId([0; 32]),
+            room: RoomName::new("r").expect("a name"),
+            source: SourceId(3),
+            sends: true,
+            keys,
+        };
+        (Speaker::new(&new, StreamId(100), Arc::default()), receive)
+    }
+
+    /// Stream, number, position and the first sample of each channel, as ours get it.
+    fn heard(
+        speaker: &mut Speaker,
+        receive: &mut ReceiveKey,
+        number: u32,
+        frames: usize,
+    ) -> Option<(u32, u32, u64, [f32; 2])> {
+        let header = classic::Header { sequence: Sequence(number), ..classic::Header::default() };
+        let mut packet = Vec::new();
+        header.write(frames, &mut packet, |out| {
+            // Silence as their encoder writes it, and half of full scale.
+            (0..frames).for_each(|_| out.extend_from_slice(&32766_u16.to_be_bytes()));
+            (0..frames).for_each(|_| out.extend_from_slice(&49149_u16.to_be_bytes()));
+        });
+        let mut out = Vec::new();
+        let packet = Packet::read(&packet).expect("a packet");
+        if !speaker.seal(&packet, &mut Scratch::default(), &mut out) {
+            return None;
+        }
+        let opened = receive.open(&mut out).expect("genuine");
+        let Some(Frame::Audio(audio)) = opened.frames().next() else { panic!("no audio") };
+        let mut samples = vec![9.0; frames * 2];
+        audio::decode(audio.header.codec, audio.payload, &mut samples);
+        let h = audio.header;
+        Some((h.stream.0, h.sequence.0, h.position.0, [samples[0], samples[frames]]))
+    }
+
+    #[test]
+    fn packets_are_placed_by_their_numbers_and_silence_is_silent() {
+        let (mut speaker, mut receive) = speaker();
+        let mut heard = |number, frames| heard(&mut speaker, &mut receive, number, frames);
+        assert_eq!(heard(u32::MAX, 128), Some((100, 0, 0, [0.0, 0.5])));
+        assert_eq!(heard(2, 128), Some((100, 3, 384, [0.0, 0.5])));
+        assert_eq!(heard(1, 128), Some((100, 2, 256, [0.0, 0.5])));
+        assert_eq!(heard(u32::MAX - 1, 128), None);
+        assert_eq!(heard(3, 0), None);
+    }
+
+    #[test]
+    fn another_size_and_a_jump_begin_a_new_stream() {
+        let (mut speaker, mut receive) = speaker();
+        let mut stream = |number, frames| heard(&mut speaker, &mut receive, number, frames).map(|h| (h.0, h.2));
+        assert_eq!([stream(1, 128), stream(2, 128)], [Some((100, 0)), Some((100, 128))]);
+        assert_eq!([stream(3, 64), stream(4, 64)], [Some((101, 0)), Some((101, 64))]);
+        assert_eq!(stream(50_000, 64), Some((102, 0)));
+    }
+}

@@ -1,0 +1,159 @@
+//! Existing rtjam units in a room of ours, by the classic packet: real server, real `rtjam`, a unit made from its bytes.
+
+use rtjam_tests::classic::{Got, Playing, Unit};
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::room::Room;
+use rtjam_tests::scratch::Scratch;
+use rtjam_tests::wait::until;
+use serde_json::Value;
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+/// Everything happens within this time, also on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+
+/// A server with a classic port, and that port.
+fn classic_room(arguments: &[&str]) -> (Room, SocketAddr) {
+    let arguments: Vec<&str> = ["--classic", "127.0.0.1:0"].iter().chain(arguments).copied().collect();
+    let mut room = Room::start_with(&arguments);
+    let address = room.child.wait_out("classic line", SOON, |l| l.strip_prefix("classic: ")?.parse().ok());
+    (room, address)
+}
+
+/// What the recording holds in frame n: all values of a ramp, each once.
+fn ramp(n: usize) -> [i16; 2] {
+    let v = (n % 32_768) as i16;
+    [v - 16_384, 16_384_i16.saturating_sub(v)]
+}
+
+fn recording(folder: &Path) -> String {
+    let path = folder.join("ramp.wav");
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut wav = hound::WavWriter::create(&path, spec).expect("a file");
+    (0..32_768).flat_map(ramp).for_each(|s| wav.write_sample(s).expect("written"));
+    wav.finalize().expect("written");
+    path.to_str().expect("a plain path").to_owned()
+}
+
+/// How many frames of two packets that follow each other are the ramp, each sample one step after the one before.
+fn frames_of_the_ramp(packets: &[Got]) -> usize {
+    let is_ramp = |pair: &[Got]| {
+        let [a, b] = pair else { return false };
+        if b.sequence() != a.sequence().wrapping_add(1) {
+            return false;
+        }
+        let channels = [0, 1].map(|c| [a.channel(c), b.channel(c)].concat());
+        let first = i32::from(channels[0][0]) - 16_384;
+        (0..channels[0].len()).all(|i| {
+            let expected = ramp((first + i as i32) as usize);
+            (0..2).all(|c| i32::from(channels[c][i]) - 32_768 == i32::from(expected[c]))
+        })
+    };
+    packets.windows(2).filter(|pair| is_ramp(pair)).map(|pair| pair[0].channel(0).len()).sum()
+}
+
+fn musician_named<'s>(status: &'s Value, name: &str) -> Option<&'s Value> {
+    status["musicians"].as_array()?.iter().find(|m| m["name"] == name)
+}
+
+#[test]
+fn a_unit_and_ours_hear_each_other_at_any_packet_size() {
+    let (room, server) = classic_room(&[]);
+    let folder = Scratch::new("ramp");
+    let wav = recording(folder.path());
+    let unit = Unit::start(server, Playing::audio(17));
+    for (packet, format) in [("32", "pcm16"), ("64", "pcm24"), ("128", "f32"), ("256", "pcm16")] {
+        let arguments = ["--backend", "dummy", "--source", &wav, "--packet", packet, "--format", format];
+        let options = Options { name: "Ann", link: &room.invite, arguments: &arguments, jack: None, prefix: &[] };
+        let mut ann = Musician::start(&options);
+
+        // Theirs here: the sine on channel 1 at its level, and silence on channel 2 that is silent.
+        let heard = ann.wait("the unit's sound", SOON, |s| {
+            let unit = musician_named(s, "Classic 17")?;
+            let level = unit["dbfs"][0].as_f64()?;
+            ((-23.5..=-22.5).contains(&level)).then(|| unit.clone())
+        });
+        assert_eq!((heard["dbfs"][1].as_f64(), &heard["classic"]), (Some(-120.0), &Value::Bool(true)), "{heard}");
+        let notices = ann.status().expect("a status")["notices"].to_string();
+        assert!(notices.contains("neither private nor authenticated"), "{notices}");
+
+        // Ours there: every sample of a second, whatever the packets' size here.
+        let (already, size) = (unit.got().len(), if packet == "32" || packet == "64" { 64 } else { 128 });
+        until(&format!("a second of the recording in packets of {packet}"), SOON, || {
+            let heard: Vec<Got> = unit.got().split_off(already).into_iter().filter(|g| g.bytes.len() > 28).collect();
+            assert!(heard.iter().all(|g| g.bytes.len() == 28 + 4 * size), "{packet}");
+            (frames_of_the_ramp(&heard) >= 48_000).then_some(())
+        });
+        drop(ann);
+    }
+}
+
+#[test]
+fn not_a_byte_goes_back_before_a_source_has_played_for_half_a_second() {
+    let (_room, server) = classic_room(&[]);
+    let headers = Unit::start(server, Playing { frames: 0, ..Playing::audio(1) });
+    let slow = Unit::start(server, Playing { every: Duration::from_millis(6), ..Playing::audio(2) });
+    let unit = Unit::start(server, Playing::audio(3));
+    let first = until("an answer", SOON, || unit.got().first().cloned());
+    let after = first.at - unit.began;
+    assert!(after >= Duration::from_millis(500), "answered after {after:?}");
+    // The loop's header: its own number and id, and nothing to hear, for there is nobody else.
+    until("a second of headers", SOON, || (unit.echoes().len() > 375).then_some(()));
+    assert_eq!(unit.heard(None).len(), 0);
+    assert!(
+        unit.echoes()
+            .iter()
+            .all(|g| g.client() == 3 && g.bytes[12..20] == (u64::from(g.sequence()) * 2667).to_be_bytes())
+    );
+    assert_eq!((headers.got().len(), slow.got().len()), (0, 0), "who does not play gets nothing");
+}
+
+#[test]
+fn two_units_hear_each_other_and_the_beat_goes_by_the_servers_time() {
+    let (_room, server) = classic_room(&["--classic-room", "Thursday"]);
+    let (a, b) = (Unit::start(server, Playing::audio(5)), Unit::start(server, Playing::audio(6)));
+    for (unit, other, own) in [(&a, 6, 5), (&b, 5, 6)] {
+        let heard = until("two seconds of the other unit", SOON, || {
+            let heard = unit.heard(Some(other));
+            (heard.len() > 750).then_some(heard)
+        });
+        assert!(unit.heard(Some(own)).is_empty(), "nobody hears themselves");
+        // The bytes are as they were sent.
+        assert!(heard.iter().all(|g| g.channel(1).iter().all(|n| *n == 32_766)));
+        assert!(heard.iter().all(|g| u64::from(g.beat()) == g.server_time() / 500_000 % 4));
+        let beats: std::collections::BTreeSet<u8> = unit.got().iter().map(Got::beat).collect();
+        assert!(beats.len() >= 4, "{beats:?}");
+    }
+}
+
+#[test]
+fn classic_musicians_are_counted_and_leave_after_a_second_of_silence() {
+    let (room, server) = classic_room(&[]);
+    let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
+    let (unit, twin) = (Unit::start(server, Playing::audio(17)), Unit::start(server, Playing::audio(17)));
+    ann.wait_hears("Classic 17");
+    ann.wait_hears("Classic 17 2");
+    until("the figures of two", SOON, || metrics(room.port).contains("\nrtjam_classic_musicians 2\n").then_some(()));
+    assert!(metrics(room.port).contains("\nrtjam_musicians 3\n"));
+    drop((unit, twin));
+    ann.wait_new("an empty room", SOON, |s| s["musicians"].as_array()?.is_empty().then_some(()));
+    until("the figures of none", SOON, || metrics(room.port).contains("\nrtjam_classic_musicians 0\n").then_some(()));
+    // One who plays again is in again.
+    let _again = Unit::start(server, Playing::audio(17));
+    ann.wait_new("the unit again", SOON, |s| musician_named(s, "Classic 17").map(|_| ()));
+}
+
+fn metrics(port: u16) -> String {
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("the server");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
