@@ -227,6 +227,41 @@ mod tests {
         assert_eq!(instance.console().tx().packets, 0);
     }
 
+    /// Does `act` until the instance says `condition`; gives its sentence.
+    fn until(instance: &Instance, condition: &Condition, act: impl Fn()) -> String {
+        let began = std::time::Instant::now();
+        while instance.condition() != *condition {
+            assert!(began.elapsed().as_secs() < 60, "it is {:?}", instance.condition());
+            act();
+        }
+        condition.sentence().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_host_that_works_in_bursts_is_told_what_to_switch_off() {
+        let instance = instance(Kind::Plugin);
+        instance.activate(48_000.0, 64);
+        let sentence = until(&instance, &Condition::RunsAhead, || {
+            // 100 ms of sound at once, and a rest as long.
+            for _ in 0..75 {
+                play(&instance);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        });
+        assert!(sentence.contains("Anticipative FX") && sentence.contains("ASIO-Guard"), "{sentence}");
+    }
+
+    #[test]
+    fn a_host_that_leaves_outputs_out_is_told_to_switch_them_on() {
+        let instance = instance(Kind::Multi);
+        instance.activate(48_000.0, 64);
+        let sentence = until(&instance, &Condition::NotPlayed, || (0..50).for_each(|_| instance.note_flush()));
+        assert!(sentence.contains("Switch all of them on"), "{sentence}");
+        until(&instance, &Condition::Fine, || {
+            play(&instance);
+        });
+    }
+
     #[test]
     fn at_rates_that_cannot_be_played_the_own_signal_still_passes() {
         let instance = instance(Kind::Plugin);
