@@ -29,13 +29,25 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String
 pub(crate) fn install(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String> {
     let folder = bundle(workspace, stop)?;
     let places = places().ok_or("There is no home folder to install into. Set HOME.")?;
-    for (name, place) in BUNDLES.iter().zip(places) {
-        let to = place.join(name);
-        put(&folder.join(name), &to).map_err(|e| told(&to, &e))?;
-        println!("installed: {}", to.display());
-    }
+    put_all(&folder, &places)?;
     println!("Let your host scan its plugins, and insert RTJam on a track.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts each bundle of `folder` into its place, and says so.
+fn put_all(folder: &Path, places: &[PathBuf; 2]) -> Result<(), String> {
+    for (name, place) in BUNDLES.iter().zip(places) {
+        let to = place.join(name);
+        put(&folder.join(name), &to).map_err(|e| {
+            format!(
+                "{}. See that {} is a folder that you may write to, and start again.",
+                told(&to, &e),
+                place.display()
+            )
+        })?;
+        println!("installed: {}", to.display());
+    }
+    Ok(())
 }
 
 /// The folder with the bundles: cargo's `target/bundled`.
@@ -176,6 +188,31 @@ mod tests {
     fn the_newest_symbol_counts_not_the_longest_number() {
         assert_eq!(newest_glibc(b"..GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.9\0GLIBC_PRIVATE\0"), (2, 34));
         assert_eq!(newest_glibc(b""), (2, 0));
+    }
+
+    #[test]
+    fn both_bundles_are_installed_again_and_again_and_an_error_says_what_to_do() {
+        let folder = std::env::temp_dir().join(format!("rtjam-install-{}", std::process::id()));
+        let (made, home) = (folder.join("bundled"), folder.join("home"));
+        let places = [home.join(".clap"), home.join(".vst3")];
+        let library = "RTJam.vst3/Contents/x86_64-linux/RTJam.so";
+        for text in ["first", "second"] {
+            fs::create_dir_all(made.join("RTJam.vst3/Contents/x86_64-linux")).expect("writable");
+            fs::write(made.join("RTJam.clap"), text).expect("writable");
+            fs::write(made.join(library), text).expect("writable");
+            put_all(&made, &places).expect("installed");
+            for installed in [places[0].join("RTJam.clap"), places[1].join(library)] {
+                assert_eq!(fs::read_to_string(installed).expect("there"), text);
+            }
+            for place in &places {
+                assert_eq!(fs::read_dir(place).expect("there").count(), 1, "nothing is left over");
+            }
+        }
+        fs::remove_dir_all(&places[1]).expect("our own");
+        fs::write(&places[1], "no folder").expect("writable");
+        let why = put_all(&made, &places).expect_err("it cannot");
+        assert!(why.contains(".vst3 is a folder that you may write to"), "{why}");
+        fs::remove_dir_all(folder).expect("our own");
     }
 
     #[test]
