@@ -2,7 +2,18 @@
 
 use clap::Parser as _;
 use rtjam_tests::load::{self, Options, Report};
-use rtjam_tests::room::Room;
+use rtjam_tests::room::{Room, START};
+
+#[test]
+fn classic_clients_hear_each_other_whole() {
+    let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
+    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
+    let line = format!("load --classic {address} --musicians 4 --seconds 2");
+    let options = Options::try_parse_from(line.split(' ')).expect("flags");
+    let report = load::run(&options, |_| {}).expect("a run");
+    assert_whole(&report, 4 * 750, 4 * 750 * 3);
+    assert_eq!(report.heard_pct, [100.0; 2]);
+}
 
 fn load(room: &Room, more: &str) -> Report {
     let pid = room.child.pid();

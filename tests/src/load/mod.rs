@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`options`] | what is asked for |
 //! | [`rooms`] | an invite link for each room |
+//! | [`classic`] | the same with classic packets |
 //! | [`control`] | the control connections, on a thread of their own |
 //! | [`player`] | one musician: a session, a socket, what was heard |
 //! | [`inlet`] | receiving many datagrams at once, with the kernel's stamps |
@@ -15,6 +16,7 @@
 //! to. Delays do not depend on that: they run from the moment before a datagram is handed to the kernel until the
 //! kernel laid the forwarded one into its recipient's socket.
 
+pub mod classic;
 pub mod control;
 pub mod inlet;
 pub mod options;

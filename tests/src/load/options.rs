@@ -11,8 +11,11 @@ use std::time::Duration;
 #[command(name = "load")]
 pub struct Options {
     /// An invite link for musicians; may be given once for each room
-    #[arg(long, value_name = "LINK", required = true)]
+    #[arg(long, value_name = "LINK", required_unless_present = "classic")]
     pub join: Vec<String>,
+    /// Speak the classic packet to this server instead, one of ours with --classic or an existing one
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "join")]
+    pub classic: Option<String>,
     /// Musicians in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub musicians: u16,
@@ -71,7 +74,14 @@ mod tests {
         let options = Options::try_parse_from(line.split(' ')).expect("all flags");
         assert_eq!((options.musicians, options.rooms, options.arrivals), (200, 20, Arrivals::Aligned));
         assert_eq!(options.packet_ns(), 1_333_333);
-        for wrong in ["load --musicians 2", "load --join L", "load --join L --musicians 2 --packet 512"] {
+        let options = Options::try_parse_from("load --classic h:7891 --musicians 2".split(' ')).expect("no link");
+        assert_eq!(options.classic.as_deref(), Some("h:7891"));
+        for wrong in [
+            "load --musicians 2",
+            "load --join L --classic h:1 --musicians 2",
+            "load --join L",
+            "load --join L --musicians 2 --packet 512",
+        ] {
             assert!(Options::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
         }
     }

@@ -1,5 +1,6 @@
 //! Joins, plays, counts, leaves.
 
+use super::classic;
 use super::control::Desk;
 use super::inlet::Inlet;
 use super::options::{Arrivals, Options};
@@ -53,6 +54,9 @@ struct Load {
 /// # Errors
 /// A sentence that says what is wrong with the link or the server.
 pub fn run(options: &Options, mut say: impl FnMut(String)) -> Result<Report, String> {
+    if let Some(place) = &options.classic {
+        return classic::run(options, place, say);
+    }
     let links = rooms::links(&options.join, options.rooms, options.pid)?;
     let server = address(&links[0])?;
     let Some(Trust::Pinned(pin)) = links[0].key.as_ref().map(|k| k.trust) else {
