@@ -220,7 +220,9 @@ impl Client {
             None => None,
         };
         let jam_control = spawn("jam-control", move || control::run(commands, to_send, slots))?;
-        let jam_recv = spawn("jam-recv", move || media::run(clock, incoming, news, notes_in, tape, wake))?;
+        let (console, shared) = (self.console.clone(), Arc::clone(&self.shared));
+        let ways = media::Ways { clock, incoming, console, shared, notes: notes_in, tape, wake };
+        let jam_recv = spawn("jam-recv", move || media::run(ways, news))?;
         // The recorder ends when `jam-recv` has: threads are joined in this order.
         threads.splice(0..0, [jam_recv, jam_control]);
         let helpers = Helpers { ear, control, threads };

@@ -19,6 +19,10 @@ pub(crate) struct Shared {
     pub(crate) seats: ArcSwap<Seats>,
     /// Why no trace is recorded any more.
     pub(crate) trace_fault: ArcSwapOption<String>,
+    /// Of this session, datagrams that the server sent and that did not come.
+    lost: AtomicU64,
+    /// Of this session, bytes of what the server sent again.
+    again: AtomicU64,
 }
 
 impl Shared {
@@ -26,6 +30,72 @@ impl Shared {
     pub(crate) fn counts(&self, ring_dropped: u64) -> Counts {
         Counts { packets: self.sent.load(Relaxed), dropped: self.not_sent.load(Relaxed).saturating_add(ring_dropped) }
     }
+}
+
+impl Shared {
+    /// `jam-recv`: a session begins.
+    pub(crate) fn heard_nothing_yet(&self) {
+        self.lost.store(0, Relaxed);
+        self.again.store(0, Relaxed);
+    }
+
+    /// `jam-recv`: so many bytes came that were sent before.
+    pub(crate) fn came_again(&self, bytes: usize) {
+        self.again.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// `jam-recv`: so many datagrams did not come, in all.
+    pub(crate) fn did_not_come(&self, datagrams: u64) {
+        self.lost.store(datagrams, Relaxed);
+    }
+
+    /// What did not come, and bytes of what came again.
+    pub(crate) fn missed(&self) -> (u64, u64) {
+        (self.lost.load(Relaxed), self.again.load(Relaxed))
+    }
+}
+
+/// How fast a count of bytes grows, over about a second.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rate {
+    since: Option<(Micros, u64)>,
+    kbps: f64,
+}
+
+impl Rate {
+    /// The count stands there now. Returns kilobits a second.
+    pub(crate) fn look(&mut self, now: Micros, bytes: u64) -> f64 {
+        match self.since {
+            Some((at, before)) if bytes >= before => {
+                let span = now.since(at);
+                if span >= Micros::from_secs(1) {
+                    self.kbps = (bytes - before) as f64 * 8.0 / span.as_millis_f64();
+                    self.since = Some((now, bytes));
+                }
+            }
+            // Another session.
+            _ => *self = Rate { since: Some((now, bytes)), kbps: 0.0 },
+        }
+        self.kbps
+    }
+}
+
+/// What hops lost and what mending them costs, in this session.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Hops {
+    pub(crate) up: Hop,
+    pub(crate) down: Hop,
+}
+
+/// One way between this end and the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Hop {
+    /// Datagrams that never came.
+    pub(crate) lost: u64,
+    /// Packets that only recovery brought.
+    pub(crate) recovered: u64,
+    /// What is sent again.
+    pub(crate) extra_kbps: f64,
 }
 
 /// Counts of sending.
@@ -49,6 +119,7 @@ pub(crate) struct Picture {
     pub(crate) notices: Vec<String>,
     /// Counts of sending when the room was joined.
     pub(crate) sent_before: Counts,
+    pub(crate) hops: Hops,
 }
 
 /// Somebody else in the room.
@@ -95,5 +166,22 @@ impl Heard {
             recovered: self.recovered.saturating_sub(before.recovered),
             concealed_frames: self.concealed_frames.saturating_sub(before.concealed_frames),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_that_of_the_last_second_and_another_session_begins_at_nothing() {
+        let mut rate = Rate::default();
+        let ms = Micros::from_millis;
+        assert_eq!(rate.look(ms(500), 0), 0.0);
+        assert_eq!(rate.look(ms(600), 9000), 0.0, "too early to tell");
+        assert_eq!(rate.look(ms(1500), 12_500), 100.0);
+        assert_eq!(rate.look(ms(1600), 90_000), 100.0);
+        assert_eq!(rate.look(ms(3500), 12_500 + 250_000), 1000.0);
+        assert_eq!(rate.look(ms(3600), 10), 0.0);
     }
 }

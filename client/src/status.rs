@@ -1,7 +1,7 @@
 //! How the client stands: what programs print and faces draw.
 
 use crate::sentences;
-use crate::shared::{Counts, Picture};
+use crate::shared::{Counts, Hops, Picture};
 use rtjam_engine::{Console, Level};
 use rtjam_protocol::Micros;
 use serde::Serialize;
@@ -40,6 +40,8 @@ pub struct Status {
     pub callback_load_pct: Option<f32>,
     /// What this musician sends.
     pub tx: Tx,
+    /// What the server sends.
+    pub rx: Rx,
     /// Everyone else in the room, by their number there.
     pub musicians: Vec<Musician>,
     /// How the others see this musician.
@@ -59,6 +61,21 @@ pub struct Tx {
     pub dropped: u64,
     /// A level a channel.
     pub dbfs: [f32; 2],
+    /// Datagrams that did not reach the server, as the server says; since the session began, as are the next.
+    pub lost: u64,
+    /// Audio packets that reached it only because they were sent again.
+    pub recovered: u64,
+    /// What is sent again at the moment, in kbit/s: never more than the audio itself.
+    pub extra_kbps: f64,
+}
+
+/// What the server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rx {
+    /// Datagrams of the server that did not come; since the session began.
+    pub lost: u64,
+    /// What the server sends again at the moment, in kbit/s: never more than the audio itself.
+    pub extra_kbps: f64,
 }
 
 /// Somebody else in the room.
@@ -133,6 +150,7 @@ impl Status {
     pub(crate) fn assemble(picture: &Picture, console: &Console, sent: Counts) -> Status {
         let engine = console.engine();
         let tx = console.tx();
+        let Hops { up, down } = picture.hops;
         let mut notices = picture.notices.clone();
         let classic = picture.musicians.iter().filter(|m| m.classic).map(|m| m.name.as_str());
         notices.extend(sentences::classic_musicians(classic));
@@ -148,7 +166,11 @@ impl Status {
                 packets: sent.packets.saturating_sub(picture.sent_before.packets),
                 dropped: sent.dropped.saturating_sub(picture.sent_before.dropped),
                 dbfs: dbfs(&tx.levels),
+                lost: up.lost,
+                recovered: up.recovered,
+                extra_kbps: up.extra_kbps.round(),
             },
+            rx: Rx { lost: down.lost, extra_kbps: down.extra_kbps.round() },
             musicians: picture.musicians.iter().map(|present| musician(present, picture.rtt, console)).collect(),
             you: picture.you.clone(),
             sentence: picture.sentence.clone(),
@@ -198,7 +220,7 @@ fn tenths(value: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::{Heard, Present};
+    use crate::shared::{Heard, Hop, Present};
     use rtjam_protocol::SourceId;
 
     fn present(strip: Option<usize>) -> Present {
@@ -218,6 +240,7 @@ mod tests {
             rtt: Some(Micros(12_345)),
             musicians: vec![present(Some(2))],
             sent_before: Counts { packets: 100, dropped: 1 },
+            hops: Hops { up: Hop { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: Hop { lost: 2, ..Hop::default() } },
             ..Picture::default()
         };
         let mut json = serde_json::to_value(status(&picture, Counts { packets: 150, dropped: 4 })).expect("JSON");
@@ -225,7 +248,10 @@ mod tests {
         assert!((network - 6.2).abs() < 0.01, "{network}");
         let expected = serde_json::json!({
             "state": "joined", "room": "lobby", "rtt_ms": 12.35, "xruns": null, "device_ms": null, "callback_load_pct": null,
-            "tx": {"packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0]},
+            "tx": {
+                "packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0], "lost": 7, "recovered": 6, "extra_kbps": 31.0
+            },
+            "rx": {"lost": 2, "extra_kbps": 0.0},
             "musicians": [{
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
                 "playout_delay_ms": null,

@@ -135,7 +135,20 @@ impl Incoming {
     /// # Errors
     /// When the packet was dropped.
     pub fn push(&mut self, arrived: Micros, frame: &AudioFrame<'_>) -> Result<(), NotTaken> {
-        let taken = InPacket::new(arrived, frame).and_then(|p| self.ring.try_push(p).map_err(|_| NotTaken::Full));
+        self.hand_over(arrived, frame, false)
+    }
+
+    /// The same for a packet that was sent again in case it was lost. Where it was not, it is a duplicate and nothing.
+    ///
+    /// # Errors
+    /// When the packet was dropped.
+    pub fn push_again(&mut self, arrived: Micros, frame: &AudioFrame<'_>) -> Result<(), NotTaken> {
+        self.hand_over(arrived, frame, true)
+    }
+
+    fn hand_over(&mut self, arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<(), NotTaken> {
+        let taken =
+            InPacket::new(arrived, frame, again).and_then(|p| self.ring.try_push(p).map_err(|_| NotTaken::Full));
         if taken.is_err() {
             self.meters.incoming_dropped.add(1);
         }
@@ -153,12 +166,14 @@ impl fmt::Debug for Incoming {
 pub(crate) struct InPacket {
     pub(crate) arrived: Micros,
     pub(crate) header: AudioHeader,
+    /// It was sent before.
+    pub(crate) again: bool,
     len: u16,
     payload: [u8; MAX_PAYLOAD],
 }
 
 impl InPacket {
-    fn new(arrived: Micros, frame: &AudioFrame<'_>) -> Result<InPacket, NotTaken> {
+    fn new(arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<InPacket, NotTaken> {
         let (header, len) = (frame.header, frame.payload.len());
         let expected = usize::from(header.frames) * CHANNELS * header.codec.bytes_per_sample();
         if len != expected || len == 0 || len > MAX_PAYLOAD {
@@ -166,7 +181,7 @@ impl InPacket {
         }
         let mut payload = [0; MAX_PAYLOAD];
         payload[..len].copy_from_slice(frame.payload);
-        Ok(InPacket { arrived, header, len: len as u16, payload })
+        Ok(InPacket { arrived, header, again, len: len as u16, payload })
     }
 
     /// One channel's encoded samples: exactly `header.frames` of them.

@@ -27,6 +27,8 @@ pub struct VoiceReading {
     pub concealed_frames: u64,
     /// How long a frame waits here from its arrival to the callback that plays it, in ms.
     pub playout_delay_ms: f32,
+    /// How much later than usual a packet may come and mostly still be heard, in ms.
+    pub patience_ms: f32,
     /// Sound that was made up lately, in ms a minute: of the last minute mostly, or of all if that is less.
     pub concealed_ms_per_min: f32,
     /// The sound of one packet, in ms: their end waits for it before it sends.
@@ -142,6 +144,7 @@ pub(crate) struct VoiceMeters {
     pub(crate) concealed_ms_per_min: AtomicF32,
     pub(crate) packet_ms: AtomicF32,
     pub(crate) delay_ms: AtomicF32,
+    pub(crate) patience_ms: AtomicF32,
     pub(crate) delay_changes: Counter,
     pub(crate) drift_ppm: AtomicF32,
     pub(crate) levels: [LevelCell; CHANNELS],
@@ -163,6 +166,7 @@ impl Default for VoiceMeters {
             concealed_ms_per_min: AtomicF32::default(),
             packet_ms: AtomicF32::default(),
             delay_ms: AtomicF32::default(),
+            patience_ms: AtomicF32::default(),
             delay_changes: Counter::default(),
             drift_ppm: AtomicF32::default(),
             levels: Default::default(),
@@ -195,6 +199,7 @@ impl VoiceMeters {
             concealed_ms_per_min: self.concealed_ms_per_min.get(),
             packet_ms: self.packet_ms.get(),
             playout_delay_ms: self.delay_ms.get(),
+            patience_ms: self.patience_ms.get(),
             delay_changes: self.delay_changes.get(),
             drift_ppm: self.drift_ppm.get(),
             levels: self.levels.each_ref().map(LevelCell::read),

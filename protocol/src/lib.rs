@@ -14,6 +14,7 @@
 //! | [`audio`] | the audio frame's header and the codecs of its payload |
 //! | [`classic`] | the packet of rtjam units older than this protocol |
 //! | [`seal`] | the `Sealer` trait, nonces, lanes, the replay window |
+//! | [`recovery`] | what is lost on a hop and sent again, both ends, as state machines |
 //! | [`client`] | the musician's end of a session, as a state machine |
 //! | [`room`] | the server's rooms: admission, slots, roster, as a state machine |
 //! | [`peer`] | the server's end of one musician's media, as a state machine |
@@ -37,6 +38,7 @@ pub mod fuzzing;
 pub mod ids;
 pub mod link;
 pub mod peer;
+pub mod recovery;
 pub mod room;
 pub mod seal;
 pub mod time;

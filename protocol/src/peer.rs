@@ -8,9 +8,11 @@
 //! caused by a datagram that opened and was the newest of its lane, is no larger than that, and comes at most
 //! four times a second. So neither a forged nor a replayed datagram moves anything or makes a stranger hear us.
 
+use crate::audio::AudioFrame;
 use crate::control::SessionKeys;
-use crate::datagram::{Class, ClockReply, Frame, Probe, kind, write_frame};
+use crate::datagram::{Class, ClockReply, FRAME_HEADER_LEN, Frame, Probe, kind, raw_frames, write_frame, write_raw};
 use crate::ids::{SessionId, SourceId};
+use crate::recovery::{self, Feedback, Seen, Told};
 use crate::seal::{Lane, MakeSealer, ReceiveKey, Rejected, SendLane, SharedSealer};
 use crate::time::Micros;
 use alloc::collections::VecDeque;
@@ -29,6 +31,10 @@ const CHALLENGE_EVERY: Micros = Micros::from_millis(250);
 /// Answers that wait for `poll_transmit`; more than that and the asker asks too much.
 const MAX_WAITING: usize = 8;
 
+/// Feedback from one musician is read so often, and so many in a row: they send one a lane every 5 ms at the most.
+const FEEDBACK_EVERY: Micros = Micros(250);
+const MOST_FEEDBACK: u32 = 128;
+
 /// Addresses that may answer a challenge at a time. Someone who copies datagrams on their way can be one of them,
 /// and must not keep the musician from being another.
 const MAX_CANDIDATES: usize = 4;
@@ -41,6 +47,8 @@ pub struct Heard<'d> {
     pub goodbye: bool,
     /// The address that media goes to from now on, when it is another than before.
     pub moved_to: Option<SocketAddr>,
+    /// What the musician misses, for the thread whose lane it is about.
+    pub feedback: Option<Feedback>,
 }
 
 /// One musician's media session.
@@ -56,6 +64,14 @@ pub struct Peer {
     last_sent: Micros,
     waiting: VecDeque<Reply>,
     ending: bool,
+    misses: recovery::Receiver,
+    seen: Seen,
+    recovered: u64,
+    /// How long the musician's listeners wait for what is late.
+    wait: Micros,
+    /// How many more feedbacks may make work, and since when.
+    allowed: u32,
+    listened: Micros,
 }
 
 struct Candidate {
@@ -93,6 +109,12 @@ impl Peer {
             last_sent: now,
             waiting: VecDeque::new(),
             ending: false,
+            misses: recovery::Receiver::default(),
+            seen: Seen::default(),
+            recovered: 0,
+            wait: Micros::ZERO,
+            allowed: MOST_FEEDBACK,
+            listened: now,
         };
         (peer, down)
     }
@@ -126,10 +148,11 @@ impl Peer {
         let size = datagram.len();
         let opened = self.receive.open(datagram)?;
         self.last_heard = now;
+        self.misses.handle_datagram(now, &opened.header, size);
         if opened.newest && self.path != Some(from) {
             self.consider(now, from, size, challenge);
         }
-        let (mut goodbye, mut moved_to, mut answer) = (false, None, None);
+        let (mut goodbye, mut moved_to, mut answer, mut feedback) = (false, None, None, None);
         for frame in opened.frames() {
             match frame {
                 Frame::Goodbye => goodbye = true,
@@ -142,6 +165,7 @@ impl Peer {
                         epoch: self.epoch,
                     }));
                 }
+                Frame::Feedback(f) if self.listens(now) => feedback = Some(f),
                 // Never a larger answer than the question was.
                 Frame::Probe(p) if usize::from(p.size) <= size => answer = Some(Reply::Probe(p)),
                 _ => {}
@@ -151,7 +175,24 @@ impl Peer {
         if let Some(reply) = answer {
             self.answer(from, reply);
         }
-        Ok(Heard { plain: opened.plain, goodbye, moved_to })
+        Ok(Heard { plain: opened.plain, goodbye, moved_to, feedback })
+    }
+
+    /// What others shall get of the musician's plain text, see [`forwardable`].
+    pub fn forwardable(&mut self, plain: &[u8], source: SourceId, out: &mut Vec<u8>) -> bool {
+        let forwarded = forwardable(plain, source, &mut self.seen, out);
+        self.recovered += forwarded.recovered;
+        forwarded.audio
+    }
+
+    /// The musician's listeners hear what comes so much later than usual: the least of what they said.
+    pub fn set_wait(&mut self, wait: Micros) {
+        self.wait = wait;
+    }
+
+    /// Of the way from the musician: datagrams that never came, and packets that only copies and resends brought.
+    pub fn missed(&self) -> (u64, u64) {
+        (self.misses.lost(), self.recovered)
     }
 
     /// Says goodbye with the next `poll_transmit`.
@@ -172,7 +213,11 @@ impl Peer {
     /// When `poll_transmit` (keep-alive) or [`Peer::is_gone`] is next due.
     pub fn poll_timeout(&self) -> Micros {
         let gone = self.last_heard + PRUNE_AFTER;
-        if self.path.is_some() { gone.min(self.last_sent + KEEP_ALIVE_EVERY) } else { gone }
+        if self.path.is_none() {
+            return gone;
+        }
+        let feedback = self.misses.poll_timeout().unwrap_or(gone);
+        gone.min(self.last_sent + KEEP_ALIVE_EVERY).min(feedback)
     }
 
     fn next_frame(&mut self, now: Micros) -> Option<(Frame<'static>, SocketAddr)> {
@@ -189,6 +234,14 @@ impl Peer {
         let path = self.path?;
         if core::mem::take(&mut self.ending) {
             return Some((Frame::Goodbye, path));
+        }
+        let tell = || {
+            let mut told = Told { recovered: self.recovered, ..Told::default() };
+            told.waits.add(SourceId(0), self.wait);
+            told
+        };
+        if let Some(feedback) = self.misses.poll_feedback(now, tell) {
+            return Some((Frame::Feedback(feedback), path));
         }
         (now.since(self.last_sent) >= KEEP_ALIVE_EVERY).then_some((Frame::KeepAlive, path))
     }
@@ -220,6 +273,18 @@ impl Peer {
         self.path
     }
 
+    /// Whether one more feedback may make work now.
+    fn listens(&mut self, now: Micros) -> bool {
+        let earned = now.since(self.listened).0 / FEEDBACK_EVERY.0;
+        self.allowed = self.allowed.saturating_add(u32::try_from(earned).unwrap_or(u32::MAX)).min(MOST_FEEDBACK);
+        if earned > 0 {
+            self.listened = now;
+        }
+        let left = self.allowed.checked_sub(1);
+        self.allowed = left.unwrap_or(0);
+        left.is_some()
+    }
+
     fn answer(&mut self, from: SocketAddr, reply: Reply) {
         if self.path == Some(from) && self.waiting.len() < MAX_WAITING {
             self.waiting.push_back(reply);
@@ -228,24 +293,36 @@ impl Peer {
 }
 
 /// Bytes of a datagram with a challenge alone.
-const CHALLENGE_LEN: usize = crate::datagram::DATAGRAM_OVERHEAD + crate::datagram::FRAME_HEADER_LEN + 8;
+const CHALLENGE_LEN: usize = crate::datagram::DATAGRAM_OVERHEAD + FRAME_HEADER_LEN + 8;
+
+/// What [`forwardable`] found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// There was any audio.
+    pub audio: bool,
+    /// Packets that had not come, and came as copies.
+    pub recovered: u64,
+}
 
 /// Copies what others shall get of a musician's plain text (audio, clock reports, MIDI) into `out`, each audio
-/// frame and clock report marked as coming from `source`. Returns whether there was any audio.
-pub fn forwardable(plain: &[u8], source: SourceId, out: &mut Vec<u8>) -> bool {
-    let mut rest = plain;
-    let mut audio = false;
-    while let [kind, len_hi, len_lo, tail @ ..] = rest {
-        let len = usize::from(u16::from_be_bytes([*len_hi, *len_lo]));
-        let Some((body, after)) = tail.split_at_checked(len) else { break };
-        rest = after;
-        let marked = matches!(*kind, kind::AUDIO | kind::CLOCK_REPORT | kind::MIDI) && body.len() >= 2;
-        if marked {
-            out.extend_from_slice(&[*kind, *len_hi, *len_lo]);
-            out.extend_from_slice(&source.0.to_be_bytes());
-            out.extend_from_slice(&body[2..]);
-            audio |= *kind == kind::AUDIO;
+/// frame and clock report marked as coming from `source`. Copies go on where `seen` has not seen their packets.
+pub fn forwardable(plain: &[u8], source: SourceId, seen: &mut Seen, out: &mut Vec<u8>) -> Forwarded {
+    let mut forwarded = Forwarded::default();
+    for (kind, body) in raw_frames(plain) {
+        let goes_on = match kind {
+            // What this server does not know may be known to the listeners.
+            kind::AUDIO => AudioFrame::read(body).map_or(true, |a| seen.original(a.header.stream, a.header.sequence)),
+            kind::COPY => AudioFrame::read(body).is_ok_and(|a| seen.copy(a.header.stream, a.header.sequence)),
+            kind::CLOCK_REPORT | kind::MIDI => true,
+            _ => false,
+        };
+        if goes_on && body.len() >= 2 {
+            let begin = out.len() + FRAME_HEADER_LEN;
+            write_raw(kind, body, out);
+            out[begin..begin + 2].copy_from_slice(&source.0.to_be_bytes());
+            forwarded.audio |= matches!(kind, kind::AUDIO | kind::COPY);
+            forwarded.recovered += u64::from(kind == kind::COPY);
         }
     }
-    audio
+    forwarded
 }

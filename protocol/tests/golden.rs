@@ -11,6 +11,7 @@ use rtjam_protocol::datagram::{
     Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, Probe, write_frame,
 };
 use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};
+use rtjam_protocol::recovery::{Feedback, Missing, Waits};
 use rtjam_protocol::seal::ring::{make_sealer, verify};
 use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, SendLane, Suite};
 use rtjam_protocol::{FramePosition, Micros, MusicianId, RoomName, Sequence, SessionId, SourceId, StreamId};
@@ -108,6 +109,21 @@ fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
         let (header, payload) = audio(codec);
         check(label, &Frame::Audio(AudioFrame { header, payload: &payload }));
     }
+    let mut feedback = Feedback {
+        lane: Lane(0),
+        newest: Header::read(&hex("datagram audio-f32")).expect("a header").counter,
+        copies: true,
+        lost: 3,
+        recovered: 2,
+        waits: Waits::default(),
+        missing: Missing::default(),
+    };
+    feedback.waits.add(SourceId(1), Micros(5_330));
+    feedback.waits.add(SourceId(2), Micros(2_670));
+    [1, 2, 10].iter().for_each(|behind| feedback.missing.mark(*behind));
+    check("feedback", &Frame::Feedback(feedback));
+    let (header, payload) = audio(Codec::Pcm16);
+    check("copy", &Frame::Copy(AudioFrame { header, payload: &payload }));
 }
 
 #[test]
@@ -128,7 +144,7 @@ fn every_datagram_is_sealed_and_opened_as_the_document_says() {
         let receive = core::cell::RefCell::new(ReceiveKey::new(make_sealer(suite, &key()), SESSION, KeyId(0)));
         let shown = core::cell::Cell::new(0);
         with_frames(|label, frame| {
-            let class = if matches!(frame, Frame::Audio(_)) { Class::Media } else { Class::Session };
+            let class = if matches!(frame, Frame::Audio(_) | Frame::Copy(_)) { Class::Media } else { Class::Session };
             let mut sealed = Vec::new();
             lane.borrow_mut().seal(class, &mut sealed, |out| write_frame(frame, out));
             let label = format!("{prefix} {label}");

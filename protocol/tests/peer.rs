@@ -4,8 +4,9 @@ mod common;
 
 use core::net::SocketAddr;
 use rtjam_protocol::control::SessionKeys;
-use rtjam_protocol::datagram::{Class, ClockRequest, Frame, MAX_DATAGRAM, Probe, write_frame};
+use rtjam_protocol::datagram::{Class, ClockRequest, Frame, Header, MAX_DATAGRAM, Probe, write_frame};
 use rtjam_protocol::peer::{Heard, KEEP_ALIVE_EVERY, Peer};
+use rtjam_protocol::recovery::{Feedback, Missing, Waits};
 use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::VecDeque;
@@ -199,6 +200,24 @@ fn one_datagram_has_one_answer_however_much_it_asks() {
     pair.arrive(ms(20), address(1), datagram).expect("opens");
     let sent: usize = pair.drain(ms(20)).iter().map(|(_, size, _)| size).sum();
     assert!(0 < sent && sent <= size, "{sent} bytes for {size}");
+}
+
+#[test]
+fn of_a_flood_of_feedback_so_much_is_read_as_an_honest_end_may_send() {
+    let mut pair = Pair::new();
+    pair.settle(ms(0), address(1));
+    let newest = Header::read(&pair.seal(&[clock()])).expect("a header").counter;
+    let (waits, missing) = (Waits::default(), Missing::default());
+    let feedback = Feedback { lane: Lane(0), newest, copies: true, lost: 0, recovered: 0, waits, missing };
+    let mut read = 0;
+    // A second, 20,000 of them.
+    for n in 0..20_000 {
+        let mut datagram = pair.seal(&[Frame::Feedback(feedback)]);
+        let now = ms(10) + Micros(n * 50);
+        let heard = pair.peer.handle_datagram(now, address(1), &mut datagram, || [0; 8]).expect("opens");
+        read += usize::from(heard.feedback.is_some());
+    }
+    assert!((3000..=4200).contains(&read), "{read}");
 }
 
 #[test]

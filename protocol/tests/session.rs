@@ -145,7 +145,7 @@ impl End {
             peak: [Peak(0); 2],
         };
         let mut out = Vec::new();
-        let endpoint = self.session.seal_audio(&header, &[0; 4], &mut out);
+        let endpoint = self.session.seal_audio(self.now, &header, &[0; 4], &mut out);
         endpoint.inspect(|e| self.note_sent(*e, &out)).is_some()
     }
 

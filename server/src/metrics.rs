@@ -49,6 +49,7 @@ fn packets(text: &mut Text, threads: &[Figures], kernel_drops: Option<u64>) {
     text.family("rtjam_datagrams_sent_total", "counter", "Datagrams sent: forwarded, or the server's own answers.");
     text.sample("rtjam_datagrams_sent_total", &[("kind", "forwarded")], sum(|f| f.forwarded));
     text.sample("rtjam_datagrams_sent_total", &[("kind", "answered")], sum(|f| f.answered));
+    text.sample("rtjam_datagrams_sent_total", &[("kind", "again")], sum(|f| f.sent_again));
     text.family(DROPPED, "counter", "Datagrams that went no further, by reason. did_not_open: not genuine.");
     for why in Dropped::ALL {
         let count: u64 = threads.iter().map(|f| f.dropped(why)).sum();

@@ -32,12 +32,31 @@ struct Shared {
     udp_passes: AtomicBool,
     /// UDP payloads larger than this are lost.
     largest: AtomicUsize,
+    /// One audio datagram in so many is lost, to the server and from it; 0: none.
+    lossy: [Loss; 2],
     ended: AtomicBool,
     exits: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
     /// What musicians sent, newest last.
     heard: Mutex<Vec<Vec<u8>>>,
     /// When audio left musicians, while somebody wants to know.
     audio_left: Mutex<Option<Vec<Duration>>>,
+}
+
+/// Loses audio datagrams evenly, and counts them.
+#[derive(Default)]
+struct Loss {
+    every: AtomicUsize,
+    seen: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+/// A way through the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// From musicians to the server.
+    Up,
+    /// From the server to musicians.
+    Down,
 }
 
 /// Datagrams kept for [`Relay::captured`].
@@ -59,6 +78,7 @@ impl Relay {
             tcp_passes: AtomicBool::new(true),
             udp_passes: AtomicBool::new(true),
             largest: AtomicUsize::new(usize::MAX),
+            lossy: Default::default(),
             ended: AtomicBool::new(false),
             exits: Mutex::default(),
             heard: Mutex::default(),
@@ -90,6 +110,16 @@ impl Relay {
     /// Loses UDP payloads larger than `bytes`.
     pub fn largest(&self, bytes: usize) {
         self.shared.largest.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Loses one audio datagram in `every` on that way, or none with 0.
+    pub fn lose(&self, way: Way, every: usize) {
+        self.shared.lossy[way as usize].every.store(every, Ordering::SeqCst);
+    }
+
+    /// Audio datagrams lost by [`Relay::lose`] on that way so far.
+    pub fn lost(&self, way: Way) -> usize {
+        self.shared.lossy[way as usize].lost.load(Ordering::SeqCst)
     }
 
     /// From now on every musician's UDP comes from another port, as when a NAT forgets its table.
@@ -127,6 +157,17 @@ impl Shared {
         self.ended.load(Ordering::SeqCst)
     }
 
+    fn loses(&self, way: Way, datagram: &[u8]) -> bool {
+        let loss = &self.lossy[way as usize];
+        let every = loss.every.load(Ordering::SeqCst);
+        if every == 0 || datagram.first() != Some(&(Class::Media as u8)) {
+            return false;
+        }
+        let lost = loss.seen.fetch_add(1, Ordering::SeqCst) % every == every - 1;
+        loss.lost.fetch_add(usize::from(lost), Ordering::SeqCst);
+        lost
+    }
+
     fn carries(&self, size: usize) -> bool {
         self.udp_passes.load(Ordering::SeqCst) && size <= self.largest.load(Ordering::SeqCst)
     }
@@ -140,7 +181,7 @@ fn carry_up(shared: &Arc<Shared>) {
     let mut buffer = [0; 2048];
     while !shared.has_ended() {
         let Ok(Stamped { len: n, from: musician, at }) = stamp::receive(&shared.entry, &mut buffer) else { continue };
-        if !shared.carries(n) {
+        if !shared.carries(n) || shared.loses(Way::Up, &buffer[..n]) {
             continue;
         }
         note_audio(shared, &buffer[..n], at);
@@ -190,7 +231,7 @@ fn carry_down(shared: &Shared, exit: &Arc<UdpSocket>, musician: SocketAddr) {
     };
     while !shared.has_ended() && is_current() {
         let Ok((n, _)) = exit.recv_from(&mut buffer) else { continue };
-        if shared.carries(n) && is_current() {
+        if shared.carries(n) && is_current() && !shared.loses(Way::Down, &buffer[..n]) {
             let _ = shared.entry.send_to(&buffer[..n], musician);
         }
     }

@@ -3,7 +3,7 @@
 
 use rtjam::board::{Board, Change, Condition, Kind, Look, NotJoining, RecentRoom, Settings};
 use rtjam::params::{Param, Values, apply};
-use rtjam_client::{Delay, Musician, State, Status, Tx, You};
+use rtjam_client::{Delay, Musician, Rx, State, Status, Tx, You};
 use rtjam_engine::{Comfort, Console, Engine, NetworkEnd, Outputs, PacketSize, Playout, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
@@ -256,7 +256,8 @@ fn status(musicians: usize) -> Status {
         xruns: Some(0),
         device_ms: None,
         callback_load_pct: None,
-        tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2] },
+        tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2], lost: 0, recovered: 0, extra_kbps: 0.0 },
+        rx: Rx { lost: 0, extra_kbps: 0.0 },
         musicians: (0..musicians).map(musician).collect(),
         you: Some(You { name: "Keyboard".to_owned(), source: 40 }),
         sentence: None,

@@ -3,6 +3,7 @@
 //! The bounds hold with margin for the engine as it is; they are no aims. `lab table` shows the figures,
 //! `lab plot` where in a trace they come from.
 
+use rtjam_protocol::Micros;
 use rtjam_tests::lab::conceal::{self, Method};
 use rtjam_tests::lab::material::Material;
 use rtjam_tests::lab::measure::measure;
@@ -11,6 +12,7 @@ use rtjam_tests::lab::replay::Settings;
 use rtjam_tests::lab::report::Report;
 use rtjam_tests::lab::sound::chord;
 use rtjam_tests::lab::step::Step;
+use rtjam_tests::lab::trace::Trace;
 
 const SECONDS: f64 = 60.0;
 
@@ -119,6 +121,50 @@ fn duplicates_are_nothing() {
     let report = heard_over(Model::Duplicate);
     assert_within(&report, 1.01, 0.0, 0.0);
     assert_eq!(report.concealed_ms_per_min, 0.0);
+}
+
+/// Without recovery, and with it over a round trip of 20 ms; packets and blocks of `frames`.
+fn recovered(trace: &Trace, frames: usize) -> [Report; 2] {
+    [None, Some(Micros(20_000))].map(|recovery| {
+        let settings = Settings { packet: frames, block: frames, recovery, ..Settings::default() };
+        measure(trace, &chord(60 * 48_000), &settings).expect("trace and settings fit").report
+    })
+}
+
+/// Guards: what is lost alone is had again one packet later, all but the first of it; that packet is waited for, and
+/// not more; and no more than as much again is sent.
+#[test]
+fn lone_losses_are_recovered() {
+    for frames in [64, 128] {
+        let mut trace = Model::Duplicate.generate(SECONDS, 1, frames);
+        trace.packets.iter_mut().skip(40).step_by(211).for_each(|p| p.arrived.clear());
+        let [without, with] = recovered(&trace, frames);
+        let share = with.concealed_ms_per_min / without.concealed_ms_per_min;
+        assert!(share <= 0.1, "{share} is left: {with:?}");
+        let more = with.playout.mean - without.playout.mean;
+        assert!(more < frames as f64 / 48.0 + 0.1, "{more} ms more: {with:?}");
+        assert!(with.recovered > 90 && with.extra_pct <= 100.0, "{with:?}");
+    }
+}
+
+/// Guards: of runs of losses as much is had again as one packet more of delay allows, and nearly nothing is sent again
+/// where nothing is lost. `lab table --recovery on` shows the figures.
+#[test]
+fn runs_of_losses_are_recovered_as_far_as_a_packet_of_delay_allows() {
+    for model in [Model::Cable, Model::Wifi, Model::Mobile, Model::Burst] {
+        let [without, with] = recovered(&model.generate(SECONDS, 1, 128), 128);
+        let least = without.oracle_with_copies.expect("the oracle may conceal what was lost");
+        let left = with.concealed_ms_per_min;
+        assert!(left < least + 0.1 * without.concealed_ms_per_min, "{model}: {left} left, {least} could be: {with:?}");
+        let more = with.playout.mean - without.playout.mean;
+        assert!(more < 128.0 / 48.0 + 1.0, "{model}: {more} ms more: {with:?}");
+        assert!(with.extra_pct <= 100.0, "{model}: {with:?}");
+    }
+    for model in [Model::Lan, Model::Step, Model::Spike, Model::Reorder, Model::Duplicate] {
+        let [without, with] = recovered(&model.generate(20.0, 1, 128), 128);
+        assert!(with.extra_pct < 1.0, "{model}: {with:?}");
+        assert!((with.playout.mean - without.playout.mean).abs() < 0.1, "{model}: {with:?}");
+    }
 }
 
 /// Guards: what is made up sounds more like what was lost than silence or the last packet again, in every material;

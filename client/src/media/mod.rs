@@ -5,4 +5,4 @@ mod receive;
 mod socket;
 
 pub(crate) use path::Path;
-pub(crate) use receive::{Ear, LastHeard, Note, run};
+pub(crate) use receive::{Ear, LastHeard, Note, Ways, What, run};

@@ -2,12 +2,15 @@
 
 use crate::clock::Clock;
 use crate::priority;
+use crate::shared::Shared;
 use crate::trace::Arrival;
 use crate::wake::Wake;
 use crossbeam_channel::{Receiver, Sender};
-use rtjam_engine::Incoming;
+use rtjam_engine::{Console, Incoming};
 use rtjam_protocol::Micros;
-use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
+use rtjam_protocol::audio::AudioFrame;
+use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM};
+use rtjam_protocol::recovery::{self, Feedback, Told};
 use rtjam_protocol::seal::ReceiveKey;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
@@ -44,37 +47,54 @@ impl LastHeard {
     }
 }
 
-/// A frame that is no audio, for the session.
+/// Something for the session.
 pub(crate) struct Note {
     /// The session that it is of.
     pub(crate) of: Arc<LastHeard>,
     pub(crate) arrived: Micros,
-    pub(crate) frame: Frame<'static>,
+    pub(crate) what: What,
 }
 
-/// What `jam-recv` works with.
-pub(crate) struct Receive {
-    clock: Clock,
-    incoming: Incoming,
-    notes: Sender<Note>,
-    wake: Wake,
+/// What a note says.
+pub(crate) enum What {
+    /// A frame that is no audio came.
+    Came(Frame<'static>),
+    /// This is missing of what the server sends: tell it.
+    Misses(Feedback),
+}
+
+/// What `jam-recv` works with, apart from socket and session.
+pub(crate) struct Ways {
+    pub(crate) clock: Clock,
+    pub(crate) incoming: Incoming,
+    /// Tells how long musicians wait to be heard.
+    pub(crate) console: Console,
+    pub(crate) shared: Arc<Shared>,
+    /// Must be bounded: what does not fit is dropped, as the network might have.
+    pub(crate) notes: Sender<Note>,
+    /// Must be bounded likewise; there while a trace is recorded.
+    pub(crate) tape: Option<Sender<Arrival>>,
+    pub(crate) wake: Wake,
+}
+
+struct Receive {
+    ways: Ways,
     socket: Option<Arc<UdpSocket>>,
-    key: Option<(Box<ReceiveKey>, Arc<LastHeard>)>,
-    tape: Option<Sender<Arrival>>,
+    session: Option<Heard>,
 }
 
-/// The body of `jam-recv`. `notes` and `tape` must be bounded: what does not fit is dropped, as the network might have.
-pub(crate) fn run(
-    clock: Clock,
-    incoming: Incoming,
-    news: Receiver<Ear>,
-    notes: Sender<Note>,
-    tape: Option<Sender<Arrival>>,
-    wake: Wake,
-) {
+/// A session as heard here.
+struct Heard {
+    key: Box<ReceiveKey>,
+    last: Arc<LastHeard>,
+    misses: recovery::Receiver,
+}
+
+/// The body of `jam-recv`.
+pub(crate) fn run(ways: Ways, news: Receiver<Ear>) {
     // `jam-send` tells when this is not permitted; what holds for it holds for us.
     let _ = priority::raise();
-    let mut receive = Receive { clock, incoming, notes, wake, socket: None, key: None, tape };
+    let mut receive = Receive { ways, socket: None, session: None };
     // One more than is taken, so that what is too long is not taken for what fits.
     let mut buffer = [0; MAX_DATAGRAM + 1];
     loop {
@@ -87,8 +107,11 @@ pub(crate) fn run(
             match news_item {
                 Ear::Stop => return,
                 Ear::Socket(socket) => receive.socket = Some(socket),
-                Ear::Key(key, heard) => receive.key = Some((key, heard)),
-                Ear::Deaf => (receive.socket, receive.key) = (None, None),
+                Ear::Key(key, last) => {
+                    receive.ways.shared.heard_nothing_yet();
+                    receive.session = Some(Heard { key, last, misses: recovery::Receiver::default() });
+                }
+                Ear::Deaf => (receive.socket, receive.session) = (None, None),
             }
             word = news.try_recv().ok();
         }
@@ -103,7 +126,7 @@ impl Receive {
     fn wait(&self, buffer: &mut [u8]) -> Option<(Micros, usize)> {
         match self.socket.as_ref()?.recv_from(buffer) {
             // Whence it came does not matter: it opens or it does not.
-            Ok((len, _)) => (len <= MAX_DATAGRAM).then(|| (self.clock.now(), len)),
+            Ok((len, _)) => (len <= MAX_DATAGRAM).then(|| (self.ways.clock.now(), len)),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => None,
             // Windows tells here that an earlier datagram was not wanted where it went.
             Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
@@ -117,33 +140,57 @@ impl Receive {
 
     /// What does not open is dropped without a trace: it may be anybody's.
     fn take(&mut self, arrived: Micros, datagram: &mut [u8]) {
-        let Some((key, heard)) = &mut self.key else { return };
+        let (Some(session), size) = (&mut self.session, datagram.len()) else { return };
+        let Heard { key, last, misses } = session;
         let Ok(opened) = key.open(datagram) else { return };
-        let first = heard.get().is_none();
-        heard.set(arrived);
-        let mut wake = first;
+        let Ways { incoming, console, shared, notes, tape, wake, .. } = &mut self.ways;
+        let mut news = last.get().is_none();
+        last.set(arrived);
+        let mut note = |what| news |= notes.try_send(Note { of: Arc::clone(last), arrived, what }).is_ok();
         for frame in opened.frames() {
-            if let Frame::Audio(audio) = &frame {
-                if let Some(tape) = &self.tape {
-                    let _ = tape.try_send(Arrival { at: arrived, header: audio.header });
+            match &frame {
+                Frame::Audio(audio) => {
+                    if let Some(tape) = tape {
+                        let _ = tape.try_send(Arrival { at: arrived, header: audio.header });
+                    }
+                    // The engine counts what it does not take.
+                    let _ = incoming.push(arrived, audio);
                 }
-                // The engine counts what it does not take.
-                let _ = self.incoming.push(arrived, audio);
-            } else if let Some(frame) = owned(&frame) {
-                let note = Note { of: Arc::clone(heard), arrived, frame };
-                wake |= self.notes.try_send(note).is_ok();
+                Frame::Copy(audio) => {
+                    let _ = incoming.push_again(arrived, audio);
+                    shared.came_again(FRAME_HEADER_LEN + AudioFrame::HEADER_LEN + audio.payload.len());
+                }
+                frame => owned(frame).into_iter().for_each(|frame| note(What::Came(frame))),
             }
         }
-        if wake {
-            self.wake.wake();
+        misses.handle_datagram(arrived, &opened.header, size);
+        while let Some(feedback) = misses.poll_feedback(arrived, || told(console)) {
+            note(What::Misses(feedback));
+        }
+        shared.did_not_come(misses.lost());
+        if news {
+            wake.wake();
         }
     }
 }
 
-/// A frame that borrows nothing; `None` for audio, and for the keep-alive, which says no more than that it came.
+/// What the server should know of everyone heard: how much later than usual they may come, and what was recovered.
+fn told(console: &Console) -> Told {
+    let mut told = Told::default();
+    for voice in console.voices() {
+        told.recovered += voice.recovered;
+        if voice.active {
+            told.waits.add(voice.source, Micros((f64::from(voice.patience_ms) * 1000.0) as u64));
+        }
+    }
+    told
+}
+
+/// A frame that borrows nothing; `None` for audio, new or again, and for the keep-alive, which says no more than that
+/// it came.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
     match *frame {
-        Frame::Audio(_) | Frame::KeepAlive => None,
+        Frame::Audio(_) | Frame::Copy(_) | Frame::KeepAlive => None,
         Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
         Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
         Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),
@@ -152,5 +199,6 @@ fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
         Frame::ClockReport(c) => Some(Frame::ClockReport(c)),
         Frame::Probe(p) => Some(Frame::Probe(p)),
         Frame::ProbeReply(p) => Some(Frame::ProbeReply(p)),
+        Frame::Feedback(f) => Some(Frame::Feedback(f)),
     }
 }

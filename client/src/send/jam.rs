@@ -3,9 +3,9 @@
 use super::roster::Roster;
 use crate::control::{Command, Connection, Report, Target, Trouble};
 use crate::identity::Identity;
-use crate::media::{Ear, LastHeard, Note, Path};
+use crate::media::{Ear, LastHeard, Note, Path, What};
 use crate::sentences::Situation;
-use crate::shared::{Counts, Picture};
+use crate::shared::{Counts, Hop, Hops, Picture, Rate, Shared};
 use crate::slots::Seating;
 use crate::status::{self, You};
 use crossbeam_channel::Sender;
@@ -66,6 +66,8 @@ pub(super) struct Jam {
     closed: bool,
     going_down: bool,
     sent_before: Counts,
+    hops: Hops,
+    rates: [Rate; 2],
     datagram: Vec<u8>,
 }
 
@@ -112,6 +114,8 @@ impl Jam {
             closed: false,
             going_down: false,
             sent_before,
+            hops: Hops::default(),
+            rates: [Rate::default(); 2],
             datagram: Vec::new(),
         }
     }
@@ -160,7 +164,10 @@ impl Jam {
     pub(super) fn handle_note(&mut self, note: &Note) {
         if Arc::ptr_eq(&note.of, &self.heard) {
             self.session.handle_heard(note.arrived);
-            self.session.handle_frame(note.arrived, &note.frame);
+            match &note.what {
+                What::Came(frame) => self.session.handle_frame(note.arrived, frame),
+                What::Misses(feedback) => self.session.send_feedback(feedback),
+            }
         }
     }
 
@@ -177,7 +184,7 @@ impl Jam {
         payload: &[u8],
         datagram: &mut Vec<u8>,
     ) -> Option<bool> {
-        let endpoint = self.session.seal_audio(header, payload, datagram)?;
+        let endpoint = self.session.seal_audio(now, header, payload, datagram)?;
         Some(self.path.send(now, endpoint, datagram))
     }
 
@@ -274,7 +281,20 @@ impl Jam {
             sentence: situation.sentence(),
             notices,
             sent_before: self.sent_before,
+            hops: self.hops,
         }
+    }
+
+    /// Looks at what the hops lost and what mending them costs.
+    pub(super) fn look_at_hops(&mut self, now: Micros, shared: &Shared) {
+        let (sent_again, (lost, recovered)) = self.session.again().map_or((0, (0, 0)), |a| (a.extra_bytes(), a.told()));
+        let (missed, came_again) = shared.missed();
+        let [up, down] = &mut self.rates;
+        self.hops = Hops {
+            up: Hop { lost: lost.into(), recovered: recovered.into(), extra_kbps: up.look(now, sent_again) },
+            // What was recovered of whom is counted where it is heard.
+            down: Hop { lost: missed, recovered: 0, extra_kbps: down.look(now, came_again) },
+        };
     }
 
     fn handle_event(&mut self, now: Micros, event: Event) {

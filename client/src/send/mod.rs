@@ -271,6 +271,7 @@ impl Sender {
         self.watch_levels(now);
         if let Some(jam) = &mut self.jam {
             jam.look_after_path(now);
+            jam.look_at_hops(now, &self.desk.shared);
             match jam.path_fault() {
                 Some(e) => self.notices.set(Topic::Socket, sentences::no_socket(e)),
                 None => self.notices.clear(Topic::Socket),

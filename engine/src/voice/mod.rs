@@ -12,9 +12,11 @@
 mod conceal;
 mod drift;
 mod fractional;
+mod grace;
 mod hold;
 mod jitter_buffer;
 mod line;
+mod losses;
 mod patched;
 mod playout;
 mod render;
@@ -33,6 +35,7 @@ use crate::timeline::{HostTimeline, HostWindow};
 use conceal::Concealer;
 use drift::Drift;
 use fractional::AHEAD;
+use grace::Grace;
 use hold::Hold;
 use jitter_buffer::{JitterBuffer, KEPT};
 use line::Line;
@@ -98,6 +101,7 @@ pub(crate) struct Voice {
     line: Line,
     reader: Reader,
     regulator: Regulator,
+    grace: Grace,
     drift: Drift,
     hold: Hold,
     /// Frames by which the read position was jumped forward, in all.
@@ -166,6 +170,7 @@ impl Voice {
             line: Line::new(),
             reader: Reader::Exact,
             regulator: Regulator::new(),
+            grace: Grace::new(),
             drift: Drift::new(),
             hold: Hold::default(),
             jumped: 0,
@@ -279,6 +284,10 @@ impl Voice {
             }
             State::Playing => self.check(packet, call, meters),
         }
+        // A recovered packet says when it was sent again, not how the clocks stand.
+        if packet.again {
+            return;
+        }
         let before = match call.timeline.offset() {
             Some(host) => call.timeline.taken() as f64 + host - call.timeline.frames_at(packet.arrived),
             None => f64::INFINITY,
@@ -309,6 +318,14 @@ impl Voice {
     fn check(&mut self, packet: &InPacket, call: &Call<'_>, meters: &VoiceMeters) {
         let (position, frames) = (packet.header.position, usize::from(packet.header.frames));
         let slack = position.ahead_of(self.head);
+        let without_grace = slack - self.grace.frames();
+        if packet.again {
+            let brought = if slack < 0 { &meters.late } else { &meters.recovered };
+            brought.add(1);
+            self.grace.came_again(packet.header.sequence);
+            return;
+        }
+        self.grace.came(packet.header.sequence, slack, self.jumped, frames);
         if slack < 0 {
             meters.late.add(1);
             self.hopeless += frames;
@@ -321,20 +338,21 @@ impl Voice {
             self.begin(packet, call);
             return;
         }
-        let Some(host) = call.timeline.offset() else { return self.regulator.observe(slack, frames) };
+        let Some(host) = call.timeline.offset() else { return self.regulator.observe(without_grace, frames) };
         let early = self.lead(position, packet.arrived, call) + host;
         if let Some(distance) = self.drift.distance() {
             self.regulator.observe_even(whole(early - distance), frames);
         }
         let worst = if self.drift.is_following() { whole(early - self.worst_phase(call)) } else { i64::MAX };
-        self.regulator.observe(slack.min(worst), frames);
+        self.regulator.observe(without_grace.min(worst), frames);
     }
 
     /// While clocks differ, callbacks and arrivals pass each other. What counts then is the slack if the
     /// packet had only just missed a callback, which stays the same all the time. This is how early a packet
     /// must be to have none of it.
     fn worst_phase(&self, call: &Call<'_>) -> f64 {
-        self.head.ahead_of(self.anchor) as f64 - call.timeline.taken() as f64 + call.block as f64
+        let head = self.head.ahead_of(self.anchor) + self.grace.frames();
+        head as f64 - call.timeline.taken() as f64 + call.block as f64
     }
 
     /// A packet's position minus its time of arrival, in frames.

@@ -45,7 +45,9 @@ impl Voice {
             cell.set(meter);
         }
         meters.concealed_ms_per_min.set(self.patched.ms_per_min());
-        meters.delay_ms.set(self.wait / (WIRE_RATE as f32 / 1000.0));
+        let per_ms = WIRE_RATE as f32 / 1000.0;
+        meters.delay_ms.set(self.wait / per_ms);
+        meters.patience_ms.set(self.grace.patience().map_or(self.wait, |frames| frames as f32) / per_ms);
     }
 
     /// Moves frames from the buffer to the line and fills what is missing.

@@ -39,8 +39,15 @@ impl Voice {
             if let Some(window) = call.window {
                 self.follow_clock(window, call, meters);
             }
+            let look = self.grace.pass(frames);
             match (call.fixed, call.window) {
-                (None, _) => self.regulate(frames, call.comfort, meters),
+                (None, _) => {
+                    if let Some(forward) = look.then(|| self.grace.decide(call.comfort)).flatten() {
+                        // The regulator steers the rest of the delay, and sees none of this.
+                        self.jump(forward, meters);
+                    }
+                    self.regulate(frames, call.comfort, meters);
+                }
                 (Some(_), Some(window)) => self.hold(window, meters),
                 (Some(_), None) => {}
             }
@@ -68,6 +75,7 @@ impl Voice {
         self.head = offset(first, -delay);
         self.state = State::Playing;
         self.regulator.restart();
+        self.grace.restart();
         self.hold.restart();
         (self.spare, self.sounding) = (None, false);
         self.wait = delay as f32;

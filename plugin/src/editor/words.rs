@@ -133,7 +133,7 @@ fn link_in(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_client::Tx;
+    use rtjam_client::{Rx, Tx};
 
     fn status(state: State, sentence: Option<&str>) -> Status {
         Status {
@@ -143,7 +143,8 @@ mod tests {
             xruns: None,
             device_ms: None,
             callback_load_pct: None,
-            tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2] },
+            tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2], lost: 0, recovered: 0, extra_kbps: 0.0 },
+            rx: Rx { lost: 0, extra_kbps: 0.0 },
             musicians: Vec::new(),
             you: None,
             sentence: sentence.map(str::to_owned),

@@ -27,6 +27,14 @@ pub(crate) fn line(status: &Status) -> String {
     if let Some(xruns) = status.xruns.filter(|n| *n > 0) {
         let _ = write!(line, "  xruns {xruns}");
     }
+    let (up, down) = (status.tx.lost, status.rx.lost);
+    if up + down > 0 {
+        let _ = write!(line, "  lost {up} on the way to the room, {down} from it");
+    }
+    let extra = status.tx.extra_kbps + status.rx.extra_kbps;
+    if extra > 0.0 {
+        let _ = write!(line, "  recovery {extra:.0} kbit/s");
+    }
     for musician in &status.musicians {
         let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
         if let Some(delay) = musician.delay.known_ms() {
@@ -36,6 +44,9 @@ pub(crate) fn line(status: &Status) -> String {
         if missing > 0 {
             let share = 100.0 * missing as f64 / (musician.packets + musician.lost).max(1) as f64;
             let _ = write!(line, "  missing {share:.1} %");
+        }
+        if musician.recovered > 0 {
+            let _ = write!(line, "  recovered {}", musician.recovered);
         }
         if musician.concealed_ms_per_min >= 0.5 {
             let _ = write!(line, "  made up {:.0} ms a minute", musician.concealed_ms_per_min);
@@ -74,7 +85,7 @@ fn level(dbfs: [f32; 2]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_client::{Musician, Tx};
+    use rtjam_client::{Musician, Rx, Tx};
 
     fn status() -> Status {
         let anna = Musician {
@@ -100,7 +111,8 @@ mod tests {
             xruns: Some(3),
             device_ms: Some(5.3),
             callback_load_pct: None,
-            tx: Tx { packets: 1000, dropped: 0, dbfs: [-120.0; 2] },
+            tx: Tx { packets: 1000, dropped: 0, dbfs: [-120.0; 2], lost: 5, recovered: 4, extra_kbps: 12.0 },
+            rx: Rx { lost: 0, extra_kbps: 0.0 },
             musicians: vec![anna],
             you: None,
             sentence: None,
@@ -114,7 +126,8 @@ mod tests {
         let part = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         let contract = part(
             r#"{"state":"joined","room":"lobby","rtt_ms":23.4,"xruns":3,"callback_load_pct":null,
-                "tx":{"packets":1000,"dropped":0,"dbfs":[-120.0,-120.0]}}"#,
+                "tx":{"packets":1000,"dropped":0,"dbfs":[-120.0,-120.0],"lost":5,"recovered":4,"extra_kbps":12.0},
+                "rx":{"lost":0,"extra_kbps":0.0}}"#,
         );
         for (name, value) in contract.as_object().expect("an object") {
             assert_eq!(json.get(name), Some(value), "{name}");
@@ -133,8 +146,8 @@ mod tests {
     fn the_line_says_the_same_to_people() {
         assert_eq!(
             line(&status()),
-            "lobby  23 ms  you silent  device 5 ms  xruns 3  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  \
-             missing 1.0 %  made up 41 ms a minute"
+            "lobby  23 ms  you silent  device 5 ms  xruns 3  lost 5 on the way to the room, 0 from it  recovery 12 \
+             kbit/s  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  made up 41 ms a minute"
         );
         let alone = Status {
             state: State::Connecting,
@@ -144,7 +157,10 @@ mod tests {
             musicians: Vec::new(),
             ..status()
         };
-        assert_eq!(line(&alone), "lobby: connecting  you silent");
+        assert_eq!(
+            line(&alone),
+            "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s"
+        );
     }
 
     #[test]

@@ -19,7 +19,8 @@ use rtjam_protocol::client::{self, Session, Signer};
 use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{Class, write_audio};
 use rtjam_protocol::link::{InviteLink, Pin, Secret};
-use rtjam_protocol::peer::{Peer, forwardable};
+use rtjam_protocol::peer::Peer;
+use rtjam_protocol::recovery;
 use rtjam_protocol::room::{self, ConnectionId, Entropy, Output, RoomRecord, Rooms, Secrets};
 use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, ReceiveKey, Sealer, SendLane, SharedSealer, Suite};
 use rtjam_protocol::{FramePosition, Micros, MusicianId, Sequence, SessionId, SourceId, StreamId};
@@ -109,8 +110,13 @@ fn media(now: Micros) -> usize {
     let from = SocketAddr::from(([127, 0, 0, 1], 7891));
     let (mut datagram, mut out) = ([0; 64], Vec::new());
     let heard = peer.handle_datagram(now, from, &mut datagram, || [0; 8]);
-    let forwarded = heard.is_ok_and(|h| forwardable(h.plain, SourceId(1), &mut out));
-    usize::from(forwarded) + peer.poll_transmit(now, &mut out).map_or(0, |_| out.len())
+    let forwarded = heard.is_ok_and(|h| peer.forwardable(h.plain, SourceId(1), &mut out));
+    let mut misses = recovery::Receiver::default();
+    let asked = misses.poll_feedback(now, recovery::Told::default).is_some();
+    let (mut again, history) = (recovery::Sender::new(), recovery::History::new(SourceId(1)));
+    again.compose(now, recovery::PacketId::default(), &[], &history, 1200, &mut out);
+    let sent_again = again.poll_again(|_| Some(&history), &mut out).is_some();
+    usize::from(forwarded) + usize::from(asked) + usize::from(sent_again) + peer.poll_transmit(now, &mut out).map_or(0, |_| out.len())
 }
 
 /// Seals nothing: the cipher that the programs use is `ring`, behind std.

@@ -6,6 +6,7 @@ use crate::audio::AudioHeader;
 use crate::control::{Joined, MediaEndpoint, Token, TransportKind};
 use crate::datagram::{Class, ClockReport, ClockRequest, Frame, write_audio, write_frame};
 use crate::ids::{FramePosition, SessionId, SourceId, StreamId};
+use crate::recovery::{self, Feedback, History};
 use crate::seal::{Lane, MakeSealer, ReceiveKey, SendLane};
 use crate::time::Micros;
 use alloc::collections::VecDeque;
@@ -54,7 +55,16 @@ pub(super) struct Media {
     reports: Reports,
     waiting: VecDeque<[u8; 8]>,
     goodbye: bool,
+    history: History,
+    again: recovery::Sender,
+    feedback: VecDeque<Feedback>,
+    /// A datagram's frames, before they are sealed.
+    plain: Vec<u8>,
+    frames: Vec<u8>,
 }
+
+/// Feedback that waits to be sent: more than that is old.
+const MAX_FEEDBACK: usize = 4;
 
 /// Where the audio timeline stands.
 #[derive(Default)]
@@ -91,6 +101,11 @@ impl Media {
             reports: Reports::default(),
             waiting: VecDeque::new(),
             goodbye: false,
+            history: History::new(SourceId(0)),
+            again: recovery::Sender::new(),
+            feedback: VecDeque::new(),
+            plain: Vec::new(),
+            frames: Vec::new(),
         };
         (media, receive)
     }
@@ -146,8 +161,21 @@ impl Media {
                 self.prober.start_anew(now);
             }
             Frame::ProbeReply(probe) => self.prober.take_reply(now, probe),
+            Frame::Feedback(feedback) => self.again.handle_feedback(now, feedback),
             _ => {}
         }
+    }
+
+    /// Tells the server what is missing of what it sends.
+    pub(super) fn send_feedback(&mut self, feedback: &Feedback) {
+        if self.feedback.len() == MAX_FEEDBACK {
+            self.feedback.pop_front();
+        }
+        self.feedback.push_back(*feedback);
+    }
+
+    pub(super) fn again(&self) -> &recovery::Sender {
+        &self.again
     }
 
     pub(super) fn handle_timeout(&mut self, now: Micros) {
@@ -166,22 +194,49 @@ impl Media {
         self.reports.latest = Some(mark);
     }
 
-    pub(super) fn seal_audio(&mut self, header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-        self.send.seal(Class::Media, out, |out| write_audio(header, payload, out));
-        Some(self.endpoint_index())
+    pub(super) fn seal_audio(
+        &mut self,
+        now: Micros,
+        header: &AudioHeader,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let (limit, endpoint) = (self.datagram_limit(), self.endpoint_index());
+        let Media { send, history, again, plain, frames, .. } = self;
+        plain.clear();
+        frames.clear();
+        write_audio(header, payload, plain);
+        let packet = history.keep(now, plain)?;
+        again.compose(now, packet, plain, history, limit, frames);
+        let counter = send.seal(Class::Media, out, |out| out.extend_from_slice(frames));
+        again.sent(counter, packet, now);
+        Some(endpoint)
     }
 
     pub(super) fn poll_timeout(&self) -> Micros {
-        if !self.waiting.is_empty() || self.goodbye {
+        if !self.waiting.is_empty() || self.goodbye || !self.feedback.is_empty() || self.again.has_again() {
             return Micros::ZERO;
         }
         self.prober.due().map_or(self.clock_at, |at| at.min(self.clock_at))
     }
 
     pub(super) fn poll_transmit(&mut self, now: Micros, clock: &RoomClock, out: &mut Vec<u8>) -> Option<usize> {
+        if self.send_again(out) {
+            return Some(self.endpoint_index());
+        }
         let frame = self.next_frame(now, clock)?;
         self.send.seal(Class::Session, out, |out| write_frame(&frame, out));
         Some(self.endpoint_index())
+    }
+
+    /// Makes a datagram of something that is sent again, if that is due.
+    fn send_again(&mut self, out: &mut Vec<u8>) -> bool {
+        let Media { send, history, again, frames, .. } = self;
+        frames.clear();
+        let Some((packet, first_sent)) = again.poll_again(|_| Some(history), frames) else { return false };
+        let counter = send.seal(Class::Media, out, |out| out.extend_from_slice(frames));
+        again.sent(counter, packet, first_sent);
+        true
     }
 
     fn endpoint_index(&self) -> usize {
@@ -194,6 +249,9 @@ impl Media {
         }
         if core::mem::take(&mut self.goodbye) {
             return Some(Frame::Goodbye);
+        }
+        if let Some(feedback) = self.feedback.pop_front() {
+            return Some(Frame::Feedback(feedback));
         }
         if self.clock_at <= now {
             self.clock_at = now + CLOCK_EVERY;

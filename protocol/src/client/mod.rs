@@ -30,6 +30,7 @@ use crate::control::{
 use crate::datagram::Frame;
 use crate::ids::{FramePosition, StreamId};
 use crate::link::Pin;
+use crate::recovery::{self, Feedback};
 use crate::time::Micros;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -162,9 +163,10 @@ impl Session {
     }
 
     /// Makes a datagram of an audio packet in `out`; returns the index of its media endpoint, or `None` while
-    /// there is no session that sends.
+    /// there is no session that sends. Where copies are asked for, [`Session::poll_transmit`] may have one to send now.
     pub fn seal_audio(
         &mut self,
+        now: Micros,
         header: &crate::audio::AudioHeader,
         payload: &[u8],
         out: &mut Vec<u8>,
@@ -172,7 +174,19 @@ impl Session {
         if self.config.role != SeatRole::Musician || self.state != State::Joined {
             return None;
         }
-        self.media.as_mut()?.seal_audio(header, payload, out)
+        self.media.as_mut()?.seal_audio(now, header, payload, out)
+    }
+
+    /// Tells the server what the receiving end misses, with the next `poll_transmit`.
+    pub fn send_feedback(&mut self, feedback: &Feedback) {
+        if let Some(media) = self.media.as_mut().filter(|_| self.state == State::Joined) {
+            media.send_feedback(feedback);
+        }
+    }
+
+    /// What is sent again, and what the server misses; `None` without a media session.
+    pub fn again(&self) -> Option<&recovery::Sender> {
+        self.media.as_ref().map(Media::again)
     }
 
     /// Takes note of where the audio timeline stands, for clock reports: the frame at `position` was captured

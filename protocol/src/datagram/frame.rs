@@ -6,10 +6,11 @@
 use super::read::{Reader, Truncated};
 use crate::audio::{AudioFrame, AudioHeader};
 use crate::ids::{FramePosition, SourceId, StreamId};
+use crate::recovery::Feedback;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
-/// The kinds' numbers. `FEEDBACK` and `MIDI` are reserved: readers skip them.
+/// The kinds' numbers. `MIDI` is reserved: readers skip it.
 pub mod kind {
     /// Two channels of samples.
     pub const AUDIO: u8 = 1;
@@ -27,7 +28,7 @@ pub mod kind {
     pub const GOODBYE: u8 = 7;
     /// Where a stream stands against the room's time.
     pub const CLOCK_REPORT: u8 = 8;
-    /// Reserved: what a receiver misses.
+    /// What a receiver misses.
     pub const FEEDBACK: u8 = 9;
     /// A datagram made large on purpose.
     pub const PROBE: u8 = 10;
@@ -35,6 +36,8 @@ pub mod kind {
     pub const PROBE_REPLY: u8 = 11;
     /// Reserved: MIDI events.
     pub const MIDI: u8 = 12;
+    /// Audio that was sent before.
+    pub const COPY: u8 = 13;
 }
 
 /// One frame of an opened datagram.
@@ -60,6 +63,10 @@ pub enum Frame<'a> {
     Probe(Probe),
     /// Its answer.
     ProbeReply(Probe),
+    /// What a receiver misses.
+    Feedback(Feedback),
+    /// Audio that was sent before, in case it was lost.
+    Copy(AudioFrame<'a>),
 }
 
 /// Asks for the room's time.
@@ -155,6 +162,8 @@ fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
         kind::CLOCK_REPORT => read_clock_report(r).ok().map(Frame::ClockReport),
         kind::PROBE => read_probe(r).ok().map(Frame::Probe),
         kind::PROBE_REPLY => read_probe(r).ok().map(Frame::ProbeReply),
+        kind::FEEDBACK => Feedback::read(body).ok().map(Frame::Feedback),
+        kind::COPY => AudioFrame::read(body).ok().map(Frame::Copy),
         _ => None,
     }
 }
@@ -179,6 +188,19 @@ fn read_clock_report(mut r: Reader<'_>) -> Result<ClockReport, Truncated> {
 
 fn read_probe(mut r: Reader<'_>) -> Result<Probe, Truncated> {
     Ok(Probe { id: r.u16()?, size: r.u16()? })
+}
+
+/// Walks the frames of a plain text without reading them: kind and body. Ends at the first that is cut short.
+pub(crate) fn raw_frames(plain: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut frames = Frames::new(plain);
+    core::iter::from_fn(move || frames.next_raw().ok())
+}
+
+/// Appends a frame of a kind with a body.
+pub(crate) fn write_raw(kind: u8, body: &[u8], out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(&(body.len() as u16).to_be_bytes());
+    out.extend_from_slice(body);
 }
 
 /// Appends an audio frame. The payload must have the length that the header says.
@@ -209,6 +231,15 @@ fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
             audio.header.write(out);
             out.extend_from_slice(audio.payload);
             kind::AUDIO
+        }
+        Frame::Copy(audio) => {
+            audio.header.write(out);
+            out.extend_from_slice(audio.payload);
+            kind::COPY
+        }
+        Frame::Feedback(feedback) => {
+            feedback.write(out);
+            kind::FEEDBACK
         }
         Frame::KeepAlive => kind::KEEP_ALIVE,
         Frame::ClockRequest(c) => {

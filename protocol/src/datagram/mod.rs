@@ -10,6 +10,7 @@ mod frame;
 pub mod read;
 
 pub use frame::{ClockReply, ClockReport, ClockRequest, Frame, Frames, Probe, kind, write_audio, write_frame};
+pub(crate) use frame::{raw_frames, write_raw};
 
 use crate::ids::SessionId;
 use crate::seal::{Counter, KeyId, Lane, TAG_LEN};

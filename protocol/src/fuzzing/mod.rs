@@ -4,11 +4,13 @@
 //! the bytes read as a script of inputs and times.
 
 mod client_session;
+mod recovery;
 mod room;
 mod script;
 mod wire;
 
 pub use client_session::client_session;
+pub use recovery::recovery;
 pub use room::room;
 pub use wire::{classic, control, datagram, link};
 
@@ -58,6 +60,11 @@ mod tests {
     #[test]
     fn any_bytes_are_a_classic_packet_or_none() {
         feed(classic, 1100);
+    }
+
+    #[test]
+    fn any_feedback_costs_no_more_than_the_audio_itself() {
+        feed(recovery, 400);
     }
 
     #[test]

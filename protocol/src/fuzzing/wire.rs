@@ -8,6 +8,7 @@ use crate::datagram::{Class, Frame, Frames, Header, write_frame};
 use crate::ids::{SessionId, SourceId};
 use crate::link::{InviteLink, parse_authority};
 use crate::peer::forwardable;
+use crate::recovery::Seen;
 use crate::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
 use alloc::format;
 use alloc::string::ToString;
@@ -110,11 +111,11 @@ fn frames(plain: &[u8]) {
     }
     assert!(read * 3 <= plain.len());
     let mut out = Vec::new();
-    let any_audio = forwardable(plain, SourceId(0x5A5A), &mut out);
-    assert!(out.len() <= plain.len() && (!any_audio || !out.is_empty()));
+    let forwarded = forwardable(plain, SourceId(0x5A5A), &mut Seen::default(), &mut out);
+    assert!(out.len() <= plain.len() && (!forwarded.audio || !out.is_empty()));
     for frame in Frames::new(&out) {
         match frame {
-            Frame::Audio(audio) => assert_eq!(audio.header.source, SourceId(0x5A5A)),
+            Frame::Audio(audio) | Frame::Copy(audio) => assert_eq!(audio.header.source, SourceId(0x5A5A)),
             Frame::ClockReport(report) => assert_eq!(report.source, SourceId(0x5A5A)),
             other => panic!("{other:?} is nobody else's"),
         }

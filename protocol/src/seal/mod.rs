@@ -64,6 +64,11 @@ impl Counter {
         self.0
     }
 
+    /// The counter of this number, the last one where that is too high.
+    pub(crate) const fn of(n: u64) -> Counter {
+        if n > Counter::MAX.0 { Counter::MAX } else { Counter(n) }
+    }
+
     pub(crate) const fn from_bytes(b: [u8; 7]) -> Counter {
         Counter(u64::from_be_bytes([0, b[0], b[1], b[2], b[3], b[4], b[5], b[6]]))
     }
@@ -124,14 +129,14 @@ impl SendLane {
         SendLane { sealer, session, key, lane, last: 0 }
     }
 
-    /// Makes one datagram in `out` (cleared first): `write_frames` appends the frames to it.
-    pub fn seal(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) {
+    /// Makes one datagram in `out` (cleared first): `write_frames` appends the frames to it. Returns its counter.
+    pub fn seal(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) -> Counter {
         out.clear();
-        self.append(class, out, write_frames);
+        self.append(class, out, write_frames)
     }
 
-    /// Makes one datagram behind what is in `out`: `write_frames` appends the frames to it.
-    pub fn append(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) {
+    /// Makes one datagram behind what is in `out`: `write_frames` appends the frames to it. Returns its counter.
+    pub fn append(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) -> Counter {
         self.last += 1;
         // Never wraps: 2^56 datagrams are not sent in a session's life.
         let counter = Counter(self.last);
@@ -143,6 +148,7 @@ impl SendLane {
         let nonce = Nonce::of(self.lane, counter);
         let tag = self.sealer.seal(nonce, &head, out.split_at_mut(frames).1);
         out.extend_from_slice(&tag);
+        counter
     }
 }
 

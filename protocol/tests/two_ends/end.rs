@@ -37,6 +37,8 @@ pub(crate) struct End {
     /// Under which sources audio of a mark arrived.
     pub(crate) sources: BTreeMap<u8, BTreeSet<SourceId>>,
     packets: BTreeSet<(u8, u32)>,
+    /// Packets that only copies and resends brought.
+    pub(crate) recovered: usize,
 }
 
 impl End {
@@ -60,6 +62,7 @@ impl End {
             heard: BTreeMap::new(),
             sources: BTreeMap::new(),
             packets: BTreeSet::new(),
+            recovered: 0,
         }
     }
 
@@ -79,7 +82,7 @@ impl End {
             peak: [Peak(u16::from(self.mark)); 2],
         };
         let mut out = Vec::new();
-        self.session.seal_audio(&header, &[self.mark; PACKET_FRAMES as usize * 4], &mut out).map(|_| out)
+        self.session.seal_audio(now, &header, &[self.mark; PACKET_FRAMES as usize * 4], &mut out).map(|_| out)
     }
 
     /// A datagram arrived at the socket.
@@ -95,6 +98,13 @@ impl End {
                     assert!(self.packets.insert((mark, audio.header.sequence.0)), "a packet was heard twice");
                     self.heard.entry(mark).or_default().push(now);
                     self.sources.entry(mark).or_default().insert(audio.header.source);
+                }
+                Frame::Copy(audio) => {
+                    let mark = audio.payload[0];
+                    if self.packets.insert((mark, audio.header.sequence.0)) {
+                        self.heard.entry(mark).or_default().push(now);
+                        self.recovered += 1;
+                    }
                 }
                 frame => self.session.handle_frame(now, &frame),
             }

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use rtjam_protocol::client::{Config, DialId, Event};
 use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{Class, Header};
-use rtjam_protocol::peer::{Peer, forwardable};
+use rtjam_protocol::peer::Peer;
 use rtjam_protocol::room::{ConnectionId, Entropy, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord};
 use rtjam_protocol::seal::{Counter, Lane, SendLane, ring::make_sealer};
 use rtjam_protocol::{Micros, SessionId};
@@ -420,7 +420,7 @@ impl World {
         let Ok(heard) = seated.peer.handle_datagram(self.now, from, &mut datagram, || challenge) else { return };
         let mut frames = Vec::new();
         if seated.what.sends {
-            forwardable(heard.plain, seated.what.source, &mut frames);
+            seated.peer.forwardable(heard.plain, seated.what.source, &mut frames);
         }
         if heard.goodbye {
             server.rooms.handle_session_over(id);

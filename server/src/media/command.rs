@@ -3,6 +3,7 @@
 use super::route::Recipient;
 use super::session::Session;
 use rtjam_protocol::SessionId;
+use rtjam_protocol::recovery::Feedback;
 
 /// A room's number at the media side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +26,15 @@ pub(super) enum Command {
         room: RoomKey,
         /// Who.
         session: SessionId,
+    },
+    /// To the thread whose lane it is about: what a musician misses.
+    Feedback {
+        /// Where they are.
+        room: RoomKey,
+        /// Who.
+        session: SessionId,
+        /// What they say.
+        feedback: Feedback,
     },
     /// Say goodbye to everyone and end.
     ShutDown,

@@ -82,6 +82,8 @@ pub(super) struct Counters {
     pub(super) forwarded: Counter,
     /// Datagrams sent for the server itself: answers, challenges, keep-alives.
     pub(super) answered: Counter,
+    /// Datagrams with audio that a musician may have lost, sent again.
+    pub(super) sent_again: Counter,
     drops: [Counter; Dropped::ALL.len()],
     forwarding: [Counter; FORWARDING_BOUNDS_US.len() + 1],
     forwarding_us: Counter,
@@ -118,6 +120,7 @@ impl Counters {
             received: self.received.get(),
             forwarded: self.forwarded.get(),
             answered: self.answered.get(),
+            sent_again: self.sent_again.get(),
             drops: std::array::from_fn(|i| self.drops[i].get()),
             forwarding: std::array::from_fn(|i| self.forwarding[i].get()),
             forwarding_us: self.forwarding_us.get(),
@@ -149,6 +152,8 @@ pub struct Figures {
     pub forwarded: u64,
     /// Datagrams sent for the server itself: answers, challenges, keep-alives.
     pub answered: u64,
+    /// Datagrams with audio that a musician may have lost, sent again.
+    pub sent_again: u64,
     drops: [u64; Dropped::ALL.len()],
     /// Packets by the time from their arrival until they were handed on to the last of their listeners: one number a
     /// bound of [`FORWARDING_BOUNDS_US`], not summed up, and one for those above.
@@ -169,6 +174,7 @@ impl Figures {
         self.received += other.received;
         self.forwarded += other.forwarded;
         self.answered += other.answered;
+        self.sent_again += other.sent_again;
         self.drops.iter_mut().zip(other.drops).for_each(|(a, b)| *a += b);
         self.forwarding.iter_mut().zip(other.forwarding).for_each(|(a, b)| *a += b);
         self.forwarding_us += other.forwarding_us;

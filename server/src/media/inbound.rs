@@ -2,6 +2,7 @@
 //!
 //! Answers and goodbyes are seen to at once, whatever the load. Audio waits until all that arrived with it is opened.
 
+use super::command::RoomKey;
 use super::counters::{Counters, Dropped};
 use super::route::Via;
 use super::session::{Life, Session};
@@ -10,7 +11,7 @@ use super::waiting::Waiting;
 use rtjam_protocol::Micros;
 use rtjam_protocol::SessionId;
 use rtjam_protocol::datagram::{Header, MAX_DATAGRAM, kind};
-use rtjam_protocol::peer::forwardable;
+use rtjam_protocol::recovery::Feedback;
 use rtjam_protocol::seal::Rejected;
 use std::collections::HashMap;
 
@@ -18,6 +19,8 @@ use std::collections::HashMap;
 pub(super) struct Effect {
     pub(super) session: SessionId,
     pub(super) goodbye: bool,
+    /// What the musician misses, and in which room.
+    pub(super) feedback: Option<(RoomKey, Feedback)>,
 }
 
 /// A datagram as it lies in the inbox.
@@ -50,13 +53,15 @@ impl Incoming<'_> {
             }
         };
         counters.received.add();
-        let effect = Effect { session: session.peer.session(), goodbye: heard.goodbye };
+        let feedback = heard.feedback.map(|feedback| (session.room, feedback));
+        let effect = Effect { session: session.peer.session(), goodbye: heard.goodbye, feedback };
         if session.sends {
             let arrived = Micros(now.0.saturating_sub(arrival.waited.0));
             session.uplink.hear(arrived, heard.plain);
             if !too_old {
-                waiting.push(session.room, effect.session, arrived, |out| {
-                    forwardable(heard.plain, session.source, out);
+                let (peer, source) = (&mut session.peer, session.source);
+                waiting.push(session.room, effect.session, source, arrived, |out| {
+                    peer.forwardable(heard.plain, source, out);
                 });
             } else if heard.plain.first() == Some(&kind::AUDIO) {
                 counters.dropped(Dropped::TooOld);

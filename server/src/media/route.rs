@@ -1,8 +1,9 @@
 //! Where a musician's media goes: written by the thread that owns their session, read by every one that forwards.
 
 use arc_swap::{ArcSwapOption, Guard};
-use rtjam_protocol::SessionId;
+use rtjam_protocol::recovery;
 use rtjam_protocol::seal::SendLane;
+use rtjam_protocol::{Micros, SessionId};
 use socket2::SockAddr;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -54,4 +55,8 @@ pub(super) struct Recipient {
     pub(super) session: SessionId,
     pub(super) lane: SendLane,
     pub(super) route: Arc<Route>,
+    /// What of the lane is sent again.
+    pub(super) again: recovery::Sender,
+    /// When their waits were last passed on.
+    pub(super) waits_told: Micros,
 }

@@ -4,7 +4,7 @@
 //! load ([`Gather`]) the thread lets some more arrive before each round.
 
 use super::breath::Breath;
-use super::command::Command;
+use super::command::{Command, RoomKey};
 use super::counters::{Counters, Dropped};
 use super::forward::Forwarder;
 use super::gather::Gather;
@@ -15,13 +15,14 @@ use super::session::{Life, Session};
 use super::shed::Shedder;
 use super::socket::{Inbox, MediaSocket};
 use super::waiting::Waiting;
-use super::{Alive, ThreadHandle};
+use super::{Alive, Door, Doors, ThreadHandle, thread_of};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
+use rtjam_protocol::recovery::Feedback;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::io;
@@ -46,6 +47,9 @@ pub(super) struct MediaThread {
     inlets: Vec<Inlet>,
     clock: Clock,
     lobby: mpsc::Sender<Input>,
+    /// Which thread this is, and the ways to all.
+    index: usize,
+    doors: Doors,
     random: Random,
     sessions: HashMap<SessionId, Session>,
     forwarder: Forwarder,
@@ -78,6 +82,7 @@ impl MediaThread {
         clock: Clock,
         gather: Micros,
         lobby: mpsc::Sender<Input>,
+        doors: Doors,
     ) -> io::Result<MediaThread> {
         let poll = Poll::new()?;
         let mut inlets = Vec::with_capacity(sockets.len());
@@ -92,6 +97,8 @@ impl MediaThread {
             inlets,
             clock,
             lobby,
+            index: 0,
+            doors,
             random: Random::new(),
             sessions: HashMap::new(),
             forwarder: Forwarder::new(counters.clone()),
@@ -112,7 +119,8 @@ impl MediaThread {
     }
 
     /// Starts thread number `index`; `alive` is dropped when it ends, be it by a panic.
-    pub(super) fn spawn(self, index: usize, alive: Alive) -> io::Result<ThreadHandle> {
+    pub(super) fn spawn(mut self, index: usize, alive: Alive) -> io::Result<ThreadHandle> {
+        self.index = index;
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
         let builder = std::thread::Builder::new().name(format!("media-{index}")).stack_size(256 * 1024);
@@ -122,7 +130,7 @@ impl MediaThread {
             sleep_precisely();
             self.run(&receiver);
         })?;
-        Ok(ThreadHandle { commands, waker, thread })
+        Ok(ThreadHandle { door: Door { commands, waker }, thread })
     }
 
     fn run(mut self, commands: &Receiver<Command>) {
@@ -200,8 +208,19 @@ impl MediaThread {
                     gone.close_route();
                 }
             }
+            Command::Feedback { room, session, feedback } => self.take_feedback((room, session), &feedback),
             Command::ShutDown => {}
         }
+    }
+
+    /// What a musician misses of this thread's lane.
+    fn take_feedback(&mut self, who: (RoomKey, SessionId), feedback: &Feedback) {
+        let MediaThread { forwarder, sessions, inlets, clock, .. } = self;
+        forwarder.handle_feedback(clock.now(), who, feedback, inlets, |maker, wait| {
+            if let Some(session) = sessions.get_mut(&maker) {
+                session.peer.set_wait(wait);
+            }
+        });
     }
 
     fn say_goodbye(mut self) {
@@ -265,6 +284,17 @@ impl MediaThread {
 
     /// What was theirs alone.
     fn answer(&mut self, now: Micros, effect: &Effect) {
+        if let Some((room, feedback)) = effect.feedback {
+            match thread_of(feedback.lane) {
+                Some(owner) if owner == self.index => self.take_feedback((room, effect.session), &feedback),
+                Some(owner) => {
+                    if let Some(door) = self.doors.get().and_then(|doors| doors.get(owner)) {
+                        door.tell(Command::Feedback { room, session: effect.session, feedback });
+                    }
+                }
+                None => {}
+            }
+        }
         let Some(session) = self.sessions.get_mut(&effect.session) else { return };
         if effect.goodbye {
             session.life = Life::Over;

@@ -2,7 +2,7 @@
 
 use super::command::RoomKey;
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::{Micros, SessionId};
+use rtjam_protocol::{Micros, SessionId, SourceId};
 
 /// The most packets that wait: 10 ms of 40 musicians with the shortest packets, several times over.
 const MOST: usize = 1024;
@@ -12,6 +12,7 @@ const MOST: usize = 1024;
 pub(super) struct Packet {
     pub(super) room: RoomKey,
     pub(super) maker: SessionId,
+    pub(super) source: SourceId,
     pub(super) arrived: Micros,
     at: usize,
     pub(super) len: usize,
@@ -29,12 +30,19 @@ impl Waiting {
     }
 
     /// Adds what `write` appends; nothing when that is nothing.
-    pub(super) fn push(&mut self, room: RoomKey, maker: SessionId, arrived: Micros, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn push(
+        &mut self,
+        room: RoomKey,
+        maker: SessionId,
+        source: SourceId,
+        arrived: Micros,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let at = self.bytes.len();
         write(&mut self.bytes);
         let len = self.bytes.len() - at;
         if len > 0 {
-            self.packets.push(Packet { room, maker, arrived, at, len });
+            self.packets.push(Packet { room, maker, source, arrived, at, len });
         }
     }
 
@@ -73,7 +81,9 @@ mod tests {
     fn rooms_lie_together_and_in_them_equal_sizes_in_the_order_of_arrival() {
         let mut waiting = Waiting::new();
         let say = |waiting: &mut Waiting, room, text: &str, at| {
-            waiting.push(RoomKey(room), SessionId(1), Micros(at), |out| out.extend_from_slice(text.as_bytes()));
+            waiting.push(RoomKey(room), SessionId(1), SourceId(1), Micros(at), |out| {
+                out.extend_from_slice(text.as_bytes())
+            });
         };
         for (room, text, at) in [(2, "b1", 5), (1, "long", 4), (1, "a1", 7), (2, "", 1), (1, "a2", 8), (2, "b2", 9)] {
             say(&mut waiting, room, text, at);

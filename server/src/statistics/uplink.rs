@@ -39,8 +39,10 @@ impl Uplink {
     /// The frames of a datagram that opened. Media thread; does not allocate.
     pub fn hear(&mut self, now: Micros, plain: &[u8]) {
         for frame in Frames::new(plain) {
-            if let Frame::Audio(audio) = frame {
-                self.take(now, &audio.header);
+            match frame {
+                Frame::Audio(audio) => self.take(now, &audio.header),
+                Frame::Copy(audio) => self.take_copy(&audio.header),
+                _ => {}
             }
         }
     }
@@ -60,6 +62,16 @@ impl Uplink {
             }
             ahead @ 1.. => self.go_on(&newest, first, ahead.unsigned_abs()),
             behind => self.look_back(behind.unsigned_abs()),
+        }
+    }
+
+    /// A copy is no repetition: it was sent in case the packet was lost.
+    fn take_copy(&mut self, header: &AudioHeader) {
+        let Some(newest) = self.newest.filter(|newest| newest.stream == header.stream) else { return };
+        let behind = newest.sequence.ahead_of(header.sequence);
+        let missing = (1..WINDOW as i32).contains(&behind) && newest.seen & (1 << behind) == 0;
+        if missing {
+            self.look_back(behind.unsigned_abs());
         }
     }
 
@@ -132,6 +144,18 @@ mod tests {
         assert_eq!(heard([u32::MAX - 1, 1]), figures(2, 2, 0, 0));
         // What came before the first that was heard was not lost.
         assert_eq!(heard([10, 9, 11]), figures(2, 0, 0, 1));
+    }
+
+    #[test]
+    fn copies_of_what_is_missing_recover_it_and_others_count_for_nothing() {
+        let figures = Arc::<SessionFigures>::default();
+        let mut uplink = Uplink::new(figures.clone());
+        [1, 2, 5].into_iter().for_each(|n| uplink.take(Micros(0), &header(1, n)));
+        for n in [4, 4, 5, 2, 6, 9000] {
+            uplink.take_copy(&header(1, n));
+        }
+        uplink.take_copy(&header(2, 3));
+        assert_eq!(figures.audio(), self::figures(4, 1, 1, 0));
     }
 
     #[test]

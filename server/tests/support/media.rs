@@ -35,6 +35,8 @@ pub enum Heard {
     KeepAlive,
     ClockReply,
     Goodbye,
+    /// What the server misses.
+    Feedback,
     Other,
 }
 
@@ -135,7 +137,7 @@ impl Musician {
         panic!("waited in vain for {what}");
     }
 
-    /// Waits at most `patience` for a datagram, keep-alives not counted.
+    /// Waits at most `patience` for a datagram, keep-alives and feedback not counted.
     fn receive(&mut self, patience: Duration) -> Option<Vec<Heard>> {
         let deadline = Instant::now() + patience;
         loop {
@@ -150,7 +152,7 @@ impl Musician {
                     self.send(&Frame::PathResponse(*data));
                 }
             }
-            if heard != [Heard::KeepAlive] {
+            if !matches!(heard[..], [Heard::KeepAlive | Heard::Feedback]) {
                 return Some(heard);
             }
         }
@@ -170,6 +172,7 @@ impl Heard {
             Frame::KeepAlive => Heard::KeepAlive,
             Frame::ClockReply(_) => Heard::ClockReply,
             Frame::Goodbye => Heard::Goodbye,
+            Frame::Feedback(_) => Heard::Feedback,
             _ => Heard::Other,
         }
     }

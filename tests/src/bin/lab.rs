@@ -1,7 +1,8 @@
 //! Measures playout on bad networks: `lab replay`, `lab generate`, `lab table`, `lab plot`.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtjam_engine::{Comfort, Playout};
+use rtjam_protocol::Micros;
 use rtjam_tests::lab::measure::{Measurement, measure};
 use rtjam_tests::lab::model::Model;
 use rtjam_tests::lab::replay::{PACKETS, Settings};
@@ -123,6 +124,12 @@ struct Listening {
     /// What automatic playout prefers: tight (less delay), normal, or safe (fewer gaps)
     #[arg(long, default_value_t)]
     comfort: Comfort,
+    /// What is lost is sent again
+    #[arg(long, default_value = "off")]
+    recovery: Recovery,
+    /// The round trip of the hop that recovers
+    #[arg(long, default_value_t = 20.0)]
+    rtt_ms: f64,
     /// Seconds of the beginning that are not measured
     #[arg(long, default_value_t = 3.0)]
     skip: f64,
@@ -130,9 +137,18 @@ struct Listening {
 
 impl Listening {
     fn settings(&self, packet: usize, block: usize) -> Settings {
-        let Listening { rate, drift_ppm, playout, comfort, skip } = *self;
-        Settings { packet, block, rate, drift_ppm, playout, comfort, skip: skip.max(0.0) }
+        let Listening { rate, drift_ppm, playout, comfort, skip, recovery, rtt_ms } = *self;
+        let rtt = Micros((rtt_ms.clamp(0.0, 10_000.0) * 1000.0) as u64);
+        let recovery = (recovery == Recovery::On).then_some(rtt);
+        Settings { packet, block, rate, drift_ppm, playout, comfort, skip: skip.max(0.0), recovery }
     }
+}
+
+/// Whether what is lost is sent again.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Recovery {
+    Off,
+    On,
 }
 
 fn playout(text: &str) -> Result<Playout, String> {

@@ -56,15 +56,20 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
     // A splice may leap over what was lost; a constant delay cannot.
     let oracle = arrivals.least_delay_ms(gaps.concealed.max(lost_frames));
     let minutes = span.len() as f64 / wire / 60.0;
+    let ms_per_min = |frames: u64| frames as f64 / 48.0 / minutes;
+    let packet_ms = settings.packet as f64 / 48.0;
+    let with_copies = oracle.map(|ms| ms_per_min(arrivals.concealed_with_copies(arrivals.lag_of(ms + packet_ms))));
     let report = Report {
         packets: packets.len(),
         lost,
         late: gaps.late,
-        recovered: take.engine[1].map_or(0, |e| e.recovered),
+        recovered: take.engine[1].map_or(0, |e| e.recovered - take.engine[0].map_or(0, |e| e.recovered)),
+        extra_pct: take.extra_share * 100.0,
         playout,
         concealed_ms_per_min: gaps.concealed as f64 / 48.0 / minutes,
         longest_gap_ms: gaps.longest() as f64 / 48.0,
         oracle_delay_ms: oracle,
+        oracle_with_copies: with_copies,
         damaged_pct: damaged.len() as f64 * 100.0 / blocks.max(1) as f64,
         measured_s: minutes * 60.0,
         engine: take.engine,

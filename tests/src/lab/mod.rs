@@ -16,6 +16,7 @@
 //! | [`sound`], [`resample`] | what is played; rates |
 //! | [`grid`] | the receiver's callbacks and the sender's timeline on one clock |
 //! | [`replay`] | sender, network and receiver in virtual time |
+//! | `hop` | the network with recovery: what is asked for and sent again |
 //! | [`path`] | which position was heard when |
 //! | [`gaps`], [`damage`] | what was not heard; what a listener would notice |
 //! | [`oracle`] | the best constant delay in hindsight |
@@ -28,6 +29,7 @@ pub mod conceal;
 pub mod damage;
 pub mod gaps;
 pub mod grid;
+mod hop;
 pub mod material;
 pub mod measure;
 pub mod model;

@@ -22,6 +22,24 @@ impl Arrivals<'_> {
         (first..last.min(self.found.len())).map(|index| self.concealed_of(index, lag)).sum()
     }
 
+    /// Frames that a constant delay conceals at least, where every packet carries a copy of one earlier packet and all
+    /// are the same number of packets behind: at the best such number.
+    pub fn concealed_with_copies(&self, lag: i64) -> u64 {
+        let with = |behind: usize| {
+            let carried = self.found.iter().skip(behind).copied().chain(std::iter::repeat(None));
+            let earlier = |(own, copy): (&Option<u64>, Option<u64>)| own.iter().copied().chain(copy).min();
+            let found: Vec<Option<u64>> = self.found.iter().zip(carried).map(earlier).collect();
+            Arrivals { found: &found, span: self.span.clone(), ..*self }.concealed(lag)
+        };
+        (1..=32).map(with).min().unwrap_or(0)
+    }
+
+    /// Where position 0 is played with this constant delay.
+    pub fn lag_of(&self, delay_ms: f64) -> i64 {
+        (self.grid.frame_at(0.0) + delay_ms * 48.0 / (self.grid.delay_ms(48.0, 0.0) - self.grid.delay_ms(0.0, 0.0)))
+            .round() as i64
+    }
+
     fn concealed_of(&self, index: usize, lag: i64) -> u64 {
         let begin = index * self.packet;
         let within = begin.max(self.span.start)..(begin + self.packet).min(self.span.end);

@@ -1,6 +1,7 @@
 //! A sender, the traced network and a receiver, in virtual time. Both ends are the real engine.
 
 use super::grid::Grid;
+use super::hop::{Arrival, Hop};
 use super::sound::marks;
 use super::trace::Trace;
 use rtjam_engine::{Comfort, Engine, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
@@ -16,7 +17,7 @@ pub const PACKETS: RangeInclusive<usize> = 16..=150;
 pub const RATES: RangeInclusive<u32> = 44_100..=192_000;
 
 /// The musician at the other end.
-const SOURCE: SourceId = SourceId(1);
+pub(super) const SOURCE: SourceId = SourceId(1);
 
 /// How a trace is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub struct Settings {
     pub comfort: Comfort,
     /// Sound of the stream's beginning that is not measured, in seconds.
     pub skip: f64,
+    /// Recovery over a hop with this round trip; `None`: off.
+    pub recovery: Option<Micros>,
 }
 
 impl Default for Settings {
@@ -47,6 +50,7 @@ impl Default for Settings {
             playout: Playout::Auto,
             comfort: Comfort::Normal,
             skip: 3.0,
+            recovery: None,
         }
     }
 }
@@ -95,6 +99,8 @@ pub struct Take {
     pub heard: [Vec<f32>; CHANNELS],
     /// For each packet the callback that found it; `None`: lost.
     pub found: Vec<Option<u64>>,
+    /// What was sent again, as a share of what was sent anyway.
+    pub extra_share: f64,
     /// What the engine says of the musician: when measuring begins, and in the end.
     pub engine: [Option<VoiceReading>; 2],
 }
@@ -109,7 +115,8 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, U
     let grid = Grid::new(trace, packet, block, rate, settings.drift_ppm);
     let packets = Sender::new(packet).packets(sound, trace.packets.len());
     let found = |p: &super::trace::Packet| p.arrived.first().map(|&at| grid.callback_for(grid.local(at)));
-    let found: Vec<Option<u64>> = trace.packets.iter().map(found).collect();
+    let mut found: Vec<Option<u64>> = trace.packets.iter().map(found).collect();
+    let mut hop = settings.recovery.map(|rtt| Hop::new(trace, &grid, &packets, rtt));
     let mut arrivals: Vec<(Micros, usize)> = Vec::new();
     for (index, p) in trace.packets.iter().enumerate() {
         arrivals.extend(p.arrived.iter().map(|&at| (grid.local(at), index)));
@@ -123,8 +130,15 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, U
     let mut at_begin = None;
     for callback in 0..end {
         let now = grid.begins(callback);
-        while let Some((arrived, index)) = arrivals.next_if(|a| a.0 <= now) {
-            receiver.take(arrived, &packets[index]);
+        if let Some(hop) = &mut hop {
+            hop.until(now, receiver.wait(), |Arrival { at, packet, again }| {
+                receiver.take(at, &packets[packet], again);
+                let callback = grid.callback_for(at);
+                found[packet] = Some(found[packet].map_or(callback, |f| f.min(callback)));
+            });
+        }
+        while let Some((arrived, index)) = arrivals.next_if(|a| a.0 <= now && hop.is_none()) {
+            receiver.take(arrived, &packets[index], false);
         }
         receiver.call(now, block);
         if at_begin.is_none() && callback as f64 >= measured_from {
@@ -138,7 +152,8 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, U
         }
     }
     let engine = [at_begin, receiver.console.voice(SOURCE)];
-    Ok(Take { grid, sent, heard: receiver.heard, found, engine })
+    let extra_share = hop.map_or(0.0, |hop| hop.extra_share());
+    Ok(Take { grid, sent, heard: receiver.heard, found, extra_share, engine })
 }
 
 fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
@@ -163,9 +178,9 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
 }
 
 /// A packet on its way.
-struct Encoded {
-    header: AudioHeader,
-    payload: Vec<u8>,
+pub(super) struct Encoded {
+    pub(super) header: AudioHeader,
+    pub(super) payload: Vec<u8>,
     samples: [Vec<f32>; CHANNELS],
 }
 
@@ -248,10 +263,16 @@ impl Receiver {
         }
     }
 
-    fn take(&mut self, arrived: Micros, packet: &Encoded) {
+    fn take(&mut self, arrived: Micros, packet: &Encoded, again: bool) {
         let frame = AudioFrame { header: packet.header, payload: &packet.payload };
         // What the engine does not take it counts, and the listener misses it.
-        let _ = self.incoming.push(arrived, &frame);
+        let _ = if again { self.incoming.push_again(arrived, &frame) } else { self.incoming.push(arrived, &frame) };
+    }
+
+    /// How much later than usual a packet may come, as the receiving thread tells the sender.
+    fn wait(&self) -> Micros {
+        let voice = self.console.voice(SOURCE).filter(|v| v.active);
+        Micros(voice.map_or(0.0, |v| f64::from(v.patience_ms) * 1000.0) as u64)
     }
 
     fn call(&mut self, now: Micros, block: usize) {

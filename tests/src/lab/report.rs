@@ -14,6 +14,8 @@ pub struct Report {
     pub late: usize,
     /// Packets that only recovery brought.
     pub recovered: u64,
+    /// What recovery sent again, in % of what is sent without.
+    pub extra_pct: f64,
     /// From given to heard, in ms.
     pub playout: Delay,
     /// Sound that was made up.
@@ -22,6 +24,9 @@ pub struct Report {
     pub longest_gap_ms: f64,
     /// The smallest constant delay that conceals no more.
     pub oracle_delay_ms: Option<f64>,
+    /// What that delay and one packet more would conceal, in ms a minute, if every packet carried a copy of an earlier
+    /// one.
+    pub oracle_with_copies: Option<f64>,
     /// Share of damaged blocks.
     pub damaged_pct: f64,
     /// Seconds measured.
@@ -80,6 +85,7 @@ impl Report {
             "lost": self.lost,
             "late": self.late,
             "recovered": self.recovered,
+            "extra_pct": round(self.extra_pct),
             "playout_delay_ms": {"mean": round(mean), "p50": round(p50), "p95": round(p95), "max": round(max)},
             "concealed_ms_per_min": round(self.concealed_ms_per_min),
             "longest_gap_ms": round(self.longest_gap_ms),

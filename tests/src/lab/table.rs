@@ -41,6 +41,8 @@ pub struct Row {
     pub reports: Vec<Report>,
     /// One a seed, where the network's delay jumps.
     pub steps: Vec<Step>,
+    /// The same without recovery, where the table is about recovery.
+    pub without: Vec<Report>,
 }
 
 impl Row {
@@ -58,7 +60,7 @@ impl Row {
     }
 
     fn line(&self) -> String {
-        format!(
+        let figures = format!(
             "{:<10}{:>4}/{:<4}{:>7.2}{:>7.2}{:>7.2}{:>8.2}{:>8.3}{:>9.3}{:>9.3}{:>9.0}{:>8.1}{:>9.2}{:>9.1}",
             self.model.name(),
             self.packet,
@@ -74,6 +76,26 @@ impl Row {
             self.most(|r| r.longest_gap_ms),
             self.mean(|r| r.damaged_pct),
             self.mean(changes_per_min),
+        );
+        figures + &self.recovery()
+    }
+
+    /// What recovery brought and cost, what was concealed without it, and what of that could at best be left.
+    fn recovery(&self) -> String {
+        if self.without.is_empty() {
+            return String::new();
+        }
+        let without =
+            |figure: fn(&Report) -> f64| self.without.iter().map(figure).sum::<f64>() / self.without.len() as f64;
+        let concealed = without(|r| r.concealed_ms_per_min);
+        let least = without(|r| r.oracle_with_copies.unwrap_or(f64::NAN));
+        format!(
+            "{:>9.1}{:>8.1}{:>9.0}{:>7.2}{:>7.2}",
+            self.mean(|r| r.recovered as f64),
+            self.mean(|r| r.extra_pct),
+            concealed,
+            self.mean(|r| r.concealed_ms_per_min) / concealed,
+            least / concealed,
         )
     }
 }
@@ -90,7 +112,14 @@ fn changes_per_min(report: &Report) -> f64 {
 pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     let mut rows = Vec::new();
     for &model in &plan.models {
-        rows.extend(SIZES.map(|(packet, block)| Row { model, packet, block, reports: Vec::new(), steps: Vec::new() }));
+        rows.extend(SIZES.map(|(packet, block)| Row {
+            model,
+            packet,
+            block,
+            reports: Vec::new(),
+            steps: Vec::new(),
+            without: Vec::new(),
+        }));
     }
     let jobs: Vec<(usize, u64)> = (0..rows.len()).flat_map(|row| (1..=plan.seeds).map(move |s| (row, s))).collect();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -108,30 +137,50 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     let mut done = done.into_inner().expect("no replay panicked");
     done.sort_unstable_by_key(|(row, seed, _)| (*row, *seed));
     for (row, _, report) in done {
-        let (report, step) = report?;
+        let Played { report, step, without } = report?;
         rows[row].reports.push(report);
         rows[row].steps.extend(step);
+        rows[row].without.extend(without);
     }
     Ok(rows)
 }
 
-fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<(Report, Option<Step>), Unplayable> {
+/// What came of one trace.
+struct Played {
+    report: Report,
+    /// Where the network's delay jumps.
+    step: Option<Step>,
+    /// Without recovery, where the table is about recovery.
+    without: Option<Report>,
+}
+
+fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<Played, Unplayable> {
     let trace = row.model.generate(plan.seconds, seed, row.packet);
     let settings = Settings { packet: row.packet, block: row.block, ..plan.settings };
     let got = measure(&trace, sound, &settings)?;
     let step = (row.model == Model::Step).then(|| Step::of(&got, plan.seconds));
-    Ok((got.report, step))
+    let off = Settings { recovery: None, ..settings };
+    let without = settings.recovery.map(|_| measure(&trace, sound, &off).map(|m| m.report)).transpose()?;
+    Ok(Played { report: got.report, step, without })
 }
 
 /// The table for people. Means over the seeds; `max` and `gap` are the largest of all.
 pub fn text(rows: &[Row]) -> String {
     let mut out = String::from(
-        "model     pkt/block   mean    p95    max  oracle   ratio   lost %   late %  conc/min   gap  damaged%  chg/min\n",
+        "model     pkt/block   mean    p95    max  oracle   ratio   lost %   late %  conc/min   gap  damaged%  chg/min",
     );
+    let recovery = rows.iter().any(|r| !r.without.is_empty());
+    out.push_str(if recovery { "  recovered extra%  without  share  least\n" } else { "\n" });
     for row in rows {
         let _ = writeln!(out, "{}", row.line());
     }
     out.push_str("\ndelays and gap in ms, concealed in ms a minute; ratio: mean delay over the oracle's\n");
+    if recovery {
+        out.push_str(
+            "without: concealed without recovery; share: what of that is left; least: what could be left with copies at \
+             the oracle's delay and one packet\n",
+        );
+    }
     let mut models: Vec<Model> = rows.iter().map(|r| r.model).collect();
     models.dedup();
     for model in models {

@@ -199,7 +199,7 @@ impl Player {
         };
         self.payload.resize(usize::from(frames) * 4, 0x15);
         self.payload[..8].copy_from_slice(&now_ns.to_be_bytes());
-        if self.session.seal_audio(&header, &self.payload, &mut self.out).is_some() {
+        if self.session.seal_audio(Micros(now_ns / 1000), &header, &self.payload, &mut self.out).is_some() {
             self.sent += u64::from(stream == COUNTED);
             self.send();
         }

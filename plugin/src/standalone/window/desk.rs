@@ -6,7 +6,7 @@ use crate::params::{Param, Values, apply};
 use crate::standalone::config::{self, Config};
 use crate::standalone::settings::{Monitor, Playout};
 use crate::standalone::settings_file::SettingsFolder;
-use rtjam_client::{Client, State, Status, Tx};
+use rtjam_client::{Client, Rx, State, Status, Tx};
 use rtjam_engine::{Console, PacketSize, SILENCE_DBFS};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::InviteLink;
@@ -248,7 +248,8 @@ fn nothing() -> Status {
         xruns: None,
         device_ms: None,
         callback_load_pct: None,
-        tx: Tx { packets: 0, dropped: 0, dbfs: [SILENCE_DBFS; 2] },
+        tx: Tx { packets: 0, dropped: 0, dbfs: [SILENCE_DBFS; 2], lost: 0, recovered: 0, extra_kbps: 0.0 },
+        rx: Rx { lost: 0, extra_kbps: 0.0 },
         musicians: Vec::new(),
         you: None,
         sentence: None,

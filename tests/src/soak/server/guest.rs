@@ -198,7 +198,7 @@ impl Guest {
         let Some(stay) = &mut self.stay else { return };
         while stay.next_packet <= now {
             stay.next_packet += Micros(PACKET_US);
-            stay.play(network);
+            stay.play(now, network);
         }
     }
 
@@ -256,7 +256,7 @@ impl Stay {
         }
     }
 
-    fn play(&mut self, network: &mut Network) {
+    fn play(&mut self, now: Micros, network: &mut Network) {
         self.sequence += 1;
         let header = AudioHeader {
             source: SourceId(0),
@@ -269,7 +269,7 @@ impl Stay {
             peak: [Peak(64); 2],
         };
         let payload = [0x15; FRAMES as usize * 4];
-        if self.session.seal_audio(&header, &payload, &mut self.out).is_some() && !network.loses() {
+        if self.session.seal_audio(now, &header, &payload, &mut self.out).is_some() && !network.loses() {
             let _ = self.socket.send(&self.out);
         }
     }

@@ -1,0 +1,188 @@
+//! What copies of lost packets bring: reckoned from when the packets came that would have carried them.
+//!
+//! A copy that travels so many packets behind its original comes with the packet that carries it. So for every loss it
+//! is known which distances would have brought the sound in time, also those that were not tried.
+
+use rtjam_protocol::Sequence;
+
+/// The farthest that a copy is looked for behind its packet, in packets.
+pub(crate) const FARTHEST: usize = 32;
+
+/// Packets that are remembered: those that may carry copies of the one that is judged, and what overtakes.
+const KEPT: usize = 64;
+
+/// Memory: after so many frames (30 s) an observation counts half.
+const HALF_LIFE: f32 = 30.0 * 48_000.0;
+
+/// A stream begins as if so much (2.5 s) had been heard without a loss.
+const BEGIN: f32 = 2.5 * 48_000.0;
+
+/// Recovery is at work when it brings at least one lost packet in so many, be it late.
+const AT_WORK: f32 = 16.0;
+
+/// Losses of one stream, and what would have mended them. Audio thread.
+pub(crate) struct Losses {
+    /// By sequence number.
+    recent: [Came; KEPT],
+    newest: Option<Sequence>,
+    /// Frames of the usual packet.
+    packet: usize,
+    /// Frames judged, of these lost, of these sent again.
+    heard: f32,
+    lost: f32,
+    again: f32,
+    /// By distance: frames of lost packets that a copy would have brought in time, as it is and with a packet more of
+    /// delay.
+    brings: [[f32; 2]; FARTHEST + 1],
+}
+
+/// How a packet came.
+#[derive(Clone, Copy)]
+struct Came {
+    sequence: Sequence,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    NotYet,
+    /// By itself, with this slack at the place where the stream began.
+    Itself(i64),
+    /// Sent again.
+    Again,
+    /// It was before the stream's first.
+    Before,
+}
+
+/// The distance that brings most, and how much: frames of lost packets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Best {
+    /// In packets, from 1; 0 where nothing is brought.
+    pub(crate) distance: usize,
+    frames: f32,
+}
+
+impl Losses {
+    pub(crate) fn new() -> Losses {
+        Losses {
+            recent: [Came { sequence: Sequence(0), how: How::NotYet }; KEPT],
+            newest: None,
+            packet: 0,
+            heard: BEGIN,
+            lost: 0.0,
+            again: 0.0,
+            brings: [[0.0; 2]; FARTHEST + 1],
+        }
+    }
+
+    /// A stream starts.
+    pub(crate) fn restart(&mut self) {
+        *self = Losses::new();
+    }
+
+    /// Frames of the usual packet.
+    pub(crate) fn packet(&self) -> usize {
+        self.packet
+    }
+
+    /// A packet of so many frames came by itself, with this slack. `moved` is by how much the read position was moved
+    /// forward, all in all, apart from grace.
+    pub(crate) fn came(&mut self, sequence: Sequence, slack: i64, moved: i64, frames: usize) {
+        self.packet = frames;
+        self.advance(sequence, moved);
+        self.note(sequence, How::Itself(slack + moved));
+    }
+
+    /// A packet was lost and came again.
+    pub(crate) fn came_again(&mut self, sequence: Sequence) {
+        if self.newest.is_some_and(|newest| sequence.ahead_of(newest) < 0) {
+            self.note(sequence, How::Again);
+        }
+    }
+
+    /// So many frames of time pass.
+    pub(crate) fn forget(&mut self, frames: f32) {
+        let kept = (-frames / HALF_LIFE).exp2();
+        [&mut self.heard, &mut self.lost, &mut self.again].into_iter().for_each(|v| *v *= kept);
+        self.brings.as_flattened_mut().iter_mut().for_each(|v| *v *= kept);
+    }
+
+    /// What copies bring as it is, and with a packet more of delay. Of equals the farthest, which mends the longest run.
+    pub(crate) fn best(&self) -> [Best; 2] {
+        [0, 1].map(|which| {
+            let all = self.brings.iter().enumerate().map(|(distance, b)| Best { distance, frames: b[which] });
+            let better = |a: Best, b: Best| if b.frames > 0.0 && b.frames >= a.frames { b } else { a };
+            all.fold(Best { distance: 0, frames: 0.0 }, better)
+        })
+    }
+
+    /// The share of all sound that a packet more of delay brings; 0 where nothing is sent again.
+    pub(crate) fn share_brought(&self) -> f32 {
+        let [without, with] = self.best();
+        let at_work = self.again * AT_WORK >= self.lost;
+        if at_work { (with.frames - without.frames) / self.heard.max(1.0) } else { 0.0 }
+    }
+
+    /// Judges all that is far enough behind the new number.
+    fn advance(&mut self, sequence: Sequence, moved: i64) {
+        let Some(newest) = self.newest else {
+            // What was before the first is not missed.
+            for back in 0..KEPT as u32 {
+                let before = Sequence(sequence.0.wrapping_sub(back));
+                *self.place(before) = Came { sequence: before, how: How::Before };
+            }
+            self.place(sequence).how = How::NotYet;
+            self.newest = Some(sequence);
+            return;
+        };
+        let ahead = sequence.ahead_of(newest);
+        if ahead <= 0 {
+            return;
+        }
+        if ahead as usize > FARTHEST {
+            // A pause, not a loss.
+            self.newest = None;
+            return self.advance(sequence, moved);
+        }
+        for step in 1..=ahead.unsigned_abs() {
+            let next = Sequence(newest.0.wrapping_add(step));
+            *self.place(next) = Came { sequence: next, how: How::NotYet };
+            self.judge(Sequence(next.0.wrapping_sub(FARTHEST as u32 + 1)), moved);
+        }
+        self.newest = Some(sequence);
+    }
+
+    fn judge(&mut self, sequence: Sequence, moved: i64) {
+        let (packet, of) = (self.packet as i64, self.packet as f32);
+        let how = self.how(sequence);
+        self.heard += of;
+        if matches!(how, How::Itself(_) | How::Before) {
+            return;
+        }
+        self.lost += of;
+        self.again += if how == How::Again { of } else { 0.0 };
+        for distance in 1..=FARTHEST {
+            let How::Itself(slack) = self.how(Sequence(sequence.0.wrapping_add(distance as u32))) else { continue };
+            let late = moved + distance as i64 * packet - slack;
+            let brings = &mut self.brings[distance];
+            brings[0] += if late <= 0 { of } else { 0.0 };
+            brings[1] += if late <= packet { of } else { 0.0 };
+        }
+    }
+
+    fn how(&self, sequence: Sequence) -> How {
+        let came = self.recent[sequence.0 as usize % KEPT];
+        if came.sequence == sequence { came.how } else { How::NotYet }
+    }
+
+    fn note(&mut self, sequence: Sequence, how: How) {
+        let place = self.place(sequence);
+        if place.sequence == sequence && place.how == How::NotYet {
+            place.how = how;
+        }
+    }
+
+    fn place(&mut self, sequence: Sequence) -> &mut Came {
+        &mut self.recent[sequence.0 as usize % KEPT]
+    }
+}

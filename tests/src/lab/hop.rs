@@ -1,0 +1,182 @@
+//! A traced network with recovery: both ends are the protocol's own, the trace is the way there.
+//!
+//! A copy arrives with its carrier; what is sent at another time than the trace's packets has the delay and the loss
+//! of the packet sent last before. Feedback takes half of the round trip and is not lost.
+
+use super::grid::Grid;
+use super::replay::{Encoded, SOURCE};
+use super::trace::Trace;
+use rtjam_protocol::Micros;
+use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, Frame, Frames, Header, MAX_DATAGRAM, write_audio};
+use rtjam_protocol::recovery::{Feedback, History, Receiver, Sender, Told, Waits};
+use rtjam_protocol::seal::{Counter, DidNotOpen, KeyId, Lane, Nonce, Sealer, SendLane};
+use rtjam_protocol::{Sequence, SessionId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What came in, as the receiving thread hands it to the engine.
+pub(super) struct Arrival {
+    /// When.
+    pub(super) at: Micros,
+    /// Which packet of the trace.
+    pub(super) packet: usize,
+    /// It was sent before.
+    pub(super) again: bool,
+}
+
+/// A hop on the receiver's clock.
+pub(super) struct Hop<'a> {
+    packets: &'a [Encoded],
+    /// When each packet was sent, and when it arrived, on the receiver's clock.
+    sent: Vec<Micros>,
+    arrived: Vec<Vec<Micros>>,
+    back: Micros,
+    lane: SendLane,
+    history: History,
+    sender: Sender,
+    receiver: Receiver,
+    first_sequence: Sequence,
+    /// Packets sent so far.
+    next: usize,
+    on_the_way: BTreeMap<(Micros, u64), Event>,
+    events: u64,
+    original_bytes: u64,
+}
+
+enum Event {
+    /// A datagram arrives, for the first time or once more.
+    Datagram(Arc<[u8]>, bool),
+    Feedback(Box<Feedback>),
+}
+
+impl<'a> Hop<'a> {
+    /// The trace's network, with so much round trip.
+    pub(super) fn new(trace: &Trace, grid: &Grid, packets: &'a [Encoded], rtt: Micros) -> Hop<'a> {
+        let arrived = trace.packets.iter().map(|p| p.arrived.iter().map(|&at| grid.local(at)).collect());
+        let arrived: Vec<Vec<Micros>> = arrived.collect();
+        let transits =
+            trace.packets.iter().zip(&arrived).filter_map(|(p, a)| Some(a.first()?.0 as i64 - p.sent as i64));
+        let shift = transits.min().unwrap_or(0) - trace.base_us as i64;
+        let sent = trace.packets.iter().map(|p| Micros((p.sent as i64 + shift).max(0) as u64)).collect();
+        Hop {
+            packets,
+            sent,
+            arrived,
+            back: Micros(rtt.0 / 2),
+            lane: SendLane::new(Arc::new(Plain), SessionId(1), KeyId(0), Lane(0)),
+            history: History::new(SOURCE),
+            sender: Sender::new(),
+            receiver: Receiver::default(),
+            first_sequence: packets.first().map_or(Sequence(0), |p| p.header.sequence),
+            next: 0,
+            on_the_way: BTreeMap::new(),
+            events: 0,
+            original_bytes: 0,
+        }
+    }
+
+    /// Lets everything happen until `now`; `wait` is how much later than usual a packet may come.
+    pub(super) fn until(&mut self, now: Micros, wait: Micros, mut take: impl FnMut(Arrival)) {
+        loop {
+            let leaves = self.sent.get(self.next).copied();
+            let comes = self.on_the_way.keys().next().map(|(at, _)| *at);
+            let Some(at) = [leaves, comes].into_iter().flatten().min().filter(|at| *at <= now) else { return };
+            if leaves == Some(at) {
+                self.send(at);
+                continue;
+            }
+            match self.on_the_way.pop_first().map(|(_, event)| event) {
+                Some(Event::Datagram(datagram, first)) => {
+                    self.receive(at, &datagram, first, &mut take);
+                    self.ask(at, wait);
+                }
+                Some(Event::Feedback(feedback)) => {
+                    self.sender.handle_feedback(at, &feedback);
+                    self.send_again(at, self.next.saturating_sub(1));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// What was sent again, as a share of what was sent anyway.
+    pub(super) fn extra_share(&self) -> f64 {
+        self.sender.extra_bytes() as f64 / self.original_bytes.max(1) as f64
+    }
+
+    fn send(&mut self, at: Micros) {
+        let index = self.next;
+        self.next += 1;
+        let packet = &self.packets[index];
+        let mut plain = Vec::new();
+        write_audio(&packet.header, &packet.payload, &mut plain);
+        self.original_bytes += (plain.len() + DATAGRAM_OVERHEAD) as u64;
+        let Some(packet) = self.history.keep(at, &plain) else { return };
+        let mut frames = Vec::new();
+        self.sender.compose(at, packet, &plain, &self.history, MAX_DATAGRAM, &mut frames);
+        let counter = self.launch(at, index, &frames);
+        self.sender.sent(counter, packet, at);
+        self.send_again(at, index);
+    }
+
+    fn send_again(&mut self, at: Micros, like: usize) {
+        let mut frames = Vec::new();
+        while let Some((packet, first_sent)) = self.sender.poll_again(|_| Some(&self.history), &mut frames) {
+            let counter = self.launch(at, like, &frames);
+            self.sender.sent(counter, packet, first_sent);
+            frames.clear();
+        }
+    }
+
+    /// Sends a datagram now, with the fate of packet `like`.
+    fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> Counter {
+        let mut out = Vec::new();
+        let counter = self.lane.seal(Class::Media, &mut out, |out| out.extend_from_slice(frames));
+        let datagram: Arc<[u8]> = out.into();
+        for (copy, arrived) in self.arrived[like].iter().enumerate() {
+            let transit = arrived.since(self.sent[like]);
+            self.on_the_way.insert((at + transit, self.events), Event::Datagram(datagram.clone(), copy == 0));
+            self.events += 1;
+        }
+        counter
+    }
+
+    fn receive(&mut self, at: Micros, datagram: &[u8], first: bool, take: &mut impl FnMut(Arrival)) {
+        let Some(header) = Header::read(datagram).filter(|_| first) else {
+            // The replay window drops what the network brings twice.
+            return;
+        };
+        self.receiver.handle_datagram(at, &header, datagram.len());
+        for frame in Frames::new(&datagram[Header::LEN..datagram.len() - 16]) {
+            let (audio, again) = match frame {
+                Frame::Audio(audio) => (audio, false),
+                Frame::Copy(audio) => (audio, true),
+                _ => continue,
+            };
+            let packet = audio.header.sequence.ahead_of(self.first_sequence);
+            take(Arrival { at, packet: packet.unsigned_abs() as usize, again });
+        }
+    }
+
+    fn ask(&mut self, at: Micros, wait: Micros) {
+        let mut waits = Waits::default();
+        waits.add(SOURCE, wait);
+        while let Some(feedback) = self.receiver.poll_feedback(at, || Told { waits, recovered: 0 }) {
+            self.on_the_way.insert((at + self.back, self.events), Event::Feedback(Box::new(feedback)));
+            self.events += 1;
+        }
+    }
+}
+
+/// Seals nothing: the lab's network does not listen.
+struct Plain;
+
+impl Sealer for Plain {
+    fn seal(&self, _: Nonce, _: &[u8], _: &mut [u8]) -> [u8; 16] {
+        [0; 16]
+    }
+
+    fn open<'s>(&self, _: Nonce, _: &[u8], sealed: &'s mut [u8]) -> Result<&'s mut [u8], DidNotOpen> {
+        Ok(sealed)
+    }
+}
