@@ -1,10 +1,12 @@
 //! What a face draws from and asks of: the border between the editor and what it is the editor of, a plugin instance or
 //! the standalone program. No plugin format, no window.
 
+use crate::editor::measure::USUAL;
 use crate::params::Param;
 use rtjam_client::Status;
 use rtjam_engine::{Comfort, Console, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout};
+use rtjam_protocol::control::tidy_name;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -87,9 +89,20 @@ impl fmt::Display for NotJoining {
 
 impl std::error::Error for NotJoining {}
 
-/// What is set beside the parameters.
+/// What is set beside the parameters, and where one can go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
+    /// What was chosen.
+    pub choices: Choices,
+    /// The room: the invite link with its key, if that is known.
+    pub link: Option<String>,
+    /// Rooms that this user was in, the last one first.
+    pub recent: Vec<RecentRoom>,
+}
+
+/// What is chosen beside the parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choices {
     /// As the others see this musician, from the next join on.
     pub name: String,
     /// How samples are sent.
@@ -102,10 +115,6 @@ pub struct Settings {
     pub comfort: Comfort,
     /// What the two channels are.
     pub layout: Layout,
-    /// The room: the invite link with its key, if that is known.
-    pub link: Option<String>,
-    /// Rooms that this user was in, the last one first.
-    pub recent: Vec<RecentRoom>,
     /// Keeps the link's key in the project, so that it opens the room on other computers. Plugin only.
     pub keep_key: bool,
     /// Joins again when the project opens, muted. Plugin only.
@@ -114,6 +123,48 @@ pub struct Settings {
     pub look: Look,
     /// The window's size in logical pixels.
     pub window: (u32, u32),
+}
+
+impl Choices {
+    /// What nobody has changed yet, under a name.
+    pub fn of(name: String) -> Choices {
+        Choices {
+            name,
+            format: Codec::default(),
+            packet: PacketSize::Auto,
+            playout: Playout::Auto,
+            comfort: Comfort::default(),
+            layout: Layout::Stereo,
+            keep_key: false,
+            rejoin: false,
+            look: Look::Dark,
+            window: USUAL,
+        }
+    }
+
+    /// Chooses otherwise.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Name(name) => self.name = tidy_name(&name),
+            Change::Format(format) => self.format = format,
+            Change::Packet(packet) => self.packet = packet,
+            Change::Playout(playout) => self.playout = playout,
+            Change::Comfort(comfort) => self.comfort = comfort,
+            Change::Layout(layout) => self.layout = layout,
+            Change::KeepKey(keep) => self.keep_key = keep,
+            Change::Rejoin(rejoin) => self.rejoin = rejoin,
+            Change::Look(look) => self.look = look,
+            Change::Window(width, height) => self.window = (width, height),
+        }
+    }
+
+    /// Tells an engine what of it is the engine's.
+    pub fn steer(&self, console: &Console) {
+        console.set_layout(self.layout);
+        console.set_packet_size(self.packet);
+        console.set_playout(self.playout);
+        console.set_comfort(self.comfort);
+    }
 }
 
 /// A room that this user was in.
@@ -135,28 +186,28 @@ pub enum Look {
     Light,
 }
 
-/// One setting and what it is to be.
+/// One choice and what it is to be.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// See [`Settings::name`].
+    /// See [`Choices::name`].
     Name(String),
-    /// See [`Settings::format`].
+    /// See [`Choices::format`].
     Format(Codec),
-    /// See [`Settings::packet`].
+    /// See [`Choices::packet`].
     Packet(PacketSize),
-    /// See [`Settings::playout`].
+    /// See [`Choices::playout`].
     Playout(Playout),
-    /// See [`Settings::comfort`].
+    /// See [`Choices::comfort`].
     Comfort(Comfort),
-    /// See [`Settings::layout`].
+    /// See [`Choices::layout`].
     Layout(Layout),
-    /// See [`Settings::keep_key`].
+    /// See [`Choices::keep_key`].
     KeepKey(bool),
-    /// See [`Settings::rejoin`].
+    /// See [`Choices::rejoin`].
     Rejoin(bool),
-    /// See [`Settings::look`].
+    /// See [`Choices::look`].
     Look(Look),
-    /// See [`Settings::window`].
+    /// See [`Choices::window`].
     Window(u32, u32),
 }
 

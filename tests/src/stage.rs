@@ -1,10 +1,10 @@
 //! A board with a real engine behind it, which musicians of the stage's own play to: for the editor's windows, where a
 //! room server and twelve programs would only be in the way.
 
-use rtjam::board::{Board, Change, Condition, Kind, Look, NotJoining, RecentRoom, Settings};
+use rtjam::board::{Board, Change, Choices, Condition, Kind, NotJoining, RecentRoom, Settings};
 use rtjam::params::{Param, Values, apply};
 use rtjam_client::{Delay, Musician, Rx, State, Status, Tx, You};
-use rtjam_engine::{Comfort, Console, Engine, NetworkEnd, Outputs, PacketSize, Playout, SLOTS};
+use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -191,19 +191,7 @@ impl Board for Stage {
 
     fn change(&self, change: Change) {
         let mut inner = self.inner();
-        let settings = &mut inner.settings;
-        match change.clone() {
-            Change::Name(name) => settings.name = name,
-            Change::Format(format) => settings.format = format,
-            Change::Packet(packet) => settings.packet = packet,
-            Change::Playout(playout) => settings.playout = playout,
-            Change::Comfort(comfort) => settings.comfort = comfort,
-            Change::Layout(layout) => settings.layout = layout,
-            Change::KeepKey(keep) => settings.keep_key = keep,
-            Change::Rejoin(rejoin) => settings.rejoin = rejoin,
-            Change::Look(look) => settings.look = look,
-            Change::Window(width, height) => settings.window = (width, height),
-        }
+        inner.settings.choices.apply(change.clone());
         inner.asked.push(Asked::Change(change));
     }
 
@@ -216,20 +204,7 @@ fn settings() -> Settings {
     let link = |room: &str| format!("rtjam://jam.example.org/{room}#AQEHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH");
     let recent =
         ["lobby", "band"].map(|room| RecentRoom { name: format!("{room} at jam.example.org"), link: link(room) });
-    Settings {
-        name: "Keyboard".to_owned(),
-        format: Codec::Pcm16,
-        packet: PacketSize::Auto,
-        playout: Playout::Auto,
-        comfort: Comfort::Normal,
-        layout: Layout::Stereo,
-        link: Some(link("lobby")),
-        recent: recent.into(),
-        keep_key: false,
-        rejoin: false,
-        look: Look::Dark,
-        window: (760, 480),
-    }
+    Settings { choices: Choices::of("Keyboard".to_owned()), link: Some(link("lobby")), recent: recent.into() }
 }
 
 fn status(musicians: usize) -> Status {

@@ -69,7 +69,7 @@ impl MainThread<'_> {
         if let Some((width, height)) = real.filter(|size| *size != (0, 0)) {
             return GuiSize { width, height };
         }
-        self.gui.size.get().unwrap_or_else(|| self.gui.physical(self.shared.instance.settings().window))
+        self.gui.size.get().unwrap_or_else(|| self.gui.physical(self.shared.instance.settings().choices.window))
     }
 
     /// Keeps the size for the next time.

@@ -81,13 +81,13 @@ impl Editor {
 
     /// Draws a frame, and does what the hand asked for.
     pub fn show(&mut self, ui: &mut Ui, board: &dyn Board, scene: &Scene) {
-        if self.look != Some(scene.settings.look) {
-            self.look = Some(scene.settings.look);
-            theme::apply(ui.ctx(), scene.settings.look);
+        if self.look != Some(scene.settings.choices.look) {
+            self.look = Some(scene.settings.choices.look);
+            theme::apply(ui.ctx(), scene.settings.choices.look);
             *ui.visuals_mut() = ui.ctx().style_of(ui.ctx().theme()).visuals.clone();
         }
         self.link.follow(scene.settings.link.as_deref().unwrap_or_default());
-        self.name.follow(&scene.settings.name);
+        self.name.follow(&scene.settings.choices.name);
         let window = ui.max_rect();
         let parts = Parts::of(window);
         parts::ground(ui, window, &parts);

@@ -5,7 +5,6 @@ use crate::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Setti
 use crate::params::{self, Param};
 use rtjam_client::Status;
 use rtjam_engine::Console;
-use rtjam_protocol::control::tidy_name;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -88,39 +87,13 @@ impl Board for Instance {
             .take(RECENT)
             .map(|link| RecentRoom { name: format!("{} at {}", link.room, link.host), link: link.to_string() });
         let recent = recent.collect();
-        let choices = session.choices.clone();
-        drop(session);
-        Settings {
-            name: choices.name,
-            format: choices.format,
-            packet: choices.packet,
-            playout: choices.playout,
-            comfort: choices.comfort,
-            layout: choices.layout,
-            link: choices.link.map(|link| link.to_string()),
-            recent,
-            keep_key: choices.keep_key,
-            rejoin: choices.rejoin,
-            look: choices.look,
-            window: choices.window,
-        }
+        let link = session.link.as_ref().map(ToString::to_string);
+        Settings { choices: session.choices.clone(), link, recent }
     }
 
     fn change(&self, change: Change) {
         let mut session = self.session();
-        let choices = &mut session.choices;
-        match change {
-            Change::Name(name) => choices.name = tidy_name(&name),
-            Change::Format(format) => choices.format = format,
-            Change::Packet(packet) => choices.packet = packet,
-            Change::Playout(playout) => choices.playout = playout,
-            Change::Comfort(comfort) => choices.comfort = comfort,
-            Change::Layout(layout) => choices.layout = layout,
-            Change::KeepKey(keep) => choices.keep_key = keep,
-            Change::Rejoin(rejoin) => choices.rejoin = rejoin,
-            Change::Look(look) => choices.look = look,
-            Change::Window(width, height) => choices.window = (width, height),
-        }
+        session.choices.apply(change);
         session.set_controls(&self.console.load());
         drop(session);
         self.changed();
@@ -128,7 +101,7 @@ impl Board for Instance {
 
     fn restart(&self) {
         let mut session = self.session();
-        let link = session.is_in_room().then(|| session.choices.link.clone()).flatten();
+        let link = session.is_in_room().then(|| session.link.clone()).flatten();
         let (engine, console) = session.renew();
         for param in Param::all() {
             params::apply(&console, param, self.values.get(param));

@@ -1,9 +1,10 @@
 //! What the host stores in its project: JSON, read with patience and written whole.
 
 use super::Instance;
-use super::session::Choices;
+use crate::board::Choices;
 use crate::board::Look;
 use crate::params::Param;
+use crate::who;
 use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::tidy_name;
@@ -70,7 +71,7 @@ impl Instance {
     /// Main thread: what the project is to hold.
     pub fn save(&self) -> Vec<u8> {
         let session = self.session();
-        let (choices, seats) = (session.choices.clone(), session.seats());
+        let (choices, link, seats) = (session.choices.clone(), session.link.clone(), session.seats());
         drop(session);
         let keep = |link: InviteLink| if choices.keep_key { link } else { link.without_key() };
         let project = Project {
@@ -87,7 +88,7 @@ impl Instance {
             },
             comfort: Some(choices.comfort.name().to_owned()),
             layout: Some(if choices.layout == Layout::DualMono { "dual-mono" } else { "stereo" }.to_owned()),
-            link: choices.link.map(|link| keep(link).to_string()),
+            link: link.map(|link| keep(link).to_string()),
             keep_key: choices.keep_key,
             rejoin: choices.rejoin,
             light: choices.look == Look::Light,
@@ -108,8 +109,9 @@ impl Instance {
         self.set_all(|param| project.params.get(&param.id()).copied());
         let mut session = self.session();
         session.set_seats(serde_json::from_value(project.seats.clone()).unwrap_or_default());
+        session.link = project.link.as_ref().and_then(|link| link.parse().ok());
         session.choices = choices(project);
-        session.rejoin_due = session.choices.rejoin && session.choices.link.is_some();
+        session.rejoin_due = session.choices.rejoin && session.link.is_some();
         session.set_controls(&self.console.load());
         drop(session);
         if self.active.load(std::sync::atomic::Ordering::Relaxed) {
@@ -124,7 +126,7 @@ impl Instance {
         if !std::mem::take(&mut session.rejoin_due) || session.is_in_room() {
             return;
         }
-        let Some(link) = session.choices.link.clone() else { return };
+        let Some(link) = session.link.clone() else { return };
         let console = self.console.load_full();
         let text = link.to_string();
         if session.join(&text, true, &console).is_ok() {
@@ -136,7 +138,7 @@ impl Instance {
 }
 
 fn choices(project: Project) -> Choices {
-    let first = Choices::default();
+    let first = Choices::of(who::default_name());
     let (least, most) = WINDOW;
     let window = project.window.map_or(first.window, |(w, h)| (w.clamp(least.0, most.0), h.clamp(least.1, most.1)));
     Choices {
@@ -153,7 +155,6 @@ fn choices(project: Project) -> Choices {
         },
         comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or_default(),
         layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
-        link: project.link.and_then(|link| link.parse().ok()),
         keep_key: project.keep_key,
         rejoin: project.rejoin,
         look: if project.light { Look::Light } else { Look::Dark },
@@ -201,8 +202,8 @@ mod tests {
         let other = instance(Kind::Multi);
         other.load(&saved).expect("our own");
         assert_eq!(other.save(), saved);
-        assert_eq!(other.settings().name, "Änna 🎻");
-        assert_eq!((other.settings().comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
+        assert_eq!(other.settings().choices.name, "Änna 🎻");
+        assert_eq!((other.settings().choices.comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
         assert!(Param::all().all(|p| one.value(p) == other.value(p)));
         assert!(!nowhere().exists(), "loading opens no file");
     }
@@ -240,8 +241,9 @@ mod tests {
             "link": "http://x", "comfort": "much", "seats": {"slots": [{"slot": 99}]}, "params": {"2": 1e300, "3": 0.7, "999999": 1.0}, "unknown": {}}"#;
         instance.load(project).expect("a project");
         let settings = instance.settings();
-        assert_eq!((settings.packet, settings.window), (PacketSize::Auto, (520, 8192)));
-        assert_eq!((settings.link, settings.name.as_str()), (None, "Musician"));
+        let choices = settings.choices;
+        assert_eq!((choices.packet, choices.window), (PacketSize::Auto, (520, 8192)));
+        assert_eq!((settings.link, choices.name.as_str()), (None, "Musician"));
         assert_eq!((instance.value(Param::Room), instance.value(Param::SendMute)), (12.0, 1.0));
     }
 }

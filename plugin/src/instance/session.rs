@@ -1,11 +1,10 @@
 //! The session of an instance, and what is set beside the parameters. Never the audio thread.
 
 use super::rooms::Rooms;
-use crate::board::{Look, NotJoining};
+use crate::board::{Choices, NotJoining};
 use crate::who;
 use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status, Wake};
-use rtjam_engine::{Comfort, Console, Engine, NetworkEnd, PacketSize, Playout};
-use rtjam_protocol::audio::{Codec, Layout};
+use rtjam_engine::{Console, Engine, NetworkEnd};
 use rtjam_protocol::link::InviteLink;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -14,41 +13,6 @@ use std::sync::{Mutex, PoisonError};
 
 /// Which instance of this process is in which room.
 static PRESENT: Mutex<Vec<(u64, InviteLink)>> = Mutex::new(Vec::new());
-
-/// What is set beside the parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Choices {
-    pub(super) name: String,
-    pub(super) format: Codec,
-    pub(super) packet: PacketSize,
-    pub(super) playout: Playout,
-    pub(super) comfort: Comfort,
-    pub(super) layout: Layout,
-    /// With its key, if that is known.
-    pub(super) link: Option<InviteLink>,
-    pub(super) keep_key: bool,
-    pub(super) rejoin: bool,
-    pub(super) look: Look,
-    pub(super) window: (u32, u32),
-}
-
-impl Default for Choices {
-    fn default() -> Choices {
-        Choices {
-            name: who::default_name(),
-            format: Codec::default(),
-            packet: PacketSize::Auto,
-            playout: Playout::Auto,
-            comfort: Comfort::default(),
-            layout: Layout::Stereo,
-            link: None,
-            keep_key: false,
-            rejoin: false,
-            look: Look::Dark,
-            window: (760, 480),
-        }
-    }
-}
 
 /// The engine's network end and what goes with it, until the first join makes a client of them.
 struct Seed {
@@ -64,6 +28,8 @@ pub(super) struct Session {
     seed: Option<Seed>,
     client: Option<Client>,
     pub(super) choices: Choices,
+    /// The room, with its key if that is known.
+    pub(super) link: Option<InviteLink>,
     /// Who sat where, as long as there is no client to know it.
     seats: Seats,
     /// The project wants to be in its room, as soon as there is audio.
@@ -87,7 +53,8 @@ impl Session {
             folder,
             seed: Some(seed),
             client: None,
-            choices: Choices::default(),
+            choices: Choices::of(who::default_name()),
+            link: None,
             seats: Seats::default(),
             rejoin_due: false,
             came_back: false,
@@ -127,7 +94,7 @@ impl Session {
         self.ensure_client(console).map_err(wrong)?;
         rooms.remember(&link);
         self.recent = None;
-        self.choices.link = Some(link.clone());
+        self.link = Some(link.clone());
         self.came_back = false;
         self.note_presence(Some(&link));
         if let Some(client) = &self.client {
@@ -189,10 +156,7 @@ impl Session {
 
     /// Does what the choices say.
     pub(super) fn set_controls(&self, console: &Console) {
-        console.set_layout(self.choices.layout);
-        console.set_packet_size(self.choices.packet);
-        console.set_playout(self.choices.playout);
-        console.set_comfort(self.choices.comfort);
+        self.choices.steer(console);
         if let Some(client) = &self.client {
             client.set_format(self.choices.format);
             client.set_name(self.choices.name.clone());

@@ -49,7 +49,7 @@ fn show(words: &[&str]) {
     let stage = Stage::new(musicians, scene != "empty");
     stage.arrange(|status, settings, _| {
         if words.contains(&"light") {
-            settings.look = Look::Light;
+            settings.choices.look = Look::Light;
         }
         match scene {
             "empty" => (status.state, settings.link) = (State::Offline, None),

@@ -30,9 +30,9 @@ pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, board: &dyn Board, scen
     rest.right(2.0 * UNIT);
     room(ui, rest.0, board, scene);
     limiter_light(ui, limiter, scene.limiting);
-    formats(ui, format, board, scene.settings.format);
-    packets(ui, packet, board, scene.settings.packet);
-    playouts(ui, playout, board, scene.settings.playout, scene.settings.comfort);
+    formats(ui, format, board, scene.settings.choices.format);
+    packets(ui, packet, board, scene.settings.choices.packet);
+    playouts(ui, playout, board, scene.settings.choices.playout, scene.settings.choices.comfort);
     options_menu(ui, Rect::from_min_max(pos2(options.left(), options.top() + TITLE), options.max), board, scene);
 }
 
@@ -129,21 +129,21 @@ fn with(usual: &[u16], set: Option<u16>) -> Vec<u16> {
 }
 
 fn options_menu(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
-    let settings = &scene.settings;
+    let choices = &scene.settings.choices;
     widgets::menu(ui, rect, "options", "…", "Options", |ui| {
         ui.set_max_width(90.0 * UNIT);
-        let mut light = settings.look == Look::Light;
+        let mut light = choices.look == Look::Light;
         if ui.checkbox(&mut light, "Light window").clicked() {
             board.change(Change::Look(if light { Look::Light } else { Look::Dark }));
         }
         if scene.kind == Kind::Standalone {
             return;
         }
-        let mut keep_key = settings.keep_key;
+        let mut keep_key = choices.keep_key;
         if ui.checkbox(&mut keep_key, "Keep the invitation in this project").clicked() {
             board.change(Change::KeepKey(keep_key));
         }
-        let mut rejoin = settings.rejoin;
+        let mut rejoin = choices.rejoin;
         if ui.checkbox(&mut rejoin, "Rejoin when the project opens (muted)").clicked() {
             board.change(Change::Rejoin(rejoin));
         }

@@ -62,7 +62,7 @@ fn layout_button(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
         (Layout::DualMono, "2 mono", "Your two channels are two sources, both heard in the middle"),
     ] {
         let Some(place) = halves.next() else { return };
-        let on = scene.settings.layout == layout;
+        let on = scene.settings.choices.layout == layout;
         let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
         if widgets::button(ui, place, Id::unique(text), look, text, name).clicked() && !on {
             board.change(Change::Layout(layout));

@@ -81,8 +81,8 @@ fn name_field(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, s
     if response.lost_focus() {
         let name = editor.name.text.trim();
         if name.is_empty() {
-            editor.name.text.clone_from(&scene.settings.name);
-        } else if name != scene.settings.name {
+            editor.name.text.clone_from(&scene.settings.choices.name);
+        } else if name != scene.settings.choices.name {
             board.change(Change::Name(name.to_owned()));
         }
     }

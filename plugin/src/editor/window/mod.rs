@@ -62,7 +62,7 @@ pub fn open_embedded(
 /// # Errors
 /// See [`open_embedded`].
 pub fn open_window(board: Arc<dyn Board>, title: &str) -> Result<EditorHandle, String> {
-    let size = board.settings().window;
+    let size = board.settings().choices.window;
     open(board, title, None, size, None)
 }
 

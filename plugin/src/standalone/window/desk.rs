@@ -1,14 +1,13 @@
 //! The program as its window sees it.
 
 use super::kept::Kept;
-use crate::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Settings};
+use crate::board::{Board, Change, Choices, Condition, Kind, NotJoining, RecentRoom, Settings};
 use crate::params::{Param, Values, apply};
 use crate::standalone::config::{self, Config};
 use crate::standalone::settings::{Monitor, Playout};
 use crate::standalone::settings_file::SettingsFolder;
 use rtjam_client::{Client, Rx, State, Status, Tx};
 use rtjam_engine::{Console, PacketSize, SILENCE_DBFS};
-use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::InviteLink;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -22,7 +21,7 @@ pub(crate) struct Desk {
 }
 
 struct Inner {
-    settings: Settings,
+    choices: Choices,
     link: Option<InviteLink>,
     rooms: Vec<InviteLink>,
     /// What is the matter with the audio system.
@@ -42,21 +41,8 @@ impl Desk {
     ) -> Desk {
         let rooms = kept.rooms();
         let link = config.link.clone().or(last);
-        let settings = Settings {
-            name: String::new(),
-            format: config.format.0,
-            packet: PacketSize::Auto,
-            playout: rtjam_engine::Playout::Auto,
-            comfort: config.comfort,
-            layout: config.layout.0,
-            link: None,
-            recent: Vec::new(),
-            keep_key: false,
-            rejoin: false,
-            look: kept.look(),
-            window: kept.size(),
-        };
-        let inner = Mutex::new(Inner { settings, link, rooms, audio: None, changed: false });
+        let choices = Choices { look: kept.look(), window: kept.size(), ..Choices::of(String::new()) };
+        let inner = Mutex::new(Inner { choices, link, rooms, audio: None, changed: false });
         let desk = Desk { client: Arc::downgrade(client), console, values: Values::default(), inner };
         desk.follow(config);
         desk
@@ -72,16 +58,16 @@ impl Desk {
         self.values.set(Param::Room, f64::from(config.room.0));
         self.values.set(Param::SendMute, f64::from(u8::from(config.mute)));
         let mut inner = self.inner();
-        let settings = &mut inner.settings;
-        settings.name.clone_from(&config.name);
-        settings.format = config.format.0;
-        settings.packet = config.packet.map_or(PacketSize::Auto, |p| PacketSize::Frames(p.0));
-        settings.playout = match config.playout {
+        let choices = &mut inner.choices;
+        choices.name.clone_from(&config.name);
+        choices.format = config.format.0;
+        choices.packet = config.packet.map_or(PacketSize::Auto, |p| PacketSize::Frames(p.0));
+        choices.playout = match config.playout {
             Playout::Auto => rtjam_engine::Playout::Auto,
             Playout::Fixed(ms) => rtjam_engine::Playout::Fixed { ms },
         };
-        settings.comfort = config.comfort;
-        settings.layout = config.layout.0;
+        choices.comfort = config.comfort;
+        choices.layout = config.layout.0;
         if config.link.is_some() {
             inner.link.clone_from(&config.link);
         }
@@ -121,7 +107,7 @@ impl Desk {
             if !std::mem::take(&mut inner.changed) {
                 return;
             }
-            Kept::of(&inner.settings, self.value(Param::Monitor), self.value(Param::Room), &inner.rooms)
+            Kept::of(&inner.choices, self.value(Param::Monitor), self.value(Param::Room), &inner.rooms)
         };
         kept.write(folder);
     }
@@ -171,7 +157,7 @@ impl Board for Desk {
         inner.changed = true;
         if let Some(client) = self.client.upgrade() {
             // A name that was changed since is told with it.
-            client.set_name(inner.settings.name.clone());
+            client.set_name(inner.choices.name.clone());
             client.join(link);
         }
         Ok(())
@@ -196,42 +182,17 @@ impl Board for Desk {
         Settings {
             link: inner.link.as_ref().map(ToString::to_string),
             recent: inner.rooms.iter().map(room).collect(),
-            ..inner.settings.clone()
+            choices: inner.choices.clone(),
         }
     }
 
     fn change(&self, change: Change) {
         let mut inner = self.inner();
         inner.changed = true;
-        let settings = &mut inner.settings;
-        match change {
-            Change::Name(name) => settings.name = tidy_name(&name),
-            Change::Format(format) => {
-                settings.format = format;
-                if let Some(client) = self.client.upgrade() {
-                    client.set_format(format);
-                }
-            }
-            Change::Packet(packet) => {
-                settings.packet = packet;
-                self.console.set_packet_size(packet);
-            }
-            Change::Comfort(comfort) => {
-                settings.comfort = comfort;
-                self.console.set_comfort(comfort);
-            }
-            Change::Playout(playout) => {
-                settings.playout = playout;
-                self.console.set_playout(playout);
-            }
-            Change::Layout(layout) => {
-                settings.layout = layout;
-                self.console.set_layout(layout);
-            }
-            // A program has no project.
-            Change::KeepKey(_) | Change::Rejoin(_) => {}
-            Change::Look(look) => settings.look = look,
-            Change::Window(width, height) => settings.window = (width, height),
+        inner.choices.apply(change);
+        inner.choices.steer(&self.console);
+        if let Some(client) = self.client.upgrade() {
+            client.set_format(inner.choices.format);
         }
     }
 

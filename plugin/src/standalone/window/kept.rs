@@ -1,7 +1,7 @@
 //! What was set in the window, kept for the next time: `window.json` in the settings folder, for its owner only, since
 //! it holds links. What `rtjam.toml` and the command line say wins.
 
-use crate::board::{Look, Settings as Shown};
+use crate::board::{Choices, Look};
 use crate::editor::measure::{USUAL, tidy_size};
 use crate::standalone::settings::{Decibels, Monitor, PacketFrames, Playout, Settings};
 use crate::standalone::settings_file::SettingsFolder;
@@ -48,7 +48,7 @@ impl Kept {
     }
 
     /// What is shown and set at the moment; gains in dB, at most −60 for off.
-    pub(super) fn of(shown: &Shown, monitor: f64, room: f64, rooms: &[InviteLink]) -> Kept {
+    pub(super) fn of(shown: &Choices, monitor: f64, room: f64, rooms: &[InviteLink]) -> Kept {
         let word = |text: &str| Some(text.to_owned());
         let db = |value: f64| if value <= -60.0 { "off".to_owned() } else { format!("{value:.2}") };
         Kept {
@@ -119,16 +119,14 @@ mod tests {
     use super::*;
     use crate::standalone::settings::{ChannelLayout, Format};
 
-    fn shown() -> Shown {
-        Shown {
+    fn shown() -> Choices {
+        Choices {
             name: "Keyboard".to_owned(),
             format: Codec::Pcm24,
             packet: PacketSize::Frames(64),
             playout: rtjam_engine::Playout::Fixed { ms: 12.5 },
             comfort: rtjam_engine::Comfort::Safe,
             layout: Layout::DualMono,
-            link: None,
-            recent: Vec::new(),
             keep_key: false,
             rejoin: false,
             look: Look::Light,
