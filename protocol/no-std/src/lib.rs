@@ -116,7 +116,10 @@ fn media(now: Micros) -> usize {
     let (mut again, history) = (recovery::Sender::new(), recovery::History::new(SourceId(1)));
     again.compose(now, recovery::PacketId::default(), &[], &history, 1200, &mut out);
     let sent_again = again.poll_again(|_| Some(&history), &mut out).is_some();
-    usize::from(forwarded) + usize::from(asked) + usize::from(sent_again) + peer.poll_transmit(now, &mut out).map_or(0, |_| out.len())
+    usize::from(forwarded)
+        + usize::from(asked)
+        + usize::from(sent_again)
+        + peer.poll_transmit(now, &mut out).map_or(0, |_| out.len())
 }
 
 /// Seals nothing: the cipher that the programs use is `ring`, behind std.
