@@ -2,6 +2,12 @@
 -- the order's number.
 -- Runs in Ardour's `luasession`; written for Ardour 7.
 
+-- Ardour would connect new tracks from a thread of its own, and may ask JACK for something else meanwhile: two requests at
+-- a time on one connection, which JACK's library does not keep apart. The server then closes it.
+local config = ARDOUR.config()
+config:set_input_auto_connect(ARDOUR.AutoConnectOption.ManualConnect)
+config:set_output_auto_connect(ARDOUR.AutoConnectOption.ManualConnect)
+
 local CENTRE = ARDOUR.PresentationInfo.max_order
 
 local function session()

@@ -1,7 +1,7 @@
 //! A JACK server with the dummy driver.
 
 use crate::child::Child;
-use crate::{skip, wait};
+use crate::{calm, skip, wait};
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,6 +34,7 @@ impl Jackd {
         }
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         FORGET.call_once(forget_dead_servers);
+        calm::ensure();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Some(Jackd { child: start(&name, rate, period), name, _alone })

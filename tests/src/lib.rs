@@ -6,6 +6,7 @@
 //! | [`child`] | a program that runs: its lines, its end |
 //! | [`room`], [`musician`] | `rtjam-server` and `rtjam --headless` as a test sees them |
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
+//! | `calm` | a machine that lets both do so in time |
 //! | [`claphost`] | a small plugin host, well-behaved or not |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
 //! | [`vst3host`] | a small VST3 host, for the editor |
@@ -30,6 +31,7 @@
 #![allow(clippy::expect_used, reason = "a harness ends a test by a panic that says what is missing")]
 
 pub mod ardour;
+mod calm;
 pub mod child;
 pub mod claphost;
 pub mod classic;

@@ -54,6 +54,19 @@ pub fn be_real_time(priority: i32) -> bool {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) == 0 }
 }
 
+/// Keeps the calling thread on one processor; without the right to, or without that processor, it goes where it likes.
+pub fn stay_on(processor: usize) {
+    // SAFETY: a set of bits; zeros are a value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    if processor >= libc::CPU_SETSIZE as usize {
+        return;
+    }
+    // SAFETY: the number is within the set.
+    unsafe { libc::CPU_SET(processor, &mut set) };
+    // SAFETY: `set` lives during the call and has the size that is named.
+    unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) };
+}
+
 /// Sleeps of the calling thread end when they should, not up to 50 µs later.
 pub fn precise_sleep() {
     // SAFETY: this call takes a number and has no memory effects.

@@ -10,8 +10,9 @@ use std::time::Duration;
 /// Each musician is back within this.
 const BACK_WITHIN: Micros = Micros::from_secs(2);
 
-/// The allocator's own breathing, and pages of the database.
-const GROWTH_KIB: i64 = 1024;
+/// The allocator's own breathing, pages of the database, and what is kept of each musician for sending again, which has its
+/// size only after a while. (Flat from a minute on.)
+const GROWTH_KIB: i64 = 2048;
 
 /// From what somebody came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
