@@ -33,6 +33,8 @@ end
 
 function create(folder, name, rate)
 	AudioEngine:set_backend("JACK", "Ardour", "")
+	-- Its own requests to JACK while it starts are done before the session makes ports.
+	assert(AudioEngine:start(false) == 0, "the engine does not start")
 	assert(create_session(folder, name, rate), "no session was made")
 	return Session:name()
 end
