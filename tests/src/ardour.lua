@@ -2,8 +2,7 @@
 -- the order's number.
 -- Runs in Ardour's `luasession`; written for Ardour 7.
 
--- Ardour would connect new tracks from a thread of its own, and may ask JACK for something else meanwhile: two requests at
--- a time on one connection, which JACK's library does not keep apart. The server then closes it.
+-- Tracks are connected as the tests say, and not otherwise.
 local config = ARDOUR.config()
 config:set_input_auto_connect(ARDOUR.AutoConnectOption.ManualConnect)
 config:set_output_auto_connect(ARDOUR.AutoConnectOption.ManualConnect)
@@ -33,7 +32,6 @@ end
 
 function create(folder, name, rate)
 	AudioEngine:set_backend("JACK", "Ardour", "")
-	-- Its own requests to JACK while it starts are done before the session makes ports.
 	assert(AudioEngine:start(false) == 0, "the engine does not start")
 	assert(create_session(folder, name, rate), "no session was made")
 	return Session:name()

@@ -43,7 +43,7 @@ impl Ardour {
         let script = home.path().join("ardour.lua");
         std::fs::write(&script, include_str!("ardour.lua")).expect("the scratch folder can be written");
         let mut command = place.command("luasession", home.path());
-        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name);
+        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name).env("LD_PRELOAD", in_turn(home.path()));
         let (child, orders) = Child::start_to_talk(&mut command);
         Some(Ardour { child, orders, answers: 0, home })
     }
@@ -91,6 +91,17 @@ impl Drop for Ardour {
             eprintln!("Ardour said:\n{}", self.child.transcript());
         }
     }
+}
+
+/// Builds what makes Ardour ask JACK one thing at a time; `jack_in_turn.rs` says why.
+fn in_turn(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("jack_in_turn.rs"), folder.join("libjack_in_turn.so"));
+    std::fs::write(&source, include_str!("jack_in_turn.rs")).expect("the scratch folder can be written");
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition", "2024", "--crate-type", "cdylib", "-O", "-o"]).arg(&library).arg(&source);
+    let mut build = Child::start(&mut rustc, None);
+    assert_eq!(build.wait_exit(LIMIT), 0, "{}", build.transcript());
+    library
 }
 
 /// Where Ardour is installed.

@@ -104,7 +104,6 @@ fn shifted(signal: &[f32], by: usize) -> Vec<f32> {
 }
 
 #[test]
-#[ignore = "Ardour asks JACK from two threads at once, which its library mixes up, and is thrown out: until this is proven mended, run it by hand"]
 fn musicians_in_a_daw_are_heard_each_on_their_output_and_come_back_with_the_project() {
     let Some(jackd) = Jackd::start(RATE, 256) else { return };
     let Some(mut ardour) = Ardour::start(&jackd) else { return };
@@ -170,7 +169,6 @@ fn each_alone(found: &[Option<usize>], players: usize) {
 }
 
 #[test]
-#[ignore = "Ardour asks JACK from two threads at once, which its library mixes up, and is thrown out: until this is proven mended, run it by hand"]
 fn five_instances_in_a_project_are_five_musicians() {
     let Some(jackd) = Jackd::start(RATE, 256) else { return };
     let Some(mut ardour) = Ardour::start(&jackd) else { return };
