@@ -70,16 +70,7 @@ impl Rooms {
             connection: None,
             classic: true,
         };
-        let new = NewSession {
-            session: self.fresh_session(entropy),
-            connection: None,
-            musician,
-            room: room.clone(),
-            source,
-            sends: true,
-            keys: member.keys.clone(),
-        };
-        self.members.insert(new.session, member);
+        let new = self.open(member, entropy);
         self.send_roster(room);
         Ok(new)
     }
@@ -101,16 +92,21 @@ impl Rooms {
             connection: None,
             classic: true,
         };
+        Some(self.open(member, entropy))
+    }
+
+    /// A session of a member who has no connection. Who has a seat is one who sends.
+    fn open(&mut self, member: Member, entropy: &mut dyn Entropy) -> NewSession {
         let new = NewSession {
             session: self.fresh_session(entropy),
             connection: None,
             musician: member.musician,
-            room: room.clone(),
+            room: member.room.clone(),
             source: member.source,
-            sends: false,
+            sends: member.seat == SeatRole::Musician,
             keys: member.keys.clone(),
         };
         self.members.insert(new.session, member);
-        Some(new)
+        new
     }
 }
