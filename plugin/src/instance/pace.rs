@@ -123,10 +123,10 @@ mod tests {
     #[test]
     fn a_host_that_is_steady_again_is_forgiven() {
         let mut pace = Pace::default();
-        for call in 0..37 * 50 {
+        for call in 0..37 * 80 {
             pace.note(Micros(1_000_000 + call / 37 * 98_667), 128, 48_000);
         }
-        let from = 1_000_000 + 50 * 98_667;
+        let from = 1_000_000 + 80 * 98_667;
         let told: Vec<bool> = (0..375 * 12).map(|c| pace.note(Micros(from + c * 8_000 / 3), 128, 48_000)).collect();
         assert!(told[0] && !told[told.len() - 1]);
     }
