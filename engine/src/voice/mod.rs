@@ -40,7 +40,7 @@ use hold::Hold;
 use jitter_buffer::{JitterBuffer, KEPT};
 use line::Line;
 use patched::Patched;
-use playout::Regulator;
+use playout::{Course, Regulator};
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
 use sequence::{Arrival, SequenceWindow};
@@ -340,11 +340,14 @@ impl Voice {
         }
         let Some(host) = call.timeline.offset() else { return self.regulator.observe(without_grace, frames) };
         let early = self.lead(position, packet.arrived, call) + host;
-        if let Some(distance) = self.drift.distance() {
-            self.regulator.observe_even(whole(early - distance), frames);
-        }
-        let worst = if self.drift.is_following() { whole(early - self.worst_phase(call)) } else { i64::MAX };
+        let drifting = self.drift.is_following();
+        let worst = if drifting { whole(early - self.worst_phase(call)) } else { i64::MAX };
         self.regulator.observe(without_grace.min(worst), frames);
+        if let Some(distance) = self.drift.distance() {
+            let wait = call.timeline.taken() as f64 + host - call.timeline.frames_at(packet.arrived);
+            let (slack, early, block) = (without_grace, early - distance, call.block as f64);
+            self.regulator.observe_course(&Course { slack, wait, early, block, drifting }, frames);
+        }
     }
 
     /// While clocks differ, callbacks and arrivals pass each other. What counts then is the slack if the

@@ -6,6 +6,7 @@
 //! on the same clock ends at slack 0, one period behind, and not a frame more.
 
 use super::slack::{Memory, SlackHistogram};
+use super::whole;
 use crate::controls::Comfort;
 
 /// After a stream's start delay is taken back at these ages, in frames (0.3, 1 and 2 s).
@@ -32,6 +33,11 @@ const GUARD: i64 = 24;
 
 /// So long (2 s), in frames, a new level is watched before needless delay is taken back.
 const WATCH: u64 = 2 * 48_000;
+
+/// So long (2 minutes), in frames, after a jump up stragglers are waited for that are half a millisecond later than
+/// what was waited for on the old level, however rare: who has just heard a gap is not to hear lone ones after it. They
+/// would cost a callback where the new level's phase is worse than the old one's.
+const WARY: u64 = 120 * 48_000;
 
 impl Comfort {
     /// What late packets cost: if all were late, as much as so many frames of delay. At normal 1 % late packets
@@ -74,6 +80,7 @@ pub(crate) struct Regulator {
     late_run: Option<LateRun>,
     /// When needless delay is taken back without patience, because the level is new.
     take_back_at: Option<u64>,
+    wary: Option<Wary>,
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +88,36 @@ struct LateRun {
     since: u64,
     low: i64,
     high: i64,
+    /// What the slack of its promptest packet would be were callbacks without end.
+    prompt: Option<i64>,
+}
+
+/// After a jump up.
+#[derive(Clone, Copy)]
+struct Wary {
+    until: u64,
+    /// How early the latest packets came against the drift's line that were waited for on the old level, and half a
+    /// millisecond less.
+    straggler: i64,
+    /// Whether the drift's line is that of the new level.
+    on_level: bool,
+    /// The natural slack of such packets at the callbacks' phase.
+    floor: Option<i64>,
+}
+
+/// How a packet came against the callbacks and the drift's line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Course {
+    /// Its slack, in frames.
+    pub(crate) slack: i64,
+    /// From its arrival to its callback, in frames.
+    pub(crate) wait: f64,
+    /// How early it was against the drift's line, in frames.
+    pub(crate) early: f64,
+    /// Frames from callback to callback.
+    pub(crate) block: f64,
+    /// Whether callbacks and arrivals pass each other, so that any packet may miss a callback by nothing.
+    pub(crate) drifting: bool,
 }
 
 impl Regulator {
@@ -98,6 +135,7 @@ impl Regulator {
             spare_since: None,
             late_run: None,
             take_back_at: None,
+            wary: None,
         }
     }
 
@@ -107,7 +145,7 @@ impl Regulator {
         self.even.restart();
         (self.moved, self.age, self.looked) = (0, 0, 0);
         (self.late, self.settled, self.spare_since) = (false, 0, None);
-        (self.late_run, self.take_back_at) = (None, None);
+        (self.late_run, self.take_back_at, self.wary) = (None, None, None);
     }
 
     /// A packet of `frames` frames was drained with this slack.
@@ -118,16 +156,28 @@ impl Regulator {
             self.late_run = None;
             return;
         }
-        let run = self.late_run.get_or_insert(LateRun { since: self.age, low: i64::MAX, high: i64::MIN });
+        let run = self.late_run.get_or_insert(LateRun { since: self.age, low: i64::MAX, high: i64::MIN, prompt: None });
         if self.age - run.since >= UNSETTLED {
             run.low = run.low.min(slack + self.moved);
             run.high = run.high.max(slack + self.moved);
         }
     }
 
-    /// A packet of `frames` frames came so many frames before the drift's line has it.
-    pub(crate) fn observe_even(&mut self, early: i64, frames: usize) {
-        self.even.add(early, frames);
+    /// A packet of `frames` frames, after [`Regulator::observe`], where the drift's line is known.
+    pub(crate) fn observe_course(&mut self, course: &Course, frames: usize) {
+        let on_arrival = course.slack as f64 + course.wait + self.moved as f64;
+        match &mut self.late_run {
+            Some(run) if self.age - run.since >= UNSETTLED => {
+                run.prompt = run.prompt.max(Some(whole(on_arrival)));
+            }
+            _ => self.even.add(whole(course.early), frames),
+        }
+        if let Some(wary) = self.wary.as_mut().filter(|wary| wary.on_level) {
+            let later = course.early - wary.straggler as f64;
+            let missed = if course.drifting { course.block } else { (course.wait - later).rem_euclid(course.block) };
+            let slack = whole(on_arrival - later - missed);
+            wary.floor = Some(wary.floor.map_or(slack, |floor| floor.min(slack)));
+        }
     }
 
     /// The network's delay became another: its promptest packets come so many frames earlier (negative: later)
@@ -138,6 +188,10 @@ impl Regulator {
             // What was needed at the old level says how packets scatter, not where they come now.
             self.slack.shift(earlier + grid);
             self.take_back_at = Some(self.age + WATCH);
+            self.wary = None;
+        }
+        if let Some(wary) = &mut self.wary {
+            (wary.on_level, wary.floor) = (true, None);
         }
     }
 
@@ -160,14 +214,15 @@ impl Regulator {
         self.settled < SETTLING.len()
     }
 
-    /// `frames` frames were played; is there anything to change?
-    pub(crate) fn look(&mut self, frames: usize, comfort: Comfort) -> Option<Change> {
+    /// `frames` frames were played, in callbacks of usually `block`; is there anything to change?
+    pub(crate) fn look(&mut self, frames: usize, block: usize, comfort: Comfort) -> Option<Change> {
         self.age += frames as u64;
         if self.comfort != comfort {
             // Who turns the dial waits to hear it.
             (self.comfort, self.take_back_at) = (comfort, Some(self.age));
         }
-        if let Some(later) = self.follow_level() {
+        self.wary = self.wary.filter(|wary| self.age < wary.until);
+        if let Some(later) = self.follow_level(block) {
             return Some(later);
         }
         let since = self.age - self.looked;
@@ -180,12 +235,25 @@ impl Regulator {
         self.later().or_else(|| self.sooner())
     }
 
-    /// Packets that stay late, one like the other, are met at once.
-    fn follow_level(&mut self) -> Option<Change> {
+    /// Packets that stay late, one like the other, are met at once: with room for what was missing and its spread, or
+    /// for stragglers like those of the old level at the callbacks' worst phase, as long as their phase is unknown.
+    fn follow_level(&mut self, block: usize) -> Option<Change> {
         let run = self.late_run.filter(|run| self.age - run.since >= NEW_LEVEL && run.low <= run.high)?;
         self.late_run = None;
         self.take_back_at = Some(self.age + WATCH);
-        Some(Change::Later(self.moved - run.low + GUARD.max(run.high - run.low)))
+        let mut at = run.low - GUARD.max(run.high - run.low);
+        let known = self.even.best(Memory::Slow, self.comfort.price(), 0).map(|(early, _)| early - GUARD);
+        let straggler = known.into_iter().chain(self.wary.map(|wary| wary.straggler)).min();
+        if let (Some(straggler), Some(prompt)) = (straggler, run.prompt) {
+            self.wary = Some(Wary { until: self.age + WARY, straggler, on_level: false, floor: None });
+            at = at.min(prompt + straggler - block as i64);
+        }
+        Some(Change::Later(self.moved - at))
+    }
+
+    /// The least slack that stragglers after a jump need.
+    fn floor(&self) -> Option<i64> {
+        self.wary.and_then(|wary| wary.floor)
     }
 
     fn later(&mut self) -> Option<Change> {
@@ -196,15 +264,16 @@ impl Regulator {
         };
         let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, self.moved));
         let (at, gain) = best.min_by_key(|best| best.0)?;
-        let more = self.moved - at;
-        (more > 0 && gain > WORTH_MORE).then_some(Change::Later(more))
+        let at = if gain > WORTH_MORE { at } else { self.moved };
+        let more = self.moved - self.floor().map_or(at, |floor| floor.min(at));
+        (more > 0).then_some(Change::Later(more))
     }
 
     fn sooner(&mut self) -> Option<Change> {
         let price = self.comfort.price();
         let (fast, _) = self.slack.best(Memory::Fast, price, self.moved)?;
         let (slow, _) = self.slack.best(Memory::Slow, price, self.moved)?;
-        let spare = fast.min(slow) - self.moved;
+        let spare = fast.min(slow).min(self.floor().unwrap_or(i64::MAX)) - self.moved;
         if self.is_settling() {
             let due = self.age >= SETTLING[self.settled];
             self.settled += usize::from(due);
@@ -235,7 +304,7 @@ mod tests {
         for (i, natural) in packets.enumerate() {
             last = natural - moved;
             regulator.observe(last, 64);
-            if let Some(change) = regulator.look(64, Comfort::Normal) {
+            if let Some(change) = regulator.look(64, 64, Comfort::Normal) {
                 let by = match change {
                     Change::Later(by) => -by,
                     Change::Sooner(by) => by,
@@ -287,10 +356,67 @@ mod tests {
                     (0, 122) => (100..=122).for_each(|sent| regulator.observe((sent - 122) * 64, 64)),
                     _ => regulator.observe(0, 64),
                 }
-                regulator.look(64, Comfort::Normal);
+                regulator.look(64, 64, Comfort::Normal);
                 assert!(regulator.take_back_at.is_none(), "{second} s");
             }
         }
+    }
+
+    /// Packets of 64 frames and callbacks every 64, until `seconds` after the network's delay jumps by 15 ms at 20 s. One
+    /// packet in 3000 comes 0.4 ms later than the others, and in time before the jump. Returns when packets were
+    /// late, in seconds after the jump, and slacks of the last second's packets.
+    fn jump_up(seconds: i64) -> (Vec<f64>, Vec<i64>) {
+        let (jump, second) = (20 * SECOND as i64, SECOND as i64);
+        let mut regulator = Regulator::new();
+        let (mut delay, mut next, mut late, mut last) = (544, 0, Vec::new(), Vec::new());
+        let arrival = |packet: i64| {
+            let later = if packet % 3000 == 2999 { 20 } else { packet * 7 % 5 };
+            (packet * 64 + if packet < jump { 10 } else { 750 } + later, later)
+        };
+        for call in 0..jump + seconds * second {
+            while arrival(next).0 <= call * 64 {
+                let (arrived, later) = arrival(next);
+                let (slack, wait) = (next * 64 - call * 64 + delay, (call * 64 - arrived) as f64);
+                if slack < 0 {
+                    late.push((next - jump) as f64 / second as f64);
+                }
+                if call > jump + (seconds - 1) * second {
+                    last.push(slack);
+                }
+                // The drift loop takes up to 0.4 s to believe the jump, and another to know its line.
+                let known = next - jump;
+                if known < second / 4 || known > 3 * second / 2 {
+                    let early = -(later + if (0..second / 4).contains(&known) { 740 } else { 0 }) as f64;
+                    regulator.observe(slack, 64);
+                    regulator.observe_course(&Course { slack, wait, early, block: 64.0, drifting: false }, 64);
+                } else {
+                    regulator.observe(slack, 64);
+                }
+                next += 1;
+            }
+            if call == jump + second / 4 {
+                regulator.new_level(-740, 64);
+            }
+            let by = match regulator.look(64, 64, Comfort::Normal) {
+                Some(Change::Later(by)) => -by,
+                Some(Change::Sooner(by)) => by,
+                None => continue,
+            };
+            delay -= by;
+            regulator.moved(by);
+        }
+        (late, last)
+    }
+
+    #[test]
+    fn after_a_jump_up_stragglers_are_waited_for_two_minutes_long() {
+        let (late, last) = jump_up(119);
+        assert!(!late.is_empty() && late.iter().all(|at| (0.0..0.05).contains(at)), "{late:?}");
+        // At the new phase that takes a callback more, and not two.
+        let least = last.iter().min().unwrap();
+        assert!((0..=64).contains(least), "{least}");
+        let (late, last) = jump_up(160);
+        assert!(late.last().is_some_and(|at| *at > 120.0) && *last.iter().min().unwrap() <= 0, "{late:?}");
     }
 
     #[test]
@@ -300,7 +426,7 @@ mod tests {
         let mut play = |regulator: &mut Regulator, seconds: usize, level: i64| {
             for _ in 0..seconds * SECOND {
                 regulator.observe(level - natural, 64);
-                let by = match regulator.look(64, Comfort::Normal) {
+                let by = match regulator.look(64, 64, Comfort::Normal) {
                     Some(Change::Later(by)) => -by,
                     Some(Change::Sooner(by)) => by,
                     None => continue,
@@ -325,7 +451,7 @@ mod tests {
             for _ in 0..seconds * SECOND {
                 packet += 1;
                 regulator.observe(if packet % 50 == 0 { -288 } else { 0 } - moved, 64);
-                let by = match regulator.look(64, comfort) {
+                let by = match regulator.look(64, 64, comfort) {
                     Some(Change::Later(by)) => -by,
                     Some(Change::Sooner(by)) => by,
                     None => continue,

@@ -46,7 +46,7 @@ impl Voice {
                         // The regulator steers the rest of the delay, and sees none of this.
                         self.jump(forward, meters);
                     }
-                    self.regulate(frames, call.comfort, meters);
+                    self.regulate(frames, call.block, call.comfort, meters);
                 }
                 (Some(_), Some(window)) => self.hold(window, meters),
                 (Some(_), None) => {}
@@ -133,8 +133,8 @@ impl Voice {
         }
     }
 
-    fn regulate(&mut self, frames: usize, comfort: Comfort, meters: &VoiceMeters) {
-        match self.regulator.look(frames, comfort) {
+    fn regulate(&mut self, frames: usize, block: usize, comfort: Comfort, meters: &VoiceMeters) {
+        match self.regulator.look(frames, block, comfort) {
             Some(Change::Later(by)) => {
                 self.spare = None;
                 self.change_delay(-by, meters);

@@ -2,7 +2,11 @@
 
 use super::measure::{Measurement, seconds};
 use super::path::Place;
+use super::report::round;
 use serde_json::{Value, json};
+
+/// So long after a jump sound may still be missing, in s.
+const FOLLOWED: f64 = 0.2;
 
 /// A delay is back when it is no more than this over what it was before, in ms.
 const BACK: f64 = 1.0;
@@ -14,6 +18,10 @@ pub struct Step {
     pub late_ms: f64,
     /// How long after the jump downwards the delay was what it had been, in s.
     pub back_s: f64,
+    /// Gaps later than 200 ms after the jump upwards, until the jump downwards.
+    pub gaps_up: usize,
+    /// Gaps after the jump downwards.
+    pub gaps_down: usize,
 }
 
 impl Step {
@@ -32,18 +40,26 @@ impl Step {
                 back = at;
             }
         }
+        let (mut gaps_up, mut gaps_down) = (0, 0);
         for run in &got.gaps.runs {
             let lag = got.path.iter().take_while(|(n, _)| *n < run.end).last().map_or(0.0, |(_, place)| place.lag);
             let at = (run.end as f64 - lag) * seconds(1);
             if (up..down).contains(&at) {
                 late = at;
+                gaps_up += usize::from(at > up + FOLLOWED);
             }
+            gaps_down += usize::from(at >= down);
         }
-        Step { late_ms: (late - up) * 1000.0, back_s: back - down }
+        Step { late_ms: (late - up) * 1000.0, back_s: back - down, gaps_up, gaps_down }
     }
 
     /// As JSON.
     pub fn json(&self) -> Value {
-        json!({"late_ms": super::report::round(self.late_ms), "back_s": super::report::round(self.back_s)})
+        json!({
+            "late_ms": round(self.late_ms),
+            "back_s": round(self.back_s),
+            "gaps_up": self.gaps_up,
+            "gaps_down": self.gaps_down,
+        })
     }
 }

@@ -190,8 +190,16 @@ pub fn text(rows: &[Row]) -> String {
     if !steps.is_empty() {
         let most = |figure: fn(&Step) -> f64| steps.iter().map(|s| figure(s)).fold(0.0, f64::max);
         let (late, back) = (most(|s| s.late_ms), most(|s| s.back_s));
-        let _ =
-            writeln!(out, "step: the last sound is missing {late:.0} ms after the jump; back down within {back:.1} s");
+        let gaps: [usize; 2] =
+            [|s: &Step| s.gaps_up, |s: &Step| s.gaps_down].map(|of| steps.iter().map(|s| of(s)).sum());
+        let _ = writeln!(
+            out,
+            "step: the last sound is missing {late:.0} ms after the jump; back down within {back:.1} s; of {} traces {} \
+             gaps later than 200 ms after the jump, {} after the jump back",
+            steps.len(),
+            gaps[0],
+            gaps[1]
+        );
     }
     out
 }
