@@ -1,32 +1,37 @@
 //! What is heard where frames are missing.
 //!
-//! A gap continues with the stretch of the past that is most like its last 5 ms, read forward: at its level
-//! for 10 ms, then faded to silence within 10 more. Pitch and tone go on; what is no tone is not heard twice at
-//! full level, and an attack is not struck again. The return fades in over 2 ms, against the continuation if
-//! that still sounds. Both channels use the same stretch, which keeps the image. The figures were chosen by
-//! `lab conceal`; docs/PLAYOUT.md has what others gave.
+//! A gap continues with the stretch of the past that is most like its last 5 ms: at its level for 15 ms, then faded
+//! to silence within 10 more. What is read again is not the stretch itself, but what struck in it, that is, what
+//! [linear prediction](super::predict) leaves of it; that strikes what was ringing at the end of the sound. So pitch
+//! and tone go on from where they were, without a seam; a drum rings out, what is no tone is not heard twice at full
+//! level, and an attack is not struck again. The return fades in over 2 ms, against the continuation if that still
+//! sounds. Both channels use the same stretch, which keeps the image. The figures were chosen by `lab conceal`;
+//! docs/PLAYOUT.md has what others gave.
 //! A change of playout delay is a gap of no length: the old position goes on as a continuation while
 //! the new one fades in.
 
 use super::line::HISTORY;
-use super::similar::similar_lag;
+use super::predict::{ORDER, Weights, predict, weights};
+use super::similar::{FARTHEST, similar_lag};
 use rtjam_protocol::audio::CHANNELS;
 
-/// A continuation is silent after this many frames (20 ms).
-pub(crate) const TAIL: usize = 960;
+/// A continuation is silent after this many frames (25 ms).
+pub(crate) const TAIL: usize = 1200;
 
-/// It is at full level for so long (10 ms).
-const HOLD: usize = 480;
+/// It is at full level for so long (15 ms).
+const HOLD: usize = 720;
 
 /// The return takes so many frames (2 ms).
 pub(crate) const RETURN: usize = 96;
 
-/// Over so many frames (1.3 ms) the continuation moves from where the sound broke off to its own course.
-const JOIN: usize = 64;
+/// No frame of it is louder than the loudest of the last 10 ms (half a period of 50 Hz). Where the sound repeats, and
+/// so is known to be going to be louder again, it may be this much louder.
+const RECENT: usize = 480;
+const SWELL: f32 = 1.4;
 
 /// Fills gaps. Audio thread; bounded work, the search for the stretch being most of it.
 pub(crate) struct Concealer {
-    tail: Box<[[f32; TAIL]; CHANNELS]>,
+    tail: Tail,
     /// Frames of the tail already heard; [`TAIL`] when it is silent.
     heard: usize,
     state: State,
@@ -45,7 +50,7 @@ enum State {
 impl Concealer {
     /// Before the first frame: the first sound fades in. Allocates.
     pub(crate) fn new() -> Concealer {
-        Concealer { tail: Box::new([[0.0; TAIL]; CHANNELS]), heard: TAIL, state: State::Gap }
+        Concealer { tail: Tail::new(), heard: TAIL, state: State::Gap }
     }
 
     /// Fills missing frames, which follow `past`.
@@ -54,12 +59,12 @@ impl Concealer {
             self.continue_from(past);
             self.state = State::Gap;
         }
-        let mut frames = 0;
-        for (tail, gap) in self.tail.iter().zip(gap) {
-            frames = gap.len();
-            let sounding = frames.min(TAIL - self.heard);
-            gap[..sounding].copy_from_slice(&tail[self.heard..self.heard + sounding]);
-            gap[sounding..].fill(0.0);
+        let frames = gap[0].len();
+        self.tail.make(self.heard + frames);
+        for (course, gap) in self.tail.courses.iter().zip(gap) {
+            for (at, sample) in (self.heard..).zip(gap) {
+                *sample = course.at(at);
+            }
         }
         self.heard = (self.heard + frames).min(TAIL);
     }
@@ -71,13 +76,12 @@ impl Concealer {
             State::Gap => 0,
             State::Return(frames) => frames,
         };
-        let mut frames = 0;
-        for (tail, sound) in self.tail.iter().zip(sound) {
-            frames = sound.len().min(RETURN - begun);
-            let rest = tail[self.heard..].iter().chain(std::iter::repeat(&0.0));
-            for (i, (s, &t)) in sound[..frames].iter_mut().zip(rest).enumerate() {
-                let weight = rise(begun + i + 1, RETURN);
-                *s = t + (*s - t) * weight;
+        let frames = sound[0].len().min(RETURN - begun);
+        self.tail.make(self.heard + frames);
+        for (course, sound) in self.tail.courses.iter().zip(sound) {
+            for (i, s) in sound[..frames].iter_mut().enumerate() {
+                let t = course.at(self.heard + i);
+                *s = t + (*s - t) * rise(begun + i + 1, RETURN);
             }
         }
         self.heard = (self.heard + frames).min(TAIL);
@@ -99,26 +103,95 @@ impl Concealer {
         self.state = State::Gap;
     }
 
-    /// Makes the tail that continues `past` ([`HISTORY`] frames).
+    /// Begins the tail that continues `past` ([`HISTORY`] frames).
     fn continue_from(&mut self, past: [&[f32]; CHANNELS]) {
-        self.heard = 0;
-        let Some(stretch) = similar_lag(past) else {
-            self.heard = TAIL;
+        self.heard = if self.tail.begin(past) { 0 } else { TAIL };
+    }
+}
+
+/// How a sound goes on, made only as far as it is heard: most gaps are short.
+struct Tail {
+    courses: [Course; CHANNELS],
+    /// Frames of the stretch, and its level.
+    lag: usize,
+    gain: f32,
+    made: usize,
+}
+
+/// One channel of a tail.
+struct Course {
+    weights: Weights,
+    /// The loudest that it may become.
+    top: f32,
+    /// The stretch, and the frames before it.
+    stretch: Box<[f32; ORDER + FARTHEST]>,
+    /// The tail before it fades, and the frames before it.
+    sound: Box<[f32; ORDER + TAIL]>,
+}
+
+impl Tail {
+    fn new() -> Tail {
+        Tail { courses: core::array::from_fn(|_| Course::new()), lag: FARTHEST, gain: 0.0, made: TAIL }
+    }
+
+    /// Whether there is anything to continue.
+    fn begin(&mut self, past: [&[f32]; CHANNELS]) -> bool {
+        let Some(stretch) = similar_lag(past) else { return false };
+        (self.lag, self.gain, self.made) = (stretch.lag, stretch.gain, 0);
+        let swell = if stretch.alike { SWELL } else { 1.0 };
+        for (course, past) in self.courses.iter_mut().zip(past) {
+            course.begin(&past[past.len() - HISTORY..], stretch.lag, swell);
+        }
+        true
+    }
+
+    /// Makes it so many frames long. Both channels at once: neither waits for its own last frame then.
+    fn make(&mut self, frames: usize) {
+        let frames = frames.min(TAIL);
+        let mut again = self.made % self.lag;
+        for at in self.made..frames {
+            self.courses.iter_mut().for_each(|course| course.step(at, again, self.gain));
+            again = if again + 1 == self.lag { 0 } else { again + 1 };
+        }
+        self.made = self.made.max(frames);
+    }
+}
+
+impl Course {
+    fn new() -> Course {
+        Course {
+            weights: [0.0; ORDER],
+            top: 0.0,
+            stretch: Box::new([0.0; ORDER + FARTHEST]),
+            sound: Box::new([0.0; ORDER + TAIL]),
+        }
+    }
+
+    fn begin(&mut self, past: &[f32], lag: usize, swell: f32) {
+        let stretch = &past[past.len() - lag - ORDER..];
+        self.weights = weights(past);
+        let loudest = |of: usize| past[past.len() - of..].iter().fold(0.0_f32, |m, s| m.max(s.abs()));
+        self.top = loudest(lag).min(swell * loudest(RECENT));
+        self.stretch[..stretch.len()].copy_from_slice(stretch);
+        self.sound[..ORDER].copy_from_slice(&past[past.len() - ORDER..]);
+    }
+
+    /// Frame `at` of the tail: what rings, struck as the stretch was at its frame `again`.
+    fn step(&mut self, at: usize, again: usize, gain: f32) {
+        let (Some(before), Some(before_again)) =
+            (self.sound[at..].first_chunk(), self.stretch[again..].first_chunk::<ORDER>())
+        else {
             return;
         };
-        let from = HISTORY - stretch.lag;
-        for (tail, past) in self.tail.iter_mut().zip(past) {
-            let past = &past[past.len() - HISTORY..];
-            let stretch_again = past[from..].iter().cycle();
-            // No louder than what it continues.
-            let top = past[from..].iter().fold(0.0_f32, |m, s| m.max(s.abs()));
-            let step = past[HISTORY - 1] - stretch.gain * past[from - 1];
-            for (i, (t, s)) in tail.iter_mut().zip(stretch_again).enumerate() {
-                let join = if i < JOIN { step * (1.0 - rise(i + 1, JOIN)) } else { 0.0 };
-                let fade = if i < HOLD { 1.0 } else { 1.0 - rise(i - HOLD, TAIL - HOLD) };
-                *t = (stretch.gain * s + join).clamp(-top, top) * fade;
-            }
-        }
+        let struck = self.stretch[again + ORDER] - predict(&self.weights, before_again);
+        let sample = predict(&self.weights, before) + gain * struck;
+        self.sound[at + ORDER] = sample.clamp(-self.top, self.top);
+    }
+
+    /// Frame `at`, faded; made before.
+    fn at(&self, at: usize) -> f32 {
+        let fade = if at < HOLD { 1.0 } else { 1.0 - rise(at - HOLD, TAIL - HOLD) };
+        self.sound.get(at + ORDER).map_or(0.0, |s| s * fade)
     }
 }
 

@@ -9,6 +9,7 @@
 //! All of it runs on the audio thread. The read position (`head`) is the first frame that has not been
 //! put on the line yet; a frame that comes before its turn is used, whenever it comes.
 
+mod ceiling;
 mod conceal;
 mod drift;
 mod fractional;
@@ -19,6 +20,7 @@ mod line;
 mod losses;
 mod patched;
 mod playout;
+mod predict;
 mod render;
 mod sequence;
 mod similar;
@@ -32,6 +34,7 @@ use crate::controls::Comfort;
 use crate::level::Meter;
 use crate::meters::VoiceMeters;
 use crate::timeline::{HostTimeline, HostWindow};
+use ceiling::Ceiling;
 use conceal::Concealer;
 use drift::Drift;
 use fractional::AHEAD;
@@ -100,6 +103,7 @@ pub(crate) struct Voice {
     concealer: Concealer,
     line: Line,
     reader: Reader,
+    ceiling: Ceiling,
     regulator: Regulator,
     grace: Grace,
     drift: Drift,
@@ -169,6 +173,7 @@ impl Voice {
             concealer: Concealer::new(),
             line: Line::new(),
             reader: Reader::Exact,
+            ceiling: Ceiling::default(),
             regulator: Regulator::new(),
             grace: Grace::new(),
             drift: Drift::new(),
@@ -214,7 +219,7 @@ impl Voice {
         self.sequence = SequenceWindow::new();
         self.line.clear();
         self.concealer.restart();
-        self.reader = Reader::Exact;
+        (self.reader, self.ceiling) = (Reader::Exact, Ceiling::default());
         self.drift.restart();
         (self.usual, self.gap, self.patched) = (None, 0, Patched::default());
         self.meters = [Meter::default(); CHANNELS];

@@ -98,6 +98,8 @@ impl Voice {
         let line = self.line.last(whole + LOOK_AHEAD + AHEAD);
         let [a, b] = scratch;
         filter.read(line, AHEAD, phase, step, [&mut a[..frames], &mut b[..frames]]);
+        self.ceiling.hear(line);
+        self.ceiling.keep([&mut a[..frames], &mut b[..frames]]);
         self.reader = Reader::Between { phase: if lands { 0.0 } else { end - whole as f64 }, landing };
         if lands {
             self.land();

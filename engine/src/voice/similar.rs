@@ -1,6 +1,7 @@
 //! Where in the past the sound was most like its end.
 
 use super::line::HISTORY;
+use super::predict::dot;
 use rtjam_protocol::audio::CHANNELS;
 
 /// What is compared: the last 5 ms.
@@ -9,7 +10,7 @@ const TEMPLATE: usize = 240;
 /// How far back a stretch may begin, in frames (10 to 30 ms, one period of 33 Hz): as far as it is read at full
 /// level, so that it does not run into its own end.
 const NEAREST: usize = 480;
-const FARTHEST: usize = 1440;
+pub(crate) const FARTHEST: usize = 1440;
 
 /// A sound that is as like itself as this, a shorter time ago (down to 5 ms), has a pitch: reading those periods
 /// again is what it would have done, and they are closer to where the pitch is going.
@@ -17,8 +18,9 @@ const PERIODIC: f32 = 0.8;
 const NEAREST_PERIOD: usize = 240;
 
 /// An attack in the stretch must not sound again: no 2.5 ms of it may have more than this many times the power of
-/// the last 5 ms.
+/// the last 5 ms, or, where the stretch is not that like the end, of the last 2.5 ms.
 const ATTACK: f32 = 4.0;
+const ATTACK_UNLIKE: f32 = 2.0;
 const ATTACK_FRAMES: usize = 120;
 
 /// The first search is on every fourth frame, averaged; the second looks around its best.
@@ -32,6 +34,8 @@ pub(crate) struct Stretch {
     pub(crate) lag: usize,
     /// What brings it to the level of the end, 0 to 1.
     pub(crate) gain: f32,
+    /// Whether the sound is so like it that it repeats, rather than dies away or hisses.
+    pub(crate) alike: bool,
 }
 
 /// The stretch whose last 5 ms before it are most like the last 5 ms of the past (the largest normalised
@@ -56,16 +60,18 @@ pub(crate) fn similar_lag(past: [&[f32]; CHANNELS]) -> Option<Stretch> {
         .then(|| refined(near, NEAREST_PERIOD, NEAREST - 1))
         .filter(|near| near.likeness > PERIODIC);
     let found = near.unwrap_or_else(|| refined(far, NEAREST, FARTHEST));
-    Some(Stretch { lag: found.lag, gain: found.gain.min(without_attack(past, found.lag)) })
+    let alike = found.likeness > PERIODIC;
+    Some(Stretch { lag: found.lag, gain: found.gain.min(without_attack(past, found.lag, alike)), alike })
 }
 
 /// What makes the loudest part of the stretch no louder than sound that goes on.
-fn without_attack(past: [&[f32]; CHANNELS], lag: usize) -> f32 {
+fn without_attack(past: [&[f32]; CHANNELS], lag: usize, alike: bool) -> f32 {
     let power = |of: std::ops::Range<usize>| past.iter().map(|p| dot(&p[of.clone()], &p[of.clone()])).sum::<f32>();
-    let end = power(HISTORY - TEMPLATE..HISTORY) * ATTACK_FRAMES as f32 / TEMPLATE as f32;
+    let (last, times) = if alike { (TEMPLATE, ATTACK) } else { (ATTACK_FRAMES, ATTACK_UNLIKE) };
+    let end = power(HISTORY - last..HISTORY) * ATTACK_FRAMES as f32 / last as f32;
     let parts = (HISTORY - lag..HISTORY - ATTACK_FRAMES).step_by(ATTACK_FRAMES);
     let most = parts.map(|at| power(at..at + ATTACK_FRAMES)).fold(f32::MIN_POSITIVE, f32::max);
-    (ATTACK * end / most).sqrt()
+    (times * end / most).sqrt()
 }
 
 /// A place in the past, and how good it is.
@@ -100,19 +106,6 @@ fn best(past: [&[f32]; CHANNELS], template: usize, lags: std::ops::RangeInclusiv
         }
     }
     best
-}
-
-/// Eight sums side by side, which the compiler turns into vectors.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a8, b8) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0_f32; 8];
-    for (a, b) in a8.0.iter().zip(b8.0) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    let rest: f32 = a8.1.iter().zip(b8.1).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 fn decimate(past: &[f32]) -> [f32; POINTS] {

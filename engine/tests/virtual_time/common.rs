@@ -133,6 +133,8 @@ pub(crate) struct Link {
     pub(crate) jitter: f64,
     pub(crate) loss: f64,
     pub(crate) duplicate: f64,
+    /// By how much a duplicate may come after its packet, µs.
+    pub(crate) duplicate_after: f64,
     pub(crate) rng: Rng,
     /// Packets are kept in order.
     pub(crate) ordered: bool,
@@ -141,7 +143,16 @@ pub(crate) struct Link {
 impl Link {
     /// 100 to 400 µs: two programs on one machine.
     pub(crate) fn clean(codec: Codec) -> Link {
-        Link { codec, base: 100.0, jitter: 300.0, loss: 0.0, duplicate: 0.0, rng: Rng(99), ordered: true }
+        Link {
+            codec,
+            base: 100.0,
+            jitter: 300.0,
+            loss: 0.0,
+            duplicate: 0.0,
+            duplicate_after: 1000.0,
+            rng: Rng(99),
+            ordered: true,
+        }
     }
 }
 
@@ -249,7 +260,7 @@ impl Jam {
             }
             if link.rng.unit() < link.duplicate {
                 let mut copy = packet.clone();
-                copy.arrives += 1000.0 * link.rng.unit();
+                copy.arrives += link.duplicate_after * link.rng.unit();
                 self.flying.push(copy);
             }
             self.flying.push(packet);

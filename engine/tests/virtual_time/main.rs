@@ -4,6 +4,7 @@ mod anything;
 mod common;
 mod drift;
 mod exact;
+mod gaps;
 mod hosts;
 mod mixing;
 mod network;

@@ -9,8 +9,8 @@
 const WINDOW: usize = 1024;
 
 /// The engine's own fades, in frames: silent after, full for, return within.
-const TAIL: usize = 960;
-const HOLD: usize = 480;
+const TAIL: usize = 1200;
+const HOLD: usize = 720;
 const RETURN: usize = 96;
 
 /// Fills gaps of one channel.
