@@ -15,7 +15,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rtjam_engine::{Console, NetworkEnd};
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,11 +88,12 @@ impl Client {
         Client { shared: Arc::default(), console, wake, orders, inner: Mutex::new(inner) }
     }
 
-    /// Goes to a room; leaves the one before. It tries for ever, unless the room refuses: see [`Client::status`].
-    pub fn join(&self, link: InviteLink) {
+    /// Goes to a room or a classic server; leaves the one before. It tries for ever, unless the room refuses: see
+    /// [`Client::status`].
+    pub fn join(&self, link: Link) {
         let mut inner = self.inner();
         inner.asked = inner.asked.wrapping_add(1);
-        (inner.asked_for, inner.room, inner.fault) = (State::Connecting, Some(link.room.to_string()), None);
+        (inner.asked_for, inner.room, inner.fault) = (State::Connecting, Some(link.room()), None);
         let number = inner.asked;
         if let Err(why) = self.start(&mut inner) {
             inner.fault = Some(sentences::no_threads(&why));

@@ -4,7 +4,7 @@ use crate::control::Trouble;
 use rtjam_protocol::client::{Health, State};
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::link::{DEFAULT_PORT, InviteLink};
+use rtjam_protocol::link::{ClassicServer, DEFAULT_PORT, InviteLink};
 
 /// All that a sentence can be about.
 #[derive(Clone, Debug)]
@@ -65,11 +65,7 @@ impl Situation<'_> {
 
     fn joined(&self) -> Option<String> {
         if self.guarded {
-            return Some(
-                "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. Make \
-                 sure that what you hear from the room is not sent into it again, then resume sending."
-                    .to_owned(),
-            );
+            return Some(GUARDED.to_owned());
         }
         if self.going_down {
             return Some(GOING_DOWN.to_owned());
@@ -107,9 +103,7 @@ impl Situation<'_> {
         let host = self.link.host.to_string();
         let server = if self.link.port == DEFAULT_PORT { host.clone() } else { format!("{host}:{}", self.link.port) };
         match trouble {
-            Trouble::NotFound => format!(
-                "The server {host} was not found. Check the link and your network. RTJam keeps trying."
-            ),
+            Trouble::NotFound => not_found(&host),
             Trouble::NothingListens => format!(
                 "Nothing answers at {server}: the room server does not run. Ask whoever runs it to start it. RTJam keeps \
                  trying."
@@ -140,6 +134,64 @@ impl Situation<'_> {
             }
         }
     }
+}
+
+/// All that a sentence can be about on a classic server.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassicSituation<'a> {
+    pub(crate) server: &'a ClassicServer,
+    /// Something has come from the server within the last second.
+    pub(crate) joined: bool,
+    pub(crate) was_joined: bool,
+    /// Its name has no address.
+    pub(crate) not_found: bool,
+    /// Nothing has come for so long that it is worth a word.
+    pub(crate) silent: bool,
+    /// The loop guard has muted the send.
+    pub(crate) guarded: bool,
+    /// Nobody else is heard there.
+    pub(crate) alone: bool,
+}
+
+impl ClassicSituation<'_> {
+    /// The most urgent sentence, if there is anything to say.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        let ClassicServer { host, port } = self.server;
+        let what = if self.joined && self.guarded {
+            GUARDED.to_owned()
+        } else if self.joined && self.alone {
+            format!("You are alone at {}. {NOT_PRIVATE}", self.server)
+        } else if self.joined {
+            NOT_PRIVATE.to_owned()
+        } else if self.not_found {
+            not_found(&host.to_string())
+        } else if self.was_joined {
+            format!(
+                "Nothing comes from the classic server {host} (UDP port {port}) any more. RTJam goes on by itself as soon as \
+                 it is back."
+            )
+        } else if self.silent {
+            format!(
+                "Nothing answers by the classic packet at {host}, UDP port {port}. Ask whoever runs that server whether it \
+                 runs and which port it has: mostly 7891, or what rtjam-server prints after \"classic:\". For a room of \
+                 rtjam-server you can have an rtjam:// link instead. RTJam keeps trying."
+            )
+        } else {
+            return None;
+        };
+        Some(what)
+    }
+}
+
+/// What a classic server is worth.
+const NOT_PRIVATE: &str = "This link is neither private nor authenticated: whoever is on the way can hear it, and play \
+     in your name.";
+
+const GUARDED: &str = "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. Make \
+     sure that what you hear from the room is not sent into it again, then resume sending.";
+
+fn not_found(host: &str) -> String {
+    format!("The server {host} was not found. Check the link and your network. RTJam keeps trying.")
 }
 
 const GOING_DOWN: &str = "The server is going down. RTJam joins again when it is back.";
@@ -292,5 +344,36 @@ mod tests {
         says(&Situation { datagram_limit: 800, ..joined(&link) }, "only datagrams up to 800 bytes");
         says(&Situation { health: Some(Health::Interrupted), ..joined(&link) }, "interrupted");
         says(&Situation { state: State::Connecting, ..joined(&link) }, "joining again");
+    }
+
+    #[test]
+    fn a_classic_server_is_said_to_be_neither_private_nor_authenticated_and_where_it_is_silent_what_to_do() {
+        let rtjam_protocol::link::Link::Classic(server) = "classic://band.example.org:7000".parse().expect("a link")
+        else {
+            panic!("no classic link")
+        };
+        let well = ClassicSituation {
+            server: &server,
+            joined: true,
+            was_joined: true,
+            not_found: false,
+            silent: false,
+            guarded: false,
+            alone: false,
+        };
+        let away = ClassicSituation { joined: false, was_joined: false, ..well.clone() };
+        for (situation, part) in [
+            (well.clone(), "neither private nor authenticated"),
+            (ClassicSituation { alone: true, ..well.clone() }, "alone at classic://band.example.org:7000"),
+            (ClassicSituation { alone: true, ..well.clone() }, "neither private nor authenticated"),
+            (ClassicSituation { guarded: true, ..well.clone() }, "resume sending."),
+            (ClassicSituation { joined: false, ..well.clone() }, "goes on by itself"),
+            (ClassicSituation { silent: true, ..away.clone() }, "band.example.org, UDP port 7000"),
+            (ClassicSituation { not_found: true, silent: true, ..away.clone() }, "was not found"),
+        ] {
+            let sentence = situation.sentence();
+            assert!(sentence.as_ref().is_some_and(|s| s.contains(part)), "{sentence:?}");
+        }
+        assert_eq!(away.sentence(), None);
     }
 }

@@ -105,6 +105,18 @@ pub(crate) struct Counts {
     pub(crate) dropped: u64,
 }
 
+impl Counts {
+    /// One datagram left.
+    pub(crate) const SENT: Counts = Counts { packets: 1, dropped: 0 };
+    /// One datagram did not leave.
+    pub(crate) const NOT_SENT: Counts = Counts { packets: 0, dropped: 1 };
+
+    /// Both together.
+    pub(crate) fn and(self, other: Counts) -> Counts {
+        Counts { packets: self.packets + other.packets, dropped: self.dropped + other.dropped }
+    }
+}
+
 /// How things stood at some moment not long ago.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Picture {
@@ -112,6 +124,8 @@ pub(crate) struct Picture {
     pub(crate) answers: u32,
     pub(crate) state: State,
     pub(crate) room: Option<String>,
+    /// The server speaks the classic packet: the link is neither private nor authenticated.
+    pub(crate) classic: bool,
     pub(crate) rtt: Option<Micros>,
     pub(crate) you: Option<You>,
     pub(crate) musicians: Vec<Present>,

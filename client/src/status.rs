@@ -27,8 +27,10 @@ pub enum State {
 pub struct Status {
     /// Where the session stands.
     pub state: State,
-    /// The room's name.
+    /// The room's name; of a classic server its link.
     pub room: Option<String>,
+    /// The server speaks the classic packet: this link is neither private nor authenticated.
+    pub classic: bool,
     /// Round trip to the server, in ms.
     pub rtt_ms: Option<f64>,
     /// Dropouts of the audio system. The client cannot know; whoever runs the audio system fills it in.
@@ -152,12 +154,14 @@ impl Status {
         let tx = console.tx();
         let Hops { up, down } = picture.hops;
         let mut notices = picture.notices.clone();
-        let classic = picture.musicians.iter().filter(|m| m.classic).map(|m| m.name.as_str());
+        // Where all are, because the server is, the sentence says so.
+        let classic = picture.musicians.iter().filter(|m| m.classic && !picture.classic).map(|m| m.name.as_str());
         notices.extend(sentences::classic_musicians(classic));
         notices.extend(engine.notice.map(|n| n.to_string()));
         Status {
             state: picture.state,
             room: picture.room.clone(),
+            classic: picture.classic,
             rtt_ms: picture.rtt.map(|rtt| (rtt.as_millis_f64() * 100.0).round() / 100.0),
             xruns: None,
             device_ms: None,
@@ -247,7 +251,7 @@ mod tests {
         let network = json["musicians"][0]["delay"]["network_ms"].take().as_f64().expect("known");
         assert!((network - 6.2).abs() < 0.01, "{network}");
         let expected = serde_json::json!({
-            "state": "joined", "room": "lobby", "rtt_ms": 12.35, "xruns": null, "device_ms": null, "callback_load_pct": null,
+            "state": "joined", "room": "lobby", "classic": false, "rtt_ms": 12.35, "xruns": null, "device_ms": null, "callback_load_pct": null,
             "tx": {
                 "packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0], "lost": 7, "recovered": 6, "extra_kbps": 31.0
             },
@@ -271,6 +275,10 @@ mod tests {
         assert!(
             told.notices[0].contains("Classic 17") && told.notices[0].contains("neither private nor authenticated")
         );
+        let classic = Present { classic: true, ..present(None) };
+        let told =
+            status(&Picture { classic: true, musicians: vec![classic], ..Picture::default() }, Counts::default());
+        assert!(told.classic && told.notices.iter().all(|n| !n.contains("private")), "said once, by the sentence");
     }
 
     #[test]

@@ -57,7 +57,7 @@ fn a_link_without_a_key_is_told_so_at_once() {
 #[test]
 fn a_name_that_nobody_has() {
     let client = client();
-    client.join(link("no-such-server.invalid", 7891, ANY));
+    client.join(link("no-such-server.invalid", 7891, ANY).into());
     assert_eq!(client.status().state, State::Connecting);
     let status = wait_for_sentence(&client, "The server no-such-server.invalid was not found. Check the link and your");
     assert_eq!(status.state, State::Connecting);
@@ -68,7 +68,7 @@ fn a_server_that_does_not_run_is_told_and_joined_once_it_does() {
     let (listener, address) = listener();
     drop(listener);
     let client = client();
-    client.join(link("127.0.0.1", address.port(), ANY));
+    client.join(link("127.0.0.1", address.port(), ANY).into());
     wait_for_sentence(&client, &format!("Nothing answers at {address}"));
     let listener = TcpListener::bind(address).expect("the port again");
     let (dialled, dials) = channel();
@@ -80,7 +80,7 @@ fn a_server_that_does_not_run_is_told_and_joined_once_it_does() {
 fn a_server_that_takes_the_connection_and_says_nothing() {
     let (listener, address) = listener();
     let client = client();
-    client.join(link("127.0.0.1", address.port(), ANY));
+    client.join(link("127.0.0.1", address.port(), ANY).into());
     let status = wait_for_sentence(&client, &format!("The server {address} does not answer"));
     assert_eq!(status.state, State::Connecting);
     drop(listener);
@@ -94,7 +94,7 @@ fn something_that_is_no_room_server() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let client = client();
-    client.join(link("127.0.0.1", address.port(), ANY));
+    client.join(link("127.0.0.1", address.port(), ANY).into());
     wait_for_sentence(&client, &format!("What answers at {address} is no RTJam server"));
 }
 
@@ -104,7 +104,7 @@ fn the_pinned_key_counts_and_not_the_dates_and_names_of_its_certificate() {
     let (listener, address) = listener();
     let requests = serve_tls(listener, key.tls(), "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     let client = client();
-    client.join(link("127.0.0.1", address.port(), key.pin));
+    client.join(link("127.0.0.1", address.port(), key.pin).into());
     let request = requests.recv_timeout(Duration::from_secs(5)).expect("a request");
     assert!(request.starts_with("GET /control HTTP/1.1\r\n"), "{request}");
     // The key is right, but this is a web server.
@@ -117,7 +117,7 @@ fn another_key_than_the_pinned_one_is_refused_and_not_tried_again() {
     let (listener, address) = listener();
     let requests = serve_tls(listener, another.tls(), "");
     let client = client();
-    client.join(link("127.0.0.1", address.port(), key.pin));
+    client.join(link("127.0.0.1", address.port(), key.pin).into());
     let status = wait_for_sentence(&client, "This is not the server that the invitation was made for");
     assert_eq!(status.state, State::Refused);
     std::thread::sleep(Duration::from_millis(1500));
@@ -133,7 +133,7 @@ fn showing_the_pinned_certificate_is_not_enough() {
     let (listener, address) = listener();
     let requests = serve_tls(listener, key.tls_signing_as(&thief), "");
     let client = client();
-    client.join(link("127.0.0.1", address.port(), key.pin));
+    client.join(link("127.0.0.1", address.port(), key.pin).into());
     let status = wait_for_sentence(&client, "This is not the server that the invitation was made for");
     assert_eq!(status.state, State::Refused);
     assert!(requests.try_recv().is_err(), "something was said to a thief");
@@ -144,8 +144,8 @@ fn joining_elsewhere_leaves_the_first_room_alone() {
     let (first, first_address) = listener();
     let (second, second_address) = listener();
     let client = client();
-    client.join(link("127.0.0.1", first_address.port(), ANY));
-    client.join(link("127.0.0.1", second_address.port(), ANY));
+    client.join(link("127.0.0.1", first_address.port(), ANY).into());
+    client.join(link("127.0.0.1", second_address.port(), ANY).into());
     wait_for_sentence(&client, &format!("The server {second_address} does not answer"));
     drop((first, second));
 }

@@ -4,10 +4,17 @@
 //! channel 2, unsigned with 16 bits. `docs/PROTOCOL.md` has the byte table.
 //!
 //! Their encoder writes a sample v as (v + 1) × 32766, their decoder reads n as n / 32768 − 1. [`decode`] undoes their
-//! encoder, so that their silence is silent here; [`encode`] undoes their decoder, so that ours is silent there.
+//! encoder, so that their silence is silent here; [`encode`] undoes their decoder, so that ours is silent there. Where both
+//! ends are ours, a classic server between them hands on what `encode` wrote: [`Scale`] tells whose it is.
+
+mod heard;
+mod repack;
+
+pub use heard::{Heard, Scratch as HeardScratch};
+pub use repack::{Repacker, Scratch as RepackScratch, write as write_channels};
 
 use crate::datagram::read::{Reader, Truncated};
-use crate::ids::Sequence;
+use crate::ids::{MusicianId, Sequence};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -43,6 +50,21 @@ impl ClientId {
     pub const PLAYBACK: ClientId = ClientId(40_001);
     /// The server's mix of everyone.
     pub const MIX: ClientId = ClientId(40_002);
+
+    /// The id of a client of ours, made of anything random: one of 1 to 39,999.
+    pub const fn from_random(random: u64) -> ClientId {
+        ClientId(1 + (random % (Self::EMPTY.0 as u64 - 1)) as u32)
+    }
+
+    /// What stands in place of an identity: nobody has a secret key to it.
+    pub fn identity(self) -> MusicianId {
+        const NONE: &[u8; 28] = b"rtjam classic, no identity..";
+        let mut bytes = [0; 32];
+        let (text, id) = bytes.split_at_mut(NONE.len());
+        text.copy_from_slice(NONE);
+        id.copy_from_slice(&self.0.to_be_bytes());
+        MusicianId(bytes)
+    }
 }
 
 /// What stands before the samples.
@@ -152,12 +174,48 @@ pub const fn beat_at(server_time: Micros, beat: Micros) -> u8 {
     }
 }
 
-/// Reads one channel into `out`: as many samples as both hold. Real-time safe; every sample is finite, and the silence
-/// of a classic encoder is 0.
-pub fn decode(bytes: &[u8], out: &mut [f32]) {
-    for (sample, bytes) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
-        *sample = (f32::from(u16::from_be_bytes(*bytes)) - THEIR_ZERO) / THEIR_ZERO;
+/// By which scale samples were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scale {
+    /// By classic programs: 32766 is silence.
+    #[default]
+    Theirs,
+    /// By [`encode`]: 32768 is silence.
+    Ours,
+}
+
+impl Scale {
+    /// What a channel tells of its writer: by silence, or by a sample that theirs never writes. `None` where either may have
+    /// written it.
+    pub fn told_by(bytes: &[u8]) -> Option<Scale> {
+        let samples = || bytes.as_chunks::<2>().0.iter().map(|b| u16::from_be_bytes(*b));
+        let first = samples().next()?;
+        if samples().any(|n| n > THEIR_MOST) {
+            return Some(Scale::Ours);
+        }
+        match first {
+            OUR_ZERO if samples().all(|n| n == first) => Some(Scale::Ours),
+            THEIR_ZERO if samples().all(|n| n == first) => Some(Scale::Theirs),
+            _ => None,
+        }
     }
+
+    /// Reads one channel into `out`: as many samples as both hold. Real-time safe; every sample is finite, and the silence of
+    /// this scale's writer is 0.
+    pub fn decode(self, bytes: &[u8], out: &mut [f32]) {
+        let zero = f32::from(match self {
+            Scale::Theirs => THEIR_ZERO,
+            Scale::Ours => OUR_ZERO,
+        });
+        for (sample, bytes) in out.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *sample = (f32::from(u16::from_be_bytes(*bytes)) - zero) / zero;
+        }
+    }
+}
+
+/// Reads one channel that a classic program wrote.
+pub fn decode(bytes: &[u8], out: &mut [f32]) {
+    Scale::Theirs.decode(bytes, out);
 }
 
 /// Appends one channel's samples. Values beyond full scale are cut, NaN is silence. 16-bit samples arrive as they are.
@@ -166,7 +224,13 @@ pub fn encode(samples: &[f32], out: &mut Vec<u8>) {
 }
 
 /// What a classic encoder writes for silence, and its full scale.
-const THEIR_ZERO: f32 = 32766.0;
+const THEIR_ZERO: u16 = 32766;
+
+/// The most that a classic encoder writes.
+const THEIR_MOST: u16 = 65532;
+
+/// What ours writes for silence, and its full scale.
+const OUR_ZERO: u16 = 32768;
 
 fn to_offset(sample: f32) -> u16 {
     let scaled = sample * 32768.0;
@@ -202,6 +266,26 @@ mod tests {
         assert_eq!(out, [0.0, 0.0]);
         assert_eq!(read_by_them(ours(0.0)), 0.0);
         assert_eq!(read_by_them(ours(f32::NAN)), 0.0);
+    }
+
+    #[test]
+    fn whose_scale_it_is_is_told_by_silence_and_by_what_theirs_never_writes() {
+        let told = |samples: &[[u8; 2]]| Scale::told_by(&samples.concat());
+        assert_eq!(told(&[theirs(0.0); 64]), Some(Scale::Theirs));
+        assert_eq!(told(&[ours(0.0); 64]), Some(Scale::Ours));
+        assert_eq!(told(&[ours(0.3), ours(1.0)]), Some(Scale::Ours));
+        assert_eq!((told(&[theirs(0.0), theirs(0.1)]), told(&[ours(0.0), ours(0.1)]), told(&[])), (None, None, None));
+        assert_eq!(told(&[theirs(1.0)]), None);
+        let mut out = [9.0; 3];
+        Scale::Ours.decode(&[ours(0.0), ours(-1.0), ours(0.25)].concat(), &mut out);
+        assert_eq!(out, [0.0, -1.0, 0.25]);
+    }
+
+    #[test]
+    fn our_ids_are_none_with_a_meaning() {
+        for random in [0, 1, 39_997, 39_998, 39_999, u64::MAX] {
+            assert!((1..40_000).contains(&ClientId::from_random(random).0));
+        }
     }
 
     #[test]

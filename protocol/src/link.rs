@@ -1,8 +1,12 @@
-//! Invite links: `rtjam://HOST[:PORT]/ROOM#KEY`.
+//! Invite links, `rtjam://HOST[:PORT]/ROOM#KEY`, and links to classic servers, `classic://HOST[:PORT]`.
 //!
 //! KEY is base64url (no padding) of version (1), role, the room's secret for that role (16 bytes) and the
 //! server's pin (16 bytes); without a pin the server is trusted by the system's root certificates. The part
 //! before `#` is no secret; a link without KEY names a room and opens nothing.
+
+mod place;
+
+pub use place::{ClassicServer, Link};
 
 use crate::ids::RoomName;
 use alloc::format;
@@ -227,13 +231,20 @@ pub enum BadLink {
     Key,
     /// The part after `#` is of a later RTJam.
     NewerVersion,
+    /// The host after `classic://` cannot be one.
+    ClassicHost,
+    /// The port after `classic://` cannot be one.
+    ClassicPort,
+    /// Something follows a classic server's address.
+    ClassicRest,
 }
 
 impl fmt::Display for BadLink {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             BadLink::Scheme => {
-                "This is not an RTJam invite link: it must begin with rtjam:// . Copy the whole link that you were sent."
+                "This is not an RTJam invite link: it must begin with rtjam:// . Copy the whole link that you were sent. (A \
+                 classic server, one of the rtjam units of before, is reached by classic://HOST:PORT .)"
             }
             BadLink::Host => "The invite link's server address is not one. Copy the whole link again.",
             BadLink::Port => "The invite link's port is not a number from 1 to 65535. Copy the whole link again.",
@@ -242,6 +253,17 @@ impl fmt::Display for BadLink {
                 "The invite link is damaged: the part after # is incomplete or altered. Copy the whole link again."
             }
             BadLink::NewerVersion => "This invite link is of a newer RTJam. Update RTJam and try again.",
+            BadLink::ClassicHost => {
+                "The classic server's address is not one: write classic://HOST:PORT, HOST being a name or an IP address."
+            }
+            BadLink::ClassicPort => {
+                "The classic server's port is not a number from 1 to 65535: write classic://HOST:PORT ; without :PORT it is \
+                 7891."
+            }
+            BadLink::ClassicRest => {
+                "A classic server has no rooms and no keys: write classic://HOST:PORT and nothing after it. Never put the key \
+                 of an invite link there: it would not be private."
+            }
         })
     }
 }

@@ -10,7 +10,7 @@
 //! | [`claphost`] | a small plugin host, well-behaved or not |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
 //! | [`vst3host`] | a small VST3 host, for the editor |
-//! | [`classic`] | an rtjam unit of before, made from the bytes of its packet |
+//! | [`classic`], [`classic_server`] | an rtjam unit and a server of before, made from the bytes of their packet |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
 //! | [`garbage`] | datagrams that nobody should send |
 //! | [`namespace`] | network namespaces |
@@ -35,6 +35,7 @@ mod calm;
 pub mod child;
 pub mod claphost;
 pub mod classic;
+pub mod classic_server;
 pub mod display;
 pub mod garbage;
 pub mod hosting;

@@ -171,7 +171,7 @@ impl Board for Stage {
 
     fn join(&self, link: &str, _anyway: bool) -> Result<(), NotJoining> {
         self.ask(Asked::Join(link.to_owned()));
-        match link.parse::<rtjam_protocol::link::InviteLink>() {
+        match link.parse::<rtjam_protocol::link::Link>() {
             Ok(_) => Ok(()),
             Err(why) => Err(NotJoining::Wrong(why.to_string())),
         }
@@ -227,6 +227,7 @@ fn status(musicians: usize) -> Status {
     Status {
         state: State::Joined,
         room: Some("lobby".to_owned()),
+        classic: false,
         rtt_ms: Some(28.0),
         xruns: Some(0),
         device_ms: None,

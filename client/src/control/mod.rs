@@ -87,6 +87,10 @@ pub(crate) enum Report {
         endpoint: usize,
         ip: IpAddr,
     },
+    /// A media endpoint's host has no address, or no name server answers.
+    NotFound {
+        jam: u32,
+    },
 }
 
 /// `jam-control`'s way to `jam-send`.
@@ -207,9 +211,8 @@ impl Desk {
         let (resolver, reports, host) = (self.resolver.clone(), self.reports.clone(), dial::plain_host(host));
         // Not one of the tasks that are waited for at the end: nobody would profit.
         tokio::spawn(async move {
-            if let Some(ip) = resolver.resolve(&host).await.ok().and_then(|found| found.first().copied()) {
-                reports.tell(Report::Found { jam, endpoint, ip });
-            }
+            let found = resolver.resolve(&host).await.ok().and_then(|found| found.first().copied());
+            reports.tell(found.map_or(Report::NotFound { jam }, |ip| Report::Found { jam, endpoint, ip }));
         });
     }
 

@@ -1,7 +1,7 @@
 //! Where media goes, and the socket it leaves by. Owned by `jam-send`.
 
 use super::receive::Ear;
-use super::socket;
+use super::socket::{self, Mark};
 use crossbeam_channel::Sender;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
@@ -31,14 +31,16 @@ pub(crate) struct Path {
     opened_at: Option<Micros>,
     replace: bool,
     ear: Sender<Ear>,
+    mark: Mark,
     /// Why there is no socket.
     pub(crate) fault: Option<io::Error>,
 }
 
 impl Path {
-    /// A way to nowhere. `ear` gets every socket that is opened.
-    pub(crate) fn new(ear: Sender<Ear>) -> Path {
-        Path { endpoints: Vec::new(), socket: None, is_v6: false, opened_at: None, replace: false, ear, fault: None }
+    /// A way to nowhere. `ear` gets every socket that is opened; `mark` is what routers see on what goes this way.
+    pub(crate) fn new(ear: Sender<Ear>, mark: Mark) -> Path {
+        let (endpoints, socket, opened_at, fault) = (Vec::new(), None, None, None);
+        Path { endpoints, socket, is_v6: false, opened_at, replace: false, ear, mark, fault }
     }
 
     /// The media endpoints as the server says; `control` is where the control connection goes. Returns the hosts that
@@ -73,6 +75,16 @@ impl Path {
         }
     }
 
+    /// Where that endpoint is, as far as it is known.
+    pub(crate) fn address(&self, endpoint: usize) -> Option<SocketAddr> {
+        self.endpoints.get(endpoint).copied().flatten().filter(|address| address.ip() != UNKNOWN)
+    }
+
+    /// When the socket was opened, if there is one.
+    pub(crate) fn opened_at(&self) -> Option<Micros> {
+        self.socket.as_ref().and(self.opened_at)
+    }
+
     /// The port that media goes to first.
     pub(crate) fn port(&self) -> Option<u16> {
         self.endpoints.iter().flatten().map(SocketAddr::port).next()
@@ -80,10 +92,7 @@ impl Path {
 
     /// Sends a datagram; says whether it left. Nothing that goes wrong here ends a session.
     pub(crate) fn send(&mut self, now: Micros, endpoint: usize, datagram: &[u8]) -> bool {
-        let Some(Some(to)) = self.endpoints.get(endpoint).copied() else { return false };
-        if to.ip() == UNKNOWN {
-            return false;
-        }
+        let Some(to) = self.address(endpoint) else { return false };
         let Some(socket) = self.socket_for(now, to) else { return false };
         match socket::send(&socket, datagram, to) {
             Ok(()) => true,
@@ -121,7 +130,7 @@ impl Path {
         }
         self.opened_at = Some(now);
         self.replace = false;
-        match socket::open(to) {
+        match socket::open(to, self.mark) {
             Ok(socket) => {
                 let socket = Arc::new(socket);
                 let _ = self.ear.send(Ear::Socket(Arc::clone(&socket)));
@@ -163,7 +172,7 @@ mod tests {
 
     fn path() -> (Path, Receiver<Ear>) {
         let (ear, sockets) = unbounded();
-        (Path::new(ear), sockets)
+        (Path::new(ear, Mark::Expedited), sockets)
     }
 
     fn endpoint(host: Option<&str>, port: u16) -> MediaEndpoint {

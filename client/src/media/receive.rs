@@ -1,5 +1,6 @@
 //! The thread `jam-recv`: waits for datagrams, opens them, hands audio to the engine and the rest to `jam-send`.
 
+use super::classic::ClassicEar;
 use crate::clock::Clock;
 use crate::priority;
 use crate::shared::Shared;
@@ -13,7 +14,7 @@ use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM};
 use rtjam_protocol::recovery::{self, Feedback, Told};
 use rtjam_protocol::seal::ReceiveKey;
 use std::io::ErrorKind;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub(crate) enum Ear {
     Socket(Arc<UdpSocket>),
     /// Open by this from now on.
     Key(Box<ReceiveKey>, Arc<LastHeard>),
+    /// Hear a classic server from now on: nothing opens, nothing is sealed.
+    Classic(Box<ClassicEar>),
     /// There is nothing to listen to until there is a new socket and key.
     Deaf,
     /// End.
@@ -42,7 +45,7 @@ impl LastHeard {
         Some(self.0.load(Relaxed)).filter(|t| *t != 0).map(Micros)
     }
 
-    fn set(&self, now: Micros) {
+    pub(super) fn set(&self, now: Micros) {
         self.0.store(now.0, Relaxed);
     }
 }
@@ -80,7 +83,13 @@ pub(crate) struct Ways {
 struct Receive {
     ways: Ways,
     socket: Option<Arc<UdpSocket>>,
-    session: Option<Heard>,
+    session: Option<Session>,
+}
+
+/// Whom we listen to.
+enum Session {
+    Sealed(Heard),
+    Classic(Box<ClassicEar>),
 }
 
 /// A session as heard here.
@@ -109,24 +118,33 @@ pub(crate) fn run(ways: Ways, news: Receiver<Ear>) {
                 Ear::Socket(socket) => receive.socket = Some(socket),
                 Ear::Key(key, last) => {
                     receive.ways.shared.heard_nothing_yet();
-                    receive.session = Some(Heard { key, last, misses: recovery::Receiver::default() });
+                    let misses = recovery::Receiver::default();
+                    receive.session = Some(Session::Sealed(Heard { key, last, misses }));
+                }
+                Ear::Classic(ear) => {
+                    receive.ways.shared.heard_nothing_yet();
+                    receive.session = Some(Session::Classic(ear));
                 }
                 Ear::Deaf => (receive.socket, receive.session) = (None, None),
             }
             word = news.try_recv().ok();
         }
-        if let Some((arrived, len)) = came {
-            receive.take(arrived, &mut buffer[..len]);
+        if let Some((arrived, from, len)) = came {
+            let Receive { ways, session, .. } = &mut receive;
+            match session {
+                Some(Session::Sealed(heard)) => heard.take(ways, arrived, &mut buffer[..len]),
+                Some(Session::Classic(ear)) => ear.take(ways, arrived, from, &buffer[..len]),
+                None => {}
+            }
         }
     }
 }
 
 impl Receive {
-    /// Waits for one datagram, at most the socket's timeout: when it came, and its length.
-    fn wait(&self, buffer: &mut [u8]) -> Option<(Micros, usize)> {
+    /// Waits for one datagram, at most the socket's timeout: when it came, whence, and its length.
+    fn wait(&self, buffer: &mut [u8]) -> Option<(Micros, SocketAddr, usize)> {
         match self.socket.as_ref()?.recv_from(buffer) {
-            // Whence it came does not matter: it opens or it does not.
-            Ok((len, _)) => (len <= MAX_DATAGRAM).then(|| (self.ways.clock.now(), len)),
+            Ok((len, from)) => (len <= MAX_DATAGRAM).then(|| (self.ways.clock.now(), from, len)),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => None,
             // Windows tells here that an earlier datagram was not wanted where it went.
             Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
@@ -137,13 +155,15 @@ impl Receive {
             }
         }
     }
+}
 
-    /// What does not open is dropped without a trace: it may be anybody's.
-    fn take(&mut self, arrived: Micros, datagram: &mut [u8]) {
-        let (Some(session), size) = (&mut self.session, datagram.len()) else { return };
-        let Heard { key, last, misses } = session;
+impl Heard {
+    /// What does not open is dropped without a trace: it may be anybody's. Whence it came does not matter.
+    fn take(&mut self, ways: &mut Ways, arrived: Micros, datagram: &mut [u8]) {
+        let Heard { key, last, misses } = self;
+        let size = datagram.len();
         let Ok(opened) = key.open(datagram) else { return };
-        let Ways { incoming, console, shared, notes, tape, wake, .. } = &mut self.ways;
+        let Ways { incoming, console, shared, notes, tape, wake, .. } = ways;
         let mut news = last.get().is_none();
         last.set(arrived);
         let mut note = |what| news |= notes.try_send(Note { of: Arc::clone(last), arrived, what }).is_ok();

@@ -1,12 +1,28 @@
 //! A UDP socket as media wants it.
 
+use rtjam_protocol::classic;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-/// DSCP EF (46) in the upper six bits: routers that care send it first.
-const EXPEDITED: u32 = 0xB8;
+/// What routers see on each packet: IPv4's type of service, IPv6's traffic class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// DSCP EF (46) in the upper six bits: routers that care send it first.
+    Expedited,
+    /// What classic programs use.
+    Classic,
+}
+
+impl Mark {
+    const fn byte(self) -> u32 {
+        match self {
+            Mark::Expedited => 0xB8,
+            Mark::Classic => classic::TOS as u32,
+        }
+    }
+}
 
 /// Asked for, in bytes; the system gives what it likes. A second of twelve musicians is 3 MB.
 const BUFFER: usize = 1 << 20;
@@ -16,7 +32,7 @@ const RECEIVE_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// A socket of the family of `peer`, bound to the wildcard address and a free port, and not connected: it outlives a
 /// change of route or address.
-pub(super) fn open(peer: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) fn open(peer: SocketAddr, mark: Mark) -> io::Result<UdpSocket> {
     let (domain, any) = match peer {
         SocketAddr::V4(_) => (Domain::IPV4, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))),
         SocketAddr::V6(_) => (Domain::IPV6, SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))),
@@ -26,7 +42,7 @@ pub(super) fn open(peer: SocketAddr) -> io::Result<UdpSocket> {
     // All of these are wishes: without them media works all the same.
     let _ = socket.set_recv_buffer_size(BUFFER);
     let _ = socket.set_send_buffer_size(BUFFER);
-    let _ = if peer.is_ipv4() { mark_v4(&socket) } else { mark_v6(&socket) };
+    let _ = if peer.is_ipv4() { socket.set_tos_v4(mark.byte()) } else { mark_v6(&socket, mark) };
     let _ = allow_fragments(&socket, peer);
     socket.bind(&SockAddr::from(any))?;
     Ok(socket.into())
@@ -49,17 +65,13 @@ const DONT_WAIT: i32 = libc::MSG_DONTWAIT;
 #[cfg(all(unix, not(target_os = "linux")))]
 const DONT_WAIT: i32 = 0x80;
 
-fn mark_v4(socket: &Socket) -> io::Result<()> {
-    socket.set_tos_v4(EXPEDITED)
-}
-
 #[cfg(unix)]
-fn mark_v6(socket: &Socket) -> io::Result<()> {
-    socket.set_tclass_v6(EXPEDITED)
+fn mark_v6(socket: &Socket, mark: Mark) -> io::Result<()> {
+    socket.set_tclass_v6(mark.byte())
 }
 
 #[cfg(not(unix))]
-fn mark_v6(_: &Socket) -> io::Result<()> {
+fn mark_v6(_: &Socket, _: Mark) -> io::Result<()> {
     Ok(())
 }
 
@@ -90,8 +102,10 @@ mod tests {
 
     #[test]
     fn datagrams_are_marked_and_may_be_fragmented() {
-        let socket = open("127.0.0.1:1".parse().expect("an address")).expect("a socket");
-        assert_eq!(SockRef::from(&socket).tos_v4().expect("an option"), EXPEDITED);
+        let open = |mark| open("127.0.0.1:1".parse().expect("an address"), mark).expect("a socket");
+        assert_eq!(SockRef::from(&open(Mark::Classic)).tos_v4().expect("an option"), 0x10);
+        let socket = open(Mark::Expedited);
+        assert_eq!(SockRef::from(&socket).tos_v4().expect("an option"), 0xB8);
         // Longer than the loopback's MTU: with path MTU discovery on this fails with EMSGSIZE only beyond it, but it
         // must leave as one datagram.
         let to = UdpSocket::bind("127.0.0.1:0").expect("a socket");

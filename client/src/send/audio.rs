@@ -1,7 +1,7 @@
-//! Audio on its way out: encoded, sealed, sent.
+//! Audio on its way out.
 
-use super::jam::Jam;
-use crate::shared::Shared;
+use super::any_jam::AnyJam;
+use crate::shared::{Counts, Shared};
 use rtjam_engine::{MAX_PACKET_FRAMES, OutPacket, Outgoing};
 use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, encode};
 use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
@@ -31,13 +31,12 @@ impl Encoder {
     }
 
     /// Sends all packets that wait. Those made while there is no session are dropped.
-    pub(super) fn send_all(&mut self, now: Micros, outgoing: &mut Outgoing, jam: &mut Jam, shared: &Shared) {
+    pub(super) fn send_all(&mut self, now: Micros, outgoing: &mut Outgoing, jam: &mut dyn AnyJam, shared: &Shared) {
         let mut last = None;
         while let Some(packet) = outgoing.pop() {
-            if let Some(sent) = self.send(now, &packet, jam) {
-                let counter = if sent { &shared.sent } else { &shared.not_sent };
-                counter.fetch_add(1, Relaxed);
-            }
+            let Counts { packets, dropped } = jam.send_audio(now, &packet, self);
+            shared.sent.fetch_add(packets, Relaxed);
+            shared.not_sent.fetch_add(dropped, Relaxed);
             last = Some((packet.stream, packet.position, packet.frames()));
         }
         // Of the packets of one callback the last one's end was captured just now.
@@ -46,9 +45,9 @@ impl Encoder {
         }
     }
 
-    /// Whether the packet left; `None` when there is no session that sends.
-    fn send(&mut self, now: Micros, packet: &OutPacket, jam: &mut Jam) -> Option<bool> {
-        let Some(codec) = self.codec_for(packet.frames()) else { return Some(false) };
+    /// A packet's header and payload, and room for the datagram. `None` where it is longer than any datagram.
+    pub(super) fn encode(&mut self, packet: &OutPacket) -> Option<(AudioHeader, &[u8], &mut Vec<u8>)> {
+        let codec = self.codec_for(packet.frames())?;
         self.payload.clear();
         for channel in packet.channels() {
             encode(codec, channel, &mut self.payload);
@@ -63,7 +62,7 @@ impl Encoder {
             frames: packet.frames(),
             peak: packet.peak,
         };
-        jam.send_audio(now, &header, &self.payload, &mut self.datagram)
+        Some((header, &self.payload, &mut self.datagram))
     }
 
     /// Packets made before the engine heard of a wider codec may be too long for it: those few go as they fit.

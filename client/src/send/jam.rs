@@ -1,16 +1,17 @@
-//! One jam: from `join` to `leave`. Binds the protocol's session to sockets, connections and the mixer.
+//! A jam in a room, sealed: binds the protocol's session to sockets, connections and the mixer.
 
+use super::any_jam::AnyJam;
+use super::audio::Encoder;
 use super::roster::Roster;
 use crate::control::{Command, Connection, Report, Target, Trouble};
 use crate::identity::Identity;
-use crate::media::{Ear, LastHeard, Note, Path, What};
+use crate::media::{Ear, LastHeard, Mark, Note, Path, What};
 use crate::sentences::Situation;
 use crate::shared::{Counts, Hop, Hops, Picture, Rate, Shared};
 use crate::slots::Seating;
 use crate::status::{self, You};
 use crossbeam_channel::Sender;
-use rtjam_engine::Console;
-use rtjam_protocol::audio::AudioHeader;
+use rtjam_engine::{Console, OutPacket};
 use rtjam_protocol::client::{Config, DialId, Event, Health, MySeat, Session, State};
 use rtjam_protocol::control::{MediaEndpoint, Refused, Retry, SeatRole};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
@@ -99,7 +100,7 @@ impl Jam {
             link,
             target,
             session: Session::new(now, config, Box::new(identity.clone())),
-            path: Path::new(ways.ear.clone()),
+            path: Path::new(ways.ear.clone(), Mark::Expedited),
             ways,
             roster: Roster::default(),
             heard: Arc::default(),
@@ -119,14 +120,14 @@ impl Jam {
             datagram: Vec::new(),
         }
     }
+}
 
-    /// When [`Jam::handle_time`] is next needed.
-    pub(super) fn poll_timeout(&self) -> Option<Micros> {
+impl AnyJam for Jam {
+    fn poll_timeout(&self) -> Option<Micros> {
         if self.closed { None } else { self.session.poll_timeout() }
     }
 
-    /// Tells the session the time, and what was heard since.
-    pub(super) fn handle_time(&mut self, now: Micros) {
+    fn handle_time(&mut self, now: Micros) {
         let heard = self.heard.get();
         if let Some(at) = heard
             && heard != self.heard_told
@@ -139,8 +140,7 @@ impl Jam {
         }
     }
 
-    /// `jam-control` tells something.
-    pub(super) fn handle_report(&mut self, now: Micros, report: Report) {
+    fn handle_report(&mut self, now: Micros, report: Report) {
         match report {
             Report::Opened { connection, server, address } if connection.jam == self.number => {
                 if let Some(dial) = self.dials.iter_mut().find(|d| d.id == connection.dial) {
@@ -160,8 +160,7 @@ impl Jam {
         }
     }
 
-    /// `jam-recv` tells something.
-    pub(super) fn handle_note(&mut self, note: &Note) {
+    fn handle_note(&mut self, note: &Note) {
         if Arc::ptr_eq(&note.of, &self.heard) {
             self.session.handle_heard(note.arrived);
             match &note.what {
@@ -171,25 +170,20 @@ impl Jam {
         }
     }
 
-    /// See [`Session::note_position`].
-    pub(super) fn note_position(&mut self, stream: StreamId, position: FramePosition, captured: Micros) {
+    fn note_position(&mut self, stream: StreamId, position: FramePosition, captured: Micros) {
         self.session.note_position(stream, position, captured);
     }
 
-    /// Whether an audio packet left; `None` when there is no session that sends.
-    pub(super) fn send_audio(
-        &mut self,
-        now: Micros,
-        header: &AudioHeader,
-        payload: &[u8],
-        datagram: &mut Vec<u8>,
-    ) -> Option<bool> {
-        let endpoint = self.session.seal_audio(now, header, payload, datagram)?;
-        Some(self.path.send(now, endpoint, datagram))
+    fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> Counts {
+        let Some((header, payload, datagram)) = encoder.encode(packet) else { return Counts::NOT_SENT };
+        match self.session.seal_audio(now, &header, payload, datagram) {
+            Some(endpoint) if self.path.send(now, endpoint, datagram) => Counts::SENT,
+            Some(_) => Counts::NOT_SENT,
+            None => Counts::default(),
+        }
     }
 
-    /// Carries out what the session wants. Says whether something happened that people see.
-    pub(super) fn drain(&mut self, now: Micros) -> bool {
+    fn drain(&mut self, now: Micros) -> bool {
         let mut happened = false;
         while let Some(event) = self.session.poll_event() {
             happened = true;
@@ -206,7 +200,7 @@ impl Jam {
     }
 
     /// Says goodbye on every connection and on media.
-    pub(super) fn leave(&mut self, now: Micros) {
+    fn leave(&mut self, now: Micros) {
         self.session.leave();
         self.drain(now);
         for dial in std::mem::take(&mut self.dials) {
@@ -214,43 +208,36 @@ impl Jam {
         }
     }
 
-    pub(super) fn roster_is_new(&self) -> bool {
+    fn roster_is_new(&self) -> bool {
         self.roster.is_new()
     }
 
-    /// See [`Roster::seat_everyone`].
-    pub(super) fn seat_everyone(&mut self, seating: &mut Seating, console: &Console) -> bool {
+    fn seat_everyone(&mut self, seating: &mut Seating, console: &Console) -> bool {
         self.roster.seat_everyone(self.you.as_ref().map(|seat| seat.source), seating, console)
     }
 
-    pub(super) fn clear_strips(&mut self, console: &Console) {
+    fn clear_strips(&mut self, console: &Console) {
         self.roster.clear(console);
     }
 
-    /// Opens another socket where nothing comes through the one there is.
-    pub(super) fn look_after_path(&mut self, now: Micros) {
-        if self.session.state() == State::Joined {
-            let heard = self.heard.get().unwrap_or(self.joined_at);
-            self.path.rebind(now, heard.max(self.joined_at));
-        }
+    fn look_around(&mut self, now: Micros, shared: &Shared) {
+        self.look_after_path(now);
+        self.look_at_hops(now, shared);
     }
 
-    pub(super) fn path_fault(&self) -> Option<&io::Error> {
+    fn path_fault(&self) -> Option<&io::Error> {
         self.path.fault.as_ref()
     }
 
-    /// The largest datagram that gets through.
-    pub(super) fn datagram_limit(&self) -> usize {
-        self.session.datagram_limit()
+    fn max_frames(&self, encoder: &Encoder) -> usize {
+        encoder.max_frames(self.session.datagram_limit())
     }
 
-    /// The link without its key and which of the identity's sessions this was: for coming back to the same place.
-    pub(super) fn place(&self) -> Option<(InviteLink, u8)> {
+    fn place(&self) -> Option<(InviteLink, u8)> {
         self.you.as_ref().map(|seat| (self.link.without_key(), seat.instance))
     }
 
-    /// How things stand.
-    pub(super) fn draw(&self, now: Micros, answers: u32, guarded: bool, notices: Vec<String>) -> Picture {
+    fn draw(&self, now: Micros, answers: u32, guarded: bool, notices: Vec<String>) -> Picture {
         let state = if self.closed { State::Refused } else { self.session.state() };
         let joined = state == State::Joined;
         let situation = Situation {
@@ -275,6 +262,7 @@ impl Jam {
                 State::Left => status::State::Offline,
             },
             room: Some(self.link.room.to_string()),
+            classic: false,
             rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(Health::Flowing)),
             you: self.you.as_ref().map(|seat| You { name: seat.name.clone(), source: seat.source.0 }),
             musicians: self.roster.present(),
@@ -284,9 +272,19 @@ impl Jam {
             hops: self.hops,
         }
     }
+}
+
+impl Jam {
+    /// Opens another socket where nothing comes through the one there is.
+    fn look_after_path(&mut self, now: Micros) {
+        if self.session.state() == State::Joined {
+            let heard = self.heard.get().unwrap_or(self.joined_at);
+            self.path.rebind(now, heard.max(self.joined_at));
+        }
+    }
 
     /// Looks at what the hops lost and what mending them costs.
-    pub(super) fn look_at_hops(&mut self, now: Micros, shared: &Shared) {
+    fn look_at_hops(&mut self, now: Micros, shared: &Shared) {
         let (sent_again, (lost, recovered)) = self.session.again().map_or((0, (0, 0)), |a| (a.extra_bytes(), a.told()));
         let (missed, came_again) = shared.missed();
         let [up, down] = &mut self.rates;

@@ -7,7 +7,9 @@
 //!  jam-control ──Report, wake────▶          ──Picture──▶ whoever asks
 //! ```
 
+mod any_jam;
 mod audio;
+mod classic;
 mod jam;
 mod roster;
 
@@ -22,13 +24,16 @@ use crate::shared::{Picture, Shared};
 use crate::slots::{Seating, Seats};
 use crate::status::State;
 use crate::wake::Wake;
+use any_jam::AnyJam;
 use audio::Encoder;
+use classic::ClassicJam;
 use crossbeam_channel::{Receiver, Sender as Channel};
 use jam::Jam;
 use rtjam_engine::{Console, Level, Outgoing};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::{ClassicServer, InviteLink, Link};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -43,7 +48,7 @@ const BATCH: usize = 32;
 /// What the client's handle asks for.
 pub(crate) enum Order {
     /// Join; the number is what [`Picture::answers`] will say.
-    Join(u32, Box<InviteLink>),
+    Join(u32, Box<Link>),
     /// Leave.
     Leave(u32),
     /// Encode so from now on.
@@ -119,7 +124,7 @@ struct Sender {
     seating: Seating,
     guard: LoopGuard,
     notices: Notices,
-    jam: Option<Jam>,
+    jam: Option<Box<dyn AnyJam>>,
     /// How many there were: the number of the next one.
     jams: u32,
     answers: u32,
@@ -159,7 +164,7 @@ impl Sender {
     fn send_audio(&mut self, now: Micros) {
         let Desk { outgoing, shared, .. } = &mut self.desk;
         match &mut self.jam {
-            Some(jam) => self.encoder.send_all(now, outgoing, jam, shared),
+            Some(jam) => self.encoder.send_all(now, outgoing, jam.as_mut(), shared),
             // Made in no room: dropped, and not counted.
             None => while outgoing.pop().is_some() {},
         }
@@ -169,7 +174,14 @@ impl Sender {
     fn take_orders(&mut self, now: Micros, inbox: &Inbox) -> bool {
         for order in inbox.orders.try_iter() {
             match order {
-                Order::Join(number, link) => self.join(now, number, *link),
+                Order::Join(number, link) => {
+                    self.leave(now);
+                    self.answers = number;
+                    match *link {
+                        Link::Room(link) => self.join(now, link),
+                        Link::Classic(server) => self.join_classic(now, server),
+                    }
+                }
                 Order::Leave(number) => {
                     self.leave(now);
                     self.answers = number;
@@ -194,9 +206,7 @@ impl Sender {
         false
     }
 
-    fn join(&mut self, now: Micros, number: u32, link: InviteLink) {
-        self.leave(now);
-        self.answers = number;
+    fn join(&mut self, now: Micros, link: InviteLink) {
         let Some(key) = link.key.clone() else {
             self.refused = Some((link, sentences::NO_KEY.to_owned()));
             return;
@@ -207,7 +217,19 @@ impl Sender {
         let ways = jam::Ways { ear: self.helpers.ear.clone(), control: self.helpers.control.clone() };
         let instance = self.last_place.take_if(|(place, _)| *place == link.without_key()).map(|(_, instance)| instance);
         let instance = self.wished.take().or(instance);
-        self.jam = Some(Jam::new(now, self.jams, link, key, name, identity, instance, ways, sent_before));
+        self.jam = Some(Box::new(Jam::new(now, self.jams, link, key, name, identity, instance, ways, sent_before)));
+    }
+
+    /// Neither name nor identity goes there.
+    fn join_classic(&mut self, now: Micros, server: ClassicServer) {
+        self.jams += 1;
+        let Desk { console, shared, .. } = &self.desk;
+        let sent_before = shared.counts(console.tx().dropped);
+        let (ear, control) = (self.helpers.ear.clone(), self.helpers.control.clone());
+        let ways = classic::Ways { ear, control, console: console.clone() };
+        // What std's hash maps are seeded with: different each time.
+        let random = RandomState::new().hash_one(self.jams);
+        self.jam = Some(Box::new(ClassicJam::new(now, self.jams, server, random, ways, sent_before)));
     }
 
     fn leave(&mut self, now: Micros) {
@@ -270,13 +292,12 @@ impl Sender {
         self.tick_at = now + TICK;
         self.watch_levels(now);
         if let Some(jam) = &mut self.jam {
-            jam.look_after_path(now);
-            jam.look_at_hops(now, &self.desk.shared);
+            jam.look_around(now, &self.desk.shared);
             match jam.path_fault() {
                 Some(e) => self.notices.set(Topic::Socket, sentences::no_socket(e)),
                 None => self.notices.clear(Topic::Socket),
             }
-            self.desk.console.set_max_frames(self.encoder.max_frames(jam.datagram_limit()));
+            self.desk.console.set_max_frames(jam.max_frames(&self.encoder));
         }
         self.desk.shared.picture.store(Arc::new(self.draw(now)));
     }
@@ -312,7 +333,7 @@ impl Sender {
     /// How long nothing needs doing, if nobody wakes us.
     fn rest(&self) -> Duration {
         let now = self.desk.clock.now();
-        let due = self.jam.as_ref().and_then(Jam::poll_timeout).unwrap_or(self.tick_at).min(self.tick_at);
+        let due = self.jam.as_ref().and_then(|jam| jam.poll_timeout()).unwrap_or(self.tick_at).min(self.tick_at);
         // Without a jam only the send's ring needs emptying, and the engine wakes us for that.
         let due = if self.jam.is_some() { due } else { now + Micros::from_secs(1) };
         Duration::from_micros(due.since(now).0)

@@ -77,7 +77,10 @@ const LINK: &str = "rtjam://";
 pub fn messages(status: &Status, condition: &Condition, slowest: Option<Delay>) -> Vec<Message> {
     let mut messages: Vec<Message> =
         [about_condition(condition), about_session(status)].into_iter().flatten().collect();
-    if messages.is_empty() {
+    // That a link is not private is told all the time, and does not take the place of how the room is heard.
+    let only_that =
+        status.classic && status.state == State::Joined && messages.len() == 1 && !status.musicians.is_empty();
+    if messages.is_empty() || (only_that && messages.iter().all(|m| m.weight == Weight::Warn)) {
         messages.push(all_is_well(status, slowest));
     }
     messages.extend(status.notices.iter().map(|n| Message::new(Weight::Note, n.clone()).with(Remedy::Dismiss)));
@@ -133,12 +136,13 @@ fn link_in(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_client::{Rx, Tx};
+    use rtjam_client::{Musician, Rx, Tx};
 
     fn status(state: State, sentence: Option<&str>) -> Status {
         Status {
             state,
             room: Some("lobby".to_owned()),
+            classic: false,
             rtt_ms: None,
             xruns: None,
             device_ms: None,
@@ -193,6 +197,39 @@ mod tests {
         assert_eq!(first(&joined).text, "You are in the room lobby.");
         assert_eq!(first(&status(State::Connecting, None)).text, "On the way to the room lobby …");
         assert!(first(&status(State::Offline, None)).text.starts_with("Paste the invite link"));
+    }
+
+    #[test]
+    fn on_a_classic_server_the_delay_is_told_beside_what_the_link_is_worth() {
+        let told = "This link is neither private nor authenticated: …";
+        let bob = Musician { classic: true, ..musician() };
+        let classic = Status { classic: true, musicians: vec![bob], ..status(State::Joined, Some(told)) };
+        let told: Vec<Message> = messages(&classic, &Condition::Fine, Some(Delay::of(2.7, 28.0, 6.0)));
+        assert_eq!((told.len(), told[0].weight), (2, Weight::Warn));
+        assert!(
+            told[0].text.contains("neither private nor authenticated") && told[1].text.starts_with("You hear the room")
+        );
+        let guarded = Status { sentence: Some("… then resume sending.".to_owned()), ..classic };
+        assert_eq!(messages(&guarded, &Condition::Fine, None).len(), 1);
+    }
+
+    fn musician() -> Musician {
+        Musician {
+            slot: Some(1),
+            name: "Musician 17".to_owned(),
+            packets: 1,
+            lost: 0,
+            late: 0,
+            recovered: 0,
+            concealed_frames: 0,
+            playout_delay_ms: None,
+            delay: rtjam_client::Delay::default(),
+            concealed_ms_per_min: 0.0,
+            dbfs: [-120.0; 2],
+            strip: Some(0),
+            source: 1,
+            classic: false,
+        }
     }
 
     #[test]

@@ -81,11 +81,8 @@ impl Board for Instance {
 
     fn settings(&self) -> Settings {
         let mut session = self.session();
-        let recent = session
-            .recent()
-            .iter()
-            .take(RECENT)
-            .map(|link| RecentRoom { name: format!("{} at {}", link.room, link.host), link: link.to_string() });
+        let recent =
+            session.recent().iter().take(RECENT).map(|link| RecentRoom { name: link.place(), link: link.to_string() });
         let recent = recent.collect();
         let link = session.link.as_ref().map(ToString::to_string);
         Settings { choices: session.choices.clone(), link, recent }

@@ -8,7 +8,7 @@ use crate::who;
 use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::tidy_name;
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,7 +73,7 @@ impl Instance {
         let session = self.session();
         let (choices, link, seats) = (session.choices.clone(), session.link.clone(), session.seats());
         drop(session);
-        let keep = |link: InviteLink| if choices.keep_key { link } else { link.without_key() };
+        let keep = |link: Link| if choices.keep_key { link } else { link.without_key() };
         let project = Project {
             rtjam: VERSION,
             name: Some(choices.name),

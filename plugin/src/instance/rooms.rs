@@ -1,7 +1,7 @@
 //! The rooms that this user was in, with their keys: `rooms.json` in the config folder, for its owner only.
 
 use rtjam_client::private_file;
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +32,7 @@ impl Rooms {
     }
 
     /// All, the last one first. What cannot be read is no room.
-    pub(super) fn all(&self) -> Vec<InviteLink> {
+    pub(super) fn all(&self) -> Vec<Link> {
         let content: Content = private_file::read(&self.path)
             .ok()
             .flatten()
@@ -42,13 +42,13 @@ impl Rooms {
     }
 
     /// The link with the key that was used last for the room of `link`, which has none.
-    pub(super) fn with_key(&self, link: &InviteLink) -> Option<InviteLink> {
+    pub(super) fn with_key(&self, link: &Link) -> Option<Link> {
         let room = link.without_key();
         self.all().into_iter().find(|known| known.without_key() == room)
     }
 
     /// Puts a room first. That it cannot be kept is no failure: it is only remembered for convenience.
-    pub(super) fn remember(&self, link: &InviteLink) {
+    pub(super) fn remember(&self, link: &Link) {
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut links = self.all();
         if links.first() == Some(link) {
@@ -73,7 +73,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("rtjam-rooms-{}", std::process::id()));
         let rooms = Rooms::in_folder(&folder);
         assert!(rooms.all().is_empty() && !folder.exists());
-        let link = |text: &str| text.parse::<InviteLink>().expect("a link");
+        let link = |text: &str| text.parse::<Link>().expect("a link");
         let lobby = link("rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH");
         let band = link("rtjam://jam.example.org/band#AQEHBwcHBwcHBwcHBwcHBwcH");
         rooms.remember(&lobby);

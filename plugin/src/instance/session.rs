@@ -5,14 +5,14 @@ use crate::board::{Choices, NotJoining};
 use crate::who;
 use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status, Wake};
 use rtjam_engine::{Console, Engine, NetworkEnd};
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// Which instance of this process is in which room.
-static PRESENT: Mutex<Vec<(u64, InviteLink)>> = Mutex::new(Vec::new());
+static PRESENT: Mutex<Vec<(u64, Link)>> = Mutex::new(Vec::new());
 
 /// The engine's network end and what goes with it, until the first join makes a client of them.
 struct Seed {
@@ -29,7 +29,7 @@ pub(super) struct Session {
     client: Option<Client>,
     pub(super) choices: Choices,
     /// The room, with its key if that is known.
-    pub(super) link: Option<InviteLink>,
+    pub(super) link: Option<Link>,
     /// Who sat where, as long as there is no client to know it.
     seats: Seats,
     /// The project wants to be in its room, as soon as there is audio.
@@ -37,7 +37,7 @@ pub(super) struct Session {
     /// It came back by itself, muted.
     pub(super) came_back: bool,
     /// The rooms of this user, once they were read.
-    recent: Option<Vec<InviteLink>>,
+    recent: Option<Vec<Link>>,
     /// Consoles of engines that failed: the audio thread may still hold one, and must not free it.
     pub(super) retired: Vec<std::sync::Arc<Console>>,
 }
@@ -79,16 +79,16 @@ impl Session {
     /// Goes to the room of `link`, which may lack a key that is known here.
     pub(super) fn join(&mut self, link: &str, anyway: bool, console: &Console) -> Result<(), NotJoining> {
         let wrong = |sentence: String| NotJoining::Wrong(sentence);
-        let link: InviteLink = link.trim().parse().map_err(|e| wrong(format!("{e}")))?;
+        let link: Link = link.trim().parse().map_err(|e| wrong(format!("{e}")))?;
         let rooms = self.rooms()?;
-        let link = if link.key.is_some() { Some(link) } else { rooms.with_key(&link) };
+        let link = if link.opens() { Some(link) } else { rooms.with_key(&link) };
         let link = link.ok_or_else(|| {
             wrong("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned())
         })?;
         if !anyway && self.is_joined_elsewhere(&link) {
             return Err(NotJoining::Ask(format!(
                 "Another RTJam in this project is in {} already. Join as a second musician?",
-                link.room
+                link.room()
             )));
         }
         self.ensure_client(console).map_err(wrong)?;
@@ -164,7 +164,7 @@ impl Session {
     }
 
     /// The rooms of this user, the last one first. Read once after each join.
-    pub(super) fn recent(&mut self) -> &[InviteLink] {
+    pub(super) fn recent(&mut self) -> &[Link] {
         if self.recent.is_none() {
             self.recent = Some(self.rooms().map(|rooms| rooms.all()).unwrap_or_default());
         }
@@ -201,13 +201,13 @@ impl Session {
         Ok(())
     }
 
-    fn is_joined_elsewhere(&self, link: &InviteLink) -> bool {
+    fn is_joined_elsewhere(&self, link: &Link) -> bool {
         let room = link.without_key();
         let present = PRESENT.lock().unwrap_or_else(PoisonError::into_inner);
         present.iter().any(|(number, theirs)| *number != self.number && *theirs == room)
     }
 
-    fn note_presence(&self, link: Option<&InviteLink>) {
+    fn note_presence(&self, link: Option<&Link>) {
         let mut present = PRESENT.lock().unwrap_or_else(PoisonError::into_inner);
         present.retain(|(number, _)| *number != self.number);
         present.extend(link.map(|link| (self.number, link.without_key())));

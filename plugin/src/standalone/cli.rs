@@ -27,6 +27,7 @@ pub(crate) struct Cli {
 const AFTER: &str = r##"Examples:
   rtjam --join 'rtjam://jam.example.org/lobby#KEY'       play in that room
   rtjam --join 'rtjam://…' --source demo                 let a small band play, to try a room out
+  rtjam --join classic://192.168.1.4:7891                play on an existing rtjam server: not private
   rtjam                                                  a window to paste the link into
   rtjam --join - --headless --status-json <link.txt      without a window, watched by a program
 Put the link in quotes, so that the shell leaves it alone.

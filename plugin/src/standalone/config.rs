@@ -7,13 +7,13 @@ use super::stdin;
 use crate::who;
 use rtjam_engine::Comfort;
 use rtjam_protocol::control::tidy_name;
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 
 /// Everything that the program runs by.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     /// Where to go at first; `None`, with a window: nowhere yet.
-    pub(crate) link: Option<InviteLink>,
+    pub(crate) link: Option<Link>,
     pub(crate) name: String,
     pub(crate) request: Request,
     /// `None`: nothing was asked for.
@@ -34,7 +34,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// Fills in what was not said.
-    pub(crate) fn new(settings: Settings, link: Option<InviteLink>) -> Config {
+    pub(crate) fn new(settings: Settings, link: Option<Link>) -> Config {
         Config {
             link,
             name: tidy_name(&settings.name.unwrap_or_else(who::default_name)),
@@ -64,7 +64,7 @@ impl Config {
 ///
 /// # Errors
 /// A sentence: it is none.
-pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<Option<InviteLink>, String> {
+pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<Option<Link>, String> {
     let text = match join {
         Some("-") => stdin::read_link().map_err(|e| format!("No link could be read from standard input: {e}."))?,
         Some("last") => {
@@ -80,9 +80,9 @@ pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<O
 ///
 /// # Errors
 /// A sentence: it is none.
-pub(crate) fn read_link(text: &str) -> Result<InviteLink, String> {
-    let link: InviteLink = text.trim().parse().map_err(|e| format!("{e}"))?;
-    if link.key.is_none() {
+pub(crate) fn read_link(text: &str) -> Result<Link, String> {
+    let link: Link = text.trim().parse().map_err(|e| format!("{e}"))?;
+    if !link.opens() {
         return Err("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned());
     }
     Ok(link)
@@ -94,7 +94,7 @@ pub(crate) fn no_link(folder: &SettingsFolder) -> String {
                         rtjam --join 'rtjam://HOST/ROOM#KEY'\n\
                         To open a room of your own, run rtjam-server; it prints the link."
         .to_owned();
-    if let Some(Ok(link)) = folder.last_room().map(|text| text.parse::<InviteLink>()) {
+    if let Some(Ok(link)) = folder.last_room().map(|text| text.parse::<Link>()) {
         sentence.push_str(&format!("\nBack to the last room ({}): rtjam --join last", link.without_key()));
     }
     sentence

@@ -17,6 +17,9 @@ pub(crate) fn line(status: &Status) -> String {
         (Some(room), state) => format!("{room}: {}", word(state)),
         (None, state) => word(state).to_owned(),
     };
+    if status.classic {
+        line.push_str(" (not private)");
+    }
     if let Some(rtt) = status.rtt_ms {
         let _ = write!(line, "  {rtt:.0} ms");
     }
@@ -107,6 +110,7 @@ mod tests {
         Status {
             state: State::Joined,
             room: Some("lobby".to_owned()),
+            classic: false,
             rtt_ms: Some(23.4),
             xruns: Some(3),
             device_ms: Some(5.3),
@@ -161,6 +165,8 @@ mod tests {
             line(&alone),
             "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s"
         );
+        let classic = Status { room: Some("classic://h".to_owned()), classic: true, musicians: Vec::new(), ..status() };
+        assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));
     }
 
     #[test]

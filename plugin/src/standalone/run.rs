@@ -12,7 +12,7 @@ use super::window::{self, Counter, Desk, Kept};
 use super::{cli::Cli, stdin};
 use crate::editor::window::Closer;
 use rtjam_client::{State, Status, TraceFile};
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub(super) struct Program {
     /// The sentence that was told last, so that each is told once.
     told: Option<String>,
     freewheeling: bool,
-    remembered: Option<InviteLink>,
+    remembered: Option<Link>,
     /// The exit code, should the end have to be cut short.
     outcome: Arc<AtomicI32>,
 }

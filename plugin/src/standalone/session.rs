@@ -4,7 +4,7 @@ use super::config::Config;
 use super::settings::{Monitor, Playout};
 use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, TraceFile, Wake};
 use rtjam_engine::{Console, Engine, Gain, PacketSize};
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
@@ -41,7 +41,7 @@ impl Session {
     }
 
     /// Goes to a room, for as long as it takes.
-    pub(crate) fn join(&self, link: &InviteLink) {
+    pub(crate) fn join(&self, link: &Link) {
         if let Some(client) = &self.client {
             client.join(link.clone());
         }

@@ -14,7 +14,8 @@ use std::str::FromStr;
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub(crate) struct Settings {
     /// The room to play in: the invite link that somebody sent you (rtjam://…). "-" reads it from standard input,
-    /// "last" goes back to the last room you were in.
+    /// "last" goes back to the last room you were in. classic://HOST[:PORT] is an existing rtjam server, neither private
+    /// nor authenticated.
     #[arg(long, value_name = "LINK|-")]
     pub(crate) join: Option<String>,
 

@@ -6,7 +6,7 @@ use crate::classic;
 use crate::control::{self, ClientMessage, ServerMessage, tidy_name};
 use crate::datagram::{Class, Frame, Frames, Header, write_frame};
 use crate::ids::{SessionId, SourceId};
-use crate::link::{InviteLink, parse_authority};
+use crate::link::{InviteLink, Link, parse_authority};
 use crate::peer::forwardable;
 use crate::recovery::Seen;
 use crate::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
@@ -18,6 +18,12 @@ use alloc::vec::Vec;
 pub fn link(bytes: &[u8]) {
     let Ok(text) = core::str::from_utf8(bytes) else { return };
     let _ = parse_authority(text);
+    for text in [text.to_string(), format!("classic://{text}")] {
+        match text.parse::<Link>() {
+            Ok(link) => assert_eq!(link.to_string().parse(), Ok(link)),
+            Err(why) => assert!(!why.to_string().is_empty()),
+        }
+    }
     for text in [text.to_string(), format!("rtjam://{text}"), format!("rtjam://h/r#{text}")] {
         match text.parse::<InviteLink>() {
             Ok(link) => {

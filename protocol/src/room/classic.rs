@@ -19,19 +19,6 @@ pub struct ClassicMusician {
     pub client: ClientId,
 }
 
-/// What stands in place of a public key, before the client id: nobody has a secret key to it.
-const NO_IDENTITY: &[u8; 28] = b"rtjam classic, no identity..";
-
-impl ClassicMusician {
-    fn identity(&self) -> MusicianId {
-        let mut bytes = [0; 32];
-        let (text, id) = bytes.split_at_mut(NO_IDENTITY.len());
-        text.copy_from_slice(NO_IDENTITY);
-        id.copy_from_slice(&self.client.0.to_be_bytes());
-        MusicianId(bytes)
-    }
-}
-
 impl Rooms {
     /// Seats a musician of the classic packet. The driver opens the session, and tells by
     /// [`Rooms::handle_session_over`] when they are silent. `slots` are those of the room; none is remembered for them.
@@ -47,7 +34,7 @@ impl Rooms {
         if self.going_down {
             return Err(Refusal::ServerUnable);
         }
-        let musician = classic.identity();
+        let musician = classic.client.identity();
         let room = &classic.room;
         let here = || self.members.values().filter(|m| m.room == *room);
         let instance = (0..=u8::MAX)

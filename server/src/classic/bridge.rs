@@ -3,10 +3,9 @@
 
 use super::ear::Ear;
 use super::figures::ClassicFigures;
-use super::repack::{self, Repacker};
 use super::sources::{Came, Sources, our_id};
 use super::speaker::Speaker;
-use super::{Answer, Ask, repack::Scratch as Decoded, speaker};
+use super::{Answer, Ask};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
@@ -14,7 +13,7 @@ use crossbeam_channel::Receiver;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::classic::{self, BEAT, Header, Packet, beat_at};
+use rtjam_protocol::classic::{self, BEAT, Header, HeardScratch, Packet, RepackScratch, Repacker, beat_at};
 use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
 use rtjam_protocol::room::MAX_MUSICIANS;
 use rtjam_protocol::{Micros, SessionId, StreamId};
@@ -50,8 +49,8 @@ pub(super) struct Bridge {
     /// Sessions that are over, which the lobby could not be told yet.
     over: Vec<SessionId>,
     links: Links,
-    decoded: Decoded,
-    scratch: speaker::Scratch,
+    decoded: RepackScratch,
+    scratch: HeardScratch,
     sealed: Vec<u8>,
     buffer: Vec<u8>,
     tended: Micros,
@@ -100,8 +99,8 @@ impl Bridge {
             repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
             over: Vec::new(),
             links: Links { classic, room, media, packet: Vec::with_capacity(classic::MAX_PACKET), figures },
-            decoded: Decoded::default(),
-            scratch: speaker::Scratch::default(),
+            decoded: RepackScratch::default(),
+            scratch: HeardScratch::default(),
             sealed: Vec::with_capacity(MAX_DATAGRAM),
             buffer: vec![0; MAX_DATAGRAM + 1],
             tended: Micros::ZERO,
@@ -261,7 +260,7 @@ impl Bridge {
                 client: our_id(source),
                 sequence,
             };
-            links.prepare(&header, channels[0].len(), |out| repack::write(channels, out));
+            links.prepare(&header, channels[0].len(), |out| classic::write_channels(channels, out));
             links.send_to_all(sources, now, None);
         });
     }

@@ -8,8 +8,7 @@
 //! |---|---|
 //! | `bridge` | the thread |
 //! | `sources`, `gate` | who may play, and what may be sent to whom |
-//! | `speaker`, `ear` | into the room, and out of it |
-//! | `repack` | packets of any size as classic ones |
+//! | `speaker`, `ear` | into the room, and out of it; how packets become ours and theirs is `rtjam_protocol::classic` |
 //! | `figures` | numbers |
 //!
 //! Sources are addresses: nobody can tell who they are. See `sources` for what bounds the harm.
@@ -18,7 +17,6 @@ mod bridge;
 mod ear;
 mod figures;
 mod gate;
-mod repack;
 mod sources;
 mod speaker;
 

@@ -1,17 +1,13 @@
 //! A classic musician's way into the room: their packets as sealed datagrams of a session of their own.
 
 use crate::statistics::SessionFigures;
-use rtjam_protocol::audio::{self, AudioHeader, CHANNELS, Codec, Layout, PACKET_FRAMES, Peak};
-use rtjam_protocol::classic::{self, Packet};
+use rtjam_protocol::classic::{Heard, HeardScratch, Packet};
 use rtjam_protocol::datagram::{Class, write_audio};
 use rtjam_protocol::room::NewSession;
 use rtjam_protocol::seal::ring::make_sealer;
 use rtjam_protocol::seal::{Lane, SendLane};
-use rtjam_protocol::{FramePosition, Sequence, SessionId, SourceId, StreamId};
+use rtjam_protocol::{SessionId, SourceId, StreamId};
 use std::sync::Arc;
-
-/// A larger step in their numbers is no loss: they have begun anew.
-const JUMP: i32 = 1000;
 
 /// One musician's.
 pub(super) struct Speaker {
@@ -20,27 +16,7 @@ pub(super) struct Speaker {
     pub(super) source: SourceId,
     pub(super) figures: Arc<SessionFigures>,
     lane: SendLane,
-    stream: StreamId,
-    newest: Option<Newest>,
-}
-
-#[derive(Clone, Copy)]
-struct Newest {
-    number: Sequence,
-    position: u64,
-    frames: u16,
-}
-
-/// Room for a packet on its way.
-pub(super) struct Scratch {
-    samples: [f32; classic::MOST_FRAMES],
-    payload: Vec<u8>,
-}
-
-impl Default for Scratch {
-    fn default() -> Scratch {
-        Scratch { samples: [0.0; classic::MOST_FRAMES], payload: Vec::with_capacity(classic::MAX_PACKET) }
-    }
+    heard: Heard,
 }
 
 impl Speaker {
@@ -48,55 +24,15 @@ impl Speaker {
     pub(super) fn new(new: &NewSession, stream: StreamId, figures: Arc<SessionFigures>) -> Speaker {
         let sealer = make_sealer(new.keys.suite, &new.keys.up);
         let lane = SendLane::new(sealer, new.session, new.keys.id, Lane(0));
-        Speaker { session: new.session, source: new.source, figures, lane, stream, newest: None }
+        Speaker { session: new.session, source: new.source, figures, lane, heard: Heard::new(stream) }
     }
 
     /// Makes of a packet a datagram for the media threads in `out`. Returns whether there is one: not without audio, and
     /// not when it is from before the timeline's beginning.
-    pub(super) fn seal(&mut self, packet: &Packet<'_>, scratch: &mut Scratch, out: &mut Vec<u8>) -> bool {
-        let Ok(frames) = u16::try_from(packet.frames()) else { return false };
-        if !PACKET_FRAMES.contains(&frames) {
-            return false;
-        }
-        let Some(position) = self.place(packet.header.sequence, frames) else { return false };
-        scratch.payload.clear();
-        let mut peak = [Peak(0); CHANNELS];
-        for (channel, peak) in packet.channels().into_iter().zip(&mut peak) {
-            let samples = &mut scratch.samples[..usize::from(frames)];
-            classic::decode(channel, samples);
-            *peak = Peak::of(samples);
-            audio::encode(Codec::Pcm16, samples, &mut scratch.payload);
-        }
-        let header = AudioHeader {
-            source: SourceId(0),
-            stream: self.stream,
-            sequence: Sequence((position / u64::from(frames)) as u32),
-            position: FramePosition(position),
-            codec: Codec::Pcm16,
-            layout: Layout::Stereo,
-            frames,
-            peak,
-        };
-        self.lane.seal(Class::Media, out, |out| write_audio(&header, &scratch.payload, out));
+    pub(super) fn seal(&mut self, packet: &Packet<'_>, scratch: &mut HeardScratch, out: &mut Vec<u8>) -> bool {
+        let Some((header, payload)) = self.heard.take(packet, scratch) else { return false };
+        self.lane.seal(Class::Media, out, |out| write_audio(&header, payload, out));
         true
-    }
-
-    /// Where a packet stands on the timeline; a new one begins where it does not fit.
-    fn place(&mut self, number: Sequence, frames: u16) -> Option<u64> {
-        let follows = |newest: &Newest| newest.frames == frames && number.ahead_of(newest.number).abs() <= JUMP;
-        let Some(newest) = self.newest.filter(follows) else {
-            if self.newest.is_some() {
-                self.stream = StreamId(self.stream.0.wrapping_add(1));
-            }
-            self.newest = Some(Newest { number, position: 0, frames });
-            return Some(0);
-        };
-        let ahead = i64::from(number.ahead_of(newest.number));
-        let position = newest.position.checked_add_signed(ahead * i64::from(frames))?;
-        if ahead > 0 {
-            self.newest = Some(Newest { number, position, frames });
-        }
-        Some(position)
     }
 }
 
@@ -107,6 +43,7 @@ mod tests {
     use rtjam_protocol::datagram::Frame;
     use rtjam_protocol::seal::{Key, KeyId, ReceiveKey, Suite};
     use rtjam_protocol::{MusicianId, RoomName};
+    use rtjam_protocol::{Sequence, audio, classic};
 
     fn speaker() -> (Speaker, ReceiveKey) {
         let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
@@ -139,7 +76,7 @@ mod tests {
         });
         let mut out = Vec::new();
         let packet = Packet::read(&packet).expect("a packet");
-        if !speaker.seal(&packet, &mut Scratch::default(), &mut out) {
+        if !speaker.seal(&packet, &mut HeardScratch::default(), &mut out) {
             return None;
         }
         let opened = receive.open(&mut out).expect("genuine");
@@ -159,14 +96,5 @@ mod tests {
         assert_eq!(heard(1, 128), Some((100, 2, 256, [0.0, 0.5])));
         assert_eq!(heard(u32::MAX - 1, 128), None);
         assert_eq!(heard(3, 0), None);
-    }
-
-    #[test]
-    fn another_size_and_a_jump_begin_a_new_stream() {
-        let (mut speaker, mut receive) = speaker();
-        let mut stream = |number, frames| heard(&mut speaker, &mut receive, number, frames).map(|h| (h.0, h.2));
-        assert_eq!([stream(1, 128), stream(2, 128)], [Some((100, 0)), Some((100, 128))]);
-        assert_eq!([stream(3, 64), stream(4, 64)], [Some((101, 0)), Some((101, 64))]);
-        assert_eq!(stream(50_000, 64), Some((102, 0)));
     }
 }

@@ -45,7 +45,7 @@ fn link_field(ui: &mut Ui, rect: Rect, editor: &mut Editor) -> bool {
     let written = ui.memory(|m| m.has_focus(id));
     let mut shown = hide_key(&editor.link.text);
     let text = if written { &mut editor.link.text } else { &mut shown };
-    let response = field(ui, rect, id, text, "rtjam://… the invite link that you were sent");
+    let response = field(ui, rect, id, text, "rtjam://… your invite link, or classic://…");
     if response.changed() {
         if !written {
             editor.link.text = shown;

@@ -8,7 +8,7 @@ use crate::standalone::settings::{Monitor, Playout};
 use crate::standalone::settings_file::SettingsFolder;
 use rtjam_client::{Client, Rx, State, Status, Tx};
 use rtjam_engine::{Console, PacketSize, SILENCE_DBFS};
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 /// What the window draws from; the main loop looks at it too. Any thread.
@@ -22,8 +22,8 @@ pub(crate) struct Desk {
 
 struct Inner {
     choices: Choices,
-    link: Option<InviteLink>,
-    rooms: Vec<InviteLink>,
+    link: Option<Link>,
+    rooms: Vec<Link>,
     /// What is the matter with the audio system.
     audio: Option<String>,
     /// Something is to be kept.
@@ -37,7 +37,7 @@ impl Desk {
         console: Console,
         config: &Config,
         kept: &Kept,
-        last: Option<InviteLink>,
+        last: Option<Link>,
     ) -> Desk {
         let rooms = kept.rooms();
         let link = config.link.clone().or(last);
@@ -74,7 +74,7 @@ impl Desk {
     }
 
     /// Where it is, or goes next.
-    pub(crate) fn link(&self) -> Option<InviteLink> {
+    pub(crate) fn link(&self) -> Option<Link> {
         self.inner().link.clone()
     }
 
@@ -89,7 +89,7 @@ impl Desk {
     }
 
     /// The room was reached: it comes first among those of before. Gives its link.
-    pub(crate) fn reached(&self) -> Option<InviteLink> {
+    pub(crate) fn reached(&self) -> Option<Link> {
         let mut inner = self.inner();
         let link = inner.link.clone()?;
         if inner.rooms.first() != Some(&link) {
@@ -177,8 +177,7 @@ impl Board for Desk {
 
     fn settings(&self) -> Settings {
         let inner = self.inner();
-        let room =
-            |link: &InviteLink| RecentRoom { name: format!("{} at {}", link.room, link.host), link: link.to_string() };
+        let room = |link: &Link| RecentRoom { name: link.place(), link: link.to_string() };
         Settings {
             link: inner.link.as_ref().map(ToString::to_string),
             recent: inner.rooms.iter().map(room).collect(),
@@ -205,6 +204,7 @@ fn nothing() -> Status {
     Status {
         state: State::Offline,
         room: None,
+        classic: false,
         rtt_ms: None,
         xruns: None,
         device_ms: None,

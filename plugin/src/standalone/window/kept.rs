@@ -7,7 +7,7 @@ use crate::standalone::settings::{Decibels, Monitor, PacketFrames, Playout, Sett
 use crate::standalone::settings_file::SettingsFolder;
 use rtjam_engine::PacketSize;
 use rtjam_protocol::audio::{Codec, Layout};
-use rtjam_protocol::link::InviteLink;
+use rtjam_protocol::link::Link;
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "window.json";
@@ -48,7 +48,7 @@ impl Kept {
     }
 
     /// What is shown and set at the moment; gains in dB, at most −60 for off.
-    pub(super) fn of(shown: &Choices, monitor: f64, room: f64, rooms: &[InviteLink]) -> Kept {
+    pub(super) fn of(shown: &Choices, monitor: f64, room: f64, rooms: &[Link]) -> Kept {
         let word = |text: &str| Some(text.to_owned());
         let db = |value: f64| if value <= -60.0 { "off".to_owned() } else { format!("{value:.2}") };
         Kept {
@@ -109,7 +109,7 @@ impl Kept {
     }
 
     /// The rooms of before.
-    pub(super) fn rooms(&self) -> Vec<InviteLink> {
+    pub(super) fn rooms(&self) -> Vec<Link> {
         self.rooms.iter().filter_map(|link| link.parse().ok()).take(ROOMS).collect()
     }
 }
@@ -139,7 +139,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("rtjam-kept-{}", std::process::id()));
         let folder = SettingsFolder::find(Some(path.clone())).expect("a given folder");
         assert_eq!(Kept::read(&folder), Kept::default());
-        let link: InviteLink = "rtjam://127.0.0.1/lobby#AQEHBwcHBwcHBwcHBwcHBwcH".parse().expect("a link");
+        let link: Link = "rtjam://127.0.0.1/lobby#AQEHBwcHBwcHBwcHBwcHBwcH".parse().expect("a link");
         Kept::of(&shown(), -60.0, -3.5, std::slice::from_ref(&link)).write(&folder);
         let kept = Kept::read(&folder);
         let settings = kept.settings();

@@ -3,11 +3,12 @@
 //! The packets lie on a grid of the sender's frame positions, and are numbered by it: what is missing of ours is missing of
 //! theirs. A packet of which a part is missing has silence there.
 
-use rtjam_protocol::audio::{self, AudioFrame, WIRE_RATE};
-use rtjam_protocol::{Sequence, StreamId, classic};
+use crate::audio::{self, AudioFrame, WIRE_RATE};
+use crate::ids::{FramePosition, Sequence, StreamId};
+use alloc::vec::Vec;
 
 /// Frames of a longer packet of ours than fits into a datagram.
-const MOST_FRAMES: usize = 300;
+const MOST_DECODED: usize = 300;
 
 const LONG: usize = 128;
 const SHORT: usize = 64;
@@ -16,13 +17,15 @@ const SHORT: usize = 64;
 const JUMP: u64 = WIRE_RATE as u64 * 10;
 
 /// One musician's packets.
-pub(super) struct Repacker {
+#[derive(Debug)]
+pub struct Repacker {
     timeline: Option<Timeline>,
     /// The number that the next timeline begins with.
     next: u32,
     channels: [[f32; LONG]; 2],
 }
 
+#[derive(Debug)]
 struct Timeline {
     stream: StreamId,
     size: usize,
@@ -37,11 +40,12 @@ struct Timeline {
 }
 
 /// Room to decode into.
-pub(super) struct Scratch([[f32; MOST_FRAMES]; 2]);
+#[derive(Debug)]
+pub struct Scratch([[f32; MOST_DECODED]; 2]);
 
 impl Default for Scratch {
     fn default() -> Scratch {
-        Scratch([[0.0; MOST_FRAMES]; 2])
+        Scratch([[0.0; MOST_DECODED]; 2])
     }
 }
 
@@ -52,31 +56,41 @@ impl Default for Repacker {
 }
 
 impl Repacker {
-    /// Takes a packet of ours; `emit` gets the number and the channels of each classic packet that it completes. Does not
-    /// allocate.
-    pub(super) fn take(
-        &mut self,
-        audio: &AudioFrame<'_>,
-        scratch: &mut Scratch,
-        mut emit: impl FnMut(Sequence, [&[f32]; 2]),
-    ) {
+    /// Takes a packet of ours as it was sent; the rest is as in [`Repacker::take_samples`].
+    pub fn take(&mut self, audio: &AudioFrame<'_>, scratch: &mut Scratch, mut emit: impl FnMut(Sequence, [&[f32]; 2])) {
         let frames = usize::from(audio.header.frames);
-        let position = audio.header.position.0;
-        if frames == 0 || frames > MOST_FRAMES || position.checked_add(frames as u64).is_none() {
+        if frames == 0 || frames > MOST_DECODED {
             return;
         }
         let bytes = audio.payload.len() / 2;
         for (channel, out) in audio.payload.chunks_exact(bytes.max(1)).zip(&mut scratch.0) {
             audio::decode(audio.header.codec, channel, &mut out[..frames]);
         }
+        let channels = scratch.0.each_ref().map(|c| &c[..frames]);
+        self.take_samples(audio.header.stream, audio.header.position, channels, &mut emit);
+    }
+
+    /// Takes a packet of ours, of any size: its channels must be equally long. `emit` gets the number and the channels of
+    /// each classic packet that it completes. Does not allocate.
+    pub fn take_samples(
+        &mut self,
+        stream: StreamId,
+        position: FramePosition,
+        channels: [&[f32]; 2],
+        emit: &mut impl FnMut(Sequence, [&[f32]; 2]),
+    ) {
+        let (frames, position) = (channels[0].len().min(channels[1].len()), position.0);
+        if frames == 0 || position.checked_add(frames as u64).is_none() {
+            return;
+        }
         let size = if frames >= LONG { LONG } else { SHORT };
-        self.settle(audio.header.stream, size, position);
+        self.settle(stream, size, position);
         let mut done = 0;
         while done < frames {
             let (at, offset) = (position + done as u64, (position + done as u64) % size as u64);
             let count = (size - offset as usize).min(frames - done);
-            let part = [0, 1].map(|c| &scratch.0[c][done..done + count]);
-            self.put(at / size as u64, offset as usize, part, &mut emit);
+            let part = channels.map(|c| &c[done..done + count]);
+            self.put(at / size as u64, offset as usize, part, emit);
             done += count;
         }
     }
@@ -146,15 +160,15 @@ const fn ones(count: usize) -> u128 {
 }
 
 /// Appends both channels as a classic packet has them.
-pub(super) fn write(channels: [&[f32]; 2], out: &mut Vec<u8>) {
-    channels.iter().for_each(|channel| classic::encode(channel, out));
+pub fn write(channels: [&[f32]; 2], out: &mut Vec<u8>) {
+    channels.iter().for_each(|channel| super::encode(channel, out));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
-    use rtjam_protocol::{FramePosition, SourceId};
+    use crate::audio::{AudioHeader, Codec, Layout, Peak};
+    use crate::ids::SourceId;
 
     /// Frame n of channel c is this, which every codec writes exactly.
     fn sample(n: u64, c: usize) -> f32 {
