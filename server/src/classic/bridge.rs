@@ -8,6 +8,7 @@ use super::speaker::Speaker;
 use super::{Answer, Ask};
 use crate::clock::Clock;
 use crate::lobby::Input;
+use crate::media::Breath;
 use crate::random::Random;
 use crossbeam_channel::Receiver;
 use mio::net::UdpSocket;
@@ -110,15 +111,18 @@ impl Bridge {
     /// Works until it is told to stop, or nobody is left to tell it.
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(4);
+        let mut breath = Breath::new(self.clock.now());
         let mut more = false;
         loop {
             let patience = if more { Duration::ZERO } else { Duration::from_micros(TEND_EVERY.0) };
+            let begun = self.clock.now();
             if let Err(e) = self.poll.poll(&mut events, Some(patience))
                 && e.kind() != io::ErrorKind::Interrupted
             {
                 // Cannot happen with a live poll; without it the thread would turn without rest.
                 std::thread::sleep(Duration::from_micros(TEND_EVERY.0));
             }
+            breath.was_away(self.clock.now().since(begun));
             loop {
                 match self.answers.try_recv() {
                     Ok(Answer::Stop) | Err(crossbeam_channel::TryRecvError::Disconnected) => return,
@@ -132,6 +136,10 @@ impl Bridge {
             if now.since(self.tended) >= TEND_EVERY {
                 self.tended = now;
                 self.tend(now);
+            }
+            // A flood must not take the processor from everybody else.
+            if let Some(rest) = breath.rest(now) {
+                std::thread::sleep(Duration::from_micros(rest.0));
             }
         }
     }

@@ -26,6 +26,7 @@ use crate::Failure;
 use crate::clock::Clock;
 use crate::listen::Bound;
 use crate::lobby::Input;
+use crate::media;
 use crate::statistics::SessionFigures;
 use crossbeam_channel::Sender;
 use mio::{Poll, Waker};
@@ -172,7 +173,11 @@ pub fn start(
         figures,
     })?;
     let builder = std::thread::Builder::new().name("classic".to_owned()).stack_size(256 * 1024);
-    let thread = builder.spawn(move || bridge.run())?;
+    let thread = builder.spawn(move || {
+        // What a media thread says of it holds here, too.
+        media::ask_for_real_time(false);
+        bridge.run();
+    })?;
     Ok((ClassicThread { desk: desk.clone(), thread: Some(thread) }, desk))
 }
 

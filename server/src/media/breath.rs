@@ -10,23 +10,23 @@ const WINDOW: Micros = Micros::from_millis(20);
 const REST: Micros = Micros(1200);
 
 /// What one thread has left to others.
-pub(super) struct Breath {
+pub(crate) struct Breath {
     window_began: Micros,
     away: Micros,
 }
 
 impl Breath {
-    pub(super) fn new(now: Micros) -> Breath {
+    pub(crate) fn new(now: Micros) -> Breath {
         Breath { window_began: now, away: Micros::ZERO }
     }
 
     /// The thread was away, waiting, for so long.
-    pub(super) fn was_away(&mut self, took: Micros) {
+    pub(crate) fn was_away(&mut self, took: Micros) {
         self.away += took;
     }
 
     /// How long the thread must rest now, if it must.
-    pub(super) fn rest(&mut self, now: Micros) -> Option<Micros> {
+    pub(crate) fn rest(&mut self, now: Micros) -> Option<Micros> {
         if now.since(self.window_began) < WINDOW {
             return None;
         }

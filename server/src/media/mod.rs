@@ -39,7 +39,9 @@ mod steer;
 mod thread;
 mod waiting;
 
+pub(crate) use breath::Breath;
 pub use counters::{Dropped, FORWARDING_BOUNDS_US, Figures, Totals};
+pub(crate) use priority::ask_for_real_time;
 pub use priority::{REAL_TIME_PRIORITY, may_have_real_time};
 pub use socket::SOCKET_BUFFER;
 pub use steer::{CAN_STEER, steer};

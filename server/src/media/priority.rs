@@ -4,7 +4,7 @@
 pub const REAL_TIME_PRIORITY: i32 = 20;
 
 /// Asks for it; where the system refuses, says in the log what to do, if it is to `say` so.
-pub(super) fn ask_for_real_time(say: bool) {
+pub(crate) fn ask_for_real_time(say: bool) {
     if let (Err(error), true) = (may_have_real_time(), say) {
         tracing::info!(
             "the media thread has no real-time priority ({error}), so other programs on this machine can delay audio. \
