@@ -1,0 +1,139 @@
+//! The Debian package of the server: made, laid out in a root of its own, and run from there as its unit runs it.
+
+use rtjam_tests::child::Child;
+use rtjam_tests::room::{START, free_port};
+use rtjam_tests::scratch::Scratch;
+use rtjam_tests::{programs, skip};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+/// Everything happens within this time, also on a busy machine; cargo may have to build its task first.
+const SOON: Duration = Duration::from_secs(300);
+
+const UNIT: &str = "lib/systemd/system/rtjam-server.service";
+
+#[test]
+fn the_package_installs_a_server_that_runs_as_its_unit_says() {
+    if !skip::has_program("dpkg-deb") {
+        return skip::skipped("there is no dpkg-deb: Debian packages are made on Debian");
+    }
+    let (work, root) = (Scratch::new("deb"), Scratch::new("root"));
+    let package = make(work.path());
+    let root = root.path();
+    said(Command::new("dpkg-deb").arg("-x").arg(&package).arg(root));
+    has_what_it_should(root);
+    said(Command::new("dpkg-deb").arg("-e").arg(&package).arg(root.join("DEBIAN")));
+    is_described(root);
+    systemd_accepts_its_unit(root);
+    runs_as_its_unit_says(root);
+}
+
+/// Makes it of the server under test, and gives its path.
+fn make(work: &Path) -> PathBuf {
+    fs::copy(programs::server(), work.join("rtjam-server")).expect("the server can be copied");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["run", "--quiet", "-p", "xtask", "--", "deb", "--bin"]).arg(work).current_dir(workspace);
+    let mut child = Child::start(&mut command, None);
+    assert_eq!(child.wait_exit(SOON), 0, "{}", child.transcript());
+    let path = child.out().newest(|line| line.ends_with(".deb").then(|| PathBuf::from(line)));
+    path.unwrap_or_else(|| panic!("no package is named\n{}", child.transcript()))
+}
+
+fn said(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().expect("it can be started");
+    assert!(status.success(), "{command:?}\n{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8_lossy(&stdout).into_owned()
+}
+
+fn mode(path: &Path) -> u32 {
+    let file = fs::metadata(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    file.permissions().mode() & 0o7777
+}
+
+fn has_what_it_should(root: &Path) {
+    for (file, wanted) in [
+        ("usr/bin/rtjam-server", 0o755),
+        ("etc/rtjam-server/server.toml", 0o644),
+        (UNIT, 0o644),
+        ("usr/lib/sysctl.d/60-rtjam.conf", 0o644),
+        ("usr/share/doc/rtjam-server/SERVER.md", 0o644),
+        ("usr/share/doc/rtjam-server/CHANGELOG.md", 0o644),
+        ("usr/share/doc/rtjam-server/LICENSE-MIT", 0o644),
+        ("usr/share/doc/rtjam-server/LICENSE-APACHE", 0o644),
+    ] {
+        assert_eq!(mode(&root.join(file)), wanted, "{file}");
+    }
+}
+
+/// Its version is the program's, its settings are kept at an upgrade, and its scripts are such.
+fn is_described(root: &Path) {
+    let control = fs::read_to_string(root.join("DEBIAN/control")).expect("a control file");
+    let version = said(Command::new(root.join("usr/bin/rtjam-server")).arg("--version"));
+    let version = version.split_whitespace().last().expect("a version");
+    assert!(control.lines().any(|l| l == format!("Version: {version}")), "{control}");
+    assert!(control.lines().any(|l| l == "Package: rtjam-server") && !control.contains('@'), "{control}");
+    let kept = fs::read_to_string(root.join("DEBIAN/conffiles")).expect("a list");
+    assert_eq!(kept.trim(), "/etc/rtjam-server/server.toml");
+    for script in ["postinst", "prerm", "postrm"] {
+        let script = root.join("DEBIAN").join(script);
+        assert_eq!(mode(&script), 0o755);
+        said(Command::new("sh").arg("-n").arg(&script));
+    }
+}
+
+/// Where systemd is, it reads the unit without a complaint about it. It wants the program where the unit has it, so the
+/// unit is shown to it with the root before the paths.
+fn systemd_accepts_its_unit(root: &Path) {
+    if !skip::has_program("systemd-analyze") {
+        eprintln!("there is no systemd-analyze here to read the unit");
+        return;
+    }
+    let unit = root.join("rtjam-server.service");
+    let text = fs::read_to_string(root.join(UNIT)).expect("a unit");
+    let program = root.join("usr/bin/rtjam-server");
+    fs::write(&unit, text.replace("=/usr/bin/rtjam-server", &format!("={}", program.display()))).expect("written");
+    let mut verify = Command::new("systemd-analyze");
+    let Output { stderr, .. } = verify.arg("verify").arg("--man=no").arg(&unit).output().expect("it can be started");
+    // Units of this machine have faults of their own.
+    let complaints = String::from_utf8_lossy(&stderr);
+    let ours: Vec<&str> = complaints.lines().filter(|l| l.contains("rtjam-server.service")).collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}
+
+fn runs_as_its_unit_says(root: &Path) {
+    let unit = fs::read_to_string(root.join(UNIT)).expect("a unit");
+    let start = unit.lines().find_map(|l| l.strip_prefix("ExecStart=")).expect("it starts something");
+    let words: Vec<&str> = start.split_whitespace().collect();
+    // Absolute paths are those of the machine that it is installed on.
+    let here = |word: &str| word.strip_prefix('/').map_or(PathBuf::from(word), |path| root.join(path));
+    let state = root.join("var/lib/rtjam-server");
+    fs::create_dir_all(&state).expect("a folder");
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let mut command = Command::new(here(words[0]));
+    command.args(words[1..].iter().map(|word| here(word))).env("STATE_DIRECTORY", &state);
+    // Not on this machine's real port and addresses.
+    command.args(["--listen", &address, "--public-address", &address]);
+    let mut server = Child::start(&mut command, None);
+    let invite = server.wait_out("invite line", START, |l| l.strip_prefix("invite: ").map(str::to_owned));
+    assert!(invite.starts_with(&format!("rtjam://{address}/lobby#")), "{invite}");
+    assert!(get(port, "/health").contains("200 OK"));
+    assert!(state.join("rooms.sqlite3").is_file(), "its data are in the unit's folder");
+    server.signal(libc::SIGTERM);
+    assert_eq!(server.wait_exit(START), 0, "{}", server.transcript());
+}
+
+fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the server");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("an answer");
+    text
+}
