@@ -157,3 +157,30 @@ fn metrics(port: u16) -> String {
     stream.read_to_string(&mut text).expect("an answer");
     text
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_classic_thread_is_scheduled_as_the_media_threads_are() {
+    let (room, _server) = classic_room(&[]);
+    let pid = room.child.pid();
+    let permitted = std::thread::spawn(|| rtjam_tests::process::be_real_time(1)).join().expect("it ends");
+    // Round robin, or as any other.
+    let policy = if permitted { "2" } else { "0" };
+    // Threads ask for it after they have begun.
+    until("the same policy and priority", SOON, || {
+        let [media, classic] = ["media-0", "classic"].map(|name| scheduling(pid, name));
+        (media == classic).then_some(media?).filter(|(found, _)| found == policy)
+    });
+}
+
+/// Policy and real-time priority of a thread, as the kernel has them.
+#[cfg(target_os = "linux")]
+fn scheduling(pid: u32, name: &str) -> Option<(String, String)> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+    let text = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    let thread = threads.into_iter().find(|t| text(t.path().join("comm")).trim() == name)?;
+    let stat = text(thread.path().join("stat"));
+    // The name, which may hold anything, ends with the last bracket; the fields after it are counted from 3.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    Some(((*fields.get(41 - 3)?).to_owned(), (*fields.get(40 - 3)?).to_owned()))
+}
