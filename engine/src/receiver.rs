@@ -37,7 +37,7 @@ impl Receiver {
     pub(crate) fn restart(&mut self, block: usize) {
         self.timeline = HostTimeline::new();
         self.block = block.max(1);
-        self.voices.iter_mut().for_each(Voice::place_again);
+        self.voices.iter_mut().for_each(Voice::host_restarted);
     }
 
     /// Begins a call of about `frames` frames at 48 kHz: takes what has come, and lets every voice decide

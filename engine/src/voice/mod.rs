@@ -121,6 +121,14 @@ pub(crate) struct Voice {
     hopeless: usize,
     /// The next packet is placed afresh; until then what there is goes on.
     place_next: bool,
+    /// The next place is found by listening first, since what was known of callbacks and packets is no more so.
+    listen_first: bool,
+    /// Frames for which packets are only looked at, before they are heard at the right place at once.
+    listening: usize,
+    /// Frames of the last packet, 1 or more.
+    packet: usize,
+    /// Slack that is kept at the end of that, in frames.
+    allowance: i64,
     /// Whether sound was heard since the read position was placed.
     sounding: bool,
     /// Concealed frames since the last sound; they count when sound follows.
@@ -186,6 +194,10 @@ impl Voice {
             usual: None,
             hopeless: 0,
             place_next: false,
+            listen_first: false,
+            listening: 0,
+            packet: 1,
+            allowance: 0,
             sounding: false,
             gap: 0,
             patched: Patched::default(),
@@ -222,14 +234,22 @@ impl Voice {
         (self.reader, self.ceiling) = (Reader::Exact, Ceiling::default());
         self.drift.restart();
         (self.usual, self.gap, self.patched) = (None, 0, Patched::default());
+        (self.listen_first, self.listening) = (false, 0);
         self.meters = [Meter::default(); CHANNELS];
         meters.take(source);
     }
 
-    /// Another playout was chosen, or the host's timeline began anew: the next packet is placed afresh.
+    /// Another playout was chosen: the next packet is placed afresh.
     pub(crate) fn place_again(&mut self) {
         self.place_next = true;
         self.usual = None;
+    }
+
+    /// The host's timeline began anew.
+    pub(crate) fn host_restarted(&mut self) {
+        self.place_next = true;
+        self.listen_first = self.state == State::Playing;
+        self.usual = self.usual.filter(|_| self.listen_first);
     }
 
     /// Takes a packet from the ring. The packet's source is this voice's.
@@ -246,6 +266,7 @@ impl Voice {
         meters.packets.add(1);
         self.last_packet = call.now;
         self.layout = header.layout;
+        self.packet = usize::from(header.frames).max(1);
         meters.packet_ms.set(f32::from(header.frames) / (WIRE_RATE as f32 / 1000.0));
         if !call.is_stale(packet.arrived) {
             self.place_or_check(packet, call, meters);
@@ -282,7 +303,10 @@ impl Voice {
                     self.state = State::Placing { first: position, fresh: now_fresh };
                 }
             }
-            State::Playing if self.jumps(packet) => self.begin(packet, call),
+            State::Playing if self.jumps(packet) => {
+                self.listen_first = true;
+                self.begin(packet, call);
+            }
             State::Playing if position.ahead_of(self.head) < -(KEPT as i64) => {
                 meters.late.add(1);
                 return;

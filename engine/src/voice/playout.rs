@@ -203,6 +203,17 @@ impl Regulator {
         Some(at + on_line)
     }
 
+    /// The delay is known: from now on it is taken back with patience only.
+    pub(crate) fn settle(&mut self) {
+        self.settled = SETTLING.len();
+    }
+
+    /// By how many frames what was seen so far could be played sooner (negative: later).
+    pub(crate) fn spare(&self, comfort: Comfort) -> Option<i64> {
+        let (at, _) = self.slack.best(Memory::Fast, comfort.price(), self.moved)?;
+        Some(at - self.moved)
+    }
+
     /// The read position was moved by this regulator's advice: forward is positive.
     pub(crate) fn moved(&mut self, by: i64) {
         self.moved += by;

@@ -16,6 +16,20 @@ use std::sync::atomic::Ordering::Relaxed;
 /// A stream that nothing is known of starts with this much delay, in frames, and a block.
 const CAUTION: i64 = 480;
 
+/// So long (60 ms), in frames, and for so many calls, but not longer than 200 ms, packets are listened to before they are
+/// heard, where a musician who was playing is placed afresh: one fade at the delay that stays, not one at each delay.
+const LISTEN: usize = 2880;
+const LISTEN_CALLS: usize = 8;
+const LISTEN_MOST: usize = 9600;
+
+/// Packets that used to come as early as this (2 ms), in frames, did so because of stalls, which 60 ms do not show: as much
+/// is kept.
+const STALLS: i64 = 96;
+
+/// Where packets and calls have lengths that pass through each other, 60 ms do not show the worst of it: so many frames
+/// (0.4 ms) are kept, which is too little to be taken back later.
+const OFF_GRID: i64 = 20;
+
 /// Delay is taken back where the last 2 ms are quieter than −50 dBFS, or after so many frames (1 s; a
 /// tenth of that while a stream settles).
 const QUIET: f32 = 0.003;
@@ -46,6 +60,9 @@ impl Voice {
                         // The regulator steers the rest of the delay, and sees none of this.
                         self.jump(forward, meters);
                     }
+                    if self.listening > 0 {
+                        self.listen(frames, call, meters);
+                    }
                     self.regulate(frames, call.block, call.comfort, meters);
                 }
                 (Some(_), Some(window)) => self.hold(window, meters),
@@ -66,7 +83,12 @@ impl Voice {
 
     /// Puts the read position so that `first` waits as long as it should.
     fn place(&mut self, first: FramePosition, call: &Call<'_>) {
+        let listen = std::mem::take(&mut self.listen_first) && call.fixed.is_none();
+        self.listening = if listen { (LISTEN_CALLS * call.block).clamp(LISTEN, LISTEN_MOST) } else { 0 };
         let known = self.usual.map(|slack| slack.round().max(0.0) as i64);
+        self.allowance = known.filter(|slack| listen && *slack >= STALLS).unwrap_or(0);
+        (self.usual, self.spare) = (self.usual.filter(|_| !listen), None);
+        let known = known.filter(|_| !listen);
         let delay = match call.fixed {
             Some(frames) => i64::from(frames),
             None => known.unwrap_or(CAUTION + call.block as i64),
@@ -77,7 +99,7 @@ impl Voice {
         self.regulator.restart();
         self.grace.restart();
         self.hold.restart();
-        (self.spare, self.sounding) = (None, false);
+        self.sounding = false;
         self.wait = delay as f32;
     }
 
@@ -131,6 +153,19 @@ impl Voice {
         if let Some(sooner) = self.hold.window(uncorrected - self.jumped as f64, window.length) {
             self.jump(whole(sooner.round()), meters);
         }
+    }
+
+    /// Listens on; at the end of it reads where what was seen says.
+    fn listen(&mut self, frames: usize, call: &Call<'_>, meters: &VoiceMeters) {
+        self.listening = self.listening.saturating_sub(frames);
+        let spare = if self.listening == 0 { self.regulator.spare(call.comfort) } else { None };
+        let Some(spare) = spare else { return };
+        let on_grid = call.block.is_multiple_of(self.packet) || self.packet.is_multiple_of(call.block.max(1));
+        let guard = if on_grid { 0 } else { OFF_GRID };
+        if !on_grid {
+            self.regulator.settle();
+        }
+        self.change_delay(spare - self.allowance.max(guard), meters);
     }
 
     fn regulate(&mut self, frames: usize, block: usize, comfort: Comfort, meters: &VoiceMeters) {

@@ -4,6 +4,7 @@ mod anything;
 mod common;
 mod drift;
 mod exact;
+mod fades;
 mod gaps;
 mod hosts;
 mod mixing;
