@@ -37,7 +37,7 @@ const QUIET_FRAMES: usize = 96;
 const QUIET_WAIT: usize = 48_000;
 
 /// What a rate may at first be off takes so many frames (0.08 ms) before it is corrected.
-const MARGIN: i64 = 4;
+const MARGIN: i64 = 2;
 
 impl Voice {
     /// Once a call, after the ring was drained: decides where to read on.
