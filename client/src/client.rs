@@ -14,6 +14,7 @@ use crate::wake::Wake;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rtjam_engine::{Console, NetworkEnd};
 use rtjam_protocol::audio::Codec;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
 use rtjam_protocol::link::Link;
 use std::io;
@@ -34,6 +35,8 @@ pub struct ClientOptions {
     pub name: String,
     /// How samples are sent.
     pub format: Codec,
+    /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
+    pub mix: Option<MixChoice>,
     /// Where the slot map is kept; `None`: nowhere. The config folder is meant, which all programs of the user share.
     pub folder: Option<PathBuf>,
 }
@@ -41,7 +44,7 @@ pub struct ClientOptions {
 impl ClientOptions {
     /// Sends PCM16 and keeps nothing.
     pub fn new(identity: Identity, name: impl Into<String>) -> ClientOptions {
-        ClientOptions { identity, name: name.into(), format: Codec::default(), folder: None }
+        ClientOptions { identity, name: name.into(), format: Codec::default(), mix: None, folder: None }
     }
 }
 
@@ -154,6 +157,11 @@ impl Client {
         self.order(Order::Format(format));
     }
 
+    /// What of the others to be sent from now on, also in the room that this end is in; `None`: as the room says.
+    pub fn set_mix(&self, mix: Option<MixChoice>) {
+        self.order(Order::Mix(mix));
+    }
+
     /// How others shall see this musician from the next join on.
     pub fn set_name(&self, name: impl Into<String>) {
         self.order(Order::Name(name.into()));
@@ -236,6 +244,7 @@ impl Client {
             identity: options.identity,
             name: options.name,
             codec: options.format,
+            mix: options.mix,
         };
         let inbox = Inbox { orders, reports, notes };
         inner.jam_send = Some(spawn("jam-send", move || send::run(desk, inbox, helpers))?);

@@ -4,7 +4,7 @@ use crate::control::Trouble;
 use rtjam_protocol::client::{Health, State};
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::link::{ClassicServer, DEFAULT_PORT, InviteLink};
+use rtjam_protocol::link::{ClassicServer, DEFAULT_PORT, InviteLink, Role};
 
 /// All that a sentence can be about.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) media_port: u16,
     /// Musicians in the room besides this one; `None` before that is known.
     pub(crate) others: Option<usize>,
+    /// As what this end is in the room.
+    pub(crate) role: Role,
 }
 
 impl Situation<'_> {
@@ -79,6 +81,12 @@ impl Situation<'_> {
                 );
             }
             Some(Health::Opening | Health::Flowing) | None => {}
+        }
+        if self.role == Role::Listener {
+            let nobody = if self.others == Some(0) { " Nobody plays yet." } else { "" };
+            return Some(format!(
+                "You listen: this link is for hearing the room, and nothing is sent from here.{nobody}"
+            ));
         }
         if self.others == Some(0) {
             return Some(format!("You are alone in the room. Send this link: {}", self.link));
@@ -259,7 +267,17 @@ mod tests {
             datagram_limit: MAX_DATAGRAM,
             media_port: 7001,
             others: Some(2),
+            role: Role::Musician,
         }
+    }
+
+    #[test]
+    fn a_listener_is_told_that_nothing_is_sent() {
+        let link = link();
+        let listens = Situation { role: Role::Listener, ..joined(&link) };
+        says(&listens, "You listen");
+        says(&Situation { others: Some(0), ..listens.clone() }, "Nobody plays yet");
+        says(&Situation { health: Some(Health::Interrupted), ..listens }, "interrupted");
     }
 
     #[track_caller]

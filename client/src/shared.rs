@@ -4,6 +4,8 @@ use crate::slots::Seats;
 use crate::status::{State, You};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rtjam_engine::VoiceReading;
+use rtjam_protocol::control::MixState;
+use rtjam_protocol::link::Role;
 use rtjam_protocol::{Micros, SourceId};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -129,6 +131,12 @@ pub(crate) struct Picture {
     pub(crate) rtt: Option<Micros>,
     pub(crate) you: Option<You>,
     pub(crate) musicians: Vec<Present>,
+    /// As what this end is in the room: musician or listener.
+    pub(crate) role: Option<Role>,
+    /// How many listen.
+    pub(crate) listeners: u16,
+    /// What of the others is sent.
+    pub(crate) mix: MixState,
     pub(crate) sentence: Option<String>,
     pub(crate) notices: Vec<String>,
     /// Counts of sending when the room was joined.

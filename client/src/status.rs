@@ -2,8 +2,10 @@
 
 use crate::sentences;
 use crate::shared::{Counts, Hops, Picture};
-use rtjam_engine::{Console, Level};
-use rtjam_protocol::Micros;
+use rtjam_engine::{Console, Level, VoiceReading};
+use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::link::Role;
+use rtjam_protocol::{Micros, SourceId};
 use serde::Serialize;
 
 /// Where the session stands.
@@ -48,6 +50,17 @@ pub struct Status {
     pub musicians: Vec<Musician>,
     /// How the others see this musician.
     pub you: Option<You>,
+    /// As what this end is in the room: `musician` sends and hears, `listener` hears.
+    pub role: Option<Role>,
+    /// How many listen, this end among them where it does.
+    pub listeners: u16,
+    /// What of the others the server sends: everyone `separate`, or `one` mix.
+    pub mix: MixChoice,
+    /// How long sound waits at the server before it is mixed, in ms, on average; `None` where it is not, or not known yet.
+    /// The rest of a mix's way is as that of one musician.
+    pub mix_delay_ms: Option<f32>,
+    /// The mix as it comes here; `None` where there is none.
+    pub mix_stream: Option<MixStream>,
     /// What to tell the musician now, if anything: what is the matter and what to do.
     pub sentence: Option<String>,
     /// Lesser things that are worth a line once.
@@ -111,6 +124,39 @@ pub struct Musician {
     pub source: u16,
     /// They come by the classic packet: neither private nor authenticated.
     pub classic: bool,
+}
+
+/// The server's mix, as it comes here. Counts are since the first one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct MixStream {
+    /// Packets that came.
+    pub packets: u64,
+    /// Packets that never came.
+    pub lost: u64,
+    /// Packets that came too late to be heard.
+    pub late: u64,
+    /// Packets that only recovery brought.
+    pub recovered: u64,
+    /// Frames that were made up.
+    pub concealed_frames: u64,
+    /// How long the mix waits here, in ms.
+    pub playout_delay_ms: f32,
+    /// A level a side.
+    pub dbfs: [f32; 2],
+}
+
+impl MixStream {
+    fn of(voice: &VoiceReading) -> MixStream {
+        MixStream {
+            packets: voice.packets,
+            lost: voice.lost,
+            late: voice.late,
+            recovered: voice.recovered,
+            concealed_frames: voice.concealed_frames,
+            playout_delay_ms: tenths(voice.playout_delay_ms),
+            dbfs: dbfs(&voice.levels),
+        }
+    }
 }
 
 /// The parts of the delay from a musician to here, in ms; `None` where a part is not known (yet).
@@ -177,6 +223,11 @@ impl Status {
             rx: Rx { lost: down.lost, extra_kbps: down.extra_kbps.round() },
             musicians: picture.musicians.iter().map(|present| musician(present, picture.rtt, console)).collect(),
             you: picture.you.clone(),
+            role: picture.role,
+            listeners: picture.listeners,
+            mix: picture.mix.take,
+            mix_delay_ms: picture.mix.wait_us.map(|us| tenths(us as f32 / 1000.0)),
+            mix_stream: console.voice(SourceId::MIX).filter(|v| v.active).as_ref().map(MixStream::of),
             sentence: picture.sentence.clone(),
             notices,
         }
@@ -225,7 +276,7 @@ fn tenths(value: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::shared::{Heard, Hop, Present};
-    use rtjam_protocol::SourceId;
+    use rtjam_protocol::control::MixState;
 
     fn present(strip: Option<usize>) -> Present {
         Present { source: SourceId(7), name: "Bob".into(), strip, classic: false, heard_before: Heard::default() }
@@ -243,6 +294,9 @@ mod tests {
             room: Some("lobby".into()),
             rtt: Some(Micros(12_345)),
             musicians: vec![present(Some(2))],
+            role: Some(Role::Listener),
+            listeners: 2,
+            mix: MixState { take: MixChoice::One, wait_us: Some(1500) },
             sent_before: Counts { packets: 100, dropped: 1 },
             hops: Hops { up: Hop { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: Hop { lost: 2, ..Hop::default() } },
             ..Picture::default()
@@ -262,7 +316,8 @@ mod tests {
                 "delay": {"packet_ms": null, "network_ms": null, "buffer_ms": null}, "concealed_ms_per_min": 0.0,
                 "dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false
             }],
-            "you": null, "sentence": null, "notices": ["The host has not started audio yet."]
+            "you": null, "role": "listener", "listeners": 2, "mix": "one", "mix_delay_ms": 1.5,
+            "mix_stream": null, "sentence": null, "notices": ["The host has not started audio yet."]
         });
         assert_eq!(json, expected);
     }

@@ -173,7 +173,7 @@ pub(crate) struct InPacket {
 }
 
 impl InPacket {
-    fn new(arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<InPacket, NotTaken> {
+    pub(crate) fn new(arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<InPacket, NotTaken> {
         let (header, len) = (frame.header, frame.payload.len());
         let expected = usize::from(header.frames) * CHANNELS * header.codec.bytes_per_sample();
         if len != expected || len == 0 || len > MAX_PAYLOAD {

@@ -3,6 +3,7 @@
 use crate::controls::{ChannelControls, Comfort, Controls, PacketSize, Playout, STRIPS, StripControls};
 use crate::level::{Gain, Pan};
 use crate::meters::{EngineReading, LevelCell, Meters, RoomReading, TxReading, VoiceReading};
+use crate::mixer::Balance;
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, Layout};
 use std::sync::Arc;
@@ -115,6 +116,12 @@ impl Console {
     /// The strip that a source plays on.
     pub fn strip_of(&self, source: SourceId) -> Option<usize> {
         self.controls.strip_of(source)
+    }
+
+    /// How the controls balance a musician in the mix: gains with mutes and solos, and pans.
+    pub fn balance(&self, source: SourceId) -> Balance {
+        let strip = self.controls.strip_of(source).map(|index| &self.controls.strips[index]);
+        Balance::of(strip, self.controls.any_solo())
     }
 
     /// Every musician heard since the start, in no order.

@@ -44,6 +44,7 @@
 //! | `receiver`, `voice` | from packets to each musician's steady stream |
 //! | `timeline` | how the host's calls lie in time |
 //! | `room`, `mixer` | from musicians to what is heard |
+//! | `desk` | many mixes of the same musicians, for a room server: no ring, no host |
 //! | `denormals` | what must not enter the audio path |
 
 mod atomic;
@@ -51,6 +52,7 @@ mod bridge;
 mod console;
 mod controls;
 mod denormals;
+mod desk;
 mod engine;
 mod hostrate;
 mod level;
@@ -66,6 +68,8 @@ pub use bridge::{Incoming, MAX_PACKET_FRAMES, MAX_PAYLOAD, NetworkEnd, NotTaken,
 pub use console::{Channel, Console, Strip};
 pub use controls::{Comfort, PacketSize, Playout, STRIPS, UnknownComfort};
 pub use denormals::tame;
+pub use desk::{Desk, Mix};
 pub use engine::{Engine, MAX_BLOCK, Outputs, SLOTS, engine};
 pub use level::{Gain, Level, Pan, SILENCE_DBFS};
 pub use meters::{EngineReading, Notice, RoomReading, TxReading, VoiceReading};
+pub use mixer::Balance;

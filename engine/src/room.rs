@@ -5,10 +5,11 @@ use crate::denormals::copy_tamed;
 use crate::hostrate::{FromWire, PIECE, host_piece};
 use crate::level::{Gain, Meter};
 use crate::meters::Meters;
-use crate::mixer::{Limiter, Ramp, VoiceMix};
+use crate::mixer::{Balance, Limiter, Ramp, VoiceMix};
 use crate::receiver::Receiver;
 use crate::voice::FractionalDelay;
 use crate::{Outputs, SLOTS, STRIPS};
+use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, WIRE_RATE};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -92,7 +93,9 @@ impl Room {
                 mix.restart();
             } else {
                 let strip = voice.source().and_then(|s| controls.strip_of(s));
-                mix.aim(strip.map(|i| &controls.strips[i]), voice.layout(), any_solo);
+                // The server's mix is everyone's: solos are heard in what it is made of.
+                let solo = any_solo && voice.source() != Some(SourceId::MIX);
+                mix.aim(&Balance::of(strip.map(|i| &controls.strips[i]), solo), voice.layout());
             }
         }
         self.room.aim(Gain::linear(controls.room.get()).factor(), WIRE_RATE);

@@ -21,6 +21,11 @@ impl SessionId {
 #[serde(transparent)]
 pub struct SourceId(pub u16);
 
+impl SourceId {
+    /// The mix that the server makes for a recipient, in place of everyone separately.
+    pub const MIX: SourceId = SourceId(u16::MAX);
+}
+
 /// One run of a sender's timeline: random, new whenever its frame positions start afresh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StreamId(pub u32);

@@ -4,8 +4,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::classic;
 use rtjam_protocol::control::{
-    self, ClientMessage, Hello, Joined, MediaEndpoint, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage,
-    SessionKeys, Token, TransportKind, Welcome, signed_text,
+    self, ClientMessage, Hello, Joined, MediaEndpoint, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused,
+    RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
     Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, Probe, write_frame,
@@ -310,14 +310,24 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         instance: None,
         resume: None,
         replaces: None,
+        mix: None,
     };
+    let balances = vec![
+        MixBalance { source: SourceId(1), gains: [5012, 0], pans: [None, Some(-250)], layout: Some(Layout::DualMono) },
+        MixBalance { source: SourceId(3), gains: [MixBalance::UNITY; 2], pans: [None; 2], layout: None },
+    ];
+    let mix = MixWish { take: Some(MixChoice::One), codec: Codec::Pcm24, balances };
+    let mixed = Seat { mix: Some(MixChoice::One), ..seat.clone() };
     let again = Seat { instance: Some(0), resume: Some(Token(counting(0xD0))), ..seat.clone() };
     let instead = Seat { instance: Some(0), replaces: Some(Token(counting(0xD0))), ..seat.clone() };
     vec![
         ("hello", ClientMessage::Hello(hello)),
         ("seat", ClientMessage::Seat(seat)),
+        ("seat mix", ClientMessage::Seat(mixed)),
         ("seat resume", ClientMessage::Seat(again)),
         ("seat replaces", ClientMessage::Seat(instead)),
+        ("mix", ClientMessage::Mix(mix)),
+        ("mix room", ClientMessage::Mix(MixWish::default())),
         ("bye", ClientMessage::Bye),
         ("ping", ClientMessage::Ping { id: 5 }),
     ]
@@ -338,6 +348,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         keys,
         media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
         resume: Token(counting(0xD0)),
+        mix: MixChoice::Separate,
     };
     let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0, classic: false };
     let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1, classic: false };
@@ -353,7 +364,9 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ("joined", ServerMessage::Joined(joined)),
         ("refused", ServerMessage::Refused(Refused::new(Refusal::RoomFull))),
         ("refused-after", ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, 12))),
-        ("roster", ServerMessage::Roster { musicians: vec![entry, second, classic] }),
+        ("mix now", ServerMessage::Mix(MixState { take: MixChoice::Separate, wait_us: None })),
+        ("mix waits", ServerMessage::Mix(MixState::waits(Micros(1350)))),
+        ("roster", ServerMessage::Roster { musicians: vec![entry, second, classic], listeners: 3 }),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
         ("going_down", ServerMessage::GoingDown),
         ("pong", ServerMessage::Pong { id: 5 }),

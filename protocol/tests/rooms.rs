@@ -5,9 +5,13 @@ mod common;
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::classic::ClientId;
 use rtjam_protocol::client::Signer;
-use rtjam_protocol::control::{ClientMessage, Joined, Refusal, Refused, RosterEntry, ServerMessage};
-use rtjam_protocol::room::{Census, ClassicMusician, ConnectionId, Output, RoomRecord, Rooms, SlotRecord};
-use rtjam_protocol::{RoomName, SessionId, SourceId};
+use rtjam_protocol::control::{
+    ClientMessage, Joined, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused, RosterEntry, ServerMessage,
+};
+use rtjam_protocol::room::{
+    Census, ClassicMusician, ConnectionId, MAX_LISTENERS, MixOrder, Output, RoomRecord, Rooms, SlotRecord,
+};
+use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
 
 /// A server whose store answers at once.
 struct Server {
@@ -15,6 +19,8 @@ struct Server {
     slots: Vec<SlotRecord>,
     /// What is said to those who would get a new seat.
     limit: Option<Refused>,
+    /// What those are sent who do not choose.
+    mix: MixChoice,
     rng: XorShift,
     connections: u64,
 }
@@ -26,6 +32,7 @@ struct Done {
     closed: Vec<ConnectionId>,
     opened: Vec<SessionId>,
     ended: Vec<SessionId>,
+    mixes: Vec<MixOrder>,
 }
 
 impl Done {
@@ -41,9 +48,19 @@ impl Done {
     fn roster(&self) -> &[RosterEntry] {
         let rosters = self.said.iter().rev();
         rosters
-            .filter_map(|(_, m)| if let ServerMessage::Roster { musicians } = m { Some(&musicians[..]) } else { None })
+            .filter_map(
+                |(_, m)| if let ServerMessage::Roster { musicians, .. } = m { Some(&musicians[..]) } else { None },
+            )
             .next()
             .unwrap_or(&[])
+    }
+
+    /// How many listen, as the last roster says.
+    fn listeners(&self) -> u16 {
+        let rosters = self.said.iter().rev();
+        let counts = rosters
+            .filter_map(|(_, m)| if let ServerMessage::Roster { listeners, .. } = m { Some(*listeners) } else { None });
+        counts.take(1).sum()
     }
 
     fn rosters_to(&self, connection: ConnectionId) -> usize {
@@ -57,6 +74,7 @@ impl Server {
             rooms: Rooms::new(server_config(max_musicians)),
             slots: Vec::new(),
             limit: None,
+            mix: MixChoice::Separate,
             rng: XorShift::new(1),
             connections: 0,
         }
@@ -70,15 +88,16 @@ impl Server {
                 Output::Close(c) => done.closed.push(c),
                 Output::Open(new) => done.opened.push(new.session),
                 Output::End(session) => done.ended.push(session),
+                Output::Mix(order) => done.mixes.push(order),
                 Output::RememberSlot(_, slot) => {
                     self.slots.retain(|s| s.slot != slot.slot);
                     self.slots.push(slot);
                 }
                 Output::LookUp(c, _) => {
-                    let (secrets, slots) = (secrets(), self.slots.clone());
+                    let (secrets, slots, mix) = (secrets(), self.slots.clone(), self.mix);
                     let record = match self.limit.clone() {
-                        Some(refused) => RoomRecord::Limited { secrets, slots, refused },
-                        None => RoomRecord::Found { secrets, slots },
+                        Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
+                        None => RoomRecord::Found { secrets, slots, mix },
                     };
                     self.rooms.handle_room(c, record, self.connections, &mut self.rng);
                 }
@@ -168,6 +187,69 @@ fn a_listener_takes_neither_slot_nor_name_of_a_musician() {
 }
 
 #[test]
+fn a_musician_is_sent_what_they_choose_else_what_the_room_says_and_a_listener_a_mix() {
+    let mut server = Server::new(9);
+    for room in [MixChoice::Separate, MixChoice::One] {
+        server.mix = room;
+        for (role, wish, given) in [
+            ("musician", "", room),
+            ("musician", r#","mix":"one""#, MixChoice::One),
+            ("musician", r#","mix":"separate""#, MixChoice::Separate),
+            ("musician", r#","mix":"of a later version""#, MixChoice::Separate),
+            ("listener", r#","mix":"separate""#, MixChoice::One),
+        ] {
+            let (id, done) = server.join(1, role, wish);
+            assert_eq!(done.joined().mix, given, "{role} {wish}");
+            server.says(id, ClientMessage::Bye);
+        }
+    }
+}
+
+#[test]
+fn who_changes_their_mind_is_told_and_gains_are_those_of_musicians_who_are_there() {
+    let mut server = Server::new(9);
+    let (ann, done) = server.join(1, "musician", "");
+    let session = done.joined().session;
+    server.join(2, "musician", "");
+    let (cat, _) = server.join(3, "listener", "");
+    let balance = |source| MixBalance { source: SourceId(source), gains: [5000, 0], pans: [None; 2], layout: None };
+    let balances = vec![balance(2), balance(7), balance(0)];
+    let wish = MixWish { take: Some(MixChoice::One), balances, ..MixWish::default() };
+    let done = server.says(ann, ClientMessage::Mix(wish.clone()));
+    assert_eq!((done.mixes[0].session, done.mixes[0].take), (session, MixChoice::One));
+    assert_eq!(done.mixes[0].balances, [balance(2)]);
+    let now = |take| (ann, ServerMessage::Mix(MixState { take, wait_us: None }));
+    assert_eq!(done.said, [now(MixChoice::One)]);
+    // The same again changes gains alone.
+    assert_eq!(server.says(ann, ClientMessage::Mix(wish.clone())).said, []);
+    server.rooms.handle_mix_waits(session, Micros(900));
+    assert_eq!(server.drain().said, [(ann, ServerMessage::Mix(MixState::waits(Micros(900))))]);
+    // As the room says.
+    assert_eq!(server.says(ann, ClientMessage::Mix(MixWish::default())).said, [now(MixChoice::Separate)]);
+    server.rooms.handle_mix_waits(session, Micros(900));
+    assert_eq!(server.drain().said, [], "there is no mix any more");
+    let done = server.says(cat, ClientMessage::Mix(MixWish { take: Some(MixChoice::Separate), ..wish.clone() }));
+    assert_eq!((done.mixes[0].take, done.said), (MixChoice::One, vec![]));
+    let flood = MixWish { balances: vec![balance(2); 241], ..wish };
+    assert_eq!(server.says(ann, ClientMessage::Mix(flood)).refusal(), Some(Refusal::BadMessage));
+}
+
+#[test]
+fn listeners_have_a_limit_of_their_own_and_everyone_is_told_how_many_there_are() {
+    let mut server = Server::new(1);
+    let (_, musician) = server.join(1, "musician", "");
+    assert_eq!((musician.listeners(), musician.roster().len()), (0, 1));
+    let (_, listener) = server.join(2, "listener", "");
+    assert_eq!((listener.listeners(), listener.roster().len()), (1, 1));
+    assert_eq!(server.join(3, "listener", "").1.refusal(), Some(Refusal::RoomFull));
+    assert_eq!(server.join(4, "musician", "").1.refusal(), Some(Refusal::RoomFull));
+    server.rooms.handle_session_over(listener.joined().session);
+    let done = server.drain();
+    assert_eq!((done.listeners(), done.roster().len()), (0, 1));
+    assert!(!done.said.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })), "nobody who was heard left");
+}
+
+#[test]
 fn a_second_session_of_an_identity_is_named_so_and_has_a_slot_of_its_own() {
     let mut server = Server::new(8);
     server.join(1, "musician", "");
@@ -225,7 +307,7 @@ fn the_fullest_room_has_a_roster_that_both_ends_accept_and_one_slot_each() {
     assert_eq!(full.refusal(), Some(Refusal::RoomFull));
     let longest = RosterEntry { name: "\"".repeat(40) + " 240", ..last.roster()[0].clone() };
     let entries: Vec<_> = last.roster().iter().map(|e| RosterEntry { source: e.source, ..longest.clone() }).collect();
-    let text = rtjam_protocol::control::write(&ServerMessage::Roster { musicians: entries });
+    let text = rtjam_protocol::control::write(&ServerMessage::Roster { musicians: entries, listeners: MAX_LISTENERS });
     assert!(text.len() <= rtjam_protocol::control::MAX_TEXT, "{} bytes", text.len());
     let (_, listener) = server.join(1, "listener", "");
     assert!(last.roster().iter().all(|m| m.source != listener.joined().source));

@@ -6,8 +6,8 @@ use common::{Identity, PIN, client_config, lobby};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{DialId, Event, Health, Session, State};
 use rtjam_protocol::control::{
-    ClientMessage, Joined, MediaEndpoint, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token,
-    TransportKind, Welcome,
+    ClientMessage, Joined, MediaEndpoint, MixChoice, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys,
+    Token, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{Frame, Header};
 use rtjam_protocol::link::Role;
@@ -70,7 +70,7 @@ impl End {
                 }
                 Event::MediaLost => self.lost += 1,
                 Event::Refused(r) => self.refusals.push(r),
-                Event::Roster(_) => self.rosters += 1,
+                Event::Roster { .. } => self.rosters += 1,
                 Event::GoingDown => self.going_down += 1,
                 _ => {}
             }
@@ -179,6 +179,7 @@ fn joined_with(n: u32, resumed: bool, media: Vec<MediaEndpoint>) -> ServerMessag
         },
         media,
         resume: Token([n as u8; 16]),
+        mix: MixChoice::Separate,
     })
 }
 
@@ -353,9 +354,9 @@ fn who_only_watches_is_in_with_the_first_roster() {
     let mut end = End::new(SeatRole::None);
     let id = end.dial();
     assert_eq!(end.greet(id).map(|s| s.role), Some(SeatRole::None));
-    end.hears(id, ServerMessage::Roster { musicians: vec![] });
+    end.hears(id, ServerMessage::Roster { musicians: vec![], listeners: 0 });
     end.pass(ms(6000));
-    end.hears(id, ServerMessage::Roster { musicians: vec![] });
+    end.hears(id, ServerMessage::Roster { musicians: vec![], listeners: 0 });
     assert_eq!((end.session.state(), end.rosters, end.dials.len()), (State::Joined, 2, 1));
     assert!(!end.send_audio());
 }

@@ -2,12 +2,13 @@
 
 use crate::address::PublicAddress;
 use crate::check::Verdict;
-use crate::config::{ListenAddress, LogLevel, Partial, check_gather, check_musicians, check_threads};
+use crate::config::{ListenAddress, LogLevel, Partial, check_gather, check_listeners, check_musicians, check_threads};
 use crate::limits::Network;
 use crate::{Failure, Server, check, data_dir, invite, open_files};
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtjam_protocol::RoomName;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Role;
 use std::io::{IsTerminal as _, Write as _};
 use std::num::NonZeroU32;
@@ -72,6 +73,9 @@ struct Serve {
     /// Musicians that fit into a room [default: 64]
     #[arg(long, value_name = "NUMBER", value_parser = parse_musicians)]
     max_musicians: Option<u16>,
+    /// Listeners that fit into a room; they take no musician's place [default: 64]
+    #[arg(long, value_name = "NUMBER", value_parser = parse_listeners)]
+    max_listeners: Option<u16>,
     /// A file with the token by which other machines may read /metrics [default: this machine alone may]
     #[arg(long, value_name = "FILE")]
     metrics_token_file: Option<PathBuf>,
@@ -143,6 +147,10 @@ struct Invite {
     /// Make a new link; all earlier ones of this role open nothing any more
     #[arg(long)]
     renew: bool,
+    /// What musicians of the room are sent from their next join on, if they do not choose: everyone separately, or one mix
+    /// made by the server [default: as it was; at first separate]
+    #[arg(long, value_enum)]
+    mix: Option<MixName>,
     #[command(flatten)]
     place: Place,
 }
@@ -169,9 +177,20 @@ enum RoleName {
     Moderator,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MixName {
+    Separate,
+    One,
+}
+
 fn parse_musicians(text: &str) -> Result<u16, String> {
     let number = text.parse().map_err(|_| format!("{text:?} is no number"))?;
     check_musicians(number)
+}
+
+fn parse_listeners(text: &str) -> Result<u16, String> {
+    let number = text.parse().map_err(|_| format!("{text:?} is no number"))?;
+    check_listeners(number)
 }
 
 fn parse_threads(text: &str) -> Result<u8, String> {
@@ -228,6 +247,7 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         tls_cert: arguments.tls_cert,
         tls_key: arguments.tls_key,
         max_musicians: arguments.max_musicians,
+        max_listeners: arguments.max_listeners,
         max_sessions: limits.max_sessions,
         max_sessions_per_address: limits.max_sessions_per_address,
         join_burst: limits.join_burst,
@@ -292,6 +312,10 @@ fn print_invitation(arguments: Invite) -> Result<(), Failure> {
             RoleName::Moderator => Role::Moderator,
         },
         renew: arguments.renew,
+        mix: arguments.mix.map(|mix| match mix {
+            MixName::Separate => MixChoice::Separate,
+            MixName::One => MixChoice::One,
+        }),
         public_address: arguments.place.public_address,
     };
     let invitation = invite::invite(&data, &request)?;

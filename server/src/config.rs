@@ -8,6 +8,7 @@ use crate::media::{MOST_GATHER_US, MOST_THREADS};
 use crate::tls::TlsFiles;
 use axum::http::HeaderName;
 use rtjam_protocol::RoomName;
+use rtjam_protocol::room::MAX_LISTENERS;
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -29,6 +30,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// Musicians that fit into a room.
     pub max_musicians: u16,
+    /// Listeners that fit into a room.
+    pub max_listeners: u16,
     /// What one address gets, and all together.
     pub limits: LimitSettings,
     /// Whose word is taken for where a request came from.
@@ -48,6 +51,9 @@ pub const DEFAULT_PROXY_HEADER: &str = "x-forwarded-for";
 
 /// Musicians that fit into a room where nothing else is said.
 pub const DEFAULT_MAX_MUSICIANS: u16 = 64;
+
+/// Listeners that fit into a room where nothing else is said.
+pub const DEFAULT_MAX_LISTENERS: u16 = 64;
 
 /// The most that can be asked for.
 pub const MOST_MUSICIANS: u16 = 1000;
@@ -71,6 +77,9 @@ pub struct Partial {
     /// Musicians that fit into a room.
     #[serde(deserialize_with = "musicians")]
     pub max_musicians: Option<u16>,
+    /// Listeners that fit into a room.
+    #[serde(deserialize_with = "listeners")]
+    pub max_listeners: Option<u16>,
     /// Sessions in all.
     pub max_sessions: Option<NonZeroU32>,
     /// Sessions of one address.
@@ -157,6 +166,15 @@ pub fn check_musicians(number: u64) -> Result<u16, String> {
         .ok_or_else(|| format!("{number} is not a number of musicians from 1 to {MOST_MUSICIANS}"))
 }
 
+/// Checks a number of listeners; 0 is none.
+///
+/// # Errors
+/// When it is above [`MAX_LISTENERS`].
+pub fn check_listeners(number: u64) -> Result<u16, String> {
+    let fits = u16::try_from(number).ok().filter(|n| *n <= MAX_LISTENERS);
+    fits.ok_or_else(|| format!("{number} is not a number of listeners from 0 to {MAX_LISTENERS}"))
+}
+
 /// Where nothing else is said, a media thread lets packets arrive for so long under load, in µs. Measured: with 20
 /// musicians it saves almost half of the processor time (2.1 µs a forward against 3.8).
 pub const DEFAULT_GATHER_US: u16 = MOST_GATHER_US;
@@ -217,6 +235,7 @@ impl Partial {
             tls_cert,
             tls_key,
             max_musicians: self.max_musicians.or(other.max_musicians),
+            max_listeners: self.max_listeners.or(other.max_listeners),
             max_sessions: self.max_sessions.or(other.max_sessions),
             max_sessions_per_address: self.max_sessions_per_address.or(other.max_sessions_per_address),
             join_burst: self.join_burst.or(other.join_burst),
@@ -267,6 +286,7 @@ impl Partial {
             public_address: self.public_address,
             tls,
             max_musicians: self.max_musicians.unwrap_or(DEFAULT_MAX_MUSICIANS),
+            max_listeners: self.max_listeners.unwrap_or(DEFAULT_MAX_LISTENERS),
             limits,
             proxies,
             metrics_token_file: self.metrics_token_file,
@@ -312,6 +332,10 @@ fn musicians<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
     check_musicians(u64::deserialize(d)?).map(Some).map_err(serde::de::Error::custom)
 }
 
+fn listeners<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Error> {
+    check_listeners(u64::deserialize(d)?).map(Some).map_err(serde::de::Error::custom)
+}
+
 fn threads<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u8>, D::Error> {
     check_threads(u64::deserialize(d)?).map(Some).map_err(serde::de::Error::custom)
 }
@@ -352,7 +376,7 @@ mod tests {
     #[test]
     fn a_file_says_what_flags_say() {
         let text = "listen = [\"127.0.0.1:1\", \"[::1]:2\"]\ndata = \"d\"\npublic-address = \"h:3\"\n\
-                    tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nlog = \"debug\"\nmax-sessions = 9\n\
+                    tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nmax-listeners = 0\nlog = \"debug\"\nmax-sessions = 9\n\
                     max-sessions-per-address = 10\njoin-burst = 11\nmax-memory = 12\nlimit-loopback = true\n\
                     trusted-proxy = [\"10.0.0.0/8\", \"::1\"]\nproxy-header = \"X-Real-IP\"\n\
                     metrics-token-file = \"t\"\nmedia-threads = 2\ngather-us = 0\n";
@@ -369,7 +393,7 @@ mod tests {
         assert_eq!(config.limits, limits);
         assert_eq!(config.metrics_token_file, Some("t".into()));
         assert!(config.proxies.trusted.trusts([10, 1, 2, 3].into()) && config.proxies.header == "x-real-ip");
-        assert_eq!((config.data, config.max_musicians), (PathBuf::from("d"), 8));
+        assert_eq!((config.data, config.max_musicians, config.max_listeners), (PathBuf::from("d"), 8, 0));
         assert_eq!((config.media_threads, config.gather_us), (Some(2), 0));
         assert_eq!(config.public_address.map(|a| a.to_string()).as_deref(), Some("h:3"));
         assert_eq!(config.tls, Some(TlsFiles { cert: "c".into(), key: "k".into() }));
@@ -384,6 +408,7 @@ mod tests {
             ("data = \"x\"\nlisten = \"nowhere\"\n", 2, "nowhere"),
             ("\nlisten = [\"127.0.0.1:1\", \"nowhere\"]\n", 2, "nowhere"),
             ("max-musicians = 0\n", 1, "musicians"),
+            ("max-listeners = 241\n", 1, "listeners from 0 to 240"),
             ("\njoin-burst = 0\n", 2, "nonzero"),
             ("trusted-proxy = \"10.0.0.0/99\"\n", 1, "172.16.0.0/12"),
             ("media-threads = 65\n", 1, "threads"),

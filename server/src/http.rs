@@ -245,7 +245,8 @@ async fn metrics(State(http): State<Http>, Extension(came): Extension<Came>, hea
     };
     let figures = &http.figures;
     let drops = metrics::kernel_drops(&figures.ports);
-    let text = metrics::render(&described, &figures.media.threads(), drops, figures.clock.now());
+    let text =
+        metrics::render(&described, &figures.media.threads(), &figures.media.mixes(), drops, figures.clock.now());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

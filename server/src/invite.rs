@@ -6,6 +6,7 @@ use crate::identity::Identity;
 use crate::random::Random;
 use crate::store::Store;
 use rtjam_protocol::RoomName;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::{InviteLink, Pin, Role, RoomKey, Trust};
 use std::path::Path;
 
@@ -18,6 +19,8 @@ pub struct Request {
     pub role: Role,
     /// Whether all earlier links of that role shall open nothing any more.
     pub renew: bool,
+    /// What those shall be sent from now on who do not choose; `None`: as before.
+    pub mix: Option<MixChoice>,
     /// Overrides what the server was last started with.
     pub public_address: Option<PublicAddress>,
 }
@@ -42,6 +45,9 @@ pub fn invite(data: &Path, request: &Request) -> Result<Invitation, Failure> {
     store.ensure_room(&request.room, &mut random)?;
     if request.renew {
         store.renew(&request.room, request.role, &mut random)?;
+    }
+    if let Some(mix) = request.mix {
+        store.set_mix(&request.room, mix)?;
     }
     let mut reachable = store.reachable()?;
     if request.public_address.is_some() {
@@ -80,6 +86,7 @@ mod tests {
             room: RoomName::new("Thursday Jam").expect("a name"),
             role: Role::Musician,
             renew: false,
+            mix: None,
             public_address: "jam.example.org:9000".parse().ok(),
         };
         let first = invite(&dir.0, &request).expect("a link");

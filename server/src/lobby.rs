@@ -4,12 +4,13 @@ use crate::Failure;
 use crate::classic::{Answer, Ask, ClassicTotals, Desk};
 use crate::clock::Clock;
 use crate::limits::{Limits, resident_mib};
-use crate::media::Media;
+use crate::media::{Media, Wish};
 use crate::random::Random;
 use crate::statistics::{Attendance, AudioFigures, SessionFigures};
 use crate::store::Store;
-use rtjam_protocol::control::{BadMessage, ClientMessage, Refusal, ServerMessage};
-use rtjam_protocol::room::{Census, ClassicMusician, ConnectionId, NewSession, Output, RoomRecord, Rooms};
+use rtjam_engine::{Balance, Gain, Pan};
+use rtjam_protocol::control::{BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, SeatRole, ServerMessage};
+use rtjam_protocol::room::{Census, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms};
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -40,6 +41,8 @@ pub enum Input {
     Said(ConnectionId, Result<ClientMessage, BadMessage>),
     /// A word went to it and came back in this time.
     RoundTrip(ConnectionId, Micros),
+    /// Sound waits so long before it is mixed for a session.
+    MixWaits(SessionId, Micros),
     /// It ended.
     Disconnected(ConnectionId),
     /// A session said goodbye, or nothing for too long.
@@ -83,6 +86,8 @@ struct Guest {
     from: IpAddr,
     outbox: mpsc::Sender<Word>,
     session: Option<SessionId>,
+    /// It asks for a listener's seat.
+    listens: bool,
 }
 
 /// Carries out what [`Rooms`] decides.
@@ -148,7 +153,7 @@ impl Lobby {
     fn handle(&mut self, input: Input) {
         match input {
             Input::Connected { connection, from, outbox } => {
-                self.guests.insert(connection, Guest { from, outbox, session: None });
+                self.guests.insert(connection, Guest { from, outbox, session: None, listens: false });
                 self.rooms.handle_connected(connection, self.random.array());
             }
             Input::Said(connection, Ok(message)) => self.hear(connection, message),
@@ -167,6 +172,7 @@ impl Lobby {
                 self.guests.remove(&connection);
                 self.rooms.handle_disconnected(connection);
             }
+            Input::MixWaits(session, wait) => self.rooms.handle_mix_waits(session, wait),
             Input::SessionOver(session) => self.rooms.handle_session_over(session),
             Input::Classic(ask) => self.hear_classic(ask),
             Input::GoingDown => self.rooms.handle_going_down(),
@@ -226,10 +232,11 @@ impl Lobby {
     }
 
     fn hear(&mut self, connection: ConnectionId, message: ClientMessage) {
-        if let (ClientMessage::Seat(_), Some(guest)) = (&message, self.guests.get(&connection))
-            && let Err(refused) = self.limits.ask(self.clock.now(), guest.from)
-        {
-            return self.rooms.handle_limited(connection, refused);
+        if let (ClientMessage::Seat(seat), Some(guest)) = (&message, self.guests.get_mut(&connection)) {
+            guest.listens = seat.role == SeatRole::Listener;
+            if let Err(refused) = self.limits.ask(self.clock.now(), guest.from) {
+                return self.rooms.handle_limited(connection, refused);
+            }
         }
         self.rooms.handle_message(connection, message);
     }
@@ -253,6 +260,7 @@ impl Lobby {
                     self.media.end(session);
                     self.record(session);
                 }
+                Output::Mix(order) => self.media.mix(order.session, wish(order)),
                 Output::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
                     self.note(result.as_ref().err(), "seats taken now may be others after a restart");
@@ -321,11 +329,15 @@ impl Lobby {
     fn read_room(&self, connection: ConnectionId, room: &RoomName) -> Result<RoomRecord, Failure> {
         let Some(secrets) = self.store.secrets(room)? else { return Ok(RoomRecord::Unknown) };
         let slots = self.store.slots(room)?;
+        let mix = self.store.mix(room)?;
         let guest = self.guests.get(&connection);
-        let refused = guest.and_then(|g| self.limits.against_another_session(g.from, resident_mib()));
+        let refused = guest.and_then(|g| {
+            let crowd = || g.listens.then(|| self.limits.against_another_listener(self.rooms.census().listeners));
+            self.limits.against_another_session(g.from, resident_mib()).or_else(|| crowd().flatten())
+        });
         Ok(match refused {
-            Some(refused) => RoomRecord::Limited { secrets, slots, refused },
-            None => RoomRecord::Found { secrets, slots },
+            Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
+            None => RoomRecord::Found { secrets, slots, mix },
         })
     }
 
@@ -338,6 +350,19 @@ impl Lobby {
         }
         self.store_fails = failure.is_some();
     }
+}
+
+/// An order as the mixer takes it.
+fn wish(order: MixOrder) -> Wish {
+    let thousandth = |pan: i16| Pan::new(f32::from(pan) / 1000.0);
+    // Exact up to 16.7 million; what is more is cut either way.
+    let gain = |n: u32| Gain::linear(n.min(MixBalance::MOST) as f32 / MixBalance::UNITY as f32);
+    let balance = |b: &MixBalance| {
+        let pans = b.pans.map(|pan| pan.map(thousandth));
+        (b.source, Balance { layout: b.layout, gains: b.gains.map(gain), pans })
+    };
+    let one = order.take == MixChoice::One;
+    Wish { one, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
 }
 
 const fn kind(sends: bool) -> &'static str {

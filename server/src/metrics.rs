@@ -3,7 +3,7 @@
 use crate::classic::ClassicTotals;
 use crate::limits::resident_kib;
 use crate::lobby::Described;
-use crate::media::{Dropped, FORWARDING_BOUNDS_US, Figures};
+use crate::media::{Dropped, FORWARDING_BOUNDS_US, Figures, MixTotals};
 use rtjam_protocol::Micros;
 use std::fmt::{self, Display, Write as _};
 
@@ -11,12 +11,19 @@ use std::fmt::{self, Display, Write as _};
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All figures. `kernel_drops` are datagrams that the system dropped before the server saw them, where it tells.
-pub fn render(described: &Described, threads: &[Figures], kernel_drops: Option<u64>, up_for: Micros) -> String {
+pub fn render(
+    described: &Described,
+    threads: &[Figures],
+    mixed: &MixTotals,
+    kernel_drops: Option<u64>,
+    up_for: Micros,
+) -> String {
     let mut text = Text(String::with_capacity(8 * 1024));
     rooms(&mut text, described, up_for);
     packets(&mut text, threads, kernel_drops);
     forwarding(&mut text, threads);
     audio(&mut text, described);
+    mixes(&mut text, mixed);
     if let Some(classic) = &described.classic {
         classic_packets(&mut text, classic);
     }
@@ -89,6 +96,15 @@ fn audio(text: &mut Text, described: &Described) {
     let help = "Those that arrived after a later one: late, sent again, or as a copy.";
     text.one("rtjam_audio_recovered_total", "counter", help, audio.recovered);
     text.one("rtjam_audio_repeated_total", "counter", "Those that were there already.", audio.repeated);
+}
+
+fn mixes(text: &mut Text, mixed: &MixTotals) {
+    text.one("rtjam_mixes", "gauge", "Mixes that are made now, for musicians and listeners.", mixed.mixes);
+    text.one("rtjam_mix_packets_total", "counter", "Packets of mixes sent, those sent again too.", mixed.packets);
+    text.one("rtjam_mix_packets_not_sent_total", "counter", "Those that the system did not take.", mixed.not_sent);
+    let help = "Packets of each mix left out because the mixer could not keep up.";
+    text.one("rtjam_mix_ticks_skipped_total", "counter", help, mixed.skipped);
+    text.one("rtjam_mixer_cpu_seconds_total", "counter", "Processor time of the mixer.", Seconds(mixed.cpu_us));
 }
 
 fn classic_packets(text: &mut Text, classic: &ClassicTotals) {
@@ -185,7 +201,8 @@ mod tests {
             store_fails: false,
             classic: Some(ClassicTotals { musicians: 2, ..ClassicTotals::default() }),
         };
-        let text = render(&described, &[figures, figures], Some(11), Micros::from_secs(60));
+        let mixed = MixTotals { mixes: 3, cpu_us: 2_500_000, ..MixTotals::default() };
+        let text = render(&described, &[figures, figures], &mixed, Some(11), Micros::from_secs(60));
         for line in [
             "rtjam_rooms 1",
             "rtjam_musicians 2",
@@ -201,6 +218,8 @@ mod tests {
             "rtjam_forwarding_seconds_sum 0.000120",
             "rtjam_forwarding_seconds_count 6",
             "rtjam_audio_lost_total 1",
+            "rtjam_mixes 3",
+            "rtjam_mixer_cpu_seconds_total 2.500000",
         ] {
             assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");
         }

@@ -95,6 +95,7 @@ impl Server {
             media: media_endpoints(address.port, &bound),
             media_threads: u8::try_from(threads).unwrap_or(MOST_THREADS),
             max_musicians: config.max_musicians,
+            max_listeners: config.max_listeners,
             verify,
         });
         Ok(Server {

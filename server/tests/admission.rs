@@ -68,7 +68,7 @@ fn everyone_learns_who_comes_and_goes() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let roster = |message: &ServerMessage| match message {
-        ServerMessage::Roster { musicians } => Some(musicians.iter().map(|m| m.name.clone()).collect::<Vec<_>>()),
+        ServerMessage::Roster { musicians, .. } => Some(musicians.iter().map(|m| m.name.clone()).collect::<Vec<_>>()),
         _ => None,
     };
     let (mut ann, _) = join(&server.link, 1);

@@ -2,6 +2,7 @@
 
 mod support;
 
+use rtjam_protocol::SourceId;
 use rtjam_protocol::control::{ClientMessage, Refusal, SeatRole};
 use rtjam_protocol::datagram::Frame;
 use rtjam_protocol::link::Secret;
@@ -29,7 +30,7 @@ fn figures_follow_what_happens_in_the_rooms() {
     let server = start(&dir, &[]);
     assert_eq!((figure(&server, "rtjam_rooms"), figure(&server, "rtjam_musicians")), (0.0, 0.0));
     let (mut ann, mut ben) = (Musician::join(&server.link, 1), Musician::join(&server.link, 2));
-    let _listener = Musician::join_as(&server.link, 3, SeatRole::Listener);
+    let mut listener = Musician::join_as(&server.link, 3, SeatRole::Listener);
     for n in [1, 2, 4, 3, 8] {
         ann.send_audio(n, &[1; 32]);
     }
@@ -47,7 +48,13 @@ fn figures_follow_what_happens_in_the_rooms() {
         ["packets", "lost", "recovered", "repeated"].map(|n| figure(&server, &format!("rtjam_audio_{n}_total")));
     assert_eq!(audio, [5.0, 3.0, 1.0, 0.0]);
     assert_eq!(figure(&server, "rtjam_refused_total{reason=\"wrong_secret\"}"), 1.0);
-    assert!(figure(&server, "rtjam_datagrams_sent_total{kind=\"forwarded\"}") >= 10.0);
+    assert!(figure(&server, "rtjam_datagrams_sent_total{kind=\"forwarded\"}") >= 5.0);
+    listener.wait_for("a mix", |h| (h.source() == Some(SourceId::MIX)).then_some(()));
+    assert_eq!(figure(&server, "rtjam_mixes"), 1.0);
+    assert!(figure(&server, "rtjam_mix_packets_total") > 0.0);
+    listener.send_audio(1, &[1; 32]);
+    let played = "rtjam_datagrams_dropped_total{reason=\"listener_plays\"}";
+    eventually("what a listener plays", || figure(&server, played) == 1.0);
     let forwarded = figure(&server, "rtjam_forwarding_seconds_count");
     assert!(forwarded >= 5.0 && forwarded == figure(&server, "rtjam_forwarding_seconds_bucket{le=\"+Inf\"}"));
     assert!(

@@ -236,6 +236,11 @@ fn status(musicians: usize) -> Status {
         rx: Rx { lost: 0, extra_kbps: 0.0 },
         musicians: (0..musicians).map(musician).collect(),
         you: Some(You { name: "Keyboard".to_owned(), source: 40 }),
+        role: Some(rtjam_protocol::link::Role::Musician),
+        listeners: 0,
+        mix: rtjam_protocol::control::MixChoice::Separate,
+        mix_delay_ms: None,
+        mix_stream: None,
         sentence: None,
         notices: Vec::new(),
     }

@@ -6,6 +6,8 @@ use crate::media::Note;
 use crate::shared::{Counts, Picture, Shared};
 use crate::slots::Seating;
 use rtjam_engine::{Console, OutPacket};
+use rtjam_protocol::audio::Codec;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::InviteLink;
 use rtjam_protocol::{FramePosition, Micros, StreamId};
 use std::io;
@@ -45,6 +47,9 @@ pub(super) trait AnyJam {
 
     /// Ten times a second: looks after the path, and at what it costs.
     fn look_around(&mut self, now: Micros, shared: &Shared);
+
+    /// Has the server send this of the others, a mix as the controls say; nothing where servers make no such mixes.
+    fn wish_mix(&mut self, _take: Option<MixChoice>, _codec: Codec, _console: &Console) {}
 
     /// Why there is no socket.
     fn path_fault(&self) -> Option<&io::Error>;

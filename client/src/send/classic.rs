@@ -13,8 +13,8 @@ use crate::status::{State, You};
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, MAX_PACKET_FRAMES, OutPacket};
 use rtjam_protocol::classic::{ClientId, Header, MAX_PACKET, Repacker, write_channels};
-use rtjam_protocol::control::{MediaEndpoint, RosterEntry, TransportKind};
-use rtjam_protocol::link::{ClassicServer, InviteLink};
+use rtjam_protocol::control::{MediaEndpoint, MixState, RosterEntry, TransportKind};
+use rtjam_protocol::link::{ClassicServer, InviteLink, Role};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
 use std::io;
 use std::net::SocketAddr;
@@ -139,7 +139,7 @@ impl ClassicJam {
         let same = self.presence.here(now).eq(self.here.iter().copied());
         if !same {
             self.here = self.presence.here(now).collect();
-            self.roster.replace(self.here.iter().map(|(source, client)| entry(*source, *client)).collect());
+            self.roster.replace(self.here.iter().map(|(source, client)| entry(*source, *client)).collect(), 0);
         }
     }
 }
@@ -244,6 +244,9 @@ impl AnyJam for ClassicJam {
             alone: musicians.is_empty(),
         };
         Picture {
+            role: Some(Role::Musician),
+            listeners: 0,
+            mix: MixState::default(),
             answers,
             state: self.state,
             room: Some(self.server.to_string()),

@@ -12,8 +12,9 @@ use crate::slots::Seating;
 use crate::status::{self, You};
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, OutPacket};
+use rtjam_protocol::audio::Codec;
 use rtjam_protocol::client::{Config, DialId, Event, Health, MySeat, Session, State};
-use rtjam_protocol::control::{MediaEndpoint, Refused, Retry, SeatRole};
+use rtjam_protocol::control::{MediaEndpoint, MixChoice, MixState, MixWish, Refused, Retry, SeatRole};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
@@ -45,6 +46,7 @@ pub(super) struct Jam {
     /// Tells its connections from those of the jam before.
     number: u32,
     link: InviteLink,
+    role: Role,
     target: Target,
     session: Session,
     ways: Ways,
@@ -69,6 +71,8 @@ pub(super) struct Jam {
     sent_before: Counts,
     hops: Hops,
     rates: [Rate; 2],
+    /// What of the others is sent.
+    mix: MixState,
     datagram: Vec<u8>,
 }
 
@@ -82,22 +86,26 @@ impl Jam {
         name: &str,
         identity: &Identity,
         instance: Option<u8>,
+        mix: MixWish,
         ways: Ways,
         sent_before: Counts,
     ) -> Jam {
+        let role = if key.role == Role::Listener { Role::Listener } else { Role::Musician };
         let config = Config {
             room: link.room.clone(),
-            role: if key.role == Role::Listener { SeatRole::Listener } else { SeatRole::Musician },
+            role: if role == Role::Listener { SeatRole::Listener } else { SeatRole::Musician },
             secret: key.secret,
             name: name.to_owned(),
             suites: preferred_suites().to_vec(),
             instance,
             make_sealer,
+            mix,
         };
         let target = Target { host: link.host.clone(), port: link.port, trust: key.trust };
         Jam {
             number,
             link,
+            role,
             target,
             session: Session::new(now, config, Box::new(identity.clone())),
             path: Path::new(ways.ear.clone(), Mark::Expedited),
@@ -117,6 +125,7 @@ impl Jam {
             sent_before,
             hops: Hops::default(),
             rates: [Rate::default(); 2],
+            mix: MixState::default(),
             datagram: Vec::new(),
         }
     }
@@ -225,6 +234,13 @@ impl AnyJam for Jam {
         self.look_at_hops(now, shared);
     }
 
+    fn wish_mix(&mut self, take: Option<MixChoice>, codec: Codec, console: &Console) {
+        // Before they are in a mix, their balance is this end's business.
+        let one = self.mix.take == MixChoice::One;
+        let balances = if one { self.roster.balances(console) } else { Vec::new() };
+        self.session.wish_mix(MixWish { take, codec, balances });
+    }
+
     fn path_fault(&self) -> Option<&io::Error> {
         self.path.fault.as_ref()
     }
@@ -252,6 +268,7 @@ impl AnyJam for Jam {
             datagram_limit: self.session.datagram_limit(),
             media_port: self.path.port().unwrap_or(self.link.port),
             others: self.roster.others(),
+            role: self.role,
         };
         Picture {
             answers,
@@ -266,6 +283,9 @@ impl AnyJam for Jam {
             rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(Health::Flowing)),
             you: self.you.as_ref().map(|seat| You { name: seat.name.clone(), source: seat.source.0 }),
             musicians: self.roster.present(),
+            role: (state != State::Left).then_some(self.role),
+            listeners: self.roster.listeners(),
+            mix: if joined { self.mix } else { MixState::default() },
             sentence: situation.sentence(),
             notices,
             sent_before: self.sent_before,
@@ -311,7 +331,8 @@ impl Jam {
                 }
             }
             Event::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
-            Event::Roster(musicians) => self.roster.replace(musicians),
+            Event::Roster { musicians, listeners } => self.roster.replace(musicians, listeners),
+            Event::Mix(state) => self.mix = state,
             // The roster that follows says who is left.
             Event::Left { .. } => {}
             Event::Refused(refused) => {
@@ -402,7 +423,8 @@ mod tests {
             let (control, commands) = unbounded_channel();
             let identity = Identity::ephemeral().expect("an identity");
             let ways = Ways { ear, control };
-            let mut jam = Jam::new(T0, 3, link, key, "Anna", &identity, None, ways, Counts::default());
+            let mut jam =
+                Jam::new(T0, 3, link, key, "Anna", &identity, None, MixWish::default(), ways, Counts::default());
             jam.drain(T0);
             Bench { jam, commands, ears }
         }
@@ -443,6 +465,7 @@ mod tests {
             keys,
             media: vec![MediaEndpoint { host: None, port: 7000, kind: TransportKind::Udp }],
             resume: Token([0; 16]),
+            mix: MixChoice::Separate,
         })
     }
 

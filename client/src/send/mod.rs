@@ -32,6 +32,7 @@ use jam::Jam;
 use rtjam_engine::{Console, Level, Outgoing};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
+use rtjam_protocol::control::{MixChoice, MixWish};
 use rtjam_protocol::link::{ClassicServer, InviteLink, Link};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub(crate) enum Order {
     Leave(u32),
     /// Encode so from now on.
     Format(Codec),
+    /// Be sent this of the others; `None`: as the room says.
+    Mix(Option<MixChoice>),
     /// Be called so from the next join on.
     Name(String),
     /// What a project kept of a room, for the next join.
@@ -87,6 +90,8 @@ pub(crate) struct Desk {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) codec: Codec,
+    /// What of the others to be sent; `None`: as the room says.
+    pub(crate) mix: Option<MixChoice>,
 }
 
 /// The body of `jam-send`.
@@ -186,7 +191,11 @@ impl Sender {
                     self.leave(now);
                     self.answers = number;
                 }
-                Order::Format(codec) => self.encoder.set_codec(codec),
+                Order::Format(codec) => {
+                    self.encoder.set_codec(codec);
+                    self.desk.codec = codec;
+                }
+                Order::Mix(choice) => self.desk.mix = choice,
                 Order::Name(name) => self.desk.name = name,
                 Order::Seats(seats) => {
                     self.wished = seats.instance;
@@ -212,12 +221,14 @@ impl Sender {
             return;
         };
         self.jams += 1;
-        let Desk { console, shared, identity, name, .. } = &self.desk;
+        let Desk { console, shared, identity, name, mix, codec, .. } = &self.desk;
+        let mix = MixWish { take: *mix, codec: *codec, balances: Vec::new() };
         let sent_before = shared.counts(console.tx().dropped);
         let ways = jam::Ways { ear: self.helpers.ear.clone(), control: self.helpers.control.clone() };
         let instance = self.last_place.take_if(|(place, _)| *place == link.without_key()).map(|(_, instance)| instance);
         let instance = self.wished.take().or(instance);
-        self.jam = Some(Box::new(Jam::new(now, self.jams, link, key, name, identity, instance, ways, sent_before)));
+        self.jam =
+            Some(Box::new(Jam::new(now, self.jams, link, key, name, identity, instance, mix, ways, sent_before)));
     }
 
     /// Neither name nor identity goes there.
@@ -292,6 +303,7 @@ impl Sender {
         self.tick_at = now + TICK;
         self.watch_levels(now);
         if let Some(jam) = &mut self.jam {
+            jam.wish_mix(self.desk.mix, self.desk.codec, &self.desk.console);
             jam.look_around(now, &self.desk.shared);
             match jam.path_fault() {
                 Some(e) => self.notices.set(Topic::Socket, sentences::no_socket(e)),

@@ -2,9 +2,9 @@
 
 use crate::shared::{Heard, Present};
 use crate::slots::{Seating, Who};
-use rtjam_engine::Console;
+use rtjam_engine::{Balance, Console};
 use rtjam_protocol::SourceId;
-use rtjam_protocol::control::RosterEntry;
+use rtjam_protocol::control::{MixBalance, RosterEntry};
 use std::collections::BTreeMap;
 
 /// More entries than that are no room of ours.
@@ -21,15 +21,16 @@ pub(super) struct Roster {
     counted: BTreeMap<SourceId, (Who, Heard)>,
     /// Whether the server has said who is in the room.
     known: bool,
+    listeners: u16,
 }
 
 impl Roster {
     /// The server says who is in the room.
-    pub(super) fn replace(&mut self, mut musicians: Vec<RosterEntry>) {
+    pub(super) fn replace(&mut self, mut musicians: Vec<RosterEntry>, listeners: u16) {
         musicians.truncate(MAX_MUSICIANS);
         // Names end up on terminals, where a control character is a command.
         musicians.iter_mut().for_each(|entry| entry.name.retain(|c| !c.is_control()));
-        (self.entries, self.is_new, self.known) = (musicians, true, true);
+        (self.entries, self.is_new, self.known, self.listeners) = (musicians, true, true, listeners);
     }
 
     /// Another session has begun: what follows is its roster.
@@ -44,6 +45,17 @@ impl Roster {
     /// How many others there are; `None` before the server has said.
     pub(super) fn others(&self) -> Option<usize> {
         self.known.then_some(self.seated.len())
+    }
+
+    /// How many listen, this end among them where it does.
+    pub(super) fn listeners(&self) -> u16 {
+        self.listeners
+    }
+
+    /// How everyone's sound is to be mixed, where it is not at unity.
+    pub(super) fn balances(&self, console: &Console) -> Vec<MixBalance> {
+        let balances = self.seated.iter().map(|(entry, _)| (entry.source, console.balance(entry.source)));
+        balances.filter(|(_, balance)| *balance != Balance::default()).map(|(s, b)| told(s, &b)).collect()
     }
 
     pub(super) fn present(&self) -> Vec<Present> {
@@ -90,6 +102,14 @@ impl Roster {
     }
 }
 
+/// A balance as the server is told it.
+fn told(source: SourceId, balance: &Balance) -> MixBalance {
+    // Casts saturate; gains and pans are within their ranges.
+    let gains = balance.gains.map(|gain| (gain.factor() * MixBalance::UNITY as f32).round() as u32);
+    let pans = balance.pans.map(|pan| pan.map(|pan| (pan.position() * 1000.0).round() as i16));
+    MixBalance { source, gains, pans, layout: balance.layout }
+}
+
 fn who(entry: &RosterEntry) -> Who {
     Who { musician: entry.musician, instance: entry.instance }
 }
@@ -114,21 +134,41 @@ mod tests {
     }
 
     #[test]
+    fn what_is_turned_here_is_what_the_server_mixes_by() {
+        let (_engine, _network, console) = rtjam_engine::engine(1, || {});
+        let (mut roster, mut seating) = (Roster::default(), Seating::default());
+        roster.replace(vec![entry(1, 1), entry(2, 2), entry(3, 3)], 0);
+        roster.seat_everyone(Some(SourceId(2)), &mut seating, &console);
+        assert_eq!(roster.balances(&console), []);
+        let channels = |strip: usize| console.strip(strip).expect("a strip").channels();
+        channels(0)[1].set_gain(rtjam_engine::Gain::db(-6.0));
+        channels(0)[0].set_pan(Some(rtjam_engine::Pan::new(-0.25)));
+        channels(1).iter().for_each(|channel| channel.set_mute(true));
+        let told = |source, gains, pans| MixBalance { source: SourceId(source), gains, pans, layout: None };
+        let quiet = told(1, [10_000, 5012], [Some(-250), None]);
+        assert_eq!(roster.balances(&console), [quiet, told(3, [0, 0], [None; 2])]);
+        channels(1)[0].set_mute(false);
+        channels(1)[0].set_solo(true);
+        let alone = told(3, [10_000, 0], [None; 2]);
+        assert_eq!(roster.balances(&console), [MixBalance { gains: [0, 0], ..quiet }, alone]);
+    }
+
+    #[test]
     fn everyone_else_plays_on_the_strip_of_their_slot_and_leaves_it_empty() {
         let (_engine, _network, console) = rtjam_engine::engine(1, || {});
         let (mut roster, mut seating) = (Roster::default(), Seating::default());
         assert_eq!(roster.others(), None);
-        roster.replace(vec![entry(1, 1), entry(2, 2), entry(3, 3)]);
+        roster.replace(vec![entry(1, 1), entry(2, 2), entry(3, 3)], 0);
         assert!(roster.seat_everyone(Some(SourceId(2)), &mut seating, &console));
         assert_eq!(strips(&console, [1, 2, 3]), [Some(0), None, Some(1)]);
         assert_eq!(roster.others(), Some(2));
 
         // They come back under other numbers: the slots are theirs all the same.
-        roster.replace(vec![entry(1, 3), entry(3, 1)]);
+        roster.replace(vec![entry(1, 3), entry(3, 1)], 0);
         roster.seat_everyone(Some(SourceId(2)), &mut seating, &console);
         assert_eq!(strips(&console, [1, 2, 3]), [Some(1), None, Some(0)]);
 
-        roster.replace(vec![entry(2, 2)]);
+        roster.replace(vec![entry(2, 2)], 0);
         assert!(!roster.seat_everyone(Some(SourceId(2)), &mut seating, &console));
         assert_eq!(strips(&console, [1, 2, 3]), [None; 3]);
         assert_eq!(roster.others(), Some(0));

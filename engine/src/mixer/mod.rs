@@ -8,9 +8,47 @@ pub(crate) use limiter::Limiter;
 pub(crate) use ramp::Ramp;
 
 use crate::controls::{ChannelControls, StripControls};
-use crate::level::Gain;
+use crate::level::{Gain, Pan};
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use std::sync::atomic::Ordering::Relaxed;
+
+/// How loud a musician's two channels are in a mix, and where they lie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Balance {
+    /// What the channels are; `None`: what the packets say.
+    pub layout: Option<Layout>,
+    /// A gain a channel; off where it is not to be heard.
+    pub gains: [Gain; CHANNELS],
+    /// Where each channel lies; `None`: where the layout puts it.
+    pub pans: [Option<Pan>; CHANNELS],
+}
+
+impl Default for Balance {
+    /// Unity, where the packets say.
+    fn default() -> Balance {
+        Balance { layout: None, gains: [Gain::UNITY; CHANNELS], pans: [None; CHANNELS] }
+    }
+}
+
+impl Balance {
+    /// What the controls say. Without a strip: unity, and out of the mix while others are soloed.
+    pub(crate) fn of(strip: Option<&StripControls>, any_solo: bool) -> Balance {
+        let Some(strip) = strip else {
+            let gain = if any_solo { Gain::OFF } else { Gain::UNITY };
+            return Balance { gains: [gain; CHANNELS], ..Balance::default() };
+        };
+        let in_the_mix = strip.main_mix.load(Relaxed);
+        let gain = |c: &ChannelControls| {
+            let heard = in_the_mix && !c.mute.load(Relaxed) && (c.solo.load(Relaxed) || !any_solo);
+            if heard { Gain::linear(c.gain.get()) } else { Gain::OFF }
+        };
+        Balance {
+            layout: strip.layout(),
+            gains: strip.channels.each_ref().map(gain),
+            pans: strip.channels.each_ref().map(ChannelControls::pan),
+        }
+    }
+}
 
 /// One musician's way into the room sum: a gain from each channel to each side. Audio thread, 48 kHz.
 #[derive(Clone, Copy, Debug)]
@@ -29,20 +67,14 @@ impl VoiceMix {
         self.fresh = true;
     }
 
-    /// Follows the controls. Without a strip: unity, as the layout says, and out of the mix while others
-    /// are soloed.
-    pub(crate) fn aim(&mut self, strip: Option<&StripControls>, said: Layout, any_solo: bool) {
-        let layout = strip.and_then(StripControls::layout).unwrap_or(said);
-        let in_the_mix = strip.is_none_or(|s| s.main_mix.load(Relaxed));
+    /// Heads for a balance; `said` is what the packets say of the channels.
+    pub(crate) fn aim(&mut self, balance: &Balance, said: Layout) {
+        let layout = balance.layout.unwrap_or(said);
         for (channel, ramps) in self.ramps.iter_mut().enumerate() {
-            let controls = strip.map(|s| &s.channels[channel]);
-            let gain = controls.map_or(1.0, |c| Gain::linear(c.gain.get()).factor());
-            let pan = controls.and_then(ChannelControls::pan).unwrap_or(pan::default_pan(layout, channel));
-            let muted = controls.is_some_and(|c| c.mute.load(Relaxed));
-            let soloed = controls.is_some_and(|c| c.solo.load(Relaxed));
-            let heard = in_the_mix && !muted && (soloed || !any_solo);
+            let gain = balance.gains[channel].factor();
+            let pan = balance.pans[channel].unwrap_or(pan::default_pan(layout, channel));
             for (ramp, side) in ramps.iter_mut().zip(pan::sides(pan)) {
-                let target = if heard { gain * side } else { 0.0 };
+                let target = gain * side;
                 if self.fresh {
                     *ramp = Ramp::at(target);
                 }

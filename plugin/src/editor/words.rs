@@ -151,6 +151,11 @@ mod tests {
             rx: Rx { lost: 0, extra_kbps: 0.0 },
             musicians: Vec::new(),
             you: None,
+            role: None,
+            listeners: 0,
+            mix: rtjam_protocol::control::MixChoice::Separate,
+            mix_delay_ms: None,
+            mix_stream: None,
             sentence: sentence.map(str::to_owned),
             notices: Vec::new(),
         }

@@ -61,7 +61,7 @@ mod tests {
         Cli::command().debug_assert();
         let cli = parse(
             "rtjam --join - --name Anna --headless --backend dummy --jack-name A --no-connect --source demo \
-             --format f32 --packet 64 --playout 20 --comfort safe --layout dual-mono --monitor -6 --room -3.5 --mute --list-devices \
+             --format f32 --packet 64 --playout 20 --comfort safe --mix one --layout dual-mono --monitor -6 --room -3.5 --mute --list-devices \
              --input in --output out --status-json --record-trace t.csv",
         );
         let Cli { settings, list_devices, record_trace, .. } = cli.expect("all of them");
@@ -71,6 +71,7 @@ mod tests {
         assert_eq!(settings.backend, Some(BackendChoice::Dummy));
         assert_eq!(settings.playout, Some(Playout::Fixed(20.0)));
         assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
+        assert_eq!(settings.mix, "one".parse().ok());
         assert_eq!(settings.monitor, Some(Monitor::On(Decibels(-6.0))));
         assert_eq!(settings.room, Some(Decibels(-3.5)));
         assert_eq!((settings.headless, settings.no_connect, settings.mute), (Some(true), Some(true), Some(true)));
@@ -84,8 +85,14 @@ mod tests {
 
     #[test]
     fn wrong_usage_ends_with_2() {
-        for line in ["rtjam --packet 8", "rtjam --colour", "rtjam link", "rtjam --playout soon", "rtjam --comfort much"]
-        {
+        for line in [
+            "rtjam --packet 8",
+            "rtjam --colour",
+            "rtjam link",
+            "rtjam --playout soon",
+            "rtjam --comfort much",
+            "rtjam --mix two",
+        ] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }
     }

@@ -1,7 +1,7 @@
 //! What the settings come to: defaults filled in, the link read.
 
 use super::backends::Request;
-use super::settings::{ChannelLayout, Decibels, Format, Monitor, PacketFrames, Playout, Settings, SourceChoice};
+use super::settings::{ChannelLayout, Decibels, Format, Mix, Monitor, PacketFrames, Playout, Settings, SourceChoice};
 use super::settings_file::SettingsFolder;
 use super::stdin;
 use crate::who;
@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) packet: Option<PacketFrames>,
     pub(crate) playout: Playout,
     pub(crate) comfort: Comfort,
+    pub(crate) mix: Mix,
     pub(crate) layout: ChannelLayout,
     pub(crate) monitor: Monitor,
     pub(crate) room: Decibels,
@@ -50,6 +51,7 @@ impl Config {
             packet: settings.packet,
             playout: settings.playout.unwrap_or_default(),
             comfort: settings.comfort.unwrap_or_default(),
+            mix: settings.mix.unwrap_or_default(),
             layout: settings.layout.unwrap_or_default(),
             monitor: settings.monitor.unwrap_or_default(),
             room: settings.room.unwrap_or_default(),

@@ -2,6 +2,8 @@
 
 use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
+use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::link::Role;
 use std::fmt::Write;
 
 /// The status as one line of JSON, without its end.
@@ -29,6 +31,21 @@ pub(crate) fn line(status: &Status) -> String {
     }
     if let Some(xruns) = status.xruns.filter(|n| *n > 0) {
         let _ = write!(line, "  xruns {xruns}");
+    }
+    if status.role == Some(Role::Listener) {
+        line.push_str("  listening");
+    }
+    if status.mix == MixChoice::One {
+        line.push_str("  one mix");
+        if let Some(stream) = &status.mix_stream {
+            let _ = write!(line, " {}", level(stream.dbfs));
+        }
+        if let Some(delay) = status.mix_delay_ms {
+            let _ = write!(line, " ({delay:.0} ms at the server)");
+        }
+    }
+    if status.listeners > 0 {
+        let _ = write!(line, "  listeners {}", status.listeners);
     }
     let (up, down) = (status.tx.lost, status.rx.lost);
     if up + down > 0 {
@@ -119,6 +136,11 @@ mod tests {
             rx: Rx { lost: 0, extra_kbps: 0.0 },
             musicians: vec![anna],
             you: None,
+            role: None,
+            listeners: 0,
+            mix: MixChoice::Separate,
+            mix_delay_ms: None,
+            mix_stream: None,
             sentence: None,
             notices: Vec::new(),
         }
@@ -153,6 +175,10 @@ mod tests {
             "lobby  23 ms  you silent  device 5 ms  xruns 3  lost 5 on the way to the room, 0 from it  recovery 12 \
              kbit/s  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  made up 41 ms a minute"
         );
+        let listening = Status { role: Some(Role::Listener), listeners: 2, musicians: Vec::new(), ..status() };
+        assert!(line(&listening).contains("xruns 3  listening  listeners 2  lost 5"), "{}", line(&listening));
+        let mixed = Status { mix: MixChoice::One, mix_delay_ms: Some(2.7), ..status() };
+        assert!(line(&mixed).contains("xruns 3  one mix (3 ms at the server)"), "{}", line(&mixed));
         let alone = Status {
             state: State::Connecting,
             rtt_ms: None,

@@ -32,6 +32,7 @@ impl Session {
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
         let mut options = ClientOptions::new(identity, config.name.clone());
         options.format = config.format.0;
+        options.mix = config.mix.0;
         options.folder = Some(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
         let session = Session { client, console, last: State::Offline, xruns_before: 0, told: HashSet::new() };
@@ -86,6 +87,9 @@ impl Session {
         let Some(client) = &self.client else { return };
         if new.format != old.format {
             client.set_format(new.format.0);
+        }
+        if new.mix != old.mix {
+            client.set_mix(new.mix.0);
         }
         if new.name != old.name {
             client.set_name(new.name.clone());

@@ -6,6 +6,7 @@
 use clap::Args;
 use rtjam_engine::Comfort;
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
+use rtjam_protocol::control::MixChoice;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -66,6 +67,12 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "tight|normal|safe")]
     pub(crate) comfort: Option<Comfort>,
 
+    /// What the room sends you. separate: everyone on their own, with gain and slot each. one: one mix of the others, made
+    /// by the server with your gains; one stream down however large the room is, for a few ms more delay. room: as the
+    /// room says. Default: room.
+    #[arg(long, value_name = "room|separate|one")]
+    pub(crate) mix: Option<Mix>,
+
     /// What your two channels are: one stereo source, or two sources of their own (voice and guitar, say), both heard
     /// in the middle. Default: stereo.
     #[arg(long, value_name = "stereo|dual-mono")]
@@ -114,6 +121,7 @@ impl Settings {
             packet: self.packet.or(below.packet),
             playout: self.playout.or(below.playout),
             comfort: self.comfort.or(below.comfort),
+            mix: self.mix.or(below.mix),
             layout: self.layout.or(below.layout),
             monitor: self.monitor.or(below.monitor),
             room: self.room.or(below.room),
@@ -255,6 +263,22 @@ impl FromStr for Playout {
         match s.parse::<f32>() {
             Ok(ms) if (0.0..=rtjam_engine::Playout::MAX_MS).contains(&ms) => Ok(Playout::Fixed(ms)),
             _ => bad("auto, or milliseconds from 0 to 400"),
+        }
+    }
+}
+
+/// What the room sends; `None`: as it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mix(pub(crate) Option<MixChoice>);
+
+impl FromStr for Mix {
+    type Err = BadValue;
+    fn from_str(s: &str) -> Result<Mix, BadValue> {
+        match s {
+            "room" => Ok(Mix(None)),
+            "separate" => Ok(Mix(Some(MixChoice::Separate))),
+            "one" => Ok(Mix(Some(MixChoice::One))),
+            _ => bad("room, separate or one"),
         }
     }
 }

@@ -12,7 +12,7 @@ const FILE: &str = "rtjam.toml";
 const LAST_ROOM: &str = "last-room";
 
 /// The keys, each once, as they stand in the file.
-const KEYS: [&str; 18] = [
+const KEYS: [&str; 19] = [
     "join",
     "name",
     "headless",
@@ -24,6 +24,7 @@ const KEYS: [&str; 18] = [
     "packet",
     "playout",
     "comfort",
+    "mix",
     "layout",
     "monitor",
     "room",
@@ -169,6 +170,7 @@ fn set(settings: &mut Settings, key: &str, value: &DeValue<'_>) -> Result<(), St
         "packet" => settings.packet = Some(read(key, value)?),
         "playout" => settings.playout = Some(read(key, value)?),
         "comfort" => settings.comfort = Some(read(key, value)?),
+        "mix" => settings.mix = Some(read(key, value)?),
         "layout" => settings.layout = Some(read(key, value)?),
         "monitor" => settings.monitor = Some(read(key, value)?),
         "room" => settings.room = Some(read(key, value)?),
@@ -249,6 +251,7 @@ const TEMPLATE: &str = r##"# Settings of rtjam. Every key is explained by `rtjam
 # packet = 128             # frames, 16 to 512
 # playout = "auto"         # auto, or milliseconds
 # comfort = "normal"       # tight, normal, safe
+# mix = "room"             # room, separate, one
 # monitor = "off"          # off, or dB
 # room = 0                 # dB
 # mute = false

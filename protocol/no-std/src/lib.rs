@@ -79,6 +79,7 @@ fn musicians_end(now: Micros) -> usize {
         suites: Vec::from([Suite::Aes128Gcm]),
         instance: None,
         make_sealer,
+        mix: control::MixWish::default(),
     };
     let mut session = Session::new(now, config, Box::new(Nobody));
     session.handle_timeout(now);
@@ -94,13 +95,14 @@ fn servers_end(now: Micros) -> usize {
         media: Vec::new(),
         media_threads: 1,
         max_musicians: 8,
+        max_listeners: 8,
         verify: |_, _, _| true,
     });
     let connection = ConnectionId(1);
     rooms.handle_connected(connection, [0; 32]);
     rooms.handle_message(connection, ClientMessage::Bye);
     let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
-    rooms.handle_room(connection, RoomRecord::Found { secrets, slots: Vec::new() }, now.0, &mut Zeros);
+    rooms.handle_room(connection, RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate }, now.0, &mut Zeros);
     core::iter::from_fn(|| rooms.poll_output()).filter(|o| matches!(o, Output::Send(..))).count()
 }
 

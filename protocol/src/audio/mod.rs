@@ -10,6 +10,7 @@ pub use codec::{F32_LIMIT, decode, encode};
 use crate::datagram::read::{Reader, Truncated};
 use crate::ids::{FramePosition, Sequence, SourceId, StreamId};
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 /// Frames a second on the wire.
 pub const WIRE_RATE: u32 = 48_000;
@@ -21,16 +22,18 @@ pub const CHANNELS: usize = 2;
 pub const PACKET_FRAMES: core::ops::RangeInclusive<u16> = 16..=512;
 
 /// How samples are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Codec {
-    /// Signed 16-bit, full scale 32768.
-    #[default]
-    Pcm16 = 0,
     /// Signed 24-bit, full scale 8388608.
     Pcm24 = 1,
     /// IEEE 754 single precision, full scale 1.
     F32 = 2,
+    /// Signed 16-bit, full scale 32768; in a control message any that is not known, too.
+    #[default]
+    #[serde(other)]
+    Pcm16 = 0,
 }
 
 impl Codec {
@@ -59,14 +62,16 @@ impl Codec {
 }
 
 /// What the two channels are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Layout {
-    /// Channel 1 is left, channel 2 right.
-    #[default]
-    Stereo = 0,
     /// Two sources of one channel each, voice and guitar say.
     DualMono = 1,
+    /// Channel 1 is left, channel 2 right.
+    #[default]
+    #[serde(other)]
+    Stereo = 0,
 }
 
 impl Layout {

@@ -24,8 +24,8 @@ pub use media::Health;
 pub use types::{Config, Event, MySeat, Signer, State};
 
 use crate::control::{
-    self, ClientMessage, Hello, Joined, Refusal, Refused, Retry, Seat, SeatRole, ServerMessage, Token, Welcome,
-    signed_text,
+    self, ClientMessage, Hello, Joined, MixState, MixWish, Refusal, Refused, Retry, Seat, SeatRole, ServerMessage,
+    Token, Welcome, signed_text,
 };
 use crate::datagram::Frame;
 use crate::ids::{FramePosition, StreamId};
@@ -177,6 +177,18 @@ impl Session {
         self.media.as_mut()?.seal_audio(now, header, payload, out)
     }
 
+    /// Wishes to be sent this of the others from now on. Says it at once where there is a control connection, else with
+    /// the next; not at all where it is the wish of before.
+    pub fn wish_mix(&mut self, wish: MixWish) {
+        if self.config.mix == wish {
+            return;
+        }
+        if let Some(id) = self.open {
+            self.outbox.push_back((id, ClientMessage::Mix(wish.clone())));
+        }
+        self.config.mix = wish;
+    }
+
     /// Tells the server what the receiving end misses, with the next `poll_transmit`.
     pub fn send_feedback(&mut self, feedback: &Feedback) {
         if let Some(media) = self.media.as_mut().filter(|_| self.state == State::Joined) {
@@ -271,14 +283,17 @@ impl Session {
             ServerMessage::Welcome(welcome) if dialled => self.introduce(now, id, &welcome),
             ServerMessage::Joined(joined) if dialled => self.take_seat(now, id, joined),
             ServerMessage::Refused(refused) if dialled || open => self.take_refusal(now, id, refused),
-            ServerMessage::Roster { musicians } if open || (dialled && self.config.role == SeatRole::None) => {
+            ServerMessage::Roster { musicians, listeners }
+                if open || (dialled && self.config.role == SeatRole::None) =>
+            {
                 // Who only watches gets no seat: the first roster is the answer.
                 if dialled {
                     self.use_connection(now, id);
                 }
-                self.events.push_back(Event::Roster(musicians));
+                self.events.push_back(Event::Roster { musicians, listeners });
             }
             ServerMessage::Left { source, name } if open => self.events.push_back(Event::Left { source, name }),
+            ServerMessage::Mix(state) if open => self.events.push_back(Event::Mix(state)),
             ServerMessage::GoingDown if open => self.events.push_back(Event::GoingDown),
             _ => {}
         }
@@ -347,6 +362,7 @@ impl Session {
             instance: self.config.instance,
             resume: self.media.as_ref().map(|m| m.resume_token().clone()),
             replaces: self.lost.clone(),
+            mix: self.config.mix.take,
         };
         self.outbox.push_back((id, ClientMessage::Hello(hello)));
         self.outbox.push_back((id, ClientMessage::Seat(seat)));
@@ -388,6 +404,10 @@ impl Session {
         self.config.instance = Some(joined.instance);
         let seat = MySeat { source: joined.source, name: joined.name, instance: joined.instance };
         self.events.push_back(Event::Joined { seat, media: joined.media, receive });
+        self.events.push_back(Event::Mix(MixState { take: joined.mix, wait_us: None }));
+        if self.config.mix != MixWish::default() {
+            self.outbox.push_back((id, ClientMessage::Mix(self.config.mix.clone())));
+        }
     }
 
     /// Seeks a seat anew, in place of the session that has this token.

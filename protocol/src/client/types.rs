@@ -1,7 +1,7 @@
 //! What a session is made of, what it tells its driver, how it stands.
 
 use super::DialId;
-use crate::control::{MediaEndpoint, Refused, RosterEntry, SeatRole};
+use crate::control::{MediaEndpoint, MixState, MixWish, Refused, RosterEntry, SeatRole};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Secret;
 use crate::seal::{MakeSealer, ReceiveKey, Suite};
@@ -32,6 +32,8 @@ pub struct Config {
     pub instance: Option<u8>,
     /// Makes sealers.
     pub make_sealer: MakeSealer,
+    /// What of the others to be sent, and how.
+    pub mix: MixWish,
 }
 
 /// What the driver must know or do.
@@ -50,7 +52,14 @@ pub enum Event {
         receive: Option<ReceiveKey>,
     },
     /// Everyone in the room.
-    Roster(Vec<RosterEntry>),
+    Roster {
+        /// In order of their slots.
+        musicians: Vec<RosterEntry>,
+        /// How many listen besides.
+        listeners: u16,
+    },
+    /// What of the others is sent from now on; after [`Event::Joined`], and whenever it changes.
+    Mix(MixState),
     /// Someone left.
     Left {
         /// Who.

@@ -1,6 +1,7 @@
 //! The messages.
 
 use super::b64::{self, as_base64};
+use super::mix::{MixChoice, MixState, MixWish};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
 use crate::seal::{Key, KeyId, Suite};
@@ -23,6 +24,8 @@ pub enum ClientMessage {
     Hello(Hello),
     /// Where I want to sit, and as what.
     Seat(Seat),
+    /// What of the others I want to be sent, and how.
+    Mix(MixWish),
     /// I leave.
     Bye,
     /// Are you there?
@@ -49,6 +52,9 @@ pub enum ServerMessage {
     Roster {
         /// In order of their slots.
         musicians: Vec<RosterEntry>,
+        /// How many listen besides. They are counted and not named.
+        #[serde(default, skip_serializing_if = "is_none")]
+        listeners: u16,
     },
     /// Someone left. A `roster` follows.
     Left {
@@ -57,6 +63,8 @@ pub enum ServerMessage {
         /// Their name.
         name: String,
     },
+    /// What of the others you are sent; said when it changes, and when more is known of it.
+    Mix(MixState),
     /// The server stops on purpose; joining again later can help.
     GoingDown,
     /// Yes.
@@ -67,6 +75,10 @@ pub enum ServerMessage {
     /// A message of a later version.
     #[serde(other)]
     Unknown,
+}
+
+fn is_none(count: &u16) -> bool {
+    *count == 0
 }
 
 /// The server's first word.
@@ -139,6 +151,9 @@ pub struct Seat {
     /// have its slot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Token>,
+    /// What of the others to be sent from the first packet on; absent: as the room says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mix: Option<MixChoice>,
 }
 
 /// What takes a live session over. Lives in memory only, at both ends.
@@ -174,6 +189,9 @@ pub struct Joined {
     pub media: Vec<MediaEndpoint>,
     /// To resume by.
     pub resume: Token,
+    /// What of the others is sent.
+    #[serde(default, skip_serializing_if = "MixChoice::is_separate")]
+    pub mix: MixChoice,
 }
 
 /// The keys of a session.

@@ -5,11 +5,14 @@
 
 mod b64;
 mod message;
+mod mix;
 
 pub use message::{
     ClientMessage, Hello, Joined, MediaEndpoint, Refusal, Refused, Retry, RosterEntry, Seat, SeatRole, ServerMessage,
     SessionKeys, Token, TransportKind, Welcome,
 };
+
+pub use mix::{MixBalance, MixChoice, MixState, MixWish};
 
 use crate::link::Pin;
 use alloc::string::String;

@@ -4,7 +4,8 @@ use super::script::{Script, tally};
 use crate::audio::{AudioHeader, Codec, Layout, Peak};
 use crate::client::{Config, DialId, Event, Session, Signer, State};
 use crate::control::{
-    Joined, MediaEndpoint, Refusal, Refused, SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Welcome,
+    Joined, MediaEndpoint, MixChoice, MixState, MixWish, Refusal, Refused, SeatRole, ServerMessage, SessionKeys, Token,
+    TransportKind, Welcome,
 };
 use crate::datagram::{Frames, MAX_DATAGRAM};
 use crate::ids::{FramePosition, MusicianId, RoomName, Sequence, SessionId, SourceId, StreamId};
@@ -65,6 +66,7 @@ impl End {
             suites: Vec::from([Suite::Aes128Gcm]),
             instance: None,
             make_sealer: tally,
+            mix: MixWish::default(),
         };
         let now = Micros::from_secs(1);
         let mut end = End {
@@ -103,8 +105,9 @@ impl End {
                 ServerMessage::Refused(Refused::new(reason[script.below(4)]))
             }),
             11 => self.says(script, |_, script| match script.below(4) {
-                0 => ServerMessage::Roster { musicians: Vec::new() },
+                0 => ServerMessage::Roster { musicians: Vec::new(), listeners: 0 },
                 1 => ServerMessage::Left { source: SourceId(1), name: String::new() },
+                2 if script.flag() => ServerMessage::Mix(MixState::waits(Micros(script.span()))),
                 2 => ServerMessage::GoingDown,
                 _ => ServerMessage::Pong { id: 0 },
             }),
@@ -112,6 +115,10 @@ impl End {
             13 => {
                 let len = script.below(80);
                 Frames::new(script.take(len)).for_each(|frame| self.session.handle_frame(now, &frame));
+            }
+            14 if script.flag() => {
+                let take = script.flag().then_some(MixChoice::One);
+                self.session.wish_mix(MixWish { take, ..MixWish::default() });
             }
             14 => self.play(script),
             _ if script.byte() < 8 => self.session.leave(),
@@ -153,6 +160,7 @@ impl End {
             keys: SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key(key), down: Key([99; 32]) },
             media,
             resume: Token([n as u8; 16]),
+            mix: MixChoice::One,
         })
     }
 

@@ -1,7 +1,10 @@
 //! A server's rooms and its ends of the media, with musicians who do as a script says.
 
 use super::script::{Script, tally};
-use crate::control::{ClientMessage, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, Token};
+use crate::control::{
+    ClientMessage, Hello, Joined, MixBalance, MixChoice, MixWish, Refusal, Refused, Seat, SeatRole, ServerMessage,
+    Token,
+};
 use crate::datagram::{Class, Frame, write_frame};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Secret};
@@ -85,6 +88,7 @@ impl Server {
             media: Vec::new(),
             media_threads: 2,
             max_musicians: MUSICIANS,
+            max_listeners: MUSICIANS,
             verify: |_, _, signature| signature[0] != 0,
         });
         Server {
@@ -122,6 +126,18 @@ impl Server {
                 0 => self.says(connection, ClientMessage::Bye),
                 1 => self.says(connection, ClientMessage::Unknown),
                 2 => self.rooms.handle_bad_message(connection),
+                3 | 4 => {
+                    let source = SourceId(u16::from(script.byte()));
+                    let balance =
+                        MixBalance { source, gains: [u32::MAX, 0], pans: [None, Some(i16::MIN)], layout: None };
+                    let take = script.flag().then_some(MixChoice::One);
+                    let balances = [balance].repeat(usize::from(script.byte()));
+                    self.says(connection, ClientMessage::Mix(MixWish { take, balances, ..MixWish::default() }));
+                }
+                5 => {
+                    let session = self.any_session(script).unwrap_or(SessionId(1));
+                    self.rooms.handle_mix_waits(session, Micros(script.span()));
+                }
                 _ => self.says(connection, ClientMessage::Ping { id: 1 }),
             },
             11 => {
@@ -151,6 +167,7 @@ impl Server {
             instance: script.flag().then(|| script.byte()),
             resume: self.any_token(script),
             replaces: self.any_token(script),
+            mix: script.flag().then_some(MixChoice::One),
         }
     }
 
@@ -168,11 +185,12 @@ impl Server {
         let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
         // A store's memory of either room, mixed up.
         let slots = self.slots.iter().map(|(_, s)| *s).collect();
+        let mix = [MixChoice::Separate, MixChoice::One][script.below(2)];
         let record = match script.below(8) {
             0 => RoomRecord::Unknown,
             1 => RoomRecord::Unavailable,
-            2 => RoomRecord::Limited { secrets, slots, refused: Refused::after(Refusal::ServerFull, 60) },
-            _ => RoomRecord::Found { secrets, slots },
+            2 => RoomRecord::Limited { secrets, slots, mix, refused: Refused::after(Refusal::ServerFull, 60) },
+            _ => RoomRecord::Found { secrets, slots, mix },
         };
         self.rooms.handle_room(connection, record, self.now.0, &mut self.entropy);
     }
@@ -216,6 +234,12 @@ impl Server {
                     assert!(self.live.insert(live.what.session, live).is_none(), "a session's number twice");
                 }
                 Output::End(session) => assert!(self.live.remove(&session).is_some(), "the end of what never began"),
+                Output::Mix(order) => {
+                    let what = &self.live.get(&order.session).expect("a session that lives").what;
+                    assert!(what.sends || order.take == MixChoice::One, "a listener without a mix");
+                    let heard = |s| self.live.values().any(|l| l.what.room == what.room && l.what.source == s);
+                    assert!(order.balances.iter().all(|b| heard(b.source)), "a gain of nobody");
+                }
                 Output::RememberSlot(room, slot) => {
                     self.slots.retain(|(r, s)| (r, s.slot) != (&room, slot.slot));
                     self.slots.push((room, slot));
@@ -236,7 +260,7 @@ impl Server {
                     self.tokens.push(resume);
                 }
             }
-            ServerMessage::Roster { musicians } => {
+            ServerMessage::Roster { musicians, .. } => {
                 known.roster = Some(musicians.iter().map(|m| m.source).collect());
                 let named: BTreeSet<_> = musicians.iter().map(|m| (m.musician, m.instance)).collect();
                 assert_eq!(named.len(), musicians.len(), "two of one instance");

@@ -1,5 +1,6 @@
 //! From `hello` and `seat` to a session or a refusal.
 
+use super::mixes::choose;
 use super::{Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, SlotRecord, slots};
 use crate::control::{
     self, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text, tidy_name,
@@ -66,9 +67,9 @@ impl Rooms {
         taken_at: u64,
         entropy: &mut dyn Entropy,
     ) -> Result<(), Refused> {
-        let (secrets, slots, limit) = match record {
-            RoomRecord::Found { secrets, slots } => (secrets, slots, None),
-            RoomRecord::Limited { secrets, slots, refused } => (secrets, slots, Some(refused)),
+        let (secrets, slots, room_mix, limit) = match record {
+            RoomRecord::Found { secrets, slots, mix } => (secrets, slots, mix, None),
+            RoomRecord::Limited { secrets, slots, mix, refused } => (secrets, slots, mix, Some(refused)),
             RoomRecord::Unknown => return Err(Refusal::UnknownRoom.into()),
             RoomRecord::Unavailable => return Err(Refusal::ServerUnable.into()),
         };
@@ -110,6 +111,8 @@ impl Rooms {
             resume: Token(random(entropy)),
             connection: Some(connection),
             classic: false,
+            mix: choose(seat.role, seat.mix, room_mix),
+            room_mix,
         };
         let session = self.fresh_session(entropy);
         self.outputs.push_back(Output::Open(NewSession {
@@ -120,6 +123,7 @@ impl Rooms {
             source,
             sends: seat.role == SeatRole::Musician,
             keys: member.keys.clone(),
+            mix: member.mix,
         }));
         self.connections.insert(connection, Connection::Seated { session });
         self.members.insert(session, member);
@@ -152,8 +156,8 @@ impl Rooms {
         self.connections.insert(connection, Connection::Seated { session });
         self.say_joined(connection, session, true);
         // Nothing has changed for the others.
-        let musicians = self.roster(&room);
-        self.send(connection, ServerMessage::Roster { musicians });
+        let roster = self.roster(&room);
+        self.send(connection, roster);
     }
 
     fn session_to_replace(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
@@ -186,6 +190,7 @@ impl Rooms {
             keys: m.keys.clone(),
             media: self.config.media.clone(),
             resume: m.resume.clone(),
+            mix: m.mix,
         };
         self.send(connection, ServerMessage::Joined(joined));
     }
@@ -214,7 +219,7 @@ impl Rooms {
         let slot = if seat.role == SeatRole::Musician {
             slots::choose(&hello.musician, instance, records, max, occupied)
         } else {
-            (max + 1..=max * 2).map(SourceId).find(|s| !occupied(*s))
+            (max + 1..=max + self.config.max_listeners).map(SourceId).find(|s| !occupied(*s))
         };
         slot.ok_or(Refusal::RoomFull)
     }

@@ -4,7 +4,7 @@
 use super::admission::{fresh_keys, numbered_name, random};
 use super::{Entropy, Member, NewSession, Rooms, SlotRecord, slots};
 use crate::classic::ClientId;
-use crate::control::{Refusal, SeatRole, Token};
+use crate::control::{MixChoice, Refusal, SeatRole, Token};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Role;
 use alloc::format;
@@ -56,6 +56,8 @@ impl Rooms {
             resume: Token(random(entropy)),
             connection: None,
             classic: true,
+            mix: MixChoice::Separate,
+            room_mix: MixChoice::Separate,
         };
         let new = self.open(member, entropy);
         self.send_roster(room);
@@ -78,6 +80,8 @@ impl Rooms {
             resume: Token(random(entropy)),
             connection: None,
             classic: true,
+            mix: MixChoice::Separate,
+            room_mix: MixChoice::Separate,
         };
         Some(self.open(member, entropy))
     }
@@ -92,6 +96,7 @@ impl Rooms {
             source: member.source,
             sends: member.seat == SeatRole::Musician,
             keys: member.keys.clone(),
+            mix: member.mix,
         };
         self.members.insert(new.session, member);
         new

@@ -7,14 +7,16 @@
 
 mod admission;
 mod classic;
+mod mixes;
 mod slots;
 
 pub use classic::ClassicMusician;
+pub use mixes::MixOrder;
 pub use slots::SlotRecord;
 
 use crate::control::{
-    ClientMessage, Hello, MediaEndpoint, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys,
-    Token, Welcome,
+    ClientMessage, Hello, MediaEndpoint, MixChoice, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage,
+    SessionKeys, Token, Welcome,
 };
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
@@ -27,6 +29,9 @@ use alloc::vec::Vec;
 ///
 /// [`MAX_TEXT`]: crate::control::MAX_TEXT
 pub const MAX_MUSICIANS: u16 = 240;
+
+/// The most listeners that fit into any room.
+pub const MAX_LISTENERS: u16 = 240;
 
 /// A control connection, numbered by the driver; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +56,10 @@ pub struct Config {
     pub media: Vec<MediaEndpoint>,
     /// Media threads; sessions are dealt out to them in turn.
     pub media_threads: u8,
-    /// Musicians that fit into one room, up to [`MAX_MUSICIANS`]. Listeners are counted apart, up to the same number.
+    /// Musicians that fit into one room, up to [`MAX_MUSICIANS`].
     pub max_musicians: u16,
+    /// Listeners that fit into one room, up to [`MAX_LISTENERS`]: they are counted apart and take no musician's place.
+    pub max_listeners: u16,
     /// Checks signatures.
     pub verify: Verify,
 }
@@ -87,6 +94,8 @@ pub enum RoomRecord {
         secrets: Secrets,
         /// Who sat where.
         slots: Vec<SlotRecord>,
+        /// What those are sent who do not choose.
+        mix: MixChoice,
     },
     /// It exists; but nobody gets a new seat now. Whoever has one keeps it, and may resume or replace it.
     Limited {
@@ -94,6 +103,8 @@ pub enum RoomRecord {
         secrets: Secrets,
         /// Who sat where.
         slots: Vec<SlotRecord>,
+        /// What those are sent who do not choose.
+        mix: MixChoice,
         /// What is said to those who would have got one.
         refused: Refused,
     },
@@ -116,6 +127,8 @@ pub enum Output {
     Open(NewSession),
     /// The media side must forget this session.
     End(SessionId),
+    /// The media side must send a session one mix from now on, or everyone separately, so.
+    Mix(MixOrder),
     /// Keep this for the next start.
     RememberSlot(RoomName, SlotRecord),
 }
@@ -137,6 +150,8 @@ pub struct NewSession {
     pub sends: bool,
     /// Its keys.
     pub keys: SessionKeys,
+    /// What of the others it is sent at first.
+    pub mix: MixChoice,
 }
 
 /// Who is where, in numbers.
@@ -182,6 +197,9 @@ struct Member {
     resume: Token,
     connection: Option<ConnectionId>,
     classic: bool,
+    /// What it is sent, and what the room says for those who do not choose.
+    mix: MixChoice,
+    room_mix: MixChoice,
 }
 
 impl Member {
@@ -200,7 +218,11 @@ impl Rooms {
     /// No rooms yet.
     pub fn new(config: Config) -> Rooms {
         Rooms {
-            config: Config { max_musicians: config.max_musicians.min(MAX_MUSICIANS), ..config },
+            config: Config {
+                max_musicians: config.max_musicians.min(MAX_MUSICIANS),
+                max_listeners: config.max_listeners.min(MAX_LISTENERS),
+                ..config
+            },
             connections: BTreeMap::new(),
             members: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -246,6 +268,7 @@ impl Rooms {
             ClientMessage::Ping { id } => self.send(connection, ServerMessage::Pong { id }),
             ClientMessage::Hello(hello) => self.handle_hello(connection, hello),
             ClientMessage::Seat(seat) => self.handle_seat(connection, seat),
+            ClientMessage::Mix(wish) => self.handle_mix(connection, wish),
             ClientMessage::Bye => self.handle_bye(connection),
             ClientMessage::Unknown => {}
         }
@@ -308,27 +331,28 @@ impl Rooms {
             for connection in self.connections_in(&gone.room) {
                 self.send(connection, left.clone());
             }
+        }
+        // An ear, which is nobody, is in no roster.
+        if gone.seat != SeatRole::None {
             self.send_roster(&gone.room);
         }
     }
 
     /// Tells everyone in the room.
     fn send_roster(&mut self, room: &RoomName) {
-        let musicians = self.roster(room);
+        let roster = self.roster(room);
         for connection in self.connections_in(room) {
-            self.send(connection, ServerMessage::Roster { musicians: musicians.clone() });
+            self.send(connection, roster.clone());
         }
     }
 
-    fn roster(&self, room: &RoomName) -> Vec<RosterEntry> {
-        let mut musicians: Vec<RosterEntry> = self
-            .members
-            .values()
-            .filter(|m| m.room == *room && m.seat == SeatRole::Musician)
-            .map(Member::entry)
-            .collect();
+    fn roster(&self, room: &RoomName) -> ServerMessage {
+        let seated = |seat| self.members.values().filter(move |m| m.room == *room && m.seat == seat);
+        let mut musicians: Vec<RosterEntry> = seated(SeatRole::Musician).map(Member::entry).collect();
         musicians.sort_by_key(|m| m.source);
-        musicians
+        // There are never more than MAX_LISTENERS.
+        let listeners = u16::try_from(seated(SeatRole::Listener).count()).unwrap_or(u16::MAX);
+        ServerMessage::Roster { musicians, listeners }
     }
 
     fn connections_in(&self, room: &RoomName) -> Vec<ConnectionId> {

@@ -5,7 +5,7 @@
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::client::{self, Signer};
-use rtjam_protocol::control::{Hello, MediaEndpoint, Seat, SeatRole, TransportKind, signed_text};
+use rtjam_protocol::control::{Hello, MediaEndpoint, MixWish, Seat, SeatRole, TransportKind, signed_text};
 use rtjam_protocol::link::{Pin, Secret};
 use rtjam_protocol::room::{self, Entropy, Secrets};
 use rtjam_protocol::seal::{Suite, ring as ring_seal};
@@ -80,6 +80,7 @@ pub(crate) fn server_config(max_musicians: u16) -> room::Config {
         media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
         media_threads: 1,
         max_musicians,
+        max_listeners: max_musicians,
         verify: ring_seal::verify,
     }
 }
@@ -93,6 +94,7 @@ pub(crate) fn client_config(name: &str, role: SeatRole) -> client::Config {
         suites: vec![Suite::ChaCha20Poly1305, Suite::Aes128Gcm],
         instance: None,
         make_sealer: ring_seal::make_sealer,
+        mix: MixWish::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::end::{End, PACKET_EVERY};
 use crate::common::{XorShift, secrets, server_config};
 use core::net::SocketAddr;
 use rtjam_protocol::client::{Config, DialId, Event};
-use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
+use rtjam_protocol::control::{self, ClientMessage, MixChoice, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{Class, Header};
 use rtjam_protocol::peer::Peer;
 use rtjam_protocol::room::{ConnectionId, Entropy, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord};
@@ -354,7 +354,8 @@ impl World {
                 e.fresh += usize::from(receive.is_some());
                 e.receive = receive.or(e.receive.take());
             }
-            Event::Roster(roster) => e.roster = roster,
+            Event::Roster { musicians, .. } => e.roster = musicians,
+            Event::Mix(_) => {}
             Event::Left { name, .. } => e.left.push(name),
             Event::Refused(refused) => e.refusals.push(refused),
             Event::GoingDown => e.going_down += 1,
@@ -392,7 +393,11 @@ impl World {
                 let record = match (self.store.works, self.store.exists) {
                     (false, _) => RoomRecord::Unavailable,
                     (true, false) => RoomRecord::Unknown,
-                    _ => RoomRecord::Found { secrets: self.store.secrets.clone(), slots: self.store.slots.clone() },
+                    _ => RoomRecord::Found {
+                        secrets: self.store.secrets.clone(),
+                        slots: self.store.slots.clone(),
+                        mix: MixChoice::Separate,
+                    },
                 };
                 server.rooms.handle_room(wire, record, self.now.0, &mut self.rng);
             }
@@ -402,6 +407,8 @@ impl World {
                 server.seated.insert(what.session, Seated { peer, what, forward });
             }
             Output::End(session) => drop(server.seated.remove(&session)),
+            // Sound goes separately here.
+            Output::Mix(_) => {}
             Output::RememberSlot(_, slot) => {
                 self.store.slots.retain(|s| s.slot != slot.slot);
                 self.store.slots.push(slot);

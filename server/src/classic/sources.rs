@@ -268,6 +268,7 @@ mod tests {
             source: SourceId(n),
             sends: true,
             keys,
+            mix: rtjam_protocol::control::MixChoice::Separate,
         };
         Speaker::new(&new, StreamId(1), Arc::default())
     }

@@ -56,6 +56,7 @@ mod tests {
             source: SourceId(3),
             sends: true,
             keys,
+            mix: rtjam_protocol::control::MixChoice::Separate,
         };
         (Speaker::new(&new, StreamId(100), Arc::default()), receive)
     }

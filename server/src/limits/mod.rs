@@ -116,6 +116,13 @@ impl Limits {
         too_many.then(|| Refused::after(Refusal::TooManySessions, ASK_AGAIN_AFTER_S))
     }
 
+    /// What to tell one who wants to listen while `listeners` do on the whole server: half of the sessions are for
+    /// musicians alone.
+    pub fn against_another_listener(&self, listeners: usize) -> Option<Refused> {
+        let full = listeners >= self.settings.sessions as usize / 2;
+        full.then(|| Refused::after(Refusal::ServerFull, ASK_AGAIN_AFTER_S))
+    }
+
     /// An address has got a session.
     pub fn opened(&mut self, now: Micros, session: SessionId, from: IpAddr) {
         self.account(now, from).sessions += 1;
@@ -226,6 +233,15 @@ mod tests {
         assert_eq!(limits.against_another_session(HERE, Some(1025)), full);
         (0..4).for_each(|n| limits.opened(START, SessionId(n), HERE));
         assert_eq!(limits.against_another_session(BEN, None), full);
+    }
+
+    #[test]
+    fn half_of_the_servers_sessions_are_for_musicians_alone() {
+        let limits = limits();
+        assert_eq!(limits.settings.sessions, 4);
+        assert_eq!(limits.against_another_listener(1), None);
+        assert_eq!(limits.against_another_listener(2), Some(Refused::after(Refusal::ServerFull, 30)));
+        assert_eq!(limits.against_another_session(HERE, None), None);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use super::route::Recipient;
 use super::session::Session;
-use rtjam_protocol::SessionId;
 use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::{Micros, SessionId};
 
 /// A room's number at the media side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,29 @@ pub(super) enum Command {
         session: SessionId,
         /// What they say.
         feedback: Feedback,
+    },
+    /// To every thread: the mixer wants the packets of this room, or no more.
+    Feed {
+        /// Which room.
+        room: RoomKey,
+        /// Whether.
+        on: bool,
+    },
+    /// To every thread: this one is sent everyone's packets, or a mix instead.
+    Separate {
+        /// Where they are.
+        room: RoomKey,
+        /// Who.
+        session: SessionId,
+        /// Whether.
+        on: bool,
+    },
+    /// To the thread that owns the session: the mixer waits so long for what is late of it.
+    DeskWaits {
+        /// Whose packets.
+        session: SessionId,
+        /// How much later than usual they are still heard.
+        wait: Micros,
     },
     /// Say goodbye to everyone and end.
     ShutDown,

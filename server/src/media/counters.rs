@@ -1,5 +1,6 @@
 //! What a media thread has done, in numbers that any thread may read.
 
+use super::mixer::{MixFigures, MixTotals};
 use rtjam_protocol::Micros;
 use std::fmt;
 use std::sync::Arc;
@@ -23,17 +24,23 @@ pub enum Dropped {
     TooOld,
     /// The system did not take it; counted once a listener.
     NotSent,
+    /// Audio of a listener, who hears and is not heard.
+    ListenerPlays,
+    /// The mixer did not take it in time: it is missing in mixes alone.
+    MixerFull,
 }
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dropped; 6] = [
+    pub const ALL: [Dropped; 8] = [
         Dropped::NotOurs,
         Dropped::UnknownSession,
         Dropped::Replayed,
         Dropped::DidNotOpen,
         Dropped::TooOld,
         Dropped::NotSent,
+        Dropped::ListenerPlays,
+        Dropped::MixerFull,
     ];
 
     /// A name for figures: lower case, words joined by underscores.
@@ -45,6 +52,8 @@ impl Dropped {
             Dropped::DidNotOpen => "did_not_open",
             Dropped::TooOld => "too_old",
             Dropped::NotSent => "not_sent",
+            Dropped::ListenerPlays => "listener_plays",
+            Dropped::MixerFull => "mixer_full",
         }
     }
 }
@@ -64,11 +73,11 @@ impl Counter {
         self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
     }
 
-    fn set(&self, value: u64) {
+    pub(super) fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -130,7 +139,7 @@ impl Counters {
 }
 
 #[cfg(unix)]
-fn thread_cpu() -> Option<Micros> {
+pub(super) fn thread_cpu() -> Option<Micros> {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place to write to.
     let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
@@ -139,7 +148,7 @@ fn thread_cpu() -> Option<Micros> {
 
 /// Other systems do not tell by this call.
 #[cfg(not(unix))]
-fn thread_cpu() -> Option<Micros> {
+pub(super) fn thread_cpu() -> Option<Micros> {
     None
 }
 
@@ -185,16 +194,24 @@ impl Figures {
 
 /// The counters of all media threads. Clones read the same ones, from any thread, at any time.
 #[derive(Clone, Debug)]
-pub struct Totals(Vec<Arc<Counters>>);
+pub struct Totals {
+    threads: Vec<Arc<Counters>>,
+    mixer: Arc<MixFigures>,
+}
 
 impl Totals {
-    pub(super) fn new(threads: Vec<Arc<Counters>>) -> Totals {
-        Totals(threads)
+    pub(super) fn new(threads: Vec<Arc<Counters>>, mixer: Arc<MixFigures>) -> Totals {
+        Totals { threads, mixer }
+    }
+
+    /// The mixer's figures.
+    pub fn mixes(&self) -> MixTotals {
+        self.mixer.totals()
     }
 
     /// Each thread's figures, `media-0` first.
     pub fn threads(&self) -> Vec<Figures> {
-        self.0.iter().map(|c| c.figures()).collect()
+        self.threads.iter().map(|c| c.figures()).collect()
     }
 
     /// All threads' figures, added up.
@@ -240,7 +257,7 @@ mod tests {
             counters.dropped(Dropped::DidNotOpen);
         }
         threads[1].dropped(Dropped::TooOld);
-        let totals = Totals::new(threads);
+        let totals = Totals::new(threads, Arc::default());
         assert_eq!(totals.threads().iter().map(|f| f.received).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!((totals.sum().received, totals.sum().dropped(Dropped::DidNotOpen)), (3, 3));
         let line = totals.to_string();

@@ -2,6 +2,7 @@
 
 use super::command::RoomKey;
 use super::counters::{Counters, Dropped};
+use super::mixer::Feed;
 use super::past::Past;
 use super::route::{Path, Recipient};
 use super::socket::{MOST_AT_ONCE, MOST_BYTES_AT_ONCE};
@@ -27,6 +28,7 @@ pub(super) struct Forwarder {
     frames: Vec<u8>,
     /// Where the packets that are being handed on lie in their musicians' histories.
     kept: Vec<Option<PacketId>>,
+    feed: Feed,
     counters: Arc<Counters>,
 }
 
@@ -35,15 +37,18 @@ pub(super) struct Forwarder {
 struct Room {
     recipients: Vec<Recipient>,
     past: Past,
+    /// The mixer wants the room's packets.
+    feeds: bool,
 }
 
 impl Forwarder {
-    pub(super) fn new(counters: Arc<Counters>) -> Forwarder {
+    pub(super) fn new(counters: Arc<Counters>, feed: Feed) -> Forwarder {
         Forwarder {
             rooms: HashMap::new(),
             sealed: Vec::with_capacity(MOST_BYTES_AT_ONCE),
             frames: Vec::with_capacity(MAX_DATAGRAM),
             kept: Vec::new(),
+            feed,
             counters,
         }
     }
@@ -51,6 +56,21 @@ impl Forwarder {
     /// What is played in this room goes to this one too.
     pub(super) fn add(&mut self, room: RoomKey, recipient: Recipient) {
         self.rooms.entry(room).or_default().recipients.push(recipient);
+    }
+
+    /// The mixer wants what is played in this room, or no more.
+    pub(super) fn feed(&mut self, room: RoomKey, on: bool) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.feeds = on;
+        }
+    }
+
+    /// This one is sent everyone's packets, or a mix instead.
+    pub(super) fn separate(&mut self, room: RoomKey, session: SessionId, on: bool) {
+        let recipients = self.rooms.get_mut(&room).map(|r| &mut r.recipients);
+        if let Some(recipient) = recipients.and_then(|r| r.iter_mut().find(|r| r.session == session)) {
+            recipient.separate = on;
+        }
     }
 
     /// Nothing goes to this one any more.
@@ -73,7 +93,7 @@ impl Forwarder {
         inlets: &[Inlet],
         mut tell: impl FnMut(SessionId, Micros),
     ) {
-        let Some(Room { recipients, past }) = self.rooms.get_mut(&room) else { return };
+        let Some(Room { recipients, past, .. }) = self.rooms.get_mut(&room) else { return };
         let Some(recipient) = recipients.iter_mut().find(|r| r.session == session) else { return };
         recipient.again.handle_feedback(now, feedback);
         if let Some(path) = recipient.route.load().as_deref() {
@@ -96,11 +116,15 @@ impl Forwarder {
         waiting.sort();
         let mut sent = 0;
         for packets in waiting.packets().chunk_by(|a, b| a.room == b.room) {
-            let Some(Room { recipients, past }) = self.rooms.get_mut(&packets[0].room) else { continue };
+            let Some(Room { recipients, past, feeds }) = self.rooms.get_mut(&packets[0].room) else { continue };
             let now = clock.now();
             self.kept.clear();
             self.kept.extend(packets.iter().map(|p| past.keep(now, p, waiting.frames(p))));
-            for recipient in recipients {
+            if *feeds {
+                let took = packets.iter().filter(|p| self.feed.push(p.room, p.arrived, waiting.frames(p))).count();
+                self.counters.dropped_many(Dropped::MixerFull, (packets.len() - took) as u64);
+            }
+            for recipient in recipients.iter_mut().filter(|r| r.separate) {
                 let path = recipient.route.load();
                 let Some(path) = path.as_deref() else { continue };
                 let mut begin = 0;

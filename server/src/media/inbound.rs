@@ -66,6 +66,8 @@ impl Incoming<'_> {
             } else if heard.plain.first() == Some(&kind::AUDIO) {
                 counters.dropped(Dropped::TooOld);
             }
+        } else if heard.plain.first() == Some(&kind::AUDIO) {
+            counters.dropped(Dropped::ListenerPlays);
         }
         session.note_arrival(arrival.from, Via { socket, local: arrival.local }, heard.moved_to);
         Some(effect)

@@ -17,6 +17,7 @@
 //! | `gather`, `shed`, `breath` | what waits for company; what is dropped in overload; what is left to others |
 //! | `session`, `route` | a musician's peer; where they are |
 //! | `socket`, `steer` | many datagrams a call, in and out; several sockets on a port |
+//! | `mixer` | one mix instead of everyone's packets: a thread of its own |
 //! | `counters` | what the threads have done |
 //!
 //! Memory: a thread takes 1.5 MB at its start. A musician takes about 4 KB, and a lane and a place in their room in
@@ -29,6 +30,7 @@ mod counters;
 mod forward;
 mod gather;
 mod inbound;
+mod mixer;
 mod past;
 mod priority;
 mod route;
@@ -41,6 +43,7 @@ mod waiting;
 
 pub(crate) use breath::Breath;
 pub use counters::{Dropped, FORWARDING_BOUNDS_US, Figures, Totals};
+pub use mixer::{MixFigures, MixTotals, Wish};
 pub(crate) use priority::ask_for_real_time;
 pub use priority::{REAL_TIME_PRIORITY, may_have_real_time};
 pub use socket::SOCKET_BUFFER;
@@ -53,7 +56,10 @@ use crate::statistics::SessionFigures;
 use command::{Command, RoomKey};
 use crossbeam_channel::Sender;
 use mio::Waker;
+use mixer::{Guest, MIXER_LANE, MixerCommand, MixerHandle};
 use route::{Recipient, Route};
+use rtjam_protocol::audio::Codec;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::peer::Peer;
 use rtjam_protocol::recovery;
 use rtjam_protocol::room::NewSession;
@@ -76,6 +82,7 @@ pub struct Media {
     next_key: u32,
     clock: Clock,
     epoch: u32,
+    mixer: MixerHandle,
 }
 
 struct ThreadHandle {
@@ -92,6 +99,9 @@ struct Door {
 
 /// The doors of all threads, once all have started.
 type Doors = Arc<OnceLock<Vec<Door>>>;
+
+/// The way to the mixer, once it has started.
+type MixerDoor = Arc<OnceLock<Sender<MixerCommand>>>;
 
 /// Tells, when it is dropped, that a thread has ended.
 struct Alive(mpsc::Sender<()>);
@@ -144,13 +154,23 @@ impl Media {
     ) -> io::Result<(Media, Totals, mpsc::Receiver<()>)> {
         let (alive, ended) = mpsc::channel(1);
         let (mut threads, mut counters, doors) = (Vec::new(), Vec::new(), Doors::default());
+        let (mut fed, mixer_door) = (Vec::new(), MixerDoor::default());
+        // The mixer sends by the first thread's sockets, too: so its packets come from where all others do.
+        let outlets =
+            sockets.first().into_iter().flatten().map(UdpSocket::try_clone).collect::<io::Result<Vec<_>>>()?;
         for (index, sockets) in sockets.into_iter().enumerate() {
-            let thread = thread::MediaThread::new(sockets, clock, gather, lobby.clone(), doors.clone())?;
+            let (feed, from_thread) = mixer::feed();
+            fed.push(from_thread);
+            let ways = (doors.clone(), mixer_door.clone());
+            let thread = thread::MediaThread::new(sockets, clock, gather, lobby.clone(), ways, feed)?;
             counters.push(thread.counters());
             threads.push(thread.spawn(index, Alive(alive.clone()))?);
         }
         let _ = doors.set(threads.iter().map(|t: &ThreadHandle| t.door.clone()).collect());
+        let (mixer, mixes) = mixer::start(outlets, fed, clock, lobby.clone(), doors, Alive(alive))?;
+        let _ = mixer_door.set(mixer.commands.clone());
         let media = Media {
+            mixer,
             threads,
             rooms: HashMap::new(),
             room_of: HashMap::new(),
@@ -158,7 +178,7 @@ impl Media {
             clock,
             epoch: u32::from_be_bytes(Random::new().array()),
         };
-        Ok((media, Totals::new(counters), ended))
+        Ok((media, Totals::new(counters, mixes), ended))
     }
 
     /// Serves a session from now on; `figures` are counted for it.
@@ -174,12 +194,24 @@ impl Media {
             // The one place where forwarding lanes are made: one for each pair of thread and session.
             let lane = SendLane::new(down.clone(), new.session, new.keys.id, forwarding_lane(index));
             let again = recovery::Sender::new();
-            let recipient =
-                Recipient { session: new.session, lane, route: route.clone(), again, waits_told: Micros::ZERO };
+            let (session, route, separate) = (new.session, route.clone(), new.mix == MixChoice::Separate);
+            let recipient = Recipient { session, lane, route, separate, again, waits_told: Micros::ZERO };
             thread.door.tell(Command::AddRecipient { room, recipient });
         }
+        let lane = SendLane::new(down, new.session, new.keys.id, MIXER_LANE);
+        let guest = Guest::new(new.session, new.source, new.sends, lane, route.clone());
+        self.mixer.tell(MixerCommand::Add(room, Box::new(guest)));
         let session = Session::new(peer, room, new.source, new.sends, route, figures);
         self.threads[owner].door.tell(Command::AddSession(Box::new(session)));
+        if new.mix == MixChoice::One {
+            self.mix(new.session, Wish { one: true, codec: Codec::Pcm16, balances: Vec::new() });
+        }
+    }
+
+    /// A session wants this of the mixer from now on.
+    pub fn mix(&self, session: SessionId, wish: Wish) {
+        let Some(room) = self.room_of.get(&session).and_then(|name| self.rooms.get(name)) else { return };
+        self.mixer.tell(MixerCommand::Wish(room.key, session, wish));
     }
 
     /// Forgets a session.
@@ -189,6 +221,7 @@ impl Media {
         for thread in &self.threads {
             thread.door.tell(Command::Remove { room: room.key, session });
         }
+        self.mixer.tell(MixerCommand::Remove(room.key, session));
         room.members -= 1;
         if room.members == 0 {
             self.rooms.remove(&name);
@@ -197,6 +230,7 @@ impl Media {
 
     /// Says goodbye to every session, and returns when that has been sent.
     pub fn shut_down(self) {
+        self.mixer.tell(MixerCommand::Stop);
         for thread in &self.threads {
             thread.door.tell(Command::ShutDown);
         }
@@ -204,6 +238,7 @@ impl Media {
             // Fails when the thread panicked, which it has printed.
             let _ = handle.thread.join();
         }
+        let _ = self.mixer.thread.join();
     }
 
     fn enter(&mut self, name: &RoomName) -> RoomKey {

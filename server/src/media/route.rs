@@ -55,6 +55,8 @@ pub(super) struct Recipient {
     pub(super) session: SessionId,
     pub(super) lane: SendLane,
     pub(super) route: Arc<Route>,
+    /// Whether everyone's packets go there; else a mix does, which is the mixer's business.
+    pub(super) separate: bool,
     /// What of the lane is sent again.
     pub(super) again: recovery::Sender,
     /// When their waits were last passed on.

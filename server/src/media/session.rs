@@ -3,8 +3,8 @@
 use super::command::RoomKey;
 use super::route::{Path, Route, Via};
 use crate::statistics::{SessionFigures, Uplink};
-use rtjam_protocol::SourceId;
 use rtjam_protocol::peer::Peer;
+use rtjam_protocol::{Micros, SourceId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub(super) struct Session {
     pub(super) sends: bool,
     pub(super) life: Life,
     pub(super) uplink: Uplink,
+    /// How long the mixer waits for what is late, while it mixes the session.
+    pub(super) desk_waits: Option<Micros>,
     route: Arc<Route>,
     /// The address that a challenge may go to: the last that something genuine came from besides the path's.
     candidate: Option<Path>,
@@ -43,7 +45,12 @@ impl Session {
         figures: Arc<SessionFigures>,
     ) -> Session {
         let uplink = Uplink::new(figures);
-        Session { peer, room, source, sends, life: Life::Live, uplink, route, candidate: None }
+        Session { peer, room, source, sends, life: Life::Live, uplink, desk_waits: None, route, candidate: None }
+    }
+
+    /// Takes note of how long the musicians' ends wait for what is late; the mixer may wait less.
+    pub(super) fn set_wait(&mut self, wait: Micros) {
+        self.peer.set_wait(self.desk_waits.map_or(wait, |desk| desk.min(wait)));
     }
 
     /// Something genuine came from there.

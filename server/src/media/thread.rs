@@ -9,13 +9,14 @@ use super::counters::{Counters, Dropped};
 use super::forward::Forwarder;
 use super::gather::Gather;
 use super::inbound::{Effect, Incoming};
+use super::mixer::{Feed, MIXER_LANE, MixerCommand};
 use super::priority::{ask_for_real_time, sleep_precisely};
 use super::route::Path;
 use super::session::{Life, Session};
 use super::shed::Shedder;
 use super::socket::{Inbox, MediaSocket};
 use super::waiting::Waiting;
-use super::{Alive, Door, Doors, ThreadHandle, thread_of};
+use super::{Alive, Door, Doors, MixerDoor, ThreadHandle, thread_of};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
@@ -50,6 +51,7 @@ pub(super) struct MediaThread {
     /// Which thread this is, and the ways to all.
     index: usize,
     doors: Doors,
+    mixer: MixerDoor,
     random: Random,
     sessions: HashMap<SessionId, Session>,
     forwarder: Forwarder,
@@ -82,7 +84,8 @@ impl MediaThread {
         clock: Clock,
         gather: Micros,
         lobby: mpsc::Sender<Input>,
-        doors: Doors,
+        (doors, mixer): (Doors, MixerDoor),
+        feed: Feed,
     ) -> io::Result<MediaThread> {
         let poll = Poll::new()?;
         let mut inlets = Vec::with_capacity(sockets.len());
@@ -99,9 +102,10 @@ impl MediaThread {
             lobby,
             index: 0,
             doors,
+            mixer,
             random: Random::new(),
             sessions: HashMap::new(),
-            forwarder: Forwarder::new(counters.clone()),
+            forwarder: Forwarder::new(counters.clone(), feed),
             waiting: Waiting::new(),
             gather: Gather::new(clock.now(), gather),
             shedder: Shedder::default(),
@@ -208,6 +212,14 @@ impl MediaThread {
                     gone.close_route();
                 }
             }
+            Command::Feed { room, on } => self.forwarder.feed(room, on),
+            Command::Separate { room, session, on } => self.forwarder.separate(room, session, on),
+            Command::DeskWaits { session, wait } => {
+                if let Some(session) = self.sessions.get_mut(&session) {
+                    session.desk_waits = Some(wait);
+                    session.set_wait(wait);
+                }
+            }
             Command::Feedback { room, session, feedback } => self.take_feedback((room, session), &feedback),
             Command::ShutDown => {}
         }
@@ -218,7 +230,7 @@ impl MediaThread {
         let MediaThread { forwarder, sessions, inlets, clock, .. } = self;
         forwarder.handle_feedback(clock.now(), who, feedback, inlets, |maker, wait| {
             if let Some(session) = sessions.get_mut(&maker) {
-                session.peer.set_wait(wait);
+                session.set_wait(wait);
             }
         });
     }
@@ -284,7 +296,14 @@ impl MediaThread {
 
     /// What was theirs alone.
     fn answer(&mut self, now: Micros, effect: &Effect) {
-        if let Some((room, feedback)) = effect.feedback {
+        if let Some((room, feedback)) = effect.feedback
+            && feedback.lane == MIXER_LANE
+        {
+            if let Some(mixer) = self.mixer.get() {
+                // Fails only when the mixer has panicked.
+                let _ = mixer.send(MixerCommand::Feedback(room, effect.session, feedback));
+            }
+        } else if let Some((room, feedback)) = effect.feedback {
             match thread_of(feedback.lane) {
                 Some(owner) if owner == self.index => self.take_feedback((room, effect.session), &feedback),
                 Some(owner) => {

@@ -4,10 +4,14 @@ use super::Store;
 use crate::Failure;
 use crate::random::Random;
 use rtjam_protocol::RoomName;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::{Role, Secret};
 use rtjam_protocol::room::Secrets;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+const SEPARATE: &str = "separate";
+const ONE: &str = "one";
 
 const ROLES: [Role; 3] = [Role::Listener, Role::Musician, Role::Moderator];
 
@@ -42,6 +46,29 @@ impl Store {
     pub fn renew(&mut self, room: &RoomName, role: Role, random: &mut Random) -> Result<(), Failure> {
         let result = put_secret(&self.db, room, role, random);
         result.map_err(|e| self.failed(&e))
+    }
+
+    /// What those are sent in a room who do not choose; separately where there is no such room.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn mix(&self, room: &RoomName) -> Result<MixChoice, Failure> {
+        let read = || {
+            let mut statement = self.db.prepare_cached("SELECT mix FROM rooms WHERE name = ?1")?;
+            statement.query_row([room.as_str()], |row| row.get::<_, String>(0)).optional()
+        };
+        let said: Option<String> = read().map_err(|e: rusqlite::Error| self.failed(&e))?;
+        Ok(if said.as_deref() == Some(ONE) { MixChoice::One } else { MixChoice::Separate })
+    }
+
+    /// Sets that for all who join from now on.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn set_mix(&mut self, room: &RoomName, mix: MixChoice) -> Result<(), Failure> {
+        let said = if mix == MixChoice::One { ONE } else { SEPARATE };
+        let result = self.db.execute("UPDATE rooms SET mix = ?2 WHERE name = ?1", params![room.as_str(), said]);
+        result.map(|_| ()).map_err(|e| self.failed(&e))
     }
 
     fn secret(&self, room: &RoomName, role: Role) -> rusqlite::Result<Option<Secret>> {
@@ -114,5 +141,18 @@ mod tests {
         let second = store.secrets(&room).expect("read").expect("there");
         assert_ne!(second.musician, first.musician);
         assert_eq!((second.listener, second.moderator), (first.listener, first.moderator));
+    }
+
+    #[test]
+    fn a_room_sends_everyone_separately_until_it_is_set_otherwise() {
+        let dir = TempDir::new();
+        let room = RoomName::new("band").expect("a name");
+        let mut store = Store::open(&dir.0).expect("opens");
+        store.ensure_room(&room, &mut Random::new()).expect("made");
+        assert_eq!(store.mix(&room), Ok(MixChoice::Separate));
+        for mix in [MixChoice::One, MixChoice::Separate] {
+            store.set_mix(&room, mix).expect("set");
+            assert_eq!(Store::open(&dir.0).expect("opens again").mix(&room), Ok(mix));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each entry leads from the version of its index to the next. Never change one that was released; append.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
     CREATE TABLE identity (
@@ -51,6 +51,11 @@ const VERSION_2: &str = "
         jitter_us TEXT NOT NULL,  -- JSON: [[upper bound, count], ...], the last bound null
         round_trip_us TEXT NOT NULL  -- the same
     );
+";
+
+/// What those are sent who do not choose.
+const VERSION_3: &str = "
+    ALTER TABLE rooms ADD COLUMN mix TEXT NOT NULL DEFAULT 'separate';  -- separate, one
 ";
 
 /// Why the tables are not as this program needs them.

@@ -107,7 +107,7 @@ impl Control {
 
     pub fn seat(&self, role: SeatRole) -> Seat {
         let secret = self.link.key.as_ref().map(|k| k.secret.clone());
-        Seat { room: self.link.room.clone(), role, secret, instance: None, resume: None, replaces: None }
+        Seat { room: self.link.room.clone(), role, secret, instance: None, resume: None, replaces: None, mix: None }
     }
 
     /// Says both and hears the answer.

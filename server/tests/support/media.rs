@@ -40,6 +40,13 @@ pub enum Heard {
     Other,
 }
 
+impl Heard {
+    /// Whose audio it is.
+    pub fn source(&self) -> Option<SourceId> {
+        if let Heard::Audio(source, ..) = self { Some(*source) } else { None }
+    }
+}
+
 impl Musician {
     /// Joins, and has its path accepted.
     pub fn join(link: &InviteLink, who: u8) -> Musician {
@@ -75,7 +82,7 @@ impl Musician {
         loop {
             assert!(Instant::now() < deadline, "no path");
             self.send(&Frame::ClockRequest(rtjam_protocol::datagram::ClockRequest { sent: Default::default() }));
-            if self.listen(Duration::from_millis(20)).contains(&Heard::ClockReply) {
+            if self.listen_for(Duration::from_millis(20)).contains(&Heard::ClockReply) {
                 return;
             }
         }
@@ -123,6 +130,16 @@ impl Musician {
             all.extend(heard);
         }
         all
+    }
+
+    /// All that arrives within that time.
+    pub fn listen_for(&mut self, time: Duration) -> Vec<Heard> {
+        let (deadline, mut all) = (Instant::now() + time, Vec::new());
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(heard) = self.receive(left).filter(|_| !left.is_zero()) else { return all };
+            all.extend(heard);
+        }
     }
 
     /// Listens until something wanted arrives.

@@ -6,7 +6,7 @@ use super::tally::{Delays, Heard};
 use rtjam_client::Identity;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{Config, Event, Session};
-use rtjam_protocol::control::SeatRole;
+use rtjam_protocol::control::{MixChoice, MixWish, SeatRole};
 use rtjam_protocol::datagram::{Class, Frame, Header};
 use rtjam_protocol::link::{InviteLink, Pin};
 use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
@@ -86,6 +86,7 @@ impl Player {
             suites: preferred_suites().to_vec(),
             instance: None,
             make_sealer,
+            mix: MixWish { take: Some(MixChoice::Separate), ..MixWish::default() },
         };
         Ok(Player {
             index,
@@ -180,7 +181,7 @@ impl Player {
             }
             Event::Refused(refused) => self.trouble = Some(format!("the server refuses: {:?}", refused.reason)),
             Event::MediaLost => self.trouble = Some("a session was lost".to_owned()),
-            Event::Roster(_) | Event::Left { .. } | Event::GoingDown => {}
+            Event::Roster { .. } | Event::Mix(_) | Event::Left { .. } | Event::GoingDown => {}
         }
     }
 

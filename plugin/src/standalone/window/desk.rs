@@ -213,6 +213,11 @@ fn nothing() -> Status {
         rx: Rx { lost: 0, extra_kbps: 0.0 },
         musicians: Vec::new(),
         you: None,
+        role: None,
+        listeners: 0,
+        mix: rtjam_protocol::control::MixChoice::Separate,
+        mix_delay_ms: None,
+        mix_stream: None,
         sentence: None,
         notices: Vec::new(),
     }

@@ -136,6 +136,7 @@ impl Guest {
             suites: preferred_suites().to_vec(),
             instance: None,
             make_sealer,
+            mix: Default::default(),
         };
         let number = next_number();
         self.stay = Some(Stay {
