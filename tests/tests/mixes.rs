@@ -1,0 +1,151 @@
+//! One mix from the server in place of everyone separately, with real programs and JACK.
+
+use rtjam_tests::jackd::Jackd;
+use rtjam_tests::musician::{JOIN, Musician, Options};
+use rtjam_tests::probe::{self, Take};
+use rtjam_tests::room::Room;
+use rtjam_tests::scratch::Scratch;
+use rtjam_tests::sound;
+use std::time::Duration;
+
+const SECOND: usize = 48_000;
+/// Joining, placing, settling.
+const SKIP: usize = 3 * SECOND;
+/// What is compared at a time.
+const WINDOW: usize = SECOND / 10;
+/// So many windows, each so much alike, are enough.
+const ENOUGH: usize = 4;
+const ALIKE: f64 = 0.999;
+/// The longest delay that is looked for.
+const MOST: usize = 9600;
+
+fn start(name: &str, link: &str, jack: &str, more: &[&str]) -> Musician {
+    let arguments = ["--backend", "jack", "--no-connect", "--monitor", "off", "--jack-name", name];
+    let all: Vec<&str> = arguments.iter().chain(more).copied().collect();
+    Musician::start(&Options { name, link, arguments: &all, jack: Some(jack), prefix: &[] })
+}
+
+/// In some windows away from xruns, the delay of what `from` played in what was recorded as `to`, and how alike it is; no
+/// more once [`ENOUGH`] are alike.
+fn windows(take: &Take, from: usize, to: usize) -> Vec<(usize, f64)> {
+    let near_xrun = |at: usize| take.xruns.iter().any(|x| at < x + SECOND && *x < at + WINDOW + MOST);
+    let (sent, got) = (&take.sent[from], &take.got[to]);
+    let mut found = Vec::new();
+    for at in (SKIP..sent.len() - WINDOW - MOST).step_by(SECOND / 2).filter(|at| !near_xrun(*at)) {
+        let (lag, _) = sound::delay_at(sent, got, at, 2048, MOST);
+        let exact = sound::similarity(&sent[at..at + WINDOW], &got[at + lag..]);
+        let alike =
+            if exact > ALIKE { exact } else { sound::similarity_at_fractional_delay(sent, got, at, WINDOW, lag) };
+        found.push((lag, alike));
+        if good(&found) == ENOUGH {
+            break;
+        }
+    }
+    found
+}
+
+fn good(windows: &[(usize, f64)]) -> usize {
+    windows.iter().filter(|(_, alike)| *alike > ALIKE).count()
+}
+
+#[test]
+fn with_one_mix_a_musician_hears_both_others_in_one_stream_and_never_themselves() {
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let mut ann = start("A", &room.invite, &jackd.name, &["--mix", "one"]);
+    let mut ben = start("B", &room.invite, &jackd.name, &[]);
+    let mut cat = start("C", &room.invite, &jackd.name, &[]);
+    [&mut ann, &mut ben, &mut cat].into_iter().for_each(Musician::wait_joined);
+    ben.wait_hears("C");
+    let packets = |s: &serde_json::Value| s["mix_stream"]["packets"].as_u64();
+    ann.wait("a mix", JOIN, |s| (packets(s)? > 0).then_some(()));
+    let mut alike = Vec::new();
+    for attempt in 0..4 {
+        let noise = |n: u32| sound::noise_50_to_8000(12 * SECOND, 48_000, 10 * attempt + n);
+        let silence = || vec![0.0; 12 * SECOND];
+        // Ben on the left and Cat on the right, so that each can be told in the sum; Ann on both.
+        let signals = [
+            ("B:in_1", noise(1)),
+            ("B:in_2", silence()),
+            ("C:in_1", silence()),
+            ("C:in_2", noise(2)),
+            ("A:in_1", noise(3)),
+            ("A:in_2", noise(4)),
+        ];
+        let take = probe::take(&jackd.name, &signals, &["A:out_1", "A:out_2", "B:out_1", "B:out_2"]);
+        for (from, to) in [(4, 0), (5, 1)] {
+            let (lag, own) = sound::delay_at(&take.sent[from], &take.got[to], SKIP + SECOND, WINDOW, MOST);
+            assert!(own < 0.1, "Ann hears herself ({own:.3} at {lag})");
+        }
+        let (bens, cats) = (windows(&take, 0, 0), windows(&take, 3, 1));
+        println!(
+            "attempt {attempt}: {} of {} windows of Ben and {} of {} of Cat are alike beyond 0.999; {} xruns",
+            good(&bens),
+            bens.len(),
+            good(&cats),
+            cats.len(),
+            take.xruns.len()
+        );
+        // By a mix, and separately: what Ben hears of Cat comes without it.
+        let delay = |all: &[(usize, f64)]| all.iter().map(|(lag, _)| *lag).min().unwrap_or(0) as f64 / 48.0;
+        let (separate, _) = sound::delay_at(&take.sent[3], &take.got[3], SKIP, 2048, MOST);
+        println!("least delay by the mix {:.1} ms, separately {:.1} ms", delay(&cats), separate as f64 / 48.0);
+        alike.push((good(&bens), good(&cats)));
+        if alike.iter().any(|(ben, cat)| *ben >= ENOUGH && *cat >= ENOUGH) {
+            break;
+        }
+    }
+    assert!(alike.iter().any(|(ben, cat)| *ben >= ENOUGH && *cat >= ENOUGH), "{alike:?}\n{}", ann.child.transcript());
+
+    let status = ann.wait_new("the wait at the server", JOIN, |s| s["mix_delay_ms"].is_number().then(|| s.clone()));
+    println!("the mix adds {} ms at the server", status["mix_delay_ms"]);
+    assert_eq!(status["mix"], "one");
+    let others = status["musicians"].as_array().expect("a list");
+    assert_eq!(others.len(), 2);
+    assert!(others.iter().all(|m| m["packets"] == 0), "one stream and no more: {status}");
+}
+
+#[test]
+fn changing_between_one_mix_and_everyone_separately_clicks_nowhere_and_needs_no_new_join() {
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let config = Scratch::new("mix");
+    let say = |mix: &str| std::fs::write(config.path().join("rtjam.toml"), format!("mix = \"{mix}\"\n"));
+    say("separate").expect("written");
+    let folder = config.path().to_str().expect("a plain path");
+    let mut ann = start("A", &room.invite, &jackd.name, &["--config", folder]);
+    let mut ben = start("B", &room.invite, &jackd.name, &[]);
+    [&mut ann, &mut ben].into_iter().for_each(Musician::wait_joined);
+    ann.wait_hears("B");
+    let level = 0.25;
+    let step = 220.0 * std::f64::consts::TAU / 48_000.0;
+    let steepest = (0..4).map(|attempt| {
+        let tone: Vec<f32> = (0..16 * SECOND).map(|i| ((i as f64 * step).sin() * level) as f32).collect();
+        let name = jackd.name.clone();
+        let taking = std::thread::spawn(move || probe::take(&name, &[("B:in_1", tone)], &["A:out_1"]));
+        let loud = |s: &serde_json::Value| s["musicians"][0]["dbfs"][0].as_f64().is_some_and(|db| db > -20.0);
+        ann.wait_new("Ben's tone", JOIN, |s| loud(s).then_some(()));
+        for mix in ["one", "separate", "one", "separate"] {
+            say(mix).expect("written");
+            ann.child.signal(libc::SIGHUP);
+            ann.wait_new(mix, JOIN, |s| (s["mix"] == mix).then_some(()));
+            // The change is over when the status says so for the second time.
+            ann.wait_new("another status", Duration::from_secs(5), |s| (s["mix"] == mix).then_some(()));
+        }
+        let take = taking.join().expect("a take");
+        // The beginning is where the tone comes in, in the middle of a wave.
+        let left_out = |at: usize| at < SECOND || take.xruns.iter().any(|x| at < x + SECOND && *x < at + SECOND);
+        let jumps = take.got[0].windows(2).enumerate().filter(|(at, _)| !left_out(*at));
+        let (at, jump) =
+            jumps.map(|(at, w)| (at, (w[1] - w[0]).abs())).fold((0, 0.0), |m, j| if j.1 > m.1 { j } else { m });
+        let loud = take.got[0].iter().filter(|s| s.abs() > 0.2).count();
+        println!("attempt {attempt}: steepest {jump:.4} at {at}, {} xruns, {loud} loud samples", take.xruns.len());
+        assert!(loud > SECOND / 4, "Ben is heard");
+        jump
+    });
+    // The tone itself has 0.0072 from sample to sample; twice that while both are heard; a cut has up to 0.25.
+    let smooth = steepest.into_iter().any(|jump| jump < 0.03);
+    assert!(smooth, "every change clicks\n{}", ann.child.transcript());
+    assert_eq!(ann.status().expect("a status")["state"], "joined");
+    assert!(ann.child.err().all().iter().filter(|l| l.contains("joining again")).count() == 0);
+}
