@@ -102,7 +102,12 @@ fn servers_end(now: Micros) -> usize {
     rooms.handle_connected(connection, [0; 32]);
     rooms.handle_message(connection, ClientMessage::Bye);
     let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
-    rooms.handle_room(connection, RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate }, now.0, &mut Zeros);
+    rooms.handle_room(
+        connection,
+        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate },
+        now.0,
+        &mut Zeros,
+    );
     core::iter::from_fn(|| rooms.poll_output()).filter(|o| matches!(o, Output::Send(..))).count()
 }
 
