@@ -44,7 +44,7 @@ fn two_of_ours_hear_each_other_through_a_classic_server_at_256_frames() {
 #[test]
 fn one_by_the_classic_packet_and_one_in_the_room_hear_each_other_through_our_own_server() {
     let (room, classic) = classic_room();
-    for period in [64, 128, 256] {
+    for period in [64, 256] {
         sounds_alike(period, &room.invite, &classic);
     }
 }
@@ -89,10 +89,10 @@ fn sounds_alike(period: u32, ann: &str, ben: &str) {
     let ports = ["A:in_1", "A:in_2", "B:in_1", "B:in_2"];
     let mut best = [0.0; 4];
     for attempt in 0..6 {
-        let play = |i: usize| (ports[i], sound::noise_16bit(8 * RATE, 10 * attempt + i as u32));
+        let play = |i: usize| (ports[i], sound::noise_16bit(5 * RATE, 10 * attempt + i as u32));
         let take = probe::take(&jackd.name, &[0, 1, 2, 3].map(play), &["B:out_1", "B:out_2", "A:out_1", "A:out_2"]);
         for (i, best) in best.iter_mut().enumerate() {
-            for at in (RATE..6 * RATE).step_by(RATE / 2) {
+            for at in (RATE..3 * RATE).step_by(RATE / 2) {
                 let (lag, alike) = sound::delay_at(&take.sent[i], &take.got[i], at, 1024, 4800);
                 if alike > 0.9 {
                     let heard =

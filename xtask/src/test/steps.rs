@@ -74,11 +74,11 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "fuzz",
-        what: "each fuzz target for 30 s",
+        what: "each fuzz target for 20 s",
         needs_test_packages: true,
         tool: Some(&CARGO_FUZZ),
         cannot_run: || cfg!(windows).then(|| "the fuzzer does not run on Windows".to_owned()),
-        run: |w, s| Outcome::from(fuzz::run(w, s, Duration::from_secs(30)).map(|_| ())),
+        run: |w, s| Outcome::from(fuzz::run(w, s, Duration::from_secs(20)).map(|_| ())),
         ..BUILDS
     },
     Step { name: "jam", what: "`cargo xtask jam --seconds 15`", run: jam, ..BUILDS },
