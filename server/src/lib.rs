@@ -28,6 +28,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+mod counter;
 pub mod data_dir;
 pub mod http;
 pub mod identity;

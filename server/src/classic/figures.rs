@@ -1,38 +1,20 @@
 //! What has become of classic packets, in numbers that any thread may read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::counter::Counter;
 
 /// Counted by the classic thread.
 #[derive(Debug, Default)]
 pub struct ClassicFigures {
     /// Musicians who have a seat now.
-    pub(super) musicians: Number,
+    pub(super) musicians: Counter,
     /// Packets of those who have a seat.
-    pub(super) received: Number,
+    pub(super) received: Counter,
     /// Packets sent: forwarded, or headers that go back.
-    pub(super) sent: Number,
+    pub(super) sent: Counter,
     /// Packets of sources that have not proven that they play, for which there is no room, or that are none.
-    pub(super) ignored: Number,
+    pub(super) ignored: Counter,
     /// Packets that the system did not take.
-    pub(super) not_sent: Number,
-}
-
-/// One number that one thread writes.
-#[derive(Debug, Default)]
-pub(super) struct Number(AtomicU64);
-
-impl Number {
-    pub(super) fn add(&self) {
-        self.set(self.get().wrapping_add(1));
-    }
-
-    pub(super) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+    pub(super) not_sent: Counter,
 }
 
 /// As they stood at one moment.

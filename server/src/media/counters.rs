@@ -1,10 +1,10 @@
 //! What a media thread has done, in numbers that any thread may read.
 
 use super::mixer::{MixFigures, MixTotals};
+use crate::counter::Counter;
 use rtjam_protocol::Micros;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Upper bounds of the forwarding histogram's buckets, in µs; a last bucket takes the rest.
 pub const FORWARDING_BOUNDS_US: [u64; 12] = [25, 50, 100, 150, 250, 400, 700, 1_000, 2_500, 5_000, 10_000, 25_000];
@@ -55,30 +55,6 @@ impl Dropped {
             Dropped::ListenerPlays => "listener_plays",
             Dropped::MixerFull => "mixer_full",
         }
-    }
-}
-
-/// One number.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    /// One more.
-    pub(super) fn add(&self) {
-        self.add_many(1);
-    }
-
-    /// `n` more. Only the thread that owns the counters counts, so a load and a store do: nothing is locked.
-    pub(super) fn add_many(&self, n: u64) {
-        self.0.store(self.get().wrapping_add(n), Ordering::Relaxed);
-    }
-
-    pub(super) fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the mixer has done, in numbers that any thread may read.
 
-use super::super::counters::Counter;
+use crate::counter::Counter;
 use std::sync::Arc;
 
 /// The mixer's numbers. It alone writes.
