@@ -8,8 +8,8 @@ use std::ffi::{CStr, c_char, c_void};
 use std::mem::transmute;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-use std::sync::{Mutex, TryLockError};
-use std::time::{Duration, Instant};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Any function of JACK that asks the server: at most six whole numbers or pointers.
 type Request = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize) -> usize;
@@ -18,19 +18,18 @@ type Find = unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void;
 /// The server may wait for the thread that it tells news on, while that asks something: JACK refuses this, if asked.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-static TURN: Mutex<()> = Mutex::new(());
+/// Whether somebody asks.
+static BUSY: Mutex<bool> = Mutex::new(false);
+static DONE: Condvar = Condvar::new();
 
 fn in_turn(request: impl FnOnce() -> usize) -> usize {
-    let begun = Instant::now();
-    let _turn = loop {
-        match TURN.try_lock() {
-            Ok(turn) => break Some(turn),
-            Err(TryLockError::Poisoned(turn)) => break Some(turn.into_inner()),
-            Err(TryLockError::WouldBlock) if begun.elapsed() > PATIENCE => break None,
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_micros(200)),
-        }
-    };
-    request()
+    let busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+    let waited = DONE.wait_timeout_while(busy, PATIENCE, |busy| *busy);
+    *waited.unwrap_or_else(PoisonError::into_inner).0 = true;
+    let answer = request();
+    *BUSY.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    DONE.notify_one();
+    answer
 }
 
 macro_rules! requests {
