@@ -8,7 +8,7 @@ use rtjam_client::State;
 use rtjam_protocol::link::Pin;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -26,10 +26,18 @@ fn serve(listener: TcpListener, serve: impl Fn(TcpStream) + Send + Sync + 'stati
     });
 }
 
-/// A TLS server that answers every request with `answer`; its requests.
-fn serve_tls(listener: TcpListener, config: Arc<ServerConfig>, answer: &'static str) -> Receiver<String> {
+/// What a server gets.
+struct Heard {
+    dials: Receiver<()>,
+    requests: Receiver<String>,
+}
+
+/// A TLS server that answers every request with `answer`.
+fn serve_tls(listener: TcpListener, config: Arc<ServerConfig>, answer: &'static str) -> Heard {
+    let (dialled, dials) = channel();
     let (requests, heard) = channel();
     serve(listener, move |stream| {
+        let _ = dialled.send(());
         let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
         let mut tls = StreamOwned::new(connection, stream);
         let mut buffer = [0; 4096];
@@ -43,7 +51,15 @@ fn serve_tls(listener: TcpListener, config: Arc<ServerConfig>, answer: &'static 
             while tls.read(&mut buffer).is_ok_and(|len| len > 0) {}
         }
     });
-    heard
+    Heard { dials, requests: heard }
+}
+
+/// Somebody who hangs up; how often they were dialled.
+fn who_hangs_up() -> (SocketAddr, Receiver<()>) {
+    let (listener, address) = listener();
+    let (dialled, dials) = channel();
+    serve(listener, move |_| _ = dialled.send(()));
+    (address, dials)
 }
 
 #[test]
@@ -102,10 +118,10 @@ fn something_that_is_no_room_server() {
 fn the_pinned_key_counts_and_not_the_dates_and_names_of_its_certificate() {
     let key = ServerKey::new();
     let (listener, address) = listener();
-    let requests = serve_tls(listener, key.tls(), "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    let heard = serve_tls(listener, key.tls(), "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     let client = client();
     client.join(link("127.0.0.1", address.port(), key.pin).into());
-    let request = requests.recv_timeout(Duration::from_secs(5)).expect("a request");
+    let request = heard.requests.recv_timeout(Duration::from_secs(5)).expect("a request");
     assert!(request.starts_with("GET /control HTTP/1.1\r\n"), "{request}");
     // The key is right, but this is a web server.
     wait_for_sentence(&client, "no RTJam server");
@@ -115,14 +131,21 @@ fn the_pinned_key_counts_and_not_the_dates_and_names_of_its_certificate() {
 fn another_key_than_the_pinned_one_is_refused_and_not_tried_again() {
     let (key, another) = (ServerKey::new(), ServerKey::new());
     let (listener, address) = listener();
-    let requests = serve_tls(listener, another.tls(), "");
+    let heard = serve_tls(listener, another.tls(), "");
     let client = client();
     client.join(link("127.0.0.1", address.port(), key.pin).into());
     let status = wait_for_sentence(&client, "This is not the server that the invitation was made for");
     assert_eq!(status.state, State::Refused);
-    std::thread::sleep(Duration::from_millis(1500));
+    // What hangs up is tried again: by its third time, what was refused before its first would have been, too.
+    let (elsewhere, dials) = who_hangs_up();
+    let beside = common::client();
+    beside.join(link("127.0.0.1", elsewhere.port(), ANY).into());
+    for _ in 0..3 {
+        dials.recv_timeout(Duration::from_secs(30)).expect("another try");
+    }
     assert_eq!(client.status().state, State::Refused);
-    assert!(requests.try_recv().is_err(), "something was said to a stranger");
+    assert_eq!(heard.dials.try_iter().count(), 1, "the stranger was tried again");
+    assert!(heard.requests.try_recv().is_err(), "something was said to a stranger");
     client.leave();
     wait_for(&client, "leave", Duration::from_secs(1), |s| s.state == State::Offline && s.sentence.is_none());
 }
@@ -131,12 +154,12 @@ fn another_key_than_the_pinned_one_is_refused_and_not_tried_again() {
 fn showing_the_pinned_certificate_is_not_enough() {
     let (key, thief) = (ServerKey::new(), ServerKey::new());
     let (listener, address) = listener();
-    let requests = serve_tls(listener, key.tls_signing_as(&thief), "");
+    let heard = serve_tls(listener, key.tls_signing_as(&thief), "");
     let client = client();
     client.join(link("127.0.0.1", address.port(), key.pin).into());
     let status = wait_for_sentence(&client, "This is not the server that the invitation was made for");
     assert_eq!(status.state, State::Refused);
-    assert!(requests.try_recv().is_err(), "something was said to a thief");
+    assert!(heard.requests.try_recv().is_err(), "something was said to a thief");
 }
 
 #[test]
