@@ -1,4 +1,4 @@
-//! `rtjam` as a JACK client: ports, connections, names, and a server whose period changes.
+//! `rtjam` as a JACK client: ports, connections, names, and a server whose period changes, or that goes away.
 
 use rtjam_tests::child::Child;
 use rtjam_tests::jackd::Jackd;
@@ -71,4 +71,19 @@ fn the_period_may_change_while_it_plays() {
             (loud && ann["packets"].as_u64()? > before + 100).then_some(())
         });
     }
+}
+
+#[test]
+fn a_jack_server_that_vanishes_is_said_and_joined_again_when_it_is_back() {
+    let Some(mut jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let mut ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--jack-name", "Ann", "--no-connect"]);
+    let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
+    ben.wait_hears("Ann");
+    jackd.kill();
+    ann.child.wait_err("JACK", Duration::from_secs(8));
+    jackd.start_again(48_000, 64);
+    let before = ben.status().and_then(|s| s["musicians"][0]["packets"].as_u64()).expect("a count");
+    let more = |s: &serde_json::Value| s["musicians"][0]["packets"].as_u64().filter(|n| *n > before + 300);
+    ben.wait_new("Ann's sound again", Duration::from_secs(15), more);
 }

@@ -1,8 +1,8 @@
 //! Runs a command to its end, and ends it with all that it started when asked to stop or when its time is over.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,18 +26,32 @@ pub(crate) fn run_reading(
     command: &mut Command,
     stop: &Stop,
     limit: Duration,
-    mut on_line: impl FnMut(&str),
+    on_line: impl FnMut(&str),
 ) -> Result<Ended, String> {
-    let mut child = spawn_group(command.stdout(Stdio::piped()))?;
+    let child = spawn_group(command.stdout(Stdio::piped()))?;
+    read(child, stop, limit, on_line)
+}
+
+/// As [`run_reading`], and the same with what it prints to standard error.
+pub(crate) fn run_reading_all(
+    command: &mut Command,
+    stop: &Stop,
+    limit: Duration,
+    on_line: impl FnMut(&str),
+) -> Result<Ended, String> {
+    let child = spawn_group(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
+    read(child, stop, limit, on_line)
+}
+
+fn read(mut child: Child, stop: &Stop, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<Ended, String> {
     let (sender, lines) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
+        forward(stdout, sender.clone());
+    }
+    if let Some(stderr) = child.stderr.take() {
+        forward(stderr, sender);
+    } else {
+        drop(sender);
     }
     let ended = wait(child, stop, limit, || lines.try_iter().for_each(|line| on_line(&line)));
     // The rest, for as long as it flows: something that the command left running may hold the pipe open.
@@ -45,6 +59,16 @@ pub(crate) fn run_reading(
         on_line(&line);
     }
     ended
+}
+
+fn forward(from: impl Read + Send + 'static, to: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if to.send(line).is_err() {
+                break;
+            }
+        }
+    });
 }
 
 /// Runs `command` in this program's own group, so that it can use the terminal (sudo asks for a password there).
@@ -60,7 +84,7 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
 }
 
 /// Starts `command` as the head of a new process group. On Linux it is told to end when this program dies.
-/// Call it on the main thread: Linux watches over the thread that started the child.
+/// Call it on a thread that outlives the child: Linux watches over the thread that started it.
 pub(crate) fn spawn_group(command: &mut Command) -> Result<Child, String> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -179,6 +203,18 @@ mod tests {
             lines.push(line.to_owned());
         });
         assert!(matches!(ended, Ok(Ended::Badly(how)) if how == "exit code 3"));
+        assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[test]
+    fn lines_to_standard_error_arrive_too_where_they_are_asked_for() {
+        let stop = Stop::register().expect("signal handlers");
+        let mut lines = Vec::new();
+        let ended = run_reading_all(&mut shell("echo one; echo two >&2"), &stop, Duration::from_secs(10), |line| {
+            lines.push(line.to_owned());
+        });
+        assert!(matches!(ended, Ok(Ended::Well)));
+        lines.sort();
         assert_eq!(lines, ["one", "two"]);
     }
 

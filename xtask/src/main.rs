@@ -6,6 +6,7 @@ mod command;
 #[cfg(unix)]
 mod deb;
 mod jam;
+mod pool;
 mod setup;
 mod soak;
 mod stop;

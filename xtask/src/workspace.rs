@@ -11,6 +11,14 @@ pub(crate) struct Workspace {
     root: PathBuf,
 }
 
+/// What cargo made of one file of tests.
+#[derive(Debug, PartialEq)]
+pub(crate) struct TestProgram {
+    /// Of the file in `tests/`, or "lib" or "bin" and the name of what has unit tests.
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+}
+
 impl Workspace {
     pub(crate) fn find() -> Self {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -55,15 +63,25 @@ impl Workspace {
         let mut cargo = self.cargo(["build", "--release", "-p", "rtjam-server", "-p", "rtjam", "--bins", "--lib"]);
         cargo.arg("--message-format=json-render-diagnostics");
         let mut executables = Vec::new();
-        let ended = command::run_reading(&mut cargo, stop, Duration::from_secs(40 * 60), |line| {
-            executables.extend(executable_of(line));
-        })?;
-        match ended {
-            Ended::Well => {}
-            Ended::Badly(how) => return Err(format!("the release build failed ({how}).")),
-        }
+        build(&mut cargo, stop, "the release build", |line| executables.extend(executable_of(line)))?;
         let folder = executables.iter().find_map(|path| path.parent());
         folder.map(Path::to_owned).ok_or_else(|| "cargo built no program.".to_owned())
+    }
+
+    /// Builds the tests of a package, and says where they are, by their names in order.
+    pub(crate) fn build_tests(&self, package: &str, stop: &Stop) -> Result<Vec<TestProgram>, String> {
+        let mut cargo = self.cargo(["test", "-p", package, "--no-run", "--message-format=json-render-diagnostics"]);
+        let mut programs = Vec::new();
+        build(&mut cargo, stop, "the build of the tests", |line| programs.extend(test_program_of(line)))?;
+        programs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(programs)
+    }
+}
+
+fn build(cargo: &mut Command, stop: &Stop, what: &str, on_line: impl FnMut(&str)) -> Result<(), String> {
+    match command::run_reading(cargo, stop, Duration::from_secs(40 * 60), on_line)? {
+        Ended::Well => Ok(()),
+        Ended::Badly(how) => Err(format!("{what} failed ({how}).")),
     }
 }
 
@@ -71,6 +89,19 @@ impl Workspace {
 fn executable_of(line: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     Some(PathBuf::from(message.get("executable")?.as_str()?))
+}
+
+/// The tests that a line of cargo's JSON messages names.
+fn test_program_of(line: &str) -> Option<TestProgram> {
+    let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let is_test = message.get("profile")?.get("test")?.as_bool()?;
+    let target = message.get("target")?;
+    let name = match (target.get("kind")?.get(0)?.as_str()?, target.get("name")?.as_str()?) {
+        ("test", name) => name.to_owned(),
+        (kind, name) => format!("{kind} {name}"),
+    };
+    let path = PathBuf::from(message.get("executable")?.as_str()?);
+    is_test.then_some(TestProgram { name, path })
 }
 
 #[cfg(test)]
@@ -83,5 +114,17 @@ mod tests {
         assert_eq!(executable_of(built), Some(PathBuf::from("/t/release/rtjam")));
         assert_eq!(executable_of(r#"{"reason":"compiler-artifact","executable":null}"#), None);
         assert_eq!(executable_of("warning: not JSON"), None);
+    }
+
+    #[test]
+    fn tests_are_told_from_the_programs_that_they_run() {
+        let line = |kind, test| {
+            let target = format!(r#"{{"kind":["{kind}"],"name":"load"}}"#);
+            format!(r#"{{"target":{target},"profile":{{"test":{test}}},"executable":"/t/load-1"}}"#)
+        };
+        let named = |name: &str| Some(TestProgram { name: name.to_owned(), path: PathBuf::from("/t/load-1") });
+        assert_eq!(test_program_of(&line("test", true)), named("load"));
+        assert_eq!(test_program_of(&line("bin", true)), named("bin load"));
+        assert_eq!(test_program_of(&line("bin", false)), None);
     }
 }

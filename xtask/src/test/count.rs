@@ -1,7 +1,8 @@
-//! Reads what `cargo test -- --show-output` prints: counts the tests, and leaves of what passed tests print only why
+//! Reads what tests print with `--show-output`: counts the tests, and leaves of what passed tests print only why
 //! something was skipped.
 
 use std::fmt;
+use std::ops::AddAssign;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tests {
@@ -17,35 +18,58 @@ pub(super) struct Tests {
 #[derive(Default)]
 pub(super) struct Transcript {
     pub(super) tests: Tests,
-    /// Inside what passed tests printed: the test's name, once one was named.
-    success: Option<String>,
+    section: Section,
+}
+
+/// What is being told. Of passed tests and of failed ones first what they printed and then their names, each under the same
+/// heading; what a test printed may look like a run of its own.
+#[derive(Default)]
+enum Section {
+    #[default]
+    Run,
+    /// Of the test of this name, once one was named.
+    PassedOutput(String),
+    PassedNames,
+    FailedOutput,
+    FailedNames,
 }
 
 impl Transcript {
     /// What to show of the line.
     pub(super) fn read(&mut self, line: &str) -> Option<String> {
-        match line {
-            "successes:" => {
-                self.success.get_or_insert_default();
-                return None;
+        match (line, &mut self.section) {
+            ("successes:", Section::Run) => self.section = Section::PassedOutput(String::new()),
+            ("successes:", Section::PassedOutput(_)) => self.section = Section::PassedNames,
+            ("failures:", Section::Run | Section::PassedNames) => {
+                self.section = Section::FailedOutput;
+                return Some(line.to_owned());
             }
-            "failures:" => self.success = None,
-            _ => {}
+            ("failures:", Section::FailedOutput) => {
+                self.section = Section::FailedNames;
+                return Some(line.to_owned());
+            }
+            (_, Section::PassedOutput(test)) => {
+                if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+                    name.clone_into(test);
+                }
+                let reason = line.strip_prefix("skipped: ")?;
+                self.tests.skipped += 1;
+                return Some(format!("skipped: {test}: {reason}"));
+            }
+            (_, Section::FailedOutput) => return Some(line.to_owned()),
+            (_, section) => {
+                if let Some(counts) = line.strip_prefix("test result: ") {
+                    self.tests.add(counts);
+                    self.section = Section::Run;
+                } else if let Some(name) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
+                    self.tests.failures.push(name.to_owned());
+                } else if matches!(section, Section::PassedNames) {
+                    return None;
+                }
+                return Some(line.to_owned());
+            }
         }
-        if let Some((_, counts)) = line.split_once("test result: ") {
-            self.success = None;
-            self.tests.add(counts);
-        }
-        if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED")) {
-            self.tests.failures.push(name.to_owned());
-        }
-        let Some(test) = &mut self.success else { return Some(line.to_owned()) };
-        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
-            name.clone_into(test);
-        }
-        let reason = line.strip_prefix("skipped: ")?;
-        self.tests.skipped += 1;
-        Some(format!("skipped: {test}: {reason}"))
+        None
     }
 }
 
@@ -64,6 +88,16 @@ impl Tests {
                 _ => {}
             }
         }
+    }
+}
+
+impl AddAssign for Tests {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.ignored += other.ignored;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
     }
 }
 
@@ -98,6 +132,8 @@ successes:
 chatter
 
 ---- path::rebinding stdout ----
+running 1 test
+test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.50s
 skipped: no root
 
 successes:
@@ -108,13 +144,17 @@ failures:
 
 ---- path::spoofed stdout ----
 one byte came back
+test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 9 filtered out; finished in 0.50s
+
+failures:
+    path::spoofed
 
 test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.50s
 test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s
 ";
 
     #[test]
-    fn results_add_up_and_only_skips_and_failures_are_shown_of_the_output() {
+    fn results_add_up_without_those_that_tests_print_and_only_skips_and_failures_are_shown_of_the_output() {
         let mut transcript = Transcript::default();
         let shown: Vec<String> = RUN.lines().filter_map(|line| transcript.read(line)).collect();
         let failures = vec!["path::spoofed".to_owned()];

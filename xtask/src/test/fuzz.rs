@@ -1,13 +1,16 @@
 //! Fuzz targets: every file of `fuzz/fuzz_targets`.
 
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::command::{self, Ended};
+use crate::pool;
 use crate::stop::Stop;
 use crate::workspace::Workspace;
 
-/// Runs each target for `time`, and says how many there were. A crash leaves its input in `fuzz/artifacts`.
+/// Runs each target for `time`, as many at once as there are processors, and says how many there were. A crash leaves its
+/// input in `fuzz/artifacts`.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<usize, String> {
     let targets = targets(workspace)?;
     // Without a sanitizer the stable compiler does: the code under test is safe Rust.
@@ -15,23 +18,46 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<
     if let Ended::Badly(how) = command::run(&mut build, stop, Duration::from_secs(20 * 60))? {
         return Err(format!("the targets did not build ({how})."));
     }
-    for target in &targets {
-        println!("fuzz: {target}, {} s", time.as_secs());
-        let corpus = workspace.path("fuzz/corpus").join(target);
-        fs::create_dir_all(&corpus).map_err(|e| format!("cannot make {}: {e}", corpus.display()))?;
-        let mut fuzz = workspace.cargo(["fuzz", "run", "--sanitizer", "none", target]);
-        fuzz.arg(corpus);
-        let seeds = workspace.path("fuzz/seeds").join(target);
-        if seeds.is_dir() {
-            fuzz.arg(seeds);
+    let found = Mutex::new(Vec::new());
+    pool::each(&targets, pool::processors(), |target| {
+        if !stop.asked()
+            && let Err(sentence) = one(workspace, stop, target, time)
+        {
+            found.lock().unwrap_or_else(PoisonError::into_inner).push(sentence);
         }
-        fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
-        fuzz.args(["-timeout=5", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
-        if let Ended::Badly(how) = command::run(&mut fuzz, stop, time + Duration::from_secs(300))? {
-            return Err(format!("{target} found something ({how}); its input is in fuzz/artifacts/{target}."));
-        }
+    });
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if stop.asked() {
+        Err("stopped.".to_owned())
+    } else if found.is_empty() {
+        Ok(targets.len())
+    } else {
+        Err(found.join(" "))
     }
-    Ok(targets.len())
+}
+
+/// Shows what the fuzzer prints when it is done: another one may run beside it.
+fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Result<(), String> {
+    let corpus = workspace.path("fuzz/corpus").join(target);
+    fs::create_dir_all(&corpus).map_err(|e| format!("cannot make {}: {e}", corpus.display()))?;
+    let mut fuzz = workspace.cargo(["fuzz", "run", "--sanitizer", "none", target]);
+    fuzz.arg(corpus);
+    let seeds = workspace.path("fuzz/seeds").join(target);
+    if seeds.is_dir() {
+        fuzz.arg(seeds);
+    }
+    fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
+    fuzz.args(["-timeout=5", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
+    let mut text = format!("fuzz: {target}, {} s\n", time.as_secs());
+    let ended = command::run_reading_all(&mut fuzz, stop, time + Duration::from_secs(300), |line| {
+        text.push_str(line);
+        text.push('\n');
+    });
+    print!("{text}");
+    match ended? {
+        Ended::Well => Ok(()),
+        Ended::Badly(how) => Err(format!("{target} found something ({how}); its input is in fuzz/artifacts/{target}.")),
+    }
 }
 
 fn targets(workspace: &Workspace) -> Result<Vec<String>, String> {

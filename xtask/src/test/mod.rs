@@ -1,11 +1,12 @@
 //! `cargo xtask test [STEP…]`: everything that must hold.
 
 mod count;
+mod e2e;
 pub(crate) mod fuzz;
 mod report;
 mod steps;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use crate::setup::{self, Family};
@@ -43,6 +44,12 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, names: &[String]) -> Resul
 pub(crate) fn is_strict() -> bool {
     let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
     in_ci && Family::here() == Family::Debian && setup::is_root()
+}
+
+fn skip_nothing_if_strict(tests: &mut Command) {
+    if is_strict() {
+        tests.env("RTJAM_SKIP_NOTHING", "1");
+    }
 }
 
 fn one(workspace: &Workspace, stop: &Stop, step: &Step) -> Outcome {

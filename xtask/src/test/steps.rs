@@ -5,8 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::count::Transcript;
-use super::fuzz;
 use super::report::Outcome;
+use super::{e2e, fuzz};
 use crate::command::{self, Ended};
 use crate::setup::{CARGO_DENY, CARGO_FUZZ, Tool};
 use crate::stop::Stop;
@@ -69,7 +69,7 @@ pub(super) const STEPS: &[Step] = &[
         what: "the programs, end to end",
         needs_test_packages: true,
         cannot_run: || only_on_linux("the end-to-end tests need Linux"),
-        run: end_to_end,
+        run: e2e::run,
         ..BUILDS
     },
     Step {
@@ -129,19 +129,6 @@ fn release(workspace: &Workspace, stop: &Stop) -> Outcome {
     Outcome::from(workspace.build_programs(stop).map(|_| ()))
 }
 
-/// The tests themselves are built as the unit tests are; the programs that they run are the release's.
-fn end_to_end(workspace: &Workspace, stop: &Stop) -> Outcome {
-    let programs = match workspace.build_programs(stop) {
-        Ok(programs) => programs,
-        Err(sentence) => return Outcome::Failed(sentence, None),
-    };
-    let mut cargo = workspace.cargo(["test", "-p", "rtjam-tests", "--no-fail-fast", "--"]);
-    // One at a time: they measure, and what they measure would suffer from company.
-    cargo.args(["--test-threads=1", "--show-output"]);
-    cargo.env("RTJAM_BIN", programs);
-    tests(&mut cargo, stop)
-}
-
 fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {
     let this = match std::env::current_exe() {
         Ok(this) => this,
@@ -153,9 +140,7 @@ fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {
 
 /// Runs `cargo test`, shows what it prints, and counts.
 fn tests(cargo: &mut Command, stop: &Stop) -> Outcome {
-    if super::is_strict() {
-        cargo.env("RTJAM_SKIP_NOTHING", "1");
-    }
+    super::skip_nothing_if_strict(cargo);
     let mut transcript = Transcript::default();
     let ended = command::run_reading(cargo, stop, LIMIT, |line| {
         if let Some(line) = transcript.read(line) {
