@@ -53,7 +53,7 @@ pub enum ServerMessage {
         /// In order of their slots.
         musicians: Vec<RosterEntry>,
         /// How many listen besides. They are counted and not named.
-        #[serde(default, skip_serializing_if = "is_none")]
+        #[serde(default, skip_serializing_if = "is_zero")]
         listeners: u16,
     },
     /// Someone left. A `roster` follows.
@@ -77,7 +77,7 @@ pub enum ServerMessage {
     Unknown,
 }
 
-fn is_none(count: &u16) -> bool {
+fn is_zero(count: &u16) -> bool {
     *count == 0
 }
 
