@@ -7,7 +7,7 @@
 use crate::bridge::{InPacket, NotTaken};
 use crate::controls::Comfort;
 use crate::hostrate::PIECE;
-use crate::meters::VoiceMeters;
+use crate::meters::{VoiceMeters, VoiceReading};
 use crate::mixer::{Balance, Limiter, Ramp, VoiceMix};
 use crate::timeline::{HostTimeline, HostWindow};
 use crate::voice::{Call, FractionalDelay, Voice};
@@ -18,6 +18,9 @@ use rtjam_protocol::{Micros, SourceId};
 const MOST: usize = 256;
 
 const FRAMES: usize = Desk::FRAMES;
+
+/// An hour.
+const MOST_LEFT_OUT: usize = 1_350_000;
 
 /// A room's musicians, decoded. About 0.35 MiB each.
 pub struct Desk {
@@ -73,6 +76,15 @@ impl Desk {
         Ok(())
     }
 
+    /// Leaves out so many calls, because who clocks the desk could not keep up; after [`Desk::receive`], before
+    /// [`Desk::render`]. The delay stays what it was.
+    pub fn leave_out(&mut self, calls: u64) {
+        // After more than that nothing is left of what was playing.
+        let frames = usize::try_from(calls).unwrap_or(usize::MAX).min(MOST_LEFT_OUT) * FRAMES;
+        self.timeline.take(frames);
+        self.places.iter_mut().for_each(|place| place.voice.leave_out(frames));
+    }
+
     /// Makes everyone's next [`Desk::FRAMES`] frames.
     pub fn render(&mut self) {
         let call = call(self.now, &self.timeline, self.window);
@@ -103,6 +115,11 @@ impl Desk {
     /// How much later than usual each musician's packets may come and mostly still be heard.
     pub fn patience(&self) -> impl Iterator<Item = (SourceId, Micros)> + '_ {
         self.heard().map(|p| (p.source, Micros((p.meters.patience_ms.get().max(0.0) * 1000.0) as u64)))
+    }
+
+    /// Everyone who plays but `without`, as heard here.
+    pub fn readings(&self, without: SourceId) -> impl Iterator<Item = VoiceReading> + '_ {
+        self.heard().filter(move |p| p.source != without).filter_map(|p| p.meters.read())
     }
 
     fn heard(&self) -> impl Iterator<Item = &Place> {

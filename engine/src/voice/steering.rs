@@ -72,6 +72,15 @@ impl Voice {
         meters.active.store(self.state != State::Idle, Relaxed);
     }
 
+    /// The host left frames out, and its timeline counts them as taken: they are not heard, and nothing waits longer
+    /// because of them.
+    pub(crate) fn leave_out(&mut self, frames: usize) {
+        if self.state == State::Playing {
+            self.concealer.splice(self.line.past());
+            self.head = offset(self.head, i64::try_from(frames).unwrap_or(i64::MAX));
+        }
+    }
+
     fn fall_idle(&mut self, meters: &VoiceMeters) {
         self.state = State::Idle;
         self.concealer.restart();

@@ -12,11 +12,14 @@
 //! | `room` | a room's desk and its takers |
 //! | `taker` | one mix on its way to one session |
 //! | `figures` | numbers |
+//! | `stalls` | tests: what stalls of the machine do to the delay |
 
 mod feed;
 mod figures;
 mod pace;
 mod room;
+#[cfg(test)]
+mod stalls;
 mod taker;
 mod thread;
 

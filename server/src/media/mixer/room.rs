@@ -79,6 +79,13 @@ impl Room {
         }
     }
 
+    /// So many ticks are left out.
+    pub(super) fn leave_out(&mut self, ticks: u64) {
+        if let Some(desk) = &mut self.desk {
+            desk.leave_out(ticks);
+        }
+    }
+
     /// Plays a tick to all who take a mix.
     pub(super) fn play(&mut self, key: RoomKey, now: Micros, tick: u64, outlet: &mut Outlet, doors: &[Door]) {
         let Some(desk) = &mut self.desk else { return };

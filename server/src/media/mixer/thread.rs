@@ -112,7 +112,7 @@ impl Mixer {
                 }
                 Due::Now { tick, skipped } => {
                     self.figures.skipped.add_many(skipped);
-                    self.play(now, tick);
+                    self.play(now, tick, skipped);
                 }
             }
             if let Some(rest) = breath.rest(self.clock.now()) {
@@ -147,7 +147,7 @@ impl Mixer {
         }
     }
 
-    fn play(&mut self, now: Micros, tick: u64) {
+    fn play(&mut self, now: Micros, tick: u64, skipped: u64) {
         let doors = doors(&self.doors);
         self.rooms.values_mut().for_each(|room| room.begin(now));
         for fed in &mut self.fed {
@@ -156,6 +156,9 @@ impl Mixer {
                     room.hear(&FedFrames { arrived: packet.arrived, frames: packet.frames() });
                 }
             }
+        }
+        if skipped > 0 {
+            self.rooms.values_mut().for_each(|room| room.leave_out(skipped));
         }
         for (key, room) in &mut self.rooms {
             room.play(*key, now, tick, &mut self.outlet, doors);
