@@ -3,9 +3,10 @@
 use crate::sentences;
 use crate::shared::{Counts, Hops, Picture};
 use rtjam_engine::{Console, Level, VoiceReading};
+use rtjam_protocol::SourceId;
 use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::datagram::Mixed;
 use rtjam_protocol::link::Role;
-use rtjam_protocol::{Micros, SourceId};
 use serde::Serialize;
 
 /// Where the session stands.
@@ -116,8 +117,10 @@ pub struct Musician {
     pub delay: Delay,
     /// Sound that was made up lately, in ms a minute.
     pub concealed_ms_per_min: f32,
-    /// A level a channel.
+    /// A level a channel: as it comes here, or as the server mixes it, before the gains set here.
     pub dbfs: [f32; 2],
+    /// A peak a channel, falling by 20 dB a second, in dBFS.
+    pub peak_dbfs: [f32; 2],
     /// Their strip in the mixer, 0 to 31; `None` where more than 32 musicians are in the room.
     pub strip: Option<u8>,
     /// Their number in the room.
@@ -164,16 +167,19 @@ impl MixStream {
 pub struct Delay {
     /// Their end gathers a packet's sound before it sends.
     pub packet_ms: Option<f32>,
+    /// The wait at the server before they are mixed; `None` where they come separately.
+    pub mix_ms: Option<f32>,
     /// The way from the server to here: half the round trip. Their own way to the server is not in it.
     pub network_ms: Option<f32>,
-    /// The wait here until packets that take longer are in: `playout_delay_ms`.
+    /// The wait here until packets that take longer are in: `playout_delay_ms`, or that of the mix.
     pub buffer_ms: Option<f32>,
 }
 
 impl Delay {
     /// All that is known, together. `None` before they were heard.
     pub fn known_ms(&self) -> Option<f32> {
-        Some(self.buffer_ms? + self.packet_ms.unwrap_or(0.0) + self.network_ms.unwrap_or(0.0))
+        let parts = [self.packet_ms, self.mix_ms, self.network_ms];
+        Some(self.buffer_ms? + parts.into_iter().flatten().sum::<f32>())
     }
 }
 
@@ -185,8 +191,6 @@ pub struct You {
     /// The number in the room.
     pub source: u16,
 }
-
-const SILENCE: [f32; 2] = [rtjam_engine::SILENCE_DBFS; 2];
 
 impl Status {
     /// How things stand where there is no client yet.
@@ -221,25 +225,36 @@ impl Status {
                 extra_kbps: up.extra_kbps.round(),
             },
             rx: Rx { lost: down.lost, extra_kbps: down.extra_kbps.round() },
-            musicians: picture.musicians.iter().map(|present| musician(present, picture.rtt, console)).collect(),
+            musicians: picture.musicians.iter().map(|present| musician(present, picture, console)).collect(),
             you: picture.you.clone(),
             role: picture.role,
             listeners: picture.listeners,
             mix: picture.mix.take,
             mix_delay_ms: picture.mix.wait_us.map(|us| tenths(us as f32 / 1000.0)),
-            mix_stream: console.voice(SourceId::MIX).filter(|v| v.active).as_ref().map(MixStream::of),
+            mix_stream: mix_of(console).as_ref().map(MixStream::of),
             sentence: picture.sentence.clone(),
             notices,
         }
     }
 }
 
-fn musician(present: &crate::shared::Present, rtt: Option<Micros>, console: &Console) -> Musician {
+/// The mix, where it comes.
+fn mix_of(console: &Console) -> Option<VoiceReading> {
+    console.voice(SourceId::MIX).filter(|v| v.active)
+}
+
+fn musician(present: &crate::shared::Present, picture: &Picture, console: &Console) -> Musician {
     let voice = console.voice(present.source);
     let now = voice.as_ref().map(crate::shared::Heard::of).unwrap_or_default();
     let since = now.since(&present.heard_before);
     let heard = voice.filter(|_| since.packets > 0);
-    let buffer_ms = heard.map(|v| tenths(v.playout_delay_ms));
+    let waits = |voice: VoiceReading| tenths(voice.playout_delay_ms);
+    // Who is in a mix does not come here: what is known of them the server says.
+    let mixed = picture.mixed.iter().find(|m| m.source == present.source);
+    let levels = match mixed {
+        Some(Mixed { rms, peak, .. }) => [0, 1].map(|channel| Level::from_wire(rms[channel], peak[channel])),
+        None => voice.filter(|v| v.active).map_or([Level::SILENT; 2], |v| v.levels),
+    };
     let strip = present.strip.and_then(|s| u8::try_from(s).ok());
     Musician {
         slot: strip.filter(|s| usize::from(*s) < rtjam_engine::SLOTS).map(|s| s + 1),
@@ -249,14 +264,19 @@ fn musician(present: &crate::shared::Present, rtt: Option<Micros>, console: &Con
         late: since.late,
         recovered: since.recovered,
         concealed_frames: since.concealed_frames,
-        playout_delay_ms: buffer_ms,
+        playout_delay_ms: heard.map(waits),
         delay: Delay {
-            packet_ms: heard.map(|v| tenths(v.packet_ms)),
-            network_ms: rtt.map(|rtt| tenths(rtt.as_millis_f64() as f32 / 2.0)),
-            buffer_ms,
+            packet_ms: match mixed {
+                Some(mixed) => Some(tenths(f32::from(mixed.frames) / 48.0)),
+                None => heard.map(|v| tenths(v.packet_ms)),
+            },
+            mix_ms: mixed.map(|m| tenths(m.wait.as_millis_f64() as f32)),
+            network_ms: picture.rtt.map(|rtt| tenths(rtt.as_millis_f64() as f32 / 2.0)),
+            buffer_ms: if mixed.is_some() { mix_of(console) } else { heard }.map(waits),
         },
         concealed_ms_per_min: heard.map_or(0.0, |v| tenths(v.concealed_ms_per_min)),
-        dbfs: voice.filter(|v| v.active).map_or(SILENCE, |v| dbfs(&v.levels)),
+        dbfs: dbfs(&levels),
+        peak_dbfs: levels.map(|level| tenths(level.peak_dbfs)),
         strip,
         source: present.source.0,
         classic: present.classic,
@@ -276,6 +296,8 @@ fn tenths(value: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::shared::{Heard, Hop, Present};
+    use rtjam_protocol::Micros;
+    use rtjam_protocol::audio::Peak;
     use rtjam_protocol::control::MixState;
 
     fn present(strip: Option<usize>) -> Present {
@@ -313,13 +335,34 @@ mod tests {
             "musicians": [{
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
                 "playout_delay_ms": null,
-                "delay": {"packet_ms": null, "network_ms": null, "buffer_ms": null}, "concealed_ms_per_min": 0.0,
-                "dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false
+                "delay": {"packet_ms": null, "mix_ms": null, "network_ms": null, "buffer_ms": null},
+                "concealed_ms_per_min": 0.0, "dbfs": [-120.0, -120.0], "peak_dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false
             }],
             "you": null, "role": "listener", "listeners": 2, "mix": "one", "mix_delay_ms": 1.5,
             "mix_stream": null, "sentence": null, "notices": ["The host has not started audio yet."]
         });
         assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn of_who_is_in_a_mix_the_server_says_the_level_and_the_wait() {
+        let of = |left, right| [Peak(left), Peak(right)];
+        let bob = Mixed { source: SourceId(7), wait: Micros(1_350), frames: 64, rms: of(3277, 0), peak: of(16_384, 0) };
+        let picture = Picture {
+            musicians: vec![present(Some(2)), Present { source: SourceId(8), ..present(Some(3)) }],
+            rtt: Some(Micros(10_000)),
+            mix: MixState { take: MixChoice::One, wait_us: Some(1_350) },
+            mixed: vec![bob],
+            ..Picture::default()
+        };
+        let told = status(&picture, Counts::default());
+        let [bob, other] = &told.musicians[..] else { panic!("{:?}", told.musicians) };
+        assert_eq!((bob.dbfs, bob.peak_dbfs), ([-20.0, -120.0], [-6.0, -120.0]));
+        let delay = Delay { packet_ms: Some(1.3), mix_ms: Some(1.4), network_ms: Some(5.0), buffer_ms: None };
+        assert_eq!((bob.delay, bob.packets), (delay, 0));
+        assert_eq!((other.dbfs, other.delay.mix_ms), ([-120.0; 2], None));
+        let delay = Delay { buffer_ms: Some(2.0), ..delay };
+        assert!((delay.known_ms().expect("known") - 9.7).abs() < 0.01);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Gains, pans and levels as types, and the meter that measures a level.
 
 use core::fmt;
+use rtjam_protocol::audio::Peak;
 
 /// The floor of every level reading, in dBFS: silence.
 pub const SILENCE_DBFS: f32 = -120.0;
@@ -85,6 +86,17 @@ pub struct Level {
 impl Level {
     /// Nothing to hear.
     pub const SILENT: Level = Level { rms_dbfs: SILENCE_DBFS, peak_dbfs: SILENCE_DBFS };
+
+    /// On the wire's scale: RMS, then peak. Only silence is 0; it ends at −90 dBFS.
+    pub fn to_wire(self) -> [Peak; 2] {
+        [self.rms_dbfs, self.peak_dbfs]
+            .map(|dbfs| if dbfs > SILENCE_DBFS { Peak::of(&[10_f32.powf(dbfs / 20.0)]) } else { Peak(0) })
+    }
+
+    /// See [`Level::to_wire`].
+    pub fn from_wire(rms: Peak, peak: Peak) -> Level {
+        Level::from_linear(rms.to_f32(), peak.to_f32())
+    }
 
     pub(crate) fn from_linear(rms: f32, peak: f32) -> Level {
         Level { rms_dbfs: to_dbfs(rms), peak_dbfs: to_dbfs(peak) }
@@ -179,6 +191,16 @@ mod tests {
         let level = Level::from_linear(meter.rms(), meter.peak());
         assert!((level.rms_dbfs + 3.01).abs() < 0.1, "{level:?}");
         assert!(level.peak_dbfs.abs() < 0.2, "{level:?}");
+    }
+
+    #[test]
+    fn levels_come_back_from_the_wire() {
+        let loud = Level { rms_dbfs: -20.0, peak_dbfs: -3.0 };
+        let [rms, peak] = loud.to_wire();
+        let back = Level::from_wire(rms, peak);
+        assert!((back.rms_dbfs + 20.0).abs() < 0.01 && (back.peak_dbfs + 3.0).abs() < 0.01, "{back:?}");
+        assert_eq!(Level::SILENT.to_wire(), [Peak(0); 2]);
+        assert_eq!(Level::from_wire(Peak(0), Peak(0)), Level::SILENT);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::params::Param;
 use rtjam_client::Status;
 use rtjam_engine::{Comfort, Console, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout};
-use rtjam_protocol::control::tidy_name;
+use rtjam_protocol::control::{MixChoice, tidy_name};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -115,6 +115,8 @@ pub struct Choices {
     pub comfort: Comfort,
     /// What the two channels are.
     pub layout: Layout,
+    /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
+    pub mix: Option<MixChoice>,
     /// Keeps the link's key in the project, so that it opens the room on other computers. Plugin only.
     pub keep_key: bool,
     /// Joins again when the project opens, muted. Plugin only.
@@ -135,6 +137,7 @@ impl Choices {
             playout: Playout::Auto,
             comfort: Comfort::default(),
             layout: Layout::Stereo,
+            mix: None,
             keep_key: false,
             rejoin: false,
             look: Look::Dark,
@@ -151,6 +154,7 @@ impl Choices {
             Change::Playout(playout) => self.playout = playout,
             Change::Comfort(comfort) => self.comfort = comfort,
             Change::Layout(layout) => self.layout = layout,
+            Change::Mix(mix) => self.mix = mix,
             Change::KeepKey(keep) => self.keep_key = keep,
             Change::Rejoin(rejoin) => self.rejoin = rejoin,
             Change::Look(look) => self.look = look,
@@ -201,6 +205,8 @@ pub enum Change {
     Comfort(Comfort),
     /// See [`Choices::layout`].
     Layout(Layout),
+    /// See [`Choices::mix`].
+    Mix(Option<MixChoice>),
     /// See [`Choices::keep_key`].
     KeepKey(bool),
     /// See [`Choices::rejoin`].

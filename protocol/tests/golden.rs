@@ -8,7 +8,7 @@ use rtjam_protocol::control::{
     RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
-    Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, Probe, write_frame,
+    Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, MixReport, Mixed, Probe, write_frame,
 };
 use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};
 use rtjam_protocol::recovery::{Feedback, Missing, Waits};
@@ -124,6 +124,13 @@ fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
     check("feedback", &Frame::Feedback(feedback));
     let (header, payload) = audio(Codec::Pcm16);
     check("copy", &Frame::Copy(AudioFrame { header, payload: &payload }));
+    let mut report = Vec::new();
+    let levels = |left, right| [Peak(left), Peak(right)];
+    let of =
+        |source, wait, frames, rms, peak| Mixed { source: SourceId(source), wait: Micros(wait), frames, rms, peak };
+    of(1, 1_350, 128, levels(4096, 0), levels(8192, 0)).write(&mut report);
+    of(3, 2_670, 64, levels(1, 2), levels(3, 4)).write(&mut report);
+    check("mix-report", &Frame::MixReport(MixReport::new(&report)));
 }
 
 #[test]
@@ -144,7 +151,8 @@ fn every_datagram_is_sealed_and_opened_as_the_document_says() {
         let receive = core::cell::RefCell::new(ReceiveKey::new(make_sealer(suite, &key()), SESSION, KeyId(0)));
         let shown = core::cell::Cell::new(0);
         with_frames(|label, frame| {
-            let class = if matches!(frame, Frame::Audio(_) | Frame::Copy(_)) { Class::Media } else { Class::Session };
+            let media = matches!(frame, Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_));
+            let class = if media { Class::Media } else { Class::Session };
             let mut sealed = Vec::new();
             lane.borrow_mut().seal(class, &mut sealed, |out| write_frame(frame, out));
             let label = format!("{prefix} {label}");

@@ -2,8 +2,9 @@
 
 mod support;
 
-use rtjam_protocol::SourceId;
+use rtjam_protocol::audio::Peak;
 use rtjam_protocol::control::{ClientMessage, MixBalance, MixChoice, MixWish, SeatRole, ServerMessage};
+use rtjam_protocol::{Micros, SourceId};
 use std::time::{Duration, Instant};
 use support::media::{Heard, Musician};
 use support::{Server, TempDir, invite};
@@ -116,6 +117,35 @@ fn the_room_says_what_those_get_who_do_not_choose_and_the_wait_is_told() {
     let wait = ann.control.wait_for(|m| if let ServerMessage::Mix(m) = m { m.wait_us } else { None });
     println!("sound waits {wait} us before it is mixed");
     assert!(wait > 0);
+}
+
+#[test]
+fn who_takes_a_mix_is_told_the_level_and_the_wait_of_everyone_in_it() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let (mut ann, mut ben) = (Musician::join(&server.link, 1), Musician::join(&server.link, 2));
+    let (anns, bens) = (ann.joined.source, ben.joined.source);
+    // Levels are before the gains of whoever listens.
+    let off = MixBalance { source: bens, gains: [0, 0], pans: [None; 2], layout: None };
+    take(&mut ann, MixChoice::One, vec![off]);
+    let mut band = Band { playing: vec![(&mut ann, 8192), (&mut ben, 4096)], began: Instant::now(), sent: 0 };
+    let level = [Peak(4096); 2];
+    let tells = |heard: &Heard| match heard {
+        Heard::MixReport(told) => {
+            assert!(told.iter().all(|m| m.source != anns), "nobody is in their own mix");
+            told.iter().any(|m| {
+                (m.source, m.rms, m.peak, m.frames) == (bens, level, level, 16) && m.wait < Micros::from_millis(500)
+            })
+        }
+        _ => false,
+    };
+    band.until("Ben's level", None, 0, tells);
+    let deadline = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < deadline {
+        band.play();
+        let heard = band.playing[1].0.listen_for(Duration::from_millis(1));
+        assert!(heard.iter().all(|h| !matches!(h, Heard::MixReport(_))), "who takes no mix is told nothing");
+    }
 }
 
 #[test]

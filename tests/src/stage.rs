@@ -136,6 +136,8 @@ impl Board for Stage {
                 musician.packets = voice.packets;
                 musician.lost += voice.lost;
                 musician.late = voice.late;
+                musician.dbfs = voice.levels.map(|level| level.rms_dbfs);
+                musician.peak_dbfs = voice.levels.map(|level| level.peak_dbfs);
             }
         }
         status
@@ -217,9 +219,10 @@ fn status(musicians: usize) -> Status {
         recovered: 0,
         concealed_frames: 0,
         playout_delay_ms: Some(4.0 + i as f32),
-        delay: Delay::default(),
+        delay: Delay { packet_ms: Some(2.7), mix_ms: None, network_ms: Some(14.0), buffer_ms: Some(4.0 + i as f32) },
         concealed_ms_per_min: 0.0,
         dbfs: [-120.0; 2],
+        peak_dbfs: [-120.0; 2],
         strip: (i < SLOTS).then_some(i as u8),
         source: i as u16 + 1,
         classic: false,

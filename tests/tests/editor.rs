@@ -9,6 +9,7 @@ use rtjam::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
 use rtjam::editor::scene::Watcher;
 use rtjam::params::{Channel, Param, Slot};
 use rtjam_client::State;
+use rtjam_protocol::control::MixChoice;
 use rtjam_tests::stage::{Asked, Stage};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ struct Bench {
     size: (u32, u32),
     frames: u32,
     copied: Vec<String>,
+    /// Every text of the last frame, and where it lies.
+    shown: Vec<(String, Rect)>,
 }
 
 impl Bench {
@@ -33,7 +36,16 @@ impl Bench {
         let clipboard = Box::new(|| Some(" rtjam://pasted/room#KEY \n".to_owned()));
         let (editor, stage) = (Editor::new(clipboard), Stage::of(kind, musicians, false));
         let ctx = egui::Context::default();
-        let mut bench = Bench { ctx, editor, watcher: Watcher::default(), stage, size, frames: 0, copied: Vec::new() };
+        let mut bench = Bench {
+            ctx,
+            editor,
+            watcher: Watcher::default(),
+            stage,
+            size,
+            frames: 0,
+            copied: Vec::new(),
+            shown: Vec::new(),
+        };
         bench.frame(Vec::new());
         bench
     }
@@ -53,7 +65,13 @@ impl Bench {
                 self.copied.push(text);
             }
         }
-        output.shapes.iter().flat_map(|clipped| texts(&clipped.shape)).collect()
+        self.shown = output.shapes.iter().flat_map(|clipped| texts(&clipped.shape)).collect();
+        self.shown.iter().map(|(text, _)| text.clone()).collect()
+    }
+
+    /// Where the last frame shows a text.
+    fn spot(&self, text: &str) -> Rect {
+        self.shown.iter().find(|(shown, _)| shown == text).expect("the text is shown").1
     }
 
     fn window(&self) -> Rect {
@@ -88,9 +106,9 @@ fn button(pos: Pos2, pressed: bool) -> Event {
     Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE }
 }
 
-fn texts(shape: &Shape) -> Vec<String> {
+fn texts(shape: &Shape) -> Vec<(String, Rect)> {
     match shape {
-        Shape::Text(text) => vec![text.galley.text().to_owned()],
+        Shape::Text(text) => vec![(text.galley.text().to_owned(), text.visual_bounding_rect())],
         Shape::Vec(shapes) => shapes.iter().flat_map(texts).collect(),
         _ => Vec::new(),
     }
@@ -138,7 +156,7 @@ fn nothing_moves_whatever_is_told_and_lost() {
         status.notices = vec!["And there is more.".to_owned(); 3];
         status.musicians[3].lost = 123_456;
         status.musicians[4].name = "A name that is far too long for any strip".to_owned();
-        status.musicians[5].playout_delay_ms = Some(399.0);
+        status.musicians[5].delay.buffer_ms = Some(399.0);
         status.state = State::Connecting;
     });
     for param in [Param::Room, Param::Monitor, Param::Gain(first_slot(), Channel::Left)] {
@@ -216,6 +234,33 @@ fn a_fader_that_is_moved_is_one_gesture_of_both_channels() {
     assert!(sets.len() >= 4 && sets.iter().all(|a| matches!(a, Asked::Set(Param::Gain(..), _))), "{asked:?}");
     let values = gains.map(|gain| rtjam::board::Board::value(bench.stage.as_ref(), gain));
     assert!(values[0] == values[1] && (-40.0..-3.0).contains(&values[0]), "{values:?}");
+}
+
+#[test]
+fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
+    for size in [LEAST, USUAL] {
+        let mut bench = Bench::new(2, size);
+        for (entry, mix) in
+            [("one mix", Some(MixChoice::One)), ("separate", Some(MixChoice::Separate)), ("as the room", None)]
+        {
+            let menu = bench.place(Id::unique(("menu", "Others")));
+            bench.click(menu.center());
+            let entry = bench.spot(entry);
+            bench.click(entry.center());
+            assert_eq!(bench.stage.asked().last(), Some(&Asked::Change(Change::Mix(mix))));
+        }
+        assert!(bench.frame(Vec::new()).contains(&"Others".to_owned()));
+        bench.stage.arrange(|status, _, _| {
+            (status.mix, status.mix_delay_ms) = (MixChoice::One, Some(1.6));
+            for musician in &mut status.musicians {
+                (musician.dbfs, musician.delay.mix_ms) = ([-12.0; 2], Some(1.6));
+            }
+        });
+        let shown = bench.frame(Vec::new());
+        assert!(shown.contains(&"One mix +2 ms".to_owned()), "{size:?} {shown:?}");
+        let delay = "You hear the room 24 ms after it plays: 3 packet, 2 one mix, 14 network, 5 buffer.";
+        assert!(shown.contains(&delay.to_owned()), "{shown:?}");
+    }
 }
 
 #[test]

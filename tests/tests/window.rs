@@ -127,6 +127,38 @@ fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
 }
 
 #[test]
+fn one_mix_is_chosen_in_the_window_and_its_strips_show_and_mute_musicians_there() {
+    /// In a window of the usual size: the menu "Others", its entry "one mix", and the first strip's mute.
+    const CLICKS: [[&str; 2]; 3] = [["368", "458"], ["368", "425"], ["154", "376"]];
+    let Some(display) = screen(1) else { return };
+    let room = Room::start();
+    let _ann = Musician::start(&Options::demo("Ann", &room.invite));
+    let config = Scratch::new("window");
+    let mut ben = program_in(&display, &config, &room.invite);
+    let window = display.window("RTJam");
+    wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
+    let click = |[x, y]: [&str; 2]| display.hands(&["mousemove", x, y, "sleep", "0.3", "click", "1", "sleep", "0.5"]);
+    let level = |of: &Value| of["dbfs"][0].as_f64().map_or(-120.0, |left| left);
+    wait_status(&mut ben, "Ann by herself", |s| s["mix"] == "separate" && level(&s["musicians"][0]) > -60.0);
+    click(CLICKS[0]);
+    click(CLICKS[1]);
+    wait_status(&mut ben, "Ann in a mix, with her level and what it adds to her delay", |s| {
+        let ann = &s["musicians"][0];
+        s["mix"] == "one" && level(&s["mix_stream"]) > -60.0 && level(ann) > -60.0 && ann["delay"]["mix_ms"].is_number()
+    });
+    click(CLICKS[2]);
+    wait_status(&mut ben, "silence, while Ann plays on", |s| {
+        level(&s["mix_stream"]) == -120.0 && level(&s["musicians"][0]) > -60.0
+    });
+    click(CLICKS[2]);
+    wait_status(&mut ben, "Ann again", |s| level(&s["mix_stream"]) > -60.0);
+    display.close(window);
+    assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
+    let mut again = program_in(&display, &config, &room.invite);
+    wait_status(&mut again, "the mix that was chosen before", |s| s["mix"] == "one");
+}
+
+#[test]
 fn the_end_of_the_program_closes_its_window() {
     let Some(display) = screen(1) else { return };
     let config = Scratch::new("window");
@@ -187,8 +219,21 @@ fn stage(display: &Display, arguments: &[&str]) -> Child {
 }
 
 fn program(display: &Display, config: &Scratch) -> Child {
+    start(display, config, &[], None)
+}
+
+/// One that goes to a room at once.
+fn program_in(display: &Display, config: &Scratch, link: &str) -> Child {
+    start(display, config, &["--join", "-"], Some(link))
+}
+
+fn start(display: &Display, config: &Scratch, more: &[&str], input: Option<&str>) -> Child {
     let mut command = Command::new(programs::rtjam());
-    command.args(["--backend", "dummy", "--source", "demo", "--name", "Ben", "--status-json"]);
+    command.args(["--backend", "dummy", "--source", "demo", "--name", "Ben", "--status-json"]).args(more);
     display.shows(command.arg("--config").arg(config.path()));
-    Child::start(&mut command, None)
+    Child::start(&mut command, input)
+}
+
+fn wait_status(program: &mut Child, what: &str, wanted: impl Fn(&Value) -> bool) {
+    program.wait_out(what, UP, |line| wanted(&serde_json::from_str(line).ok()?).then_some(()));
 }

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rtjam_engine::{Console, Incoming};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM};
+use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM, Mixed};
 use rtjam_protocol::recovery::{self, Feedback, Told};
 use rtjam_protocol::seal::ReceiveKey;
 use std::io::ErrorKind;
@@ -62,6 +62,8 @@ pub(crate) struct Note {
 pub(crate) enum What {
     /// A frame that is no audio came.
     Came(Frame<'static>),
+    /// How the musicians of the mix stand, as the server hears them.
+    Mixed(Vec<Mixed>),
     /// This is missing of what the server sends: tell it.
     Misses(Feedback),
 }
@@ -180,6 +182,7 @@ impl Heard {
                     let _ = incoming.push_again(arrived, audio);
                     shared.came_again(FRAME_HEADER_LEN + AudioFrame::HEADER_LEN + audio.payload.len());
                 }
+                Frame::MixReport(report) => note(What::Mixed(report.iter().collect())),
                 frame => owned(frame).into_iter().for_each(|frame| note(What::Came(frame))),
             }
         }
@@ -206,11 +209,11 @@ fn told(console: &Console) -> Told {
     told
 }
 
-/// A frame that borrows nothing; `None` for audio, new or again, and for the keep-alive, which says no more than that
-/// it came.
+/// A frame that borrows nothing; `None` for audio, new or again, for reports, which are told otherwise, and for the
+/// keep-alive, which says no more than that it came.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
     match *frame {
-        Frame::Audio(_) | Frame::Copy(_) | Frame::KeepAlive => None,
+        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive => None,
         Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
         Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
         Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),

@@ -247,6 +247,7 @@ impl AnyJam for ClassicJam {
             role: Some(Role::Musician),
             listeners: 0,
             mix: MixState::default(),
+            mixed: Vec::new(),
             answers,
             state: self.state,
             room: Some(self.server.to_string()),

@@ -15,6 +15,7 @@ use rtjam_engine::{Console, OutPacket};
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::client::{Config, DialId, Event, Health, MySeat, Session, State};
 use rtjam_protocol::control::{MediaEndpoint, MixChoice, MixState, MixWish, Refused, Retry, SeatRole};
+use rtjam_protocol::datagram::Mixed;
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
@@ -40,6 +41,12 @@ struct Dial {
 
 /// A connection that is given up after so long was met with silence.
 const SILENT_AFTER: Micros = Micros::from_millis(2000);
+
+/// What the server says of a mix's musicians ten times a second holds for so long.
+const MIXED_FOR: Micros = Micros::from_millis(1000);
+
+/// A room has no more musicians.
+const MAX_MIXED: usize = 240;
 
 /// One jam.
 pub(super) struct Jam {
@@ -73,6 +80,8 @@ pub(super) struct Jam {
     rates: [Rate; 2],
     /// What of the others is sent.
     mix: MixState,
+    /// Who is in the mix, as the server last said, and when it did.
+    mixed: Vec<(Micros, Mixed)>,
     datagram: Vec<u8>,
 }
 
@@ -126,6 +135,7 @@ impl Jam {
             hops: Hops::default(),
             rates: [Rate::default(); 2],
             mix: MixState::default(),
+            mixed: Vec::new(),
             datagram: Vec::new(),
         }
     }
@@ -174,6 +184,7 @@ impl AnyJam for Jam {
             self.session.handle_heard(note.arrived);
             match &note.what {
                 What::Came(frame) => self.session.handle_frame(note.arrived, frame),
+                What::Mixed(musicians) => self.take_mixed(note.arrived, musicians),
                 What::Misses(feedback) => self.session.send_feedback(feedback),
             }
         }
@@ -286,6 +297,7 @@ impl AnyJam for Jam {
             role: (state != State::Left).then_some(self.role),
             listeners: self.roster.listeners(),
             mix: if joined { self.mix } else { MixState::default() },
+            mixed: self.mixed_now(now),
             sentence: situation.sentence(),
             notices,
             sent_before: self.sent_before,
@@ -313,6 +325,19 @@ impl Jam {
             // What was recovered of whom is counted where it is heard.
             down: Hop { lost: missed, recovered: 0, extra_kbps: down.look(now, came_again) },
         };
+    }
+
+    fn take_mixed(&mut self, now: Micros, musicians: &[Mixed]) {
+        self.mixed.retain(|(at, old)| now.since(*at) < MIXED_FOR && musicians.iter().all(|m| m.source != old.source));
+        let free = MAX_MIXED.saturating_sub(self.mixed.len());
+        self.mixed.extend(musicians.iter().take(free).map(|musician| (now, *musician)));
+    }
+
+    /// Who is in the mix, while one is sent.
+    fn mixed_now(&self, now: Micros) -> Vec<Mixed> {
+        let lately = self.mixed.iter().filter(|(at, _)| now.since(*at) < MIXED_FOR);
+        let one = self.session.state() == State::Joined && self.mix.take == MixChoice::One;
+        if one { lately.map(|(_, musician)| *musician).collect() } else { Vec::new() }
     }
 
     fn handle_event(&mut self, now: Micros, event: Event) {

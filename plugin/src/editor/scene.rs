@@ -2,14 +2,14 @@
 //! changed. So everything in it is as coarse as what is drawn.
 
 use super::ballistics::{Bar, Needle};
-use super::delay::{Delay, PacketSize};
+use super::delay::Delay;
 use super::losses::{LossWatch, Losses};
 use super::words::{self, Message};
 use crate::board::{Board, Condition, Kind, Settings};
 use crate::params::{Param, Slot};
-use rtjam_client::{Musician, State, Status};
-use rtjam_engine::{Console, Level};
-use rtjam_protocol::SourceId;
+use rtjam_client::{Musician, State};
+use rtjam_engine::Level;
+use rtjam_protocol::control::MixChoice;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -30,6 +30,10 @@ pub struct Scene {
     pub sent: [Bar; 2],
     /// The mix of the others.
     pub heard: [Bar; 2],
+    /// What of the others is sent.
+    pub mix: MixChoice,
+    /// How long sound waits at the server before it is mixed, in ms; `None` where it is not, or not known yet.
+    pub mix_ms: Option<u32>,
     /// The limiter turns the mix down.
     pub limiting: bool,
     /// What is set beside the parameters.
@@ -67,7 +71,6 @@ pub struct Watcher {
 struct Memory {
     needles: [Needle; 2],
     losses: LossWatch,
-    size: PacketSize,
 }
 
 impl Watcher {
@@ -82,10 +85,9 @@ impl Watcher {
             .iter()
             .map(|musician| {
                 let memory = self.players.entry(musician.source).or_default();
-                let packet_ms = memory.size.feed(musician.packets + musician.lost, now);
-                let delay = in_room.then(|| delay(&status, musician, packet_ms, &condition)).flatten();
+                let delay = in_room.then(|| delay(musician, &condition)).flatten();
                 delays.extend(delay);
-                memory.player(musician, &console, delay, now)
+                memory.player(musician, delay, now)
             })
             .collect();
         players.sort_by_key(|p| (p.slot.map_or(usize::MAX, Slot::index), p.source));
@@ -99,6 +101,8 @@ impl Watcher {
             players,
             sent: feed(&mut self.sent, console.tx().levels, now),
             heard: feed(&mut self.heard, room.levels, now),
+            mix: status.mix,
+            mix_ms: status.mix_delay_ms.map(|ms| ms.round() as u32),
             limiting: room.limiter_active,
             settings,
             values: Param::all().map(|param| board.value(param)).collect(),
@@ -108,9 +112,9 @@ impl Watcher {
 }
 
 impl Memory {
-    fn player(&mut self, musician: &Musician, console: &Console, delay: Option<Delay>, now: Duration) -> Player {
-        let voice = console.voice(SourceId(musician.source)).filter(|voice| voice.active);
-        let levels = voice.map_or([Level::SILENT; 2], |voice| voice.levels);
+    fn player(&mut self, musician: &Musician, delay: Option<Delay>, now: Duration) -> Player {
+        let Musician { dbfs, peak_dbfs, .. } = musician;
+        let levels = [0, 1].map(|side| Level { rms_dbfs: dbfs[side], peak_dbfs: peak_dbfs[side] });
         self.losses.feed(musician.packets, musician.lost + musician.late, now);
         Player {
             source: musician.source,
@@ -123,12 +127,12 @@ impl Memory {
     }
 }
 
-fn delay(status: &Status, musician: &Musician, packet_ms: Option<f64>, condition: &Condition) -> Option<Delay> {
+fn delay(musician: &Musician, condition: &Condition) -> Option<Delay> {
     // While the host does not listen, nothing is heard at any time.
     if matches!(condition, Condition::Offline | Condition::Paused | Condition::Failed { .. }) {
         return None;
     }
-    Some(Delay::of(packet_ms?, status.rtt_ms?, f64::from(musician.playout_delay_ms?)))
+    Delay::of(&musician.delay)
 }
 
 fn feed(needles: &mut [Needle; 2], levels: [Level; 2], now: Duration) -> [Bar; 2] {

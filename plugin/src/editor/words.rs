@@ -161,6 +161,8 @@ mod tests {
         }
     }
 
+    const DELAY: Delay = Delay { packet: 3, mix: None, network: 14, buffer: 6 };
+
     fn first(status: &Status) -> Message {
         messages(status, &Condition::Fine, None).remove(0)
     }
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn while_all_is_well_the_delay_is_told_and_before_that_what_to_do() {
         let joined = status(State::Joined, None);
-        let told = messages(&joined, &Condition::Fine, Some(Delay::of(2.7, 28.0, 6.0)));
+        let told = messages(&joined, &Condition::Fine, Some(DELAY));
         assert_eq!(told[0].text, "You hear the room 23 ms after it plays: 3 packet, 14 network, 6 buffer.");
         assert_eq!(first(&joined).text, "You are in the room lobby.");
         assert_eq!(first(&status(State::Connecting, None)).text, "On the way to the room lobby …");
@@ -209,7 +211,7 @@ mod tests {
         let told = "This link is neither private nor authenticated: …";
         let bob = Musician { classic: true, ..musician() };
         let classic = Status { classic: true, musicians: vec![bob], ..status(State::Joined, Some(told)) };
-        let told: Vec<Message> = messages(&classic, &Condition::Fine, Some(Delay::of(2.7, 28.0, 6.0)));
+        let told: Vec<Message> = messages(&classic, &Condition::Fine, Some(DELAY));
         assert_eq!((told.len(), told[0].weight), (2, Weight::Warn));
         assert!(
             told[0].text.contains("neither private nor authenticated") && told[1].text.starts_with("You hear the room")
@@ -231,6 +233,7 @@ mod tests {
             delay: rtjam_client::Delay::default(),
             concealed_ms_per_min: 0.0,
             dbfs: [-120.0; 2],
+            peak_dbfs: [-120.0; 2],
             strip: Some(0),
             source: 1,
             classic: false,

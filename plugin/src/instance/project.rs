@@ -7,7 +7,7 @@ use crate::params::Param;
 use crate::who;
 use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
-use rtjam_protocol::control::tidy_name;
+use rtjam_protocol::control::{MixChoice, tidy_name};
 use rtjam_protocol::link::Link;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +49,9 @@ struct Project {
     comfort: Option<String>,
     #[serde(default)]
     layout: Option<String>,
+    /// `None`: as the room says.
+    #[serde(default)]
+    mix: Option<MixChoice>,
     /// Without its key, unless `keep_key`.
     #[serde(default)]
     link: Option<String>,
@@ -88,6 +91,7 @@ impl Instance {
             },
             comfort: Some(choices.comfort.name().to_owned()),
             layout: Some(if choices.layout == Layout::DualMono { "dual-mono" } else { "stereo" }.to_owned()),
+            mix: choices.mix,
             link: link.map(|link| keep(link).to_string()),
             keep_key: choices.keep_key,
             rejoin: choices.rejoin,
@@ -155,6 +159,7 @@ fn choices(project: Project) -> Choices {
         },
         comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or_default(),
         layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
+        mix: project.mix,
         keep_key: project.keep_key,
         rejoin: project.rejoin,
         look: if project.light { Look::Light } else { Look::Dark },
@@ -176,6 +181,7 @@ mod tests {
     use crate::instance::Instance;
     use crate::params::Param;
     use rtjam_engine::{Comfort, PacketSize};
+    use rtjam_protocol::control::MixChoice;
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
@@ -198,14 +204,24 @@ mod tests {
         one.change(Change::Name("Änna 🎻".to_owned()));
         one.change(Change::Packet(PacketSize::Frames(64)));
         one.change(Change::Comfort(Comfort::Safe));
+        one.change(Change::Mix(Some(MixChoice::One)));
         let saved = one.save();
         let other = instance(Kind::Multi);
         other.load(&saved).expect("our own");
         assert_eq!(other.save(), saved);
         assert_eq!(other.settings().choices.name, "Änna 🎻");
+        assert_eq!(other.settings().choices.mix, Some(MixChoice::One));
         assert_eq!((other.settings().choices.comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
         assert!(Param::all().all(|p| one.value(p) == other.value(p)));
         assert!(!nowhere().exists(), "loading opens no file");
+    }
+
+    #[test]
+    fn a_project_from_before_there_were_mixes_does_as_the_room_says() {
+        let instance = instance(Kind::Plugin);
+        instance.change(Change::Mix(Some(MixChoice::One)));
+        instance.load(br#"{"rtjam": 1, "format": "pcm24", "layout": "dual-mono"}"#).expect("a project");
+        assert_eq!(instance.settings().choices.mix, None);
     }
 
     #[test]
@@ -227,7 +243,7 @@ mod tests {
         for cut in 0..good.len() {
             assert!(instance.load(&good[..cut]).is_err(), "{cut}");
         }
-        for bad in [&b"{}"[..], b"null", b"\xff\xfe", b"[1,2,3]", b"{\"rtjam\": -1}"] {
+        for bad in [&b"{}"[..], b"null", b"\xff\xfe", b"[1,2,3]", b"{\"rtjam\": -1}", br#"{"rtjam": 1, "mix": 3}"#] {
             assert!(instance.load(bad).is_err());
         }
         assert_eq!(instance.save(), good);
@@ -238,12 +254,13 @@ mod tests {
         let instance = instance(Kind::Plugin);
         let project =
             br#"{"rtjam": 7, "name": "", "format": "mp3", "packet": 3, "playout_ms": 1e30, "window": [0, 99999],
-            "link": "http://x", "comfort": "much", "seats": {"slots": [{"slot": 99}]}, "params": {"2": 1e300, "3": 0.7, "999999": 1.0}, "unknown": {}}"#;
+            "link": "http://x", "comfort": "much", "mix": "all of it", "seats": {"slots": [{"slot": 99}]}, "params": {"2": 1e300, "3": 0.7, "999999": 1.0}, "unknown": {}}"#;
         instance.load(project).expect("a project");
         let settings = instance.settings();
         let choices = settings.choices;
         assert_eq!((choices.packet, choices.window), (PacketSize::Auto, (520, 8192)));
         assert_eq!((settings.link, choices.name.as_str()), (None, "Musician"));
+        assert_eq!(choices.mix, Some(MixChoice::Separate));
         assert_eq!((instance.value(Param::Room), instance.value(Param::SendMute)), (12.0, 1.0));
     }
 }

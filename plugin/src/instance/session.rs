@@ -159,6 +159,7 @@ impl Session {
         self.choices.steer(console);
         if let Some(client) = &self.client {
             client.set_format(self.choices.format);
+            client.set_mix(self.choices.mix);
             client.set_name(self.choices.name.clone());
         }
     }
@@ -194,6 +195,7 @@ impl Session {
         let Some(Seed { wake, network }) = self.seed.take() else { return Err("Press \"Restart engine\".".to_owned()) };
         let mut options = ClientOptions::new(identity, self.choices.name.clone());
         options.format = self.choices.format;
+        options.mix = self.choices.mix;
         options.folder = Some(folder);
         let client = Client::new(options, self.clock, wake, network, console.clone());
         client.set_seats(self.seats.clone());

@@ -77,7 +77,8 @@ pub(crate) fn line(status: &Status) -> String {
 
 /// What a delay is made of, in words.
 fn parts(delay: &Delay) -> String {
-    let parts = [("packet", delay.packet_ms), ("network", delay.network_ms), ("buffer", delay.buffer_ms)];
+    let Delay { packet_ms, mix_ms, network_ms, buffer_ms } = *delay;
+    let parts = [("packet", packet_ms), ("one mix", mix_ms), ("network", network_ms), ("buffer", buffer_ms)];
     let known = parts.into_iter().filter_map(|(name, ms)| Some(format!("{name} {:.0}", ms?)));
     known.collect::<Vec<_>>().join(", ")
 }
@@ -117,9 +118,10 @@ mod tests {
             recovered: 1,
             concealed_frames: 1280,
             playout_delay_ms: Some(12.3),
-            delay: Delay { packet_ms: Some(2.7), network_ms: Some(11.7), buffer_ms: Some(12.3) },
+            delay: Delay { packet_ms: Some(2.7), mix_ms: None, network_ms: Some(11.7), buffer_ms: Some(12.3) },
             concealed_ms_per_min: 41.2,
             dbfs: [-20.0, -120.0],
+            peak_dbfs: [-9.0; 2],
             strip: Some(1),
             source: 3,
             classic: false,

@@ -3,6 +3,7 @@
 //! A frame of a kind that the reader does not know is skipped by its length. The body of every kind that the
 //! server hands on to other musicians begins with the source (two bytes), which the server sets.
 
+use super::mixed::MixReport;
 use super::read::{Reader, Truncated};
 use crate::audio::{AudioFrame, AudioHeader};
 use crate::ids::{FramePosition, SourceId, StreamId};
@@ -38,6 +39,8 @@ pub mod kind {
     pub const MIDI: u8 = 12;
     /// Audio that was sent before.
     pub const COPY: u8 = 13;
+    /// How the musicians of a mix stand.
+    pub const MIX_REPORT: u8 = 14;
 }
 
 /// One frame of an opened datagram.
@@ -67,6 +70,8 @@ pub enum Frame<'a> {
     Feedback(Feedback),
     /// Audio that was sent before, in case it was lost.
     Copy(AudioFrame<'a>),
+    /// How the musicians of a mix stand.
+    MixReport(MixReport<'a>),
 }
 
 /// Asks for the room's time.
@@ -164,6 +169,7 @@ fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
         kind::PROBE_REPLY => read_probe(r).ok().map(Frame::ProbeReply),
         kind::FEEDBACK => Feedback::read(body).ok().map(Frame::Feedback),
         kind::COPY => AudioFrame::read(body).ok().map(Frame::Copy),
+        kind::MIX_REPORT => Some(Frame::MixReport(MixReport::new(body))),
         _ => None,
     }
 }
@@ -240,6 +246,10 @@ fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
         Frame::Feedback(feedback) => {
             feedback.write(out);
             kind::FEEDBACK
+        }
+        Frame::MixReport(report) => {
+            out.extend_from_slice(report.body());
+            kind::MIX_REPORT
         }
         Frame::KeepAlive => kind::KEEP_ALIVE,
         Frame::ClockRequest(c) => {

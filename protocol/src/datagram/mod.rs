@@ -7,10 +7,12 @@
 //! The header is authenticated with the frames. Byte tables in `docs/PROTOCOL.md`.
 
 mod frame;
+mod mixed;
 pub mod read;
 
 pub use frame::{ClockReply, ClockReport, ClockRequest, Frame, Frames, Probe, kind, write_audio, write_frame};
 pub(crate) use frame::{raw_frames, write_raw};
+pub use mixed::{MixReport, Mixed};
 
 use crate::ids::SessionId;
 use crate::seal::{Counter, KeyId, Lane, TAG_LEN};

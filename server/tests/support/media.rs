@@ -4,7 +4,7 @@ use super::SOON;
 use super::control::{Control, join_as};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::{Joined, SeatRole};
-use rtjam_protocol::datagram::{Class, Frame, write_frame};
+use rtjam_protocol::datagram::{Class, Frame, Mixed, write_frame};
 use rtjam_protocol::link::InviteLink;
 use rtjam_protocol::seal::ring::make_sealer;
 use rtjam_protocol::seal::{Lane, ReceiveKey, SendLane};
@@ -37,6 +37,7 @@ pub enum Heard {
     Goodbye,
     /// What the server misses.
     Feedback,
+    MixReport(Vec<Mixed>),
     Other,
 }
 
@@ -190,6 +191,7 @@ impl Heard {
             Frame::ClockReply(_) => Heard::ClockReply,
             Frame::Goodbye => Heard::Goodbye,
             Frame::Feedback(_) => Heard::Feedback,
+            Frame::MixReport(report) => Heard::MixReport(report.iter().collect()),
             _ => Heard::Other,
         }
     }

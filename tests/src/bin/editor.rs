@@ -1,6 +1,6 @@
 //! The editor on a stage.
 //!
-//! `editor show [empty|alone|two|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
+//! `editor show [empty|alone|two|mix|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
 //! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
 #![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
@@ -9,6 +9,7 @@ use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
 use rtjam::board::{Board, Look};
 use rtjam::editor::window::{self, EditorHandle};
 use rtjam_client::State;
+use rtjam_protocol::control::MixChoice;
 use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::stage::{Asked, Stage};
@@ -42,7 +43,7 @@ fn main() {
 fn show(words: &[&str]) {
     let scene = words.first().copied().unwrap_or("two");
     let musicians = match scene {
-        "two" | "long" => 2,
+        "two" | "long" | "mix" => 2,
         "twelve" => 12,
         _ => 0,
     };
@@ -62,6 +63,11 @@ fn show(words: &[&str]) {
                         .to_owned(),
                 );
                 status.notices = vec!["RTJam's network threads have no real-time priority.".to_owned()];
+            }
+            "mix" => {
+                (status.mix, status.mix_delay_ms) = (MixChoice::One, Some(1.6));
+                settings.choices.mix = Some(MixChoice::One);
+                status.musicians.iter_mut().for_each(|musician| musician.delay.mix_ms = Some(1.6));
             }
             "long" => {
                 status.sentence = Some(

@@ -9,8 +9,15 @@ use crate::params::Param;
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
 use rtjam_engine::{Comfort, PacketSize, Playout};
 use rtjam_protocol::audio::Codec;
+use rtjam_protocol::control::MixChoice;
 
-const CHOICE: f32 = 22.0 * UNIT;
+/// A choice is so wide where there is room, and gives way to the room's fader down to that.
+const CHOICE: [f32; 2] = [14.0 * UNIT, 22.0 * UNIT];
+/// The room's fader and meters have at least this.
+const ROOM: f32 = 21.0 * UNIT;
+const LIMITER: f32 = 10.0 * UNIT;
+const OPTIONS: f32 = 11.0 * UNIT;
+const GAP: f32 = 2.0 * UNIT;
 const TITLE: f32 = 4.0 * UNIT;
 /// Frames a packet that can be chosen here.
 const PACKETS: [u16; 6] = [16, 32, 64, 128, 256, 512];
@@ -20,16 +27,19 @@ const PLAYOUTS: [u16; 9] = [0, 2, 5, 10, 15, 20, 30, 50, 100];
 /// Draws it.
 pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
     let mut rest = Cut(rect);
-    let options = rest.right(11.0 * UNIT);
+    let options = rest.right(OPTIONS);
     let mut place = |width: f32| {
-        rest.right(2.0 * UNIT);
+        rest.right(GAP);
         rest.right(width)
     };
-    let (playout, packet, format) = (place(CHOICE), place(CHOICE), place(CHOICE));
-    let limiter = place(13.0 * UNIT);
-    rest.right(2.0 * UNIT);
+    let [least, most] = CHOICE;
+    let width = ((rect.width() - OPTIONS - LIMITER - ROOM - 6.0 * GAP) / 4.0).clamp(least, most);
+    let [playout, packet, format, others] = [width; 4].map(&mut place);
+    let limiter = place(LIMITER);
+    rest.right(GAP);
     room(ui, rest.0, board, scene);
     limiter_light(ui, limiter, scene.limiting);
+    mixes(ui, others, board, scene);
     formats(ui, format, board, scene.settings.choices.format);
     packets(ui, packet, board, scene.settings.choices.packet);
     playouts(ui, playout, board, scene.settings.choices.playout, scene.settings.choices.comfort);
@@ -47,7 +57,9 @@ fn room(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
     let title = rest.top(TITLE);
     widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, "Room");
     let text = Param::Room.text(board.value(Param::Room));
-    widgets::label(ui, title, Align2::RIGHT_CENTER, SMALL, palette.text, &text);
+    // Where there is little room, the unit is left out.
+    let text = if title.width() < 18.0 * UNIT { text.trim_end_matches(" dB") } else { &text };
+    widgets::label(ui, title, Align2::RIGHT_CENTER, SMALL, palette.text, text);
     widgets::fader(
         ui,
         rest.0.shrink2(vec2(0.0, UNIT / 2.0)),
@@ -69,6 +81,24 @@ fn limiter_light(ui: &mut Ui, rect: Rect, limiting: bool) {
     widgets::label(ui, light, Align2::CENTER_CENTER, BODY, color, text);
     let response = ui.interact(rect, Id::unique("limiter"), Sense::hover());
     response.on_hover_text("Lights up while the room is so loud that it is turned down, to keep it from distorting");
+}
+
+/// What of the others is sent. The title tells when it is one mix, and what that adds to the delay.
+fn mixes(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+    let all = [
+        (None, "as the room".to_owned()),
+        (Some(MixChoice::Separate), "separate".to_owned()),
+        (Some(MixChoice::One), "one mix".to_owned()),
+    ];
+    let title = match (scene.mix, scene.mix_ms) {
+        (MixChoice::Separate, _) => "Others".to_owned(),
+        (MixChoice::One, None) => "One mix".to_owned(),
+        (MixChoice::One, Some(ms)) => format!("One mix +{ms} ms"),
+    };
+    let now = scene.settings.choices.mix;
+    if let Some(mix) = widgets::titled_choice(ui, rect, "Others", &title, &now, &all) {
+        board.change(Change::Mix(mix));
+    }
 }
 
 fn formats(ui: &mut Ui, rect: Rect, board: &dyn Board, now: Codec) {

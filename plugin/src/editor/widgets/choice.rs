@@ -12,10 +12,22 @@ pub(in crate::editor) fn choice<T: Clone + PartialEq>(
     now: &T,
     all: &[(T, String)],
 ) -> Option<T> {
-    let title = Rect::from_min_size(rect.min, vec2(rect.width(), 4.0 * UNIT));
-    label(ui, title, Align2::LEFT_CENTER, SMALL, theme::of(ui).muted, name);
+    titled_choice(ui, rect, name, name, now, all)
+}
+
+/// The same under another title than its name.
+pub(in crate::editor) fn titled_choice<T: Clone + PartialEq>(
+    ui: &mut Ui,
+    rect: Rect,
+    name: &str,
+    title: &str,
+    now: &T,
+    all: &[(T, String)],
+) -> Option<T> {
+    let above = Rect::from_min_size(rect.min, vec2(rect.width(), 4.0 * UNIT));
+    label(ui, above, Align2::LEFT_CENTER, SMALL, theme::of(ui).muted, title);
     let text = all.iter().find(|(value, _)| value == now).map_or("…", |(_, text)| text.as_str());
-    let place = Rect::from_min_max(pos2(rect.left(), title.bottom()), rect.max);
+    let place = Rect::from_min_max(pos2(rect.left(), above.bottom()), rect.max);
     let mut chosen = None;
     menu(ui, place, name, text, name, |ui| {
         for (value, text) in all {

@@ -10,7 +10,7 @@ mod pan;
 
 pub(in crate::editor) use badge::badge;
 pub(in crate::editor) use button::{Look, button};
-pub(in crate::editor) use choice::{choice, menu};
+pub(in crate::editor) use choice::{choice, menu, titled_choice};
 pub(in crate::editor) use fader::{Way, fader};
 pub(in crate::editor) use label::{label, label_lines};
 pub(in crate::editor) use meter::{meter, meter_scale};

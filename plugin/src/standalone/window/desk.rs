@@ -68,6 +68,7 @@ impl Desk {
         };
         choices.comfort = config.comfort;
         choices.layout = config.layout.0;
+        choices.mix = config.mix.0;
         if config.link.is_some() {
             inner.link.clone_from(&config.link);
         }
@@ -192,6 +193,7 @@ impl Board for Desk {
         inner.choices.steer(&self.console);
         if let Some(client) = self.client.upgrade() {
             client.set_format(inner.choices.format);
+            client.set_mix(inner.choices.mix);
         }
     }
 

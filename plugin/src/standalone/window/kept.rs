@@ -3,10 +3,11 @@
 
 use crate::board::{Choices, Look};
 use crate::editor::measure::{USUAL, tidy_size};
-use crate::standalone::settings::{Decibels, Monitor, PacketFrames, Playout, Settings};
+use crate::standalone::settings::{Decibels, Mix, Monitor, PacketFrames, Playout, Settings};
 use crate::standalone::settings_file::SettingsFolder;
 use rtjam_engine::PacketSize;
 use rtjam_protocol::audio::{Codec, Layout};
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Link;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ pub(crate) struct Kept {
     playout: Option<String>,
     comfort: Option<String>,
     layout: Option<String>,
+    /// `None`: as the room says.
+    mix: Option<MixChoice>,
     monitor: Option<String>,
     room: Option<String>,
     light: bool,
@@ -71,6 +74,7 @@ impl Kept {
                 Layout::Stereo => "stereo",
                 Layout::DualMono => "dual-mono",
             }),
+            mix: shown.mix,
             monitor: Some(db(monitor)),
             // It has no "off": the lowest value is.
             room: Some(format!("{room:.2}")),
@@ -92,6 +96,7 @@ impl Kept {
             playout: read::<Playout>(&self.playout),
             comfort: read(&self.comfort),
             layout: read(&self.layout),
+            mix: self.mix.map(|mix| Mix(Some(mix))),
             monitor: read::<Monitor>(&self.monitor),
             room: read::<Decibels>(&self.room),
             ..Settings::default()
@@ -127,6 +132,7 @@ mod tests {
             playout: rtjam_engine::Playout::Fixed { ms: 12.5 },
             comfort: rtjam_engine::Comfort::Safe,
             layout: Layout::DualMono,
+            mix: Some(MixChoice::One),
             keep_key: false,
             rejoin: false,
             look: Look::Light,
@@ -149,6 +155,7 @@ mod tests {
         assert_eq!(settings.playout, Some(Playout::Fixed(12.5)));
         assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
         assert_eq!(settings.layout, Some(ChannelLayout(Layout::DualMono)));
+        assert_eq!(settings.mix, Some(Mix(Some(MixChoice::One))));
         assert_eq!((settings.monitor, settings.room), (Some(Monitor::Off), Some(Decibels(-3.5))));
         assert_eq!((kept.look(), kept.size(), kept.rooms()), (Look::Light, (900, 600), vec![link]));
         #[cfg(unix)]

@@ -18,7 +18,7 @@ pub struct MixFigures {
 pub struct MixTotals {
     /// Mixes that are made now.
     pub mixes: u64,
-    /// Packets of mixes sent.
+    /// Packets of mixes sent, what is told about them among these.
     pub packets: u64,
     /// Ticks left out because the thread could not keep up.
     pub skipped: u64,

@@ -3,9 +3,9 @@
 use super::super::route::Route;
 use super::super::socket::MediaSocket;
 use super::figures::MixFigures;
-use rtjam_engine::{Balance, Desk, Mix};
-use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, Layout, Peak, encode};
-use rtjam_protocol::datagram::{Class, MAX_DATAGRAM, write_audio};
+use rtjam_engine::{Balance, Desk, Level, Mix, VoiceReading};
+use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, Layout, Peak, WIRE_RATE, encode};
+use rtjam_protocol::datagram::{Class, Frame, MAX_DATAGRAM, MixReport, Mixed, write_audio, write_frame};
 use rtjam_protocol::recovery::{Feedback, History, Sender};
 use rtjam_protocol::seal::SendLane;
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
@@ -21,6 +21,9 @@ const ALONE_AT: u32 = 12;
 /// A mix that ends is closed after so many ticks, when everyone comes separately again, and is over after so many.
 const CLOSES_AT: u32 = 6;
 const OVER_AT: u32 = 14;
+
+/// How the musicians stand is told every so many ticks: 9.9 times a second.
+const REPORT_EVERY: u64 = 38;
 
 /// A session, as the mixer knows it. The lane is the mixer's alone, and lives as long as the session.
 pub(in super::super) struct Guest {
@@ -63,6 +66,10 @@ impl Guest {
             send_to(&self.route, sealed, sockets, figures);
         }
         self.send_again(outlet);
+        // Not all takers at the same tick.
+        if (tick + u64::from(self.source.0)).is_multiple_of(REPORT_EVERY) {
+            self.report(desk, outlet);
+        }
         self.taking.as_deref_mut().map_or(Passed::Nothing, Taking::pass)
     }
 
@@ -71,6 +78,20 @@ impl Guest {
         if let Some(taking) = &mut self.taking {
             taking.again.handle_feedback(now, feedback);
             self.send_again(outlet);
+        }
+    }
+
+    /// Says how the musicians of the mix stand.
+    fn report(&mut self, desk: &Desk, outlet: &mut Outlet) {
+        let Outlet { payload, plain, sealed, sockets, figures, .. } = outlet;
+        let mut others = desk.readings(self.source).map(|reading| mixed(&reading)).peekable();
+        while others.peek().is_some() {
+            payload.clear();
+            others.by_ref().take(MixReport::MOST).for_each(|musician| musician.write(payload));
+            plain.clear();
+            write_frame(&Frame::MixReport(MixReport::new(payload)), plain);
+            self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
+            send_to(&self.route, sealed, sockets, figures);
         }
     }
 
@@ -103,6 +124,17 @@ impl Outlet {
         let buffer = || Vec::with_capacity(MAX_DATAGRAM);
         let sum = [[0.0; Desk::FRAMES]; CHANNELS];
         Outlet { sockets, figures, sum, payload: buffer(), plain: buffer(), sealed: buffer() }
+    }
+}
+
+fn mixed(reading: &VoiceReading) -> Mixed {
+    let [left, right] = reading.levels.map(Level::to_wire);
+    Mixed {
+        source: reading.source,
+        wait: Micros((f64::from(reading.playout_delay_ms.max(0.0)) * 1000.0) as u64),
+        frames: (reading.packet_ms * WIRE_RATE as f32 / 1000.0).round() as u16,
+        rms: [left[0], right[0]],
+        peak: [left[1], right[1]],
     }
 }
 
