@@ -106,10 +106,10 @@ struct Limits {
     /// Musicians and listeners on the whole server [default: 1000]
     #[arg(long, value_name = "NUMBER")]
     max_sessions: Option<NonZeroU32>,
-    /// Musicians and listeners of one address (of IPv6: one network of 64 bits) [default: 256]
+    /// Musicians of one address (of IPv6: one network of 64 bits), and as many listeners [default: 256]
     #[arg(long, value_name = "NUMBER")]
     max_sessions_per_address: Option<NonZeroU32>,
-    /// Joins of one address at once; after that five a second [default: 300]
+    /// Joins of one address at once, those of listeners apart; after that five a second [default: 300]
     #[arg(long, value_name = "NUMBER")]
     join_burst: Option<NonZeroU32>,
     /// Seat nobody new while the server uses more memory than this [default: 1024]

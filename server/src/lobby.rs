@@ -86,8 +86,8 @@ struct Guest {
     from: IpAddr,
     outbox: mpsc::Sender<Word>,
     session: Option<SessionId>,
-    /// It asks for a listener's seat.
-    listens: bool,
+    /// As what it asks for a seat.
+    role: SeatRole,
 }
 
 /// Carries out what [`Rooms`] decides.
@@ -153,7 +153,7 @@ impl Lobby {
     fn handle(&mut self, input: Input) {
         match input {
             Input::Connected { connection, from, outbox } => {
-                self.guests.insert(connection, Guest { from, outbox, session: None, listens: false });
+                self.guests.insert(connection, Guest { from, outbox, session: None, role: SeatRole::Musician });
                 self.rooms.handle_connected(connection, self.random.array());
             }
             Input::Said(connection, Ok(message)) => self.hear(connection, message),
@@ -218,8 +218,8 @@ impl Lobby {
         classic: &ClassicMusician,
         from: IpAddr,
     ) -> Result<(NewSession, Arc<SessionFigures>), Refusal> {
-        self.limits.ask(self.clock.now(), from).map_err(|refused| refused.reason)?;
-        if let Some(refused) = self.limits.against_another_session(from, resident_mib()) {
+        self.limits.ask(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
+        if let Some(refused) = self.limits.against_another_session(from, SeatRole::Musician, resident_mib()) {
             return Err(refused.reason);
         }
         let slots = self.store.slots(&classic.room);
@@ -233,8 +233,8 @@ impl Lobby {
 
     fn hear(&mut self, connection: ConnectionId, message: ClientMessage) {
         if let (ClientMessage::Seat(seat), Some(guest)) = (&message, self.guests.get_mut(&connection)) {
-            guest.listens = seat.role == SeatRole::Listener;
-            if let Err(refused) = self.limits.ask(self.clock.now(), guest.from) {
+            guest.role = seat.role;
+            if let Err(refused) = self.limits.ask(self.clock.now(), guest.from, seat.role) {
                 return self.rooms.handle_limited(connection, refused);
             }
         }
@@ -272,7 +272,8 @@ impl Lobby {
     fn begin(&mut self, session: &NewSession, from: Option<IpAddr>) -> Arc<SessionFigures> {
         let now = self.clock.now();
         if let Some(from) = from {
-            self.limits.opened(now, session.session, from);
+            let role = if session.sends { SeatRole::Musician } else { SeatRole::Listener };
+            self.limits.opened(now, session.session, from, role);
         }
         let attendance = Attendance::new(now, session);
         let figures = attendance.figures().clone();
@@ -326,15 +327,12 @@ impl Lobby {
         self.rooms.handle_room(connection, record, last_taken.saturating_add(1), &mut self.random);
     }
 
-    fn read_room(&self, connection: ConnectionId, room: &RoomName) -> Result<RoomRecord, Failure> {
+    fn read_room(&mut self, connection: ConnectionId, room: &RoomName) -> Result<RoomRecord, Failure> {
         let Some(secrets) = self.store.secrets(room)? else { return Ok(RoomRecord::Unknown) };
         let slots = self.store.slots(room)?;
         let mix = self.store.mix(room)?;
         let guest = self.guests.get(&connection);
-        let refused = guest.and_then(|g| {
-            let crowd = || g.listens.then(|| self.limits.against_another_listener(self.rooms.census().listeners));
-            self.limits.against_another_session(g.from, resident_mib()).or_else(|| crowd().flatten())
-        });
+        let refused = guest.and_then(|g| self.limits.against_another_session(g.from, g.role, resident_mib()));
         Ok(match refused {
             Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
             None => RoomRecord::Found { secrets, slots, mix },

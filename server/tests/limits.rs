@@ -5,8 +5,8 @@ mod support;
 use rtjam_protocol::control::{ClientMessage, Refusal, Refused, SeatRole, ServerMessage};
 use rtjam_protocol::link::{InviteLink, Secret};
 use std::time::{Duration, Instant};
-use support::control::{Control, join};
-use support::{Server, TempDir};
+use support::control::{Control, join, join_as};
+use support::{Server, TempDir, invite};
 
 fn start(dir: &TempDir, flags: &[&str]) -> Server {
     Server::start_with(dir, &[&["--listen", "127.0.0.1:0"], flags].concat())
@@ -31,6 +31,19 @@ fn an_address_has_so_many_sessions_and_another_when_one_leaves() {
     ann.say(&ClientMessage::Bye);
     while ann.hear().is_some() {}
     assert!(join(&server.link, 3).1.is_ok());
+}
+
+#[test]
+fn listeners_of_an_address_keep_none_of_its_musicians_out() {
+    let dir = TempDir::new();
+    let flags = ["--limit-loopback", "--max-sessions-per-address", "2", "--join-burst", "4"];
+    let server = start(&dir, &flags);
+    let listen = invite(&dir, &["--role", "listener"]);
+    let flood: Vec<_> = (0..8).map(|who| join_as(&listen, who, SeatRole::Listener, None)).collect();
+    assert_eq!(flood.iter().filter(|(_, joined)| joined.is_ok()).count(), 2);
+    let band: Vec<_> = (10..13).map(|who| join(&server.link, who)).collect();
+    let refused: Vec<_> = band.iter().map(|(_, joined)| joined.as_ref().err().copied()).collect();
+    assert_eq!(refused, [None, None, Some(Refusal::TooManySessions)]);
 }
 
 #[test]

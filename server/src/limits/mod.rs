@@ -1,5 +1,5 @@
 //! What one address may ask for, and what all of them together, so that nobody can crowd the others out. The
-//! defaults are what a rehearsal never meets.
+//! defaults are what a rehearsal never meets. Who listens counts apart from musicians, and takes nothing from them.
 //!
 //! | limit | counted by | thread |
 //! |---|---|---|
@@ -21,7 +21,7 @@ pub use doors::{Door, Doors};
 pub use memory::{resident_kib, resident_mib};
 pub use proxy::{Network, TrustedProxies};
 
-use rtjam_protocol::control::{Refusal, Refused};
+use rtjam_protocol::control::{Refusal, Refused, SeatRole};
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -45,11 +45,11 @@ const ACCOUNTS: usize = 4096;
 /// How much is granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
-    /// Sessions (musicians and listeners) of one address.
+    /// Musicians of one address; as many may listen besides.
     pub sessions_per_address: u32,
-    /// Joins of one address at once; after that five a second.
+    /// Joins of one address at once; after that five a second. Listeners' are counted apart.
     pub join_burst: u32,
-    /// Sessions in all.
+    /// Sessions in all; at most half of them listen.
     pub sessions: u32,
     /// Above this much resident memory nobody new is seated, MiB.
     pub memory_mib: u32,
@@ -73,14 +73,34 @@ impl Default for LimitSettings {
 pub struct Limits {
     settings: LimitSettings,
     accounts: HashMap<AddressKey, Account>,
-    sessions: HashMap<SessionId, AddressKey>,
+    sessions: HashMap<SessionId, (AddressKey, SeatRole)>,
 }
 
 #[derive(Default)]
 struct Account {
-    joins: Bucket,
+    musicians: Tally,
+    listeners: Tally,
     tries: Bucket,
+}
+
+#[derive(Default)]
+struct Tally {
+    joins: Bucket,
     sessions: u32,
+}
+
+impl Account {
+    fn tally(&mut self, role: SeatRole) -> &mut Tally {
+        match role {
+            SeatRole::Musician => &mut self.musicians,
+            SeatRole::Listener | SeatRole::None => &mut self.listeners,
+        }
+    }
+
+    fn has_nothing(&self, now: Micros) -> bool {
+        let free = |tally: &Tally| tally.sessions == 0 && tally.joins.is_full(now);
+        free(&self.musicians) && free(&self.listeners) && self.tries.is_full(now)
+    }
 }
 
 impl Limits {
@@ -93,48 +113,52 @@ impl Limits {
     ///
     /// # Errors
     /// When it has done so too often; what to tell it.
-    pub fn ask(&mut self, now: Micros, from: IpAddr) -> Result<(), Refused> {
+    pub fn ask(&mut self, now: Micros, from: IpAddr, role: SeatRole) -> Result<(), Refused> {
         if self.is_exempt(from) {
             return Ok(());
         }
         let burst = self.settings.join_burst;
-        let taken = self.account(now, from).joins.take(now, burst, A_JOIN_EVERY);
+        let taken = self.account(now, from).tally(role).joins.take(now, burst, A_JOIN_EVERY);
         taken.map_err(|wait| Refused::after(Refusal::TooManyJoins, seconds(wait)))
     }
 
     /// What to tell an address that wants one more session, if it cannot have it. `memory_mib` is what the server
     /// uses, where that is known.
-    pub fn against_another_session(&self, from: IpAddr, memory_mib: Option<u64>) -> Option<Refused> {
+    pub fn against_another_session(
+        &mut self,
+        from: IpAddr,
+        role: SeatRole,
+        memory_mib: Option<u64>,
+    ) -> Option<Refused> {
         let settings = &self.settings;
+        // Half of the sessions are for musicians alone.
+        let listeners = || self.sessions.values().filter(|(_, role)| *role == SeatRole::Listener).count();
         let full = self.sessions.len() >= settings.sessions as usize
+            || (role == SeatRole::Listener && listeners() >= settings.sessions as usize / 2)
             || memory_mib.is_some_and(|mib| mib > u64::from(settings.memory_mib));
         if full {
             return Some(Refused::after(Refusal::ServerFull, ASK_AGAIN_AFTER_S));
         }
-        let has = self.accounts.get(&self.key(from)).map_or(0, |a| a.sessions);
-        let too_many = !self.is_exempt(from) && has >= settings.sessions_per_address;
+        let most = settings.sessions_per_address;
+        let key = self.key(from);
+        let has = self.accounts.get_mut(&key).map_or(0, |a| a.tally(role).sessions);
+        let too_many = !self.is_exempt(from) && has >= most;
         too_many.then(|| Refused::after(Refusal::TooManySessions, ASK_AGAIN_AFTER_S))
     }
 
-    /// What to tell one who wants to listen while `listeners` do on the whole server: half of the sessions are for
-    /// musicians alone.
-    pub fn against_another_listener(&self, listeners: usize) -> Option<Refused> {
-        let full = listeners >= self.settings.sessions as usize / 2;
-        full.then(|| Refused::after(Refusal::ServerFull, ASK_AGAIN_AFTER_S))
-    }
-
     /// An address has got a session.
-    pub fn opened(&mut self, now: Micros, session: SessionId, from: IpAddr) {
-        self.account(now, from).sessions += 1;
+    pub fn opened(&mut self, now: Micros, session: SessionId, from: IpAddr, role: SeatRole) {
+        self.account(now, from).tally(role).sessions += 1;
         let key = self.key(from);
-        self.sessions.insert(session, key);
+        self.sessions.insert(session, (key, role));
     }
 
     /// A session has ended.
     pub fn ended(&mut self, session: SessionId) {
-        let Some(key) = self.sessions.remove(&session) else { return };
+        let Some((key, role)) = self.sessions.remove(&session) else { return };
         if let Some(account) = self.accounts.get_mut(&key) {
-            account.sessions = account.sessions.saturating_sub(1);
+            let tally = account.tally(role);
+            tally.sessions = tally.sessions.saturating_sub(1);
         }
     }
 
@@ -160,7 +184,7 @@ impl Limits {
 
     fn account(&mut self, now: Micros, from: IpAddr) -> &mut Account {
         if self.accounts.len() >= ACCOUNTS && !self.accounts.contains_key(&AddressKey::of(from)) {
-            self.accounts.retain(|_, a| a.sessions > 0 || !a.joins.is_full(now) || !a.tries.is_full(now));
+            self.accounts.retain(|_, account| !account.has_nothing(now));
         }
         self.accounts.entry(self.key(from)).or_default()
     }
@@ -178,6 +202,8 @@ mod tests {
     const ANN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 7));
     const BEN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 8));
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const PLAYS: SeatRole = SeatRole::Musician;
+    const LISTENS: SeatRole = SeatRole::Listener;
     const START: Micros = Micros::from_secs(1000);
 
     fn limits() -> Limits {
@@ -192,56 +218,76 @@ mod tests {
     fn a_rehearsal_behind_one_address_never_meets_the_defaults() {
         let mut limits = Limits::new(LimitSettings::default());
         for n in 0..256 {
-            assert_eq!(limits.ask(START, ANN), Ok(()));
-            assert_eq!(limits.against_another_session(ANN, Some(300)), None);
-            limits.opened(START, SessionId(n), ANN);
+            assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
+            assert_eq!(limits.against_another_session(ANN, PLAYS, Some(300)), None);
+            limits.opened(START, SessionId(n), ANN, PLAYS);
         }
         // All of them reconnect at once.
-        let again = (0..44).all(|_| limits.ask(START, ANN).is_ok());
-        assert!(again && limits.ask(START, ANN).is_err());
+        let again = (0..44).all(|_| limits.ask(START, ANN, PLAYS).is_ok());
+        assert!(again && limits.ask(START, ANN, PLAYS).is_err());
     }
 
     #[test]
     fn joins_beyond_the_burst_are_told_when_and_others_are_not_concerned() {
         let mut limits = limits();
-        assert!((0..3).all(|_| limits.ask(at(0), ANN).is_ok()));
-        assert_eq!(limits.ask(at(0), ANN), Err(Refused::after(Refusal::TooManyJoins, 1)));
-        assert_eq!(limits.ask(at(0), BEN), Ok(()));
-        assert!(limits.ask(at(199), ANN).is_err());
-        assert_eq!(limits.ask(at(200), ANN), Ok(()));
-        assert!(limits.ask(at(200), ANN).is_err());
+        assert!((0..3).all(|_| limits.ask(at(0), ANN, PLAYS).is_ok()));
+        assert_eq!(limits.ask(at(0), ANN, PLAYS), Err(Refused::after(Refusal::TooManyJoins, 1)));
+        assert_eq!(limits.ask(at(0), BEN, PLAYS), Ok(()));
+        assert!(limits.ask(at(199), ANN, PLAYS).is_err());
+        assert_eq!(limits.ask(at(200), ANN, PLAYS), Ok(()));
+        assert!(limits.ask(at(200), ANN, PLAYS).is_err());
     }
 
     #[test]
     fn an_address_gets_as_many_sessions_as_it_may_have_and_another_when_one_ends() {
         let mut limits = limits();
-        limits.opened(START, SessionId(1), ANN);
-        limits.opened(START, SessionId(2), ANN);
-        let refused = limits.against_another_session(ANN, None);
+        limits.opened(START, SessionId(1), ANN, PLAYS);
+        limits.opened(START, SessionId(2), ANN, PLAYS);
+        let refused = limits.against_another_session(ANN, PLAYS, None);
         assert_eq!(refused, Some(Refused::after(Refusal::TooManySessions, 30)));
-        assert_eq!(limits.against_another_session(BEN, None), None);
+        assert_eq!(limits.against_another_session(BEN, PLAYS, None), None);
         limits.ended(SessionId(1));
         limits.ended(SessionId(1));
-        assert_eq!(limits.against_another_session(ANN, None), None);
+        assert_eq!(limits.against_another_session(ANN, PLAYS, None), None);
     }
 
     #[test]
     fn the_server_is_full_by_sessions_or_by_memory() {
         let mut limits = limits();
-        assert_eq!(limits.against_another_session(HERE, Some(1024)), None);
+        assert_eq!(limits.against_another_session(HERE, PLAYS, Some(1024)), None);
         let full = Some(Refused::after(Refusal::ServerFull, 30));
-        assert_eq!(limits.against_another_session(HERE, Some(1025)), full);
-        (0..4).for_each(|n| limits.opened(START, SessionId(n), HERE));
-        assert_eq!(limits.against_another_session(BEN, None), full);
+        assert_eq!(limits.against_another_session(HERE, PLAYS, Some(1025)), full);
+        (0..4).for_each(|n| limits.opened(START, SessionId(n), HERE, PLAYS));
+        assert_eq!(limits.against_another_session(BEN, PLAYS, None), full);
     }
 
     #[test]
     fn half_of_the_servers_sessions_are_for_musicians_alone() {
-        let limits = limits();
+        let mut limits = limits();
         assert_eq!(limits.settings.sessions, 4);
-        assert_eq!(limits.against_another_listener(1), None);
-        assert_eq!(limits.against_another_listener(2), Some(Refused::after(Refusal::ServerFull, 30)));
-        assert_eq!(limits.against_another_session(HERE, None), None);
+        limits.opened(START, SessionId(1), HERE, LISTENS);
+        assert_eq!(limits.against_another_session(HERE, LISTENS, None), None);
+        limits.opened(START, SessionId(2), HERE, LISTENS);
+        let full = Some(Refused::after(Refusal::ServerFull, 30));
+        assert_eq!(limits.against_another_session(HERE, LISTENS, None), full);
+        assert_eq!(limits.against_another_session(HERE, PLAYS, None), None);
+        limits.ended(SessionId(1));
+        assert_eq!(limits.against_another_session(HERE, LISTENS, None), None);
+    }
+
+    #[test]
+    fn listeners_take_neither_joins_nor_sessions_from_musicians_of_their_address() {
+        let mut limits = Limits::new(LimitSettings { sessions: 100, ..limits().settings });
+        (0..2).for_each(|n| limits.opened(START, SessionId(n), ANN, LISTENS));
+        let too_many = Some(Refused::after(Refusal::TooManySessions, 30));
+        assert_eq!(limits.against_another_session(ANN, LISTENS, None), too_many);
+        while limits.ask(START, ANN, LISTENS).is_ok() {}
+        assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
+        assert_eq!(limits.against_another_session(ANN, PLAYS, None), None);
+        (2..4).for_each(|n| limits.opened(START, SessionId(n), ANN, PLAYS));
+        limits.ended(SessionId(0));
+        assert_eq!(limits.against_another_session(ANN, PLAYS, None), too_many);
+        assert_eq!(limits.against_another_session(ANN, LISTENS, None), None);
     }
 
     #[test]
@@ -250,7 +296,7 @@ mod tests {
         assert!((0..10).all(|_| limits.wrong_secret(START, ANN) == Micros::ZERO));
         let holds: Vec<u64> = (0..12).map(|_| limits.wrong_secret(START, ANN).0 / 1_000_000).collect();
         assert_eq!(holds, [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8]);
-        assert_eq!(limits.ask(START, ANN), Ok(()));
+        assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
         assert_eq!(limits.wrong_secret(START, BEN), Micros::ZERO);
         let later = START + Micros::from_secs(30);
         assert_eq!(limits.wrong_secret(later, ANN), Micros::ZERO);
@@ -261,27 +307,30 @@ mod tests {
         let mapped: IpAddr = "::ffff:127.0.0.1".parse().expect("an address");
         let mut free = limits();
         for here in [HERE, mapped] {
-            assert!((0..100).all(|_| free.ask(START, here).is_ok() && free.wrong_secret(START, here) == Micros::ZERO));
+            assert!(
+                (0..100)
+                    .all(|_| free.ask(START, here, PLAYS).is_ok() && free.wrong_secret(START, here) == Micros::ZERO)
+            );
         }
         let mut limited = Limits::new(LimitSettings { limit_loopback: true, ..free.settings });
-        assert!((0..3).all(|_| limited.ask(START, HERE).is_ok()));
-        assert!(limited.ask(START, HERE).is_err());
+        assert!((0..3).all(|_| limited.ask(START, HERE, PLAYS).is_ok()));
+        assert!(limited.ask(START, HERE, PLAYS).is_err());
     }
 
     #[test]
     fn however_many_addresses_ask_the_accounts_stay_few_and_those_with_sessions_are_kept() {
         let mut limits = limits();
-        limits.opened(START, SessionId(1), ANN);
+        limits.opened(START, SessionId(1), ANN, PLAYS);
         let address = |n: u32| IpAddr::from((0xC633_0000_u32 + n).to_be_bytes());
         for n in 0..60_000 {
-            let _ = limits.ask(START, address(n));
+            let _ = limits.ask(START, address(n), PLAYS);
         }
         assert!(limits.accounts.len() <= ACCOUNTS + 1, "{}", limits.accounts.len());
         // Those without an account of their own share one, until others' are forgotten.
-        assert!(limits.ask(START, address(70_000)).is_err());
-        assert_eq!(limits.ask(at(5000), address(70_000)), Ok(()));
+        assert!(limits.ask(START, address(70_000), PLAYS).is_err());
+        assert_eq!(limits.ask(at(5000), address(70_000), PLAYS), Ok(()));
         assert!(limits.accounts.len() < 10);
-        limits.opened(at(5000), SessionId(2), ANN);
-        assert!(limits.against_another_session(ANN, None).is_some());
+        limits.opened(at(5000), SessionId(2), ANN, PLAYS);
+        assert!(limits.against_another_session(ANN, PLAYS, None).is_some());
     }
 }
