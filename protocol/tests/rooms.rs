@@ -418,7 +418,7 @@ fn classic_musicians_take_slots_are_listed_as_such_and_nothing_of_them_is_kept()
     let mut server = Server::new(3);
     let (ann, _) = server.join(1, "musician", "");
     let room = RoomName::new("lobby").expect("a name");
-    let classic = |client| ClassicMusician { room: room.clone(), client: ClientId(client) };
+    let classic = |client| ClassicMusician { room: room.clone(), client: ClientId(client), mix: MixChoice::Separate };
     let first = server.rooms.handle_classic(&classic(17), &server.slots, &mut server.rng).expect("a seat");
     let second = server.rooms.handle_classic(&classic(17), &server.slots, &mut server.rng).expect("a seat");
     let ear = server.rooms.handle_classic_ear(&room, &mut server.rng).expect("an ear");

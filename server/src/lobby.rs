@@ -195,7 +195,9 @@ impl Lobby {
         let Some(desk) = self.classic.clone() else { return };
         match ask {
             Ask::Seat(from, client) => {
-                let classic = ClassicMusician { room: desk.room.clone(), client };
+                let mix = self.store.mix(&desk.room);
+                self.note(mix.as_ref().err(), "classic musicians are sent everyone separately");
+                let classic = ClassicMusician { room: desk.room.clone(), client, mix: mix.unwrap_or_default() };
                 match self.seat_classic(&classic, from.ip()) {
                     Ok((new, figures)) => desk.tell(Answer::Seated(from, new, figures)),
                     Err(refused) => {

@@ -134,6 +134,28 @@ fn two_units_hear_each_other_and_the_beat_goes_by_the_servers_time() {
 }
 
 #[test]
+fn where_the_room_says_so_a_unit_gets_one_mix_of_the_others_in_packets_of_128_frames() {
+    let (room, server) = classic_room(&[]);
+    room.invite_command(&["lobby", "--mix", "one"]);
+    let folder = Scratch::new("ramp");
+    let wav = recording(folder.path());
+    let arguments = ["--backend", "dummy", "--source", &wav, "--packet", "64", "--mix", "separate"];
+    let options = Options { name: "Ann", link: &room.invite, arguments: &arguments, jack: None, prefix: &[] };
+    let mut ann = Musician::start(&options);
+    let unit = Unit::start(server, Playing::audio(17));
+    // Each value of Ann's, and nothing else: of itself the unit hears nothing.
+    let heard = until("a second of the recording", SOON, || {
+        let heard = unit.heard(None);
+        (frames_of_the_ramp(&heard) >= 48_000).then_some(heard)
+    });
+    assert!(heard.iter().all(|g| g.client() == 40_002 && g.bytes.len() == 540), "one stream");
+    assert!(heard.windows(2).all(|pair| pair[1].sequence() > pair[0].sequence()));
+    assert!(heard.iter().all(|g| u64::from(g.beat()) == g.server_time() / 500_000 % 4));
+    assert_eq!(unit.echoes().len(), 0, "the mix brings the server's time");
+    ann.wait_hears("Classic 17");
+}
+
+#[test]
 fn classic_musicians_are_counted_and_leave_after_a_second_of_silence() {
     let (room, server) = classic_room(&[]);
     let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));

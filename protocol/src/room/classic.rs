@@ -17,6 +17,8 @@ pub struct ClassicMusician {
     pub room: RoomName,
     /// What their packets say that they are.
     pub client: ClientId,
+    /// What the room says that those are sent who do not choose.
+    pub mix: MixChoice,
 }
 
 impl Rooms {
@@ -56,8 +58,8 @@ impl Rooms {
             resume: Token(random(entropy)),
             connection: None,
             classic: true,
-            mix: MixChoice::Separate,
-            room_mix: MixChoice::Separate,
+            mix: classic.mix,
+            room_mix: classic.mix,
         };
         let new = self.open(member, entropy);
         self.send_roster(room);

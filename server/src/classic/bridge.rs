@@ -14,10 +14,12 @@ use crossbeam_channel::Receiver;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::classic::{self, BEAT, Header, HeardScratch, Packet, RepackScratch, Repacker, beat_at};
+use rtjam_protocol::classic::{self, BEAT, ClientId, Header, HeardScratch, Packet, RepackScratch, Repacker, beat_at};
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
 use rtjam_protocol::room::MAX_MUSICIANS;
-use rtjam_protocol::{Micros, SessionId, StreamId};
+use rtjam_protocol::seal::Lane;
+use rtjam_protocol::{Micros, Sequence, SessionId, StreamId};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -149,7 +151,9 @@ impl Bridge {
         match answer {
             Answer::Seated(address, new, figures) => {
                 let stream = StreamId(u32::from_be_bytes(self.random.array()));
-                match self.sources.seat(now, address, Speaker::new(&new, stream, figures)) {
+                // The speaker's lane is 0.
+                let ear = (new.mix == MixChoice::One).then(|| Ear::new(now, &new, Lane(1)));
+                match self.sources.seat(now, address, Speaker::new(&new, stream, figures), ear) {
                     Ok(()) => tracing::info!("classic: {address} plays in slot {}", new.source.0),
                     Err(gone) => self.over.push(gone.session),
                 }
@@ -157,7 +161,7 @@ impl Bridge {
             Answer::TurnedAway(address) => self.sources.turn_away(address),
             Answer::Ear(new) => {
                 self.asked_ear = None;
-                let old = self.ear.replace(Ear::new(now, &new));
+                let old = self.ear.replace(Ear::new(now, &new, Lane(0)));
                 self.over.extend(old.map(|ear| ear.session));
             }
             Answer::Stop => {}
@@ -201,7 +205,7 @@ impl Bridge {
                     seat.speaker.figures.round_trip_took(took);
                 }
                 self.links.figures.received.add();
-                let shown = seat.shown;
+                let (shown, mixed) = (seat.shown, seat.mix.is_some());
                 if seat.speaker.seal(&packet, &mut self.scratch, &mut self.sealed) {
                     self.links.send_to_room(&self.sealed);
                 }
@@ -211,6 +215,10 @@ impl Bridge {
                         packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));
                     });
                     self.links.send_to_all(&mut self.sources, now, Some(from));
+                }
+                // Mixes bring the server's time along.
+                if mixed {
+                    return;
                 }
                 self.links.prepare(&Header { client: packet.header.client, ..header }, 0, |_| {});
                 if let Some(time) = self.sources.echo(now, from, classic::HEADER_LEN) {
@@ -241,6 +249,30 @@ impl Bridge {
 
     fn take_room(&mut self, datagram: &mut [u8]) {
         let now = self.clock.now();
+        let Some(session) = rtjam_protocol::datagram::Header::read(datagram).map(|header| header.session) else {
+            return;
+        };
+        if let Some((to, mix)) = self.sources.mixed(session) {
+            let (links, scratch) = (&mut self.links, &mut self.decoded);
+            let Some(opened) = mix.ear.open(now, datagram, &mut self.sealed) else { return };
+            if !self.sealed.is_empty() {
+                links.send_to_room(&self.sealed);
+            }
+            let mut ready = None;
+            for frame in opened.frames() {
+                let Frame::Audio(audio) = frame else { continue };
+                mix.repacker.take(&audio, scratch, |sequence, channels| {
+                    links.prepare(&header_of(now, ClientId::MIX, sequence), channels[0].len(), |out| {
+                        classic::write_channels(channels, out);
+                    });
+                    ready = Some(links.packet.len());
+                });
+            }
+            if let Some(time) = ready.and_then(|len| self.sources.echo(now, to, len)) {
+                self.links.send_to_one(to, time);
+            }
+            return;
+        }
         let Some(opened) = self.ear.as_mut().and_then(|ear| ear.open(now, datagram, &mut self.sealed)) else { return };
         if !self.sealed.is_empty() {
             self.links.send_to_room(&self.sealed);
@@ -261,14 +293,9 @@ impl Bridge {
         let Some(repacker) = self.repackers.get_mut(usize::from(source.0)) else { return };
         let (links, sources) = (&mut self.links, &mut self.sources);
         repacker.take(audio, &mut self.decoded, |sequence, channels| {
-            let header = Header {
-                beat: beat_at(now, BEAT),
-                server_time: now,
-                client_time: now,
-                client: our_id(source),
-                sequence,
-            };
-            links.prepare(&header, channels[0].len(), |out| classic::write_channels(channels, out));
+            links.prepare(&header_of(now, our_id(source), sequence), channels[0].len(), |out| {
+                classic::write_channels(channels, out)
+            });
             links.send_to_all(sources, now, None);
         });
     }
@@ -293,6 +320,11 @@ impl Bridge {
         let lobby = &self.lobby;
         self.over.retain(|session| lobby.try_send(Input::SessionOver(*session)).is_err());
     }
+}
+
+/// Of a packet that the server makes.
+fn header_of(now: Micros, client: ClientId, sequence: Sequence) -> Header {
+    Header { beat: beat_at(now, BEAT), server_time: now, client_time: now, client, sequence }
 }
 
 impl Links {

@@ -1,4 +1,5 @@
-//! What the room plays, for those who bring classic musicians there: a session that hears everyone, over loopback.
+//! What the server sends to those who bring classic musicians to a room: everyone's packets for all of them, to a session
+//! that plays nothing, and to a musician's own session their mix. Over loopback.
 
 use rtjam_protocol::datagram::{Class, ClockRequest, Frame, write_frame};
 use rtjam_protocol::room::NewSession;
@@ -24,10 +25,11 @@ pub(super) struct Ear {
 }
 
 impl Ear {
-    pub(super) fn new(now: Micros, new: &NewSession) -> Ear {
+    /// `lane` must be nobody else's of this session.
+    pub(super) fn new(now: Micros, new: &NewSession, lane: Lane) -> Ear {
         let keys = &new.keys;
         let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.down), new.session, keys.id);
-        let lane = SendLane::new(make_sealer(keys.suite, &keys.up), new.session, keys.id, Lane(0));
+        let lane = SendLane::new(make_sealer(keys.suite, &keys.up), new.session, keys.id, lane);
         Ear { session: new.session, receive, lane, asked: None, heard: now, has_path: false }
     }
 

@@ -3,10 +3,11 @@
 //! An address is *verified* once a packet from it has returned a server time that was sent there: whoever forges addresses
 //! cannot know it. Until then a seated source gets at most [`UNVERIFIED_FACTOR`] times the bytes that it sends.
 
+use super::ear::Ear;
 use super::gate::{Gate, LONGEST_PAUSE};
 use super::speaker::Speaker;
 use crate::limits::AddressKey;
-use rtjam_protocol::classic::{BEAT, ClientId, Packet};
+use rtjam_protocol::classic::{BEAT, ClientId, Packet, Repacker};
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::SocketAddr;
 
@@ -60,6 +61,14 @@ pub(super) struct Seat {
     pub(super) speaker: Speaker,
     /// What others see as their client id.
     pub(super) shown: ClientId,
+    /// What hears their mix, in the mode `mix`; in the mode `separate` they are sent everyone's packets.
+    pub(super) mix: Option<Mix>,
+}
+
+/// A classic musician's mix.
+pub(super) struct Mix {
+    pub(super) ear: Ear,
+    pub(super) repacker: Repacker,
 }
 
 /// What a packet means.
@@ -118,15 +127,22 @@ impl Sources {
     }
 
     /// The lobby has a seat for them. Gives it back when they are gone meanwhile.
-    pub(super) fn seat(&mut self, now: Micros, address: SocketAddr, speaker: Speaker) -> Result<(), Speaker> {
+    pub(super) fn seat(
+        &mut self,
+        now: Micros,
+        address: SocketAddr,
+        speaker: Speaker,
+        ear: Option<Ear>,
+    ) -> Result<(), Speaker> {
         let at = self.find(address).filter(|at| matches!(self.list[*at].standing, Standing::Asked));
         let Some(at) = at else { return Err(speaker) };
         let client = self.list[at].client;
         let taken = RESERVED.contains(&client.0) || self.seats().any(|seat| seat.shown == client);
         let shown = if taken { our_id(speaker.source) } else { client };
+        let mix = ear.map(|ear| Mix { ear, repacker: Repacker::default() });
         let source = &mut self.list[at];
         source.seated_at = now;
-        source.standing = Standing::Seated(Box::new(Seat { speaker, shown }));
+        source.standing = Standing::Seated(Box::new(Seat { speaker, shown, mix }));
         Ok(())
     }
 
@@ -157,7 +173,15 @@ impl Sources {
         self.seats().count()
     }
 
-    /// Whoever a packet of `len` bytes may go to: all who have a seat but `origin`, each with what the server's clock
+    /// Whose session this is, where they are sent a mix.
+    pub(super) fn mixed(&mut self, session: SessionId) -> Option<(SocketAddr, &mut Mix)> {
+        self.list.iter_mut().find_map(|source| match &mut source.standing {
+            Standing::Seated(seat) if seat.speaker.session == session => Some((source.address, seat.mix.as_mut()?)),
+            _ => None,
+        })
+    }
+
+    /// Whoever a packet of `len` bytes may go to: all who have a seat and no mix but `origin`, each with what the server's clock
     /// shows there. Those who have used up what unverified ones get are left out.
     pub(super) fn listeners(
         &mut self,
@@ -165,11 +189,11 @@ impl Sources {
         origin: Option<SocketAddr>,
         len: usize,
     ) -> impl Iterator<Item = (SocketAddr, Micros)> {
-        let others = self.list.iter_mut().filter(move |s| Some(s.address) != origin);
+        let others = self.list.iter_mut().filter(move |s| Some(s.address) != origin && !s.has_mix());
         others.filter_map(move |s| s.pay(len).then(|| (s.address, now + s.offset)))
     }
 
-    /// The same for the origin itself.
+    /// The same for one of them, whatever they are sent.
     pub(super) fn echo(&mut self, now: Micros, origin: SocketAddr, len: usize) -> Option<Micros> {
         let at = self.find(origin)?;
         let source = &mut self.list[at];
@@ -217,6 +241,10 @@ impl Sources {
 }
 
 impl Source {
+    fn has_mix(&self) -> bool {
+        matches!(&self.standing, Standing::Seated(seat) if seat.mix.is_some())
+    }
+
     /// Whether so many bytes may go there, which are then taken off what they have.
     fn pay(&mut self, len: usize) -> bool {
         if !matches!(self.standing, Standing::Seated(_)) {
@@ -307,7 +335,7 @@ mod tests {
         }
 
         fn seat(&mut self, who: SocketAddr, n: u16) {
-            assert!(self.sources.seat(self.now, who, speaker(n)).is_ok());
+            assert!(self.sources.seat(self.now, who, speaker(n), None).is_ok());
         }
 
         fn listeners(&mut self, origin: Option<SocketAddr>) -> Vec<SocketAddr> {
@@ -394,7 +422,7 @@ mod tests {
         world.now += Micros(1);
         world.sources.expire(world.now, |session| left.push(session));
         assert_eq!((left, world.sources.seated()), (vec![SessionId(7)], 0));
-        assert!(world.sources.seat(world.now, a, speaker(7)).is_err());
+        assert!(world.sources.seat(world.now, a, speaker(7), None).is_err());
     }
 
     #[test]
