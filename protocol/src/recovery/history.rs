@@ -70,8 +70,18 @@ impl History {
 
     /// Forgets all, when nothing has been sent for long.
     pub fn forget_before(&mut self, now: Micros) {
-        while self.packets.front().is_some_and(|p| now.since(p.sent) > KEPT_FOR) || self.packets.len() >= MOST {
+        let most = self.most();
+        while self.packets.front().is_some_and(|p| now.since(p.sent) > KEPT_FOR) || self.packets.len() >= most {
             self.spare.extend(self.packets.pop_front().map(|p| p.bytes));
+        }
+    }
+
+    /// How many packets are kept at the most: 250 ms of sound, and a quarter more for what came again. A machine that
+    /// stalls finds a second of packets at once, and would keep buffers for all of them ever after.
+    fn most(&self) -> usize {
+        match self.span.0 {
+            0 => MOST,
+            span => MOST.min((KEPT_FOR.0 * 5 / 4 / span) as usize + 1),
         }
     }
 
@@ -144,6 +154,15 @@ mod tests {
         history.forget_before(Micros::from_secs(2));
         assert!(ids.iter().all(|id| history.get(*id).is_none()));
         assert_eq!(history.keep(Micros::from_secs(2), &[2, 0, 0]), None);
+    }
+
+    #[test]
+    fn a_burst_is_kept_no_longer_than_its_sound_lasts() {
+        let mut history = History::new(SourceId(4));
+        let ids: Vec<PacketId> = (0..1000).filter_map(|n| history.keep(Micros::ZERO, &packet(n))).collect();
+        let kept = ids.iter().filter(|id| history.get(**id).is_some()).count();
+        assert_eq!((ids.len(), kept, history.packets.len() + history.spare.len()), (1000, 313, 313));
+        assert_eq!(sequence_of(&history, ids[999]), Some(999));
     }
 
     #[test]
