@@ -99,7 +99,9 @@ fn key_for(bytes: &[u8]) -> Key {
 
 fn frames(plain: &[u8]) {
     if let Some(header) = Header::read(plain) {
-        assert_eq!(&header.to_bytes(), &plain[..Header::LEN]);
+        let mut written = Vec::new();
+        header.write(&mut written);
+        assert_eq!(written, plain[..Header::LEN]);
     }
     let mut read = 0;
     for frame in Frames::new(plain) {

@@ -105,7 +105,7 @@ impl Sender {
         out: &mut Vec<u8>,
     ) {
         out.extend_from_slice(plain);
-        let Some(copied) = self.first_time(now, packet, plain.len(), history) else { return };
+        let Some(copied) = self.first_time(now, packet, plain.len(), || Some(history)) else { return };
         let Some((bytes, _)) = history.get(copied) else { return };
         if DATAGRAM_OVERHEAD + plain.len() + bytes.len() > limit {
             self.ask(copied);
@@ -115,7 +115,14 @@ impl Sender {
     }
 
     /// In place of [`Sender::compose`] where copies travel alone: a datagram with `len` bytes of new audio goes out.
-    pub fn note(&mut self, now: Micros, packet: PacketId, len: usize, history: &History) {
+    /// `history`, that of the musician whose audio it is, is looked up only where copies are asked for.
+    pub fn note<'h>(
+        &mut self,
+        now: Micros,
+        packet: PacketId,
+        len: usize,
+        history: impl FnOnce() -> Option<&'h History>,
+    ) {
         if let Some(copied) = self.first_time(now, packet, len, history) {
             self.ask(copied);
         }
@@ -199,9 +206,16 @@ impl Sender {
     }
 
     /// Earns what new audio pays for; says which packet should be copied with it, if any.
-    fn first_time(&mut self, now: Micros, packet: PacketId, len: usize, history: &History) -> Option<PacketId> {
+    fn first_time<'h>(
+        &mut self,
+        now: Micros,
+        packet: PacketId,
+        len: usize,
+        history: impl FnOnce() -> Option<&'h History>,
+    ) -> Option<PacketId> {
         self.credit = (self.credit + DATAGRAM_OVERHEAD + len).min(MOST_CREDIT);
-        if self.copies(now) { history.behind(packet, self.behind(now, history)) } else { None }
+        let history = if self.copies(now) { history()? } else { return None };
+        history.behind(packet, self.behind(now, history))
     }
 
     fn wait(&self, now: Micros, source: SourceId) -> Micros {

@@ -85,9 +85,11 @@ pub struct Nonce(pub [u8; 12]);
 
 impl Nonce {
     fn of(lane: Lane, counter: Counter) -> Nonce {
+        // In the words that the cipher reads: a processor stalls where it reads at once what was written in pieces.
+        let number = u64::from(lane.0) << 56 | counter.0;
         let mut n = [0; 12];
-        n[4] = lane.0;
-        n[5..].copy_from_slice(&counter.to_bytes());
+        n[..8].copy_from_slice(&(number >> 32).to_be_bytes());
+        n[8..].copy_from_slice(&(number as u32).to_be_bytes());
         Nonce(n)
     }
 }
@@ -140,13 +142,11 @@ impl SendLane {
         self.last += 1;
         // Never wraps: 2^56 datagrams are not sent in a session's life.
         let counter = Counter(self.last);
-        let header = Header { class, key: self.key, lane: self.lane, session: self.session, counter };
-        let head = header.to_bytes();
-        out.extend_from_slice(&head);
-        let frames = out.len();
+        let begin = out.len();
+        Header { class, key: self.key, lane: self.lane, session: self.session, counter }.write(out);
         write_frames(out);
-        let nonce = Nonce::of(self.lane, counter);
-        let tag = self.sealer.seal(nonce, &head, out.split_at_mut(frames).1);
+        let (head, frames) = out[begin..].split_at_mut(Header::LEN);
+        let tag = self.sealer.seal(Nonce::of(self.lane, counter), head, frames);
         out.extend_from_slice(&tag);
         counter
     }

@@ -181,8 +181,8 @@ impl Run<'_> {
             let frames = waiting.frames(packet);
             let counter = lane.append(Class::Media, self.sealed, |out| out.extend_from_slice(frames));
             self.made += 1;
-            if let (Some(kept), Some(history)) = (*kept, self.past.of(packet.source)) {
-                again.note(self.now, kept, frames.len(), history);
+            if let Some(kept) = *kept {
+                again.note(self.now, kept, frames.len(), || self.past.of(packet.source));
                 again.sent(counter, kept, self.now);
             }
             if self.sealed.len() >= at_once * size {

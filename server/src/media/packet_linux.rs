@@ -22,17 +22,25 @@ const SLOT: usize = MAX_DATAGRAM + 1;
 #[repr(C, align(8))]
 struct Control([u8; 128]);
 
-/// Asks for packet information and arrival times, and for fragmentation where a path is narrow: audio late is audio
-/// lost, so it is never held back to find out how wide the path is.
+/// Asks for arrival times, and for fragmentation where a path is narrow: audio late is audio lost, so it is never held
+/// back to find out how wide the path is.
 pub(super) fn set_options(socket: &std::net::UdpSocket, is_v6: bool) -> io::Result<()> {
     let fd = socket.as_raw_fd();
     set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
     if is_v6 {
-        set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
         set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
     } else {
-        set_int(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
+    }
+}
+
+/// Asks to be told which address of ours each datagram came to, for a socket that listens on all. One that has an
+/// address sends from there anyway, and each send is a twentieth cheaper when it need not say so.
+pub(super) fn tell_local_addresses(socket: &std::net::UdpSocket, is_v6: bool) -> io::Result<()> {
+    if is_v6 {
+        set_int(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
+    } else {
+        set_int(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
     }
 }
 

@@ -11,6 +11,10 @@ pub(super) fn set_options(_: &std::net::UdpSocket, _: bool) -> io::Result<()> {
     Ok(())
 }
 
+pub(super) fn tell_local_addresses(_: &std::net::UdpSocket, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn can_cut(_: &std::net::UdpSocket) -> bool {
     false
 }

@@ -48,7 +48,8 @@ pub(super) struct MediaSocket {
 impl MediaSocket {
     /// Takes a bound, non-blocking socket. Options that the system refuses are done without.
     pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<MediaSocket> {
-        let is_v6 = socket.local_addr()?.is_ipv6();
+        let address = socket.local_addr()?.ip();
+        let is_v6 = address.is_ipv6();
         let options = SockRef::from(&socket);
         for result in [options.set_recv_buffer_size(SOCKET_BUFFER), options.set_send_buffer_size(SOCKET_BUFFER)] {
             log_refusal("larger socket buffers", result);
@@ -57,7 +58,10 @@ impl MediaSocket {
         log_refusal("DSCP EF", if is_v6 { options.set_tclass_v6(DSCP_EF) } else { options.set_tos_v4(DSCP_EF) });
         #[cfg(not(unix))]
         log_refusal("DSCP EF", if is_v6 { Ok(()) } else { options.set_tos_v4(DSCP_EF) });
-        log_refusal("packet information", packet::set_options(&socket, is_v6));
+        log_refusal("arrival times", packet::set_options(&socket, is_v6));
+        if address.is_unspecified() {
+            log_refusal("packet information", packet::tell_local_addresses(&socket, is_v6));
+        }
         let cuts = Cell::new(packet::can_cut(&socket));
         Ok(MediaSocket { socket: UdpSocket::from_std(socket), cuts })
     }

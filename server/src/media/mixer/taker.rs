@@ -61,7 +61,7 @@ impl Guest {
         if let Some(packet) = taking.history.keep(now, &outlet.plain) {
             let Outlet { plain, sealed, sockets, figures, .. } = outlet;
             let counter = self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
-            taking.again.note(now, packet, plain.len(), &taking.history);
+            taking.again.note(now, packet, plain.len(), || Some(&taking.history));
             taking.again.sent(counter, packet, now);
             send_to(&self.route, sealed, sockets, figures);
         }
