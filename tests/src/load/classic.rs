@@ -2,6 +2,7 @@
 //!
 //! Every packet names its maker and number in its samples, for a server may show other client ids.
 
+use super::garbage;
 use super::inlet::{self, Inlet};
 use super::options::{Arrivals, Options};
 use super::report::Report;
@@ -66,7 +67,8 @@ pub fn run(options: &Options, place: &str, mut say: impl FnMut(String)) -> Resul
     }
     load.join()?;
     say(format!("{count} classic clients are answered"));
-    Ok(load.count())
+    let genuine = vec![load.out.clone()];
+    Ok(garbage::beside(options, server, genuine, || load.count()))
 }
 
 struct Load<'a> {
@@ -122,6 +124,7 @@ impl Load<'_> {
             forwards_per_second: (received as f64 / played.as_secs_f64()) as u64,
             heard_pct: [least.min(most), most],
             behind_us,
+            garbage: None,
         }
     }
 

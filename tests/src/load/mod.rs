@@ -7,6 +7,7 @@
 //! | [`classic`] | the same with classic packets |
 //! | [`control`] | the control connections, on a thread of their own |
 //! | [`player`] | one musician: a session, a socket, what was heard |
+//! | [`garbage`] | garbage beside the music |
 //! | [`inlet`] | receiving many datagrams at once, with the kernel's stamps |
 //! | [`tally`] | what was heard of what was sent; how long it took |
 //! | [`mod@run`] | joins, plays, counts, leaves |
@@ -18,6 +19,7 @@
 
 pub mod classic;
 pub mod control;
+pub mod garbage;
 pub mod inlet;
 pub mod options;
 pub mod player;

@@ -31,6 +31,12 @@ pub struct Options {
     /// Whether the musicians' packets come one after the other or all at once
     #[arg(long, value_enum, default_value_t = Arrivals::Spread)]
     pub arrivals: Arrivals,
+    /// What the musicians hear: each of the others, or one mix, whose packets are counted as forwards then
+    #[arg(long, value_enum, default_value_t = Mix::Separate, conflicts_with = "classic")]
+    pub mix: Mix,
+    /// Garbage datagrams a second that are thrown at the same port while the musicians play
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    pub garbage: u32,
     /// The server's process, whose processor time is counted
     #[arg(long, value_name = "SERVER")]
     pub pid: Option<u32>,
@@ -46,6 +52,15 @@ pub enum Arrivals {
     Spread,
     /// All at the same moment.
     Aligned,
+}
+
+/// What musicians hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mix {
+    /// Everyone's packets.
+    Separate,
+    /// One mix of them.
+    One,
 }
 
 impl Options {
@@ -70,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_contract_is_kept() {
-        let line = "load --join L --musicians 200 --rooms 20 --packet 64 --seconds 5 --arrivals aligned --pid 1 --json";
+        let line = "load --join L --musicians 200 --rooms 20 --packet 64 --seconds 5 --arrivals aligned --pid 1 --garbage 9 --json";
         let options = Options::try_parse_from(line.split(' ')).expect("all flags");
         assert_eq!((options.musicians, options.rooms, options.arrivals), (200, 20, Arrivals::Aligned));
         assert_eq!(options.packet_ns(), 1_333_333);

@@ -55,7 +55,7 @@ pub struct Packet {
 }
 
 impl Player {
-    /// Begins to join.
+    /// Begins to join, to hear everyone separately or one mix.
     ///
     /// # Errors
     /// When the machine gives no socket or no random numbers.
@@ -65,6 +65,7 @@ impl Player {
         room: usize,
         link: &InviteLink,
         server: SocketAddr,
+        mix: MixChoice,
     ) -> Result<Player, String> {
         let key = link.key.clone().ok_or("the link has no key")?;
         let rtjam_protocol::link::Trust::Pinned(pin) = key.trust else {
@@ -86,7 +87,7 @@ impl Player {
             suites: preferred_suites().to_vec(),
             instance: None,
             make_sealer,
-            mix: MixWish { take: Some(MixChoice::Separate), ..MixWish::default() },
+            mix: MixWish { take: Some(mix), ..MixWish::default() },
         };
         Ok(Player {
             index,
@@ -204,6 +205,11 @@ impl Player {
             self.sent += u64::from(stream == COUNTED);
             self.send();
         }
+    }
+
+    /// The datagram that was sent last.
+    pub fn last_sent(&self) -> &[u8] {
+        &self.out
     }
 
     fn send(&self) {

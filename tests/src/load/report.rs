@@ -1,10 +1,15 @@
 //! The figures.
 
+use super::garbage::Thrown;
+use super::options::Mix;
 use super::player::Player;
 use super::tally::Delays;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
+
+/// A packet of a mix has 128 frames.
+const MIXES_A_SECOND: f64 = 375.0;
 
 /// What a run showed.
 #[derive(Clone, Debug)]
@@ -34,12 +39,16 @@ pub struct Report {
     pub heard_pct: [f64; 2],
     /// How far the load was behind its own schedule at worst, in µs.
     pub behind_us: u64,
+    /// What came of the garbage, if any was thrown.
+    pub garbage: Option<Thrown>,
 }
 
 /// What a run has counted, to be made a report of.
 pub struct Counted<'a> {
     /// Everyone.
     pub players: &'a [Player],
+    /// What they heard.
+    pub mix: Mix,
     /// One media datagram in this many was opened.
     pub opened_share: u64,
     /// How long packets took.
@@ -60,8 +69,12 @@ impl Report {
             *rooms.entry(p.room).or_default() += 1;
             rooms
         });
-        let expected = run.players.iter().map(|p| p.sent * (in_room[&p.room] - 1)).sum();
-        let received = if run.opened_share == 1 { sum(|p| p.heard.opened) } else { sum(|p| p.heard.datagrams) };
+        let expected = match run.mix {
+            Mix::Separate => run.players.iter().map(|p| p.sent * (in_room[&p.room] - 1)).sum(),
+            Mix::One => run.players.len() as u64 * (run.played.as_secs_f64() * MIXES_A_SECOND) as u64,
+        };
+        let opened = run.opened_share == 1 && run.mix == Mix::Separate;
+        let received = if opened { sum(|p| p.heard.opened) } else { sum(|p| p.heard.datagrams) };
         let at = |share| run.delays.percentile(share);
         Report {
             sent: sum(|p| p.sent),
@@ -76,6 +89,7 @@ impl Report {
             forwards_per_second: (received as f64 / run.played.as_secs_f64()) as u64,
             heard_pct: heard_pct(run, &in_room),
             behind_us: run.behind_us,
+            garbage: None,
         }
     }
 
@@ -103,6 +117,7 @@ impl Report {
             "forwards_per_second": self.forwards_per_second,
             "heard_pct": { "min": round(self.heard_pct[0]), "max": round(self.heard_pct[1]) },
             "behind_us": self.behind_us,
+            "garbage": self.garbage.map(|g| json!({ "a_second": g.a_second, "answers": g.answers })),
         })
     }
 }

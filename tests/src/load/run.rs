@@ -2,8 +2,9 @@
 
 use super::classic;
 use super::control::Desk;
+use super::garbage;
 use super::inlet::Inlet;
-use super::options::{Arrivals, Options};
+use super::options::{Arrivals, Mix, Options};
 use super::player::{COUNTED, Packet, Player, WARM_UP};
 use super::report::{Counted, Report};
 use super::rooms;
@@ -11,6 +12,7 @@ use super::tally::Delays;
 use crate::{process, stamp};
 use rtjam_client::Clock;
 use rtjam_protocol::StreamId;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::{InviteLink, Trust};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::thread::sleep;
@@ -79,7 +81,8 @@ pub fn run(options: &Options, mut say: impl FnMut(String)) -> Result<Report, Str
     }
     load.play(WARM_UP, WARMING_UP);
     load.drain();
-    let report = load.count();
+    let genuine = load.players.iter().map(|p| p.last_sent().to_vec()).collect();
+    let report = garbage::beside(options, server, genuine, || load.count());
     load.leave();
     Ok(report)
 }
@@ -97,9 +100,13 @@ impl Load {
         let deadline = Instant::now() + JOIN + Duration::from_millis(100) * u32::from(self.options.musicians);
         loop {
             let joining = self.players.iter().filter(|p| !p.is_ready()).count();
+            let mix = match self.options.mix {
+                Mix::Separate => MixChoice::Separate,
+                Mix::One => MixChoice::One,
+            };
             for index in self.players.len()..wanted.min(self.players.len() + JOINING - joining.min(JOINING)) {
                 let room = index % links.len();
-                self.players.push(Player::join(self.clock.now(), index, room, &links[room], server)?);
+                self.players.push(Player::join(self.clock.now(), index, room, &links[room], server, mix)?);
             }
             self.tend();
             self.hear_all();
@@ -125,9 +132,13 @@ impl Load {
         let (before, start) = (cpu(), Instant::now());
         let behind_us = self.play(COUNTED, self.options.seconds);
         let (played, after) = (start.elapsed(), self.options.pid.and_then(process::cpu_time));
-        self.drain();
+        // A mix goes on for as long as its taker stays: what comes later does not count.
+        if self.options.mix == Mix::Separate {
+            self.drain();
+        }
         Report::of(&Counted {
             players: &self.players,
+            mix: self.options.mix,
             opened_share: self.share,
             delays: &self.delays,
             server_cpu: after.zip(before).map(|(a, b)| a.saturating_sub(b)),
