@@ -90,6 +90,9 @@ pub struct Tx {
 pub struct Rx {
     /// Datagrams of the server that did not come; since the session began.
     pub lost: u64,
+    /// Packets of everyone who is heard now that only recovery brought, on the way to the server or from it: the sum of
+    /// the musicians' and the mix's.
+    pub recovered: u64,
     /// What the server sends again at the moment, in kbit/s: never more than the audio itself.
     pub extra_kbps: f64,
 }
@@ -203,6 +206,9 @@ impl Status {
         let engine = console.engine();
         let tx = console.tx();
         let Hops { up, down } = picture.hops;
+        let musicians: Vec<Musician> =
+            picture.musicians.iter().map(|present| musician(present, picture, console)).collect();
+        let mix_stream = mix_of(console).as_ref().map(MixStream::of);
         let mut notices = picture.notices.clone();
         // Where all are, because the server is, the sentence says so.
         let classic = picture.musicians.iter().filter(|m| m.classic && !picture.classic).map(|m| m.name.as_str());
@@ -224,14 +230,18 @@ impl Status {
                 recovered: up.recovered,
                 extra_kbps: up.extra_kbps.round(),
             },
-            rx: Rx { lost: down.lost, extra_kbps: down.extra_kbps.round() },
-            musicians: picture.musicians.iter().map(|present| musician(present, picture, console)).collect(),
+            rx: Rx {
+                lost: down.lost,
+                recovered: musicians.iter().map(|m| m.recovered).chain(mix_stream.map(|m| m.recovered)).sum(),
+                extra_kbps: down.extra_kbps.round(),
+            },
+            musicians,
             you: picture.you.clone(),
             role: picture.role,
             listeners: picture.listeners,
             mix: picture.mix.take,
             mix_delay_ms: picture.mix.wait_us.map(|us| tenths(us as f32 / 1000.0)),
-            mix_stream: mix_of(console).as_ref().map(MixStream::of),
+            mix_stream,
             sentence: picture.sentence.clone(),
             notices,
         }
@@ -331,7 +341,7 @@ mod tests {
             "tx": {
                 "packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0], "lost": 7, "recovered": 6, "extra_kbps": 31.0
             },
-            "rx": {"lost": 2, "extra_kbps": 0.0},
+            "rx": {"lost": 2, "recovered": 0, "extra_kbps": 0.0},
             "musicians": [{
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
                 "playout_delay_ms": null,

@@ -251,19 +251,25 @@ fn where_the_round_trip_fits_resends_mend_at_the_cost_of_what_was_lost() {
 }
 
 #[test]
-fn copies_begin_with_the_losses_and_end_half_a_minute_after_them() {
-    let mut hop = Hop::new(2000, 10_000);
-    hop.play(375 * 10, &mut losing(|_| false));
-    assert_eq!(hop.sender.extra_bytes(), 0);
-    hop.play(375 * 10, &mut losing(|n| n % 100 == 50));
-    let during = hop.sender.extra_bytes();
-    assert!(during > 0);
-    hop.play(375 * 32, &mut losing(|_| false));
-    let after = hop.sender.extra_bytes();
-    hop.play(375 * 60, &mut losing(|_| false));
-    assert_eq!(hop.sender.extra_bytes(), after);
-    assert!(after > during);
-    assert!(!hop.feedback.last().expect("it was said").copies);
+fn copies_begin_with_the_losses_and_end_half_a_minute_after_a_lone_one_and_a_minute_after_more() {
+    let one = |n: u64| n == 375 * 10 + 50;
+    let many = |n: u64| (375 * 10..375 * 20).contains(&n) && n % 100 == 50;
+    for (lost, lasts) in [(&one as &dyn Fn(u64) -> bool, 30), (&many, 60)] {
+        let (mut hop, mut network) = (Hop::new(2000, 10_000), losing(lost));
+        hop.play(375 * 10, &mut network);
+        assert_eq!(hop.sender.extra_bytes(), 0);
+        hop.play(375 * 10, &mut network);
+        let during = hop.sender.extra_bytes();
+        assert!(during > 0);
+        hop.play(375 * (lasts - 12), &mut network);
+        let most = hop.sender.extra_bytes();
+        assert!(most > during && hop.feedback.last().is_some_and(|f| f.copies), "{lasts} s");
+        hop.play(375 * 14, &mut network);
+        let after = hop.sender.extra_bytes();
+        hop.play(375 * 60, &mut network);
+        assert_eq!(hop.sender.extra_bytes(), after, "{lasts} s");
+        assert!(hop.feedback.last().is_some_and(|f| !f.copies), "{lasts} s");
+    }
 }
 
 #[test]

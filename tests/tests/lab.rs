@@ -152,6 +152,22 @@ fn lone_losses_are_recovered() {
     }
 }
 
+/// Guards: on a network that loses a packet every ten seconds recovery is at work from the second loss on, so that of what
+/// it can mend only the first is heard, and no more than a packet is waited for.
+#[test]
+fn rare_losses_are_recovered_from_the_second_on() {
+    for frames in [64, 128] {
+        let mut trace = Model::Duplicate.generate(SECONDS, 1, frames);
+        let second = 48_000 / frames;
+        trace.packets.iter_mut().skip(7 * second).step_by(10 * second + 1).for_each(|p| p.arrived.clear());
+        let [without, with] = recovered(&trace, frames);
+        assert!(without.lost == 6 && with.lost == 1, "{with:?}");
+        let share = with.concealed_ms_per_min / without.concealed_ms_per_min;
+        assert!(share <= 0.17, "{share} is left: {with:?}");
+        assert!(with.playout.mean - without.playout.mean < frames as f64 / 48.0 + 0.1, "{with:?}");
+    }
+}
+
 /// Guards: of runs of losses as much is had again as one packet more of delay allows, and nearly nothing is sent again
 /// where nothing is lost. `lab table --recovery on` shows the figures.
 #[test]

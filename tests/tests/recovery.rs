@@ -104,6 +104,7 @@ fn what_is_lost_on_the_way_down_is_recovered_there() {
         Some(s["rx"].clone()).filter(|r| r["extra_kbps"].as_f64().is_some_and(|kbps| kbps > 0.0))
     });
     let most = 571.0 * 8.0 * 375.0 / 1000.0;
+    assert!(count(&rx, "recovered") >= LOSSES as u64 / 2, "{rx}");
     assert!(count(&rx, "lost") > 0 && rx["extra_kbps"].as_f64().is_some_and(|kbps| kbps <= most * 1.5), "{rx}");
     let tx = ben.wait_new("what the server missed of Ben", LIMIT, |s| Some(s["tx"].clone()));
     assert!(count(&tx, "lost") * 4 < lost, "{tx}");

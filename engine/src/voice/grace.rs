@@ -29,13 +29,13 @@ pub(crate) struct Grace {
 
 impl Comfort {
     /// What a packet is worth that grace brings in time: if all were, as many frames of delay. More than a straggler is
-    /// worth, because all of its kind miss their time or make it together: at normal a packet of 128 frames is waited
-    /// for where that mends one in 4800, a gap every 13 seconds.
+    /// worth, because all of its kind miss their time or make it together: at normal a packet is waited for where that
+    /// mends a gap every 26 seconds, one packet of 128 frames in 9600.
     fn worth(self) -> f32 {
         match self {
             Comfort::Tight => 32.0 * 4_800.0,
-            Comfort::Normal => 32.0 * 19_200.0,
-            Comfort::Safe => 32.0 * 76_800.0,
+            Comfort::Normal => 64.0 * 19_200.0,
+            Comfort::Safe => 64.0 * 76_800.0,
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
     fn a_packet_is_waited_for_where_that_brings_one_in_a_few_thousand() {
         for (every, spare, waited) in [
             (3000, 0, true),
-            (8000, 0, false),
+            (20_000, 0, false),
             (100, 128, false), // a packet later they are in time without
             (100, 100, true),
             (100, -1, false), // they would be late with it too
@@ -148,18 +148,31 @@ mod tests {
         for (spare, distance) in [(0, 1), (127, 1), (128, 1), (300, 2)] {
             let mut grace = Grace::new();
             assert_eq!(grace.patience(), None);
-            play(&mut grace, 0, MINUTE, 100, spare);
+            play(&mut grace, 0, 2 * MINUTE, 100, spare);
             assert_eq!(grace.patience(), Some(distance * 128 + TO_SPARE), "{spare} frames to spare");
         }
     }
 
     #[test]
-    fn who_is_sent_nothing_again_waits_for_nothing() {
+    fn what_follows_the_first_loss_is_waited_for() {
         let mut grace = Grace::new();
+        for n in (0..400).filter(|n| *n != 200) {
+            grace.came(Sequence(n), 0, 0, 128);
+            let moved = grace.pass(128).then(|| grace.decide(Comfort::Normal)).flatten();
+            assert!(moved.is_none_or(|forward| forward == -128 && n > 200), "{n}: {moved:?}");
+        }
+        assert_eq!((grace.frames(), grace.patience()), (128, Some(128 + TO_SPARE)));
+    }
+
+    #[test]
+    fn who_is_sent_nothing_again_soon_waits_for_nothing() {
+        let mut grace = Grace::new();
+        let mut moves = Vec::new();
         for n in (0..MINUTE).filter(|n| n % 100 != 0) {
             grace.came(Sequence(n), 0, 0, 128);
-            assert_eq!(grace.pass(128).then(|| grace.decide(Comfort::Safe)).flatten(), None);
+            moves.extend(grace.pass(128).then(|| grace.decide(Comfort::Safe)).flatten().map(|forward| (n, forward)));
         }
+        assert!(matches!(moves[..], [(_, -128), (at, 128)] if at < 700), "{moves:?}");
     }
 
     #[test]

@@ -11,6 +11,12 @@ pub(crate) const FARTHEST: usize = 32;
 /// Packets that are remembered: those that may carry copies of the one that is judged, and what overtakes.
 const KEPT: usize = 64;
 
+/// Losses come in runs: the first, however long it is, is taken for as many packets in a row.
+const FIRST: f32 = 2.0;
+
+/// When all packets come counts as much as when those came that followed so many lost ones.
+const FEW: f32 = 4.0;
+
 /// Memory: after so many frames (30 s) an observation counts half.
 const HALF_LIFE: f32 = 30.0 * 48_000.0;
 
@@ -19,6 +25,10 @@ const BEGIN: f32 = 2.5 * 48_000.0;
 
 /// Recovery is at work when it brings at least one lost packet in so many, be it late.
 const AT_WORK: f32 = 16.0;
+
+/// What is lost after half a minute without losses was lost before anybody was asked to send again. It counts as if so much
+/// of it had come again: recovery is believed in until four packets did not come.
+const BENEFIT: f32 = 4.0 / AT_WORK;
 
 /// Losses of one stream, and what would have mended them. Audio thread.
 pub(crate) struct Losses {
@@ -31,9 +41,13 @@ pub(crate) struct Losses {
     heard: f32,
     lost: f32,
     again: f32,
-    /// By distance: frames of lost packets that a copy would have brought in time, as it is and with a packet more of
-    /// delay.
+    /// By distance: frames of lost packets whose copy's carrier came, and that it would have brought in time, as it is and
+    /// with a packet more of delay.
+    carried: [f32; FARTHEST + 1],
     brings: [[f32; 2]; FARTHEST + 1],
+    /// Frames of packets that came, by one more than the farthest distance from which they would have brought a copy in
+    /// time; 0 for those that were late themselves.
+    reach: [f32; FARTHEST + 2],
 }
 
 /// How a packet came.
@@ -71,7 +85,9 @@ impl Losses {
             heard: BEGIN,
             lost: 0.0,
             again: 0.0,
+            carried: [0.0; FARTHEST + 1],
             brings: [[0.0; 2]; FARTHEST + 1],
+            reach: [0.0; FARTHEST + 2],
         }
     }
 
@@ -104,16 +120,33 @@ impl Losses {
     pub(crate) fn forget(&mut self, frames: f32) {
         let kept = (-frames / HALF_LIFE).exp2();
         [&mut self.heard, &mut self.lost, &mut self.again].into_iter().for_each(|v| *v *= kept);
-        self.brings.as_flattened_mut().iter_mut().for_each(|v| *v *= kept);
+        let all = [self.brings.as_flattened_mut(), &mut self.carried, &mut self.reach];
+        all.into_iter().flatten().for_each(|v| *v *= kept);
     }
 
     /// What copies bring as it is, and with a packet more of delay. Of equals the farthest, which mends the longest run.
     pub(crate) fn best(&self) -> [Best; 2] {
-        [0, 1].map(|which| {
-            let all = self.brings.iter().enumerate().map(|(distance, b)| Best { distance, frames: b[which] });
-            let better = |a: Best, b: Best| if b.frames > 0.0 && b.frames >= a.frames { b } else { a };
-            all.fold(Best { distance: 0, frames: 0.0 }, better)
-        })
+        let came = self.reach.iter().sum::<f32>().max(1.0);
+        let mut best = [Best { distance: 0, frames: 0.0 }; 2];
+        let mut far = came - self.reach[0];
+        for distance in 1..=FARTHEST {
+            let nearer = far;
+            far -= self.reach[distance];
+            for (which, in_time) in [far, nearer].into_iter().enumerate() {
+                let frames = self.brought(distance, which, (in_time / came).clamp(0.0, 1.0));
+                if frames > 0.0 && frames >= best[which].frames {
+                    best[which] = Best { distance, frames };
+                }
+            }
+        }
+        best
+    }
+
+    /// Frames of lost packets that copies from this distance bring, where this share of all packets would be in time: few
+    /// losses say little of when what comes after them comes.
+    fn brought(&self, distance: usize, which: usize, in_time: f32) -> f32 {
+        let (carried, doubt) = (self.carried[distance], FEW * self.packet as f32);
+        if carried > 0.0 { carried * (self.brings[distance][which] + doubt * in_time) / (carried + doubt) } else { 0.0 }
     }
 
     /// The share of all sound that a packet more of delay brings; 0 where nothing is sent again.
@@ -156,14 +189,27 @@ impl Losses {
         let (packet, of) = (self.packet as i64, self.packet as f32);
         let how = self.how(sequence);
         self.heard += of;
-        if matches!(how, How::Itself(_) | How::Before) {
-            return;
+        match how {
+            How::Itself(slack) => {
+                let reach = (slack - moved).div_euclid(packet.max(1)).clamp(-1, FARTHEST as i64);
+                self.reach[(reach + 1) as usize] += of;
+                return;
+            }
+            How::Before => return,
+            How::Again | How::NotYet => {}
         }
+        let first = self.lost < of / 2.0;
+        self.again += match how {
+            How::Again => of,
+            _ if first => BENEFIT * of,
+            _ => 0.0,
+        };
         self.lost += of;
-        self.again += if how == How::Again { of } else { 0.0 };
         for distance in 1..=FARTHEST {
             let How::Itself(slack) = self.how(Sequence(sequence.0.wrapping_add(distance as u32))) else { continue };
             let late = moved + distance as i64 * packet - slack;
+            let of = if first && distance > 1 { FIRST * of } else { of };
+            self.carried[distance] += of;
             let brings = &mut self.brings[distance];
             brings[0] += if late <= 0 { of } else { 0.0 };
             brings[1] += if late <= packet { of } else { 0.0 };

@@ -148,7 +148,7 @@ mod tests {
             device_ms: None,
             callback_load_pct: None,
             tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2], lost: 0, recovered: 0, extra_kbps: 0.0 },
-            rx: Rx { lost: 0, extra_kbps: 0.0 },
+            rx: Rx { lost: 0, recovered: 0, extra_kbps: 0.0 },
             musicians: Vec::new(),
             you: None,
             role: None,

@@ -55,6 +55,9 @@ pub(crate) fn line(status: &Status) -> String {
     if extra > 0.0 {
         let _ = write!(line, "  recovery {extra:.0} kbit/s");
     }
+    if status.tx.recovered > 0 {
+        let _ = write!(line, "  recovered {} of yours", status.tx.recovered);
+    }
     for musician in &status.musicians {
         let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
         if let Some(delay) = musician.delay.known_ms() {
@@ -135,7 +138,7 @@ mod tests {
             device_ms: Some(5.3),
             callback_load_pct: None,
             tx: Tx { packets: 1000, dropped: 0, dbfs: [-120.0; 2], lost: 5, recovered: 4, extra_kbps: 12.0 },
-            rx: Rx { lost: 0, extra_kbps: 0.0 },
+            rx: Rx { lost: 0, recovered: 1, extra_kbps: 0.0 },
             musicians: vec![anna],
             you: None,
             role: None,
@@ -155,7 +158,7 @@ mod tests {
         let contract = part(
             r#"{"state":"joined","room":"lobby","rtt_ms":23.4,"xruns":3,"callback_load_pct":null,
                 "tx":{"packets":1000,"dropped":0,"dbfs":[-120.0,-120.0],"lost":5,"recovered":4,"extra_kbps":12.0},
-                "rx":{"lost":0,"extra_kbps":0.0}}"#,
+                "rx":{"lost":0,"recovered":1,"extra_kbps":0.0}}"#,
         );
         for (name, value) in contract.as_object().expect("an object") {
             assert_eq!(json.get(name), Some(value), "{name}");
@@ -175,7 +178,7 @@ mod tests {
         assert_eq!(
             line(&status()),
             "lobby  23 ms  you silent  device 5 ms  xruns 3  lost 5 on the way to the room, 0 from it  recovery 12 \
-             kbit/s  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  made up 41 ms a minute"
+             kbit/s  recovered 4 of yours  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  made up 41 ms a minute"
         );
         let listening = Status { role: Some(Role::Listener), listeners: 2, musicians: Vec::new(), ..status() };
         assert!(line(&listening).contains("xruns 3  listening  listeners 2  lost 5"), "{}", line(&listening));
@@ -191,7 +194,7 @@ mod tests {
         };
         assert_eq!(
             line(&alone),
-            "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s"
+            "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s  recovered 4 of yours"
         );
         let classic = Status { room: Some("classic://h".to_owned()), classic: true, musicians: Vec::new(), ..status() };
         assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));

@@ -23,8 +23,9 @@ const REPEAT_EVERY: Micros = Micros::from_millis(250);
 /// While audio comes the waits are told so often.
 const TELL_EVERY: Micros = Micros::from_secs(1);
 
-/// Losses last until there was none for so long.
+/// Losses last until there was none for so long; where they come back within the second time, for that long.
 const LAST_FOR: Micros = Micros::from_secs(30);
+const RECURRING_LAST_FOR: Micros = Micros::from_secs(60);
 
 /// A missing datagram is asked for so often: a feedback may be lost too.
 const ASKS: u8 = 2;
@@ -64,6 +65,8 @@ struct LaneWatch {
     expected: u64,
     lost: u64,
     last_loss: Option<Micros>,
+    /// Whether the one before was not long ago.
+    recurring: bool,
     /// How long datagrams that were overtaken take to turn up.
     doubt: Micros,
     told: Micros,
@@ -140,6 +143,7 @@ impl LaneWatch {
             expected: 0,
             lost: 0,
             last_loss: None,
+            recurring: false,
             doubt: Micros::ZERO,
             told: now,
             heard: true,
@@ -177,6 +181,9 @@ impl LaneWatch {
         for gap in self.missing.iter_mut().filter(|gap| !gap.lost && now.since(gap.noticed) >= SURE) {
             gap.lost = true;
             self.lost += 1;
+            // What was lost at the same time is one loss.
+            let since = self.last_loss.map(|at| now.since(at)).filter(|since| *since > SURE);
+            self.recurring = since.map_or(self.recurring, |since| since < RECURRING_LAST_FOR);
             (self.last_loss, self.news) = (Some(now), true);
         }
         self.give_up_if(|missing| missing.front().is_some_and(|gap| now.since(gap.noticed) > KEPT_FOR));
@@ -191,7 +198,8 @@ impl LaneWatch {
     }
 
     fn asks_for_copies(&self, now: Micros) -> bool {
-        self.last_loss.is_some_and(|at| now.since(at) < LAST_FOR) && !self.caution.forbids(now)
+        let last_for = if self.recurring { RECURRING_LAST_FOR } else { LAST_FOR };
+        self.last_loss.is_some_and(|at| now.since(at) < last_for) && !self.caution.forbids(now)
     }
 
     fn due(&self) -> Micros {

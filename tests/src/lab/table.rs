@@ -85,18 +85,43 @@ impl Row {
         if self.without.is_empty() {
             return String::new();
         }
-        let without =
-            |figure: fn(&Report) -> f64| self.without.iter().map(figure).sum::<f64>() / self.without.len() as f64;
-        let concealed = without(|r| r.concealed_ms_per_min);
-        let least = without(|r| r.oracle_with_copies.unwrap_or(f64::NAN));
+        let concealed = self.mean_without(|r| r.concealed_ms_per_min);
+        let Left { ours, least } = self.left().unwrap_or(Left { ours: f64::NAN, least: f64::NAN });
         format!(
-            "{:>9.1}{:>8.1}{:>9.0}{:>7.2}{:>7.2}",
+            "{:>9.1}{:>8.1}{concealed:>9.0}{ours:>7.2}{least:>7.2}",
             self.mean(|r| r.recovered as f64),
             self.mean(|r| r.extra_pct),
-            concealed,
-            self.mean(|r| r.concealed_ms_per_min) / concealed,
-            least / concealed,
         )
+    }
+
+    /// What recovery leaves; `None` where the table is not about recovery, or nothing was lost.
+    pub fn left(&self) -> Option<Left> {
+        let concealed = self.mean_without(|r| r.concealed_ms_per_min);
+        let lost = self.without.iter().any(|r| r.lost > 0);
+        lost.then(|| Left {
+            ours: self.mean(|r| r.concealed_ms_per_min) / concealed,
+            least: self.mean_without(|r| r.oracle_with_copies.unwrap_or(f64::NAN)) / concealed,
+        })
+    }
+
+    fn mean_without(&self, figure: impl Fn(&Report) -> f64) -> f64 {
+        self.without.iter().map(figure).sum::<f64>() / self.without.len().max(1) as f64
+    }
+}
+
+/// What recovery leaves of what is concealed without it.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// With ours.
+    pub ours: f64,
+    /// At the oracle's delay and one packet, with a copy in every packet from the trace's begin on.
+    pub least: f64,
+}
+
+impl Left {
+    /// Whether a quarter could be all that is left.
+    pub fn allows_a_quarter(&self) -> bool {
+        self.least <= 0.25
     }
 }
 
@@ -181,6 +206,18 @@ pub fn text(rows: &[Row]) -> String {
              the oracle's delay and one packet\n",
         );
     }
+    if recovery {
+        let allow = rows.iter().filter_map(|row| row.left().filter(Left::allows_a_quarter).map(|left| (row, left)));
+        let each: Vec<String> = allow
+            .map(|(row, Left { ours, least })| {
+                let Row { model, packet, block, .. } = row;
+                let kept = if ours <= 0.25 { "kept" } else { "MISSED" };
+                format!("{model} {packet}/{block} {ours:.3} (least {least:.3}): {kept}")
+            })
+            .collect();
+        let each = if each.is_empty() { "nowhere".to_owned() } else { each.join("; ") };
+        let _ = writeln!(out, "at most a quarter left, where packets are lost and that allows it: {each}");
+    }
     let mut models: Vec<Model> = rows.iter().map(|r| r.model).collect();
     models.dedup();
     for model in models {
@@ -212,6 +249,8 @@ pub fn json(rows: &[Row]) -> Value {
             "packet": row.packet,
             "block": row.block,
             "delay_over_oracle": round(row.delay_over_oracle()),
+            "left": row.left().map(|left| round(left.ours)),
+            "least_left": row.left().map(|left| round(left.least)),
             "steps": row.steps.iter().map(Step::json).collect::<Vec<_>>(),
             "traces": row.reports.iter().map(Report::json).collect::<Vec<_>>(),
         })

@@ -212,7 +212,7 @@ fn nothing() -> Status {
         device_ms: None,
         callback_load_pct: None,
         tx: Tx { packets: 0, dropped: 0, dbfs: [SILENCE_DBFS; 2], lost: 0, recovered: 0, extra_kbps: 0.0 },
-        rx: Rx { lost: 0, extra_kbps: 0.0 },
+        rx: Rx { lost: 0, recovered: 0, extra_kbps: 0.0 },
         musicians: Vec::new(),
         you: None,
         role: None,
