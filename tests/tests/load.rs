@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use rtjam_tests::load::{self, Options, Report};
 use rtjam_tests::room::{Room, START};
+use std::sync::mpsc;
 
 #[test]
 fn classic_clients_hear_each_other_whole() {
@@ -16,10 +17,14 @@ fn classic_clients_hear_each_other_whole() {
 }
 
 fn load(room: &Room, more: &str) -> Report {
+    load_saying(room, more, |_| {})
+}
+
+fn load_saying(room: &Room, more: &str, say: impl FnMut(String)) -> Report {
     let pid = room.child.pid();
     let line = format!("load --join {} --pid {pid} {more}", room.invite);
     let options = Options::try_parse_from(line.split(' ')).expect("flags");
-    let report = load::run(&options, |_| {}).expect("a run");
+    let report = load::run(&options, say).expect("a run");
     eprintln!("{}", report.json());
     report
 }
@@ -27,6 +32,67 @@ fn load(room: &Room, more: &str) -> Report {
 fn assert_whole(report: &Report, sent: u64, expected: u64) {
     assert_eq!((report.sent, report.expected), (sent, expected));
     assert_eq!((report.lost, report.duplicated, report.own_drops), (0, 0, 0), "{}", report.json());
+}
+
+#[test]
+fn what_is_too_much_is_dropped_of_everyone_alike_while_people_come_in_and_once_it_is_over_all_is_well() {
+    let room = Room::start_with(&["--media-threads", "1"]);
+    let room = &room;
+    let (begun, begins) = mpsc::channel();
+    let (too_much, newcomers) = std::thread::scope(|scope| {
+        let newcomers = scope.spawn(move || {
+            begins.recv().expect("the others have joined");
+            load(room, "--musicians 2 --seconds 1")
+        });
+        let tell = move |_| {
+            // Later news are none to them.
+            let _ = begun.send(());
+        };
+        let too_much = load_saying(room, "--musicians 32 --packet 32 --seconds 3", tell);
+        (too_much, newcomers.join().expect("they came in and played"))
+    });
+    assert!(newcomers.sent > 0);
+    let [least, most] = too_much.heard_pct;
+    assert!(least > most / 2.0, "{}", too_much.json());
+    let after = load(room, "--musicians 4 --seconds 2");
+    assert!(after.lost * 1000 <= after.expected * LOST_PER_MILLE, "{}", after.json());
+}
+
+#[test]
+fn takers_of_a_mix_get_one_packet_a_tick_however_many_play() {
+    let room = Room::start();
+    let report = load(&room, "--musicians 6 --seconds 2 --mix one");
+    assert!((6 * 700..=6 * 760).contains(&report.received), "{}", report.json());
+}
+
+/// What a flood is.
+const FLOOD: &str = "--garbage 50000";
+
+/// Of a thousand packets, those that a machine may lose that is busy with something else.
+const LOST_PER_MILLE: u64 = 10;
+
+/// Nothing came back, and the music went on.
+fn assert_unmoved(report: &Report) {
+    let garbage = report.garbage.expect("it was thrown");
+    assert_eq!(garbage.answers, 0, "of {garbage:?}");
+    assert!(report.lost * 1000 <= report.expected * LOST_PER_MILLE, "{}", report.json());
+}
+
+#[test]
+fn a_flood_of_garbage_is_not_answered_and_takes_nothing_from_the_musicians() {
+    let room = Room::start();
+    assert_unmoved(&load(&room, &format!("--musicians 8 --seconds 4 {FLOOD}")));
+}
+
+#[test]
+fn a_flood_of_garbage_is_not_answered_by_the_classic_port_and_takes_nothing_from_classic_clients() {
+    let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
+    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
+    let line = format!("load --classic {address} --musicians 4 --seconds 4 {FLOOD}");
+    let options = Options::try_parse_from(line.split(' ')).expect("flags");
+    let report = load::run(&options, |_| {}).expect("a run");
+    eprintln!("{}", report.json());
+    assert_unmoved(&report);
 }
 
 #[test]
