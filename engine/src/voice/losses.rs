@@ -11,7 +11,7 @@ pub(crate) const FARTHEST: usize = 32;
 /// Packets that are remembered: those that may carry copies of the one that is judged, and what overtakes.
 const KEPT: usize = 64;
 
-/// Losses come in runs: the first, however long it is, is taken for as many packets in a row.
+/// Losses come in runs: the first in half a minute, however long it is, is taken for as many packets in a row.
 const FIRST: f32 = 2.0;
 
 /// When all packets come counts as much as when those came that followed so many lost ones.
@@ -26,9 +26,8 @@ const BEGIN: f32 = 2.5 * 48_000.0;
 /// Recovery is at work when it brings at least one lost packet in so many, be it late.
 const AT_WORK: f32 = 16.0;
 
-/// What is lost after half a minute without losses was lost before anybody was asked to send again. It counts as if so much
-/// of it had come again: recovery is believed in until four packets did not come.
-const BENEFIT: f32 = 4.0 / AT_WORK;
+/// It is at work, too, where copies came in the last so many frames (2 s), though none was needed yet.
+const COPIES_LATELY: f32 = 96_000.0;
 
 /// Losses of one stream, and what would have mended them. Audio thread.
 pub(crate) struct Losses {
@@ -41,6 +40,8 @@ pub(crate) struct Losses {
     heard: f32,
     lost: f32,
     again: f32,
+    /// Frames since a copy came.
+    since_copy: f32,
     /// By distance: frames of lost packets whose copy's carrier came, and that it would have brought in time, as it is and
     /// with a packet more of delay.
     carried: [f32; FARTHEST + 1],
@@ -85,6 +86,7 @@ impl Losses {
             heard: BEGIN,
             lost: 0.0,
             again: 0.0,
+            since_copy: f32::INFINITY,
             carried: [0.0; FARTHEST + 1],
             brings: [[0.0; 2]; FARTHEST + 1],
             reach: [0.0; FARTHEST + 2],
@@ -116,8 +118,14 @@ impl Losses {
         }
     }
 
+    /// A copy came, of whatever packet.
+    pub(crate) fn copy_came(&mut self) {
+        self.since_copy = 0.0;
+    }
+
     /// So many frames of time pass.
     pub(crate) fn forget(&mut self, frames: f32) {
+        self.since_copy += frames;
         let kept = (-frames / HALF_LIFE).exp2();
         [&mut self.heard, &mut self.lost, &mut self.again].into_iter().for_each(|v| *v *= kept);
         let all = [self.brings.as_flattened_mut(), &mut self.carried, &mut self.reach];
@@ -152,7 +160,7 @@ impl Losses {
     /// The share of all sound that a packet more of delay brings; 0 where nothing is sent again.
     pub(crate) fn share_brought(&self) -> f32 {
         let [without, with] = self.best();
-        let at_work = self.again * AT_WORK >= self.lost;
+        let at_work = self.since_copy < COPIES_LATELY || self.again * AT_WORK >= self.lost;
         if at_work { (with.frames - without.frames) / self.heard.max(1.0) } else { 0.0 }
     }
 
@@ -199,12 +207,8 @@ impl Losses {
             How::Again | How::NotYet => {}
         }
         let first = self.lost < of / 2.0;
-        self.again += match how {
-            How::Again => of,
-            _ if first => BENEFIT * of,
-            _ => 0.0,
-        };
         self.lost += of;
+        self.again += if how == How::Again { of } else { 0.0 };
         for distance in 1..=FARTHEST {
             let How::Itself(slack) = self.how(Sequence(sequence.0.wrapping_add(distance as u32))) else { continue };
             let late = moved + distance as i64 * packet - slack;

@@ -260,6 +260,7 @@ impl Voice {
         }
         self.meet_stream(header.stream, meters);
         match self.sequence.note(header.sequence) {
+            Arrival::Duplicate if packet.again => return self.grace.copy_came(),
             Arrival::Duplicate => return,
             Arrival::New { lost } => meters.lost.add(lost),
         }
