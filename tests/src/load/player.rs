@@ -240,6 +240,9 @@ impl Player {
                         heard.packet(audio.header.source, audio.header.sequence);
                         delays.note(delay_us(audio.payload, stamp));
                     }
+                    Frame::Audio(audio) if audio.header.source == SourceId::MIX => {
+                        heard.packet(audio.header.source, audio.header.sequence);
+                    }
                     Frame::Audio(_) => {}
                     other => {
                         *has_path |= matches!(other, Frame::ClockReply(_));

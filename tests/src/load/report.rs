@@ -73,8 +73,7 @@ impl Report {
             Mix::Separate => run.players.iter().map(|p| p.sent * (in_room[&p.room] - 1)).sum(),
             Mix::One => run.players.len() as u64 * (run.played.as_secs_f64() * MIXES_A_SECOND) as u64,
         };
-        let opened = run.opened_share == 1 && run.mix == Mix::Separate;
-        let received = if opened { sum(|p| p.heard.opened) } else { sum(|p| p.heard.datagrams) };
+        let received = if run.opened_share == 1 { sum(|p| p.heard.opened) } else { sum(|p| p.heard.datagrams) };
         let at = |share| run.delays.percentile(share);
         Report {
             sent: sum(|p| p.sent),

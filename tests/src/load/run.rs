@@ -71,7 +71,8 @@ pub fn run(options: &Options, mut say: impl FnMut(String)) -> Result<Report, Str
         players: Vec::new(),
         inlet: Inlet::default(),
         delays: Delays::default(),
-        share: if options.musicians > ALL_OPENED { SHARE } else { 1 },
+        // Of a mix there is one stream each, however many play.
+        share: if options.musicians > ALL_OPENED && options.mix == Mix::Separate { SHARE } else { 1 },
     };
     load.join(&links, server)?;
     say(format!("{} musicians in {} rooms have joined", load.players.len(), links.len()));
