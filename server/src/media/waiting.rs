@@ -18,7 +18,8 @@ pub(super) struct Packet {
     pub(super) len: usize,
 }
 
-/// The packets of one thread. Its memory is taken once.
+/// The packets of one thread. Its memory is taken once, and touched: a burst meets no page that the kernel has yet to give,
+/// and the server needs no more after it than before.
 pub(super) struct Waiting {
     packets: Vec<Packet>,
     bytes: Vec<u8>,
@@ -26,7 +27,10 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn new() -> Waiting {
-        Waiting { packets: Vec::with_capacity(MOST), bytes: Vec::with_capacity(MOST * MAX_DATAGRAM) }
+        // Zeros would be promised by the kernel, and given when they are written to.
+        let mut bytes = vec![1; MOST * MAX_DATAGRAM];
+        bytes.clear();
+        Waiting { packets: Vec::with_capacity(MOST), bytes }
     }
 
     /// Adds what `write` appends; nothing when that is nothing.
