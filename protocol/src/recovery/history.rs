@@ -68,7 +68,7 @@ impl History {
         Some(PacketId { source: self.source, serial })
     }
 
-    /// Forgets all, when nothing has been sent for long.
+    /// Forgets what is older than is kept, and makes room for one more.
     pub fn forget_before(&mut self, now: Micros) {
         let most = self.most();
         while self.packets.front().is_some_and(|p| now.since(p.sent) > KEPT_FOR) || self.packets.len() >= most {

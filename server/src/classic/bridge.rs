@@ -247,30 +247,36 @@ impl Bridge {
         reads == READS
     }
 
+    /// Takes what the server sent to a musician who is sent a mix; `false` when it is nobody's of those.
+    fn take_mix(&mut self, now: Micros, session: SessionId, datagram: &mut [u8]) -> bool {
+        let Some((to, mix)) = self.sources.mixed(session) else { return false };
+        let Some(opened) = mix.ear.open(now, datagram, &mut self.sealed) else { return true };
+        if !self.sealed.is_empty() {
+            self.links.send_to_room(&self.sealed);
+        }
+        let (links, mut ready) = (&mut self.links, None);
+        for frame in opened.frames() {
+            let Frame::Audio(audio) = frame else { continue };
+            // A packet of a mix is one of theirs: as long, and on their grid.
+            mix.repacker.take(&audio, &mut self.decoded, |sequence, channels| {
+                links.prepare(&header_of(now, ClientId::MIX, sequence), channels[0].len(), |out| {
+                    classic::write_channels(channels, out);
+                });
+                ready = Some(links.packet.len());
+            });
+        }
+        if let Some(time) = ready.and_then(|len| self.sources.echo(now, to, len)) {
+            self.links.send_to_one(to, time);
+        }
+        true
+    }
+
     fn take_room(&mut self, datagram: &mut [u8]) {
         let now = self.clock.now();
         let Some(session) = rtjam_protocol::datagram::Header::read(datagram).map(|header| header.session) else {
             return;
         };
-        if let Some((to, mix)) = self.sources.mixed(session) {
-            let (links, scratch) = (&mut self.links, &mut self.decoded);
-            let Some(opened) = mix.ear.open(now, datagram, &mut self.sealed) else { return };
-            if !self.sealed.is_empty() {
-                links.send_to_room(&self.sealed);
-            }
-            let mut ready = None;
-            for frame in opened.frames() {
-                let Frame::Audio(audio) = frame else { continue };
-                mix.repacker.take(&audio, scratch, |sequence, channels| {
-                    links.prepare(&header_of(now, ClientId::MIX, sequence), channels[0].len(), |out| {
-                        classic::write_channels(channels, out);
-                    });
-                    ready = Some(links.packet.len());
-                });
-            }
-            if let Some(time) = ready.and_then(|len| self.sources.echo(now, to, len)) {
-                self.links.send_to_one(to, time);
-            }
+        if self.take_mix(now, session, datagram) {
             return;
         }
         let Some(opened) = self.ear.as_mut().and_then(|ear| ear.open(now, datagram, &mut self.sealed)) else { return };

@@ -78,8 +78,8 @@ pub struct Limits {
 
 #[derive(Default)]
 struct Account {
-    musicians: Tally,
-    listeners: Tally,
+    /// Of musicians, and of listeners.
+    tallies: [Tally; 2],
     tries: Bucket,
 }
 
@@ -91,15 +91,19 @@ struct Tally {
 
 impl Account {
     fn tally(&mut self, role: SeatRole) -> &mut Tally {
-        match role {
-            SeatRole::Musician => &mut self.musicians,
-            SeatRole::Listener | SeatRole::None => &mut self.listeners,
-        }
+        &mut self.tallies[place(role)]
     }
 
     fn has_nothing(&self, now: Micros) -> bool {
-        let free = |tally: &Tally| tally.sessions == 0 && tally.joins.is_full(now);
-        free(&self.musicians) && free(&self.listeners) && self.tries.is_full(now)
+        self.tallies.iter().all(|tally| tally.sessions == 0 && tally.joins.is_full(now)) && self.tries.is_full(now)
+    }
+}
+
+/// Which of an account's tallies a role counts in.
+fn place(role: SeatRole) -> usize {
+    match role {
+        SeatRole::Musician => 0,
+        SeatRole::Listener | SeatRole::None => 1,
     }
 }
 
@@ -124,12 +128,7 @@ impl Limits {
 
     /// What to tell an address that wants one more session, if it cannot have it. `memory_mib` is what the server
     /// uses, where that is known.
-    pub fn against_another_session(
-        &mut self,
-        from: IpAddr,
-        role: SeatRole,
-        memory_mib: Option<u64>,
-    ) -> Option<Refused> {
+    pub fn against_another_session(&self, from: IpAddr, role: SeatRole, memory_mib: Option<u64>) -> Option<Refused> {
         let settings = &self.settings;
         // Half of the sessions are for musicians alone.
         let listeners = || self.sessions.values().filter(|(_, role)| *role == SeatRole::Listener).count();
@@ -140,8 +139,7 @@ impl Limits {
             return Some(Refused::after(Refusal::ServerFull, ASK_AGAIN_AFTER_S));
         }
         let most = settings.sessions_per_address;
-        let key = self.key(from);
-        let has = self.accounts.get_mut(&key).map_or(0, |a| a.tally(role).sessions);
+        let has = self.accounts.get(&self.key(from)).map_or(0, |a| a.tallies[place(role)].sessions);
         let too_many = !self.is_exempt(from) && has >= most;
         too_many.then(|| Refused::after(Refusal::TooManySessions, ASK_AGAIN_AFTER_S))
     }
