@@ -6,18 +6,23 @@ use rtjam_tests::room::{Room, START};
 
 #[test]
 fn classic_clients_hear_each_other_whole() {
-    let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
-    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
-    let line = format!("load --classic {address} --musicians 4 --seconds 2");
-    let options = Options::try_parse_from(line.split(' ')).expect("flags");
-    let report = load::run(&options, |_| {}).expect("a run");
+    let report = classic_load("--musicians 4 --seconds 2");
     assert_whole(&report, 4 * 750, 4 * 750 * 3);
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
 
 fn load(room: &Room, more: &str) -> Report {
-    let pid = room.child.pid();
-    let line = format!("load --join {} --pid {pid} {more}", room.invite);
+    run(&format!("load --join {} --pid {} {more}", room.invite, room.child.pid()))
+}
+
+/// Of classic clients, at a server of their own.
+fn classic_load(more: &str) -> Report {
+    let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
+    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
+    run(&format!("load --classic {address} {more}"))
+}
+
+fn run(line: &str) -> Report {
     let options = Options::try_parse_from(line.split(' ')).expect("flags");
     let report = load::run(&options, |_| {}).expect("a run");
     eprintln!("{}", report.json());
@@ -67,13 +72,7 @@ fn a_flood_of_garbage_is_not_answered_and_takes_nothing_from_the_musicians() {
 
 #[test]
 fn a_flood_of_garbage_is_not_answered_by_the_classic_port_and_takes_nothing_from_classic_clients() {
-    let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
-    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
-    let line = format!("load --classic {address} --musicians 4 --seconds 4 {FLOOD}");
-    let options = Options::try_parse_from(line.split(' ')).expect("flags");
-    let report = load::run(&options, |_| {}).expect("a run");
-    eprintln!("{}", report.json());
-    assert_unmoved(&report);
+    assert_unmoved(&classic_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
 }
 
 #[test]
