@@ -241,7 +241,7 @@ fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
     for size in [LEAST, USUAL] {
         let mut bench = Bench::new(2, size);
         for (entry, mix) in
-            [("one mix", Some(MixChoice::One)), ("separate", Some(MixChoice::Separate)), ("as the room", None)]
+            [("one mix", Some(MixChoice::One)), ("separate", Some(MixChoice::Separate)), ("as room", None)]
         {
             let menu = bench.place(Id::unique(("menu", "Others")));
             bench.click(menu.center());

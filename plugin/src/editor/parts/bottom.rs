@@ -86,7 +86,7 @@ fn limiter_light(ui: &mut Ui, rect: Rect, limiting: bool) {
 /// What of the others is sent. The title tells when it is one mix, and what that adds to the delay.
 fn mixes(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
     let all = [
-        (None, "as the room".to_owned()),
+        (None, "as room".to_owned()),
         (Some(MixChoice::Separate), "separate".to_owned()),
         (Some(MixChoice::One), "one mix".to_owned()),
     ];
