@@ -147,7 +147,7 @@ impl Default for Desk {
 }
 
 fn call(now: Micros, timeline: &HostTimeline, window: Option<HostWindow>) -> Call<'_> {
-    Call { now, timeline, window, block: FRAMES, fixed: None, comfort: Comfort::Normal }
+    Call { now, timeline, window, block: FRAMES, period: FRAMES as f64, fixed: None, comfort: Comfort::Normal }
 }
 
 /// What one recipient hears of a desk. It begins closed: silent until it is opened.

@@ -90,10 +90,9 @@ impl Engine {
         self.console.meters.set_notice((!known).then_some(Notice::RateUnsupported));
         self.last_call = None;
         if known {
-            let block = wire_frames(announced_block, rate);
             self.to_wire = ToWire::new(rate);
-            self.packetizer.restart(block);
-            self.receiver.restart(block);
+            self.packetizer.restart(wire_frames(announced_block, rate));
+            self.receiver.restart(wire_period(announced_block, rate));
             self.room.configure(rate);
         }
     }
@@ -156,15 +155,18 @@ impl Engine {
 
     fn play(&mut self, now: Micros, frames: usize, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>, rate: u32) {
         let Console { controls, meters } = &self.console;
-        let expected = wire_frames(frames, rate);
-        self.receiver.begin(now, expected, controls, &mut self.audio, meters);
+        self.receiver.begin(now, wire_period(frames, rate), controls, &mut self.audio, meters);
         let taken = self.room.play(frames, inputs, outputs, &mut self.receiver, controls, meters);
         self.receiver.end(taken, meters);
     }
 }
 
-/// Host frames as frames at 48 kHz, rounded.
+/// Host frames as frames at 48 kHz.
+fn wire_period(frames: usize, rate: u32) -> f64 {
+    frames as f64 * f64::from(WIRE_RATE) / f64::from(rate)
+}
+
+/// The same, rounded.
 fn wire_frames(frames: usize, rate: u32) -> usize {
-    let (frames, rate) = (frames as u64, u64::from(rate));
-    ((frames * u64::from(WIRE_RATE) + rate / 2) / rate) as usize
+    wire_period(frames, rate).round() as usize
 }

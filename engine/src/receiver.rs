@@ -18,8 +18,8 @@ pub(crate) struct Receiver {
     voices: Vec<Voice>,
     timeline: HostTimeline,
     fixed: Option<u32>,
-    /// Frames at 48 kHz of the usual call.
-    block: usize,
+    /// Frames at 48 kHz of the usual call; more than 0.
+    period: f64,
 }
 
 impl Receiver {
@@ -29,40 +29,41 @@ impl Receiver {
             voices: (0..STRIPS).map(|_| Voice::new()).collect(),
             timeline: HostTimeline::new(),
             fixed: None,
-            block: 128,
+            period: 128.0,
         }
     }
 
-    /// The host's timeline begins anew, with calls of about `block` frames.
-    pub(crate) fn restart(&mut self, block: usize) {
+    /// The host's timeline begins anew, with calls of about `period` frames.
+    pub(crate) fn restart(&mut self, period: f64) {
         self.timeline = HostTimeline::new();
-        self.block = block.max(1);
+        self.period = period.max(1.0);
         self.voices.iter_mut().for_each(Voice::host_restarted);
     }
 
-    /// Begins a call of about `frames` frames at 48 kHz: takes what has come, and lets every voice decide
+    /// Begins a call of `period` frames at 48 kHz: takes what has come, and lets every voice decide
     /// where to read.
     pub(crate) fn begin(
         &mut self,
         now: Micros,
-        frames: usize,
+        period: f64,
         controls: &Controls,
         audio: &mut AudioEnd,
         meters: &Meters,
     ) {
         let (fixed, comfort) = (controls.fixed_playout(), controls.comfort());
-        if frames > 0 {
-            self.block = frames;
+        if period > 0.0 {
+            self.period = period;
         }
         if fixed != self.fixed {
             self.fixed = fixed;
             self.voices.iter_mut().for_each(Voice::place_again);
         }
-        let window = self.timeline.begin(now, self.block);
-        let call = Call { now, timeline: &self.timeline, window, block: self.block, fixed, comfort };
+        let block = (self.period.round() as usize).max(1);
+        let window = self.timeline.begin(now, block);
+        let call = Call { now, timeline: &self.timeline, window, block, period: self.period, fixed, comfort };
         drain(&mut self.voices, &call, audio, meters);
         for (voice, meters) in self.voices.iter_mut().zip(&meters.voices) {
-            voice.steer(&call, frames, meters);
+            voice.steer(&call, period.round() as usize, meters);
         }
     }
 

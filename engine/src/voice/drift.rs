@@ -166,8 +166,8 @@ impl Drift {
         }
     }
 
-    /// A window ends. `block` (1 or more) is the usual callback's length in frames.
-    pub(crate) fn window(&mut self, host: HostWindow, block: usize) -> Found {
+    /// A window ends. `period` (1 or more) is the usual callback's length in frames.
+    pub(crate) fn window(&mut self, host: HostWindow, period: f64) -> Found {
         self.host_steps = [host.step, self.host_steps[0]];
         let closest = std::mem::replace(&mut self.closest, f64::INFINITY);
         if std::mem::take(&mut self.partial) {
@@ -192,7 +192,7 @@ impl Drift {
         }
         let expected = line.distance + line.slope * host.length;
         let miss = distance - expected;
-        if let Some(moved) = self.host_moved(miss, block) {
+        if let Some(moved) = self.host_moved(miss, period) {
             self.shift(expected, miss);
             return Found::HostMoved(moved);
         }
@@ -213,16 +213,16 @@ impl Drift {
 
     /// The host lost or doubled frames, and this stream shows it too: a host and a musician on the same
     /// sound card lose them together, and then there is nothing to move.
-    fn host_moved(&mut self, miss: f64, block: usize) -> Option<f64> {
-        let noise = DEAD_BAND.max(block as f64 / 2.0);
+    fn host_moved(&mut self, miss: f64, period: f64) -> Option<f64> {
+        let noise = DEAD_BAND.max(period / 2.0);
         let step = self.host_steps.into_iter().find(|s| *s != 0.0)?;
         if miss.abs() < noise || miss.signum() != step.signum() {
             return None;
         }
         self.host_steps = [0.0; 2];
         // Hosts lose whole blocks; measured to a few frames.
-        let blocks = (miss / block as f64).round() * block as f64;
-        Some(if (miss - blocks).abs() < block as f64 / 4.0 { blocks } else { miss.round() })
+        let blocks = (miss / period).round() * period;
+        Some(if (miss - blocks).abs() < period / 4.0 { blocks } else { miss.round() })
     }
 
     /// Takes a jump of the distance as it is: neither drift nor error.
@@ -313,7 +313,7 @@ mod tests {
         let mut error = 0.0;
         for i in 0..windows {
             drift.observe(distance(i), f64::INFINITY);
-            drift.window(host(0.0), 64);
+            drift.window(host(0.0), 64.0);
             drift.advance(WINDOW as usize);
             error = distance(i) - drift.reference - drift.corrected;
         }
@@ -346,7 +346,7 @@ mod tests {
             let mut drift = Drift::new();
             let followed = (0..100).position(|i| {
                 drift.observe(-f64::from(i), before);
-                drift.window(host(0.0), 64) == Found::Follow
+                drift.window(host(0.0), 64.0) == Found::Follow
             });
             assert!(followed.is_some_and(|f| f.abs_diff(windows) < 5), "{before}: {followed:?}");
         }
@@ -364,9 +364,9 @@ mod tests {
         let mut drift = Drift::new();
         run(&mut drift, 50, |_| 0.0);
         drift.observe(0.0, f64::INFINITY);
-        assert_eq!(drift.window(host(640.0), 64), Found::Steady);
+        assert_eq!(drift.window(host(640.0), 64.0), Found::Steady);
         drift.observe(641.5, f64::INFINITY);
-        assert_eq!(drift.window(host(0.0), 64), Found::HostMoved(640.0));
+        assert_eq!(drift.window(host(0.0), 64.0), Found::HostMoved(640.0));
         run(&mut drift, 100, |_| 641.5);
         assert!(!drift.is_following());
     }
@@ -380,7 +380,7 @@ mod tests {
         let mut released = false;
         for _ in 0..1500 {
             drift.observe(at, f64::INFINITY);
-            released |= drift.window(host(0.0), 64) == Found::Release;
+            released |= drift.window(host(0.0), 64.0) == Found::Release;
             drift.advance(WINDOW as usize);
         }
         assert!(released);

@@ -17,8 +17,10 @@ mod grace;
 mod hold;
 mod jitter_buffer;
 mod line;
+mod listening;
 mod losses;
 mod patched;
+mod phases;
 mod playout;
 mod predict;
 mod render;
@@ -26,6 +28,7 @@ mod sequence;
 mod similar;
 mod slack;
 mod steering;
+mod usual;
 
 pub(crate) use fractional::FractionalDelay;
 
@@ -42,11 +45,14 @@ use grace::Grace;
 use hold::Hold;
 use jitter_buffer::{JitterBuffer, KEPT};
 use line::Line;
+use listening::Listening;
 use patched::Patched;
+use phases::Phases;
 use playout::{Course, Regulator};
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
 use sequence::{Arrival, SequenceWindow};
+use usual::Usual;
 
 /// A musician without packets for so long is not heard any more, and their voice may go to another.
 const IDLE: Micros = Micros::from_millis(500);
@@ -69,8 +75,10 @@ pub(crate) struct Call<'a> {
     pub(crate) timeline: &'a HostTimeline,
     /// The window that ended with this call.
     pub(crate) window: Option<HostWindow>,
-    /// The usual call's length in frames at 48 kHz.
+    /// The usual call's length in frames at 48 kHz, rounded; 1 or more.
     pub(crate) block: usize,
+    /// The same, exactly: calls of another rate take a frame more or less than the last.
+    pub(crate) period: f64,
     /// The fixed playout delay, in frames.
     pub(crate) fixed: Option<u32>,
     /// What automatic playout prefers.
@@ -115,20 +123,15 @@ pub(crate) struct Voice {
     anchor: FramePosition,
     layout: Layout,
     last_packet: Micros,
-    /// Slack that packets usually have, in frames; survives a resync.
-    usual: Option<f32>,
+    usual: Usual,
     /// Frames that came too late, in a row.
     hopeless: usize,
     /// The next packet is placed afresh; until then what there is goes on.
     place_next: bool,
-    /// The next place is found by listening first, since what was known of callbacks and packets is no more so.
+    /// The next place is found by listening first.
     listen_first: bool,
-    /// Frames for which packets are only looked at, before they are heard at the right place at once.
-    listening: usize,
-    /// Frames of the last packet, 1 or more.
-    packet: usize,
-    /// Slack that is kept at the end of that, in frames.
-    allowance: i64,
+    listening: Option<Listening>,
+    phases: Phases,
     /// Whether sound was heard since the read position was placed.
     sounding: bool,
     /// Concealed frames since the last sound; they count when sound follows.
@@ -191,13 +194,12 @@ impl Voice {
             anchor: FramePosition(0),
             layout: Layout::Stereo,
             last_packet: Micros::ZERO,
-            usual: None,
+            usual: Usual::default(),
             hopeless: 0,
             place_next: false,
             listen_first: false,
-            listening: 0,
-            packet: 1,
-            allowance: 0,
+            listening: None,
+            phases: Phases::default(),
             sounding: false,
             gap: 0,
             patched: Patched::default(),
@@ -233,8 +235,8 @@ impl Voice {
         self.concealer.restart();
         (self.reader, self.ceiling) = (Reader::Exact, Ceiling::default());
         self.drift.restart();
-        (self.usual, self.gap, self.patched) = (None, 0, Patched::default());
-        (self.listen_first, self.listening) = (false, 0);
+        (self.usual, self.gap, self.patched) = (Usual::default(), 0, Patched::default());
+        (self.listen_first, self.listening) = (false, None);
         self.meters = [Meter::default(); CHANNELS];
         meters.take(source);
     }
@@ -242,14 +244,16 @@ impl Voice {
     /// Another playout was chosen: the next packet is placed afresh.
     pub(crate) fn place_again(&mut self) {
         self.place_next = true;
-        self.usual = None;
+        self.usual = Usual::default();
     }
 
     /// The host's timeline began anew.
     pub(crate) fn host_restarted(&mut self) {
         self.place_next = true;
         self.listen_first = self.state == State::Playing;
-        self.usual = self.usual.filter(|_| self.listen_first);
+        if !self.listen_first {
+            self.usual = Usual::default();
+        }
     }
 
     /// Takes a packet from the ring. The packet's source is this voice's.
@@ -267,7 +271,6 @@ impl Voice {
         meters.packets.add(1);
         self.last_packet = call.now;
         self.layout = header.layout;
-        self.packet = usize::from(header.frames).max(1);
         meters.packet_ms.set(f32::from(header.frames) / (WIRE_RATE as f32 / 1000.0));
         if !call.is_stale(packet.arrived) {
             self.place_or_check(packet, call, meters);
@@ -356,6 +359,10 @@ impl Voice {
             return;
         }
         self.grace.came(packet.header.sequence, slack, self.jumped, frames);
+        if self.regulator.is_settling() {
+            let waited = call.now.since(packet.arrived).0 as f64 * (f64::from(WIRE_RATE) / 1e6);
+            self.phases.see(without_grace + self.regulator.moved_by(), frames, waited, call.period);
+        }
         if slack < 0 {
             meters.late.add(1);
             self.hopeless += frames;
@@ -364,7 +371,7 @@ impl Voice {
             self.note_wait(slack, packet.arrived, call);
         }
         if self.hopeless >= HOPELESS {
-            self.usual = None;
+            self.usual = Usual::default();
             self.begin(packet, call);
             return;
         }
@@ -397,10 +404,7 @@ impl Voice {
         let ring = call.now.since(arrived).0 as f32 * (WIRE_RATE as f32 / 1e6);
         let filter = if self.reader == Reader::Exact { 0 } else { LOOK_AHEAD };
         self.wait += (slack as f32 + ring + filter as f32 - self.wait) * 0.02;
-        // Nearer to the least slack than to the mean: a sender's long block comes as several packets.
-        let usual = self.usual.get_or_insert(slack as f32);
-        let off = slack as f32 - *usual;
-        *usual += off * if off < 0.0 { 0.1 } else { 0.005 };
+        self.usual.note(slack);
     }
 }
 

@@ -220,6 +220,11 @@ impl Regulator {
         self.spare_since = None;
     }
 
+    /// By how many frames the read position was moved by its advice, in all: forward is positive.
+    pub(crate) fn moved_by(&self) -> i64 {
+        self.moved
+    }
+
     /// Whether the stream is so young that delay is still found out.
     pub(crate) fn is_settling(&self) -> bool {
         self.settled < SETTLING.len()

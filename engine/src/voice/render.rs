@@ -57,7 +57,7 @@ impl Voice {
         while left > 0 {
             let run = self.buffer.run_at(self.head, left.min(PIECE));
             let (past, new) = self.line.extend(run.frames);
-            if run.present && self.listening == 0 {
+            if run.present && self.listening.is_none() {
                 let [a, b] = new;
                 self.buffer.copy(self.head, [&mut *a, &mut *b]);
                 self.concealer.pass([a, b]);

@@ -2,9 +2,11 @@
 
 use super::drift::Found;
 use super::jitter_buffer::{KEPT, offset};
+use super::listening::Listening;
+use super::phases::Phases;
 use super::playout::Change;
+use super::usual::Usual;
 use super::{Call, IDLE, LOOK_AHEAD, Reader, State, Voice, whole};
-use crate::controls::Comfort;
 use crate::hostrate::PIECE;
 use crate::level::Meter;
 use crate::meters::VoiceMeters;
@@ -16,19 +18,9 @@ use std::sync::atomic::Ordering::Relaxed;
 /// A stream that nothing is known of starts with this much delay, in frames, and a block.
 const CAUTION: i64 = 480;
 
-/// So long (60 ms), in frames, and for so many calls, but not longer than 200 ms, packets are listened to before they are
-/// heard, where a musician who was playing is placed afresh: one fade at the delay that stays, not one at each delay.
-const LISTEN: usize = 2880;
-const LISTEN_CALLS: usize = 8;
-const LISTEN_MOST: usize = 9600;
-
-/// Packets that used to come as early as this (2 ms), in frames, did so because of stalls, which 60 ms do not show: as much
-/// is kept.
-const STALLS: i64 = 96;
-
-/// Where packets and calls have lengths that pass through each other, 60 ms do not show the worst of it: so many frames
-/// (0.4 ms) are kept, which is too little to be taken back later.
-const OFF_GRID: i64 = 20;
+/// Who was listened to for a moment may soon come later by so many frames (0.17 ms), and a phase that has it later still.
+/// That would be another fade.
+const UNHEARD: i64 = 8;
 
 /// Delay is taken back where the last 2 ms are quieter than −50 dBFS, or after so many frames (1 s; a
 /// tenth of that while a stream settles).
@@ -42,6 +34,7 @@ const MARGIN: i64 = 2;
 impl Voice {
     /// Once a call, after the ring was drained: decides where to read on.
     pub(crate) fn steer(&mut self, call: &Call<'_>, frames: usize, meters: &VoiceMeters) {
+        self.usual.end_call();
         if self.state != State::Idle && call.now.since(self.last_packet) > IDLE {
             self.fall_idle(meters);
         }
@@ -60,10 +53,8 @@ impl Voice {
                         // The regulator steers the rest of the delay, and sees none of this.
                         self.jump(forward, meters);
                     }
-                    if self.listening > 0 {
-                        self.listen(frames, call, meters);
-                    }
-                    self.regulate(frames, call.block, call.comfort, meters);
+                    self.listen(frames, call, meters);
+                    self.regulate(frames, call, meters);
                 }
                 (Some(_), Some(window)) => self.hold(window, meters),
                 (Some(_), None) => {}
@@ -93,14 +84,14 @@ impl Voice {
     /// Puts the read position so that `first` waits as long as it should.
     fn place(&mut self, first: FramePosition, call: &Call<'_>) {
         let listen = std::mem::take(&mut self.listen_first) && call.fixed.is_none();
-        self.listening = if listen { (LISTEN_CALLS * call.block).clamp(LISTEN, LISTEN_MOST) } else { 0 };
-        let known = self.usual.map(|slack| slack.round().max(0.0) as i64);
-        self.allowance = known.filter(|slack| listen && *slack >= STALLS).unwrap_or(0);
-        (self.usual, self.spare) = (self.usual.filter(|_| !listen), None);
-        let known = known.filter(|_| !listen);
+        self.listening = listen.then(|| Listening::new(call.block, self.usual.frames()));
+        if listen {
+            self.usual = Usual::default();
+        }
+        (self.spare, self.phases) = (None, Phases::default());
         let delay = match call.fixed {
             Some(frames) => i64::from(frames),
-            None => known.unwrap_or(CAUTION + call.block as i64),
+            None => self.usual.frames().unwrap_or(CAUTION + call.block as i64),
         };
         self.concealer.splice(self.line.past());
         self.head = offset(first, -delay);
@@ -113,7 +104,7 @@ impl Voice {
     }
 
     fn follow_clock(&mut self, window: HostWindow, call: &Call<'_>, meters: &VoiceMeters) {
-        match self.drift.window(window, call.block) {
+        match self.drift.window(window, call.period) {
             Found::Steady => {}
             Found::NewLevel(earlier) => self.regulator.new_level(whole(earlier), call.block as i64),
             Found::Follow => self.read_between_frames(call, meters),
@@ -125,8 +116,8 @@ impl Voice {
             Found::HostMoved(frames) => {
                 // The host's own timeline moved, the network's did not: slack is what it was before. What it
                 // seemed since is no use.
-                self.jump(frames as i64, meters);
-                self.usual = None;
+                self.jump(whole(frames), meters);
+                self.usual = Usual::default();
             }
         }
         meters.drift_ppm.set(((self.drift.step() - 1.0) * 1e6) as f32);
@@ -164,26 +155,34 @@ impl Voice {
         }
     }
 
-    /// Listens on; at the end of it reads where what was seen says.
+    /// Listens on, if it listens; at the end of it reads where what was seen says.
     fn listen(&mut self, frames: usize, call: &Call<'_>, meters: &VoiceMeters) {
-        self.listening = self.listening.saturating_sub(frames);
-        let spare = if self.listening == 0 { self.regulator.spare(call.comfort) } else { None };
-        let Some(spare) = spare else { return };
-        let on_grid = call.block.is_multiple_of(self.packet) || self.packet.is_multiple_of(call.block.max(1));
-        let guard = if on_grid { 0 } else { OFF_GRID };
-        if !on_grid {
+        let Some(listening) = self.listening.take_if(|listening| listening.pass(frames)) else { return };
+        let Some(spare) = self.regulator.spare(call.comfort) else { return };
+        let locked = self.phases.are_locked(call.period);
+        let phases = if locked { 0 } else { self.unseen(spare, call) + UNHEARD };
+        if !locked {
             self.regulator.settle();
         }
-        self.change_delay(spare - self.allowance.max(guard), meters);
+        self.change_delay(spare - listening.stalls().max(phases), meters);
     }
 
-    fn regulate(&mut self, frames: usize, block: usize, comfort: Comfort, meters: &VoiceMeters) {
-        match self.regulator.look(frames, block, comfort) {
+    /// How much of what seems to be spare phases need that were not seen yet.
+    fn unseen(&self, spare: i64, call: &Call<'_>) -> i64 {
+        self.phases.unseen(spare + self.regulator.moved_by(), call.period)
+    }
+
+    fn regulate(&mut self, frames: usize, call: &Call<'_>, meters: &VoiceMeters) {
+        let settling = self.regulator.is_settling();
+        match self.regulator.look(frames, call.block, call.comfort) {
             Some(Change::Later(by)) => {
                 self.spare = None;
                 self.change_delay(-by, meters);
             }
-            Some(Change::Sooner(by)) => self.spare = Some((by, 0)),
+            Some(Change::Sooner(by)) => {
+                let by = by - if settling { self.unseen(by, call) } else { 0 };
+                self.spare = (by > 0).then_some((by, 0));
+            }
             None => {}
         }
         let Some((by, waited)) = &mut self.spare else { return };
@@ -213,7 +212,7 @@ impl Voice {
             self.concealer.splice(self.line.past());
             self.head = offset(self.head, forward);
             self.jumped = self.jumped.wrapping_add(forward);
-            self.usual = self.usual.map(|slack| slack - forward as f32);
+            self.usual.moved(forward);
             self.wait = (self.wait - forward as f32).max(0.0);
             meters.delay_changes.add(1);
         }

@@ -101,7 +101,7 @@ impl Host {
     fn assert_one_fade(mut self, packet: usize, what: &str) {
         self.run_for(SOON);
         let soon = self.delay();
-        self.run_for(4.0);
+        self.run_for(8.0);
         let (stays, fades) = (self.delay(), self.fades());
         assert!((soon - stays).abs() <= packet as f64 / 48.0, "{what}: {soon} ms, then {stays} ms");
         assert!((1..=2).contains(&fades.len()) && fades.iter().all(|at| *at < 0.25), "{what}: {fades:.3?}");
@@ -126,7 +126,7 @@ fn not_calling_for_three_seconds_is_one_fade() {
 #[test]
 fn four_blocks_in_a_burst_are_one_fade() {
     for packet in [64, 128] {
-        for (rate, block) in [(48_000, 64), (48_000, 128), (96_000, 128)] {
+        for (rate, block) in [(44_100, 64), (44_100, 128), (48_000, 64), (48_000, 128), (48_000, 441), (96_000, 128)] {
             let mut host = Host::new(rate, block, packet);
             let (before, jam) = (host.delay(), &mut host.jam);
             let at = jam.receiver.next + 4.0 * block as f64 * 1e6 / f64::from(rate);
@@ -149,7 +149,18 @@ fn four_blocks_in_a_burst_are_one_fade() {
 #[test]
 fn another_block_is_one_fade() {
     for packet in [64, 128] {
-        for blocks in [[64, 128], [128, 64], [64, 256], [256, 32]] {
+        for blocks in [
+            [64, 128],
+            [128, 64],
+            [64, 256],
+            [256, 32],
+            [100, 441],
+            [441, 100],
+            [32, 441],
+            [64, 1024],
+            [1024, 64],
+            [1024, 441],
+        ] {
             let mut host = Host::new(48_000, blocks[0], packet);
             host.becomes(48_000, blocks[1]);
             host.assert_one_fade(packet, &format!("blocks of {blocks:?}, packets of {packet}"));
