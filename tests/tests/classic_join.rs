@@ -175,14 +175,12 @@ fn what_does_not_come_from_the_server_is_not_heard() {
     ann.wait_hears("Musician 17");
     let ann_is_at = server.came().iter().find(|c| c.client != 17).expect("Ann's packets").from;
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    let sent = unit.got().len();
-    for sequence in 0.. {
+    let (before, mut sequence) = (unit.got().len(), 0);
+    until("a second of the unit's own", SOON, || {
         stranger.send_to(&packet(666, sequence, 1, [&[40_000; 64], &[40_000; 64]]), ann_is_at).expect("sent");
-        if unit.got().len() > sent + 750 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+        sequence += 1;
+        (unit.got().len() > before + 750).then_some(())
+    });
     let status = ann.wait_new("a status", SOON, |s| Some(s.clone()));
     let names: Vec<&str> =
         status["musicians"].as_array().into_iter().flatten().filter_map(|m| m["name"].as_str()).collect();

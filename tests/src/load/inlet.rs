@@ -89,11 +89,17 @@ fn stamp(message: &libc::msghdr) -> Option<u64> {
 /// # Errors
 /// When the kernel gives no stamps.
 pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
-    // Root may have more than the system's limit; others get what that allows.
-    if set(socket, libc::SO_RCVBUFFORCE, BUFFER).is_err() {
-        set(socket, libc::SO_RCVBUF, BUFFER)?;
-    }
+    hold_much(socket)?;
     set(socket, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Makes a socket hold what comes while the machine is busy elsewhere.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn hold_much(socket: &UdpSocket) -> io::Result<()> {
+    // Root may have more than the system's limit; others get what that allows.
+    set(socket, libc::SO_RCVBUFFORCE, BUFFER).or_else(|_| set(socket, libc::SO_RCVBUF, BUFFER))
 }
 
 fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
