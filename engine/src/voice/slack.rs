@@ -16,6 +16,12 @@ const SLOW_HALF_LIFE: f32 = 60.0 * 48_000.0;
 /// So many frames in a row outside (20 ms) are where packets come now.
 const ELSEWHERE: usize = 960;
 
+/// What is late as seldom as this (a packet of 64 frames in 1.3 s) may be waited for.
+const SELDOM: f32 = 0.001;
+
+/// How seldom is known after so many frames (20 s).
+const KNOWN: f32 = 20.0 * 48_000.0;
+
 /// Lighter bins (in frames) are empty.
 const NOTHING: f32 = 0.01;
 
@@ -121,6 +127,16 @@ impl SlackHistogram {
     ///
     /// `price` is what it costs that everything is late, in frames of delay.
     pub(crate) fn best(&self, memory: Memory, price: f32, now: i64) -> Option<(i64, f32)> {
+        self.best_by(memory, |late, total| price * late / total, now)
+    }
+
+    /// The same by what is late seldom, again and again, in the last minutes: it costs `price` where it is all that
+    /// [`SELDOM`] says, and no more where it is more.
+    pub(crate) fn best_by_seldom(&self, price: f32, now: i64) -> Option<(i64, f32)> {
+        self.best_by(Memory::Slow, |late, total| price * (late / total.max(KNOWN) / SELDOM).min(1.0), now)
+    }
+
+    fn best_by(&self, memory: Memory, cost: impl Fn(f32, f32) -> f32, now: i64) -> Option<(i64, f32)> {
         let origin = self.origin?;
         let total: f32 = self.bins.iter().map(|b| b.weight(memory)).sum();
         if total < NOTHING {
@@ -134,7 +150,7 @@ impl SlackHistogram {
                 continue;
             }
             let at = origin + i as i64 * WIDTH + i64::from(bin.low);
-            let gain = (at - now) as f32 - price * late / total;
+            let gain = (at - now) as f32 - cost(late, total);
             if gain > best_gain {
                 (best, best_gain) = (Some(at), gain);
             }
@@ -143,7 +159,7 @@ impl SlackHistogram {
                 late_now = late;
             }
         }
-        best.map(|at| (at, best_gain + price * late_now / total))
+        best.map(|at| (at, best_gain + cost(late_now, total)))
     }
 }
 
