@@ -57,6 +57,8 @@ fn truncated_and_random_state_is_refused_and_changes_nothing() {
         };
         let noise: Vec<u8> = (0..length).map(|_| byte()).collect();
         assert!(!plugin.load(&noise));
+        let said = plugin.told.log.lock().expect("no panic").pop().expect("a reason");
+        assert!(said.contains("cannot read what this project holds"), "{said}");
         // Our own with some bytes changed: taken or not, it must hold.
         let mut damaged = good.clone();
         for _ in 0..3 {

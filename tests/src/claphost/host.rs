@@ -1,6 +1,7 @@
 //! What the plugin may ask of the host.
 
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
+use clack_extensions::log::{HostLog, HostLogImpl, LogSeverity};
 use clack_extensions::params::{
     HostParams, HostParamsImplMainThread, HostParamsImplShared, ParamClearFlags, ParamRescanFlags,
 };
@@ -10,7 +11,7 @@ use clack_host::utils::ClapId;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How often the plugin told its host what.
+/// What the plugin told its host: how often, or what.
 #[derive(Default)]
 pub struct Told {
     /// That there are edits to fetch.
@@ -23,6 +24,8 @@ pub struct Told {
     pub callback: AtomicU32,
     /// How large it wants the host's window to be, and has not been given yet.
     pub resize: Mutex<Option<(u32, u32)>>,
+    /// What it has put into the host's log.
+    pub log: Mutex<Vec<String>>,
 }
 
 pub(super) struct TestHost;
@@ -33,7 +36,7 @@ impl HostHandlers for TestHost {
     type AudioProcessor<'a> = ();
 
     fn declare_extensions(builder: &mut HostExtensions<Self>, _shared: &Shared) {
-        builder.register::<HostGui>().register::<HostParams>().register::<HostState>();
+        builder.register::<HostGui>().register::<HostLog>().register::<HostParams>().register::<HostState>();
     }
 }
 
@@ -44,6 +47,12 @@ impl SharedHandler<'_> for Shared {
     fn request_process(&self) {}
     fn request_callback(&self) {
         self.0.callback.fetch_add(1, Relaxed);
+    }
+}
+
+impl HostLogImpl for Shared {
+    fn log(&self, _severity: LogSeverity, message: &str) {
+        self.0.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
     }
 }
 
