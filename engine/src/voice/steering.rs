@@ -18,8 +18,8 @@ use std::sync::atomic::Ordering::Relaxed;
 /// A stream that nothing is known of starts with this much delay, in frames, and a block.
 const CAUTION: i64 = 480;
 
-/// Who was listened to for a moment may soon come later by so many frames (0.17 ms), and a phase that has it later still.
-/// That would be another fade.
+/// Where calls and packets pass through each other, a moment's listening may miss what comes a little later: so many frames
+/// (0.17 ms) are kept besides, since to add them later would be another fade.
 const UNHEARD: i64 = 8;
 
 /// Delay is taken back where the last 2 ms are quieter than −50 dBFS, or after so many frames (1 s; a
