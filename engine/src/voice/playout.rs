@@ -84,6 +84,8 @@ pub(crate) struct Regulator {
     /// When needless delay is taken back without patience, because the level is new.
     take_back_at: Option<u64>,
     wary: Option<Wary>,
+    /// Whether slack is that of the callbacks' worst phase, at which there are few packets.
+    at_worst: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -139,6 +141,7 @@ impl Regulator {
             late_run: None,
             take_back_at: None,
             wary: None,
+            at_worst: false,
         }
     }
 
@@ -149,6 +152,7 @@ impl Regulator {
         (self.moved, self.age, self.looked) = (0, 0, 0);
         (self.late, self.settled, self.spare_since) = (false, 0, None);
         (self.late_run, self.take_back_at, self.wary) = (None, None, None);
+        self.at_worst = false;
     }
 
     /// A packet of `frames` frames was drained with this slack.
@@ -168,6 +172,7 @@ impl Regulator {
 
     /// A packet of `frames` frames, after [`Regulator::observe`], where the drift's line is known.
     pub(crate) fn observe_course(&mut self, course: &Course, frames: usize) {
+        self.at_worst = course.drifting;
         let on_arrival = course.slack as f64 + course.wait + self.moved as f64;
         match &mut self.late_run {
             Some(run) if self.age - run.since >= UNSETTLED => {
@@ -275,14 +280,20 @@ impl Regulator {
         self.wary.and_then(|wary| wary.floor)
     }
 
+    /// Where to stand best by lone late packets that come again and again, and by how much that is better.
+    fn best_by_seldom(&self) -> Option<(i64, f32)> {
+        let price = self.comfort.price() * SELDOM_WORTH;
+        if self.at_worst { None } else { self.slack.best_by_seldom(price, self.moved) }
+    }
+
     fn later(&mut self) -> Option<Change> {
         let price = self.comfort.price();
         let memories: &[Memory] = match self.comfort {
             Comfort::Tight | Comfort::Normal => &[Memory::Fast],
             Comfort::Safe => &[Memory::Fast, Memory::Slow],
         };
-        let seldom = self.slack.best_by_seldom(price * SELDOM_WORTH, self.moved);
-        let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, self.moved)).chain(seldom);
+        let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, self.moved));
+        let best = best.chain(self.best_by_seldom());
         let worth = best.filter(|(_, gain)| *gain > WORTH_MORE).map(|(at, _)| at);
         let more = self.moved - worth.chain(self.floor()).min()?;
         (more > 0).then_some(Change::Later(more))
@@ -292,8 +303,8 @@ impl Regulator {
         let price = self.comfort.price();
         let (fast, _) = self.slack.best(Memory::Fast, price, self.moved)?;
         let (slow, _) = self.slack.best(Memory::Slow, price, self.moved)?;
-        let (seldom, _) = self.slack.best_by_seldom(price * SELDOM_WORTH, self.moved)?;
-        let spare = fast.min(slow).min(seldom).min(self.floor().unwrap_or(i64::MAX)) - self.moved;
+        let seldom = self.best_by_seldom().map(|(at, _)| at);
+        let spare = seldom.into_iter().chain(self.floor()).fold(fast.min(slow), i64::min) - self.moved;
         if self.is_settling() {
             let due = self.age >= SETTLING[self.settled];
             self.settled += usize::from(due);
