@@ -21,29 +21,15 @@ pub(crate) fn run(command: &mut Command, stop: &Stop, limit: Duration) -> Result
     wait(child, stop, limit, || {})
 }
 
-/// As [`run`]; each line that the command prints goes to `on_line` instead of the terminal.
+/// As [`run`]; each line that the command prints goes to `on_line` instead of the terminal. Lines to standard error do so
+/// only where the caller has piped that.
 pub(crate) fn run_reading(
     command: &mut Command,
     stop: &Stop,
     limit: Duration,
-    on_line: impl FnMut(&str),
+    mut on_line: impl FnMut(&str),
 ) -> Result<Ended, String> {
-    let child = spawn_group(command.stdout(Stdio::piped()))?;
-    read(child, stop, limit, on_line)
-}
-
-/// As [`run_reading`], and the same with what it prints to standard error.
-pub(crate) fn run_reading_all(
-    command: &mut Command,
-    stop: &Stop,
-    limit: Duration,
-    on_line: impl FnMut(&str),
-) -> Result<Ended, String> {
-    let child = spawn_group(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-    read(child, stop, limit, on_line)
-}
-
-fn read(mut child: Child, stop: &Stop, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<Ended, String> {
+    let mut child = spawn_group(command.stdout(Stdio::piped()))?;
     let (sender, lines) = mpsc::channel();
     if let Some(stdout) = child.stdout.take() {
         forward(stdout, sender.clone());
@@ -210,7 +196,8 @@ mod tests {
     fn lines_to_standard_error_arrive_too_where_they_are_asked_for() {
         let stop = Stop::register().expect("signal handlers");
         let mut lines = Vec::new();
-        let ended = run_reading_all(&mut shell("echo one; echo two >&2"), &stop, Duration::from_secs(10), |line| {
+        let mut both = shell("echo one; echo two >&2");
+        let ended = run_reading(both.stderr(Stdio::piped()), &stop, Duration::from_secs(10), |line| {
             lines.push(line.to_owned());
         });
         assert!(matches!(ended, Ok(Ended::Well)));

@@ -1,7 +1,7 @@
 //! The end-to-end tests: which of them share the machine, and their run.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -107,7 +107,7 @@ impl Run<'_> {
             return;
         }
         let (mut transcript, mut text, begun) = (Transcript::default(), String::new(), Instant::now());
-        let ended = command::run_reading_all(&mut self.command(file), self.stop, LIMIT, |line| {
+        let ended = command::run_reading(self.command(file).stderr(Stdio::piped()), self.stop, LIMIT, |line| {
             if let Some(line) = transcript.read(line) {
                 text.push_str(&line);
                 text.push('\n');

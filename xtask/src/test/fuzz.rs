@@ -1,6 +1,7 @@
 //! Fuzz targets: every file of `fuzz/fuzz_targets`.
 
 use std::fs;
+use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Resu
     fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
     fuzz.args(["-timeout=5", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
     let mut text = format!("fuzz: {target}, {} s\n", time.as_secs());
-    let ended = command::run_reading_all(&mut fuzz, stop, time + Duration::from_secs(300), |line| {
+    let ended = command::run_reading(fuzz.stderr(Stdio::piped()), stop, time + Duration::from_secs(300), |line| {
         text.push_str(line);
         text.push('\n');
     });
