@@ -9,7 +9,7 @@ pub use report::Report;
 
 use crate::load::control::Desk;
 use crate::load::inlet::Inlet;
-use crate::process;
+use crate::process::{self, Figures};
 use crate::room::Room;
 use crate::wait;
 use guest::{Guest, PACKET_US};
@@ -53,6 +53,18 @@ struct Soak<'a> {
     say: &'a mut dyn FnMut(&str),
 }
 
+/// The server's figures once all of it runs, which is when it answers, and nobody is connected any more.
+fn at_rest(pid: u32, server: SocketAddr) -> Figures {
+    report::figures_of(server);
+    let (mut last, mut same) = (process::figures(pid), 0);
+    wait::until("a server at rest", QUIET, || {
+        let now = process::figures(pid);
+        same = if now.descriptors == last.descriptors { same + 1 } else { 0 };
+        last = now;
+        (same == 20).then_some(now)
+    })
+}
+
 /// Plays for `length`; the first fifth of it, at most a minute, is the warm-up. `say` gets a line now and then.
 ///
 /// # Panics
@@ -60,10 +72,10 @@ struct Soak<'a> {
 pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
     let room = Room::start();
     let pid = room.child.pid();
-    let idle = process::figures(pid);
     let link: InviteLink = room.invite.parse().expect("a link");
     let Some(Trust::Pinned(pin)) = link.key.as_ref().map(|key| key.trust) else { panic!("no pin in {}", room.invite) };
     let server = SocketAddr::from(([127, 0, 0, 1], room.port));
+    let idle = at_rest(pid, server);
 
     let clock = Clock::new();
     let now = clock.now();
