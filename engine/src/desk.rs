@@ -59,7 +59,7 @@ impl Desk {
     /// Begins a call at `now`, on the clock that packets are stamped with.
     pub fn begin(&mut self, now: Micros) {
         self.now = now;
-        self.window = self.timeline.begin(now, FRAMES);
+        self.window = self.timeline.begin(now, FRAMES as f64);
     }
 
     /// Takes a packet that came in at `arrived`; `again` says that it was sent before. Allocates for a musician who is
@@ -147,7 +147,7 @@ impl Default for Desk {
 }
 
 fn call(now: Micros, timeline: &HostTimeline, window: Option<HostWindow>) -> Call<'_> {
-    Call { now, timeline, window, block: FRAMES, period: FRAMES as f64, fixed: None, comfort: Comfort::Normal }
+    Call { now, timeline, window, period: FRAMES as f64, fixed: None, comfort: Comfort::Normal }
 }
 
 /// What one recipient hears of a desk. It begins closed: silent until it is opened.

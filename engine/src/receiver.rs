@@ -58,9 +58,8 @@ impl Receiver {
             self.fixed = fixed;
             self.voices.iter_mut().for_each(Voice::place_again);
         }
-        let block = (self.period.round() as usize).max(1);
-        let window = self.timeline.begin(now, block);
-        let call = Call { now, timeline: &self.timeline, window, block, period: self.period, fixed, comfort };
+        let window = self.timeline.begin(now, self.period);
+        let call = Call { now, timeline: &self.timeline, window, period: self.period, fixed, comfort };
         drain(&mut self.voices, &call, audio, meters);
         for (voice, meters) in self.voices.iter_mut().zip(&meters.voices) {
             voice.steer(&call, period.round() as usize, meters);
@@ -82,7 +81,7 @@ impl Receiver {
 }
 
 fn drain(voices: &mut [Voice], call: &Call<'_>, audio: &mut AudioEnd, meters: &Meters) {
-    let most = CATCH_UP + call.block * STRIPS / 64;
+    let most = CATCH_UP + call.block() * STRIPS / 64;
     let (mut taken, mut decoded) = (0, 0);
     let (first, second) = audio.incoming.as_slices();
     for packet in first.iter().chain(second) {

@@ -61,14 +61,14 @@ impl HostTimeline {
         self.offset
     }
 
-    /// Begins a call at `now`; a window may end with it. `block` is the usual call's length in frames.
-    pub(crate) fn begin(&mut self, now: Micros, block: usize) -> Option<HostWindow> {
+    /// Begins a call at `now`; a window may end with it. `period` is the usual call's length in frames.
+    pub(crate) fn begin(&mut self, now: Micros, period: f64) -> Option<HostWindow> {
         if self.epoch.is_none() {
             self.epoch = Some(now);
             self.begun = now;
         }
         let length = now.since(self.begun);
-        let window = (length >= WINDOW && self.calls >= CALLS).then(|| self.close(length, block));
+        let window = (length >= WINDOW && self.calls >= CALLS).then(|| self.close(length, period));
         if window.is_some() {
             self.begun = now;
             self.calls = 0;
@@ -79,10 +79,10 @@ impl HostTimeline {
         window
     }
 
-    fn close(&mut self, length: Micros, block: usize) -> HostWindow {
+    fn close(&mut self, length: Micros, period: f64) -> HostWindow {
         let offset = self.lowest;
         let moved = self.offset.map_or(0.0, |before| offset - before);
-        let noise = NOISE.max(block as f64 / 2.0);
+        let noise = NOISE.max(period / 2.0);
         self.offset = Some(offset);
         HostWindow {
             offset,
@@ -104,7 +104,7 @@ mod tests {
     fn run(timeline: &mut HostTimeline, from: u64, calls: u64, late: impl Fn(u64) -> u64) -> Vec<HostWindow> {
         let mut windows = Vec::new();
         for call in 0..calls {
-            windows.extend(timeline.begin(Micros(from + call * 4000 / 3 + late(call)), 64));
+            windows.extend(timeline.begin(Micros(from + call * 4000 / 3 + late(call)), 64.0));
             timeline.take(64);
         }
         windows

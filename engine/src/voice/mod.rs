@@ -75,9 +75,8 @@ pub(crate) struct Call<'a> {
     pub(crate) timeline: &'a HostTimeline,
     /// The window that ended with this call.
     pub(crate) window: Option<HostWindow>,
-    /// The usual call's length in frames at 48 kHz, rounded; 1 or more.
-    pub(crate) block: usize,
-    /// The same, exactly: calls of another rate take a frame more or less than the last.
+    /// The usual call's length in frames at 48 kHz, more than 0; calls of another rate take a frame more or less than the
+    /// last.
     pub(crate) period: f64,
     /// The fixed playout delay, in frames.
     pub(crate) fixed: Option<u32>,
@@ -86,15 +85,25 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The usual call's length in whole frames; 1 or more.
+    pub(crate) fn block(&self) -> usize {
+        (self.period.round() as usize).max(1)
+    }
+
+    /// For how many frames a packet has waited that arrived then.
+    fn waited(&self, arrived: Micros) -> f64 {
+        self.now.since(arrived).0 as f64 * (f64::from(WIRE_RATE) / 1e6)
+    }
+
     /// Whether a packet came since about the last call, rather than having waited for the host.
     fn is_fresh(&self, arrived: Micros) -> bool {
-        let blocks = Micros(2 * self.block as u64 * 1_000_000 / u64::from(WIRE_RATE));
+        let blocks = Micros(2 * self.block() as u64 * 1_000_000 / u64::from(WIRE_RATE));
         self.now.since(arrived) <= FRESH.max(blocks)
     }
 
     /// Whether a packet waited for the host so long that it must not be heard.
     pub(crate) fn is_stale(&self, arrived: Micros) -> bool {
-        let blocks = Micros(3 * self.block as u64 * 1_000_000 / u64::from(WIRE_RATE));
+        let blocks = Micros(3 * self.block() as u64 * 1_000_000 / u64::from(WIRE_RATE));
         self.now.since(arrived) > STALE + blocks
     }
 }
@@ -360,8 +369,8 @@ impl Voice {
         }
         self.grace.came(packet.header.sequence, slack, self.jumped, frames);
         if self.regulator.is_settling() {
-            let waited = call.now.since(packet.arrived).0 as f64 * (f64::from(WIRE_RATE) / 1e6);
-            self.phases.see(without_grace + self.regulator.moved_by(), frames, waited, call.period);
+            let slack = without_grace + self.regulator.moved_by();
+            self.phases.see(slack, frames, call.waited(packet.arrived), call.period);
         }
         if slack < 0 {
             meters.late.add(1);
@@ -382,7 +391,7 @@ impl Voice {
         self.regulator.observe(without_grace.min(worst), frames);
         if let Some(distance) = self.drift.distance() {
             let wait = call.timeline.taken() as f64 + host - call.timeline.frames_at(packet.arrived);
-            let (slack, early, block) = (without_grace, early - distance, call.block as f64);
+            let (slack, early, block) = (without_grace, early - distance, call.period);
             self.regulator.observe_course(&Course { slack, wait, early, block, drifting }, frames);
         }
     }
@@ -392,7 +401,7 @@ impl Voice {
     /// must be to have none of it.
     fn worst_phase(&self, call: &Call<'_>) -> f64 {
         let head = self.head.ahead_of(self.anchor) + self.grace.frames();
-        head as f64 - call.timeline.taken() as f64 + call.block as f64
+        head as f64 - call.timeline.taken() as f64 + call.block() as f64
     }
 
     /// A packet's position minus its time of arrival, in frames.
@@ -401,7 +410,7 @@ impl Voice {
     }
 
     fn note_wait(&mut self, slack: i64, arrived: Micros, call: &Call<'_>) {
-        let ring = call.now.since(arrived).0 as f32 * (WIRE_RATE as f32 / 1e6);
+        let ring = call.waited(arrived) as f32;
         let filter = if self.reader == Reader::Exact { 0 } else { LOOK_AHEAD };
         self.wait += (slack as f32 + ring + filter as f32 - self.wait) * 0.02;
         self.usual.note(slack);

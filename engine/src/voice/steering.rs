@@ -84,14 +84,14 @@ impl Voice {
     /// Puts the read position so that `first` waits as long as it should.
     fn place(&mut self, first: FramePosition, call: &Call<'_>) {
         let listen = std::mem::take(&mut self.listen_first) && call.fixed.is_none();
-        self.listening = listen.then(|| Listening::new(call.block, self.usual.frames()));
+        self.listening = listen.then(|| Listening::new(call.block(), self.usual.frames()));
         if listen {
             self.usual = Usual::default();
         }
         (self.spare, self.phases) = (None, Phases::default());
         let delay = match call.fixed {
             Some(frames) => i64::from(frames),
-            None => self.usual.frames().unwrap_or(CAUTION + call.block as i64),
+            None => self.usual.frames().unwrap_or(CAUTION + call.block() as i64),
         };
         self.concealer.splice(self.line.past());
         self.head = offset(first, -delay);
@@ -106,7 +106,7 @@ impl Voice {
     fn follow_clock(&mut self, window: HostWindow, call: &Call<'_>, meters: &VoiceMeters) {
         match self.drift.window(window, call.period) {
             Found::Steady => {}
-            Found::NewLevel(earlier) => self.regulator.new_level(whole(earlier), call.block as i64),
+            Found::NewLevel(earlier) => self.regulator.new_level(whole(earlier), call.block() as i64),
             Found::Follow => self.read_between_frames(call, meters),
             Found::Release => {
                 if let Reader::Between { landing, .. } = &mut self.reader {
@@ -174,7 +174,7 @@ impl Voice {
 
     fn regulate(&mut self, frames: usize, call: &Call<'_>, meters: &VoiceMeters) {
         let settling = self.regulator.is_settling();
-        match self.regulator.look(frames, call.block, call.comfort) {
+        match self.regulator.look(frames, call.block(), call.comfort) {
             Some(Change::Later(by)) => {
                 self.spare = None;
                 self.change_delay(-by, meters);
