@@ -4,8 +4,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::classic;
 use rtjam_protocol::control::{
-    self, ClientMessage, Hello, Joined, MediaEndpoint, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused,
-    RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Welcome, signed_text,
+    self, ClientMessage, Features, Hello, Joined, MediaEndpoint, MixBalance, MixChoice, MixState, MixWish, Refusal,
+    Refused, RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
     Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, MixReport, Mixed, Probe, write_frame,
@@ -312,7 +312,9 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         signature: hex("signature").try_into().expect("64 bytes"),
         name: "Ann".into(),
         suites: vec![Suite::Aes128Gcm, Suite::ChaCha20Poly1305],
+        features: Features::default(),
     };
+    let able = Hello { features: Features { rekey: true }, ..hello.clone() };
     let seat = Seat {
         room: RoomName::new("lobby").expect("a name"),
         role: SeatRole::Musician,
@@ -332,6 +334,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
     let instead = Seat { instance: Some(0), replaces: Some(Token(counting(0xD0))), ..seat.clone() };
     vec![
         ("hello", ClientMessage::Hello(hello)),
+        ("hello features", ClientMessage::Hello(able)),
         ("seat", ClientMessage::Seat(seat)),
         ("seat mix", ClientMessage::Seat(mixed)),
         ("seat resume", ClientMessage::Seat(again)),
@@ -359,7 +362,9 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
         resume: Token(counting(0xD0)),
         mix: MixChoice::Separate,
+        features: Features::default(),
     };
+    let able = Joined { features: Features { rekey: true }, ..joined.clone() };
     let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0, classic: false };
     let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1, classic: false };
     let classic = RosterEntry {
@@ -372,6 +377,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     vec![
         ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40) })),
         ("joined", ServerMessage::Joined(joined)),
+        ("joined features", ServerMessage::Joined(able)),
         ("refused", ServerMessage::Refused(Refused::new(Refusal::RoomFull))),
         ("refused-after", ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, 12))),
         ("mix now", ServerMessage::Mix(MixState { take: MixChoice::Separate, wait_us: None })),
@@ -406,6 +412,15 @@ fn every_message_is_written_and_read_as_the_document_says() {
         assert_eq!(control::read(text), Ok(ClientMessage::Unknown));
         assert_eq!(control::read(text), Ok(ServerMessage::Unknown));
     }
+}
+
+/// A list of features may hold anything of a later version; what is known of it counts.
+#[test]
+fn features_of_later_versions_are_skipped() {
+    let newer = example("hello features").replace(r#""rekey""#, r#""wings", 7, {"a": []}, "rekey", "rekey""#);
+    assert_eq!(control::read::<ClientMessage>(&newer), control::read(example("hello features")));
+    let other = example("hello features").replace(r#""rekey""#, r#""wings""#);
+    assert_eq!(control::read::<ClientMessage>(&other), control::read(example("hello")));
 }
 
 #[test]

@@ -6,8 +6,8 @@ use common::{Identity, PIN, client_config, lobby};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{DialId, Event, Health, Session, State};
 use rtjam_protocol::control::{
-    ClientMessage, Joined, MediaEndpoint, MixChoice, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys,
-    Token, TransportKind, Welcome,
+    ClientMessage, Features, Joined, MediaEndpoint, MixChoice, Refusal, Refused, Seat, SeatRole, ServerMessage,
+    SessionKeys, Token, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{Frame, Header};
 use rtjam_protocol::link::Role;
@@ -180,6 +180,7 @@ fn joined_with(n: u32, resumed: bool, media: Vec<MediaEndpoint>) -> ServerMessag
         media,
         resume: Token([n as u8; 16]),
         mix: MixChoice::Separate,
+        features: Features::default(),
     })
 }
 

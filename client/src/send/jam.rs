@@ -425,7 +425,7 @@ impl Jam {
 mod tests {
     use super::*;
     use crossbeam_channel::Receiver;
-    use rtjam_protocol::control::{Joined, ServerMessage, SessionKeys, Token, TransportKind, Welcome};
+    use rtjam_protocol::control::{Features, Joined, ServerMessage, SessionKeys, Token, TransportKind, Welcome};
     use rtjam_protocol::link::Pin;
     use rtjam_protocol::seal::{Key, KeyId, Suite};
     use rtjam_protocol::{SessionId, SourceId};
@@ -491,6 +491,7 @@ mod tests {
             media: vec![MediaEndpoint { host: None, port: 7000, kind: TransportKind::Udp }],
             resume: Token([0; 16]),
             mix: MixChoice::Separate,
+            features: Features::default(),
         })
     }
 

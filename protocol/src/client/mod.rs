@@ -24,8 +24,8 @@ pub use media::Health;
 pub use types::{Config, Event, MySeat, Signer, State};
 
 use crate::control::{
-    self, ClientMessage, Hello, Joined, MixState, MixWish, Refusal, Refused, Retry, Seat, SeatRole, ServerMessage,
-    Token, Welcome, signed_text,
+    self, ClientMessage, Features, Hello, Joined, MixState, MixWish, Refusal, Refused, Retry, Seat, SeatRole,
+    ServerMessage, Token, Welcome, signed_text,
 };
 use crate::datagram::Frame;
 use crate::ids::{FramePosition, StreamId};
@@ -354,6 +354,7 @@ impl Session {
             signature: self.signer.sign(&signed_text(&welcome.nonce, &server)),
             name: self.config.name.clone(),
             suites: self.config.suites.clone(),
+            features: Features::SUPPORTED,
         };
         let seat = Seat {
             room: self.config.room.clone(),

@@ -1,5 +1,6 @@
 //! The messages.
 
+use super::Features;
 use super::b64::{self, as_base64};
 use super::mix::{MixChoice, MixState, MixWish};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
@@ -106,6 +107,9 @@ pub struct Hello {
     /// Suites in order of preference. Those of a later version are left out when reading.
     #[serde(deserialize_with = "known_suites")]
     pub suites: Vec<Suite>,
+    /// Optional features that the client implements.
+    #[serde(default, skip_serializing_if = "Features::is_empty")]
+    pub features: Features,
 }
 
 fn known_suites<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Suite>, D::Error> {
@@ -192,6 +196,9 @@ pub struct Joined {
     /// What of the others is sent.
     #[serde(default, skip_serializing_if = "MixChoice::is_separate")]
     pub mix: MixChoice,
+    /// Optional features that are in use: the client offered them and the server implements them.
+    #[serde(default, skip_serializing_if = "Features::is_empty")]
+    pub features: Features,
 }
 
 /// The keys of a session.

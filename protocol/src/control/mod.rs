@@ -4,8 +4,11 @@
 //! that either end can be newer. The server begins with `welcome`; the client answers `hello` and `seat`.
 
 mod b64;
+mod features;
 mod message;
 mod mix;
+
+pub use features::Features;
 
 pub use message::{
     ClientMessage, Hello, Joined, MediaEndpoint, Refusal, Refused, Retry, RosterEntry, Seat, SeatRole, ServerMessage,

@@ -4,8 +4,8 @@ use super::script::{Script, tally};
 use crate::audio::{AudioHeader, Codec, Layout, Peak};
 use crate::client::{Config, DialId, Event, Session, Signer, State};
 use crate::control::{
-    Joined, MediaEndpoint, MixChoice, MixState, MixWish, Refusal, Refused, SeatRole, ServerMessage, SessionKeys, Token,
-    TransportKind, Welcome,
+    Features, Joined, MediaEndpoint, MixChoice, MixState, MixWish, Refusal, Refused, SeatRole, ServerMessage,
+    SessionKeys, Token, TransportKind, Welcome,
 };
 use crate::datagram::{Frames, MAX_DATAGRAM};
 use crate::ids::{FramePosition, MusicianId, RoomName, Sequence, SessionId, SourceId, StreamId};
@@ -161,6 +161,7 @@ impl End {
             media,
             resume: Token([n as u8; 16]),
             mix: MixChoice::One,
+            features: Features { rekey: script.flag() }.and(Features::SUPPORTED),
         })
     }
 

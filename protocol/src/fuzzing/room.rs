@@ -2,8 +2,8 @@
 
 use super::script::{Script, tally};
 use crate::control::{
-    ClientMessage, Hello, Joined, MixBalance, MixChoice, MixWish, Refusal, Refused, Seat, SeatRole, ServerMessage,
-    Token,
+    ClientMessage, Features, Hello, Joined, MixBalance, MixChoice, MixWish, Refusal, Refused, Seat, SeatRole,
+    ServerMessage, Token,
 };
 use crate::datagram::{Class, Frame, write_frame};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
@@ -294,6 +294,7 @@ fn hello(script: &mut Script<'_>) -> ClientMessage {
         signature: [script.byte(); 64],
         name: String::from_utf8_lossy(script.take(len)).into_owned(),
         suites: Vec::from([Suite::ChaCha20Poly1305, Suite::Aes128Gcm]),
+        features: Features::SUPPORTED,
     })
 }
 

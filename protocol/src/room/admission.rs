@@ -3,7 +3,8 @@
 use super::mixes::choose;
 use super::{Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, SlotRecord, slots};
 use crate::control::{
-    self, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text, tidy_name,
+    self, Features, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text,
+    tidy_name,
 };
 use crate::ids::{SessionId, SourceId};
 use crate::link::Role;
@@ -109,6 +110,7 @@ impl Rooms {
             source,
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
+            features: hello.features.and(Features::SUPPORTED),
             connection: Some(connection),
             classic: false,
             mix: choose(seat.role, seat.mix, room_mix),
@@ -124,6 +126,7 @@ impl Rooms {
             sends: seat.role == SeatRole::Musician,
             keys: member.keys.clone(),
             mix: member.mix,
+            features: member.features,
         }));
         self.connections.insert(connection, Connection::Seated { session });
         self.members.insert(session, member);
@@ -191,6 +194,7 @@ impl Rooms {
             media: self.config.media.clone(),
             resume: m.resume.clone(),
             mix: m.mix,
+            features: m.features,
         };
         self.send(connection, ServerMessage::Joined(joined));
     }

@@ -4,7 +4,7 @@
 use super::admission::{fresh_keys, numbered_name, random};
 use super::{Entropy, Member, NewSession, Rooms, SlotRecord, slots};
 use crate::classic::ClientId;
-use crate::control::{MixChoice, Refusal, SeatRole, Token};
+use crate::control::{Features, MixChoice, Refusal, SeatRole, Token};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Role;
 use alloc::format;
@@ -56,6 +56,8 @@ impl Rooms {
             source,
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
+            // The gateway is the other end.
+            features: Features::SUPPORTED,
             connection: None,
             classic: true,
             mix: classic.mix,
@@ -80,6 +82,8 @@ impl Rooms {
             source: SourceId(0),
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
+            // The gateway is the other end.
+            features: Features::SUPPORTED,
             connection: None,
             classic: true,
             mix: MixChoice::Separate,
@@ -99,6 +103,7 @@ impl Rooms {
             sends: member.seat == SeatRole::Musician,
             keys: member.keys.clone(),
             mix: member.mix,
+            features: member.features,
         };
         self.members.insert(new.session, member);
         new

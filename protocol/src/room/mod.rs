@@ -15,8 +15,8 @@ pub use mixes::MixOrder;
 pub use slots::SlotRecord;
 
 use crate::control::{
-    ClientMessage, Hello, MediaEndpoint, MixChoice, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage,
-    SessionKeys, Token, Welcome,
+    ClientMessage, Features, Hello, MediaEndpoint, MixChoice, Refusal, Refused, RosterEntry, Seat, SeatRole,
+    ServerMessage, SessionKeys, Token, Welcome,
 };
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
@@ -152,6 +152,8 @@ pub struct NewSession {
     pub keys: SessionKeys,
     /// What of the others it is sent at first.
     pub mix: MixChoice,
+    /// Optional features that are in use.
+    pub features: Features,
 }
 
 /// Who is where, in numbers.
@@ -195,6 +197,7 @@ struct Member {
     source: SourceId,
     keys: SessionKeys,
     resume: Token,
+    features: Features,
     connection: Option<ConnectionId>,
     classic: bool,
     /// What it is sent, and what the room says for those who do not choose.

@@ -5,7 +5,7 @@
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::client::{self, Signer};
-use rtjam_protocol::control::{Hello, MediaEndpoint, MixWish, Seat, SeatRole, TransportKind, signed_text};
+use rtjam_protocol::control::{Features, Hello, MediaEndpoint, MixWish, Seat, SeatRole, TransportKind, signed_text};
 use rtjam_protocol::link::{Pin, Secret};
 use rtjam_protocol::room::{self, Entropy, Secrets};
 use rtjam_protocol::seal::{Suite, ring as ring_seal};
@@ -106,6 +106,7 @@ pub(crate) fn hello(identity: &Identity, name: &str, nonce: &[u8; 32]) -> Hello 
         signature: identity.sign(&signed_text(nonce, &PIN)),
         name: name.to_owned(),
         suites: vec![Suite::Aes128Gcm],
+        features: Features::SUPPORTED,
     }
 }
 

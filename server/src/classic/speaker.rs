@@ -57,6 +57,7 @@ mod tests {
             sends: true,
             keys,
             mix: rtjam_protocol::control::MixChoice::Separate,
+            features: rtjam_protocol::control::Features::SUPPORTED,
         };
         (Speaker::new(&new, StreamId(100), Arc::default()), receive)
     }

@@ -4,7 +4,7 @@ use super::SOON;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rtjam_protocol::MusicianId;
 use rtjam_protocol::control::{
-    self, ALPN, ClientMessage, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, Token, Welcome,
+    self, ALPN, ClientMessage, Features, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, Token, Welcome,
 };
 use rtjam_protocol::link::{InviteLink, Pin, Trust};
 use rtjam_protocol::seal::ring::{pin_of, preferred_suites};
@@ -102,6 +102,7 @@ impl Control {
             signature: signature.as_ref().try_into().expect("64 bytes"),
             name: format!("Musician {who}"),
             suites: preferred_suites().to_vec(),
+            features: Features::default(),
         }
     }
 
