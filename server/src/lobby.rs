@@ -9,8 +9,13 @@ use crate::random::Random;
 use crate::statistics::{Attendance, AudioFigures, SessionFigures};
 use crate::store::Store;
 use rtjam_engine::{Balance, Gain, Pan};
-use rtjam_protocol::control::{BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, SeatRole, ServerMessage};
-use rtjam_protocol::room::{Census, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms};
+use rtjam_protocol::control::{
+    BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, Refused, SeatRole, ServerMessage,
+};
+use rtjam_protocol::link::Secret;
+use rtjam_protocol::room::{
+    Census, Claim, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms, Secrets,
+};
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -98,6 +103,8 @@ pub struct Lobby {
     limits: Limits,
     clock: Clock,
     random: Random,
+    /// Secrets that no room has, which stand in for those of a room that does not exist.
+    nobodys: Secrets,
     guests: HashMap<ConnectionId, Guest>,
     attendance: HashMap<SessionId, Attendance>,
     /// Of sessions that are over.
@@ -111,13 +118,17 @@ pub struct Lobby {
 impl Lobby {
     /// An empty lobby.
     pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock, classic: Option<Desk>) -> Lobby {
+        let mut random = Random::new();
+        let mut secret = || Secret(random.array());
+        let nobodys = Secrets { listener: secret(), musician: secret(), moderator: secret() };
         Lobby {
             rooms,
             store,
             media,
             limits,
             clock,
-            random: Random::new(),
+            random,
+            nobodys,
             guests: HashMap::new(),
             attendance: HashMap::new(),
             past_audio: AudioFigures::default(),
@@ -236,9 +247,6 @@ impl Lobby {
     fn hear(&mut self, connection: ConnectionId, message: ClientMessage) {
         if let (ClientMessage::Seat(seat), Some(guest)) = (&message, self.guests.get_mut(&connection)) {
             guest.role = seat.role;
-            if let Err(refused) = self.limits.ask(self.clock.now(), guest.from, seat.role) {
-                return self.rooms.handle_limited(connection, refused);
-            }
         }
         self.rooms.handle_message(connection, message);
     }
@@ -317,24 +325,44 @@ impl Lobby {
 
     fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
         // Read anew for each seat: `invite --renew` may have replaced a secret a moment ago.
-        let record = self.read_room(connection, room);
-        self.note(record.as_ref().err(), "nobody can join until that works");
-        let record = record.unwrap_or(RoomRecord::Unavailable);
-        let last_taken = match &record {
-            RoomRecord::Found { slots, .. } | RoomRecord::Limited { slots, .. } => {
-                slots.iter().map(|s| s.taken_at).max().unwrap_or(0)
-            }
-            _ => 0,
+        let secrets = self.store.secrets(room);
+        self.note(secrets.as_ref().err(), "nobody can join until that works");
+        let record = match secrets {
+            Ok(secrets) => self.judge(connection, room, secrets),
+            Err(_) => Ok(RoomRecord::Unavailable),
         };
-        self.rooms.handle_room(connection, record, last_taken.saturating_add(1), &mut self.random);
+        match record {
+            Ok(record) => {
+                let last_taken = match &record {
+                    RoomRecord::Found { slots, .. } | RoomRecord::Limited { slots, .. } => {
+                        slots.iter().map(|s| s.taken_at).max().unwrap_or(0)
+                    }
+                    _ => 0,
+                };
+                self.rooms.handle_room(connection, record, last_taken.saturating_add(1), &mut self.random);
+            }
+            Err(refused) => self.rooms.handle_limited(connection, refused),
+        }
     }
 
-    fn read_room(&mut self, connection: ConnectionId, room: &RoomName) -> Result<RoomRecord, Failure> {
-        let Some(secrets) = self.store.secrets(room)? else { return Ok(RoomRecord::Unknown) };
-        let slots = self.store.slots(room)?;
-        let mix = self.store.mix(room)?;
-        let guest = self.guests.get(&connection);
-        let refused = guest.and_then(|g| self.limits.against_another_session(g.from, g.role, resident_mib()));
+    /// What whoever asks for a seat learns of the room. Only a right secret costs the address a join; and a wrong one is
+    /// as much work as a room that does not exist.
+    fn judge(
+        &mut self,
+        connection: ConnectionId,
+        room: &RoomName,
+        secrets: Option<Secrets>,
+    ) -> Result<RoomRecord, Refused> {
+        let guest = self.guests.get(&connection).map(|guest| (guest.from, guest.role));
+        let claim = self.rooms.claim(connection, secrets.as_ref().unwrap_or(&self.nobodys));
+        let (Some(secrets), true) = (secrets, claim != Claim::Nothing) else { return Ok(RoomRecord::Unknown) };
+        if let (Some((from, role)), Claim::Seat) = (guest, claim) {
+            self.limits.ask(self.clock.now(), from, role)?;
+        }
+        let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?)));
+        self.note(rest.as_ref().err(), "nobody can join until that works");
+        let Ok((slots, mix)) = rest else { return Ok(RoomRecord::Unavailable) };
+        let refused = guest.and_then(|(from, role)| self.limits.against_another_session(from, role, resident_mib()));
         Ok(match refused {
             Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
             None => RoomRecord::Found { secrets, slots, mix },

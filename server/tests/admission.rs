@@ -26,7 +26,7 @@ fn whoever_is_not_invited_is_told_why() {
     assert_eq!(ask(&|_, seat| seat.secret = Some(Secret([0; 16]))), Err(Refusal::WrongSecret));
     assert_eq!(ask(&|_, seat| seat.secret = None), Err(Refusal::WrongSecret));
     let elsewhere = RoomName::new("elsewhere").expect("a name");
-    assert_eq!(ask(&|_, seat| seat.room = elsewhere.clone()), Err(Refusal::UnknownRoom));
+    assert_eq!(ask(&|_, seat| seat.room = elsewhere.clone()), Err(Refusal::WrongSecret));
     assert_eq!(ask(&|hello, _| hello.signature[0] ^= 1), Err(Refusal::BadSignature));
     assert_eq!(ask(&|hello, _| hello.version = 0), Err(Refusal::Version));
     assert_eq!(ask(&|hello, _| hello.suites.clear()), Err(Refusal::Version));

@@ -2,6 +2,7 @@
 
 mod support;
 
+use rtjam_protocol::RoomName;
 use rtjam_protocol::control::{ClientMessage, Refusal, Refused, SeatRole, ServerMessage};
 use rtjam_protocol::link::{InviteLink, Secret};
 use std::time::{Duration, Instant};
@@ -95,6 +96,82 @@ fn wrong_secrets_are_answered_ever_more_slowly_and_a_right_one_at_once() {
     let last = asked.elapsed();
     assert!(last + said >= Duration::from_secs(5), "{last:?}");
     assert!(seated < last, "{seated:?}, {last:?}");
+}
+
+/// What `control` is told when it asks for a seat by this secret in this room, and how long that took.
+fn guess(link: &InviteLink, room: &str, secret: Option<Secret>) -> (Option<Refusal>, Duration) {
+    let mut control = Control::connect(link);
+    let (hello, mut seat) = (control.hello(1), control.seat(SeatRole::Musician));
+    seat.room = RoomName::new(room).expect("a name");
+    if secret.is_some() {
+        seat.secret = secret;
+    }
+    control.say(&ClientMessage::Hello(hello));
+    // The answer tells that the signature has been checked.
+    control.say(&ClientMessage::Ping { id: 1 });
+    assert_eq!(control.hear(), Some(ServerMessage::Pong { id: 1 }));
+    let asked = Instant::now();
+    control.say(&ClientMessage::Seat(seat));
+    let refused = refusal(&mut control).map(|refused| refused.reason);
+    (refused, asked.elapsed())
+}
+
+/// Wrong secrets are paid for from a budget of their own.
+#[test]
+fn guesses_cost_neighbours_no_joins() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback", "--join-burst", "2"]);
+    for n in 0..9 {
+        let room = if n % 2 == 0 { "lobby" } else { "attic" };
+        assert_eq!(guess(&server.link, room, Some(Secret([n; 16]))).0, Some(Refusal::WrongSecret));
+    }
+    // Connected before the first asks, so that the budget does not refill meanwhile.
+    let mut band: Vec<Control> = (0..3).map(|_| Control::connect(&server.link)).collect();
+    for (who, control) in (1..).zip(&mut band) {
+        let (hello, seat) = (control.hello(who), control.seat(SeatRole::Musician));
+        control.say(&ClientMessage::Hello(hello));
+        control.say(&ClientMessage::Seat(seat));
+    }
+    let mut told: Vec<_> = band.iter_mut().map(|control| refusal(control).map(|r| r.reason)).collect();
+    told.sort_by_key(Option::is_some);
+    assert_eq!(told, [None, None, Some(Refusal::TooManyJoins)]);
+}
+
+/// Whoever has a session gets it back however often the address has joined.
+#[test]
+fn resumes_cost_no_joins() {
+    let dir = TempDir::new();
+    let server = start(&dir, &["--limit-loopback", "--join-burst", "1"]);
+    let (_control, joined) = join(&server.link, 1);
+    let token = joined.expect("a seat").resume;
+    for _ in 0..20 {
+        let again = join_as(&server.link, 1, SeatRole::Musician, Some(token.clone())).1;
+        assert!(again.expect("the same seat").resumed);
+    }
+}
+
+/// Neither by what is said nor by how long it takes: of pairs, either is the faster one about as often.
+#[test]
+fn an_unknown_room_looks_like_a_wrong_secret() {
+    const PAIRS: usize = 150;
+    let dir = TempDir::new();
+    let server = start(&dir, &[]);
+    let mut unknown_faster = 0;
+    let mut medians = [Vec::new(), Vec::new()];
+    for _ in 0..PAIRS {
+        let (known, took) = guess(&server.link, "lobby", Some(Secret([0; 16])));
+        let (unknown, took_unknown) = guess(&server.link, "attic", None);
+        assert_eq!([known, unknown], [Some(Refusal::WrongSecret); 2]);
+        unknown_faster += usize::from(took_unknown < took);
+        medians[0].push(took);
+        medians[1].push(took_unknown);
+    }
+    let [known, unknown] = medians.map(|mut all| {
+        all.sort();
+        all[PAIRS / 2]
+    });
+    println!("wrong secret {known:?}, unknown room {unknown:?}; unknown faster in {unknown_faster} of {PAIRS}");
+    assert!((PAIRS / 4..=PAIRS * 3 / 4).contains(&unknown_faster), "{unknown_faster} of {PAIRS}");
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn a_server_with_another_key_is_refused_with_exit_code_3() {
 #[test]
 fn an_unknown_room_is_refused_with_exit_code_3() {
     let room = Room::start();
-    ends_with(&room.invite.replace("/lobby#", "/attic#"), 3, "no such room");
+    ends_with(&room.invite.replace("/lobby#", "/attic#"), 3, "no longer valid");
 }
 
 #[test]

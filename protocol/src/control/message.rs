@@ -164,6 +164,13 @@ pub struct Seat {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub [u8; 16]);
 
+impl Token {
+    /// Whether the two are the same, in a time that does not depend on where they differ.
+    pub fn matches(&self, other: &Token) -> bool {
+        self.0.iter().zip(other.0).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+    }
+}
+
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
@@ -317,11 +324,12 @@ pub enum Refusal {
     BadMessage,
     /// The signature is not the identity's.
     BadSignature,
-    /// The secret is not the room's, or no longer.
+    /// The secret is not the room's, or no longer; or there is no such room.
     WrongSecret,
     /// The secret does not allow that role.
     RoleNotAllowed,
-    /// There is no such room.
+    /// There is no such room. Earlier servers said so; now they say [`Refusal::WrongSecret`], so that strangers do not
+    /// learn which rooms there are.
     UnknownRoom,
     /// All seats are taken.
     RoomFull,

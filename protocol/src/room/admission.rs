@@ -1,7 +1,9 @@
 //! From `hello` and `seat` to a session or a refusal.
 
 use super::mixes::choose;
-use super::{Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, SlotRecord, slots};
+use super::{
+    Claim, Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord, slots,
+};
 use crate::control::{
     self, Features, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text,
     tidy_name,
@@ -44,6 +46,22 @@ impl Rooms {
         self.connections.insert(connection, Connection::Waiting { hello, seat });
     }
 
+    /// What the seat that a connection asks for is, judged by the secrets of its room. For the driver, between
+    /// [`Output::LookUp`] and [`Rooms::handle_room`]: so it charges a join only to those whose secret is right. For a
+    /// room that does not exist it passes secrets that nobody has.
+    pub fn claim(&self, connection: ConnectionId, secrets: &Secrets) -> Claim {
+        let Some(Connection::Waiting { hello, seat }) = self.connections.get(&connection) else {
+            return Claim::Nothing;
+        };
+        // Both are looked at, whichever it is.
+        let opens = seat.secret.as_ref().and_then(|secret| secrets.role_of(secret)).is_some();
+        match self.session_to_resume(hello, seat) {
+            Some(_) => Claim::Resume,
+            None if opens => Claim::Seat,
+            None => Claim::Nothing,
+        }
+    }
+
     /// The answer to [`Output::LookUp`]. `taken_at` is what a new slot record gets.
     pub fn handle_room(
         &mut self,
@@ -71,7 +89,8 @@ impl Rooms {
         let (secrets, slots, room_mix, limit) = match record {
             RoomRecord::Found { secrets, slots, mix } => (secrets, slots, mix, None),
             RoomRecord::Limited { secrets, slots, mix, refused } => (secrets, slots, mix, Some(refused)),
-            RoomRecord::Unknown => return Err(Refusal::UnknownRoom.into()),
+            // Nobody learns which rooms there are.
+            RoomRecord::Unknown => return Err(Refusal::WrongSecret.into()),
             RoomRecord::Unavailable => return Err(Refusal::ServerUnable.into()),
         };
         if let Some(session) = self.session_to_resume(hello, seat) {
@@ -143,7 +162,7 @@ impl Rooms {
 
     fn session_of(&self, token: &Token, hello: &Hello, seat: &Seat) -> Option<SessionId> {
         let is_it = |m: &Member| {
-            m.resume == *token && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
+            m.resume.matches(token) && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
         };
         self.members.iter().find(|(_, m)| is_it(m)).map(|(id, _)| *id)
     }

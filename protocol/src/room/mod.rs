@@ -108,10 +108,21 @@ pub enum RoomRecord {
         /// What is said to those who would have got one.
         refused: Refused,
     },
-    /// It does not.
+    /// It does not exist, or the secret does not open it: whoever asks is told the same.
     Unknown,
     /// The store cannot tell.
     Unavailable,
+}
+
+/// What a seat that is asked for is, judged by the room's secrets. See [`Rooms::claim`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// A session that the same musician already has, by its token.
+    Resume,
+    /// A seat, or to watch the room; the secret is right.
+    Seat,
+    /// Nothing: the secret is wrong, or the room is.
+    Nothing,
 }
 
 /// What the driver must do.

@@ -143,7 +143,7 @@ fn each_refusal_says_why_and_whether_to_try_again() {
         (wrong_secret, Refusal::WrongSecret, Retry::Never),
         (listens, Refusal::RoleNotAllowed, Retry::Never),
         (no_suite, Refusal::Version, Retry::Never),
-        (unknown, Refusal::UnknownRoom, Retry::Never),
+        (unknown, Refusal::WrongSecret, Retry::Never),
         (disk_full, Refusal::ServerUnable, Retry::Later),
         (old, Refusal::Version, Retry::Never),
         (stolen, Refusal::BadMessage, Retry::Never),

@@ -25,16 +25,16 @@ impl Store {
         result.map_err(|e| self.failed(&e))
     }
 
-    /// A room's secrets; `None` when there is no such room.
+    /// A room's secrets; `None` when there is no such room, which takes as many look-ups.
     ///
     /// # Errors
     /// When the database fails.
     pub fn secrets(&self, room: &RoomName) -> Result<Option<Secrets>, Failure> {
         let read = || {
-            let Some(listener) = self.secret(room, Role::Listener)? else { return Ok(None) };
-            let Some(musician) = self.secret(room, Role::Musician)? else { return Ok(None) };
-            let Some(moderator) = self.secret(room, Role::Moderator)? else { return Ok(None) };
-            Ok(Some(Secrets { listener, musician, moderator }))
+            let of = |role| self.secret(room, role);
+            let (listener, musician, moderator) = (of(Role::Listener)?, of(Role::Musician)?, of(Role::Moderator)?);
+            let all = listener.zip(musician).zip(moderator);
+            Ok(all.map(|((listener, musician), moderator)| Secrets { listener, musician, moderator }))
         };
         read().map_err(|e| self.failed(&e))
     }
