@@ -120,8 +120,12 @@ impl Server {
     }
 
     fn join(&mut self, who: u8, role: &str, more: &str) -> (ConnectionId, Done) {
+        self.join_as("Ann", who, role, more)
+    }
+
+    fn join_as(&mut self, name: &str, who: u8, role: &str, more: &str) -> (ConnectionId, Done) {
         let (id, nonce) = self.connect();
-        self.rooms.handle_message(id, ClientMessage::Hello(hello(&Identity::new(who), "Ann", &nonce)));
+        self.rooms.handle_message(id, ClientMessage::Hello(hello(&Identity::new(who), name, &nonce)));
         let done = self.says(id, ClientMessage::Seat(seat(role, more)));
         (id, done)
     }
@@ -305,7 +309,7 @@ fn the_fullest_room_has_a_roster_that_both_ends_accept_and_one_slot_each() {
     }
     let (_, full) = server.join(0, "musician", "");
     assert_eq!(full.refusal(), Some(Refusal::RoomFull));
-    let longest = RosterEntry { name: "\"".repeat(40) + " 240", ..last.roster()[0].clone() };
+    let longest = RosterEntry { name: "🎸".repeat(40), ..last.roster()[0].clone() };
     let entries: Vec<_> = last.roster().iter().map(|e| RosterEntry { source: e.source, ..longest.clone() }).collect();
     let text = rtjam_protocol::control::write(&ServerMessage::Roster { musicians: entries, listeners: MAX_LISTENERS });
     assert!(text.len() <= rtjam_protocol::control::MAX_TEXT, "{} bytes", text.len());
@@ -339,10 +343,22 @@ fn a_connection_that_asks_for_too_much_is_refused_and_not_heard_again() {
     assert!(late.said.is_empty() && late.closed.is_empty());
 }
 
+/// Whoever takes a name that looks like another musician's gets a number, also where it is another spelling of it.
 #[test]
-fn a_name_cannot_turn_the_text_around_it() {
-    assert_eq!(rtjam_protocol::control::tidy_name("A\u{202E}nn\u{2066}\u{0}"), "Ann");
-    assert_eq!(rtjam_protocol::control::tidy_name(" \u{200F} "), "Musician");
+fn confusable_duplicate_names_get_numbers() {
+    let mut server = Server::new(9);
+    let mut name = |who, name: &str| server.join_as(name, who, "musician", "").1.joined().name.clone();
+    assert_eq!(name(1, "Ann"), "Ann");
+    // A Cyrillic letter, invisible characters, another case, and the number itself.
+    assert_eq!(name(2, "\u{410}nn"), "\u{410}nn 2");
+    assert_eq!(name(3, "An\u{200B}n\u{61C}"), "Ann 3");
+    assert_eq!(name(4, "ANN"), "ANN 4");
+    assert_eq!(name(5, "Ann 2"), "Ann 2 2");
+    assert_eq!(name(1, "Ann"), "Ann 5");
+    let long = "n".repeat(50);
+    assert_eq!((name(6, &long), name(7, &long)), ("n".repeat(40), "n".repeat(38) + " 2"));
+    // Listeners are not named to others.
+    assert_eq!(server.join(8, "listener", "").1.joined().name, "Ann");
 }
 
 #[test]
@@ -374,7 +390,7 @@ fn a_bye_ends_the_session_and_the_others_are_told() {
     let session = first.joined().session;
     let done = server.says(id, ClientMessage::Bye);
     assert_eq!((done.ended.clone(), done.closed.clone()), (vec![session], vec![id]));
-    let left = ServerMessage::Left { source: SourceId(2), name: "Ann".into() };
+    let left = ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() };
     assert!(done.said.contains(&(other, left)));
     assert_eq!(done.roster().iter().map(|m| m.musician).collect::<Vec<_>>(), [Identity::new(2).musician()]);
     assert_eq!(server.rooms.seated(), 1);

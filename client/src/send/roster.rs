@@ -4,7 +4,7 @@ use crate::shared::{Heard, Present};
 use crate::slots::{Seating, Who};
 use rtjam_engine::{Balance, Console};
 use rtjam_protocol::SourceId;
-use rtjam_protocol::control::{MixBalance, RosterEntry};
+use rtjam_protocol::control::{MixBalance, RosterEntry, tidy_name};
 use std::collections::BTreeMap;
 
 /// More entries than that are no room of ours.
@@ -28,8 +28,8 @@ impl Roster {
     /// The server says who is in the room.
     pub(super) fn replace(&mut self, mut musicians: Vec<RosterEntry>, listeners: u16) {
         musicians.truncate(MAX_MUSICIANS);
-        // Names end up on terminals, where a control character is a command.
-        musicians.iter_mut().for_each(|entry| entry.name.retain(|c| !c.is_control()));
+        // Servers differ in what they let through; names end up on screens and terminals.
+        musicians.iter_mut().for_each(|entry| entry.name = tidy_name(&entry.name));
         (self.entries, self.is_new, self.known, self.listeners) = (musicians, true, true, listeners);
     }
 

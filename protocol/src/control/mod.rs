@@ -7,6 +7,7 @@ mod b64;
 mod features;
 mod message;
 mod mix;
+mod name;
 
 pub use features::Features;
 
@@ -16,6 +17,7 @@ pub use message::{
 };
 
 pub use mix::{MixBalance, MixChoice, MixState, MixWish};
+pub use name::{Look, MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, numbered_name, tidy_name};
 
 use crate::link::Pin;
 use alloc::string::String;
@@ -34,9 +36,6 @@ pub const PATH: &str = "/control";
 
 /// The longest text that either end accepts, in bytes.
 pub const MAX_TEXT: usize = 64 * 1024;
-
-/// The longest name of a musician, in characters.
-pub const MAX_NAME: usize = 40;
 
 /// A text that is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,16 +65,4 @@ pub fn signed_text(nonce: &[u8; 32], server: &Pin) -> Vec<u8> {
     text.extend_from_slice(nonce);
     text.extend_from_slice(&server.0);
     text
-}
-
-/// A name as others may see it: no control characters, nothing that turns the direction of the text around it, no
-/// space at the ends, at most [`MAX_NAME`] characters. Empty names become "Musician".
-pub fn tidy_name(name: &str) -> String {
-    let unseen = |c: &char| {
-        c.is_control() || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
-    let visible: String = name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
-    let cut: String = visible.trim().chars().filter(|c| !unseen(c)).take(MAX_NAME).collect();
-    let cut = cut.trim();
-    if cut.is_empty() { String::from("Musician") } else { String::from(cut) }
 }

@@ -5,14 +5,14 @@ use super::{
     Claim, Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord, slots,
 };
 use crate::control::{
-    self, Features, Hello, Joined, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token, signed_text,
-    tidy_name,
+    self, Features, Hello, Joined, Look, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token,
+    numbered_name, signed_text, tidy_name,
 };
-use crate::ids::{SessionId, SourceId};
+use crate::ids::{RoomName, SessionId, SourceId};
 use crate::link::Role;
 use crate::seal::{Key, KeyId, Suite};
-use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 impl Rooms {
     pub(super) fn handle_hello(&mut self, connection: ConnectionId, hello: Hello) {
@@ -123,7 +123,7 @@ impl Rooms {
             room: seat.room.clone(),
             musician: hello.musician,
             instance,
-            name: numbered_name(&hello.name, instance),
+            name: self.free_name(&seat.room, seat.role, &hello.name, instance),
             role,
             seat: seat.role,
             source,
@@ -235,6 +235,22 @@ impl Rooms {
         wish.or_else(|| (0..=u8::MAX).find(|i| !taken(*i))).unwrap_or(u8::MAX)
     }
 
+    /// The name that a new member is shown by: the first one, counted from the instance, that looks like nobody else's of
+    /// that role in the room. The first number is 1, which is not written.
+    pub(super) fn free_name(&self, room: &RoomName, seat: SeatRole, name: &str, instance: u8) -> String {
+        let others = self.members.values().filter(|m| m.room == *room && m.seat == seat);
+        let taken: Vec<Look> = others.map(|m| Look::of(&m.name)).collect();
+        let first = u16::from(instance) + 1;
+        // One more number than there are other names: one of them is free.
+        let numbers = first..=first.saturating_add(u16::try_from(taken.len()).unwrap_or(u16::MAX));
+        let mut names = numbers.map(|n| if n == 1 { name.to_string() } else { numbered_name(name, n) });
+        let is_free = |name: &String| {
+            let look = Look::of(name);
+            !taken.iter().any(|other| other.is_like(&look))
+        };
+        names.find(is_free).unwrap_or_else(|| name.to_string())
+    }
+
     /// Musicians have the slots from 1; listeners are numbered above them, so that they take no musician's place.
     fn free_slot(&self, hello: &Hello, seat: &Seat, instance: u8, records: &[SlotRecord]) -> Result<SourceId, Refusal> {
         let occupied = |slot| self.members.values().any(|m| m.room == seat.room && m.source == slot);
@@ -261,10 +277,6 @@ impl Rooms {
             low = (low + 1) & 0x00FF_FFFF;
         }
     }
-}
-
-pub(super) fn numbered_name(name: &str, instance: u8) -> String {
-    if instance == 0 { name.to_string() } else { format!("{name} {}", u16::from(instance) + 1) }
 }
 
 pub(super) fn fresh_keys(suite: Suite, entropy: &mut dyn Entropy) -> SessionKeys {

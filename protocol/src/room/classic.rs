@@ -1,7 +1,7 @@
 //! Musicians of the classic packet: they have no identity, no secret and no control connection, and are let in by whoever
 //! drives the rooms.
 
-use super::admission::{fresh_keys, numbered_name, random};
+use super::admission::{fresh_keys, random};
 use super::{Entropy, Member, NewSession, Rooms, SlotRecord, slots};
 use crate::classic::ClientId;
 use crate::control::{Features, MixChoice, Refusal, SeatRole, Token};
@@ -50,7 +50,7 @@ impl Rooms {
             room: room.clone(),
             musician,
             instance,
-            name: numbered_name(&format!("Classic {}", classic.client.0), instance),
+            name: self.free_name(room, SeatRole::Musician, &format!("Classic {}", classic.client.0), instance),
             role: Role::Musician,
             seat: SeatRole::Musician,
             source,
