@@ -314,7 +314,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         suites: vec![Suite::Aes128Gcm, Suite::ChaCha20Poly1305],
         features: Features::default(),
     };
-    let able = Hello { features: Features { rekey: true }, ..hello.clone() };
+    let able = Hello { features: Features { rekey: true, roster_changes: true }, ..hello.clone() };
     let seat = Seat {
         room: RoomName::new("lobby").expect("a name"),
         role: SeatRole::Musician,
@@ -364,7 +364,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         mix: MixChoice::Separate,
         features: Features::default(),
     };
-    let able = Joined { features: Features { rekey: true }, ..joined.clone() };
+    let able = Joined { features: Features { rekey: true, roster_changes: true }, ..joined.clone() };
     let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0, classic: false };
     let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1, classic: false };
     let classic = RosterEntry {
@@ -374,6 +374,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         instance: 0,
         classic: true,
     };
+    let ben = RosterEntry { source: SourceId(4), name: "Ben".into(), ..second.clone() };
     vec![
         ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40) })),
         ("joined", ServerMessage::Joined(joined)),
@@ -383,6 +384,10 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ("mix now", ServerMessage::Mix(MixState { take: MixChoice::Separate, wait_us: None })),
         ("mix waits", ServerMessage::Mix(MixState::waits(Micros(1350)))),
         ("roster", ServerMessage::Roster { musicians: vec![entry, second, classic], listeners: 3 }),
+        (
+            "roster_changes",
+            ServerMessage::RosterChanges { left: vec![SourceId(2)], musicians: vec![ben], listeners: 3 },
+        ),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
         ("going_down", ServerMessage::GoingDown),
         ("pong", ServerMessage::Pong { id: 5 }),
@@ -419,7 +424,7 @@ fn every_message_is_written_and_read_as_the_document_says() {
 fn features_of_later_versions_are_skipped() {
     let newer = example("hello features").replace(r#""rekey""#, r#""wings", 7, {"a": []}, "rekey", "rekey""#);
     assert_eq!(control::read::<ClientMessage>(&newer), control::read(example("hello features")));
-    let other = example("hello features").replace(r#""rekey""#, r#""wings""#);
+    let other = example("hello features").replace(r#""rekey""#, r#""wings""#).replace(r#""roster-changes""#, "8");
     assert_eq!(control::read::<ClientMessage>(&other), control::read(example("hello")));
 }
 

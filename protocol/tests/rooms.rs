@@ -6,10 +6,11 @@ use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::classic::ClientId;
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{
-    ClientMessage, Joined, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused, RosterEntry, ServerMessage,
+    ClientMessage, Hello, Joined, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused, RosterEntry,
+    ServerMessage,
 };
 use rtjam_protocol::room::{
-    Census, ClassicMusician, ConnectionId, MAX_LISTENERS, MixOrder, Output, RoomRecord, Rooms, SlotRecord,
+    COALESCE, Census, ClassicMusician, ConnectionId, MAX_LISTENERS, MixOrder, Output, RoomRecord, Rooms, SlotRecord,
 };
 use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
 
@@ -23,6 +24,9 @@ struct Server {
     mix: MixChoice,
     rng: XorShift,
     connections: u64,
+    now: Micros,
+    /// What the next who join say that they know, as JSON.
+    features: &'static str,
 }
 
 /// What an input led to.
@@ -77,11 +81,25 @@ impl Server {
             mix: MixChoice::Separate,
             rng: XorShift::new(1),
             connections: 0,
+            now: Micros::from_secs(1),
+            features: "[]",
         }
     }
 
+    /// What happens until everyone has been told everything.
     fn drain(&mut self) -> Done {
         let mut done = Done::default();
+        self.drain_into(&mut done);
+        while let Some(due) = self.rooms.poll_timeout() {
+            self.now = due;
+            self.rooms.handle_timeout(due);
+            self.drain_into(&mut done);
+        }
+        done
+    }
+
+    /// What happens at once.
+    fn drain_into(&mut self, done: &mut Done) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
                 Output::Send(c, m) => done.said.push((c, m)),
@@ -99,15 +117,14 @@ impl Server {
                         Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
                         None => RoomRecord::Found { secrets, slots, mix },
                     };
-                    self.rooms.handle_room(c, record, self.connections, &mut self.rng);
+                    self.rooms.handle_room(self.now, c, record, self.connections, &mut self.rng);
                 }
             }
         }
-        done
     }
 
     fn says(&mut self, connection: ConnectionId, message: ClientMessage) -> Done {
-        self.rooms.handle_message(connection, message);
+        self.rooms.handle_message(self.now, connection, message);
         self.drain()
     }
 
@@ -115,7 +132,7 @@ impl Server {
         self.connections += 1;
         let (id, nonce) = (ConnectionId(self.connections), [self.connections as u8; 32]);
         self.rooms.handle_connected(id, nonce);
-        self.drain();
+        self.drain_into(&mut Done::default());
         (id, nonce)
     }
 
@@ -124,10 +141,18 @@ impl Server {
     }
 
     fn join_as(&mut self, name: &str, who: u8, role: &str, more: &str) -> (ConnectionId, Done) {
+        let id = self.ask(name, who, role, more);
+        (id, self.drain())
+    }
+
+    /// Asks for a seat. What comes of it is for `drain` to tell.
+    fn ask(&mut self, name: &str, who: u8, role: &str, more: &str) -> ConnectionId {
         let (id, nonce) = self.connect();
-        self.rooms.handle_message(id, ClientMessage::Hello(hello(&Identity::new(who), name, &nonce)));
-        let done = self.says(id, ClientMessage::Seat(seat(role, more)));
-        (id, done)
+        let features = rtjam_protocol::control::read(self.features).expect("features");
+        let hello = Hello { features, ..hello(&Identity::new(who), name, &nonce) };
+        self.rooms.handle_message(self.now, id, ClientMessage::Hello(hello));
+        self.rooms.handle_message(self.now, id, ClientMessage::Seat(seat(role, more)));
+        id
     }
 }
 
@@ -151,7 +176,7 @@ fn a_second_seat_on_a_connection_costs_the_connection_and_not_the_session() {
     let again = server.says(id, ClientMessage::Seat(seat("musician", "")));
     assert_eq!((again.refusal(), again.ended), (Some(Refusal::BadMessage), vec![]));
     // The session's end later speaks of the dead connection no more.
-    server.rooms.handle_session_over(joined.session);
+    server.rooms.handle_session_over(server.now, joined.session);
     let end = server.drain();
     assert_eq!((end.ended, end.closed), (vec![joined.session], vec![]));
 }
@@ -160,8 +185,8 @@ fn a_second_seat_on_a_connection_costs_the_connection_and_not_the_session() {
 fn who_waited_for_the_store_is_not_let_in_while_the_server_stops() {
     let mut server = Server::new(8);
     let (id, nonce) = server.connect();
-    server.rooms.handle_message(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
-    server.rooms.handle_message(id, ClientMessage::Seat(seat("musician", "")));
+    server.rooms.handle_message(server.now, id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
+    server.rooms.handle_message(server.now, id, ClientMessage::Seat(seat("musician", "")));
     server.rooms.handle_going_down();
     let done = server.drain();
     assert_eq!((done.said.last(), done.opened), (Some(&(id, ServerMessage::GoingDown)), vec![]));
@@ -247,7 +272,7 @@ fn listeners_have_a_limit_of_their_own_and_everyone_is_told_how_many_there_are()
     assert_eq!((listener.listeners(), listener.roster().len()), (1, 1));
     assert_eq!(server.join(3, "listener", "").1.refusal(), Some(Refusal::RoomFull));
     assert_eq!(server.join(4, "musician", "").1.refusal(), Some(Refusal::RoomFull));
-    server.rooms.handle_session_over(listener.joined().session);
+    server.rooms.handle_session_over(server.now, listener.joined().session);
     let done = server.drain();
     assert_eq!((done.listeners(), done.roster().len()), (0, 1));
     assert!(!done.said.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })), "nobody who was heard left");
@@ -435,22 +460,112 @@ fn classic_musicians_take_slots_are_listed_as_such_and_nothing_of_them_is_kept()
     let (ann, _) = server.join(1, "musician", "");
     let room = RoomName::new("lobby").expect("a name");
     let classic = |client| ClassicMusician { room: room.clone(), client: ClientId(client), mix: MixChoice::Separate };
-    let first = server.rooms.handle_classic(&classic(17), &server.slots, &mut server.rng).expect("a seat");
-    let second = server.rooms.handle_classic(&classic(17), &server.slots, &mut server.rng).expect("a seat");
+    let first = server.rooms.handle_classic(server.now, &classic(17), &server.slots, &mut server.rng).expect("a seat");
+    let second = server.rooms.handle_classic(server.now, &classic(17), &server.slots, &mut server.rng).expect("a seat");
     let ear = server.rooms.handle_classic_ear(&room, &mut server.rng).expect("an ear");
     assert!(first.sends && !ear.sends && first.session != second.session && ear.session != first.session);
     let done = server.drain();
     let listed: Vec<_> = done.roster().iter().map(|e| (e.source.0, e.name.as_str(), e.classic)).collect();
     assert_eq!(listed, [(1, "Ann", false), (2, "Classic 17", true), (3, "Classic 17 2", true)]);
-    assert_eq!((done.rosters_to(ann), server.slots.len()), (2, 1));
-    let full = server.rooms.handle_classic(&classic(18), &server.slots, &mut server.rng);
+    assert_eq!((done.rosters_to(ann), server.slots.len()), (1, 1));
+    let full = server.rooms.handle_classic(server.now, &classic(18), &server.slots, &mut server.rng);
     assert_eq!(full.err(), Some(Refusal::RoomFull));
     assert_eq!(server.rooms.census(), Census { rooms: 1, musicians: 3, listeners: 0, connections: 1 });
 
-    server.rooms.handle_session_over(first.session);
-    server.rooms.handle_session_over(ear.session);
+    server.rooms.handle_session_over(server.now, first.session);
+    server.rooms.handle_session_over(server.now, ear.session);
     let done = server.drain();
     assert_eq!(done.ended, [first.session, ear.session]);
     let left: Vec<_> = done.roster().iter().map(|e| e.source.0).collect();
     assert_eq!(left, [1, 3]);
+}
+
+const KNOWS_CHANGES: &str = r#"["roster-changes"]"#;
+
+impl Done {
+    fn told(&self, connection: ConnectionId) -> Vec<&ServerMessage> {
+        self.said.iter().filter(|(c, _)| *c == connection).map(|(_, m)| m).collect()
+    }
+
+    fn bytes(&self) -> usize {
+        self.said.iter().map(|(_, m)| rtjam_protocol::control::write(m).len()).sum()
+    }
+}
+
+/// Whoever knows `roster-changes` is sent the roster once, and then those alone who joined or left; others are sent all.
+#[test]
+fn roster_changes_replace_whole_rosters() {
+    let mut server = Server::new(8);
+    let (old, _) = server.join(1, "musician", "");
+    server.features = KNOWS_CHANGES;
+    let (new, done) = server.join(2, "musician", "");
+    assert_eq!((done.rosters_to(new), done.rosters_to(old)), (1, 1));
+    server.features = "[]";
+    let (id, joined) = server.join(3, "musician", "");
+    let [ServerMessage::RosterChanges { left, musicians, listeners: 0 }] = joined.told(new)[..] else {
+        panic!("{:?}", joined.told(new))
+    };
+    assert_eq!((&left[..], musicians.iter().map(|m| m.source.0).collect::<Vec<_>>()), (&[][..], vec![3]));
+    assert!(matches!(joined.told(old)[..], [ServerMessage::Roster { .. }]));
+
+    let gone = server.says(id, ClientMessage::Bye);
+    let changes = ServerMessage::RosterChanges { left: vec![SourceId(3)], musicians: vec![], listeners: 0 };
+    assert_eq!(gone.told(new), [&changes]);
+    assert!(matches!(gone.told(old)[..], [ServerMessage::Left { .. }, ServerMessage::Roster { .. }]));
+
+    let (_, listener) = server.join(4, "listener", "");
+    let changes = ServerMessage::RosterChanges { left: vec![], musicians: vec![], listeners: 1 };
+    assert_eq!(listener.told(new), [&changes]);
+}
+
+/// Changes within 50 ms make one message, which is right for those as well who came in between.
+#[test]
+fn changes_within_the_window_are_coalesced() {
+    for features in ["[]", KNOWS_CHANGES] {
+        let mut server = Server::new(8);
+        server.features = features;
+        let (ann, _) = server.join(1, "musician", "");
+        let began = server.now;
+        let ben = server.ask("Ben", 2, "musician", "");
+        let mut done = Done::default();
+        server.drain_into(&mut done);
+        server.now = began + Micros::from_millis(30);
+        let cat = server.ask("Cat", 3, "musician", "");
+        server.drain_into(&mut done);
+        server.rooms.handle_message(server.now, ben, ClientMessage::Bye);
+        server.drain_into(&mut done);
+        assert!(!done.told(ann).iter().any(|m| is_roster(m)));
+        assert_eq!(server.rooms.poll_timeout(), Some(began + COALESCE));
+        let done = server.drain();
+        assert_eq!(done.told(ann).iter().filter(|m| is_roster(m)).count(), 1);
+        // Cat's roster named Ben.
+        match done.told(cat)[..] {
+            [ServerMessage::RosterChanges { left, musicians, .. }] => {
+                assert_eq!((&left[..], musicians.len()), (&[SourceId(2)][..], 1));
+            }
+            [ServerMessage::Roster { musicians, .. }] => assert_eq!(musicians.len(), 2),
+            ref other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn is_roster(message: &ServerMessage) -> bool {
+    matches!(message, ServerMessage::Roster { .. } | ServerMessage::RosterChanges { .. })
+}
+
+/// One join and leave in a full room of 64 costs the server a fiftieth of what whole rosters cost.
+#[test]
+fn a_join_and_leave_in_a_full_room_send_little() {
+    let bytes = [("[]", 1_000_000..3_000_000), (KNOWS_CHANGES, 10_000..60_000)].map(|(features, expected)| {
+        let mut server = Server::new(64);
+        server.features = features;
+        let name = "🎸".repeat(40);
+        (1..64).for_each(|who| drop(server.join_as(&name, who, "musician", "")));
+        let (id, joined) = server.join_as(&name, 64, "musician", "");
+        let bytes = joined.bytes() + server.says(id, ClientMessage::Bye).bytes();
+        assert!(expected.contains(&bytes), "{features}: {bytes} bytes");
+        bytes
+    });
+    println!("one join and leave among 64: {} bytes by whole rosters, {} by changes", bytes[0], bytes[1]);
+    assert!(bytes[1] * 50 < bytes[0], "{bytes:?}");
 }

@@ -21,8 +21,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// Inputs that wait for the lobby; whoever brings more waits, or tries again.
 pub const QUEUE: usize = 1024;
@@ -139,11 +141,27 @@ impl Lobby {
         }
     }
 
-    /// Works until it is told that the server goes down, or nobody is left to tell it anything. Blocks.
-    pub fn run(mut self, mut inputs: mpsc::Receiver<Input>) {
-        while let Some(input) = inputs.blocking_recv() {
-            let last = matches!(input, Input::GoingDown);
-            self.handle(input);
+    /// Works until it is told that the server goes down, or nobody is left to tell it anything. Blocks; `timer` is a
+    /// runtime of its own, by which it waits.
+    pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, timer: &Runtime) {
+        loop {
+            let wait = self.rooms.poll_timeout().map(|due| Duration::from_micros(due.since(self.clock.now()).0));
+            let next = timer.block_on(async {
+                match wait {
+                    Some(wait) => timeout(wait, inputs.recv()).await,
+                    None => Ok(inputs.recv().await),
+                }
+            });
+            let last = match next {
+                Ok(Some(input)) => {
+                    let last = matches!(input, Input::GoingDown);
+                    self.handle(input);
+                    last
+                }
+                Ok(None) => true,
+                Err(_) => false,
+            };
+            self.rooms.handle_timeout(self.clock.now());
             self.carry_out();
             if last {
                 break;
@@ -184,7 +202,7 @@ impl Lobby {
                 self.rooms.handle_disconnected(connection);
             }
             Input::MixWaits(session, wait) => self.rooms.handle_mix_waits(session, wait),
-            Input::SessionOver(session) => self.rooms.handle_session_over(session),
+            Input::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
             Input::Classic(ask) => self.hear_classic(ask),
             Input::GoingDown => self.rooms.handle_going_down(),
         }
@@ -238,7 +256,7 @@ impl Lobby {
         let slots = self.store.slots(&classic.room);
         self.note(slots.as_ref().err(), "nobody can join until that works");
         let slots = slots.map_err(|_| Refusal::ServerUnable)?;
-        let new = self.rooms.handle_classic(classic, &slots, &mut self.random)?;
+        let new = self.rooms.handle_classic(self.clock.now(), classic, &slots, &mut self.random)?;
         tracing::info!("{}: a classic musician takes seat {}", new.room, new.source.0);
         let figures = self.begin(&new, Some(from));
         Ok((new, figures))
@@ -248,7 +266,7 @@ impl Lobby {
         if let (ClientMessage::Seat(seat), Some(guest)) = (&message, self.guests.get_mut(&connection)) {
             guest.role = seat.role;
         }
-        self.rooms.handle_message(connection, message);
+        self.rooms.handle_message(self.clock.now(), connection, message);
     }
 
     fn carry_out(&mut self) {
@@ -339,7 +357,13 @@ impl Lobby {
                     }
                     _ => 0,
                 };
-                self.rooms.handle_room(connection, record, last_taken.saturating_add(1), &mut self.random);
+                self.rooms.handle_room(
+                    self.clock.now(),
+                    connection,
+                    record,
+                    last_taken.saturating_add(1),
+                    &mut self.random,
+                );
             }
             Err(refused) => self.rooms.handle_limited(connection, refused),
         }

@@ -222,8 +222,9 @@ impl Server {
 /// The lobby blocks on the store; it has a thread of its own. What is returned resolves when it has ended.
 fn start_lobby(lobby: Lobby, inputs: mpsc::Receiver<Input>) -> std::io::Result<oneshot::Receiver<()>> {
     let (done, ended) = oneshot::channel();
+    let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("lobby".to_owned()).stack_size(512 * 1024).spawn(move || {
-        lobby.run(inputs);
+        lobby.run(inputs, &timer);
         // Fails when the server did not wait for the farewells to end.
         let _ = done.send(());
     })?;

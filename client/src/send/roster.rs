@@ -4,11 +4,8 @@ use crate::shared::{Heard, Present};
 use crate::slots::{Seating, Who};
 use rtjam_engine::{Balance, Console};
 use rtjam_protocol::SourceId;
-use rtjam_protocol::control::{MixBalance, RosterEntry, tidy_name};
+use rtjam_protocol::control::{MixBalance, RosterEntry};
 use std::collections::BTreeMap;
-
-/// More entries than that are no room of ours.
-const MAX_MUSICIANS: usize = 1024;
 
 /// The others.
 #[derive(Debug, Default)]
@@ -26,10 +23,7 @@ pub(super) struct Roster {
 
 impl Roster {
     /// The server says who is in the room.
-    pub(super) fn replace(&mut self, mut musicians: Vec<RosterEntry>, listeners: u16) {
-        musicians.truncate(MAX_MUSICIANS);
-        // Servers differ in what they let through; names end up on screens and terminals.
-        musicians.iter_mut().for_each(|entry| entry.name = tidy_name(&entry.name));
+    pub(super) fn replace(&mut self, musicians: Vec<RosterEntry>, listeners: u16) {
         (self.entries, self.is_new, self.known, self.listeners) = (musicians, true, true, listeners);
     }
 

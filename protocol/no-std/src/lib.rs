@@ -100,9 +100,10 @@ fn servers_end(now: Micros) -> usize {
     });
     let connection = ConnectionId(1);
     rooms.handle_connected(connection, [0; 32]);
-    rooms.handle_message(connection, ClientMessage::Bye);
+    rooms.handle_message(now, connection, ClientMessage::Bye);
     let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
     rooms.handle_room(
+        now,
         connection,
         RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate },
         now.0,

@@ -16,6 +16,7 @@ mod clock;
 mod dial;
 mod media;
 mod probe;
+mod roster;
 mod types;
 
 pub use clock::RoomClock;
@@ -25,7 +26,7 @@ pub use types::{Config, Event, MySeat, Signer, State};
 
 use crate::control::{
     self, ClientMessage, Features, Hello, Joined, MixState, MixWish, Refusal, Refused, Retry, Seat, SeatRole,
-    ServerMessage, Token, Welcome, signed_text,
+    ServerMessage, Token, Welcome, signed_text, tidy_name,
 };
 use crate::datagram::Frame;
 use crate::ids::{FramePosition, StreamId};
@@ -37,6 +38,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use dial::Dials;
 use media::Media;
+use roster::Roster;
 
 /// Nothing authenticated for this long: dial control beside what is there.
 const DIAL_AFTER_SILENCE: Micros = Micros::from_millis(500);
@@ -66,6 +68,7 @@ pub struct Session {
     /// Of the session whose media was lost: it may still live at the server.
     lost: Option<Token>,
     clock: RoomClock,
+    roster: Roster,
     events: VecDeque<Event>,
     outbox: VecDeque<(DialId, ClientMessage)>,
 }
@@ -108,6 +111,7 @@ impl Session {
             media: None,
             lost: None,
             clock: RoomClock::default(),
+            roster: Roster::default(),
             events: VecDeque::new(),
             outbox: VecDeque::new(),
         };
@@ -290,9 +294,18 @@ impl Session {
                 if dialled {
                     self.use_connection(now, id);
                 }
-                self.events.push_back(Event::Roster { musicians, listeners });
+                self.roster.replace(musicians, listeners);
+                self.tell_roster();
             }
-            ServerMessage::Left { source, name } if open => self.events.push_back(Event::Left { source, name }),
+            ServerMessage::RosterChanges { left, musicians, listeners } if open => {
+                for (source, name) in self.roster.change(&left, musicians, listeners) {
+                    self.events.push_back(Event::Left { source, name });
+                }
+                self.tell_roster();
+            }
+            ServerMessage::Left { source, name } if open => {
+                self.events.push_back(Event::Left { source, name: tidy_name(&name) });
+            }
             ServerMessage::Mix(state) if open => self.events.push_back(Event::Mix(state)),
             ServerMessage::GoingDown if open => self.events.push_back(Event::GoingDown),
             _ => {}
@@ -326,6 +339,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    fn tell_roster(&mut self) {
+        let (musicians, listeners) = (self.roster.musicians(), self.roster.listeners());
+        self.events.push_back(Event::Roster { musicians, listeners });
     }
 
     fn is_over(&self) -> bool {
@@ -403,7 +421,7 @@ impl Session {
         self.use_connection(now, id);
         self.lost = None;
         self.config.instance = Some(joined.instance);
-        let seat = MySeat { source: joined.source, name: joined.name, instance: joined.instance };
+        let seat = MySeat { source: joined.source, name: tidy_name(&joined.name), instance: joined.instance };
         self.events.push_back(Event::Joined { seat, media: joined.media, receive });
         self.events.push_back(Event::Mix(MixState { take: joined.mix, wait_us: None }));
         if self.config.mix != MixWish::default() {

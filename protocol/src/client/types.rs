@@ -51,7 +51,7 @@ pub enum Event {
         /// Opens what the server sends.
         receive: Option<ReceiveKey>,
     },
-    /// Everyone in the room.
+    /// Everyone in the room, with names that can be shown as they are.
     Roster {
         /// In order of their slots.
         musicians: Vec<RosterEntry>,

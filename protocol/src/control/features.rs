@@ -10,15 +10,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Features {
     /// `rekey`: each lane moves on to keys derived from the session's keys, see [`crate::seal`].
     pub rekey: bool,
+    /// `roster-changes`: the server sends what changes in the roster in place of the whole roster.
+    pub roster_changes: bool,
 }
 
 impl Features {
     /// What this crate implements.
-    pub const SUPPORTED: Features = Features { rekey: false };
+    pub const SUPPORTED: Features = Features { rekey: false, roster_changes: true };
 
     /// The features of both sets.
     pub const fn and(self, other: Features) -> Features {
-        Features { rekey: self.rekey && other.rekey }
+        Features { rekey: self.rekey && other.rekey, roster_changes: self.roster_changes && other.roster_changes }
     }
 
     /// Whether the set is empty; then the field is left out.
@@ -26,8 +28,8 @@ impl Features {
         *self == Features::default()
     }
 
-    fn by_name(&mut self) -> [(&'static str, &mut bool); 1] {
-        [("rekey", &mut self.rekey)]
+    fn by_name(&mut self) -> [(&'static str, &mut bool); 2] {
+        [("rekey", &mut self.rekey), ("roster-changes", &mut self.roster_changes)]
     }
 }
 

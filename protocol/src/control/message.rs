@@ -49,7 +49,8 @@ pub enum ServerMessage {
     Joined(Joined),
     /// You are not in.
     Refused(Refused),
-    /// Everyone in the room, you included; sent whenever it changes.
+    /// Everyone in the room, you included. Sent at first, and whenever it changes to those who do not know
+    /// `roster_changes`.
     Roster {
         /// In order of their slots.
         musicians: Vec<RosterEntry>,
@@ -57,7 +58,19 @@ pub enum ServerMessage {
         #[serde(default, skip_serializing_if = "is_zero")]
         listeners: u16,
     },
-    /// Someone left. A `roster` follows.
+    /// Who joined, changed or left since the roster before. Sent in its place to those who know it.
+    RosterChanges {
+        /// Slots that nobody has any more.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        left: Vec<SourceId>,
+        /// Who has joined or changed, in order of their slots: in place of whoever had the slot before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        musicians: Vec<RosterEntry>,
+        /// How many listen besides.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        listeners: u16,
+    },
+    /// Someone left. A `roster` follows. Those who know `roster_changes` are not told so.
     Left {
         /// Who.
         source: SourceId,

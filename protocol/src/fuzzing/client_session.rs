@@ -105,7 +105,10 @@ impl End {
                 ServerMessage::Refused(Refused::new(reason[script.below(4)]))
             }),
             11 => self.says(script, |_, script| match script.below(4) {
-                0 => ServerMessage::Roster { musicians: Vec::new(), listeners: 0 },
+                0 if script.flag() => ServerMessage::Roster { musicians: Vec::new(), listeners: 0 },
+                0 => {
+                    ServerMessage::RosterChanges { left: Vec::from([SourceId(1)]), musicians: Vec::new(), listeners: 1 }
+                }
                 1 => ServerMessage::Left { source: SourceId(1), name: String::new() },
                 2 if script.flag() => ServerMessage::Mix(MixState::waits(Micros(script.span()))),
                 2 => ServerMessage::GoingDown,
@@ -161,7 +164,7 @@ impl End {
             media,
             resume: Token([n as u8; 16]),
             mix: MixChoice::One,
-            features: Features { rekey: script.flag() }.and(Features::SUPPORTED),
+            features: Features { rekey: script.flag(), roster_changes: script.flag() }.and(Features::SUPPORTED),
         })
     }
 

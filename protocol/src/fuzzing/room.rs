@@ -47,7 +47,7 @@ struct Server {
 #[derive(Default)]
 struct Known {
     session: Option<SessionId>,
-    roster: Option<Vec<SourceId>>,
+    roster: Option<BTreeMap<SourceId, (MusicianId, u8)>>,
 }
 
 struct Live {
@@ -142,7 +142,7 @@ impl Server {
             },
             11 => {
                 let session = self.any_session(script).unwrap_or(SessionId(1));
-                self.rooms.handle_session_over(session);
+                self.rooms.handle_session_over(self.now, session);
             }
             12 => self.pass(Micros(script.span())),
             13 | 14 => self.media(script),
@@ -155,7 +155,7 @@ impl Server {
     }
 
     fn says(&mut self, connection: ConnectionId, message: ClientMessage) {
-        self.rooms.handle_message(connection, message);
+        self.rooms.handle_message(self.now, connection, message);
     }
 
     fn seat(&self, script: &mut Script<'_>) -> Seat {
@@ -192,15 +192,18 @@ impl Server {
             2 => RoomRecord::Limited { secrets, slots, mix, refused: Refused::after(Refusal::ServerFull, 60) },
             _ => RoomRecord::Found { secrets, slots, mix },
         };
-        self.rooms.handle_room(connection, record, self.now.0, &mut self.entropy);
+        self.rooms.handle_room(self.now, connection, record, self.now.0, &mut self.entropy);
     }
 
     fn pass(&mut self, span: Micros) {
         self.now += span;
         let now = self.now;
+        self.rooms.handle_timeout(now);
+        assert!(self.rooms.poll_timeout().is_none_or(|due| due > now), "a timeout that comes again at once");
+        self.drain();
         let gone: Vec<SessionId> = self.live.iter().filter(|(_, l)| l.peer.is_gone(now)).map(|(id, _)| *id).collect();
         for session in gone {
-            self.rooms.handle_session_over(session);
+            self.rooms.handle_session_over(self.now, session);
             self.drain();
         }
         for live in self.live.values_mut() {
@@ -215,7 +218,7 @@ impl Server {
         let Some(id) = self.any_session(script) else { return };
         let Some(live) = self.live.get_mut(&id) else { return };
         if live.receive(now, challenge, script) {
-            self.rooms.handle_session_over(id);
+            self.rooms.handle_session_over(self.now, id);
         }
     }
 
@@ -261,9 +264,14 @@ impl Server {
                 }
             }
             ServerMessage::Roster { musicians, .. } => {
-                known.roster = Some(musicians.iter().map(|m| m.source).collect());
+                known.roster = Some(musicians.iter().map(|m| (m.source, (m.musician, m.instance))).collect());
                 let named: BTreeSet<_> = musicians.iter().map(|m| (m.musician, m.instance)).collect();
                 assert_eq!(named.len(), musicians.len(), "two of one instance");
+            }
+            ServerMessage::RosterChanges { left, musicians, .. } => {
+                let roster = known.roster.as_mut().expect("a roster before its changes");
+                roster.retain(|source, _| !left.contains(source));
+                roster.extend(musicians.iter().map(|m| (m.source, (m.musician, m.instance))));
             }
             _ => {}
         }
@@ -277,11 +285,13 @@ impl Server {
             let first = if what.sends { 1 } else { MUSICIANS + 1 };
             assert!((first..first + MUSICIANS).contains(&what.source.0), "{what:?}");
         }
-        for known in self.connections.values() {
+        // Rosters are told when a while has passed.
+        for known in self.connections.values().filter(|_| self.rooms.poll_timeout().is_none()) {
             let Some(what) = known.session.and_then(|s| self.live.get(&s)).map(|l| &l.what) else { continue };
             let there = self.live.values().map(|l| &l.what).filter(|w| w.sends && w.room == what.room);
-            let sources: BTreeSet<SourceId> = there.map(|w| w.source).collect();
-            assert_eq!(known.roster, Some(sources.into_iter().collect()), "a roster that is not so");
+            let musicians: BTreeMap<SourceId, MusicianId> = there.map(|w| (w.source, w.musician)).collect();
+            let told = known.roster.iter().flatten().map(|(source, (musician, _))| (*source, *musician));
+            assert_eq!(told.collect::<BTreeMap<_, _>>(), musicians, "a roster that is not so");
         }
     }
 }

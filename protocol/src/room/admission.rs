@@ -11,6 +11,7 @@ use crate::control::{
 use crate::ids::{RoomName, SessionId, SourceId};
 use crate::link::Role;
 use crate::seal::{Key, KeyId, Suite};
+use crate::time::Micros;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -65,6 +66,7 @@ impl Rooms {
     /// The answer to [`Output::LookUp`]. `taken_at` is what a new slot record gets.
     pub fn handle_room(
         &mut self,
+        now: Micros,
         connection: ConnectionId,
         record: RoomRecord,
         taken_at: u64,
@@ -72,18 +74,18 @@ impl Rooms {
     ) {
         let Some(Connection::Waiting { .. }) = self.connections.get(&connection) else { return };
         let Some(Connection::Waiting { hello, seat }) = self.connections.remove(&connection) else { return };
-        if let Err(reason) = self.admit(connection, &hello, &seat, record, taken_at, entropy) {
+        if let Err(reason) = self.admit(now, connection, &hello, &seat, (record, taken_at), entropy) {
             self.refuse(connection, reason);
         }
     }
 
     fn admit(
         &mut self,
+        now: Micros,
         connection: ConnectionId,
         hello: &Hello,
         seat: &Seat,
-        record: RoomRecord,
-        taken_at: u64,
+        (record, taken_at): (RoomRecord, u64),
         entropy: &mut dyn Entropy,
     ) -> Result<(), Refused> {
         let (secrets, slots, room_mix, limit) = match record {
@@ -93,8 +95,9 @@ impl Rooms {
             RoomRecord::Unknown => return Err(Refusal::WrongSecret.into()),
             RoomRecord::Unavailable => return Err(Refusal::ServerUnable.into()),
         };
+        let roster_changes = hello.features.roster_changes;
         if let Some(session) = self.session_to_resume(hello, seat) {
-            self.resume(connection, session);
+            self.resume(connection, session, roster_changes);
             return Ok(());
         }
         let role = seat.secret.as_ref().and_then(|s| secrets.role_of(s)).ok_or(Refusal::WrongSecret)?;
@@ -102,8 +105,9 @@ impl Rooms {
             return Err(Refusal::RoleNotAllowed.into());
         }
         if seat.role == SeatRole::None {
-            self.connections.insert(connection, Connection::Watching { room: seat.room.clone() });
-            self.send_roster(&seat.room);
+            let watching = Connection::Watching { room: seat.room.clone(), roster_changes };
+            self.connections.insert(connection, watching);
+            self.send_roster(connection, &seat.room);
             return Ok(());
         }
         let suite = self.common_suite(hello).ok_or(Refusal::Version)?;
@@ -112,7 +116,7 @@ impl Rooms {
         {
             return Err(refused);
         }
-        self.end_replaced(hello, seat);
+        self.end_replaced(now, hello, seat);
         let instance = self.free_instance(hello, seat);
         let source = self.free_slot(hello, seat, instance, &slots)?;
         if seat.role == SeatRole::Musician {
@@ -150,7 +154,8 @@ impl Rooms {
         self.connections.insert(connection, Connection::Seated { session });
         self.members.insert(session, member);
         self.say_joined(connection, session, false);
-        self.send_roster(&seat.room);
+        self.send_roster(connection, &seat.room);
+        self.roster_changed(now, &seat.room, seat.role, source);
         Ok(())
     }
 
@@ -167,9 +172,11 @@ impl Rooms {
         self.members.iter().find(|(_, m)| is_it(m)).map(|(id, _)| *id)
     }
 
-    fn resume(&mut self, connection: ConnectionId, session: SessionId) {
+    fn resume(&mut self, connection: ConnectionId, session: SessionId, roster_changes: bool) {
         let Some(member) = self.members.get_mut(&session) else { return };
         let room = member.room.clone();
+        // The keys go on as they are; how the roster is told is a matter of the connection.
+        member.features.roster_changes = roster_changes;
         if let Some(old) = member.connection.replace(connection)
             && self.connections.remove(&old).is_some()
         {
@@ -178,8 +185,7 @@ impl Rooms {
         self.connections.insert(connection, Connection::Seated { session });
         self.say_joined(connection, session, true);
         // Nothing has changed for the others.
-        let roster = self.roster(&room);
-        self.send(connection, roster);
+        self.send_roster(connection, &room);
     }
 
     fn session_to_replace(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
@@ -188,10 +194,11 @@ impl Rooms {
 
     /// Ends the session that this seat is to replace, without a word to the others: the roster that tells them of
     /// the new one shows the same musician in the same slot.
-    fn end_replaced(&mut self, hello: &Hello, seat: &Seat) {
+    fn end_replaced(&mut self, now: Micros, hello: &Hello, seat: &Seat) {
         let replaced = self.session_to_replace(hello, seat);
         let Some((session, gone)) = replaced.and_then(|id| self.members.remove_entry(&id)) else { return };
         self.outputs.push_back(Output::End(session));
+        self.roster_changed(now, &gone.room, gone.seat, gone.source);
         if let Some(old) = gone.connection
             && self.connections.remove(&old).is_some()
         {

@@ -7,6 +7,7 @@ use crate::classic::ClientId;
 use crate::control::{Features, MixChoice, Refusal, SeatRole, Token};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Role;
+use crate::time::Micros;
 use alloc::format;
 use alloc::string::String;
 
@@ -29,6 +30,7 @@ impl Rooms {
     /// When there is no seat for them.
     pub fn handle_classic(
         &mut self,
+        now: Micros,
         classic: &ClassicMusician,
         slots: &[SlotRecord],
         entropy: &mut dyn Entropy,
@@ -64,7 +66,7 @@ impl Rooms {
             room_mix: classic.mix,
         };
         let new = self.open(member, entropy);
-        self.send_roster(room);
+        self.roster_changed(now, room, SeatRole::Musician, source);
         Ok(new)
     }
 

@@ -2,16 +2,18 @@
 //!
 //! [`Rooms`] is driven by inputs (`handle_*`) and drained by [`Rooms::poll_output`] after each of them.
 //! Driver's contract: every [`Output`] is carried out in order; each [`Output::LookUp`] is answered by one
-//! [`Rooms::handle_room`]. Sessions end when the media side says that they are silent, said goodbye, or when
+//! [`Rooms::handle_room`]; when the time of [`Rooms::poll_timeout`] has come, [`Rooms::handle_timeout`] is called. Sessions end when the media side says that they are silent, said goodbye, or when
 //! their control connection said `bye`; losing a control connection alone ends nothing.
 
 mod admission;
 mod classic;
 mod mixes;
+mod rosters;
 mod slots;
 
 pub use classic::ClassicMusician;
 pub use mixes::MixOrder;
+pub use rosters::COALESCE;
 pub use slots::SlotRecord;
 
 use crate::control::{
@@ -21,6 +23,7 @@ use crate::control::{
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
 use crate::seal::Suite;
+use crate::time::Micros;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -185,6 +188,8 @@ pub struct Rooms {
     config: Config,
     connections: BTreeMap<ConnectionId, Connection>,
     members: BTreeMap<SessionId, Member>,
+    /// Of rosters, not told yet.
+    changes: BTreeMap<RoomName, rosters::Changes>,
     outputs: VecDeque<Output>,
     next_thread: u8,
     going_down: bool,
@@ -195,7 +200,7 @@ enum Connection {
     Introduced { hello: Hello },
     Waiting { hello: Hello, seat: Seat },
     Seated { session: SessionId },
-    Watching { room: RoomName },
+    Watching { room: RoomName, roster_changes: bool },
 }
 
 struct Member {
@@ -239,6 +244,7 @@ impl Rooms {
             },
             connections: BTreeMap::new(),
             members: BTreeMap::new(),
+            changes: BTreeMap::new(),
             outputs: VecDeque::new(),
             next_thread: 0,
             going_down: false,
@@ -274,7 +280,7 @@ impl Rooms {
     }
 
     /// A connection said something. What comes after a refusal or a `bye` is not heard.
-    pub fn handle_message(&mut self, connection: ConnectionId, message: ClientMessage) {
+    pub fn handle_message(&mut self, now: Micros, connection: ConnectionId, message: ClientMessage) {
         if !self.connections.contains_key(&connection) {
             return;
         }
@@ -283,7 +289,7 @@ impl Rooms {
             ClientMessage::Hello(hello) => self.handle_hello(connection, hello),
             ClientMessage::Seat(seat) => self.handle_seat(connection, seat),
             ClientMessage::Mix(wish) => self.handle_mix(connection, wish),
-            ClientMessage::Bye => self.handle_bye(connection),
+            ClientMessage::Bye => self.handle_bye(now, connection),
             ClientMessage::Unknown => {}
         }
     }
@@ -308,8 +314,8 @@ impl Rooms {
     }
 
     /// The media side says that a session said goodbye or has been silent for too long.
-    pub fn handle_session_over(&mut self, session: SessionId) {
-        self.end_session(session);
+    pub fn handle_session_over(&mut self, now: Micros, session: SessionId) {
+        self.end_session(now, session);
     }
 
     /// The server stops: everyone is told and hears nothing more, nobody is let in any more.
@@ -323,16 +329,16 @@ impl Rooms {
         }
     }
 
-    fn handle_bye(&mut self, connection: ConnectionId) {
+    fn handle_bye(&mut self, now: Micros, connection: ConnectionId) {
         match self.connections.remove(&connection) {
-            Some(Connection::Seated { session }) => self.end_session(session),
+            Some(Connection::Seated { session }) => self.end_session(now, session),
             Some(_) => {}
             None => return,
         }
         self.outputs.push_back(Output::Close(connection));
     }
 
-    fn end_session(&mut self, session: SessionId) {
+    fn end_session(&mut self, now: Micros, session: SessionId) {
         let Some(gone) = self.members.remove(&session) else { return };
         self.outputs.push_back(Output::End(session));
         if let Some(connection) = gone.connection
@@ -342,40 +348,12 @@ impl Rooms {
         }
         if gone.seat == SeatRole::Musician {
             let left = ServerMessage::Left { source: gone.source, name: gone.name };
-            for connection in self.connections_in(&gone.room) {
+            let connections = self.connections_in(&gone.room);
+            for (connection, _) in connections.into_iter().filter(|(_, knows_changes)| !knows_changes) {
                 self.send(connection, left.clone());
             }
         }
-        // An ear, which is nobody, is in no roster.
-        if gone.seat != SeatRole::None {
-            self.send_roster(&gone.room);
-        }
-    }
-
-    /// Tells everyone in the room.
-    fn send_roster(&mut self, room: &RoomName) {
-        let roster = self.roster(room);
-        for connection in self.connections_in(room) {
-            self.send(connection, roster.clone());
-        }
-    }
-
-    fn roster(&self, room: &RoomName) -> ServerMessage {
-        let seated = |seat| self.members.values().filter(move |m| m.room == *room && m.seat == seat);
-        let mut musicians: Vec<RosterEntry> = seated(SeatRole::Musician).map(Member::entry).collect();
-        musicians.sort_by_key(|m| m.source);
-        // There are never more than MAX_LISTENERS.
-        let listeners = u16::try_from(seated(SeatRole::Listener).count()).unwrap_or(u16::MAX);
-        ServerMessage::Roster { musicians, listeners }
-    }
-
-    fn connections_in(&self, room: &RoomName) -> Vec<ConnectionId> {
-        let is_in = |c: &Connection| match c {
-            Connection::Seated { session } => self.members.get(session).is_some_and(|m| m.room == *room),
-            Connection::Watching { room: watched } => watched == room,
-            _ => false,
-        };
-        self.connections.iter().filter(|(_, c)| is_in(c)).map(|(id, _)| *id).collect()
+        self.roster_changed(now, &gone.room, gone.seat, gone.source);
     }
 
     fn refuse(&mut self, connection: ConnectionId, refused: impl Into<Refused>) {

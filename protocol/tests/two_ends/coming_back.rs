@@ -82,7 +82,7 @@ fn both_musicians_are_back_after_the_server_was_killed_and_started_again() {
         let up = world.now;
         world.run_ms(5000);
         assert_back(&world, up, ms(2000));
-        let want = vec![(2, "Ann".to_owned()), (1, "Ann".to_owned())];
+        let want = vec![(2, "Ann".to_owned()), (1, "Ben".to_owned())];
         assert_eq!((slots(&world), world.ends[0].fresh), (want, 2));
     }
 }

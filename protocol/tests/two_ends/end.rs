@@ -43,7 +43,7 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) fn new(now: Micros, number: u8, identity: u8, role: SeatRole, change: impl FnOnce(&mut Config)) -> End {
-        let mut config = client_config("Ann", role);
+        let mut config = client_config(["Ann", "Ben", "Cat"][usize::from(identity - 1) % 3], role);
         change(&mut config);
         End {
             session: Session::new(now, config, Box::new(Identity::new(identity))),

@@ -140,7 +140,7 @@ impl World {
         seated.peer.end();
         self.drain_server();
         if let Some(server) = &mut self.server {
-            server.rooms.handle_session_over(id);
+            server.rooms.handle_session_over(self.now, id);
         }
         self.drain_server();
     }
@@ -192,7 +192,8 @@ impl World {
         let queue = self.queue.first_key_value().map(|((at, _), _)| *at);
         let ends = self.ends.iter().filter_map(|e| e.session.poll_timeout()).min();
         let peers = self.server.iter().flat_map(|s| s.seated.values()).map(|s| s.peer.poll_timeout()).min();
-        [queue, ends, peers].into_iter().flatten().min()
+        let rooms = self.server.as_ref().and_then(|s| s.rooms.poll_timeout());
+        [queue, ends, peers, rooms].into_iter().flatten().min()
     }
 
     fn timeouts(&mut self) {
@@ -206,7 +207,8 @@ impl World {
         let Some(server) = &mut self.server else { return };
         let gone: Vec<SessionId> =
             server.seated.iter().filter(|(_, s)| s.peer.is_gone(self.now)).map(|(id, _)| *id).collect();
-        gone.into_iter().for_each(|id| server.rooms.handle_session_over(id));
+        gone.into_iter().for_each(|id| server.rooms.handle_session_over(self.now, id));
+        server.rooms.handle_timeout(self.now);
         self.drain_server();
     }
 
@@ -291,7 +293,7 @@ impl World {
         if up {
             let Some(server) = &mut self.server else { return };
             match text.map(|t| control::read::<ClientMessage>(&t)) {
-                Some(Ok(message)) => server.rooms.handle_message(wire, message),
+                Some(Ok(message)) => server.rooms.handle_message(self.now, wire, message),
                 Some(Err(_)) => server.rooms.handle_bad_message(wire),
                 None => server.rooms.handle_disconnected(wire),
             }
@@ -399,7 +401,7 @@ impl World {
                         mix: MixChoice::Separate,
                     },
                 };
-                server.rooms.handle_room(wire, record, self.now.0, &mut self.rng);
+                server.rooms.handle_room(self.now, wire, record, self.now.0, &mut self.rng);
             }
             Output::Open(what) => {
                 let (peer, down) = Peer::new(self.now, what.session, &what.keys, Lane(0), server.epoch, make_sealer);
@@ -430,7 +432,7 @@ impl World {
             seated.peer.forwardable(heard.plain, seated.what.source, &mut frames);
         }
         if heard.goodbye {
-            server.rooms.handle_session_over(id);
+            server.rooms.handle_session_over(self.now, id);
         }
         let mut sent = Vec::new();
         for (_, to) in server.seated.iter_mut().filter(|(other, _)| **other != id) {
