@@ -16,6 +16,8 @@ pub(crate) struct Situation<'a> {
     pub(crate) trouble: Option<&'a Trouble>,
     pub(crate) refusal: Option<&'a Refused>,
     pub(crate) going_down: bool,
+    /// The server drops part of what is sent here.
+    pub(crate) over_rate: bool,
     /// Whether this jam was in the room before.
     pub(crate) was_joined: bool,
     /// The loop guard has muted the send.
@@ -81,6 +83,9 @@ impl Situation<'_> {
                 );
             }
             Some(Health::Opening | Health::Flowing) | None => {}
+        }
+        if self.over_rate {
+            return Some(OVER_RATE.to_owned());
         }
         if self.role == Role::Listener {
             let nobody = if self.others == Some(0) { " Nobody plays yet." } else { "" };
@@ -195,6 +200,9 @@ impl ClassicSituation<'_> {
 const NOT_PRIVATE: &str = "This link is neither private nor authenticated: whoever is on the way can hear it, and play \
      in your name.";
 
+const OVER_RATE: &str = "The room server drops part of your sound because RTJam sends more than 48,000 samples a second. \
+     Check that your audio device really runs at the sample rate that it is set to, then join again.";
+
 const GUARDED: &str = "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. Make \
      sure that what you hear from the room is not sent into it again, then resume sending.";
 
@@ -262,6 +270,7 @@ mod tests {
             trouble: None,
             refusal: None,
             going_down: false,
+            over_rate: false,
             was_joined: true,
             guarded: false,
             datagram_limit: MAX_DATAGRAM,
@@ -278,6 +287,13 @@ mod tests {
         says(&listens, "You listen");
         says(&Situation { others: Some(0), ..listens.clone() }, "Nobody plays yet");
         says(&Situation { health: Some(Health::Interrupted), ..listens }, "interrupted");
+    }
+
+    /// Who sends too much is told what to check.
+    #[test]
+    fn too_much_sound_is_explained() {
+        let link = link();
+        says(&Situation { over_rate: true, ..joined(&link) }, "drops part of your sound");
     }
 
     #[track_caller]

@@ -145,6 +145,8 @@ pub(crate) struct Picture {
     /// Counts of sending when the room was joined.
     pub(crate) sent_before: Counts,
     pub(crate) hops: Hops,
+    /// Datagrams of this end that the server dropped because they were too many.
+    pub(crate) over_rate: u64,
 }
 
 /// Somebody else in the room.

@@ -83,6 +83,8 @@ pub struct Tx {
     pub recovered: u64,
     /// What is sent again at the moment, in kbit/s: never more than the audio itself.
     pub extra_kbps: f64,
+    /// Datagrams that the server dropped because this end sent more than one musician plays.
+    pub over_rate: u64,
 }
 
 /// What the server sends.
@@ -229,6 +231,7 @@ impl Status {
                 lost: up.lost,
                 recovered: up.recovered,
                 extra_kbps: up.extra_kbps.round(),
+                over_rate: picture.over_rate,
             },
             rx: Rx {
                 lost: down.lost,
@@ -331,6 +334,7 @@ mod tests {
             mix: MixState { take: MixChoice::One, wait_us: Some(1500) },
             sent_before: Counts { packets: 100, dropped: 1 },
             hops: Hops { up: Hop { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: Hop { lost: 2, ..Hop::default() } },
+            over_rate: 9,
             ..Picture::default()
         };
         let mut json = serde_json::to_value(status(&picture, Counts { packets: 150, dropped: 4 })).expect("JSON");
@@ -339,7 +343,8 @@ mod tests {
         let expected = serde_json::json!({
             "state": "joined", "room": "lobby", "classic": false, "rtt_ms": 12.35, "xruns": null, "device_ms": null, "callback_load_pct": null,
             "tx": {
-                "packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0], "lost": 7, "recovered": 6, "extra_kbps": 31.0
+                "packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0], "lost": 7, "recovered": 6, "extra_kbps": 31.0,
+                "over_rate": 9
             },
             "rx": {"lost": 2, "recovered": 0, "extra_kbps": 0.0},
             "musicians": [{

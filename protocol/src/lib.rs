@@ -29,6 +29,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod audio;
+mod bits;
 pub mod classic;
 pub mod client;
 pub mod control;

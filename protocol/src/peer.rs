@@ -35,6 +35,9 @@ const MAX_WAITING: usize = 8;
 const FEEDBACK_EVERY: Micros = Micros(250);
 const MOST_FEEDBACK: u32 = 128;
 
+/// Lanes that a musician's end may use: one for each thread that sends. Ours uses one.
+pub const MAX_UPLINK_LANES: usize = 2;
+
 /// Addresses that may answer a challenge at a time. Someone who copies datagrams on their way can be one of them,
 /// and must not keep the musician from being another.
 const MAX_CANDIDATES: usize = 4;
@@ -99,7 +102,7 @@ impl Peer {
         let down = make_sealer(keys.suite, &keys.down);
         let peer = Peer {
             session,
-            receive: ReceiveKey::new(make_sealer(keys.suite, &keys.up), session, keys.id),
+            receive: ReceiveKey::new(make_sealer(keys.suite, &keys.up), session, keys.id).limit_lanes(MAX_UPLINK_LANES),
             send: SendLane::new(down.clone(), session, keys.id, lane),
             epoch,
             path: None,
@@ -179,10 +182,15 @@ impl Peer {
     }
 
     /// What others shall get of the musician's plain text, see [`forwardable`].
-    pub fn forwardable(&mut self, plain: &[u8], source: SourceId, out: &mut Vec<u8>) -> bool {
+    pub fn forwardable(&mut self, plain: &[u8], source: SourceId, out: &mut Vec<u8>) -> Forwarded {
         let forwarded = forwardable(plain, source, &mut self.seen, out);
         self.recovered += forwarded.recovered;
-        forwarded.audio
+        forwarded
+    }
+
+    /// Whether media goes to this address, or it has been sent a challenge. Anyone may write any address into a datagram.
+    pub fn knows(&self, address: SocketAddr) -> bool {
+        self.path == Some(address) || self.candidates.iter().any(|c| c.address == address)
     }
 
     /// The musician's listeners hear what comes so much later than usual: the least of what they said.
@@ -302,6 +310,21 @@ pub struct Forwarded {
     pub audio: bool,
     /// Packets that had not come, and came as copies.
     pub recovered: u64,
+    /// Frames of audio, for who limits their rate: at least [`SHORTEST_PACKET`] a packet, and one for 8 bytes.
+    pub frames: u32,
+    /// Bytes of everything that is no audio.
+    pub other_bytes: u32,
+}
+
+/// Frames of the shortest audio packet.
+pub const SHORTEST_PACKET: u16 = 16;
+
+/// The frames that a packet counts for: what it says, and no less than its bytes and its trouble are worth.
+fn frames_of(body: &[u8]) -> u32 {
+    let said = AudioFrame::read(body).map_or(0, |a| a.header.frames);
+    // Two channels of the largest samples, 4 bytes each.
+    let worth = body.len().saturating_sub(AudioFrame::HEADER_LEN).div_ceil(8);
+    u32::from(said.max(SHORTEST_PACKET)).max(u32::try_from(worth).unwrap_or(u32::MAX))
 }
 
 /// Copies what others shall get of a musician's plain text (audio, clock reports, MIDI) into `out`, each audio
@@ -322,6 +345,10 @@ pub fn forwardable(plain: &[u8], source: SourceId, seen: &mut Seen, out: &mut Ve
             out[begin..begin + 2].copy_from_slice(&source.0.to_be_bytes());
             forwarded.audio |= matches!(kind, kind::AUDIO | kind::COPY);
             forwarded.recovered += u64::from(kind == kind::COPY);
+            match kind {
+                kind::AUDIO | kind::COPY => forwarded.frames = forwarded.frames.saturating_add(frames_of(body)),
+                _ => forwarded.other_bytes += (FRAME_HEADER_LEN + body.len()) as u32,
+            }
         }
     }
     forwarded

@@ -389,6 +389,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             ServerMessage::RosterChanges { left: vec![SourceId(2)], musicians: vec![ben], listeners: 3 },
         ),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
+        ("over_rate", ServerMessage::OverRate { dropped: 1234 }),
         ("going_down", ServerMessage::GoingDown),
         ("pong", ServerMessage::Pong { id: 5 }),
     ]

@@ -277,3 +277,19 @@ fn a_goodbye_is_said_once_and_only_to_a_path_that_was_found() {
     pair.peer.end();
     assert_eq!(pair.drain(ms(0)).len(), 1);
 }
+
+/// A third lane of one musician is dropped, and the two that came first go on.
+#[test]
+fn a_third_uplink_lane_is_dropped() {
+    let mut pair = Pair::new();
+    let key = || make_sealer(Suite::Aes128Gcm, &Key([1; 32]));
+    let mut lanes: Vec<SendLane> = [5, 9, 0].map(|n| SendLane::new(key(), SESSION, KeyId(0), Lane(n))).into();
+    let mut arrive = |lane: usize| {
+        let mut out = Vec::new();
+        lanes[lane].seal(Class::Media, &mut out, |out| write_frame(&clock(), out));
+        pair.arrive(ms(0), address(1), out)
+    };
+    assert_eq!((arrive(0), arrive(1)), (Ok(None), Ok(None)));
+    assert_eq!(arrive(2), Err(Rejected::TooManyLanes));
+    assert_eq!((arrive(0), arrive(1), arrive(2)), (Ok(None), Ok(None), Err(Rejected::TooManyLanes)));
+}

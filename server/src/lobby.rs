@@ -50,6 +50,8 @@ pub enum Input {
     RoundTrip(ConnectionId, Micros),
     /// Sound waits so long before it is mixed for a session.
     MixWaits(SessionId, Micros),
+    /// A session sends more than it may: so many of its datagrams have been dropped for that.
+    OverRate(SessionId, u64),
     /// It ended.
     Disconnected(ConnectionId),
     /// A session said goodbye, or nothing for too long.
@@ -69,6 +71,8 @@ pub struct Described {
     pub census: Census,
     /// All musicians' audio since the start.
     pub audio: AudioFigures,
+    /// Live sessions that have sent more than they may, and how many of their datagrams were dropped for that.
+    pub over_rate: Vec<(SessionId, u64)>,
     /// Refusals by reason.
     pub refused: Vec<(&'static str, u64)>,
     /// Sessions that have begun.
@@ -201,10 +205,21 @@ impl Lobby {
                 self.guests.remove(&connection);
                 self.rooms.handle_disconnected(connection);
             }
+            Input::OverRate(session, dropped) => self.warn_of_rate(session, dropped),
             Input::MixWaits(session, wait) => self.rooms.handle_mix_waits(session, wait),
             Input::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
             Input::Classic(ask) => self.hear_classic(ask),
             Input::GoingDown => self.rooms.handle_going_down(),
+        }
+    }
+
+    fn warn_of_rate(&mut self, session: SessionId, dropped: u64) {
+        if self.attendance.get_mut(&session).is_some_and(Attendance::first_warning) {
+            tracing::warn!("session {:08x} sends more than a musician may; the rest is dropped", session.0);
+        }
+        let connection = self.guests.iter().find(|(_, guest)| guest.session == Some(session)).map(|(id, _)| *id);
+        if let Some(connection) = connection {
+            self.send(connection, ServerMessage::OverRate { dropped });
         }
     }
 
@@ -213,11 +228,19 @@ impl Lobby {
         Described {
             census: self.rooms.census(),
             audio: live.fold(self.past_audio, AudioFigures::plus),
+            over_rate: self.over_rate(),
             refused: self.refused.iter().map(|(reason, count)| (*reason, *count)).collect(),
             sessions_begun: self.sessions_begun,
             store_fails: self.store_fails,
             classic: self.classic.as_ref().map(|desk| desk.figures.totals()),
         }
+    }
+
+    fn over_rate(&self) -> Vec<(SessionId, u64)> {
+        let all = self.attendance.iter().map(|(session, attendance)| (*session, attendance.figures().over_rate()));
+        let mut offenders: Vec<(SessionId, u64)> = all.filter(|(_, dropped)| *dropped > 0).collect();
+        offenders.sort_unstable_by_key(|(session, _)| session.0);
+        offenders
     }
 
     fn hear_classic(&mut self, ask: Ask) {

@@ -20,7 +20,7 @@ pub fn render(
 ) -> String {
     let mut text = Text(String::with_capacity(8 * 1024));
     rooms(&mut text, described, up_for);
-    packets(&mut text, threads, kernel_drops);
+    packets(&mut text, described, threads, kernel_drops);
     forwarding(&mut text, threads);
     audio(&mut text, described);
     mixes(&mut text, mixed);
@@ -50,7 +50,7 @@ fn rooms(text: &mut Text, described: &Described, up_for: Micros) {
     }
 }
 
-fn packets(text: &mut Text, threads: &[Figures], kernel_drops: Option<u64>) {
+fn packets(text: &mut Text, described: &Described, threads: &[Figures], kernel_drops: Option<u64>) {
     let sum = |of: fn(&Figures) -> u64| threads.iter().map(of).sum::<u64>();
     text.one("rtjam_datagrams_received_total", "counter", "Datagrams that opened.", sum(|f| f.received));
     text.family("rtjam_datagrams_sent_total", "counter", "Datagrams sent: forwarded, or the server's own answers.");
@@ -64,6 +64,11 @@ fn packets(text: &mut Text, threads: &[Figures], kernel_drops: Option<u64>) {
     }
     if let Some(drops) = kernel_drops {
         text.sample(DROPPED, &[("reason", "kernel_buffer_full")], drops);
+    }
+    let over_rate = "rtjam_session_over_rate_total";
+    text.family(over_rate, "counter", "Datagrams of a live session dropped because it sends more than a musician may.");
+    for (session, dropped) in &described.over_rate {
+        text.sample(over_rate, &[("session", &format!("{:08x}", session.0))], dropped);
     }
     let cpu = "rtjam_media_cpu_seconds_total";
     text.family(cpu, "counter", "Processor time of each media thread.");
@@ -119,6 +124,7 @@ fn classic_packets(text: &mut Text, classic: &ClassicTotals) {
     let name = "rtjam_classic_packets_dropped_total";
     text.family(name, "counter", "Classic packets that went no further. ignored: of sources that have no seat (yet).");
     text.sample(name, &[("reason", "ignored")], classic.ignored);
+    text.sample(name, &[("reason", "over_rate")], classic.over_rate);
     text.sample(name, &[("reason", "not_sent")], classic.not_sent);
 }
 
@@ -185,6 +191,7 @@ fn drops_in(table: &str, ports: &[u16]) -> u64 {
 mod tests {
     use super::*;
     use crate::statistics::AudioFigures;
+    use rtjam_protocol::SessionId;
     use rtjam_protocol::room::Census;
 
     #[test]
@@ -196,6 +203,7 @@ mod tests {
         let described = Described {
             census: Census { rooms: 1, musicians: 2, listeners: 3, connections: 4 },
             audio: AudioFigures { packets: 10, lost: 1, recovered: 2, repeated: 3 },
+            over_rate: vec![(SessionId(0x0a01_0203), 55)],
             refused: vec![("wrong_secret", 7)],
             sessions_begun: 9,
             store_fails: false,
@@ -209,6 +217,7 @@ mod tests {
             "rtjam_classic_musicians 2",
             "rtjam_refused_total{reason=\"wrong_secret\"} 7",
             "rtjam_datagrams_received_total 10",
+            "rtjam_session_over_rate_total{session=\"0a010203\"} 55",
             "rtjam_datagrams_dropped_total{reason=\"did_not_open\"} 0",
             "rtjam_datagrams_dropped_total{reason=\"kernel_buffer_full\"} 11",
             "rtjam_media_cpu_seconds_total{thread=\"1\"} 1.500000",

@@ -259,6 +259,7 @@ impl AnyJam for ClassicJam {
             notices,
             sent_before: self.sent_before,
             hops: Hops::default(),
+            over_rate: 0,
         }
     }
 }

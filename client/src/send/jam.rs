@@ -42,6 +42,9 @@ struct Dial {
 /// A connection that is given up after so long was met with silence.
 const SILENT_AFTER: Micros = Micros::from_millis(2000);
 
+/// The server repeats every two seconds that it drops part of what is sent; without a word for so long it does so no more.
+const OVER_RATE_LASTS: Micros = Micros::from_secs(5);
+
 /// What the server says of a mix's musicians ten times a second holds for so long.
 const MIXED_FOR: Micros = Micros::from_millis(1000);
 
@@ -75,6 +78,8 @@ pub(super) struct Jam {
     /// The server is another one than the link's: nothing will mend that.
     closed: bool,
     going_down: bool,
+    /// When the server last said that it drops part of what is sent, and how much it has dropped so far.
+    over_rate: Option<(Micros, u64)>,
     sent_before: Counts,
     hops: Hops,
     rates: [Rate; 2],
@@ -131,6 +136,7 @@ impl Jam {
             refusal: None,
             closed: false,
             going_down: false,
+            over_rate: None,
             sent_before,
             hops: Hops::default(),
             rates: [Rate::default(); 2],
@@ -274,6 +280,7 @@ impl AnyJam for Jam {
             trouble: self.trouble.as_ref(),
             refusal: self.refusal.as_ref(),
             going_down: self.going_down,
+            over_rate: self.over_rate.is_some_and(|(said, _)| now.since(said) < OVER_RATE_LASTS),
             was_joined: self.you.is_some(),
             guarded,
             datagram_limit: self.session.datagram_limit(),
@@ -302,6 +309,7 @@ impl AnyJam for Jam {
             notices,
             sent_before: self.sent_before,
             hops: self.hops,
+            over_rate: self.over_rate.map_or(0, |(_, dropped)| dropped),
         }
     }
 }
@@ -358,6 +366,7 @@ impl Jam {
             Event::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
             Event::Roster { musicians, listeners } => self.roster.replace(musicians, listeners),
             Event::Mix(state) => self.mix = state,
+            Event::OverRate(dropped) => self.over_rate = Some((now, dropped)),
             // The roster that follows says who is left.
             Event::Left { .. } => {}
             Event::Refused(refused) => {
@@ -385,6 +394,7 @@ impl Jam {
         }
         if let Some(key) = receive {
             self.roster.expect_another();
+            self.over_rate = None;
             self.joined_at = now;
             self.heard = Arc::default();
             self.heard_told = None;

@@ -118,7 +118,7 @@ fn media(now: Micros) -> usize {
     let from = SocketAddr::from(([127, 0, 0, 1], 7891));
     let (mut datagram, mut out) = ([0; 64], Vec::new());
     let heard = peer.handle_datagram(now, from, &mut datagram, || [0; 8]);
-    let forwarded = heard.is_ok_and(|h| peer.forwardable(h.plain, SourceId(1), &mut out));
+    let forwarded = heard.is_ok_and(|h| peer.forwardable(h.plain, SourceId(1), &mut out).audio);
     let mut misses = recovery::Receiver::default();
     let asked = misses.poll_feedback(now, recovery::Told::default).is_some();
     let (mut again, history) = (recovery::Sender::new(), recovery::History::new(SourceId(1)));

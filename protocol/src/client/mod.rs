@@ -307,6 +307,7 @@ impl Session {
                 self.events.push_back(Event::Left { source, name: tidy_name(&name) });
             }
             ServerMessage::Mix(state) if open => self.events.push_back(Event::Mix(state)),
+            ServerMessage::OverRate { dropped } if open => self.events.push_back(Event::OverRate(dropped)),
             ServerMessage::GoingDown if open => self.events.push_back(Event::GoingDown),
             _ => {}
         }

@@ -60,6 +60,8 @@ pub enum Event {
     },
     /// What of the others is sent from now on; after [`Event::Joined`], and whenever it changes.
     Mix(MixState),
+    /// The server drops part of what this end sends, because it is too much: so many datagrams since the session began.
+    OverRate(u64),
     /// Someone left.
     Left {
         /// Who.

@@ -79,6 +79,11 @@ pub enum ServerMessage {
     },
     /// What of the others you are sent; said when it changes, and when more is known of it.
     Mix(MixState),
+    /// You send more than a musician may, and the server drops what exceeds it; said again as long as it goes on.
+    OverRate {
+        /// Datagrams dropped for that since the session began.
+        dropped: u64,
+    },
     /// The server stops on purpose; joining again later can help.
     GoingDown,
     /// Yes.

@@ -144,6 +144,17 @@ impl Missing {
         self.0[(bit / 8) as usize] |= 0x80 >> (bit % 8);
     }
 
+    /// Marks each counter `first + n` whose bit n is set; all of them are before `newest`.
+    pub(super) fn mark_all(&mut self, newest: u64, first: u64, mut bits: u128) {
+        if newest.saturating_sub(first) > 2 * Missing::REACH {
+            return;
+        }
+        while bits != 0 {
+            self.mark(newest.saturating_sub(first + u64::from(bits.trailing_zeros())));
+            bits &= bits - 1;
+        }
+    }
+
     /// Whether nothing is marked.
     pub fn is_empty(&self) -> bool {
         self.0 == [0; Missing::BYTES]

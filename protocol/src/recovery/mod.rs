@@ -20,6 +20,7 @@
 
 mod caution;
 mod feedback;
+mod gaps;
 mod history;
 mod receiver;
 mod seen;

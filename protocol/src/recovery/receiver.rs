@@ -1,11 +1,11 @@
 //! The receiving end of a hop: what is missing, and when to say so.
 
 use super::caution::Caution;
-use super::{Feedback, KEPT_FOR, Missing, Waits};
+use super::gaps::{Gaps, LONGEST_RUN};
+use super::{Feedback, KEPT_FOR, Waits};
 use crate::datagram::{Class, DATAGRAM_OVERHEAD, FRAME_HEADER_LEN, Header};
 use crate::seal::{Counter, Lane};
 use crate::time::Micros;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 /// What is missing for so long was not overtaken: it is lost.
@@ -27,9 +27,6 @@ const TELL_EVERY: Micros = Micros::from_secs(1);
 const LAST_FOR: Micros = Micros::from_secs(30);
 const RECURRING_LAST_FOR: Micros = Micros::from_secs(60);
 
-/// A missing datagram is asked for so often: a feedback may be lost too.
-const ASKS: u8 = 2;
-
 /// Of what is received, one part in so many may be spent on feedback.
 const SHARE: usize = 16;
 
@@ -37,9 +34,8 @@ const SHARE: usize = 16;
 const LONGEST: usize = DATAGRAM_OVERHEAD + FRAME_HEADER_LEN + Feedback::MAX_LEN;
 const MOST_CREDIT: usize = 6 * LONGEST;
 
-/// The most lanes of one sender that are watched, and the most missing datagrams of each.
+/// The most lanes of one sender that are watched.
 const MOST_LANES: usize = 64;
-const MOST_MISSING: usize = Missing::REACH as usize;
 
 /// What the driver adds to a feedback.
 #[derive(Clone, Copy, Debug, Default)]
@@ -60,8 +56,7 @@ pub struct Receiver {
 struct LaneWatch {
     lane: Lane,
     newest: u64,
-    /// By counter, lowest first.
-    missing: VecDeque<Gap>,
+    missing: Gaps,
     expected: u64,
     lost: u64,
     last_loss: Option<Micros>,
@@ -75,14 +70,6 @@ struct LaneWatch {
     /// Something was lost since.
     news: bool,
     caution: Caution,
-}
-
-struct Gap {
-    counter: u64,
-    noticed: Micros,
-    asked: u8,
-    /// It counts as lost.
-    lost: bool,
 }
 
 impl Default for Receiver {
@@ -139,7 +126,7 @@ impl LaneWatch {
         LaneWatch {
             lane,
             newest,
-            missing: VecDeque::new(),
+            missing: Gaps::default(),
             expected: 0,
             lost: 0,
             last_loss: None,
@@ -158,43 +145,31 @@ impl LaneWatch {
         };
         self.expected += ahead;
         // After a long silence only the end can be had again.
-        let gone = (ahead - 1).saturating_sub(MOST_MISSING as u64);
-        self.lost += gone;
-        for counter in self.newest + 1 + gone..counter {
-            self.give_up_if(|missing| missing.len() >= MOST_MISSING);
-            self.missing.push_back(Gap { counter, noticed: now, asked: 0, lost: false });
-        }
+        let watched = (ahead - 1).min(LONGEST_RUN);
+        self.lost += ahead - 1 - watched;
+        self.lost += self.missing.add(now, counter - watched, watched);
         self.newest = counter;
     }
 
     /// Something overtaken came after all.
     fn note_late(&mut self, now: Micros, counter: u64) {
-        let Some(at) = self.missing.iter().position(|gap| gap.counter == counter) else { return };
-        let Some(gap) = self.missing.remove(at) else { return };
-        self.lost -= u64::from(gap.lost);
-        let late = now.since(gap.noticed);
-        self.doubt = self.doubt.max(Micros(late.0 + late.0 / 4)).min(LONGEST_DOUBT);
+        let Some(late) = self.missing.remove(now, counter) else { return };
+        self.lost -= u64::from(late.was_lost);
+        self.doubt = self.doubt.max(Micros(late.after.0 + late.after.0 / 4)).min(LONGEST_DOUBT);
     }
 
     /// Time passes: what is missing for long is lost.
     fn settle(&mut self, now: Micros) {
-        for gap in self.missing.iter_mut().filter(|gap| !gap.lost && now.since(gap.noticed) >= SURE) {
-            gap.lost = true;
-            self.lost += 1;
+        let lost = self.missing.settle(now, SURE, KEPT_FOR);
+        if lost > 0 {
+            self.lost += lost;
             // What was lost at the same time is one loss.
             let since = self.last_loss.map(|at| now.since(at)).filter(|since| *since > SURE);
             self.recurring = since.map_or(self.recurring, |since| since < RECURRING_LAST_FOR);
             (self.last_loss, self.news) = (Some(now), true);
         }
-        self.give_up_if(|missing| missing.front().is_some_and(|gap| now.since(gap.noticed) > KEPT_FOR));
         let asking = self.asks_for_copies(now);
         self.caution.look(now, self.expected, self.lost, asking);
-    }
-
-    fn give_up_if(&mut self, give_up: impl Fn(&VecDeque<Gap>) -> bool) {
-        while give_up(&self.missing) {
-            self.lost += self.missing.pop_front().map_or(0, |gap| u64::from(!gap.lost));
-        }
     }
 
     fn asks_for_copies(&self, now: Micros) -> bool {
@@ -203,8 +178,8 @@ impl LaneWatch {
     }
 
     fn due(&self) -> Micros {
-        let unasked = self.missing.iter().filter(|gap| gap.asked == 0).map(|gap| gap.noticed + self.doubt).min();
-        let sure = self.missing.iter().filter(|gap| !gap.lost).map(|gap| gap.noticed + SURE).min();
+        let unasked = self.missing.first_unasked().map(|noticed| noticed + self.doubt);
+        let sure = self.missing.first_unsettled().map(|noticed| noticed + SURE);
         let news = self.news.then_some(self.told);
         let ask = [unasked, sure, news].into_iter().flatten().min().map_or(NEVER, |at| at.max(self.told + ASK_EVERY));
         let asking = self.asks_for_copies(self.told);
@@ -215,11 +190,7 @@ impl LaneWatch {
 
     fn feedback(&mut self, now: Micros, told: &Told) -> Feedback {
         (self.told, self.heard, self.news) = (now, false, false);
-        let mut missing = Missing::default();
-        for gap in self.missing.iter_mut().filter(|gap| gap.asked < ASKS && now.since(gap.noticed) >= self.doubt) {
-            gap.asked += 1;
-            missing.mark(self.newest - gap.counter);
-        }
+        let missing = self.missing.ask(now, self.doubt, self.newest);
         Feedback {
             lane: self.lane,
             newest: Counter::of(self.newest),

@@ -1,5 +1,6 @@
 //! Which packets of a musician have come, so that a copy is handed on only when the packet has not been.
 
+use crate::bits::clear_ring;
 use crate::ids::{Sequence, StreamId};
 
 /// How many sequence numbers behind the newest are remembered.
@@ -43,23 +44,13 @@ impl Seen {
     fn note(&mut self, newest: Sequence, sequence: Sequence) -> bool {
         let ahead = sequence.ahead_of(newest);
         if ahead > 0 {
-            self.advance(newest, ahead.unsigned_abs());
+            // `ahead` is the sender's to choose.
+            clear_ring(&mut self.bits, u64::from(newest.0) + 1, ahead.unsigned_abs().into());
             self.stream = self.stream.map(|(s, _)| (s, sequence));
         }
         let new = !self.is_set(sequence);
         self.set(sequence);
         new
-    }
-
-    fn advance(&mut self, newest: Sequence, by: u32) {
-        if by >= WINDOW {
-            self.bits = [0; (WINDOW / 64) as usize];
-            return;
-        }
-        for step in 1..=by {
-            let (word, bit) = place(Sequence(newest.0.wrapping_add(step)));
-            self.bits[word] &= !bit;
-        }
     }
 
     fn is_set(&self, sequence: Sequence) -> bool {

@@ -161,6 +161,8 @@ pub enum Rejected {
     Replayed,
     /// Not genuine.
     DidNotOpen,
+    /// Of one lane more than the sender may use.
+    TooManyLanes,
 }
 
 /// A datagram that opened.
@@ -187,26 +189,36 @@ pub struct ReceiveKey {
     key: KeyId,
     // A lane gets its window only when a datagram of it has opened, so strangers cannot make these grow.
     windows: BTreeMap<Lane, Box<ReplayWindow>>,
+    most_lanes: usize,
 }
 
 impl ReceiveKey {
     /// Nothing received yet.
     pub fn new(sealer: SharedSealer, session: SessionId, key: KeyId) -> ReceiveKey {
-        ReceiveKey { sealer, session, key, windows: BTreeMap::new() }
+        ReceiveKey { sealer, session, key, windows: BTreeMap::new(), most_lanes: usize::from(u8::MAX) + 1 }
+    }
+
+    /// Accepts the first `most` lanes that something genuine comes by, and no other: what a hostile sender can make
+    /// the receiver remember.
+    pub fn limit_lanes(mut self, most: usize) -> ReceiveKey {
+        self.most_lanes = most;
+        self
     }
 
     /// Opens a datagram in place.
     ///
     /// # Errors
-    /// When it is not ours, not genuine, or seen before. The bytes are then worthless.
+    /// When it is not ours, not genuine, seen before, or of a lane too many. The bytes are then worthless.
     pub fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<Opened<'a>, Rejected> {
         let header = Header::read(datagram).ok_or(Rejected::NotOurs)?;
         let fits = (DATAGRAM_OVERHEAD..=MAX_DATAGRAM).contains(&datagram.len());
         if header.session != self.session || header.key != self.key || !fits {
             return Err(Rejected::NotOurs);
         }
-        if self.windows.get(&header.lane).is_some_and(|w| w.check(header.counter) == Freshness::Stale) {
-            return Err(Rejected::Replayed);
+        match self.windows.get(&header.lane) {
+            Some(window) if window.check(header.counter) == Freshness::Stale => return Err(Rejected::Replayed),
+            None if self.windows.len() >= self.most_lanes => return Err(Rejected::TooManyLanes),
+            _ => {}
         }
         let (head, sealed) = datagram.split_at_mut(Header::LEN);
         let nonce = Nonce::of(header.lane, header.counter);

@@ -1,6 +1,7 @@
 //! Which counters of a lane have been seen.
 
 use super::Counter;
+use crate::bits::clear_ring;
 
 /// How a counter stands to those seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +59,8 @@ impl ReplayWindow {
     }
 
     fn slide_to(&mut self, highest: u64) {
-        if highest - self.highest >= Self::SIZE {
-            self.bits = [0; WORDS];
-        } else {
-            for c in self.highest + 1..highest {
-                self.clear(c);
-            }
-        }
+        // How far it jumps is the sender's to choose.
+        clear_ring(&mut self.bits, self.highest + 1, highest - self.highest);
         self.highest = highest;
     }
 
@@ -74,10 +70,6 @@ impl ReplayWindow {
 
     fn set(&mut self, c: u64) {
         self.bits[word(c)] |= 1 << (c % 64);
-    }
-
-    fn clear(&mut self, c: u64) {
-        self.bits[word(c)] &= !(1 << (c % 64));
     }
 }
 

@@ -361,6 +361,7 @@ impl World {
             Event::Left { name, .. } => e.left.push(name),
             Event::Refused(refused) => e.refusals.push(refused),
             Event::GoingDown => e.going_down += 1,
+            Event::OverRate(_) => {}
             Event::MediaLost => e.lost += 1,
         }
     }

@@ -3,15 +3,15 @@
 
 use super::ear::Ear;
 use super::figures::ClassicFigures;
+use super::outbox::{Outbox, To};
 use super::sources::{Came, Sources, our_id};
 use super::speaker::Speaker;
 use super::{Answer, Ask};
 use crate::clock::Clock;
 use crate::lobby::Input;
-use crate::media::Breath;
+use crate::media::{Breath, Gather, Inbox, MOST_GATHER_US, MediaSocket, Path, Via};
 use crate::random::Random;
 use crossbeam_channel::Receiver;
-use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::classic::{self, BEAT, ClientId, Header, HeardScratch, Packet, RepackScratch, Repacker, beat_at};
@@ -21,7 +21,7 @@ use rtjam_protocol::room::MAX_MUSICIANS;
 use rtjam_protocol::seal::Lane;
 use rtjam_protocol::{Micros, Sequence, SessionId, StreamId};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -29,8 +29,11 @@ use tokio::sync::mpsc;
 /// What is due is looked after this often.
 const TEND_EVERY: Micros = Micros::from_millis(20);
 
-/// Datagrams read from one socket before the other has its turn.
-const READS: usize = 64;
+/// Calls that read one socket before the other has its turn.
+const READS: usize = 4;
+
+/// Under load packets wait so long for company.
+const MOST_GATHER: Micros = Micros(MOST_GATHER_US as u64);
 
 pub(super) const WAKE: Token = Token(0);
 const CLASSIC: Token = Token(1);
@@ -55,18 +58,18 @@ pub(super) struct Bridge {
     decoded: RepackScratch,
     scratch: HeardScratch,
     sealed: Vec<u8>,
-    buffer: Vec<u8>,
+    outbox: Outbox,
+    gather: Gather,
     tended: Micros,
 }
 
 /// The sockets, and what goes out.
 struct Links {
     /// To classic programs.
-    classic: UdpSocket,
+    classic: MediaSocket,
     /// To the media threads, over loopback.
-    room: UdpSocket,
-    media: SocketAddr,
-    packet: Vec<u8>,
+    room: MediaSocket,
+    media: Path,
     figures: Arc<ClassicFigures>,
 }
 
@@ -87,9 +90,11 @@ pub(super) struct Parts {
 impl Bridge {
     pub(super) fn new(parts: Parts) -> io::Result<Bridge> {
         let Parts { poll, classic, room, media, clock, lobby, answers, limit_loopback, figures } = parts;
-        let (mut classic, mut room) = (UdpSocket::from_std(classic), UdpSocket::from_std(room));
-        poll.registry().register(&mut classic, CLASSIC, Interest::READABLE)?;
-        poll.registry().register(&mut room, ROOM, Interest::READABLE)?;
+        let mut classic = MediaSocket::with_class(classic, classic::TOS.into())?;
+        let mut room = MediaSocket::new(room)?;
+        poll.registry().register(classic.source(), CLASSIC, Interest::READABLE)?;
+        poll.registry().register(room.source(), ROOM, Interest::READABLE)?;
+        let media = Path::new(media, Via { socket: 0, local: None });
         Ok(Bridge {
             poll,
             clock,
@@ -101,11 +106,12 @@ impl Bridge {
             asked_ear: None,
             repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
             over: Vec::new(),
-            links: Links { classic, room, media, packet: Vec::with_capacity(classic::MAX_PACKET), figures },
+            links: Links { classic, room, media, figures },
             decoded: RepackScratch::default(),
             scratch: HeardScratch::default(),
             sealed: Vec::with_capacity(MAX_DATAGRAM),
-            buffer: vec![0; MAX_DATAGRAM + 1],
+            outbox: Outbox::new(),
+            gather: Gather::new(clock.now(), MOST_GATHER),
             tended: Micros::ZERO,
         })
     }
@@ -114,17 +120,22 @@ impl Bridge {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(4);
         let mut breath = Breath::new(self.clock.now());
-        let mut more = false;
+        let mut inbox = Inbox::new();
+        let (mut more, mut took) = (false, Micros::ZERO);
         loop {
             let patience = if more { Duration::ZERO } else { Duration::from_micros(TEND_EVERY.0) };
             let begun = self.clock.now();
-            if let Err(e) = self.poll.poll(&mut events, Some(patience))
+            if let Some(rest) = self.gather.rest(took) {
+                // Both sockets are read then, whatever the poll would say.
+                std::thread::sleep(Duration::from_micros(rest.0));
+            } else if let Err(e) = self.poll.poll(&mut events, Some(patience))
                 && e.kind() != io::ErrorKind::Interrupted
             {
                 // Cannot happen with a live poll; without it the thread would turn without rest.
                 std::thread::sleep(Duration::from_micros(TEND_EVERY.0));
             }
-            breath.was_away(self.clock.now().since(begun));
+            let woken = self.clock.now();
+            breath.was_away(woken.since(begun));
             loop {
                 match self.answers.try_recv() {
                     Ok(Answer::Stop) | Err(crossbeam_channel::TryRecvError::Disconnected) => return,
@@ -132,9 +143,11 @@ impl Bridge {
                     Err(crossbeam_channel::TryRecvError::Empty) => break,
                 }
             }
-            let from_them = self.hear_classic();
-            more = self.hear_room() || from_them;
+            let from_them = self.hear_classic(&mut inbox);
+            more = self.hear_room(&mut inbox) || from_them;
+            self.flush();
             let now = self.clock.now();
+            took = now.since(woken);
             if now.since(self.tended) >= TEND_EVERY {
                 self.tended = now;
                 self.tend(now);
@@ -168,33 +181,47 @@ impl Bridge {
         }
     }
 
+    /// Sends what this round has made.
+    fn flush(&mut self) {
+        let now = self.clock.now();
+        let Links { classic, figures, .. } = &self.links;
+        let sent = self.outbox.flush(now, &mut self.sources, classic, figures);
+        self.gather.note(now, sent);
+    }
+
     /// Returns whether there may be more.
-    fn hear_classic(&mut self) -> bool {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut reads = 0;
-        while reads < READS {
-            reads += 1;
-            match self.links.classic.recv_from(&mut buffer) {
-                Ok((len, from)) => self.take_classic(&buffer[..len], from),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    reads = 0;
-                    break;
+    fn hear_classic(&mut self, inbox: &mut Inbox) -> bool {
+        for _ in 0..READS {
+            match self.links.classic.receive(inbox) {
+                Ok(received) => {
+                    for i in 0..received {
+                        if let Some((arrival, bytes)) = inbox.datagram(i) {
+                            self.take_classic(bytes, (arrival.from, arrival.local));
+                        }
+                        if self.outbox.is_full() {
+                            self.flush();
+                        }
+                    }
+                    if !Inbox::is_full_of(received) {
+                        return false;
+                    }
                 }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
                 // Someone's port is closed; the next datagram may be there.
                 Err(_) => {}
             }
         }
-        self.buffer = buffer;
-        reads == READS
+        true
     }
 
-    fn take_classic(&mut self, datagram: &[u8], from: SocketAddr) {
+    fn take_classic(&mut self, datagram: &[u8], (from, local): (SocketAddr, Option<IpAddr>)) {
         let Ok(packet) = Packet::read(datagram) else { return self.links.figures.ignored.add() };
         let now = self.clock.now();
         let random = &mut self.random;
         let secret = || u32::from_be_bytes(random.array()) >> 2;
-        match self.sources.hear(now, from, &packet, datagram.len(), secret) {
+        match self.sources.hear(now, (from, local), &packet, datagram.len(), secret) {
             Came::NoRoom | Came::Proving => self.links.figures.ignored.add(),
+            Came::OverRate => self.links.figures.over_rate.add(),
             Came::Asks(client) => {
                 if self.lobby.try_send(Input::Classic(Ask::Seat(from, client))).is_err() {
                     self.sources.turn_away(from);
@@ -211,40 +238,42 @@ impl Bridge {
                 }
                 let header = Header { beat: beat_at(now, BEAT), client: shown, ..packet.header };
                 if packet.frames() > 0 {
-                    self.links.prepare(&header, packet.frames(), |out| {
+                    self.outbox.add(To::AllBut(Some(from)), &header, packet.frames(), |out| {
                         packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));
                     });
-                    self.links.send_to_all(&mut self.sources, now, Some(from));
                 }
                 // Mixes bring the server's time along.
-                if mixed {
-                    return;
-                }
-                self.links.prepare(&Header { client: packet.header.client, ..header }, 0, |_| {});
-                if let Some(time) = self.sources.echo(now, from, classic::HEADER_LEN) {
-                    self.links.send_to_one(from, time);
+                if !mixed {
+                    let header = Header { client: packet.header.client, ..header };
+                    self.outbox.add(To::One(from), &header, 0, |_| {});
                 }
             }
         }
     }
 
     /// Returns whether there may be more.
-    fn hear_room(&mut self) -> bool {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut reads = 0;
-        while reads < READS {
-            reads += 1;
-            match self.links.room.recv_from(&mut buffer) {
-                Ok((len, from)) if from == self.links.media => self.take_room(&mut buffer[..len]),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    reads = 0;
-                    break;
+    fn hear_room(&mut self, inbox: &mut Inbox) -> bool {
+        for _ in 0..READS {
+            match self.links.room.receive(inbox) {
+                Ok(received) => {
+                    for i in 0..received {
+                        match inbox.datagram(i) {
+                            Some((arrival, bytes)) if arrival.from == self.links.media.remote => self.take_room(bytes),
+                            _ => {}
+                        }
+                        if self.outbox.is_full() {
+                            self.flush();
+                        }
+                    }
+                    if !Inbox::is_full_of(received) {
+                        return false;
+                    }
                 }
-                _ => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => {}
             }
         }
-        self.buffer = buffer;
-        reads == READS
+        true
     }
 
     /// Takes what the server sent to a musician who is sent a mix; `false` when it is nobody's of those.
@@ -254,19 +283,13 @@ impl Bridge {
         if !self.sealed.is_empty() {
             self.links.send_to_room(&self.sealed);
         }
-        let (links, mut ready) = (&mut self.links, None);
         for frame in opened.frames() {
             let Frame::Audio(audio) = frame else { continue };
             // A packet of a mix is one of theirs: as long, and on their grid.
             mix.repacker.take(&audio, &mut self.decoded, |sequence, channels| {
-                links.prepare(&header_of(now, ClientId::MIX, sequence), channels[0].len(), |out| {
-                    classic::write_channels(channels, out);
-                });
-                ready = Some(links.packet.len());
+                let header = header_of(now, ClientId::MIX, sequence);
+                self.outbox.add(To::One(to), &header, channels[0].len(), |out| classic::write_channels(channels, out));
             });
-        }
-        if let Some(time) = ready.and_then(|len| self.sources.echo(now, to, len)) {
-            self.links.send_to_one(to, time);
         }
         true
     }
@@ -297,12 +320,10 @@ impl Bridge {
             return;
         }
         let Some(repacker) = self.repackers.get_mut(usize::from(source.0)) else { return };
-        let (links, sources) = (&mut self.links, &mut self.sources);
         repacker.take(audio, &mut self.decoded, |sequence, channels| {
-            links.prepare(&header_of(now, our_id(source), sequence), channels[0].len(), |out| {
-                classic::write_channels(channels, out)
-            });
-            links.send_to_all(sources, now, None);
+            let header = header_of(now, our_id(source), sequence);
+            let to = To::AllBut(None);
+            self.outbox.add(to, &header, channels[0].len(), |out| classic::write_channels(channels, out));
         });
     }
 
@@ -334,29 +355,8 @@ fn header_of(now: Micros, client: ClientId, sequence: Sequence) -> Header {
 }
 
 impl Links {
-    /// Makes the packet that is sent next.
-    fn prepare(&mut self, header: &Header, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
-        self.packet.clear();
-        header.write(frames, &mut self.packet, audio);
-    }
-
-    fn send_to_all(&mut self, sources: &mut Sources, now: Micros, origin: Option<SocketAddr>) {
-        let len = self.packet.len();
-        for (to, server_time) in sources.listeners(now, origin, len) {
-            self.send_to_one(to, server_time);
-        }
-    }
-
-    fn send_to_one(&mut self, to: SocketAddr, server_time: Micros) {
-        classic::set_server_time(&mut self.packet, server_time);
-        match self.classic.send_to(&self.packet, to) {
-            Ok(_) => self.figures.sent.add(),
-            Err(_) => self.figures.not_sent.add(),
-        }
-    }
-
     fn send_to_room(&self, datagram: &[u8]) {
-        if self.room.send_to(datagram, self.media).is_err() {
+        if self.room.send(datagram, &self.media).is_err() {
             self.figures.not_sent.add();
         }
     }

@@ -13,6 +13,8 @@ pub struct ClassicFigures {
     pub(super) sent: Counter,
     /// Packets of sources that have not proven that they play, for which there is no room, or that are none.
     pub(super) ignored: Counter,
+    /// Packets of those who play more than a musician may.
+    pub(super) over_rate: Counter,
     /// Packets that the system did not take.
     pub(super) not_sent: Counter,
 }
@@ -28,6 +30,8 @@ pub struct ClassicTotals {
     pub sent: u64,
     /// Packets that were forgotten.
     pub ignored: u64,
+    /// Packets of those who play more than a musician may.
+    pub over_rate: u64,
     /// Packets that the system did not take.
     pub not_sent: u64,
 }
@@ -40,6 +44,7 @@ impl ClassicFigures {
             received: self.received.get(),
             sent: self.sent.get(),
             ignored: self.ignored.get(),
+            over_rate: self.over_rate.get(),
             not_sent: self.not_sent.get(),
         }
     }

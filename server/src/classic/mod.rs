@@ -9,6 +9,7 @@
 //! | `bridge` | the thread |
 //! | `sources`, `gate` | who may play, and what may be sent to whom |
 //! | `speaker`, `ear` | into the room, and out of it; how packets become ours and theirs is `rtjam_protocol::classic` |
+//! | `outbox` | what goes to classic sources in a round, many packets a call |
 //! | `figures` | numbers |
 //!
 //! Sources are addresses: nobody can tell who they are. See `sources` for what bounds the harm.
@@ -17,6 +18,7 @@ mod bridge;
 mod ear;
 mod figures;
 mod gate;
+mod outbox;
 mod sources;
 mod speaker;
 
@@ -31,9 +33,8 @@ use crate::statistics::SessionFigures;
 use crossbeam_channel::Sender;
 use mio::{Poll, Waker};
 use rtjam_protocol::RoomName;
-use rtjam_protocol::classic::{ClientId, TOS};
+use rtjam_protocol::classic::ClientId;
 use rtjam_protocol::room::NewSession;
-use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -42,9 +43,6 @@ use tokio::sync::mpsc;
 
 /// Where classic packets are taken, where nothing else is said: the port beside the server's own.
 pub const DEFAULT_ADDRESS: &str = "0.0.0.0:7892";
-
-/// What the kernel is asked to hold, each way.
-const SOCKET_BUFFER: usize = 1024 * 1024;
 
 /// Who may play how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,13 +127,6 @@ pub fn bind(listen: SocketAddr) -> Result<UdpSocket, Failure> {
     };
     let socket = UdpSocket::bind(listen).map_err(cannot)?;
     socket.set_nonblocking(true).map_err(cannot)?;
-    let options = SockRef::from(&socket);
-    // Options that the system refuses are done without.
-    let _ = options.set_recv_buffer_size(SOCKET_BUFFER);
-    let _ = options.set_send_buffer_size(SOCKET_BUFFER);
-    if listen.is_ipv4() {
-        let _ = options.set_tos_v4(TOS.into());
-    }
     Ok(socket)
 }
 
@@ -154,8 +145,6 @@ pub fn start(
     let media = bound.first().map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |b| reachable(b.address));
     let inner = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
     inner.set_nonblocking(true)?;
-    // Done without where it is refused.
-    let _ = SockRef::from(&inner).set_recv_buffer_size(SOCKET_BUFFER);
     let poll = Poll::new()?;
     let waker = Arc::new(Waker::new(poll.registry(), bridge::WAKE)?);
     let (answers, receiver) = crossbeam_channel::unbounded();
@@ -176,6 +165,7 @@ pub fn start(
     let thread = builder.spawn(move || {
         // What a media thread says of it holds here, too.
         media::ask_for_real_time(false);
+        media::sleep_precisely();
         bridge.run();
     })?;
     Ok((ClassicThread { desk: desk.clone(), thread: Some(thread) }, desk))

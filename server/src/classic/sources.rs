@@ -5,11 +5,13 @@
 
 use super::ear::Ear;
 use super::gate::{Gate, LONGEST_PAUSE};
+use super::outbox::To;
 use super::speaker::Speaker;
 use crate::limits::AddressKey;
+use crate::media::{Limit, Path, Rate, Via};
 use rtjam_protocol::classic::{BEAT, ClientId, Packet, Repacker};
 use rtjam_protocol::{Micros, SessionId, SourceId};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// After silence of this long they have left.
 const SILENCE: Micros = Micros::from_secs(1);
@@ -26,6 +28,11 @@ pub(super) const MOST_UNVERIFIED: usize = 8;
 /// Bytes that a source gets for each that it sends, until it is verified.
 pub(super) const UNVERIFIED_FACTOR: u64 = 8;
 
+/// Frames and packets a second of a source that has a seat, and how many milliseconds' worth at once: what a musician of
+/// ours may send, in packets of 64 frames and more. What exceeds it is dropped.
+const FRAMES: Limit = Limit::new(48_480, 250);
+const PACKETS: Limit = Limit::new(2_000, 500);
+
 /// Bytes that an unverified source may have saved up.
 const MOST_CREDIT: u64 = 64 * 1024;
 
@@ -40,11 +47,15 @@ const RESERVED: std::ops::Range<u32> = 40_000..42_000;
 /// One source.
 pub(super) struct Source {
     pub(super) address: SocketAddr,
+    /// How to send there.
+    pub(super) path: Path,
     client: ClientId,
     heard: Micros,
     standing: Standing,
     /// What is added to the server's clock in what goes there. It moves no beat.
     offset: Micros,
+    frames: Rate,
+    packets: Rate,
     seated_at: Micros,
     verified: bool,
     credit: u64,
@@ -77,6 +88,8 @@ pub(super) enum Came<'a> {
     NoRoom,
     /// Not yet proven.
     Proving,
+    /// They play more than a musician may; the packet is forgotten.
+    OverRate,
     /// They have shown that they play: they want a seat.
     Asks(ClientId),
     /// They are in.
@@ -94,20 +107,25 @@ impl Sources {
         Sources { list: Vec::with_capacity(MOST), limit_loopback }
     }
 
-    /// A packet of `len` bytes. `secret` is random, used for a new source. With [`Came::Seated`] comes how long the loop
+    /// A packet of `len` bytes, which came to our address `local` where the system tells. `secret` is random, used for a new source. With [`Came::Seated`] comes how long the loop
     /// took, where the packet tells.
     pub(super) fn hear(
         &mut self,
         now: Micros,
-        from: SocketAddr,
+        (from, local): (SocketAddr, Option<IpAddr>),
         packet: &Packet<'_>,
         len: usize,
         secret: impl FnOnce() -> u32,
     ) -> Came<'_> {
-        let Some(at) = self.find(from).or_else(|| self.admit(now, from, packet.header.client, secret)) else {
+        let via = Via { socket: 0, local };
+        let known = self.find(from);
+        let Some(at) = known.or_else(|| self.admit(now, Path::new(from, via), packet.header.client, secret)) else {
             return Came::NoRoom;
         };
         let source = &mut self.list[at];
+        if source.path.via != via {
+            source.path = Path::new(from, via);
+        }
         source.heard = now;
         if let Standing::Proving(gate) = &mut source.standing {
             if !gate.hear(now, packet.frames()) {
@@ -117,6 +135,9 @@ impl Sources {
             return Came::Asks(source.client);
         }
         let Standing::Seated(seat) = &mut source.standing else { return Came::Proving };
+        if !source.packets.take(now, PACKETS, 1) || !source.frames.take(now, FRAMES, packet.frames() as u64) {
+            return Came::OverRate;
+        }
         source.credit = (source.credit + len as u64 * UNVERIFIED_FACTOR).min(MOST_CREDIT);
         let back = packet.header.server_time;
         let sent = Micros(back.0.wrapping_sub(source.offset.0));
@@ -181,23 +202,9 @@ impl Sources {
         })
     }
 
-    /// Whoever a packet of `len` bytes may go to: all who have a seat and no mix but `origin`, each with what the server's clock
-    /// shows there. Those who have used up what unverified ones get are left out.
-    pub(super) fn listeners(
-        &mut self,
-        now: Micros,
-        origin: Option<SocketAddr>,
-        len: usize,
-    ) -> impl Iterator<Item = (SocketAddr, Micros)> {
-        let others = self.list.iter_mut().filter(move |s| Some(s.address) != origin && !s.has_mix());
-        others.filter_map(move |s| s.pay(len).then(|| (s.address, now + s.offset)))
-    }
-
-    /// The same for one of them, whatever they are sent.
-    pub(super) fn echo(&mut self, now: Micros, origin: SocketAddr, len: usize) -> Option<Micros> {
-        let at = self.find(origin)?;
-        let source = &mut self.list[at];
-        source.pay(len).then(|| now + source.offset)
+    /// All who have a seat.
+    pub(super) fn seated_sources(&mut self) -> impl Iterator<Item = &mut Source> {
+        self.list.iter_mut().filter(|source| matches!(source.standing, Standing::Seated(_)))
     }
 
     fn seats(&self) -> impl Iterator<Item = &Seat> {
@@ -208,13 +215,8 @@ impl Sources {
         self.list.iter().position(|s| s.address == address)
     }
 
-    fn admit(
-        &mut self,
-        now: Micros,
-        from: SocketAddr,
-        client: ClientId,
-        secret: impl FnOnce() -> u32,
-    ) -> Option<usize> {
+    fn admit(&mut self, now: Micros, path: Path, client: ClientId, secret: impl FnOnce() -> u32) -> Option<usize> {
+        let from = path.remote;
         // Whoever proves nothing any more makes room; nobody with a seat does.
         self.list.retain(|s| !matches!(s.standing, Standing::Proving(_)) || now.since(s.heard) <= LONGEST_PAUSE);
         let unverified = self.list.iter().filter(|s| !s.verified).count();
@@ -227,11 +229,14 @@ impl Sources {
         }
         self.list.push(Source {
             address: from,
+            path,
             client,
             heard: now,
             standing: Standing::Proving(Gate::default()),
             // Whole rounds of beats, at least one.
             offset: Micros((u64::from(secret()) + 1) * BEAT.0 * 4),
+            frames: Rate::default(),
+            packets: Rate::default(),
             seated_at: now,
             verified: false,
             credit: 0,
@@ -245,8 +250,21 @@ impl Source {
         matches!(&self.standing, Standing::Seated(seat) if seat.mix.is_some())
     }
 
+    /// Whether a packet goes there.
+    pub(super) fn is_sent(&self, to: To) -> bool {
+        match to {
+            To::AllBut(origin) => Some(self.address) != origin && !self.has_mix(),
+            To::One(address) => self.address == address,
+        }
+    }
+
+    /// What the server's clock shows there.
+    pub(super) fn clock(&self, now: Micros) -> Micros {
+        now + self.offset
+    }
+
     /// Whether so many bytes may go there, which are then taken off what they have.
-    fn pay(&mut self, len: usize) -> bool {
+    pub(super) fn pay(&mut self, len: usize) -> bool {
         if !matches!(self.standing, Standing::Seated(_)) {
             return false;
         }
@@ -313,9 +331,10 @@ mod tests {
             let mut bytes = Vec::new();
             header.write(128, &mut bytes, |out| out.resize(LEN, 0));
             let packet = Packet::read(&bytes).expect("a packet");
-            match self.sources.hear(self.now, from, &packet, LEN, || 77) {
+            match self.sources.hear(self.now, (from, None), &packet, LEN, || 77) {
                 Came::NoRoom => ("no room", None),
                 Came::Proving => ("proving", None),
+                Came::OverRate => ("over rate", None),
                 Came::Asks(_) => ("asks", None),
                 Came::Seated(_, took) => ("seated", took),
             }
@@ -340,7 +359,20 @@ mod tests {
         }
 
         fn listeners(&mut self, origin: Option<SocketAddr>) -> Vec<SocketAddr> {
-            self.sources.listeners(self.now, origin, LEN).map(|(to, _)| to).collect()
+            self.sent(To::AllBut(origin), LEN).map(|source| source.address).collect()
+        }
+
+        /// What a packet's clock shows that goes back to its maker.
+        fn echo(&mut self, origin: SocketAddr, len: usize) -> Option<Micros> {
+            let now = self.now;
+            self.sent(To::One(origin), len).map(|source| source.clock(now)).next()
+        }
+
+        fn sent(&mut self, to: To, len: usize) -> impl Iterator<Item = &mut Source> {
+            self.sources
+                .seated_sources()
+                .filter(move |source| source.is_sent(to))
+                .filter_map(move |source| source.pay(len).then_some(source))
         }
     }
 
@@ -349,12 +381,12 @@ mod tests {
         let mut world = World::new();
         let (a, b) = (address(1, 1), address(2, 1));
         assert_eq!(world.play(&[(a, 1), (b, 2)]), [a, b]);
-        assert!(world.listeners(None).is_empty() && world.sources.echo(world.now, a, 28).is_none());
+        assert!(world.listeners(None).is_empty() && world.echo(a, 28).is_none());
         world.seat(a, 1);
         world.seat(b, 2);
         world.play(&[(a, 1), (b, 2)]);
         assert_eq!((world.listeners(Some(a)), world.listeners(None)), (vec![b], vec![a, b]));
-        assert!(world.sources.echo(world.now, a, 28).is_some());
+        assert!(world.echo(a, 28).is_some());
         assert!(!world.sources.is_ours(SourceId(2)) && world.sources.is_ours(SourceId(3)));
     }
 
@@ -367,7 +399,7 @@ mod tests {
         asked.iter().zip(1..).for_each(|(a, n)| world.seat(*a, n));
         assert!(world.play(&all).is_empty());
         // One of them returns what it was sent.
-        let sent = world.sources.echo(world.now, all[0].0, 28).expect("seated");
+        let sent = world.echo(all[0].0, 28).expect("seated");
         world.now += Micros(30_000);
         assert_eq!(world.hear(all[0].0, 1, sent), ("seated", Some(Micros(30_000))));
         assert_eq!(world.play(&all), [all[8].0]);
@@ -383,7 +415,7 @@ mod tests {
                 in_all.push((from, u32::from(port)));
                 for asked in world.play(&in_all) {
                     world.seat(asked, port);
-                    let sent = world.sources.echo(world.now, asked, 0).expect("seated");
+                    let sent = world.echo(asked, 0).expect("seated");
                     world.hear(asked, port.into(), sent);
                 }
             }
@@ -404,7 +436,7 @@ mod tests {
         for guess in [world.now, world.now + Micros::from_secs(2), Micros(1)] {
             assert_eq!(world.hear(a, 1, guess), ("seated", None));
         }
-        let sent = world.sources.echo(world.now, a, 28).expect("credit");
+        let sent = world.echo(a, 28).expect("credit");
         assert_eq!(beat_at(sent, BEAT), beat_at(world.now, BEAT));
         assert_eq!(world.hear(a, 1, sent), ("seated", Some(Micros::ZERO)));
         assert_eq!((0..100).filter(|_| !world.listeners(None).is_empty()).count(), 100);
@@ -433,5 +465,31 @@ mod tests {
         world.play(&all).into_iter().zip(1..).for_each(|(a, n)| world.seat(a, n));
         let shown: Vec<u32> = world.sources.seats().map(|seat| seat.shown.0).collect();
         assert_eq!(shown, [17, 41_002, 41_003]);
+    }
+
+    /// Who has a seat goes on being policed: of 12,000 packets a second one musician's audio comes through, and of headers
+    /// without audio what a musician could send at the most.
+    #[test]
+    fn seated_sources_are_policed() {
+        for (frames, most) in [(128, 2 * 48_480 / 128 + 12_120 / 128 + 1), (0, 5000)] {
+            let mut world = World::new();
+            let a = address(1, 1);
+            world.play(&[(a, 1)]);
+            world.seat(a, 1);
+            let mut bytes = Vec::new();
+            Header { client: ClientId(1), ..Header::default() }.write(frames, &mut bytes, |out| {
+                out.resize(out.len() + frames * 4, 0);
+            });
+            let packet = Packet::read(&bytes).expect("a packet");
+            let mut came = 0;
+            for _ in 0..24_000 {
+                world.now += Micros(83);
+                came += usize::from(matches!(
+                    world.sources.hear(world.now, (a, None), &packet, bytes.len(), || 77),
+                    Came::Seated(..)
+                ));
+            }
+            assert!(came <= most && came > most * 9 / 10, "{came} of at most {most} with {frames} frames");
+        }
     }
 }

@@ -28,11 +28,19 @@ pub enum Dropped {
     ListenerPlays,
     /// The mixer did not take it in time: it is missing in mixes alone.
     MixerFull,
+    /// Of a third lane of one musician, whose end may use two.
+    TooManyLanes,
+    /// Of a session that sends more than a musician may.
+    OverRate,
+    /// Not opened: so many came for the session from addresses that are not known to be its own, or altogether.
+    TooManyOpens,
+    /// Of the room that takes most of a thread which cannot keep up.
+    OverShare,
 }
 
 impl Dropped {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Dropped; 8] = [
+    pub const ALL: [Dropped; 12] = [
         Dropped::NotOurs,
         Dropped::UnknownSession,
         Dropped::Replayed,
@@ -41,6 +49,10 @@ impl Dropped {
         Dropped::NotSent,
         Dropped::ListenerPlays,
         Dropped::MixerFull,
+        Dropped::TooManyLanes,
+        Dropped::OverRate,
+        Dropped::TooManyOpens,
+        Dropped::OverShare,
     ];
 
     /// A name for figures: lower case, words joined by underscores.
@@ -54,6 +66,10 @@ impl Dropped {
             Dropped::NotSent => "not_sent",
             Dropped::ListenerPlays => "listener_plays",
             Dropped::MixerFull => "mixer_full",
+            Dropped::TooManyLanes => "too_many_lanes",
+            Dropped::OverRate => "over_rate",
+            Dropped::TooManyOpens => "too_many_opens",
+            Dropped::OverShare => "over_share",
         }
     }
 }

@@ -5,6 +5,8 @@ use super::counters::{Counters, Dropped};
 use super::mixer::Feed;
 use super::past::Past;
 use super::route::{Path, Recipient};
+use super::share::{Share, TURN, Turns};
+use super::shed::Shedder;
 use super::socket::{MOST_AT_ONCE, MOST_BYTES_AT_ONCE};
 use super::thread::Inlet;
 use super::waiting::{Packet, Waiting};
@@ -19,6 +21,9 @@ use std::sync::Arc;
 /// How long others wait is looked up for one listener's feedback this often: in a large room it is some work.
 const TELL_WAITS_EVERY: Micros = Micros::from_millis(250);
 
+/// After this long a round ends, whatever waits still: others may have arrived meanwhile.
+const LONGEST_ROUND: Micros = Micros::from_millis(1);
+
 /// Who hears what a thread receives.
 pub(super) struct Forwarder {
     rooms: HashMap<RoomKey, Room>,
@@ -28,6 +33,11 @@ pub(super) struct Forwarder {
     frames: Vec<u8>,
     /// Where the packets that are being handed on lie in their musicians' histories.
     kept: Vec<Option<PacketId>>,
+    /// How long each listener of one musician waits.
+    claims: Vec<Micros>,
+    turns: Turns,
+    /// What has been handed on in this round, by where it lies.
+    done: Vec<bool>,
     feed: Feed,
     counters: Arc<Counters>,
 }
@@ -39,6 +49,11 @@ struct Room {
     past: Past,
     /// The mixer wants the room's packets.
     feeds: bool,
+    /// What the room has had of the thread.
+    share: Share,
+    shedder: Shedder,
+    /// How old packets may be that are handed on in this round; `None` for any age.
+    oldest_allowed: Option<Micros>,
 }
 
 impl Forwarder {
@@ -48,6 +63,9 @@ impl Forwarder {
             sealed: Vec::with_capacity(MOST_BYTES_AT_ONCE),
             frames: Vec::with_capacity(MAX_DATAGRAM),
             kept: Vec::new(),
+            claims: Vec::new(),
+            turns: Turns::default(),
+            done: Vec::new(),
             feed,
             counters,
         }
@@ -83,15 +101,15 @@ impl Forwarder {
         }
     }
 
-    /// Takes what a musician misses of this thread's lane to them, and sends again what helps. `tell` hears how long
-    /// each musician is waited for by their listeners.
+    /// Takes what a musician misses of this thread's lane to them, and sends again what helps. `tell` hears for how long
+    /// each of a musician's listeners waits for them.
     pub(super) fn handle_feedback(
         &mut self,
         now: Micros,
         (room, session): (RoomKey, SessionId),
         feedback: &Feedback,
         inlets: &[Inlet],
-        mut tell: impl FnMut(SessionId, Micros),
+        mut tell: impl FnMut(SessionId, &mut Vec<Micros>),
     ) {
         let Some(Room { recipients, past, .. }) = self.rooms.get_mut(&room) else { return };
         let Some(recipient) = recipients.iter_mut().find(|r| r.session == session) else { return };
@@ -105,48 +123,121 @@ impl Forwarder {
         recipient.waits_told = now;
         for (source, _) in feedback.waits.iter() {
             let Some(maker) = past.maker(source) else { continue };
-            if let Some(least) = recipients.iter().filter_map(|r| r.again.wait_for(now, source)).min() {
-                tell(maker, least);
-            }
+            self.claims.clear();
+            self.claims.extend(recipients.iter().filter_map(|r| r.claims_wait(now, source)));
+            tell(maker, &mut self.claims);
         }
     }
 
-    /// Sends all that waits to everyone in its room but its maker. Returns how many datagrams that were.
+    /// Sends what waits to everyone in its room but its maker: all of it, or what can be done in a moment, each room in its
+    /// turn. Returns how many datagrams that were.
     pub(super) fn hand_on(&mut self, waiting: &mut Waiting, inlets: &[Inlet], clock: &Clock) -> u64 {
-        waiting.sort();
-        let mut sent = 0;
-        for packets in waiting.packets().chunk_by(|a, b| a.room == b.room) {
-            let Some(Room { recipients, past, feeds }) = self.rooms.get_mut(&packets[0].room) else { continue };
-            let now = clock.now();
-            self.kept.clear();
-            self.kept.extend(packets.iter().map(|p| past.keep(now, p, waiting.frames(p))));
-            if *feeds {
-                let took = packets.iter().filter(|p| self.feed.push(p.room, p.arrived, waiting.frames(p))).count();
-                self.counters.dropped_many(Dropped::MixerFull, (packets.len() - took) as u64);
-            }
-            for recipient in recipients.iter_mut().filter(|r| r.separate) {
-                let path = recipient.route.load();
-                let Some(path) = path.as_deref() else { continue };
-                let mut begin = 0;
-                for (of, packets) in equal_sizes(packets) {
-                    let kept = &self.kept[begin..begin + packets.len()];
-                    begin += packets.len();
-                    let sealed = &mut self.sealed;
-                    let mut run = Run { now, past, kept, recipient, path, sealed, of, taken: 0, made: 0 };
-                    run.send(packets, waiting, inlets);
-                    let (made, taken) = (run.made, run.taken);
-                    sent += taken;
-                    self.counters.forwarded.add_many(taken);
-                    self.counters.dropped_many(Dropped::NotSent, made - taken);
-                }
-                if recipient.again.has_again() {
-                    send_again(recipient, path, past, &mut self.frames, &mut self.sealed, inlets, &self.counters);
-                }
-            }
-            let now = clock.now();
-            packets.iter().for_each(|p| self.counters.forwarding_took(now.since(p.arrived)));
+        if waiting.is_empty() {
+            return 0;
         }
-        waiting.clear();
+        let begun = clock.now();
+        self.drop_old(begun, waiting);
+        self.take_turns(waiting);
+        self.done.clear();
+        self.done.resize(waiting.packets().len(), false);
+        let mut sent = 0;
+        while let Some(turn) = self.turns.next() {
+            let room = waiting.packets()[turn.begin].room;
+            let listeners = self.rooms.get(&room).map_or(1, |room| room.recipients.len()).max(1);
+            let count = (TURN / listeners).clamp(1, turn.end - turn.begin);
+            waiting.sort_first(turn.begin..turn.end, count);
+            let end = turn.begin + count;
+            sent += self.send(room, &waiting.packets()[turn.begin..end], waiting, inlets, clock);
+            self.done[turn.begin..end].fill(true);
+            if let Some(room) = self.rooms.get_mut(&room) {
+                self.turns.served(turn, &mut room.share, end, count * listeners);
+            }
+            if clock.now().since(begun) >= LONGEST_ROUND {
+                break;
+            }
+        }
+        let done = &self.done;
+        waiting.forget(|at, _| done[at]);
+        sent
+    }
+
+    /// Where nothing more fits: drops the older half of what waits for the room that has most to be forwarded.
+    pub(super) fn make_room(&mut self, waiting: &mut Waiting) {
+        if !waiting.is_full() {
+            return;
+        }
+        waiting.sort();
+        let work =
+            |packets: &[Packet]| packets.len() * self.rooms.get(&packets[0].room).map_or(1, |r| r.recipients.len());
+        let most = waiting.packets().chunk_by(|a, b| a.room == b.room).max_by_key(|packets| work(packets));
+        let Some((room, count)) = most.map(|packets| (packets[0].room, packets.len())) else { return };
+        let mut ages: Vec<Micros> = waiting.packets().iter().filter(|p| p.room == room).map(|p| p.arrived).collect();
+        let (_, median, _) = ages.select_nth_unstable(count / 2);
+        let median = *median;
+        let dropped = waiting.forget(|_, packet| packet.room == room && packet.arrived <= median);
+        self.counters.dropped_many(Dropped::OverShare, dropped as u64);
+    }
+
+    /// Drops what has waited too long, of the rooms whose packets have not been handed on in time for a while.
+    fn drop_old(&mut self, now: Micros, waiting: &mut Waiting) {
+        waiting.sort();
+        let mut any = false;
+        for packets in waiting.packets().chunk_by(|a, b| a.room == b.room) {
+            let Some(room) = self.rooms.get_mut(&packets[0].room) else { continue };
+            let oldest = packets.iter().map(|p| now.since(p.arrived)).max().unwrap_or(Micros::ZERO);
+            room.oldest_allowed = room.shedder.oldest_allowed(now, oldest);
+            any |= room.oldest_allowed.is_some();
+        }
+        if any {
+            let rooms = &self.rooms;
+            let limit = |packet: &Packet| rooms.get(&packet.room).and_then(|room| room.oldest_allowed);
+            let dropped = waiting.forget(|_, p| limit(p).is_some_and(|limit| now.since(p.arrived) > limit));
+            self.counters.dropped_many(Dropped::TooOld, dropped as u64);
+        }
+    }
+
+    fn take_turns(&mut self, waiting: &Waiting) {
+        self.turns.begin();
+        let mut begin = 0;
+        for packets in waiting.packets().chunk_by(|a, b| a.room == b.room) {
+            let end = begin + packets.len();
+            let share = self.rooms.get(&packets[0].room).map(|room| room.share);
+            self.turns.add(share.unwrap_or_default(), begin, end);
+            begin = end;
+        }
+    }
+
+    /// Sends a room's packets to everyone there but their makers. Returns how many datagrams that were.
+    fn send(&mut self, room: RoomKey, packets: &[Packet], waiting: &Waiting, inlets: &[Inlet], clock: &Clock) -> u64 {
+        let Some(Room { recipients, past, feeds, .. }) = self.rooms.get_mut(&room) else { return 0 };
+        let (now, mut sent) = (clock.now(), 0);
+        self.kept.clear();
+        self.kept.extend(packets.iter().map(|p| past.keep(now, p, waiting.frames(p))));
+        if *feeds {
+            let took = packets.iter().filter(|p| self.feed.push(p.room, p.arrived, waiting.frames(p))).count();
+            self.counters.dropped_many(Dropped::MixerFull, (packets.len() - took) as u64);
+        }
+        for recipient in recipients.iter_mut().filter(|r| r.separate) {
+            let path = recipient.route.load();
+            let Some(path) = path.as_deref() else { continue };
+            let mut begin = 0;
+            for (of, packets) in equal_sizes(packets) {
+                let kept = &self.kept[begin..begin + packets.len()];
+                begin += packets.len();
+                let sealed = &mut self.sealed;
+                let mut run = Run { now, past, kept, recipient, path, sealed, of, taken: 0, made: 0 };
+                run.send(packets, waiting, inlets);
+                let (made, taken) = (run.made, run.taken);
+                sent += taken;
+                self.counters.forwarded.add_many(taken);
+                self.counters.dropped_many(Dropped::NotSent, made - taken);
+            }
+            if recipient.again.has_again() {
+                send_again(recipient, path, past, &mut self.frames, &mut self.sealed, inlets, &self.counters);
+            }
+        }
+        let now = clock.now();
+        packets.iter().for_each(|p| self.counters.forwarding_took(now.since(p.arrived)));
         sent
     }
 }

@@ -17,7 +17,7 @@ const BELOW: u64 = 60_000;
 const WINDOW: Micros = Micros::from_millis(20);
 
 /// One thread's decision.
-pub(super) struct Gather {
+pub(crate) struct Gather {
     limit: Micros,
     window_began: Micros,
     forwards: u64,
@@ -26,12 +26,12 @@ pub(super) struct Gather {
 
 impl Gather {
     /// The thread sleeps for `limit`; zero is never.
-    pub(super) fn new(now: Micros, limit: Micros) -> Gather {
+    pub(crate) fn new(now: Micros, limit: Micros) -> Gather {
         Gather { limit, window_began: now, forwards: 0, waits: false }
     }
 
     /// So many datagrams were sent to musicians.
-    pub(super) fn note(&mut self, now: Micros, forwards: u64) {
+    pub(crate) fn note(&mut self, now: Micros, forwards: u64) {
         self.forwards += forwards;
         let took = now.since(self.window_began);
         if took >= WINDOW {
@@ -43,7 +43,7 @@ impl Gather {
 
     /// How long to wait for company, after a round that `took` so long; `None` is not at all: the load is low, or the
     /// round was so long that there is company already.
-    pub(super) fn rest(&self, took: Micros) -> Option<Micros> {
+    pub(crate) fn rest(&self, took: Micros) -> Option<Micros> {
         (self.waits && took < self.limit).then_some(self.limit)
     }
 }

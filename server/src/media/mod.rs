@@ -14,15 +14,17 @@
 //! | `inbound` | the one place where opened packets are seen |
 //! | `waiting`, `forward` | packets on their way out; who gets them |
 //! | `past` | the last 250 ms of each musician, for who missed some of it |
-//! | `gather`, `shed`, `breath` | what waits for company; what is dropped in overload; what is left to others |
+//! | `waits` | how long late packets are waited for, by what the listeners say |
+//! | `police`, `rate` | what one session may send |
+//! | `gather`, `share`, `shed`, `breath` | what waits for company; whose turn it is; what is dropped in overload; what is left to others |
 //! | `session`, `route` | a musician's peer; where they are |
 //! | `socket`, `steer` | many datagrams a call, in and out; several sockets on a port |
 //! | `mixer` | one mix instead of everyone's packets: a thread of its own |
 //! | `counters` | what the threads have done |
 //!
 //! Memory: a thread takes 1.5 MB at its start. A musician takes about 4 KB, and a lane and a place in their room in
-//! each thread, of 25 KB to know what to send again, and in one of them their last 250 ms, some 70 KB; their own 256
-//! lanes would take 140 KB, and no more.
+//! each thread, of 25 KB to know what to send again, and in one of them their last 250 ms, some 70 KB; each of the two lanes
+//! that their end may use takes up to 7 KB.
 
 mod breath;
 mod command;
@@ -32,21 +34,29 @@ mod gather;
 mod inbound;
 mod mixer;
 mod past;
+mod police;
 mod priority;
+mod rate;
 mod route;
 mod session;
+mod share;
 mod shed;
 mod socket;
 mod steer;
 mod thread;
 mod waiting;
+mod waits;
 
 pub(crate) use breath::Breath;
 pub use counters::{Dropped, FORWARDING_BOUNDS_US, Figures, Totals};
+pub(crate) use gather::Gather;
 pub use mixer::{MixFigures, MixTotals, Wish};
-pub(crate) use priority::ask_for_real_time;
 pub use priority::{REAL_TIME_PRIORITY, may_have_real_time};
+pub(crate) use priority::{ask_for_real_time, sleep_precisely};
+pub(crate) use rate::{Limit, Rate};
+pub(crate) use route::{Path, Via};
 pub use socket::SOCKET_BUFFER;
+pub(crate) use socket::{Inbox, MOST_AT_ONCE, MOST_BYTES_AT_ONCE, MediaSocket};
 pub use steer::{CAN_STEER, steer};
 
 use crate::clock::Clock;
@@ -195,7 +205,8 @@ impl Media {
             let lane = SendLane::new(down.clone(), new.session, new.keys.id, forwarding_lane(index));
             let again = recovery::Sender::new();
             let (session, route, separate) = (new.session, route.clone(), new.mix == MixChoice::Separate);
-            let recipient = Recipient { session, lane, route, separate, again, waits_told: Micros::ZERO };
+            let sends = new.sends;
+            let recipient = Recipient { session, sends, lane, route, separate, again, waits_told: Micros::ZERO };
             thread.door.tell(Command::AddRecipient { room, recipient });
         }
         let lane = SendLane::new(down, new.session, new.keys.id, MIXER_LANE);

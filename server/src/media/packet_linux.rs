@@ -57,7 +57,7 @@ fn set_int(fd: RawFd, level: libc::c_int, option: libc::c_int, value: libc::c_in
 }
 
 /// Room for what one call receives.
-pub(in super::super) struct Inbox {
+pub(crate) struct Inbox {
     slots: Vec<[u8; SLOT]>,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
@@ -71,7 +71,7 @@ pub(in super::super) struct Inbox {
 unsafe impl Send for Inbox {}
 
 impl Inbox {
-    pub(in super::super) fn new() -> Inbox {
+    pub(crate) fn new() -> Inbox {
         // SAFETY: zeros are valid values of these plain C structs.
         let (name, part, message) = unsafe { (zeroed(), zeroed::<libc::iovec>(), zeroed()) };
         Inbox {
@@ -85,7 +85,7 @@ impl Inbox {
     }
 
     /// Takes what waits in the socket. Fewer than [`Inbox::is_full_of`] says means that nothing waits any more.
-    pub(in super::super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         for (i, message) in self.messages.iter_mut().enumerate() {
             self.parts[i] = libc::iovec { iov_base: self.slots[i].as_mut_ptr().cast(), iov_len: SLOT };
             let header = &mut message.msg_hdr;
@@ -107,12 +107,12 @@ impl Inbox {
     }
 
     /// Whether a call that received this many may have left some.
-    pub(in super::super) fn is_full_of(received: usize) -> bool {
+    pub(crate) fn is_full_of(received: usize) -> bool {
         received == BATCH
     }
 
     /// Datagram `i` of those received last; `None` when it came from no address.
-    pub(in super::super) fn datagram(&mut self, i: usize) -> Option<(Arrival, &mut [u8])> {
+    pub(crate) fn datagram(&mut self, i: usize) -> Option<(Arrival, &mut [u8])> {
         let message = &self.messages[i];
         let len = message.msg_len as usize;
         let name_len = message.msg_hdr.msg_namelen;

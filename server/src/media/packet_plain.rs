@@ -20,26 +20,26 @@ pub(super) fn can_cut(_: &std::net::UdpSocket) -> bool {
 }
 
 /// Room for a datagram.
-pub(in super::super) struct Inbox {
+pub(crate) struct Inbox {
     bytes: [u8; MAX_DATAGRAM + 1],
     got: Option<(usize, SocketAddr)>,
 }
 
 impl Inbox {
-    pub(in super::super) fn new() -> Inbox {
+    pub(crate) fn new() -> Inbox {
         Inbox { bytes: [0; MAX_DATAGRAM + 1], got: None }
     }
 
-    pub(in super::super) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         self.got = Some(socket.recv_from(&mut self.bytes)?);
         Ok(1)
     }
 
-    pub(in super::super) fn is_full_of(_: usize) -> bool {
+    pub(crate) fn is_full_of(_: usize) -> bool {
         true
     }
 
-    pub(in super::super) fn datagram(&mut self, _: usize) -> Option<(Arrival, &mut [u8])> {
+    pub(crate) fn datagram(&mut self, _: usize) -> Option<(Arrival, &mut [u8])> {
         let (len, from) = self.got?;
         Some((Arrival { len, from, local: None, waited: Micros::ZERO }, &mut self.bytes[..len]))
     }

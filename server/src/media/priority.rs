@@ -40,11 +40,11 @@ pub fn may_have_real_time() -> std::io::Result<()> {
 /// Has sleeps of the calling thread end when they should: without real-time priority, Linux lets them last up to
 /// 50 µs longer.
 #[cfg(target_os = "linux")]
-pub(super) fn sleep_precisely() {
+pub(crate) fn sleep_precisely() {
     // SAFETY: this call takes numbers and has no memory effects.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
 }
 
 /// Other systems sleep as they do.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn sleep_precisely() {}
+pub(crate) fn sleep_precisely() {}

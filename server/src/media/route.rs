@@ -3,31 +3,31 @@
 use arc_swap::{ArcSwapOption, Guard};
 use rtjam_protocol::recovery;
 use rtjam_protocol::seal::SendLane;
-use rtjam_protocol::{Micros, SessionId};
+use rtjam_protocol::{Micros, SessionId, SourceId};
 use socket2::SockAddr;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// By which of our own addresses someone reaches us, and so the one that they expect answers from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Via {
+pub(crate) struct Via {
     /// Which of the thread's sockets; all threads have theirs in the same order.
-    pub(super) socket: usize,
+    pub(crate) socket: usize,
     /// The address that the datagram was sent to, where the system tells.
-    pub(super) local: Option<IpAddr>,
+    pub(crate) local: Option<IpAddr>,
 }
 
 /// A way to a musician.
 #[derive(Clone, Debug)]
-pub(super) struct Path {
-    pub(super) remote: SocketAddr,
-    pub(super) via: Via,
+pub(crate) struct Path {
+    pub(crate) remote: SocketAddr,
+    pub(crate) via: Via,
     /// `remote`, as the system takes it.
-    pub(super) raw: SockAddr,
+    pub(crate) raw: SockAddr,
 }
 
 impl Path {
-    pub(super) fn new(remote: SocketAddr, via: Via) -> Path {
+    pub(crate) fn new(remote: SocketAddr, via: Via) -> Path {
         Path { remote, via, raw: remote.into() }
     }
 }
@@ -53,6 +53,8 @@ impl Route {
 /// Someone whom a thread forwards to. The lane is that thread's alone.
 pub(super) struct Recipient {
     pub(super) session: SessionId,
+    /// A musician; else a listener.
+    pub(super) sends: bool,
     pub(super) lane: SendLane,
     pub(super) route: Arc<Route>,
     /// Whether everyone's packets go there; else a mix does, which is the mixer's business.
@@ -61,4 +63,12 @@ pub(super) struct Recipient {
     pub(super) again: recovery::Sender,
     /// When their waits were last passed on.
     pub(super) waits_told: Micros,
+}
+
+impl Recipient {
+    /// How long this one waits for late packets of `source`, where that matters to what the source sends: a musician who
+    /// is sent its packets.
+    pub(super) fn claims_wait(&self, now: Micros, source: SourceId) -> Option<Micros> {
+        self.again.wait_for(now, source).filter(|_| self.sends && self.separate)
+    }
 }

@@ -1,7 +1,9 @@
 //! A session as the thread that owns it sees it.
 
 use super::command::RoomKey;
+use super::police::Policer;
 use super::route::{Path, Route, Via};
+use super::waits::agreed_wait;
 use crate::statistics::{SessionFigures, Uplink};
 use rtjam_protocol::peer::Peer;
 use rtjam_protocol::{Micros, SourceId};
@@ -17,8 +19,9 @@ pub(super) struct Session {
     pub(super) sends: bool,
     pub(super) life: Life,
     pub(super) uplink: Uplink,
+    pub(super) policer: Policer,
     /// How long the mixer waits for what is late, while it mixes the session.
-    pub(super) desk_waits: Option<Micros>,
+    desk_waits: Option<Micros>,
     route: Arc<Route>,
     /// The address that a challenge may go to: the last that something genuine came from besides the path's.
     candidate: Option<Path>,
@@ -44,13 +47,35 @@ impl Session {
         route: Arc<Route>,
         figures: Arc<SessionFigures>,
     ) -> Session {
-        let uplink = Uplink::new(figures);
-        Session { peer, room, source, sends, life: Life::Live, uplink, desk_waits: None, route, candidate: None }
+        Session {
+            peer,
+            room,
+            source,
+            sends,
+            life: Life::Live,
+            uplink: Uplink::new(figures),
+            policer: Policer::default(),
+            desk_waits: None,
+            route,
+            candidate: None,
+        }
     }
 
-    /// Takes note of how long the musicians' ends wait for what is late; the mixer may wait less.
-    pub(super) fn set_wait(&mut self, wait: Micros) {
-        self.peer.set_wait(self.desk_waits.map_or(wait, |desk| desk.min(wait)));
+    /// Takes note of how long each of the listeners' ends waits for what is late. The mixer is one of them, whose word
+    /// holds where it waits less.
+    pub(super) fn set_wait(&mut self, claims: &mut Vec<Micros>) {
+        if let (Some(desk), [_] | []) = (self.desk_waits, &claims[..]) {
+            claims.push(desk);
+        }
+        if let Some(wait) = agreed_wait(claims) {
+            self.peer.set_wait(self.desk_waits.map_or(wait, |desk| desk.min(wait)));
+        }
+    }
+
+    /// The mixer waits so long; what the others claim comes with their next feedback.
+    pub(super) fn set_desk_wait(&mut self, wait: Micros) {
+        self.desk_waits = Some(wait);
+        self.peer.set_wait(wait);
     }
 
     /// Something genuine came from there.

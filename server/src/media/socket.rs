@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 #[cfg_attr(not(target_os = "linux"), path = "packet_plain.rs")]
 mod packet;
 
-pub(super) use packet::Inbox;
+pub(crate) use packet::Inbox;
 
 /// What the kernel is asked to hold: a quarter of a second of 40 musicians' audio to 40.
 pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
@@ -21,25 +21,25 @@ pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 const DSCP_EF: u32 = 46 << 2;
 
 /// The most datagrams that the kernel cuts out of one send.
-pub(super) const MOST_AT_ONCE: usize = 64;
+pub(crate) const MOST_AT_ONCE: usize = 64;
 
 /// The most bytes of one send, below the 65,507 of a datagram's length field.
-pub(super) const MOST_BYTES_AT_ONCE: usize = 60_000;
+pub(crate) const MOST_BYTES_AT_ONCE: usize = 60_000;
 
 /// A datagram that came in.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// Its bytes; one more than a datagram may have when it did not fit.
-    pub(super) len: usize,
-    pub(super) from: SocketAddr,
+    pub(crate) len: usize,
+    pub(crate) from: SocketAddr,
     /// The address of ours that it was sent to, where the system tells.
-    pub(super) local: Option<IpAddr>,
+    pub(crate) local: Option<IpAddr>,
     /// How long it lay in the socket, where the system tells. By the wall clock: wrong when that is set meanwhile.
-    pub(super) waited: Micros,
+    pub(crate) waited: Micros,
 }
 
 /// A non-blocking socket of one address family.
-pub(super) struct MediaSocket {
+pub(crate) struct MediaSocket {
     socket: UdpSocket,
     /// Whether the kernel cuts large sends into datagrams; the system or a network card may not.
     cuts: Cell<bool>,
@@ -47,7 +47,12 @@ pub(super) struct MediaSocket {
 
 impl MediaSocket {
     /// Takes a bound, non-blocking socket. Options that the system refuses are done without.
-    pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<MediaSocket> {
+    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<MediaSocket> {
+        MediaSocket::with_class(socket, DSCP_EF)
+    }
+
+    /// The same, with another traffic class: a whole byte.
+    pub(crate) fn with_class(socket: std::net::UdpSocket, class: u32) -> io::Result<MediaSocket> {
         let address = socket.local_addr()?.ip();
         let is_v6 = address.is_ipv6();
         let options = SockRef::from(&socket);
@@ -55,9 +60,9 @@ impl MediaSocket {
             log_refusal("larger socket buffers", result);
         }
         #[cfg(unix)]
-        log_refusal("DSCP EF", if is_v6 { options.set_tclass_v6(DSCP_EF) } else { options.set_tos_v4(DSCP_EF) });
+        log_refusal("a traffic class", if is_v6 { options.set_tclass_v6(class) } else { options.set_tos_v4(class) });
         #[cfg(not(unix))]
-        log_refusal("DSCP EF", if is_v6 { Ok(()) } else { options.set_tos_v4(DSCP_EF) });
+        log_refusal("a traffic class", if is_v6 { Ok(()) } else { options.set_tos_v4(class) });
         log_refusal("arrival times", packet::set_options(&socket, is_v6));
         if address.is_unspecified() {
             log_refusal("packet information", packet::tell_local_addresses(&socket, is_v6));
@@ -67,23 +72,23 @@ impl MediaSocket {
     }
 
     /// For the poll.
-    pub(super) fn source(&mut self) -> &mut UdpSocket {
+    pub(crate) fn source(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 
     /// Takes the next datagrams, as many as the inbox holds, and returns how many those are.
-    pub(super) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+    pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
         inbox.receive(&self.socket)
     }
 
     /// Sends one datagram, now or not at all.
-    pub(super) fn send(&self, datagram: &[u8], path: &Path) -> io::Result<()> {
+    pub(crate) fn send(&self, datagram: &[u8], path: &Path) -> io::Result<()> {
         packet::send(&self.socket, datagram, None, path)
     }
 
     /// Sends datagrams of `size` bytes each that lie one behind the other in `bytes`, at most [`MOST_AT_ONCE`] of at
     /// most [`MOST_BYTES_AT_ONCE`]: by one call where the kernel cuts, else one by one. Returns how many were taken.
-    pub(super) fn send_all(&self, bytes: &[u8], size: usize, path: &Path) -> usize {
+    pub(crate) fn send_all(&self, bytes: &[u8], size: usize, path: &Path) -> usize {
         let count = bytes.len() / size.max(1);
         if count > 1 && self.cuts.get() {
             match packet::send(&self.socket, bytes, u16::try_from(size).ok(), path) {

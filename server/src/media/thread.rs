@@ -13,7 +13,6 @@ use super::mixer::{Feed, MIXER_LANE, MixerCommand};
 use super::priority::{ask_for_real_time, sleep_precisely};
 use super::route::Path;
 use super::session::{Life, Session};
-use super::shed::Shedder;
 use super::socket::{Inbox, MediaSocket};
 use super::waiting::Waiting;
 use super::{Alive, Door, Doors, MixerDoor, ThreadHandle, thread_of};
@@ -57,7 +56,6 @@ pub(super) struct MediaThread {
     forwarder: Forwarder,
     waiting: Waiting,
     gather: Gather,
-    shedder: Shedder,
     breath: Breath,
     /// How long the last round took.
     took: Micros,
@@ -108,7 +106,6 @@ impl MediaThread {
             forwarder: Forwarder::new(counters.clone(), feed),
             waiting: Waiting::new(),
             gather: Gather::new(clock.now(), gather),
-            shedder: Shedder::default(),
             breath: Breath::new(clock.now()),
             took: Micros::ZERO,
             counters,
@@ -161,7 +158,7 @@ impl MediaThread {
     /// Lets packets arrive.
     fn pause(&mut self, events: &mut Events) {
         let begun = self.clock.now();
-        if let Some(rest) = self.gather.rest(self.took) {
+        if let Some(rest) = self.gather.rest(self.took).filter(|_| self.waiting.is_empty()) {
             sleep(rest);
             // What has come meanwhile need not be told by the poll.
             self.inlets.iter_mut().for_each(|i| i.ready = !i.failed);
@@ -173,7 +170,7 @@ impl MediaThread {
 
     /// Waits for datagrams, commands, or what is due.
     fn wait(&mut self, events: &mut Events) {
-        let more = self.inlets.iter().any(|i| i.ready);
+        let more = !self.waiting.is_empty() || self.inlets.iter().any(|i| i.ready);
         let patience = if more { Micros::ZERO } else { self.due.since(self.clock.now()) };
         if let Err(e) = self.poll.poll(events, Some(Duration::from_micros(patience.0)))
             && e.kind() != io::ErrorKind::Interrupted
@@ -191,7 +188,6 @@ impl MediaThread {
     fn round(&mut self, inbox: &mut Inbox) {
         let begun = self.clock.now();
         self.receive(inbox);
-        self.shedder.end_round(self.clock.now());
         self.hand_on();
         self.took = self.clock.now().since(begun);
     }
@@ -216,8 +212,7 @@ impl MediaThread {
             Command::Separate { room, session, on } => self.forwarder.separate(room, session, on),
             Command::DeskWaits { session, wait } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
-                    session.desk_waits = Some(wait);
-                    session.set_wait(wait);
+                    session.set_desk_wait(wait);
                 }
             }
             Command::Feedback { room, session, feedback } => self.take_feedback((room, session), &feedback),
@@ -228,9 +223,9 @@ impl MediaThread {
     /// What a musician misses of this thread's lane.
     fn take_feedback(&mut self, who: (RoomKey, SessionId), feedback: &Feedback) {
         let MediaThread { forwarder, sessions, inlets, clock, .. } = self;
-        forwarder.handle_feedback(clock.now(), who, feedback, inlets, |maker, wait| {
+        forwarder.handle_feedback(clock.now(), who, feedback, inlets, |maker, claims| {
             if let Some(session) = sessions.get_mut(&maker) {
-                session.set_wait(wait);
+                session.set_wait(claims);
             }
         });
     }
@@ -277,14 +272,14 @@ impl MediaThread {
         let now = self.clock.now();
         for i in 0..received {
             let Some((arrival, bytes)) = inbox.datagram(i) else { continue };
-            let too_old = self.shedder.is_too_old(now, arrival.waited);
-            let incoming = Incoming { now, socket, arrival, bytes, too_old };
+            let incoming = Incoming { now, socket, arrival, bytes };
             let MediaThread { sessions, waiting, counters, random, .. } = self;
             if let Some(effect) = incoming.take(sessions, waiting, counters, || random.array()) {
                 self.answer(now, &effect);
             }
             if self.waiting.is_full() {
                 self.hand_on();
+                self.forwarder.make_room(&mut self.waiting);
             }
         }
     }
@@ -315,6 +310,11 @@ impl MediaThread {
             }
         }
         let Some(session) = self.sessions.get_mut(&effect.session) else { return };
+        if let Some(dropped) = effect.offends {
+            session.uplink.note_over_rate(dropped);
+            // Told again in a moment when the lobby is too busy to listen.
+            let _ = self.lobby.try_send(Input::OverRate(effect.session, dropped));
+        }
         if effect.goodbye {
             session.life = Life::Over;
             report(&self.lobby, session);

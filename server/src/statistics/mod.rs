@@ -35,6 +35,7 @@ pub struct SessionFigures {
     lost: Number,
     recovered: Number,
     repeated: Number,
+    over_rate: Number,
     jitter: Histogram,
     round_trip: Histogram,
 }
@@ -64,6 +65,7 @@ impl Default for SessionFigures {
             lost: Number::default(),
             recovered: Number::default(),
             repeated: Number::default(),
+            over_rate: Number::default(),
             jitter: Histogram::new(JITTER_BOUNDS_US),
             round_trip: Histogram::new(ROUND_TRIP_BOUNDS_US),
         }
@@ -75,6 +77,11 @@ impl SessionFigures {
     /// for its own.
     pub fn round_trip_took(&self, took: Micros) {
         self.round_trip.add(took);
+    }
+
+    /// Datagrams dropped because the session sends more than it may, as last noted. Any thread.
+    pub fn over_rate(&self) -> u64 {
+        self.over_rate.get()
     }
 
     /// As they stand. Any thread.
@@ -124,6 +131,7 @@ pub struct Attendance {
     began: Micros,
     began_at: u64,
     figures: Arc<SessionFigures>,
+    warned: bool,
 }
 
 impl Attendance {
@@ -138,7 +146,13 @@ impl Attendance {
             // For people only; nothing depends on it.
             began_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
             figures: Arc::default(),
+            warned: false,
         }
+    }
+
+    /// Whether it is warned of something for the first time; the log need not tell again.
+    pub fn first_warning(&mut self) -> bool {
+        !std::mem::replace(&mut self.warned, true)
     }
 
     /// The session's numbers.

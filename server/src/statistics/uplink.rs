@@ -36,6 +36,11 @@ impl Uplink {
         Uplink { newest: None, figures }
     }
 
+    /// So many of the session's datagrams were dropped since it began, because it sends more than it may. Media thread.
+    pub fn note_over_rate(&self, dropped: u64) {
+        self.figures.over_rate.set(dropped);
+    }
+
     /// The frames of a datagram that opened. Media thread; does not allocate.
     pub fn hear(&mut self, now: Micros, plain: &[u8]) {
         for frame in Frames::new(plain) {

@@ -138,7 +138,7 @@ impl Musician {
         let (deadline, mut all) = (Instant::now() + time, Vec::new());
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(heard) = self.receive(left).filter(|_| !left.is_zero()) else { return all };
+            let Some(heard) = (if left.is_zero() { None } else { self.receive(left) }) else { return all };
             all.extend(heard);
         }
     }
