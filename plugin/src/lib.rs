@@ -5,7 +5,7 @@
 //! | [`params`] | what a host may automate |
 //! | [`board`] | what a face draws from and asks of |
 //! | [`instance`] | a plugin instance without its format |
-//! | [`clap`](mod@clap) | the plugin's formats |
+//! | [`clap`](mod@clap), [`vst3`](mod@vst3) | the plugin's formats |
 //! | [`editor`] | what a musician sees: widgets, and windows in a host's or their own |
 //! | [`standalone`] | the program `rtjam` |
 
@@ -15,4 +15,5 @@ pub mod editor;
 pub mod instance;
 pub mod params;
 pub mod standalone;
+pub mod vst3;
 mod who;

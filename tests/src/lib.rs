@@ -9,7 +9,7 @@
 //! | `calm` | a machine that lets both do so in time |
 //! | [`claphost`] | a small plugin host, well-behaved or not |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
-//! | [`vst3host`] | a small VST3 host, for the editor |
+//! | [`vst3host`] | a small VST3 host, well-behaved or not |
 //! | [`classic`], [`classic_server`] | an rtjam unit and a server of before, made from the bytes of their packet |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
 //! | [`garbage`] | datagrams that nobody should send |

@@ -18,7 +18,7 @@ fn there_are_two_plugins_and_no_third() {
 /// What else it showed would get in the way of other plugins and of the host's own libraries.
 #[cfg(target_os = "linux")]
 #[test]
-fn it_shows_its_host_four_names_and_brings_its_cpp_library_along() {
+fn it_shows_its_host_four_names_and_needs_no_cpp_library() {
     let library = rtjam_tests::programs::plugin();
     let asked = |program: &str, argument: &str| {
         let output = std::process::Command::new(program).arg(argument).arg(&library).output();

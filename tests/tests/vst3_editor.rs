@@ -1,5 +1,5 @@
-//! The editor as VST3, in a host with a run loop and in hosts without. Each test is a host process of its own on a
-//! screen that nobody sees.
+//! The editor as VST3, in a host with a run loop and in hosts without, closed early, late and twice. Each test is a host
+//! process of its own on a screen that nobody sees.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
@@ -8,10 +8,13 @@ use egui::Id;
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::places::place;
-use rtjam_tests::vst3host::{Module, Offer};
+use rtjam_tests::vst3host::{Buffers, Call, Edit, Module, Offer};
 use rtjam_tests::wait;
 
 const MONITOR: u32 = 1;
+const SEND_MUTE: u32 = 3;
+/// A project that goes back to a room, which is not there.
+const REJOINS: &[u8] = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH","rejoin":true}"#;
 const NAMES: [&str; 2] = ["RTJam", "RTJam Multi"];
 const OFFERS: [Offer; 3] = [Offer::Nothing, Offer::Frame, Offer::RunLoop];
 
@@ -36,7 +39,7 @@ fn it_opens_again_and_again_whatever_the_host_offers() {
                 let host = HostWindow::new(0, (760, 480));
                 assert!(view.attach(host.id));
                 wait_drawn(display, &host);
-                assert_eq!(view.run() > 0, offer == Offer::RunLoop);
+                assert_eq!((view.run() > 0, view.timers()), (offer == Offer::RunLoop, 0));
                 assert_eq!(view.size(), (760, 480), "{name} {offer:?} {round}");
                 assert_eq!(view.adjust((100, 100)), (520, 320));
                 assert!(view.set_size((900, 600)));
@@ -82,9 +85,10 @@ fn it_follows_the_hosts_scale() {
     });
 }
 
+/// With a run loop on the host's main thread; without one, at all.
 #[test]
-fn a_hand_on_a_fader_reaches_the_host_where_there_is_a_run_loop() {
-    on_a_screen("a_hand_on_a_fader_reaches_the_host_where_there_is_a_run_loop", 1, |display| {
+fn a_hand_on_a_fader_reaches_every_host() {
+    on_a_screen("a_hand_on_a_fader_reaches_every_host", 1, |display| {
         let module = Module::load();
         for (name, offer) in NAMES.iter().flat_map(|name| OFFERS.map(|offer| (name, offer))) {
             let effect = module.effect(name);
@@ -93,29 +97,104 @@ fn a_hand_on_a_fader_reaches_the_host_where_there_is_a_run_loop() {
             let host = HostWindow::new(0, (760, 480));
             assert!(view.attach(host.id));
             wait_drawn(display, &host);
-            let fader = place(Id::unique("monitor"), (760, 480), 0).center();
-            let (x, y) = ((fader.x as i32).to_string(), fader.y as i32);
-            let before = display.picture(host.id);
-            display.hands(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
-            for step in 1..=5 {
-                display.hands(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
+            drag_the_monitor(display);
+            wait::until("the hand lets go", UP, || {
+                view.run();
+                effect.edits.all().contains(&Edit::End(MONITOR)).then_some(())
+            });
+            let edits = effect.edits.all();
+            assert_eq!((edits[0], edits[edits.len() - 1]), (Edit::Begin(MONITOR), Edit::End(MONITOR)), "{edits:?}");
+            let set = |edit: &Edit| matches!(edit, Edit::Perform(MONITOR, value) if (0.0..=1.0).contains(value));
+            assert!(edits.len() > 3 && edits[1..edits.len() - 1].iter().all(set), "{edits:?}");
+            assert_eq!(edits[edits.len() - 2], Edit::Perform(MONITOR, effect.value(MONITOR)));
+            assert!(offer != Offer::RunLoop || effect.edits.came_here(), "{offer:?}: on another thread");
+        }
+    });
+}
+
+/// Takes the fader of the own level and pulls it down.
+fn drag_the_monitor(display: &Display) {
+    let fader = place(Id::unique("monitor"), (760, 480), 0).center();
+    let (x, y) = ((fader.x as i32).to_string(), fader.y as i32);
+    display.hands(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
+    for step in 1..=5 {
+        display.hands(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
+    }
+    display.hands(&["mouseup", "1", "mousemove", "400", "300"]);
+}
+
+/// The return to the room mutes. The host unmutes; nothing that is left of the mute may come after that.
+#[test]
+fn an_editor_that_opens_later_does_not_mute_again() {
+    on_a_screen("an_editor_that_opens_later_does_not_mute_again", 1, |display| {
+        let module = Module::load();
+        for (name, outputs) in NAMES.iter().zip([1, 13]) {
+            let effect = module.effect(name);
+            assert!(effect.set_state(REJOINS));
+            effect.start(48_000.0, 64);
+            let mut buffers = Buffers::new(64, outputs);
+            let (_, told) = buffers.play(&effect, &Call::default());
+            assert_eq!((told, effect.value(SEND_MUTE)), (vec![(SEND_MUTE, 1.0)], 1.0));
+            let unmute = Call { changes: Some(&[(SEND_MUTE, 0, 0.0)]), ..Call::default() };
+            assert_eq!(buffers.play(&effect, &unmute).1, []);
+            let view = effect.view(Offer::RunLoop);
+            let host = HostWindow::new(0, (760, 480));
+            assert!(view.attach(host.id));
+            wait_drawn(display, &host);
+            for _ in 0..20 {
+                view.run();
+                assert_eq!(buffers.play(&effect, &Call::default()).1, []);
             }
-            display.hands(&["mouseup", "1", "mousemove", "400", "300"]);
-            // The editor shows it at once; the host hears of it with the next block, where it has a run loop for that.
-            wait::until("the thumb", UP, || (display.picture(host.id) != before).then_some(()));
-            view.run();
-            if offer == Offer::RunLoop {
-                wait::until("the hand lets go", UP, || {
-                    effect.play_a_block(if *name == NAMES[0] { 1 } else { 13 });
-                    view.run();
-                    let ends = effect.edits.0.borrow().iter().filter(|(_, value)| value.is_none()).count();
-                    (ends == 2).then_some(())
-                });
-                let edits = effect.edits.0.borrow();
-                let values: Vec<f64> = edits.iter().filter_map(|(_, value)| *value).collect();
-                assert!(edits.iter().all(|(param, _)| *param == MONITOR), "{edits:?}");
-                assert!(values.len() >= 2 && values.iter().all(|v| (0.0..=1.0).contains(v)), "{edits:?}");
+            let edits = effect.edits.all();
+            assert!(edits.iter().all(|edit| matches!(edit, Edit::Restart(_))), "{edits:?}");
+            assert_eq!(effect.value(SEND_MUTE), 0.0);
+            effect.stop();
+        }
+    });
+}
+
+#[test]
+fn several_views_of_an_instance_come_and_go_in_any_order() {
+    on_a_screen("several_views_of_an_instance_come_and_go_in_any_order", 1, |display| {
+        let module = Module::load();
+        let effect = module.effect(NAMES[1]);
+        let (one, other) = (effect.view(Offer::RunLoop), effect.view(Offer::Frame));
+        drop(effect.create_view());
+        let (covered, window) = (HostWindow::new(0, (760, 480)), HostWindow::new(0, (760, 480)));
+        assert!(one.attach(covered.id) && other.attach(window.id));
+        wait_drawn(display, &window);
+        drop(one);
+        assert_eq!(other.size(), (760, 480));
+        other.remove();
+        other.remove();
+        drop(other);
+        let again = effect.view(Offer::Nothing);
+        assert!(again.attach(window.id));
+        wait_drawn(display, &window);
+    });
+}
+
+#[test]
+fn a_view_outlives_its_instance() {
+    on_a_screen("a_view_outlives_its_instance", 1, |display| {
+        let module = Module::load();
+        for release in [false, true] {
+            let effect = module.effect(NAMES[0]);
+            let (open, never_open) = (effect.view(Offer::RunLoop), effect.view(Offer::Frame));
+            let window = HostWindow::new(0, (760, 480));
+            assert!(open.attach(window.id));
+            wait_drawn(display, &window);
+            effect.terminate();
+            assert!(effect.create_view().is_none(), "an editor of nothing");
+            if release {
+                drop(effect);
             }
+            // All of these calls come too late; none may crash.
+            assert!(!never_open.attach(window.id));
+            open.run();
+            open.size();
+            open.set_size((900, 600));
+            open.remove();
         }
     });
 }

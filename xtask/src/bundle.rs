@@ -160,9 +160,7 @@ fn needs(library: &Path) -> io::Result<String> {
     }
     let bytes = fs::read(library)?;
     let (major, minor) = newest_glibc(&bytes);
-    let inside = !bytes.windows(12).any(|w| w == b"libstdc++.so");
-    let cpp = if inside { "brings libstdc++ along" } else { "needs libstdc++ as new as this system's" };
-    Ok(format!("It needs glibc {major}.{minor} or newer, as it was built here, and {cpp}."))
+    Ok(format!("It needs glibc {major}.{minor} or newer, as it was built here."))
 }
 
 /// The newest version among the names of glibc's symbols.

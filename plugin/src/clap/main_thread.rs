@@ -1,9 +1,9 @@
 //! The main thread's part: ports, state, render mode, latency.
 
-use super::gui::Gui;
-use super::manners::{Manners, forgets_edits};
 use super::{RtJam, Shared};
-use crate::board::{Board, Kind};
+use crate::board::Board;
+use crate::editor::window::Embedded;
+use crate::instance::port_name;
 use clack_extensions::audio_ports::{
     AudioPortFlags, AudioPortInfo, AudioPortInfoWriter, AudioPortType, PluginAudioPortsImpl,
 };
@@ -14,9 +14,8 @@ use clack_extensions::state::{HostState, PluginStateImpl};
 use clack_plugin::plugin::{Plugin, PluginError, PluginMainThread};
 use clack_plugin::prelude::{ClapId, HostMainThreadHandle};
 use clack_plugin::stream::{InputStream, OutputStream};
-use rtjam_engine::SLOTS;
 use std::io::{Read, Write};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
 
 /// More than any project of ours has, in bytes.
 const MOST_STATE: u64 = 1 << 20;
@@ -25,20 +24,15 @@ const MOST_STATE: u64 = 1 << 20;
 pub(crate) struct MainThread<'a> {
     pub(super) shared: &'a Shared,
     pub(super) host: HostMainThreadHandle<'a>,
-    pub(super) gui: Gui,
-    /// The host asks for edits when it has no audio, and forgets them: they wait for its next block.
-    pub(super) forgets_edits: bool,
-    /// Only where the host is to be told of values by a rescan.
+    pub(super) gui: Embedded,
     params: Option<HostParams>,
     state: Option<HostState>,
 }
 
 impl<'a> MainThread<'a> {
     pub(super) fn new(host: HostMainThreadHandle<'a>, shared: &'a Shared) -> MainThread<'a> {
-        let rescans = shared.manners == Manners::Usual;
-        let params = if rescans { host.get_extension() } else { None };
-        let forgets_edits = host.shared().info().name().is_some_and(|name| forgets_edits(&name.to_string_lossy()));
-        MainThread { shared, gui: Gui::default(), forgets_edits, params, state: host.get_extension(), host }
+        let gui = Embedded::new(Arc::clone(&shared.instance) as Arc<dyn Board>);
+        MainThread { shared, gui, params: host.get_extension(), state: host.get_extension(), host }
     }
 }
 
@@ -54,21 +48,14 @@ impl<'a> PluginMainThread<'a, <RtJam as Plugin>::Shared<'a>> for MainThread<'a> 
 
 impl PluginAudioPortsImpl for MainThread<'_> {
     fn count(&self, is_input: bool) -> u32 {
-        match self.shared.instance.kind() {
-            Kind::Multi if !is_input => 1 + SLOTS as u32,
-            _ => 1,
-        }
+        if is_input { 1 } else { 1 + self.shared.instance.slot_outputs() as u32 }
     }
 
     fn get(&self, index: u32, is_input: bool, writer: &mut AudioPortInfoWriter) {
         if index >= PluginAudioPortsImpl::count(self, is_input) {
             return;
         }
-        let name = match (index, is_input) {
-            (0, true) => "Input".to_owned(),
-            (0, false) => "Output".to_owned(),
-            (slot, _) => format!("Slot {slot}"),
-        };
+        let name = port_name(index as usize, is_input);
         writer.set(&AudioPortInfo {
             id: ClapId::new(index),
             name: name.as_bytes(),
@@ -109,9 +96,6 @@ impl PluginStateImpl for MainThread<'_> {
         self.shared.instance.load(&bytes).map_err(|e| PluginError::Error(Box::new(e)))?;
         if let Some(params) = &self.params {
             params.rescan(&self.host, ParamRescanFlags::VALUES);
-        }
-        if self.shared.manners == Manners::Replays {
-            self.shared.loaded.store(true, Relaxed);
         }
         Ok(())
     }

@@ -1,5 +1,4 @@
-//! The plugin in its formats: CLAP by clack, VST3 by clap-wrapper around that. The only module that names them; what it
-//! plays, stores and shows is [`crate::instance::Instance`].
+//! The plugin as CLAP, by clack. What it plays, stores and shows is [`crate::instance::Instance`].
 //!
 //! | module | thread | what it does |
 //! |---|---|---|
@@ -7,7 +6,6 @@
 //! | `gui` | main | the editor in a host's window |
 //! | `host` | any but audio | edits and changes, told to the host |
 //! | `main_thread` | main | ports, state, render mode |
-//! | `manners` | | what some hosts cannot bear |
 //! | `parameters` | main, audio | parameters and their events |
 //! | `processor` | audio | a call's buffers, whatever the host made of them |
 
@@ -17,12 +15,11 @@ mod guard;
 mod gui;
 mod host;
 mod main_thread;
-mod manners;
 mod parameters;
 mod processor;
 
 use crate::board::Kind;
-use crate::instance::Instance;
+use crate::instance::{CLASSES, Instance, VENDOR};
 use clack_extensions::audio_ports::PluginAudioPorts;
 use clack_extensions::gui::PluginGui;
 use clack_extensions::latency::PluginLatency;
@@ -35,17 +32,12 @@ use clack_plugin::plugin::features::{AUDIO_EFFECT, MIXING, STEREO, UTILITY};
 use clack_plugin::prelude::*;
 use host::HostLink;
 use main_thread::MainThread;
-use manners::Manners;
 use processor::Processor;
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-/// The plugins' ids in projects: the same for ever.
+/// The plugins' ids in projects, in the order of [`CLASSES`]: the same for ever.
 pub const IDS: [&str; 2] = ["org.rtjam.rtjam", "org.rtjam.rtjam-multi"];
-
-const NAMES: [&str; 2] = ["RTJam", "RTJam Multi"];
-const KINDS: [Kind; 2] = [Kind::Plugin, Kind::Multi];
 
 /// What a host finds in the library: two plugins.
 pub struct Library {
@@ -69,14 +61,11 @@ struct Factory {
 impl Factory {
     fn new() -> Factory {
         let describe = |index: usize| {
-            let what = match KINDS[index] {
-                Kind::Multi => "Play music together over the internet, with an output for each musician",
-                _ => "Play music together over the internet",
-            };
-            PluginDescriptor::new(IDS[index], NAMES[index])
-                .with_vendor("RTJam")
+            let class = &CLASSES[index];
+            PluginDescriptor::new(IDS[index], class.name)
+                .with_vendor(VENDOR)
                 .with_version(env!("CARGO_PKG_VERSION"))
-                .with_description(what)
+                .with_description(class.description)
                 .with_features([AUDIO_EFFECT, UTILITY, MIXING, STEREO])
         };
         Factory { descriptors: [describe(0), describe(1)] }
@@ -97,7 +86,7 @@ impl PluginFactoryImpl for Factory {
         Some(PluginInstance::new::<RtJam>(
             host_info,
             &self.descriptors[index],
-            move |host| Ok(Shared::new(KINDS[index], host)),
+            move |host| Ok(Shared::new(CLASSES[index].kind, host)),
             |host, shared| Ok(MainThread::new(host, shared)),
         ))
     }
@@ -127,20 +116,16 @@ impl Plugin for RtJam {
 pub(crate) struct Shared {
     instance: Arc<Instance>,
     link: Arc<HostLink>,
-    manners: Manners,
-    /// With [`Manners::Replays`]: a project was loaded since the host's last call.
-    loaded: AtomicBool,
 }
 
 impl PluginShared<'_> for Shared {}
 
 impl Shared {
     fn new(kind: Kind, host: HostSharedHandle<'_>) -> Shared {
-        let name = host.info().name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let instance = Arc::new(Instance::new(kind, None));
         let link = Arc::new(HostLink::new(host));
         instance.set_host(Some(Arc::clone(&link) as Arc<dyn crate::instance::Host>));
-        Shared { instance, link, manners: Manners::of(&name), loaded: AtomicBool::new(false) }
+        Shared { instance, link }
     }
 }
 
@@ -153,4 +138,3 @@ impl Drop for Shared {
 }
 
 pub use guard::clap_entry;
-clap_wrapper::export_vst3!();

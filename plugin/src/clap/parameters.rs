@@ -16,7 +16,6 @@ use clack_plugin::prelude::{ClapId, InputEvents, OutputEvents};
 use clack_plugin::utils::Cookie;
 use std::ffi::CStr;
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering::Relaxed;
 
 impl PluginMainThreadParams for MainThread<'_> {
     fn count(&self) -> u32 {
@@ -53,11 +52,7 @@ impl PluginMainThreadParams for MainThread<'_> {
     }
 
     fn flush(&self, input: &InputEvents, output: &mut OutputEvents) {
-        if self.forgets_edits {
-            take_edits(&self.shared.instance, input);
-        } else {
-            self.shared.flush(input, output);
-        }
+        self.shared.flush(input, output);
     }
 }
 
@@ -80,15 +75,13 @@ impl Shared {
     /// A value holds from the block's first frame on: gains are ramped over 15 ms anyway.
     pub(super) fn exchange(&self, input: &InputEvents, output: &mut OutputEvents) {
         let instance = &*self.instance;
-        if self.loaded.swap(false, Relaxed) {
-            // What the host says now is older than the project's values: see `Manners::Replays`.
-            for param in instance.params() {
-                tell(Gesture::Set(param, instance.value(param)), output);
-            }
-        } else {
-            take_edits(instance, input);
-        }
-        instance.fetch_gestures(|gesture| tell(gesture, output));
+        take_edits(instance, input);
+        instance.fetch_gestures(|gesture| match gesture {
+            // The host may have set it since.
+            Gesture::Set(param, _) => tell(Gesture::Set(param, instance.value(param)), output),
+            _ => tell(gesture, output),
+        });
+        instance.fetch_own_edits(|param, value| tell(Gesture::Set(param, value), output));
     }
 }
 

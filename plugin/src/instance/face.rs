@@ -116,11 +116,14 @@ impl Board for Instance {
 }
 
 impl Instance {
-    /// An edit by a face or by RTJam itself, which the host is to know of.
+    /// An edit by RTJam itself. The host is told with its next block, unless it sets the parameter before.
     pub(super) fn edit(&self, param: Param, value: f64) {
-        self.begin(param);
-        self.set(param, value);
-        self.end(param);
+        let value = self.values.set(param, value);
+        params::apply(&self.console.load(), param, value);
+        self.own_edits.insert(param);
+        if let Some(host) = self.host() {
+            host.edited();
+        }
     }
 
     fn tell(&self, gesture: Gesture) {

@@ -2,7 +2,8 @@
 //!
 //! | module | thread | what it does |
 //! |---|---|---|
-//! | `audio`, `block`, `pace` | audio | one call of the host; how steadily it calls |
+//! | `audio`, `block`, `ports`, `pace` | audio | one call of the host, its buffers; how steadily it calls |
+//! | `classes` | | the two plugins, and what their ports are called |
 //! | `gestures` | any | edits on their way to the host |
 //! | `session`, `rooms` | main, editor | client, settings, the rooms of this user |
 //! | `project` | main | what the host stores |
@@ -13,20 +14,24 @@
 
 mod audio;
 mod block;
+mod classes;
 mod face;
 mod fault;
 mod gestures;
 mod pace;
+mod ports;
 mod project;
 mod rooms;
 mod session;
 
 pub use block::Block;
+pub use classes::{CLASSES, Class, VENDOR, port_name};
 pub use gestures::Gesture;
+pub use ports::Port;
 pub use project::BadProject;
 
 use crate::board::Kind;
-use crate::params::{self, Param, Values};
+use crate::params::{self, Param, ParamSet, Values};
 use arc_swap::ArcSwap;
 use audio::AudioSide;
 use gestures::Gestures;
@@ -53,6 +58,9 @@ pub struct Instance {
     clock: Clock,
     values: Values,
     gestures: Gestures,
+    /// What RTJam itself has set and the host does not know yet. The host is told the value of the moment, so an edit
+    /// that it has replaced meanwhile cannot reach it.
+    own_edits: ParamSet,
     console: ArcSwap<Console>,
     /// The audio thread only tries to lock it, and is silent where it is taken: while the engine is configured.
     audio: Mutex<AudioSide>,
@@ -76,6 +84,7 @@ impl Instance {
             clock,
             values: Values::default(),
             gestures: Gestures::default(),
+            own_edits: ParamSet::default(),
             console: ArcSwap::from_pointee(console),
             audio: Mutex::new(AudioSide::new(engine)),
             session: Mutex::new(session),
@@ -134,6 +143,7 @@ impl Instance {
         if let Some(param) = Param::from_id(id) {
             let value = self.values.set(param, value);
             params::apply(&self.console.load(), param, value);
+            self.own_edits.remove(param);
         }
     }
 
@@ -150,10 +160,25 @@ impl Instance {
         self.gestures.fetch(take);
     }
 
+    /// Audio thread, or the main thread while there is no audio: gives `take` each parameter that RTJam itself has set
+    /// and that the host does not know yet, with its value of now, until it takes no more.
+    pub fn fetch_own_edits(&self, mut take: impl FnMut(Param, f64) -> bool) {
+        self.own_edits.drain(|param| take(param, self.values.get(param)));
+    }
+
+    /// Any thread: the host is to be told of every value, as if RTJam had set them all.
+    pub fn retell_all(&self) {
+        self.params().for_each(|param| self.own_edits.insert(param));
+    }
+
     /// Which parameters this class has, in order.
     pub fn params(&self) -> impl Iterator<Item = Param> {
-        let multi = self.kind == Kind::Multi;
-        Param::all().filter(move |p| multi || !matches!(p, Param::MainMix(_)))
+        Param::all().filter(|param| self.has(*param))
+    }
+
+    /// Any thread: whether this class has a parameter.
+    pub fn has(&self, param: Param) -> bool {
+        self.kind == Kind::Multi || !matches!(param, Param::MainMix(_))
     }
 
     /// How many outputs there are beside the main one.
@@ -167,6 +192,7 @@ impl Instance {
         for param in Param::all() {
             let value = self.values.set(param, values(param).unwrap_or(param.default()));
             params::apply(&console, param, value);
+            self.own_edits.remove(param);
         }
     }
 

@@ -1,10 +1,12 @@
 //! Every parameter that a host may automate: numbers, ranges and texts. No plugin format, no window.
 //!
-//! [`Param`] says which; `text` how values are written and read; [`Values`] holds them.
+//! [`Param`] says which; `text` how values are written and read; [`Values`] holds them; [`ParamSet`] is some of them.
 
+mod set;
 mod text;
 mod values;
 
+pub use set::ParamSet;
 pub use values::{Values, apply};
 
 use rtjam_engine::SLOTS;
@@ -154,6 +156,18 @@ impl Param {
             (3, _) => Some(Param::Solo(slot, channel)),
             (4, Channel::Left) => Some(Param::MainMix(slot)),
             _ => None,
+        }
+    }
+
+    /// The slot that it belongs to, if any.
+    pub fn slot(self) -> Option<Slot> {
+        match self {
+            Param::Monitor | Param::Room | Param::SendMute => None,
+            Param::Gain(slot, _)
+            | Param::Pan(slot, _)
+            | Param::Mute(slot, _)
+            | Param::Solo(slot, _)
+            | Param::MainMix(slot) => Some(slot),
         }
     }
 

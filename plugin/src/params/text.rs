@@ -23,14 +23,7 @@ impl Param {
 
     /// The folder that a host may show it in: "" or "Slot 3".
     pub fn group(self) -> String {
-        match self {
-            Param::Monitor | Param::Room | Param::SendMute => String::new(),
-            Param::Gain(slot, _)
-            | Param::Pan(slot, _)
-            | Param::Mute(slot, _)
-            | Param::Solo(slot, _)
-            | Param::MainMix(slot) => format!("Slot {}", slot.number()),
-        }
+        self.slot().map_or(String::new(), |slot| format!("Slot {}", slot.number()))
     }
 
     /// A value with its unit: "−6.0 dB", "off", "L 30", "centre", "auto", "muted".

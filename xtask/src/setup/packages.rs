@@ -13,7 +13,7 @@ pub(crate) struct Package {
 
 /// What building needs.
 pub(crate) const BUILD: &[Package] = &[
-    Package { name: "build-essential", what: "C and C++ compilers", programs: &["c++"], others: &[] },
+    Package { name: "build-essential", what: "a C compiler", programs: &["cc"], others: &[] },
     Package { name: "pkg-config", what: "finds the audio libraries", programs: &["pkg-config"], others: &[] },
     // The other JACK's files conflict with these, and serve as well.
     Package { name: "libjack-jackd2-dev", what: "JACK", programs: &[], others: &["libjack-dev"] },
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_will_do_instead_is_accepted() {
-        let by_program = missing(&[BUILD], |_| false, |program| program == "c++");
+        let by_program = missing(&[BUILD], |_| false, |program| program == "cc");
         assert_eq!(names(&by_program), ["pkg-config", "libjack-jackd2-dev", "libasound2-dev"]);
         let by_package = missing(&[BUILD], |name| name == "libjack-dev", |_| true);
         assert_eq!(names(&by_package), ["libasound2-dev"]);

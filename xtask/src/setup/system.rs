@@ -47,12 +47,12 @@ pub(crate) fn advice(family: Family) -> &'static str {
     match family {
         Family::Debian => "needs nothing by hand",
         Family::Fedora => {
-            "if the build misses something: sudo dnf install gcc gcc-c++ pkgconf-pkg-config alsa-lib-devel \
+            "if the build misses something: sudo dnf install gcc pkgconf-pkg-config alsa-lib-devel \
              pipewire-jack-audio-connection-kit-devel"
         }
         Family::Arch => "if the build misses something: sudo pacman -S --needed base-devel alsa-lib jack2",
         Family::OtherUnix => {
-            "if the build misses something, install a C and C++ compiler, pkg-config, and the development files of \
+            "if the build misses something, install a C compiler, pkg-config, and the development files of \
              JACK and ALSA"
         }
         Family::MacOs => {

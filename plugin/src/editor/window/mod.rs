@@ -8,6 +8,7 @@
 //! Nothing here is reached by the audio thread. Whoever holds a [`EditorHandle`] is on the host's main thread.
 
 mod clipboard;
+mod embedded;
 mod face;
 #[cfg(target_os = "linux")]
 mod libraries;
@@ -17,7 +18,7 @@ mod x11;
 
 use super::measure::{LEAST, tidy_size};
 use crate::board::Board;
-use baseview::dpi::{LogicalSize, PhysicalSize, Size};
+use baseview::dpi::{self, LogicalSize, PhysicalSize};
 use baseview::gl::{GlConfig, Profile};
 use egui_baseview::{EguiWindow, EguiWindowSettings, GraphicsConfig};
 use face::Face;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use embedded::{BadScale, Embedded, Size};
 /// What the window's thread and its handle share.
 pub use watch::Shared;
 
@@ -84,7 +86,7 @@ fn open(
     let size = match scale {
         Some(_) => {
             shared.give_size(size);
-            Size::Physical(PhysicalSize::new(size.0, size.1))
+            dpi::Size::Physical(PhysicalSize::new(size.0, size.1))
         }
         None => logical(tidy_size(size)),
     };
@@ -126,7 +128,7 @@ impl EditorHandle {
         self.shared.give_size(physical);
         self.guarded(|window| {
             // A window that is gone needs no size.
-            let _ = window.resize(Size::Physical(PhysicalSize::new(physical.0, physical.1)));
+            let _ = window.resize(dpi::Size::Physical(PhysicalSize::new(physical.0, physical.1)));
         });
     }
 
@@ -223,8 +225,8 @@ fn graphics() -> GraphicsConfig {
     GraphicsConfig { gl_config, ..GraphicsConfig::default() }
 }
 
-fn logical(size: (u32, u32)) -> Size {
-    Size::Logical(LogicalSize::new(f64::from(size.0), f64::from(size.1)))
+fn logical(size: (u32, u32)) -> dpi::Size {
+    dpi::Size::Logical(LogicalSize::new(f64::from(size.0), f64::from(size.1)))
 }
 
 struct Parent(RawWindowHandle);

@@ -1,0 +1,133 @@
+//! Parameters, as a host's mixer and automation see them. Main thread.
+
+use super::com::{give, guarded, guarded_or, read_wide, wide};
+use super::effect::Effect;
+use super::parameters::{id, step_count, to_normalized, to_value};
+use super::units::unit;
+use super::view::View;
+use crate::board::Board;
+use crate::params::Param;
+use std::ffi::CStr;
+use std::ptr::null_mut;
+use vst3::ComRef;
+use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kCanAutomate;
+use vst3::Steinberg::Vst::{
+    IComponentHandler, IEditControllerTrait, ParamID, ParamValue, ParameterInfo, String128, TChar, ViewType,
+};
+use vst3::Steinberg::{
+    FIDString, IBStream, IPlugView, int32, kInvalidArgument, kNotImplemented, kResultFalse, kResultOk, tresult,
+};
+
+impl Effect {
+    /// The parameter of this plugin with a host's id. Any thread.
+    pub(super) fn param(&self, id: ParamID) -> Option<Param> {
+        Param::from_id(id).filter(|param| self.instance.has(*param))
+    }
+}
+
+impl IEditControllerTrait for Effect {
+    /// The component, which is this same object, has the state already.
+    unsafe fn setComponentState(&self, _state: *mut IBStream) -> tresult {
+        kResultOk
+    }
+
+    /// There is no state but the component's.
+    unsafe fn setState(&self, _state: *mut IBStream) -> tresult {
+        kNotImplemented
+    }
+
+    unsafe fn getState(&self, _state: *mut IBStream) -> tresult {
+        kNotImplemented
+    }
+
+    unsafe fn getParameterCount(&self) -> int32 {
+        guarded_or(0, || self.instance.params().count() as int32)
+    }
+
+    unsafe fn getParameterInfo(&self, index: int32, info: *mut ParameterInfo) -> tresult {
+        guarded(|| {
+            let index = usize::try_from(index).ok();
+            let Some(param) = index.and_then(|index| self.instance.params().nth(index)) else {
+                return kInvalidArgument;
+            };
+            let about = ParameterInfo {
+                id: id(param),
+                title: wide(&param.name()),
+                shortTitle: wide(&param.name()),
+                // Texts hold their unit themselves.
+                units: wide(""),
+                stepCount: step_count(param),
+                defaultNormalizedValue: to_normalized(param, param.default()),
+                unitId: unit(param),
+                flags: kCanAutomate,
+            };
+            // SAFETY: the host's memory for the answer.
+            unsafe { give(info, about) }
+        })
+    }
+
+    unsafe fn getParamStringByValue(&self, id: ParamID, normalized: ParamValue, text: *mut String128) -> tresult {
+        guarded(|| {
+            let value = self.param(id).and_then(|param| Some((param, to_value(param, normalized)?)));
+            let Some((param, value)) = value else { return kInvalidArgument };
+            // SAFETY: the host's memory for the answer.
+            unsafe { give(text, wide(&param.text(value))) }
+        })
+    }
+
+    unsafe fn getParamValueByString(&self, id: ParamID, text: *mut TChar, normalized: *mut ParamValue) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or a text of the host's.
+            let (Some(param), Some(text)) = (self.param(id), unsafe { read_wide(text) }) else {
+                return kInvalidArgument;
+            };
+            match param.parse(&text) {
+                // SAFETY: the host's memory for the answer.
+                Some(value) => unsafe { give(normalized, to_normalized(param, value)) },
+                None => kResultFalse,
+            }
+        })
+    }
+
+    /// The same number: Ardour keeps automation as plain values, and these were so from the first release on.
+    unsafe fn normalizedParamToPlain(&self, _id: ParamID, normalized: ParamValue) -> ParamValue {
+        normalized
+    }
+
+    unsafe fn plainParamToNormalized(&self, _id: ParamID, plain: ParamValue) -> ParamValue {
+        plain
+    }
+
+    unsafe fn getParamNormalized(&self, id: ParamID) -> ParamValue {
+        guarded_or(0.0, || self.param(id).map_or(0.0, |param| to_normalized(param, self.instance.value(param))))
+    }
+
+    /// Holds at once, also without audio: a host may save next. While a hand holds the control, it is right.
+    unsafe fn setParamNormalized(&self, id: ParamID, normalized: ParamValue) -> tresult {
+        guarded(|| {
+            let value = self.param(id).and_then(|param| Some((param, to_value(param, normalized)?)));
+            let Some((param, value)) = value else { return kInvalidArgument };
+            if !self.link.is_held(param) {
+                self.instance.set_from_host(param.id(), value);
+            }
+            kResultOk
+        })
+    }
+
+    unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or an object of the host's, which is counted from here on.
+            self.link.set_handler(unsafe { ComRef::from_raw(handler) }.map(|handler| handler.to_com_ptr()));
+            kResultOk
+        })
+    }
+
+    /// Each call makes a view of its own.
+    unsafe fn createView(&self, name: FIDString) -> *mut IPlugView {
+        guarded_or(null_mut(), || {
+            // SAFETY: null, or a text of the host's; the other one is a constant of the bindings.
+            let is_editor = !name.is_null() && unsafe { CStr::from_ptr(name) == CStr::from_ptr(ViewType::kEditor) };
+            if is_editor && self.link.is_alive() { View::create(self) } else { null_mut() }
+        })
+    }
+}

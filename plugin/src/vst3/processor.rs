@@ -1,0 +1,221 @@
+//! The audio thread's part: a call's buffers and parameter changes, taken apart with no trust in what the host made of
+//! them.
+
+use super::com::{give, guarded};
+use super::effect::Effect;
+use super::parameters::{id, to_normalized, to_value};
+use crate::instance::{Block, Port};
+use std::sync::atomic::Ordering::Relaxed;
+use vst3::ComRef;
+use vst3::Steinberg::Vst::MediaTypes_::kAudio;
+use vst3::Steinberg::Vst::ProcessModes_::kOffline;
+use vst3::Steinberg::Vst::SpeakerArr::kStereo;
+use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
+use vst3::Steinberg::Vst::{
+    AudioBusBuffers, BusDirection, BusDirections, BusDirections_, IAudioProcessorTrait, IParamValueQueueTrait,
+    IParameterChanges, IParameterChangesTrait, IProcessContextRequirementsTrait, MediaType, ProcessData, ProcessSetup,
+    SpeakerArrangement, kInfiniteTail,
+};
+use vst3::Steinberg::{TBool, int32, kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32};
+
+/// More changes than there are parameters; a host that claims more is not believed.
+const MOST_CHANGES: int32 = 4096;
+
+impl IAudioProcessorTrait for Effect {
+    unsafe fn setBusArrangements(
+        &self,
+        inputs: *mut SpeakerArrangement,
+        input_count: int32,
+        outputs: *mut SpeakerArrangement,
+        output_count: int32,
+    ) -> tresult {
+        guarded(|| {
+            let fits = |given: *mut SpeakerArrangement, count: int32, direction: BusDirections| {
+                let wanted = self.buses(kAudio as MediaType, direction as BusDirection);
+                // SAFETY: the host's array of `count` arrangements.
+                let is_stereo = |index: int32| unsafe { given.add(index as usize).read() } == kStereo;
+                count == wanted && !given.is_null() && (0..count).all(is_stereo)
+            };
+            let fits = fits(inputs, input_count, BusDirections_::kInput)
+                && fits(outputs, output_count, BusDirections_::kOutput);
+            if fits { kResultOk } else { kResultFalse }
+        })
+    }
+
+    unsafe fn getBusArrangement(
+        &self,
+        direction: BusDirection,
+        index: int32,
+        arrangement: *mut SpeakerArrangement,
+    ) -> tresult {
+        guarded(|| {
+            if !(0..self.buses(kAudio as MediaType, direction)).contains(&index) {
+                return kInvalidArgument;
+            }
+            // SAFETY: the host's memory for the answer.
+            unsafe { give(arrangement, kStereo) }
+        })
+    }
+
+    unsafe fn canProcessSampleSize(&self, size: int32) -> tresult {
+        if size == kSample32 as int32 { kResultOk } else { kResultFalse }
+    }
+
+    /// A network's delay is none of the plugin's: the own signal passes undelayed.
+    unsafe fn getLatencySamples(&self) -> uint32 {
+        0
+    }
+
+    unsafe fn setupProcessing(&self, setup: *mut ProcessSetup) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or the host's structure for this call.
+            let Some(setup) = (unsafe { setup.as_ref() }) else { return kInvalidArgument };
+            if setup.symbolicSampleSize != kSample32 as int32
+                || !setup.sampleRate.is_finite()
+                || setup.sampleRate <= 0.0
+            {
+                return kResultFalse;
+            }
+            self.setup.take(setup.sampleRate, setup.maxSamplesPerBlock, setup.processMode == kOffline as int32);
+            self.instance.set_offline(self.setup.is_offline());
+            // Not allowed while active, but seen.
+            if self.active.load(Relaxed) {
+                self.instance.activate(self.setup.rate(), self.setup.block());
+            }
+            kResultOk
+        })
+    }
+
+    /// Blocks are played from `setActive` on: some hosts never call this.
+    unsafe fn setProcessing(&self, _state: TBool) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn process(&self, data: *mut ProcessData) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or the host's structure for this call.
+            let Some(data) = (unsafe { data.as_mut() }) else { return kInvalidArgument };
+            // SAFETY: null, or the host's objects for this call.
+            unsafe { self.exchange(data.inputParameterChanges, data.outputParameterChanges) };
+            let Ok(frames) = usize::try_from(data.numSamples) else { return kInvalidArgument };
+            if frames == 0 {
+                self.instance.note_flush();
+                return kResultOk;
+            }
+            // SAFETY: what the host says of its buffers for this call.
+            unsafe { self.play(data, frames) }
+        })
+    }
+
+    unsafe fn getTailSamples(&self) -> uint32 {
+        kInfiniteTail
+    }
+}
+
+impl IProcessContextRequirementsTrait for Effect {
+    /// RTJam needs no transport.
+    unsafe fn getProcessContextRequirements(&self) -> uint32 {
+        0
+    }
+}
+
+impl Effect {
+    /// Takes the host's edits, and tells it of RTJam's own. Real-time safe.
+    ///
+    /// Of each parameter the last value counts, and holds from the block's first frame on: gains are ramped over 15 ms
+    /// anyway.
+    ///
+    /// # Safety
+    /// Both are null or objects of the host's.
+    unsafe fn exchange(&self, input: *mut IParameterChanges, output: *mut IParameterChanges) {
+        // SAFETY: see above.
+        let (input, output) = unsafe { (ComRef::from_raw(input), ComRef::from_raw(output)) };
+        // What such a host says now is older than the project: see `replays_after_load`.
+        if !self.loaded.swap(false, Relaxed)
+            && let Some(changes) = input
+        {
+            self.take_changes(changes);
+        }
+        if let Some(changes) = output {
+            self.instance.fetch_own_edits(|param, value| {
+                let (mut index, mut point) = (0, 0);
+                // SAFETY: the host's objects, and our own memory for its answers.
+                unsafe {
+                    let queue = ComRef::from_raw(changes.addParameterData(&id(param), &mut index));
+                    queue.is_some_and(|q| q.addPoint(0, to_normalized(param, value), &mut point) == kResultOk)
+                }
+            });
+        }
+    }
+
+    fn take_changes(&self, changes: ComRef<'_, IParameterChanges>) {
+        // SAFETY: the host's objects, and our own memory for their answers.
+        unsafe {
+            for index in 0..changes.getParameterCount().min(MOST_CHANGES) {
+                let Some(queue) = ComRef::from_raw(changes.getParameterData(index)) else { continue };
+                let (mut offset, mut normalized) = (0, 0.0);
+                let last = queue.getPointCount() - 1;
+                if last >= 0
+                    && queue.getPoint(last, &mut offset, &mut normalized) == kResultOk
+                    && let Some(param) = self.param(queue.getParameterId())
+                    && !self.link.is_held(param)
+                    && let Some(value) = to_value(param, normalized)
+                {
+                    self.instance.set_from_host(param.id(), value);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// The buses of `data` are what the host says that they are, and its buffers are `frames` long or null.
+    unsafe fn play(&self, data: &mut ProcessData, frames: usize) -> tresult {
+        // SAFETY: see above; `numOutputs` is the array's length.
+        let outputs = unsafe { buses(data.outputs, data.numOutputs) };
+        // SAFETY: as above.
+        let inputs = unsafe { buses(data.inputs, data.numInputs) };
+        outputs.clone().for_each(|bus| {
+            // SAFETY: an element of the host's array.
+            unsafe { (*bus).silenceFlags = 0 };
+        });
+        if data.symbolicSampleSize != kSample32 as int32 {
+            // SAFETY: the buffers are of 64 bits, of which zero bytes are a value.
+            outputs.for_each(|bus| unsafe { port::<f64>(bus).clear_from(0, frames) });
+            return kInvalidArgument;
+        }
+        if !self.active.load(Relaxed) {
+            // SAFETY: zero bytes are the sample 0.0.
+            outputs.for_each(|bus| unsafe { port::<f32>(bus).clear_from(0, frames) });
+            return kNotInitialized;
+        }
+        self.instance.set_offline(self.setup.is_offline() || data.processMode == kOffline as int32);
+        let slots = self.instance.slot_outputs();
+        // SAFETY: see above; the block ends with this call.
+        let block = unsafe {
+            let input = inputs.clone().next().map(|bus| port(bus));
+            Block::of_ports(frames, input, outputs.map(|bus| port(bus)), slots)
+        };
+        self.instance.process(&block);
+        kResultOk
+    }
+}
+
+/// The elements of a host's array of buses, which may be null.
+///
+/// # Safety
+/// `first` is null or an array of `count` buses.
+unsafe fn buses(first: *mut AudioBusBuffers, count: int32) -> impl Iterator<Item = *mut AudioBusBuffers> + Clone {
+    let count = if first.is_null() { 0 } else { usize::try_from(count).unwrap_or(0) };
+    // SAFETY: see above.
+    (0..count).map(move |index| unsafe { first.add(index) })
+}
+
+/// # Safety
+/// `bus` can be read; its buffers hold samples of `T`.
+unsafe fn port<T>(bus: *const AudioBusBuffers) -> Port<T> {
+    // SAFETY: see above. Both members of the union are arrays of `numChannels` pointers, and lie in the same place.
+    unsafe {
+        let channels = (*bus).__field0.channelBuffers32.cast::<*mut T>();
+        Port::new(channels.cast_const(), usize::try_from((*bus).numChannels).unwrap_or(0))
+    }
+}

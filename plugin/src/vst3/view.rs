@@ -1,0 +1,242 @@
+//! The editor in a host's window. Main thread.
+
+use super::com::{give, guarded};
+use super::effect::Effect;
+use super::link::Link;
+#[cfg(target_os = "linux")]
+use super::run_loop::RunLoop;
+use crate::board::Board;
+use crate::editor::window::{Embedded, Size};
+use raw_window_handle::RawWindowHandle;
+use std::cell::Cell;
+use std::ffi::{CStr, c_void};
+use std::ptr::null_mut;
+use std::sync::Arc;
+use vst3::Steinberg::{
+    FIDString, IPlugFrame, IPlugFrameTrait, IPlugView, IPlugViewContentScaleSupport, IPlugViewContentScaleSupportTrait,
+    IPlugViewTrait, TBool, ViewRect, char16, int16, int32, kInvalidArgument, kResultFalse, kResultOk, tresult,
+};
+use vst3::{Class, ComPtr, ComRef, ComWrapper};
+
+/// One editor. A host may make several of an instance, and may keep one longer than the instance.
+pub(super) struct View {
+    editor: Arc<Embedded>,
+    link: Arc<Link>,
+    /// This object, as its host knows it.
+    this: Cell<*mut IPlugView>,
+    frame: Cell<Option<ComPtr<IPlugFrame>>>,
+    #[cfg(target_os = "linux")]
+    run_loop: Cell<Option<RunLoop>>,
+}
+
+impl Class for View {
+    type Interfaces = (IPlugView, IPlugViewContentScaleSupport);
+}
+
+impl View {
+    /// A closed editor; the caller owns a reference.
+    pub(super) fn create(effect: &Effect) -> *mut IPlugView {
+        let board = Arc::clone(&effect.instance) as Arc<dyn Board>;
+        #[allow(clippy::arc_with_non_send_sync, reason = "hosts may count references on any thread")]
+        let editor = Arc::new(Embedded::new(board));
+        effect.note_view(&editor);
+        let view = ComWrapper::new(View {
+            editor,
+            link: Arc::clone(&effect.link),
+            this: Cell::new(null_mut()),
+            frame: Cell::default(),
+            #[cfg(target_os = "linux")]
+            run_loop: Cell::default(),
+        });
+        let this = view.to_com_ptr::<IPlugView>().map_or(null_mut(), ComPtr::into_raw);
+        view.this.set(this);
+        this
+    }
+
+    fn frame(&self) -> Option<ComPtr<IPlugFrame>> {
+        let frame = self.frame.take();
+        self.frame.set(frame.clone());
+        frame
+    }
+
+    /// Asks the host for a window of that size. It may do so at once, and call back.
+    fn ask_for(&self, size: Option<Size>) {
+        if let (Some(size), Some(frame)) = (size, self.frame()) {
+            // SAFETY: the host's object, and this one as the host knows it. A host that refuses keeps its size.
+            unsafe { frame.resizeView(self.this.get(), &mut rectangle(size)) };
+        }
+    }
+
+    fn close(&self) {
+        self.editor.close();
+        self.link.let_go();
+        #[cfg(target_os = "linux")]
+        drop(self.run_loop.take());
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        // Nobody is left to be told of a panic.
+        guarded(|| {
+            self.close();
+            kResultOk
+        });
+    }
+}
+
+impl IPlugViewTrait for View {
+    unsafe fn isPlatformTypeSupported(&self, platform: FIDString) -> tresult {
+        // SAFETY: null, or a text of the host's.
+        guarded(|| if unsafe { is_ours(platform) } { kResultOk } else { kResultFalse })
+    }
+
+    unsafe fn attached(&self, parent: *mut c_void, platform: FIDString) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or a text of the host's.
+            let parent = if unsafe { is_ours(platform) } { window_handle(parent) } else { None };
+            let Some(parent) = parent else { return kInvalidArgument };
+            if !self.link.is_alive() {
+                return kResultFalse;
+            }
+            #[cfg(target_os = "linux")]
+            self.run_loop.set(self.frame().and_then(|frame| RunLoop::of(&frame, &self.link)));
+            match self.editor.open(parent) {
+                Ok(size) => {
+                    self.editor.set_visible(true);
+                    self.ask_for(size);
+                    kResultOk
+                }
+                Err(_) => {
+                    self.close();
+                    kResultFalse
+                }
+            }
+        })
+    }
+
+    unsafe fn removed(&self) -> tresult {
+        guarded(|| {
+            self.close();
+            kResultOk
+        })
+    }
+
+    unsafe fn onWheel(&self, _distance: f32) -> tresult {
+        kResultFalse
+    }
+
+    /// Keys come from the window system.
+    unsafe fn onKeyDown(&self, _key: char16, _code: int16, _modifiers: int16) -> tresult {
+        kResultFalse
+    }
+
+    unsafe fn onKeyUp(&self, _key: char16, _code: int16, _modifiers: int16) -> tresult {
+        kResultFalse
+    }
+
+    unsafe fn getSize(&self, size: *mut ViewRect) -> tresult {
+        // SAFETY: the host's memory for the answer.
+        guarded(|| unsafe { give(size, rectangle(self.editor.size())) })
+    }
+
+    unsafe fn onSize(&self, size: *mut ViewRect) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or the host's rectangle for this call.
+            let Some(size) = (unsafe { size.as_ref() }) else { return kInvalidArgument };
+            self.editor.set_size(dimensions(size));
+            kResultOk
+        })
+    }
+
+    unsafe fn onFocus(&self, _state: TBool) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn setFrame(&self, frame: *mut IPlugFrame) -> tresult {
+        guarded(|| {
+            #[cfg(target_os = "linux")]
+            if frame.is_null() {
+                drop(self.run_loop.take());
+            }
+            // SAFETY: null, or an object of the host's, which is counted from here on.
+            let frame = unsafe { ComRef::from_raw(frame) }.map(|frame| frame.to_com_ptr());
+            drop(self.frame.replace(frame));
+            kResultOk
+        })
+    }
+
+    unsafe fn canResize(&self) -> tresult {
+        kResultOk
+    }
+
+    unsafe fn checkSizeConstraint(&self, rect: *mut ViewRect) -> tresult {
+        guarded(|| {
+            // SAFETY: null, or the host's rectangle for this call.
+            let Some(rect) = (unsafe { rect.as_mut() }) else { return kInvalidArgument };
+            let (width, height) = self.editor.closest(dimensions(rect));
+            rect.right = rect.left.saturating_add(width as int32);
+            rect.bottom = rect.top.saturating_add(height as int32);
+            kResultOk
+        })
+    }
+}
+
+impl IPlugViewContentScaleSupportTrait for View {
+    unsafe fn setContentScaleFactor(&self, factor: f32) -> tresult {
+        guarded(|| match self.editor.set_scale(f64::from(factor)) {
+            Ok(size) => {
+                self.ask_for(size);
+                kResultOk
+            }
+            Err(_) => kInvalidArgument,
+        })
+    }
+}
+
+fn rectangle((width, height): Size) -> ViewRect {
+    ViewRect { left: 0, top: 0, right: width as int32, bottom: height as int32 }
+}
+
+/// Of a rectangle that may be inside out.
+fn dimensions(rect: &ViewRect) -> Size {
+    let length = |from: int32, to: int32| u32::try_from(i64::from(to) - i64::from(from)).unwrap_or(0);
+    (length(rect.left, rect.right), length(rect.top, rect.bottom))
+}
+
+/// Whether it names this system's kind of window.
+///
+/// # Safety
+/// `platform` is null or ends with a zero.
+unsafe fn is_ours(platform: FIDString) -> bool {
+    let ours = if cfg!(target_os = "macos") {
+        vst3::Steinberg::kPlatformTypeNSView
+    } else if cfg!(windows) {
+        vst3::Steinberg::kPlatformTypeHWND
+    } else {
+        vst3::Steinberg::kPlatformTypeX11EmbedWindowID
+    };
+    // SAFETY: see above; the other one is a constant of the bindings.
+    !platform.is_null() && unsafe { CStr::from_ptr(platform) == CStr::from_ptr(ours) }
+}
+
+#[cfg(target_os = "macos")]
+fn window_handle(view: *mut c_void) -> Option<RawWindowHandle> {
+    let view = std::ptr::NonNull::new(view)?;
+    Some(RawWindowHandle::AppKit(raw_window_handle::AppKitWindowHandle::new(view)))
+}
+
+#[cfg(windows)]
+fn window_handle(window: *mut c_void) -> Option<RawWindowHandle> {
+    let window = std::num::NonZeroIsize::new(window as isize)?;
+    Some(RawWindowHandle::Win32(raw_window_handle::Win32WindowHandle::new(window)))
+}
+
+/// X11's windows are numbers, passed as a pointer.
+#[cfg(not(any(target_os = "macos", windows)))]
+fn window_handle(window: *mut c_void) -> Option<RawWindowHandle> {
+    if window.is_null() {
+        return None;
+    }
+    Some(RawWindowHandle::Xlib(raw_window_handle::XlibWindowHandle::new(window as std::ffi::c_ulong)))
+}
