@@ -3,7 +3,8 @@
 //! A decaying filter or fade ends in denormals, and arithmetic on them is up to a hundred times
 //! slower on some processors: a silent musician would cost more than a loud one.
 
-use rtjam_protocol::audio::F32_LIMIT;
+/// The largest magnitude that enters from the host: +42 dBFS. What is sent has the codec's own limit.
+const INPUT_LIMIT: f32 = 128.0;
 
 /// While it lives, the current thread's floating-point unit reads and writes denormals as zero.
 ///
@@ -77,9 +78,9 @@ mod control {
     }
 }
 
-/// A sample as it may enter: NaN, infinities and denormals become 0, the rest is cut at ±[`F32_LIMIT`]. Any thread.
+/// A sample as it may enter: NaN, infinities and denormals become 0, the rest is cut at ±128. Any thread.
 pub fn tame(sample: f32) -> f32 {
-    if sample.is_normal() { sample.clamp(-F32_LIMIT, F32_LIMIT) } else { 0.0 }
+    if sample.is_normal() { sample.clamp(-INPUT_LIMIT, INPUT_LIMIT) } else { 0.0 }
 }
 
 /// Copies `from` into `to`, tamed. Both have the same length, or the rest of `to` is silence.
@@ -102,7 +103,7 @@ mod tests {
             assert_eq!(tame(bad), 0.0);
         }
         assert_eq!(tame(0.25), 0.25);
-        assert_eq!(tame(-1e9), -F32_LIMIT);
+        assert_eq!(tame(-1e9), -INPUT_LIMIT);
     }
 
     #[test]

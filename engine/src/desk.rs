@@ -180,8 +180,8 @@ impl Mix {
         self.fade.aim(if open { 1.0 } else { 0.0 }, WIRE_RATE);
     }
 
-    /// The sum of everyone but `without`, each with their balance: to the sample, while it stays at or under −1 dBFS.
-    /// What goes over is turned down.
+    /// The sum of everyone but `without`, each with their balance: to the sample, while it and each musician stay at or
+    /// under −1 dBFS. What goes over is cut, and turned down where it lasts.
     pub fn fill(&mut self, desk: &Desk, without: SourceId, out: [&mut [f32; FRAMES]; 2]) {
         let [left, right] = out;
         left.fill(0.0);

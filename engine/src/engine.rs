@@ -24,8 +24,8 @@ pub const MAX_BLOCK: usize = 8192;
 pub struct Outputs<'a> {
     /// The room sum and the own input, left and right.
     pub main: [&'a mut [f32]; 2],
-    /// A musician's two channels after playout, before gain, pan, mute and solo; `None` where the host
-    /// has no use for it.
+    /// A musician's two channels after playout, before gain, pan, mute and solo, at most full scale; `None` where the
+    /// host has no use for it.
     pub slots: [Option<[&'a mut [f32]; 2]>; SLOTS],
 }
 

@@ -8,8 +8,8 @@
 //! ```text
 //! input ─► hostrate ─► packetizer ─► ring ─► jam-send
 //!
-//! jam-recv ─► ring ─► voice: jitter buffer ─► concealment ─► drift ─┬─► slot output ─► hostrate
-//!                                                                   └─► mixer ─► hostrate ─► limiter ─► main
+//! jam-recv ─► ring ─► voice: jitter buffer ─► concealment ─► limiter ─► drift ─┬─► slot output ─► hostrate
+//!                                                                              └─► mixer ─► hostrate ─► limiter ─► main
 //! ```
 //!
 //! ```

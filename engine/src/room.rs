@@ -209,7 +209,9 @@ impl<'a, 'b> SlotSink<'a, 'b> {
         for (slot, pair) in self.outputs.slots.iter_mut().enumerate() {
             let Some(pair) = pair else { continue };
             for (channel, out) in pair.iter_mut().enumerate() {
-                out[self.span.clone()].copy_from_slice(&resampler.output(wire_channel(slot, channel))[..frames]);
+                let sound = &resampler.output(wire_channel(slot, channel))[..frames];
+                // Between the frames at 48 kHz the curve may lie above all of them.
+                out[self.span.clone()].iter_mut().zip(sound).for_each(|(out, s)| *out = s.clamp(-1.0, 1.0));
             }
         }
     }

@@ -78,6 +78,20 @@ fn audio(codec: Codec) -> (AudioHeader, Vec<u8>) {
     (header, payload)
 }
 
+/// Whatever floats somebody sends are read as the document says, and written so.
+#[test]
+fn floats_are_cut_as_the_document_says() {
+    let (sent, read) = (hex("f32 sent"), hex("f32 read"));
+    let mut samples = [9.0; 5];
+    decode(Codec::F32, &sent, &mut samples);
+    let bits: Vec<u8> = samples.iter().flat_map(|s| s.to_bits().to_be_bytes()).collect();
+    assert_eq!(to_hex(&bits), to_hex(&read));
+    let mut written = Vec::new();
+    let raw = sent.as_chunks::<4>().0.iter().map(|b| f32::from_be_bytes(*b));
+    encode(Codec::F32, &raw.collect::<Vec<f32>>(), &mut written);
+    assert_eq!(to_hex(&written), to_hex(&read));
+}
+
 /// One lane of datagrams: the n-th has the counter n.
 fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
     let report = ClockReport {
@@ -435,6 +449,7 @@ fn no_example_of_the_document_is_left_unread() {
     read.extend(["link pinned", "key pinned", "link roots", "key roots", "link bare"].map(String::from));
     read.extend(client_messages().iter().map(|(label, _)| label.to_string()));
     read.extend(server_messages().iter().map(|(label, _)| label.to_string()));
+    read.extend(["f32 sent", "f32 read"].map(String::from));
     read.extend(CLASSIC.map(|(label, ..)| label.to_string()));
     let frames = core::cell::RefCell::new(read);
     with_frames(|label, _| {

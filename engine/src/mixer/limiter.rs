@@ -1,15 +1,37 @@
-//! The limiter on the room sum.
+//! The limiter of a musician's voice and of a room sum.
 
 /// Keeps a stereo pair at or under −1 dBFS, without look-ahead and so without delay.
 ///
-/// The gain falls at once, on the very sample that would go over, and comes back smoothly. Both sides
-/// share it, so that the image does not move. While nothing goes over, samples pass bit for bit.
+/// Samples that go over are cut at the ceiling, one by one. The gain follows only what is over for an eighth of a
+/// millisecond within one millisecond: it falls at once by what those samples have in common, and comes back smoothly.
+/// So a lone click costs nobody else anything, however loud it is and however often it comes. Both sides share the
+/// gain, so that the stereo image does not move. While nothing goes over, samples pass bit for bit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limiter {
     gain: f32,
     /// Share of the missing gain that comes back a frame.
     release: f32,
+    /// The most recent frames that went over; only `sustained` places are used.
+    overs: [Over; MOST_OVERS],
+    /// So many frames over within `window` frames are turned down.
+    sustained: usize,
+    window: u64,
+    /// The place of the oldest of them.
+    oldest: usize,
+    /// Frames so far, `window` at the beginning.
+    frame: u64,
 }
+
+/// A frame that went over.
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    frame: u64,
+    /// Its louder side, before any gain.
+    peak: f32,
+}
+
+/// An eighth of a millisecond at 192 kHz.
+const MOST_OVERS: usize = 24;
 
 impl Limiter {
     /// −1 dBFS.
@@ -20,10 +42,19 @@ impl Limiter {
     const UNITY: f32 = 0.999;
 
     pub(crate) fn new(rate: u32) -> Limiter {
-        Limiter { gain: 1.0, release: 1.0 / (Self::RELEASE_TIME * rate as f32) }
+        let window = u64::from(rate / 1000).max(1);
+        Limiter {
+            gain: 1.0,
+            release: 1.0 / (Self::RELEASE_TIME * rate as f32),
+            overs: [Over { frame: 0, peak: 0.0 }; MOST_OVERS],
+            sustained: rate.div_ceil(8000).clamp(2, MOST_OVERS as u32) as usize,
+            window,
+            oldest: 0,
+            frame: window,
+        }
     }
 
-    /// Whether it turns the sum down now.
+    /// Whether it turns the sound down now.
     pub(crate) fn is_active(&self) -> bool {
         self.gain < 1.0
     }
@@ -32,23 +63,36 @@ impl Limiter {
     pub(crate) fn process(&mut self, left: &mut [f32], right: &mut [f32]) {
         let top = left.iter().chain(right.iter()).fold(0.0_f32, |m, s| m.max(s.abs()));
         if top <= Self::CEILING && self.gain == 1.0 {
+            self.frame += left.len() as u64;
             return;
         }
         for (l, r) in left.iter_mut().zip(right) {
+            self.frame += 1;
             let peak = l.abs().max(r.abs());
             self.gain += (1.0 - self.gain) * self.release;
             if self.gain > Self::UNITY {
                 self.gain = 1.0;
             }
             if peak * self.gain > Self::CEILING {
-                self.gain = Self::CEILING / peak;
+                self.gain = self.gain.min(self.bearable(peak));
             }
-            if self.gain < 1.0 {
-                // The cut takes what rounding may leave over.
+            if self.gain < 1.0 || peak > Self::CEILING {
                 *l = (*l * self.gain).clamp(-Self::CEILING, Self::CEILING);
                 *r = (*r * self.gain).clamp(-Self::CEILING, Self::CEILING);
             }
         }
+    }
+
+    /// Notes that this frame went over; the gain at which the frames that went over lately are at the ceiling, all but
+    /// the loudest of them, or 1 where they were few.
+    fn bearable(&mut self, peak: f32) -> f32 {
+        self.overs[self.oldest] = Over { frame: self.frame, peak };
+        self.oldest = (self.oldest + 1) % self.sustained;
+        let overs = &self.overs[..self.sustained];
+        if self.frame - overs[self.oldest].frame >= self.window {
+            return 1.0;
+        }
+        Self::CEILING / overs.iter().fold(peak, |least, over| least.min(over.peak))
     }
 }
 
@@ -58,6 +102,10 @@ mod tests {
 
     fn sine(amplitude: f32) -> Vec<f32> {
         (0..48_000).map(|i| amplitude * (i as f32 * 0.09).sin()).collect()
+    }
+
+    fn top(sound: &[f32]) -> f32 {
+        sound.iter().fold(0.0_f32, |m, s| m.max(s.abs()))
     }
 
     #[test]
@@ -70,22 +118,54 @@ mod tests {
 
     #[test]
     fn nothing_goes_over_minus_one_dbfs() {
-        for amplitude in [0.9, 1.0, 3.0, 128.0, 1e30] {
-            let (mut l, mut r) = (sine(amplitude), sine(0.5));
-            let mut limiter = Limiter::new(48_000);
+        for rate in [8_000, 44_100, 48_000, 192_000] {
+            for amplitude in [0.9, 1.0, 3.0, 128.0, 1e30] {
+                let (mut l, mut r) = (sine(amplitude), sine(0.5));
+                let mut limiter = Limiter::new(rate);
+                for (l, r) in l.chunks_mut(64).zip(r.chunks_mut(64)) {
+                    limiter.process(l, r);
+                }
+                assert!(top(&l).max(top(&r)) <= Limiter::CEILING, "{rate} {amplitude}");
+                assert!(limiter.is_active());
+            }
+        }
+    }
+
+    /// A tone that stays 6 dB over the ceiling is turned down as a whole, not cut flat.
+    #[test]
+    fn a_loud_tone_keeps_its_shape() {
+        let (mut l, mut r) = (sine(2.0 * Limiter::CEILING), sine(0.0));
+        Limiter::new(48_000).process(&mut l, &mut r);
+        let (heard, tone) = (&l[24_000..], &sine(Limiter::CEILING)[24_000..]);
+        let error: f32 = heard.iter().zip(tone).map(|(h, t)| (h - t).powi(2)).sum();
+        let power: f32 = tone.iter().map(|t| t * t).sum();
+        let db = 10.0 * (error / power).log10();
+        assert!(db < -35.0, "{db} dB");
+    }
+
+    /// Lone clicks of any loudness leave all other samples bit for bit, also while the gain is at unity only.
+    #[test]
+    fn lone_clicks_do_not_touch_others() {
+        for (rate, every) in [(48_000, 16), (48_000, 64), (96_000, 32), (8_000, 8)] {
+            let (mut l, mut r) = (sine(0.5), sine(0.4));
+            let clicks: Vec<usize> = (0..l.len()).step_by(every).collect();
+            clicks.iter().for_each(|&i| l[i] = 128.0);
+            let mut limiter = Limiter::new(rate);
             for (l, r) in l.chunks_mut(64).zip(r.chunks_mut(64)) {
                 limiter.process(l, r);
             }
-            let top = l.iter().chain(&r).fold(0.0_f32, |m, s| m.max(s.abs()));
-            assert!(top <= Limiter::CEILING, "{amplitude}: {top}");
-            assert!(limiter.is_active());
+            assert!(!limiter.is_active(), "{rate} {every}");
+            let clean = sine(0.5);
+            for (i, s) in l.iter().enumerate() {
+                assert_eq!(*s, if i % every == 0 { Limiter::CEILING } else { clean[i] }, "{rate} {every}: {i}");
+            }
         }
     }
 
     #[test]
     fn after_the_peak_it_becomes_transparent_again() {
         let mut limiter = Limiter::new(48_000);
-        limiter.process(&mut [2.0], &mut [0.0]);
+        limiter.process(&mut [2.0; 48], &mut [0.0; 48]);
         assert!(limiter.is_active());
         for _ in 0..200 {
             limiter.process(&mut sine(0.3)[..480], &mut sine(0.3)[..480]);

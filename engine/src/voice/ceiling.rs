@@ -2,7 +2,8 @@
 //!
 //! The curve through a sound's frames may pass above all of them: by 3 dB for a tone of a quarter of the rate, by more
 //! for noise of full scale. That is true to the sound, but nothing after us has room for it. Music meets this ceiling
-//! next to never, since it is that of the loudest frame so far.
+//! next to never, since it is that of the loudest frame so far. Frames have at most −1 dBFS, so what lies between them
+//! stays under full scale.
 
 use super::render::Pair;
 use rtjam_protocol::audio::CHANNELS;

@@ -1,9 +1,9 @@
 //! One musician: from packets to a steady stream of frames.
 //!
 //! ```text
-//! packet ─► sequence ─► jitter buffer ─► concealment ─► line ─► drift filter ─► mixer, slot output
-//!              │  slack ─► regulator ─► where to read ▲            ▲
-//!              └─ arrival ─► drift ───────────────────┴────────────┘
+//! packet ─► sequence ─► jitter buffer ─► concealment ─► limiter ─► line ─► drift filter ─► mixer, slot output
+//!              │  slack ─► regulator ─► where to read ▲                        ▲
+//!              └─ arrival ─► drift ───────────────────┴────────────────────────┘
 //! ```
 //!
 //! All of it runs on the audio thread. The read position (`head`) is the first frame that has not been
@@ -36,6 +36,7 @@ use crate::bridge::InPacket;
 use crate::controls::Comfort;
 use crate::level::Meter;
 use crate::meters::VoiceMeters;
+use crate::mixer::Limiter;
 use crate::timeline::{HostTimeline, HostWindow};
 use ceiling::Ceiling;
 use conceal::Concealer;
@@ -118,6 +119,8 @@ pub(crate) struct Voice {
     sequence: SequenceWindow,
     buffer: JitterBuffer,
     concealer: Concealer,
+    /// Keeps what enters the line at or under −1 dBFS.
+    limiter: Limiter,
     line: Line,
     reader: Reader,
     ceiling: Ceiling,
@@ -191,6 +194,7 @@ impl Voice {
             sequence: SequenceWindow::new(),
             buffer: JitterBuffer::new(),
             concealer: Concealer::new(),
+            limiter: Limiter::new(WIRE_RATE),
             line: Line::new(),
             reader: Reader::Exact,
             ceiling: Ceiling::default(),
@@ -241,6 +245,7 @@ impl Voice {
         self.state = State::Idle;
         self.sequence = SequenceWindow::new();
         self.line.clear();
+        self.limiter = Limiter::new(WIRE_RATE);
         self.concealer.restart();
         (self.reader, self.ceiling) = (Reader::Exact, Ceiling::default());
         self.drift.restart();

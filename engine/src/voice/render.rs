@@ -50,25 +50,25 @@ impl Voice {
         meters.patience_ms.set(self.grace.patience().map_or(self.wait, |frames| frames as f32) / per_ms);
     }
 
-    /// Moves frames from the buffer to the line and fills what is missing.
+    /// Moves frames from the buffer to the line, fills what is missing and keeps them at or under −1 dBFS.
     pub(super) fn put_on_line(&mut self, frames: usize, meters: &VoiceMeters) {
         self.patched.play(frames);
         let mut left = frames;
         while left > 0 {
             let run = self.buffer.run_at(self.head, left.min(PIECE));
-            let (past, new) = self.line.extend(run.frames);
+            let (past, [a, b]) = self.line.extend(run.frames);
             if run.present && self.listening.is_none() {
-                let [a, b] = new;
                 self.buffer.copy(self.head, [&mut *a, &mut *b]);
-                self.concealer.pass([a, b]);
+                self.concealer.pass([&mut *a, &mut *b]);
                 self.sounding = true;
                 let gap = std::mem::take(&mut self.gap);
                 self.patched.conceal(gap);
                 meters.concealed_frames.add(gap);
             } else {
-                self.concealer.fill(past, new);
+                self.concealer.fill(past, [&mut *a, &mut *b]);
                 self.gap += if self.sounding { run.frames as u64 } else { 0 };
             }
+            self.limiter.process(a, b);
             self.head = offset(self.head, run.frames as i64);
             left -= run.frames;
         }

@@ -11,6 +11,9 @@ use rtjam_protocol::audio::Codec;
 /// 1 dB.
 const HEADROOM: f32 = 1.122;
 
+/// The loudest sample that passes unchanged: a little under −1 dBFS.
+const PASSES: f32 = 0.891;
+
 /// What a voice can hold, a long pause of the host and the longest fixed delay on top, in ms.
 const MOST_DELAY: f32 = 683.0 + 800.0 + 40.0;
 
@@ -27,23 +30,23 @@ fn drums(i: u64) -> [f32; 2] {
     let [left, right] = noise(i);
     let skin = (since * 0.011).sin() * (-since / 3000.0).exp();
     let stick = (-since / 200.0).exp();
-    [0.6 * skin + left * stick, 0.4 * skin + right * stick]
+    [0.5 * skin + 0.9 * left * stick, 0.4 * skin + right * stick]
 }
 
-/// As hard for a filter as sound can be: full scale one way or the other, frame by frame.
+/// As hard for a filter as sound can be: the most that passes unchanged, one way or the other, frame by frame.
 fn hardest(i: u64) -> [f32; 2] {
-    noise(i).map(f32::signum)
+    noise(i).map(|s| PASSES.copysign(s))
 }
 
 /// A quarter of the rate, sampled halfway up: between frames it is 3 dB higher than in them.
 fn between_frames(i: u64) -> [f32; 2] {
-    [[0.9, 0.9, -0.9, -0.9][(i % 4) as usize]; 2]
+    [[PASSES, PASSES, -PASSES, -PASSES][(i % 4) as usize]; 2]
 }
 
 /// Steps and single frames out of silence.
 fn steps(i: u64) -> [f32; 2] {
     let block = Rng(i / 700).next() % 5;
-    let click = if i.is_multiple_of(997) { 1.0 } else { 0.0 };
+    let click = if i.is_multiple_of(997) { PASSES } else { 0.0 };
     [(block as f32 - 2.0) / 2.5, click]
 }
 

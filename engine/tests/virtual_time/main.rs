@@ -6,6 +6,7 @@ mod drift;
 mod exact;
 mod fades;
 mod gaps;
+mod hostile;
 mod hosts;
 mod mixing;
 mod network;

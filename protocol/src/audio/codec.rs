@@ -2,13 +2,13 @@
 //!
 //! Full scale is 2^(bits − 1), so that every value a codec can write is read back exactly. Values
 //! beyond it are cut. What is not a number becomes silence in either direction; float values are cut
-//! at ±[`F32_LIMIT`], which no mix bus reaches, so that sums stay finite.
+//! at ±[`F32_LIMIT`], so that nobody can send what is dangerously loud.
 
 use super::Codec;
 use alloc::vec::Vec;
 
-/// The largest magnitude that the float codec carries: +42 dBFS.
-pub const F32_LIMIT: f32 = 128.0;
+/// The largest magnitude that the float codec carries: +6 dBFS.
+pub const F32_LIMIT: f32 = 2.0;
 
 const PCM16_SCALE: f32 = 32768.0;
 const PCM24_SCALE: f32 = 8_388_608.0;
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn floats_arrive_bit_for_bit() {
-        let s = [0.0, -0.0, 1.0, -1.0, 0.1, 3.3e-20, 17.0, f32::MIN_POSITIVE];
+        let s = [0.0, -0.0, 1.0, -1.0, 0.1, 3.3e-20, -1.9, f32::MIN_POSITIVE];
         let bits = |v: &[f32]| v.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&round_trip(Codec::F32, &s)), bits(&s));
     }
