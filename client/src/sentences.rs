@@ -121,9 +121,9 @@ impl Situation<'_> {
                 "Nothing answers at {server}: the room server does not run. Ask whoever runs it to start it. RTJam keeps \
                  trying."
             ),
-            Trouble::NoNetwork => format!(
-                "There is no way to {server} from here. Check your network. RTJam keeps trying."
-            ),
+            Trouble::NoNetwork => {
+                format!("There is no way to {server} from here. Check your network. RTJam keeps trying.")
+            }
             Trouble::Silent => format!(
                 "The server {server} does not answer. Check your network, and ask whoever runs the server whether TCP \
                  port {} is open. RTJam keeps trying.",
@@ -132,11 +132,11 @@ impl Situation<'_> {
             Trouble::NotRtjam => format!(
                 "What answers at {server} is no RTJam server. Check the link with whoever sent it. RTJam keeps trying."
             ),
-            Trouble::WrongServer => {
-                "This is not the server that the invitation was made for. Ask for a new link, and make sure that it comes \
-                 from whoever runs the room."
-                    .to_owned()
-            }
+            Trouble::WrongServer => format!(
+                "What answers at {server} is not the server that the invitation was made for, so RTJam sends it nothing. \
+                 RTJam keeps trying and joins when the right server is back. If the room has moved, ask whoever runs it for \
+                 a new link."
+            ),
             Trouble::Certificate(why) => format!(
                 "The certificate of {host} is not valid ({why}). Check this computer's date, or ask whoever runs the \
                  server. RTJam keeps trying."
@@ -341,13 +341,12 @@ mod tests {
             (Trouble::NoNetwork, "Check your network"),
             (Trouble::Silent, "TCP port 7000"),
             (Trouble::NotRtjam, "no RTJam server"),
-            (Trouble::WrongServer, "This is not the server that the invitation was made for. Ask for a new link"),
+            (Trouble::WrongServer, "is not the server that the invitation was made for, so RTJam sends it nothing"),
             (Trouble::Certificate("expired".into()), "(expired)"),
             (Trouble::Lost, "hung up"),
             (Trouble::System("too many open files".into()), "too many open files"),
         ] {
-            let state = if trouble.is_final() { State::Refused } else { State::Connecting };
-            says(&Situation { state, trouble: Some(&trouble), ..joined(&link) }, part);
+            says(&Situation { state: State::Connecting, trouble: Some(&trouble), ..joined(&link) }, part);
             // In the room a failed dial beside the media path is nobody's concern.
             assert_eq!(Situation { trouble: Some(&trouble), ..joined(&link) }.sentence(), None);
         }

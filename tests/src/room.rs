@@ -30,8 +30,16 @@ impl Room {
 
     /// Starts one on a free loopback port with further arguments.
     pub fn start_with(arguments: &[&str]) -> Room {
+        Room::launch_at(free_port(), arguments)
+    }
+
+    /// Starts one with a fresh data folder, and so with another key, on a port that a stopped server had.
+    pub fn start_at(port: u16) -> Room {
+        Room::launch_at(port, &[])
+    }
+
+    fn launch_at(port: u16, arguments: &[&str]) -> Room {
         let data = Scratch::new("room");
-        let port = free_port();
         let (child, invite) = launch(data.path(), port, arguments);
         Room { child, invite, port, data }
     }

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_final_only_where_there_is_nobody_else() {
+    fn a_stranger_is_told_only_where_there_is_nobody_else() {
         let (stranger, _, _) = server();
         let tls = Tls::new(&Trust::Pinned(Pin([3; 16]))).expect("TLS");
         let closed = address(&TcpListener::bind("127.0.0.1:0").expect("a port"));

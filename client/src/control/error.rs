@@ -26,11 +26,6 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    /// Whether only another link can help.
-    pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Trouble::WrongServer)
-    }
-
     /// What an error of connecting by TCP means.
     pub(super) fn of_connect(e: &io::Error) -> Trouble {
         match e.kind() {

@@ -75,8 +75,6 @@ pub(super) struct Jam {
     you: Option<MySeat>,
     trouble: Option<Trouble>,
     refusal: Option<Refused>,
-    /// The server is another one than the link's: nothing will mend that.
-    closed: bool,
     going_down: bool,
     /// When the server last said that it drops part of what is sent, and how much it has dropped so far.
     over_rate: Option<(Micros, u64)>,
@@ -134,7 +132,6 @@ impl Jam {
             you: None,
             trouble: None,
             refusal: None,
-            closed: false,
             going_down: false,
             over_rate: None,
             sent_before,
@@ -149,7 +146,7 @@ impl Jam {
 
 impl AnyJam for Jam {
     fn poll_timeout(&self) -> Option<Micros> {
-        if self.closed { None } else { self.session.poll_timeout() }
+        self.session.poll_timeout()
     }
 
     fn handle_time(&mut self, now: Micros) {
@@ -271,7 +268,7 @@ impl AnyJam for Jam {
     }
 
     fn draw(&self, now: Micros, answers: u32, guarded: bool, notices: Vec<String>) -> Picture {
-        let state = if self.closed { State::Refused } else { self.session.state() };
+        let state = self.session.state();
         let joined = state == State::Joined;
         let situation = Situation {
             link: &self.link,
@@ -403,16 +400,17 @@ impl Jam {
     }
 
     fn lose_connection(&mut self, now: Micros, dial: DialId, trouble: Trouble) {
-        if self.forget_dial(dial).is_none() || self.closed {
+        if self.forget_dial(dial).is_none() {
             return;
+        }
+        if trouble == Trouble::WrongServer {
+            self.session.handle_wrong_server(now, dial);
+        } else {
+            self.session.handle_control_closed(now, dial);
         }
         // Beside a media path that works, trouble with control is the session's business alone.
         if self.session.state() == State::Connecting {
-            self.closed = trouble.is_final();
             (self.trouble, self.refusal) = (Some(trouble), None);
-        }
-        if !self.closed {
-            self.session.handle_control_closed(now, dial);
         }
     }
 
@@ -528,10 +526,9 @@ mod tests {
         let mut bench = Bench::new();
         let dial = bench.dialled()[0].dial;
         bench.tell(T0, Report::Closed(Connection { jam: 2, dial }, Trouble::WrongServer));
-        assert_eq!(bench.picture(T0).state, status::State::Connecting);
+        assert_eq!(bench.picture(T0).sentence, None);
         bench.tell(T0, Report::Closed(Connection { jam: 3, dial }, Trouble::WrongServer));
-        assert_eq!(bench.picture(T0).state, status::State::Refused);
-        assert_eq!(bench.jam.poll_timeout(), None);
+        assert!(bench.picture(T0).sentence.is_some_and(|s| s.contains("not the server")));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub struct DialId(pub u32);
 
 const FIRST_BACKOFF: Micros = Micros::from_millis(200);
 const MAX_BACKOFF: Micros = Micros::from_secs(1);
+/// The longest pause after a dial that reached a server with another key.
+const MAX_WRONG_SERVER_BACKOFF: Micros = Micros::from_secs(5);
 /// What answered nothing for this long is given up.
 const PATIENCE: Micros = Micros::from_secs(4);
 const BESIDE_AFTER: Micros = Micros::from_secs(1);
@@ -107,11 +109,20 @@ impl Dials {
         self.backoff = FIRST_BACKOFF;
     }
 
-    /// Dials again after a while that grows with each failure, unless another dial is under way or planned.
+    /// Dials again after a pause that doubles with each failure, unless another dial is under way or planned.
     pub(super) fn again_later(&mut self, now: Micros) {
+        self.back_off(now, MAX_BACKOFF);
+    }
+
+    /// The same with a longer pause: the wrong server answers, and may answer for hours.
+    pub(super) fn again_after_wrong_server(&mut self, now: Micros) {
+        self.back_off(now, MAX_WRONG_SERVER_BACKOFF);
+    }
+
+    fn back_off(&mut self, now: Micros, longest: Micros) {
         if self.is_idle() {
-            self.again_at = Some(now + self.backoff);
-            self.backoff = Micros((self.backoff.0 * 2).min(MAX_BACKOFF.0));
+            self.again_at = Some(now + self.backoff.min(longest));
+            self.backoff = Micros((self.backoff.0 * 2).min(longest.0));
         }
     }
 

@@ -268,11 +268,24 @@ impl Session {
 
     /// A connection could not be opened, or closed.
     pub fn handle_control_closed(&mut self, now: Micros, id: DialId) {
-        let dialled = self.dials.remove(id);
-        let was_open = self.open.take_if(|open| *open == id).is_some();
-        if (dialled || was_open) && !self.is_over() {
+        if self.drop_connection(id) {
             self.dials.again_later(now);
         }
+    }
+
+    /// A dialled server showed another key than the link names; nothing was said to it. The session keeps trying, with
+    /// pauses of up to 5 s, until the right server answers.
+    pub fn handle_wrong_server(&mut self, now: Micros, id: DialId) {
+        if self.drop_connection(id) {
+            self.dials.again_after_wrong_server(now);
+        }
+    }
+
+    /// Forgets a connection; whether it was in use and another is needed.
+    fn drop_connection(&mut self, id: DialId) -> bool {
+        let dialled = self.dials.remove(id);
+        let was_open = self.open.take_if(|open| *open == id).is_some();
+        (dialled || was_open) && !self.is_over()
     }
 
     /// A connection said something.
