@@ -9,11 +9,10 @@
 //! four times a second. So neither a forged nor a replayed datagram moves anything or makes a stranger hear us.
 
 use crate::audio::AudioFrame;
-use crate::control::SessionKeys;
 use crate::datagram::{Class, ClockReply, FRAME_HEADER_LEN, Frame, Probe, kind, raw_frames, write_frame, write_raw};
 use crate::ids::{SessionId, SourceId};
 use crate::recovery::{self, Feedback, Seen, Told};
-use crate::seal::{Lane, MakeSealer, ReceiveKey, Rejected, SendLane, SharedSealer};
+use crate::seal::{ReceiveKey, Rejected, SendLane};
 use crate::time::Micros;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -90,20 +89,13 @@ enum Reply {
 }
 
 impl Peer {
-    /// A session that has not been heard. `lane` belongs to the thread that drives this peer alone.
-    pub fn new(
-        now: Micros,
-        session: SessionId,
-        keys: &SessionKeys,
-        lane: Lane,
-        epoch: u32,
-        make_sealer: MakeSealer,
-    ) -> (Peer, SharedSealer) {
-        let down = make_sealer(keys.suite, &keys.down);
-        let peer = Peer {
-            session,
-            receive: ReceiveKey::new(make_sealer(keys.suite, &keys.up), session, keys.id).limit_lanes(MAX_UPLINK_LANES),
-            send: SendLane::new(down.clone(), session, keys.id, lane),
+    /// A session that has not been heard. The lane of `send` belongs to the thread that drives this peer alone. `epoch`
+    /// is that of the room's clock.
+    pub fn new(now: Micros, receive: ReceiveKey, send: SendLane, epoch: u32) -> Peer {
+        Peer {
+            session: receive.session(),
+            receive: receive.limit_lanes(MAX_UPLINK_LANES),
+            send,
             epoch,
             path: None,
             candidates: VecDeque::new(),
@@ -118,8 +110,7 @@ impl Peer {
             wait: Micros::ZERO,
             allowed: MOST_FEEDBACK,
             listened: now,
-        };
-        (peer, down)
+        }
     }
 
     /// The session.
@@ -149,7 +140,7 @@ impl Peer {
         challenge: impl FnOnce() -> [u8; 8],
     ) -> Result<Heard<'d>, Rejected> {
         let size = datagram.len();
-        let opened = self.receive.open(datagram)?;
+        let opened = self.receive.open(now, datagram)?;
         self.last_heard = now;
         self.misses.handle_datagram(now, &opened.header, size);
         if opened.newest && self.path != Some(from) {

@@ -12,7 +12,7 @@ use rtjam_protocol::datagram::{
 };
 use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};
 use rtjam_protocol::recovery::{Feedback, Missing, Waits};
-use rtjam_protocol::seal::ring::{make_sealer, verify};
+use rtjam_protocol::seal::ring::{CRYPTO, expand, make_sealer, verify};
 use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, SendLane, Suite};
 use rtjam_protocol::{FramePosition, Micros, MusicianId, RoomName, Sequence, SessionId, SourceId, StreamId};
 use serde_json::Value;
@@ -181,11 +181,32 @@ fn every_datagram_is_sealed_and_opened_as_the_document_says() {
             header.write(&mut written);
             assert_eq!((header.class, header.session, &written[..]), (class, SESSION, &datagram[..14]));
             let mut receive = receive.borrow_mut();
-            let opened = receive.open(&mut datagram).unwrap_or_else(|why| panic!("{label}: {why:?}"));
+            let opened = receive.open(Micros::ZERO, &mut datagram).unwrap_or_else(|why| panic!("{label}: {why:?}"));
             assert_eq!(opened.frames().collect::<Vec<_>>(), [*frame], "{label}");
             shown.set(shown.get() + 1);
         });
         assert!(shown.get() >= if prefix == "aes" { 2 } else { 13 });
+    }
+}
+
+/// Keys follow one another as the document says, and each seals the datagrams that it shows.
+#[test]
+fn keys_are_derived_as_the_document_says() {
+    let keys = SessionKeys { suite: Suite::ChaCha20Poly1305, id: KeyId(0), up: key(), down: key() };
+    let direction = keys.uplink(SESSION, Features { rekey: true, ..Features::default() }, CRYPTO);
+    let (mut lane, mut receive) = (direction.send_lane(Lane(0)), direction.receive());
+    let mut derived = expand(&key(), b"rtjam/1 lane\x01\x02\x03\x04\0");
+    let (mut sealed, mut counter) = (Vec::new(), 0);
+    for epoch in 0..3 {
+        assert_eq!(to_hex(&derived.0), to_hex(&hex(&format!("rekey key-{epoch}"))));
+        derived = expand(&derived, b"rtjam/1 next\x01\x02\x03\x04\0");
+        let mut golden = hex(&format!("rekey datagram-{epoch}"));
+        while counter < (epoch << 20) + 1 {
+            counter = lane.seal(Class::Session, &mut sealed, |out| write_frame(&Frame::KeepAlive, out)).get();
+        }
+        assert_eq!(to_hex(&sealed), to_hex(&golden), "epoch {epoch}");
+        let opened = receive.open(Micros::ZERO, &mut golden).unwrap_or_else(|why| panic!("epoch {epoch}: {why:?}"));
+        assert_eq!(opened.frames().collect::<Vec<_>>(), [Frame::KeepAlive]);
     }
 }
 
@@ -450,6 +471,7 @@ fn no_example_of_the_document_is_left_unread() {
     read.extend(client_messages().iter().map(|(label, _)| label.to_string()));
     read.extend(server_messages().iter().map(|(label, _)| label.to_string()));
     read.extend(["f32 sent", "f32 read"].map(String::from));
+    read.extend((0..3).flat_map(|epoch| [format!("rekey key-{epoch}"), format!("rekey datagram-{epoch}")]));
     read.extend(CLASSIC.map(|(label, ..)| label.to_string()));
     let frames = core::cell::RefCell::new(read);
     with_frames(|label, _| {

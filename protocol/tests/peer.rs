@@ -3,11 +3,11 @@
 mod common;
 
 use core::net::SocketAddr;
-use rtjam_protocol::control::SessionKeys;
+use rtjam_protocol::control::{Features, SessionKeys};
 use rtjam_protocol::datagram::{Class, ClockRequest, Frame, Header, MAX_DATAGRAM, Probe, write_frame};
 use rtjam_protocol::peer::{Heard, KEEP_ALIVE_EVERY, Peer};
 use rtjam_protocol::recovery::{Feedback, Missing, Waits};
-use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
+use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::CRYPTO};
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::VecDeque;
 
@@ -24,9 +24,10 @@ const SESSION: SessionId = SessionId(7);
 impl Pair {
     fn new() -> Pair {
         let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
-        let (peer, down) = Peer::new(Micros::ZERO, SESSION, &keys, Lane(0), 9, make_sealer);
-        let send = SendLane::new(make_sealer(keys.suite, &keys.up), SESSION, keys.id, Lane(0));
-        Pair { peer, send, receive: ReceiveKey::new(down, SESSION, keys.id), challenges: 0 }
+        let up = keys.uplink(SESSION, Features::SUPPORTED, CRYPTO);
+        let down = keys.downlink(SESSION, Features::SUPPORTED, CRYPTO);
+        let peer = Peer::new(Micros::ZERO, up.receive(), down.send_lane(Lane(0)), 9);
+        Pair { peer, send: up.send_lane(Lane(0)), receive: down.receive(), challenges: 0 }
     }
 
     fn seal(&mut self, frames: &[Frame<'_>]) -> Vec<u8> {
@@ -47,7 +48,7 @@ impl Pair {
         let (mut all, mut out) = (Vec::new(), Vec::new());
         while let Some(to) = self.peer.poll_transmit(now, &mut out) {
             let size = out.len();
-            let opened = self.receive.open(&mut out).expect("genuine");
+            let opened = self.receive.open(now, &mut out).expect("genuine");
             let frame = match opened.frames().next() {
                 Some(Frame::PathChallenge(data)) => Some(Frame::PathChallenge(data)),
                 Some(Frame::KeepAlive) => Some(Frame::KeepAlive),

@@ -77,9 +77,9 @@ fn session_frame() -> impl Strategy<Value = Frame<'static>> {
 }
 
 fn lane(suite: Suite) -> (SendLane, ReceiveKey) {
-    let sealer = make_sealer(suite, &Key([7; 32]));
+    let sealer = || make_sealer(suite, &Key([7; 32]));
     let session = SessionId(5);
-    (SendLane::new(sealer.clone(), session, KeyId(0), Lane(3)), ReceiveKey::new(sealer, session, KeyId(0)))
+    (SendLane::new(sealer(), session, KeyId(0), Lane(3)), ReceiveKey::new(sealer(), session, KeyId(0)))
 }
 
 fn sealed(send: &mut SendLane, plain: &[u8]) -> Vec<u8> {
@@ -128,7 +128,7 @@ proptest! {
             prop_assert_eq!(&out[..], &bytes[..Header::LEN]);
         }
         let (_, mut receive) = lane(Suite::Aes128Gcm);
-        prop_assert!(receive.open(&mut bytes.clone()).is_err());
+        prop_assert!(receive.open(Micros::ZERO, &mut bytes.clone()).is_err());
     }
 
     #[test]
@@ -163,13 +163,13 @@ proptest! {
         let mut flipped = datagram.clone();
         let bit = bit.index(flipped.len() * 8);
         flipped[bit / 8] ^= 1 << (bit % 8);
-        prop_assert!(receive.open(&mut flipped).is_err());
-        prop_assert!(receive.open(&mut datagram[..cut.index(datagram.len())].to_vec()).is_err());
-        prop_assert!(receive.open(&mut [&datagram[..], &[0]].concat()).is_err());
+        prop_assert!(receive.open(Micros::ZERO, &mut flipped).is_err());
+        prop_assert!(receive.open(Micros::ZERO, &mut datagram[..cut.index(datagram.len())].to_vec()).is_err());
+        prop_assert!(receive.open(Micros::ZERO, &mut [&datagram[..], &[0]].concat()).is_err());
         let mut genuine = datagram.clone();
-        let opened = receive.open(&mut genuine).map(|o| (o.newest, o.plain.to_vec()));
+        let opened = receive.open(Micros::ZERO, &mut genuine).map(|o| (o.newest, o.plain.to_vec()));
         prop_assert_eq!(opened, Ok((true, plain)));
-        prop_assert_eq!(receive.open(&mut datagram.clone()).err(), Some(Rejected::Replayed));
+        prop_assert_eq!(receive.open(Micros::ZERO, &mut datagram.clone()).err(), Some(Rejected::Replayed));
     }
 
     #[test]
@@ -181,7 +181,7 @@ proptest! {
         let mut highest = None;
         for i in order {
             let mut datagram = all[i].clone();
-            let opened = receive.open(&mut datagram).map(|o| (o.newest, o.plain[0]));
+            let opened = receive.open(Micros::ZERO, &mut datagram).map(|o| (o.newest, o.plain[0]));
             prop_assert_eq!(opened, Ok((Some(i) > highest, i as u8)));
             highest = highest.max(Some(i));
         }

@@ -8,10 +8,9 @@ use rtjam_protocol::datagram::{
     Class, DATAGRAM_OVERHEAD, FRAME_HEADER_LEN, Frame, Frames, Header, MAX_DATAGRAM, write_audio,
 };
 use rtjam_protocol::recovery::{Feedback, History, Missing, Receiver, Sender, Told, Waits};
-use rtjam_protocol::seal::{Counter, DidNotOpen, KeyId, Lane, Nonce, Sealer, SendLane};
+use rtjam_protocol::seal::{Counter, DidNotOpen, Key, KeyId, Lane, Nonce, Sealer, SendLane};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 const SOURCE: SourceId = SourceId(3);
 const FRAMES: u16 = 128;
@@ -29,6 +28,8 @@ impl Sealer for Open {
     fn open<'a>(&self, _: Nonce, _: &[u8], sealed: &'a mut [u8]) -> Result<&'a mut [u8], DidNotOpen> {
         Ok(sealed)
     }
+
+    fn set_key(&mut self, _: &Key) {}
 }
 
 /// How the network treats a datagram: its transit, or `None` when it is lost.
@@ -60,7 +61,7 @@ impl Hop {
     fn new(wait_us: u64, back_us: u64) -> Hop {
         Hop {
             now: Micros::from_secs(1),
-            lane: SendLane::new(Arc::new(Open), SessionId(1), KeyId(0), Lane(2)),
+            lane: SendLane::new(Box::new(Open), SessionId(1), KeyId(0), Lane(2)),
             history: History::new(SOURCE),
             sender: Sender::new(),
             receiver: Receiver::default(),

@@ -164,7 +164,7 @@ impl Heard {
     fn take(&mut self, ways: &mut Ways, arrived: Micros, datagram: &mut [u8]) {
         let Heard { key, last, misses } = self;
         let size = datagram.len();
-        let Ok(opened) = key.open(datagram) else { return };
+        let Ok(opened) = key.open(arrived, datagram) else { return };
         let Ways { incoming, console, shared, notes, tape, wake, .. } = ways;
         let mut news = last.get().is_none();
         last.set(arrived);

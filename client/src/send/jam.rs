@@ -18,7 +18,7 @@ use rtjam_protocol::control::{MediaEndpoint, MixChoice, MixState, MixWish, Refus
 use rtjam_protocol::datagram::Mixed;
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
-use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
+use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::{FramePosition, Micros, StreamId};
 use std::io;
 use std::net::IpAddr;
@@ -110,7 +110,7 @@ impl Jam {
             name: name.to_owned(),
             suites: preferred_suites().to_vec(),
             instance,
-            make_sealer,
+            crypto: CRYPTO,
             mix,
         };
         let target = Target { host: link.host.clone(), port: link.port, trust: key.trust };

@@ -10,7 +10,6 @@ mod machine;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use rtjam_protocol::audio::{self, AudioHeader, Codec, Layout, Peak};
@@ -22,7 +21,7 @@ use rtjam_protocol::link::{InviteLink, Pin, Secret};
 use rtjam_protocol::peer::Peer;
 use rtjam_protocol::recovery;
 use rtjam_protocol::room::{self, ConnectionId, Entropy, Output, RoomRecord, Rooms, Secrets};
-use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, ReceiveKey, Sealer, SendLane, SharedSealer, Suite};
+use rtjam_protocol::seal::{Crypto, DidNotOpen, Key, KeyId, Lane, Limits, Nonce, ReceiveKey, Sealer, SendLane, Suite};
 use rtjam_protocol::{FramePosition, Micros, MusicianId, Sequence, SessionId, SourceId, StreamId};
 
 /// Uses all parts. Returns how many bytes they made.
@@ -44,7 +43,7 @@ fn messages() -> usize {
 
 fn datagrams() -> usize {
     let session = SessionId(1);
-    let mut lane = SendLane::new(Arc::new(Open), session, KeyId(0), Lane(0));
+    let mut lane = SendLane::new(Box::new(Open), session, KeyId(0), Lane(0));
     let mut payload = Vec::new();
     audio::encode(Codec::Pcm24, &[0.5; 8], &mut payload);
     let header = AudioHeader {
@@ -59,8 +58,8 @@ fn datagrams() -> usize {
     };
     let mut out = Vec::new();
     lane.seal(Class::Media, &mut out, |out| write_audio(&header, &payload, out));
-    let mut receive = ReceiveKey::new(Arc::new(Open), session, KeyId(0));
-    receive.open(&mut out).map_or(0, |opened| opened.frames().count())
+    let mut receive = ReceiveKey::new(Box::new(Open), session, KeyId(0));
+    receive.open(Micros(0), &mut out).map_or(0, |opened| opened.frames().count())
 }
 
 fn classic_packets() -> usize {
@@ -78,7 +77,7 @@ fn musicians_end(now: Micros) -> usize {
         name: "Ann".to_string(),
         suites: Vec::from([Suite::Aes128Gcm]),
         instance: None,
-        make_sealer,
+        crypto: CRYPTO,
         mix: control::MixWish::default(),
     };
     let mut session = Session::new(now, config, Box::new(Nobody));
@@ -114,7 +113,10 @@ fn servers_end(now: Micros) -> usize {
 
 fn media(now: Micros) -> usize {
     let keys = control::SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
-    let (mut peer, _) = Peer::new(now, SessionId(1), &keys, Lane(0), 1, make_sealer);
+    let features = control::Features::SUPPORTED;
+    let up = keys.uplink(SessionId(1), features, CRYPTO);
+    let down = keys.downlink(SessionId(1), features, CRYPTO);
+    let mut peer = Peer::new(now, up.receive(), down.send_lane(Lane(0)), 1);
     let from = SocketAddr::from(([127, 0, 0, 1], 7891));
     let (mut datagram, mut out) = ([0; 64], Vec::new());
     let heard = peer.handle_datagram(now, from, &mut datagram, || [0; 8]);
@@ -142,11 +144,12 @@ impl Sealer for Open {
         let plain = sealed.len().checked_sub(16).ok_or(DidNotOpen)?;
         Ok(&mut sealed[..plain])
     }
+
+    fn set_key(&mut self, _: &Key) {}
 }
 
-fn make_sealer(_: Suite, _: &Key) -> SharedSealer {
-    Arc::new(Open)
-}
+const CRYPTO: Crypto =
+    Crypto { make_sealer: |_, _| Box::new(Open), expand: |key, _| key.clone(), limits: Limits::STANDARD };
 
 struct Nobody;
 

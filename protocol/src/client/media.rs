@@ -7,7 +7,7 @@ use crate::control::{Joined, MediaEndpoint, Token, TransportKind};
 use crate::datagram::{Class, ClockReport, ClockRequest, Frame, write_audio, write_frame};
 use crate::ids::{FramePosition, SessionId, SourceId, StreamId};
 use crate::recovery::{self, Feedback, History};
-use crate::seal::{Lane, MakeSealer, ReceiveKey, SendLane};
+use crate::seal::{Crypto, Lane, ReceiveKey, SendLane};
 use crate::time::Micros;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -82,14 +82,13 @@ struct Mark {
 }
 
 impl Media {
-    pub(super) fn new(now: Micros, joined: &Joined, make_sealer: MakeSealer) -> (Media, ReceiveKey) {
-        let keys = &joined.keys;
-        let up = make_sealer(keys.suite, &keys.up);
-        let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.down), joined.session, keys.id);
+    pub(super) fn new(now: Micros, joined: &Joined, crypto: Crypto) -> (Media, ReceiveKey) {
+        let Joined { session, features, .. } = *joined;
+        let receive = joined.keys.downlink(session, features, crypto).receive();
         let media = Media {
             session: joined.session,
             resume: joined.resume.clone(),
-            send: SendLane::new(up, joined.session, keys.id, Lane(0)),
+            send: joined.keys.uplink(session, features, crypto).send_lane(Lane(0)),
             endpoints: usable(&joined.media),
             endpoint: 0,
             endpoint_since: now,

@@ -427,7 +427,7 @@ impl Session {
                 self.blocked |= self.health(now) == Some(Health::Blocked);
                 self.clock = RoomClock::default();
                 self.silence = Silence::broken(now);
-                let (media, receive) = Media::new(now, &joined, self.config.make_sealer);
+                let (media, receive) = Media::new(now, &joined, self.config.crypto);
                 self.media = Some(media);
                 Some(receive)
             }

@@ -4,7 +4,7 @@ use super::DialId;
 use crate::control::{MediaEndpoint, MixState, MixWish, Refused, RosterEntry, SeatRole};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Secret;
-use crate::seal::{MakeSealer, ReceiveKey, Suite};
+use crate::seal::{Crypto, ReceiveKey, Suite};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -30,8 +30,8 @@ pub struct Config {
     pub suites: Vec<Suite>,
     /// Which of the identity's sessions this was last time, if known.
     pub instance: Option<u8>,
-    /// Makes sealers.
-    pub make_sealer: MakeSealer,
+    /// What datagrams are sealed with.
+    pub crypto: Crypto,
     /// What of the others to be sent, and how.
     pub mix: MixWish,
 }

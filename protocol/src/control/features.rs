@@ -16,7 +16,7 @@ pub struct Features {
 
 impl Features {
     /// What this crate implements.
-    pub const SUPPORTED: Features = Features { rekey: false, roster_changes: true };
+    pub const SUPPORTED: Features = Features { rekey: true, roster_changes: true };
 
     /// The features of both sets.
     pub const fn and(self, other: Features) -> Features {

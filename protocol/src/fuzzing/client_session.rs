@@ -1,6 +1,6 @@
 //! A musician's end whose server and network do as a script says.
 
-use super::script::{Script, tally};
+use super::script::{Script, TALLY};
 use crate::audio::{AudioHeader, Codec, Layout, Peak};
 use crate::client::{Config, DialId, Event, Session, Signer, State};
 use crate::control::{
@@ -65,7 +65,7 @@ impl End {
             name: String::from("Ann"),
             suites: Vec::from([Suite::Aes128Gcm]),
             instance: None,
-            make_sealer: tally,
+            crypto: TALLY,
             mix: MixWish::default(),
         };
         let now = Micros::from_secs(1);

@@ -1,6 +1,6 @@
 //! A server's rooms and its ends of the media, with musicians who do as a script says.
 
-use super::script::{Script, tally};
+use super::script::{Script, TALLY};
 use crate::control::{
     ClientMessage, Features, Hello, Joined, MixBalance, MixChoice, MixWish, Refusal, Refused, Seat, SeatRole,
     ServerMessage, Token,
@@ -310,9 +310,10 @@ fn hello(script: &mut Script<'_>) -> ClientMessage {
 
 impl Live {
     fn new(now: Micros, what: NewSession) -> Live {
-        let (peer, down) = Peer::new(now, what.session, &what.keys, Lane(0), 1, tally);
-        let up = SendLane::new(tally(what.keys.suite, &what.keys.up), what.session, what.keys.id, Lane(0));
-        let down = ReceiveKey::new(down, what.session, what.keys.id);
+        let up = what.keys.uplink(what.session, what.features, TALLY);
+        let down = what.keys.downlink(what.session, what.features, TALLY);
+        let peer = Peer::new(now, up.receive(), down.send_lane(Lane(0)), 1);
+        let (up, down) = (up.send_lane(Lane(0)), down.receive());
         Live {
             what,
             peer,
@@ -378,7 +379,7 @@ impl Live {
             let (caused, sent) = self.traffic.entry(to).or_default();
             *sent += out.len();
             assert!(self.proven.contains(&to) || *sent <= *caused, "{sent} bytes for {caused} to an unproven address");
-            let opened = self.down.open(&mut out).unwrap_or_else(|why| panic!("{why:?}"));
+            let opened = self.down.open(now, &mut out).unwrap_or_else(|why| panic!("{why:?}"));
             for frame in opened.frames() {
                 match frame {
                     Frame::PathChallenge(data) => self.challenge = Some((to, data)),

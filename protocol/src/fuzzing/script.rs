@@ -1,8 +1,8 @@
 //! Bytes read as a script, and a seal that is quick, not secret, and notices a nonce that is used twice.
 
-use crate::seal::{DidNotOpen, Key, Nonce, Sealer, SharedSealer, Suite, TAG_LEN};
+use crate::seal::{Crypto, DidNotOpen, Key, Limits, Nonce, Sealer, Suite, TAG_LEN};
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
-use alloc::sync::Arc;
 use core::cell::RefCell;
 
 /// The rest of a script. Once it has ended, numbers are 0.
@@ -58,13 +58,15 @@ struct Tally([u8; 32]);
 
 impl Tally {
     fn tag(&self, nonce: Nonce, aad: &[u8], plain: &[u8]) -> [u8; TAG_LEN] {
-        let all = self.0.iter().chain(&nonce.0).chain(aad).chain(plain);
-        // FNV-1a, 128 bits.
-        let hash = all.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |h, b| {
-            (h ^ u128::from(*b)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B)
-        });
-        hash.to_be_bytes()
+        hash(self.0.iter().chain(&nonce.0).chain(aad).chain(plain)).to_be_bytes()
     }
+}
+
+/// FNV-1a, 128 bits.
+fn hash<'b>(all: impl Iterator<Item = &'b u8>) -> u128 {
+    all.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |h, b| {
+        (h ^ u128::from(*b)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B)
+    })
 }
 
 impl Sealer for Tally {
@@ -78,8 +80,24 @@ impl Sealer for Tally {
         let (plain, tag) = sealed.split_last_chunk_mut::<TAG_LEN>().ok_or(DidNotOpen)?;
         if *tag == self.tag(nonce, aad, plain) { Ok(plain) } else { Err(DidNotOpen) }
     }
+
+    fn set_key(&mut self, key: &Key) {
+        self.0 = key.0;
+    }
 }
 
-pub(super) fn tally(_: Suite, key: &Key) -> SharedSealer {
-    Arc::new(Tally(key.0))
+fn tally(_: Suite, key: &Key) -> Box<dyn Sealer> {
+    Box::new(Tally(key.0))
 }
+
+fn expand(key: &Key, info: &[u8]) -> Key {
+    let mut derived = [0; 32];
+    for (i, half) in (0_u8..).zip(derived.chunks_exact_mut(16)) {
+        half.copy_from_slice(&hash(key.0.iter().chain(info).chain(&[i])).to_be_bytes());
+    }
+    Key(derived)
+}
+
+/// Quick, not secret, and with keys that change every few datagrams.
+pub(super) const TALLY: Crypto =
+    Crypto { make_sealer: tally, expand, limits: Limits { packets_per_key: 5, ..Limits::STANDARD } };

@@ -3,13 +3,14 @@
 use super::script::Script;
 use crate::audio;
 use crate::classic;
-use crate::control::{self, ClientMessage, ServerMessage, tidy_name};
+use crate::control::{self, ClientMessage, Features, ServerMessage, SessionKeys, tidy_name};
 use crate::datagram::{Class, Frame, Frames, Header, write_frame};
 use crate::ids::{SessionId, SourceId};
 use crate::link::{InviteLink, Link, parse_authority};
 use crate::peer::forwardable;
 use crate::recovery::Seen;
-use crate::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
+use crate::seal::{Crypto, Key, KeyId, Lane, Limits, ReceiveKey, Rejected, SendLane, Suite, ring::CRYPTO};
+use crate::time::Micros;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -77,13 +78,18 @@ pub fn classic(bytes: &[u8]) {
 /// Hostile bytes never open, whatever they look like; genuine ones open once, and only unaltered.
 pub fn datagram(bytes: &[u8]) {
     frames(bytes);
-    for suite in [Suite::Aes128Gcm, Suite::ChaCha20Poly1305] {
-        let sealer = make_sealer(suite, &key_for(bytes));
-        let mut receive = ReceiveKey::new(sealer.clone(), SESSION, KeyId(0));
-        assert!(receive.open(&mut bytes.to_vec()).is_err());
-        altered(bytes, &mut SendLane::new(sealer, SESSION, KeyId(0), Lane(0)), &mut receive);
+    let crypto = Crypto { limits: Limits { packets_per_key: 3, ..Limits::STANDARD }, ..CRYPTO };
+    for (suite, rekey) in [(Suite::Aes128Gcm, false), (Suite::ChaCha20Poly1305, true), (Suite::Aes128Gcm, true)] {
+        let key = key_for(bytes);
+        let keys = SessionKeys { suite, id: KeyId(0), up: key.clone(), down: key };
+        let direction = keys.uplink(SESSION, Features { rekey }, crypto);
+        let mut receive = direction.receive();
+        assert!(receive.open(NOW, &mut bytes.to_vec()).is_err());
+        altered(bytes, &mut direction.send_lane(Lane(0)), &mut receive);
     }
 }
+
+const NOW: Micros = Micros::from_secs(1);
 
 const SESSION: SessionId = SessionId(0x0707_0707);
 
@@ -147,11 +153,11 @@ fn altered(bytes: &[u8], send: &mut SendLane, receive: &mut ReceiveKey) {
             }
         }
         if hostile != sealed {
-            assert!(receive.open(&mut hostile).is_err());
+            assert!(receive.open(NOW, &mut hostile).is_err());
         }
         let mut genuine = sealed.clone();
-        let opened = receive.open(&mut genuine).expect("genuine and new");
+        let opened = receive.open(NOW, &mut genuine).expect("genuine and new");
         assert!(opened.newest && *opened.plain == *plain);
-        assert_eq!(receive.open(&mut sealed).err(), Some(Rejected::Replayed));
+        assert_eq!(receive.open(NOW, &mut sealed).err(), Some(Rejected::Replayed));
     }
 }

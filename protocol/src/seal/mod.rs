@@ -3,21 +3,36 @@
 //! Each session has two keys, one a direction, fresh at every join. A nonce is four zero bytes, the
 //! lane (the sending thread) and a counter of 56 bits, and is used once: a [`SendLane`] counts, and
 //! is neither `Clone` nor rewindable. A resend is a new datagram with a new counter.
+//!
+//! With the feature `rekey` each lane has keys of its own. The first is derived from the direction's key, each
+//! further one from the one before, and a lane moves on after [`Limits::packets_per_key`] datagrams. The counter goes
+//! on, so it alone says which key a datagram is sealed with:
+//!
+//! ```text
+//! direction's key ──lane──▶ epoch 0 ──next──▶ epoch 1 ──next──▶ epoch 2 …
+//! counter                   1 … 2^20          … 2^21            … 3 × 2^20
+//! ```
+//!
+//! [`Direction`] makes both ends of the lanes of one direction.
 
+mod direction;
+mod epoch;
+mod receive;
 mod replay;
 #[cfg(feature = "std")]
 pub mod ring;
+mod send;
 
+pub use direction::Direction;
+pub use receive::{OLD_KEY_OPENS_FOR, ReceiveKey};
 pub use replay::{Freshness, ReplayWindow};
+pub use send::SendLane;
 
-use crate::datagram::{Class, DATAGRAM_OVERHEAD, Frames, Header, MAX_DATAGRAM};
-use crate::ids::SessionId;
+use crate::datagram::{Frames, Header};
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 /// Bytes of a seal's tag, in every suite.
 pub const TAG_LEN: usize = 16;
@@ -33,9 +48,20 @@ pub enum Suite {
     ChaCha20Poly1305,
 }
 
-/// A session key of one direction. Suites with shorter keys use its first bytes.
+/// A key of 32 bytes; it is overwritten when it is dropped. Suites with shorter keys use its first bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(pub [u8; 32]);
+
+impl Key {
+    /// No secret: what an erased key is.
+    pub(crate) const ZERO: Key = Key([0; 32]);
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +69,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Which of a direction's keys: 0 until keys are renewed within a session.
+/// The number of a lane's key, as it stands in a datagram: wraps at 256.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct KeyId(pub u8);
 
@@ -108,54 +134,56 @@ pub trait Sealer: Send + Sync {
     /// # Errors
     /// When it is not genuine.
     fn open<'a>(&self, nonce: Nonce, aad: &[u8], sealed: &'a mut [u8]) -> Result<&'a mut [u8], DidNotOpen>;
-}
 
-/// A sealer shared by the threads that send to one session.
-pub type SharedSealer = Arc<dyn Sealer>;
+    /// Works under `key` from now on, without allocating. What was made of the key before is overwritten.
+    fn set_key(&mut self, key: &Key);
+}
 
 /// Makes the sealer of a suite under a key.
-pub type MakeSealer = fn(Suite, &Key) -> SharedSealer;
+pub type MakeSealer = fn(Suite, &Key) -> Box<dyn Sealer>;
 
-/// One thread's right to seal for one session and direction: owns the counter.
-pub struct SendLane {
-    sealer: SharedSealer,
-    session: SessionId,
-    key: KeyId,
-    lane: Lane,
-    last: u64,
+/// HKDF-Expand with SHA-256 (RFC 5869): 32 bytes made of a key and an `info`.
+pub type Expand = fn(&Key, &[u8]) -> Key;
+
+/// The primitives that sealing is built from. [`ring::CRYPTO`] is what the programs use.
+#[derive(Clone, Copy, Debug)]
+pub struct Crypto {
+    /// Makes sealers.
+    pub make_sealer: MakeSealer,
+    /// Derives keys.
+    pub expand: Expand,
+    /// How much a key is used for. Both ends must have the same.
+    pub limits: Limits,
 }
 
-impl SendLane {
-    /// A lane that has not sealed anything. There must be only one with this key and lane.
-    pub fn new(sealer: SharedSealer, session: SessionId, key: KeyId, lane: Lane) -> SendLane {
-        SendLane { sealer, session, key, lane, last: 0 }
-    }
+/// How much a key is used for. `docs/PROTOCOL.md` says where the numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// With `rekey`: datagrams that a lane seals with one key; not 0.
+    pub packets_per_key: u64,
+    /// Failed attempts to open a datagram of AES-128-GCM, in one direction of a session.
+    pub failed_opens_aes: u64,
+    /// The same for ChaCha20-Poly1305.
+    pub failed_opens_chacha: u64,
+}
 
-    /// Makes one datagram in `out` (cleared first): `write_frames` appends the frames to it. Returns its counter.
-    pub fn seal(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) -> Counter {
-        out.clear();
-        self.append(class, out, write_frames)
-    }
+impl Limits {
+    /// What the protocol prescribes; only tests have others.
+    pub const STANDARD: Limits =
+        Limits { packets_per_key: 1 << 20, failed_opens_aes: 1 << 52, failed_opens_chacha: 1 << 36 };
 
-    /// Makes one datagram behind what is in `out`: `write_frames` appends the frames to it. Returns its counter.
-    pub fn append(&mut self, class: Class, out: &mut Vec<u8>, write_frames: impl FnOnce(&mut Vec<u8>)) -> Counter {
-        self.last += 1;
-        // Never wraps: 2^56 datagrams are not sent in a session's life.
-        let counter = Counter(self.last);
-        let begin = out.len();
-        Header { class, key: self.key, lane: self.lane, session: self.session, counter }.write(out);
-        write_frames(out);
-        let (head, frames) = out[begin..].split_at_mut(Header::LEN);
-        let tag = self.sealer.seal(Nonce::of(self.lane, counter), head, frames);
-        out.extend_from_slice(&tag);
-        counter
+    const fn failed_opens(&self, suite: Suite) -> u64 {
+        match suite {
+            Suite::Aes128Gcm => self.failed_opens_aes,
+            Suite::ChaCha20Poly1305 => self.failed_opens_chacha,
+        }
     }
 }
 
 /// Why a datagram was dropped without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
-    /// Too short or too long, another version, another session, another key.
+    /// Too short or too long, another version, another session, a key that is not in use.
     NotOurs,
     /// Seen before, or too old to tell.
     Replayed,
@@ -163,6 +191,8 @@ pub enum Rejected {
     DidNotOpen,
     /// Of one lane more than the sender may use.
     TooManyLanes,
+    /// So many attempts to open have failed that nothing is opened any more: the session needs fresh keys.
+    Exhausted,
 }
 
 /// A datagram that opened.
@@ -179,51 +209,5 @@ impl Opened<'_> {
     /// Walks the frames.
     pub fn frames(&self) -> Frames<'_> {
         Frames::new(self.plain)
-    }
-}
-
-/// The receiving end of one session and direction: opens, and refuses what it has seen.
-pub struct ReceiveKey {
-    sealer: SharedSealer,
-    session: SessionId,
-    key: KeyId,
-    // A lane gets its window only when a datagram of it has opened, so strangers cannot make these grow.
-    windows: BTreeMap<Lane, Box<ReplayWindow>>,
-    most_lanes: usize,
-}
-
-impl ReceiveKey {
-    /// Nothing received yet.
-    pub fn new(sealer: SharedSealer, session: SessionId, key: KeyId) -> ReceiveKey {
-        ReceiveKey { sealer, session, key, windows: BTreeMap::new(), most_lanes: usize::from(u8::MAX) + 1 }
-    }
-
-    /// Accepts the first `most` lanes that something genuine comes by, and no other: what a hostile sender can make
-    /// the receiver remember.
-    pub fn limit_lanes(mut self, most: usize) -> ReceiveKey {
-        self.most_lanes = most;
-        self
-    }
-
-    /// Opens a datagram in place.
-    ///
-    /// # Errors
-    /// When it is not ours, not genuine, seen before, or of a lane too many. The bytes are then worthless.
-    pub fn open<'a>(&mut self, datagram: &'a mut [u8]) -> Result<Opened<'a>, Rejected> {
-        let header = Header::read(datagram).ok_or(Rejected::NotOurs)?;
-        let fits = (DATAGRAM_OVERHEAD..=MAX_DATAGRAM).contains(&datagram.len());
-        if header.session != self.session || header.key != self.key || !fits {
-            return Err(Rejected::NotOurs);
-        }
-        match self.windows.get(&header.lane) {
-            Some(window) if window.check(header.counter) == Freshness::Stale => return Err(Rejected::Replayed),
-            None if self.windows.len() >= self.most_lanes => return Err(Rejected::TooManyLanes),
-            _ => {}
-        }
-        let (head, sealed) = datagram.split_at_mut(Header::LEN);
-        let nonce = Nonce::of(header.lane, header.counter);
-        let plain = self.sealer.open(nonce, head, sealed).map_err(|DidNotOpen| Rejected::DidNotOpen)?;
-        let newest = self.windows.entry(header.lane).or_default().mark(header.counter) == Freshness::Newest;
-        Ok(Opened { header, newest, plain })
     }
 }

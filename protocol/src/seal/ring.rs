@@ -1,16 +1,24 @@
-//! The seal, the signatures and the hash by `ring`.
+//! The seal, key derivation, the signatures and the hash by `ring`.
 
-use super::{DidNotOpen, Key, Nonce, Sealer, SharedSealer, Suite, TAG_LEN};
+use super::{Crypto, DidNotOpen, Key, Limits, Nonce, Sealer, Suite, TAG_LEN};
 use crate::ids::MusicianId;
-use alloc::sync::Arc;
+use alloc::boxed::Box;
+use core::hint::black_box;
 use ring::aead::{AES_128_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce as RingNonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, Prk};
 
-struct RingSealer(LessSafeKey);
+/// What the programs seal with.
+pub const CRYPTO: Crypto = Crypto { make_sealer, expand, limits: Limits::STANDARD };
+
+struct RingSealer {
+    suite: Suite,
+    key: LessSafeKey,
+}
 
 impl Sealer for RingSealer {
     fn seal(&self, nonce: Nonce, aad: &[u8], plain: &mut [u8]) -> [u8; TAG_LEN] {
         let nonce = RingNonce::assume_unique_for_key(nonce.0);
-        match self.0.seal_in_place_separate_tag(nonce, Aad::from(aad), plain) {
+        match self.key.seal_in_place_separate_tag(nonce, Aad::from(aad), plain) {
             Ok(tag) => {
                 let mut bytes = [0; TAG_LEN];
                 bytes.copy_from_slice(tag.as_ref());
@@ -26,18 +34,44 @@ impl Sealer for RingSealer {
 
     fn open<'a>(&self, nonce: Nonce, aad: &[u8], sealed: &'a mut [u8]) -> Result<&'a mut [u8], DidNotOpen> {
         let nonce = RingNonce::assume_unique_for_key(nonce.0);
-        self.0.open_in_place(nonce, Aad::from(aad), sealed).map_err(|_| DidNotOpen)
+        self.key.open_in_place(nonce, Aad::from(aad), sealed).map_err(|_| DidNotOpen)
+    }
+
+    fn set_key(&mut self, key: &Key) {
+        self.key = expanded(self.suite, key);
+    }
+}
+
+impl Drop for RingSealer {
+    /// `ring` does not wipe its keys, so another one is written over it.
+    fn drop(&mut self) {
+        self.set_key(&Key::ZERO);
+        black_box(&self.key);
     }
 }
 
 /// `ring`'s sealer of a suite under a key.
-pub fn make_sealer(suite: Suite, key: &Key) -> SharedSealer {
+pub fn make_sealer(suite: Suite, key: &Key) -> Box<dyn Sealer> {
+    Box::new(RingSealer { suite, key: expanded(suite, key) })
+}
+
+fn expanded(suite: Suite, key: &Key) -> LessSafeKey {
     let (algorithm, bytes) = match suite {
         Suite::Aes128Gcm => (&AES_128_GCM, &key.0[..16]),
         Suite::ChaCha20Poly1305 => (&CHACHA20_POLY1305, &key.0[..]),
     };
     let key = UnboundKey::new(algorithm, bytes).expect("the key has the length that its suite asks for");
-    Arc::new(RingSealer(LessSafeKey::new(key)))
+    LessSafeKey::new(key)
+}
+
+/// HKDF-Expand with SHA-256: 32 bytes made of a key and `info`.
+pub fn expand(key: &Key, info: &[u8]) -> Key {
+    let mut derived = Key::ZERO;
+    let made = Prk::new_less_safe(HKDF_SHA256, &key.0)
+        .expand(&[info], HKDF_SHA256)
+        .and_then(|material| material.fill(&mut derived.0));
+    made.expect("HKDF-SHA256 makes 32 bytes");
+    derived
 }
 
 /// The suites that this machine offers, the faster one first.

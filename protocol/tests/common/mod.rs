@@ -93,7 +93,7 @@ pub(crate) fn client_config(name: &str, role: SeatRole) -> client::Config {
         name: name.to_owned(),
         suites: vec![Suite::ChaCha20Poly1305, Suite::Aes128Gcm],
         instance: None,
-        make_sealer: ring_seal::make_sealer,
+        crypto: ring_seal::CRYPTO,
         mix: MixWish::default(),
     }
 }

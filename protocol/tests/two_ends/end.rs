@@ -7,7 +7,7 @@ use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{Config, Health, MySeat, Session};
 use rtjam_protocol::control::{Refused, RosterEntry, SeatRole};
 use rtjam_protocol::datagram::Frame;
-use rtjam_protocol::seal::ReceiveKey;
+use rtjam_protocol::seal::{ReceiveKey, Rejected};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +39,8 @@ pub(crate) struct End {
     packets: BTreeSet<(u8, u32)>,
     /// Packets that only copies and resends brought.
     pub(crate) recovered: usize,
+    /// Why datagrams did not open.
+    pub(crate) rejected: Vec<Rejected>,
 }
 
 impl End {
@@ -63,6 +65,7 @@ impl End {
             sources: BTreeMap::new(),
             packets: BTreeSet::new(),
             recovered: 0,
+            rejected: Vec::new(),
         }
     }
 
@@ -88,7 +91,10 @@ impl End {
     /// A datagram arrived at the socket.
     pub(crate) fn receive(&mut self, now: Micros, mut datagram: Vec<u8>) {
         let Some(receive) = &mut self.receive else { return };
-        let Ok(opened) = receive.open(&mut datagram) else { return };
+        let opened = match receive.open(now, &mut datagram) {
+            Ok(opened) => opened,
+            Err(why) => return self.rejected.push(why),
+        };
         self.session.handle_heard(now);
         for frame in opened.frames() {
             match frame {

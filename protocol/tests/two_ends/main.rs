@@ -9,6 +9,7 @@ mod world;
 mod coming_back;
 mod hostile;
 mod joining;
+mod rekeying;
 
 use rtjam_protocol::Micros;
 use rtjam_protocol::client::State;

@@ -8,7 +8,7 @@ use rtjam_protocol::control::{self, ClientMessage, MixChoice, SeatRole, ServerMe
 use rtjam_protocol::datagram::{Class, Header};
 use rtjam_protocol::peer::Peer;
 use rtjam_protocol::room::{ConnectionId, Entropy, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord};
-use rtjam_protocol::seal::{Counter, Lane, SendLane, ring::make_sealer};
+use rtjam_protocol::seal::{Counter, Crypto, Lane, Rejected, SendLane, ring::CRYPTO};
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -40,6 +40,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     server: Option<Server>,
     max_musicians: u16,
+    /// Of the server; ends bring their own.
+    pub(crate) crypto: Crypto,
     /// Bytes that the server sent to an address.
     pub(crate) sent_to: BTreeMap<SocketAddr, usize>,
     /// What went up, of each end: for replays.
@@ -51,6 +53,9 @@ pub(crate) struct World {
     queue: BTreeMap<(Micros, u64), Happening>,
     happened: u64,
     nonces: BTreeSet<(bool, SessionId, Lane, Counter)>,
+    /// Why the server did not open datagrams.
+    pub(crate) rejected: Vec<Rejected>,
+    keys: BTreeSet<(bool, Lane, u8)>,
 }
 
 /// A control connection: in order, without loss, as long as it lives.
@@ -83,6 +88,7 @@ impl World {
             store: Store { exists: true, works: true, secrets: secrets(), slots: Vec::new() },
             server: None,
             max_musicians,
+            crypto: CRYPTO,
             sent_to: BTreeMap::new(),
             tap: Vec::new(),
             tamper: None,
@@ -91,6 +97,8 @@ impl World {
             queue: BTreeMap::new(),
             happened: 0,
             nonces: BTreeSet::new(),
+            rejected: Vec::new(),
+            keys: BTreeSet::new(),
         };
         world.start_server();
         world
@@ -158,6 +166,11 @@ impl World {
     pub(crate) fn paths(&self) -> BTreeSet<SocketAddr> {
         let seated = self.server.iter().flat_map(|s| s.seated.values());
         seated.filter_map(|s| s.peer.path()).collect()
+    }
+
+    /// How many keys a lane has used, in any session; at most 256.
+    pub(crate) fn keys_used(&self, up: bool, lane: Lane) -> usize {
+        self.keys.iter().filter(|(u, l, _)| (*u, *l) == (up, lane)).count()
     }
 
     pub(crate) fn sessions(&self) -> usize {
@@ -405,8 +418,10 @@ impl World {
                 server.rooms.handle_room(self.now, wire, record, self.now.0, &mut self.rng);
             }
             Output::Open(what) => {
-                let (peer, down) = Peer::new(self.now, what.session, &what.keys, Lane(0), server.epoch, make_sealer);
-                let forward = SendLane::new(down, what.session, what.keys.id, Lane(1));
+                let up = what.keys.uplink(what.session, what.features, self.crypto);
+                let down = what.keys.downlink(what.session, what.features, self.crypto);
+                let peer = Peer::new(self.now, up.receive(), down.send_lane(Lane(0)), server.epoch);
+                let forward = down.send_lane(Lane(1));
                 server.seated.insert(what.session, Seated { peer, what, forward });
             }
             Output::End(session) => drop(server.seated.remove(&session)),
@@ -427,7 +442,10 @@ impl World {
         let Some(seated) = server.seated.get_mut(&id) else { return };
         let mut challenge = [0; 8];
         self.rng.fill(&mut challenge);
-        let Ok(heard) = seated.peer.handle_datagram(self.now, from, &mut datagram, || challenge) else { return };
+        let heard = match seated.peer.handle_datagram(self.now, from, &mut datagram, || challenge) {
+            Ok(heard) => heard,
+            Err(why) => return self.rejected.push(why),
+        };
         let mut frames = Vec::new();
         if seated.what.sends {
             seated.peer.forwardable(heard.plain, seated.what.source, &mut frames);
@@ -469,5 +487,6 @@ impl World {
         assert!(datagram.len() <= 1200, "{} bytes", datagram.len());
         let h = Header::read(datagram).expect("a header");
         assert!(self.nonces.insert((up, h.session, h.lane, h.counter)), "nonce used twice: {h:?}");
+        self.keys.insert((up, h.lane, h.key.0));
     }
 }

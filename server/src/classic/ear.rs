@@ -3,7 +3,7 @@
 
 use rtjam_protocol::datagram::{Class, ClockRequest, Frame, write_frame};
 use rtjam_protocol::room::NewSession;
-use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::seal::{Lane, Opened, ReceiveKey, SendLane};
 use rtjam_protocol::{Micros, SessionId};
 
@@ -27,15 +27,14 @@ pub(super) struct Ear {
 impl Ear {
     /// `lane` must be nobody else's of this session.
     pub(super) fn new(now: Micros, new: &NewSession, lane: Lane) -> Ear {
-        let keys = &new.keys;
-        let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.down), new.session, keys.id);
-        let lane = SendLane::new(make_sealer(keys.suite, &keys.up), new.session, keys.id, lane);
+        let receive = new.keys.downlink(new.session, new.features, CRYPTO).receive();
+        let lane = new.keys.uplink(new.session, new.features, CRYPTO).send_lane(lane);
         Ear { session: new.session, receive, lane, asked: None, heard: now, has_path: false }
     }
 
     /// Opens a datagram; a challenge in it has its answer in `answer`. `None` for what is not for this session.
     pub(super) fn open<'d>(&mut self, now: Micros, datagram: &'d mut [u8], answer: &mut Vec<u8>) -> Option<Opened<'d>> {
-        let opened = self.receive.open(datagram).ok()?;
+        let opened = self.receive.open(now, datagram).ok()?;
         self.heard = now;
         answer.clear();
         for frame in opened.frames() {

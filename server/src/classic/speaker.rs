@@ -4,7 +4,7 @@ use crate::statistics::SessionFigures;
 use rtjam_protocol::classic::{Heard, HeardScratch, Packet};
 use rtjam_protocol::datagram::{Class, write_audio};
 use rtjam_protocol::room::NewSession;
-use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::seal::{Lane, SendLane};
 use rtjam_protocol::{SessionId, SourceId, StreamId};
 use std::sync::Arc;
@@ -22,8 +22,7 @@ pub(super) struct Speaker {
 impl Speaker {
     /// `stream` is random.
     pub(super) fn new(new: &NewSession, stream: StreamId, figures: Arc<SessionFigures>) -> Speaker {
-        let sealer = make_sealer(new.keys.suite, &new.keys.up);
-        let lane = SendLane::new(sealer, new.session, new.keys.id, Lane(0));
+        let lane = new.keys.uplink(new.session, new.features, CRYPTO).send_lane(Lane(0));
         Speaker { session: new.session, source: new.source, figures, lane, heard: Heard::new(stream) }
     }
 
@@ -39,7 +38,7 @@ impl Speaker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_protocol::control::SessionKeys;
+    use rtjam_protocol::control::{Features, SessionKeys};
     use rtjam_protocol::datagram::Frame;
     use rtjam_protocol::seal::{Key, KeyId, ReceiveKey, Suite};
     use rtjam_protocol::{MusicianId, RoomName};
@@ -47,7 +46,7 @@ mod tests {
 
     fn speaker() -> (Speaker, ReceiveKey) {
         let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
-        let receive = ReceiveKey::new(make_sealer(keys.suite, &keys.up), SessionId(5), keys.id);
+        let receive = keys.uplink(SessionId(5), Features::SUPPORTED, CRYPTO).receive();
         let new = NewSession {
             session: SessionId(5),
             connection: None,
@@ -57,7 +56,7 @@ mod tests {
             sends: true,
             keys,
             mix: rtjam_protocol::control::MixChoice::Separate,
-            features: rtjam_protocol::control::Features::SUPPORTED,
+            features: Features::SUPPORTED,
         };
         (Speaker::new(&new, StreamId(100), Arc::default()), receive)
     }
@@ -81,7 +80,7 @@ mod tests {
         if !speaker.seal(&packet, &mut HeardScratch::default(), &mut out) {
             return None;
         }
-        let opened = receive.open(&mut out).expect("genuine");
+        let opened = receive.open(rtjam_protocol::Micros::ZERO, &mut out).expect("genuine");
         let Some(Frame::Audio(audio)) = opened.frames().next() else { panic!("no audio") };
         let mut samples = vec![9.0; frames * 2];
         audio::decode(audio.header.codec, audio.payload, &mut samples);

@@ -116,7 +116,7 @@ fn open<'s, 'd>(
     let heard = session.peer.handle_datagram(now, arrival.from, bytes, challenge).map_err(|e| match e {
         Rejected::NotOurs => Dropped::NotOurs,
         Rejected::Replayed => Dropped::Replayed,
-        Rejected::DidNotOpen => Dropped::DidNotOpen,
+        Rejected::DidNotOpen | Rejected::Exhausted => Dropped::DidNotOpen,
         Rejected::TooManyLanes => Dropped::TooManyLanes,
     })?;
     Ok((session, heard))

@@ -24,7 +24,7 @@
 //!
 //! Memory: a thread takes 1.5 MB at its start. A musician takes about 4 KB, and a lane and a place in their room in
 //! each thread, of 25 KB to know what to send again, and in one of them their last 250 ms, some 70 KB; each of the two lanes
-//! that their end may use takes up to 7 KB.
+//! that their end may use takes up to 9 KB.
 
 mod breath;
 mod command;
@@ -73,8 +73,8 @@ use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::peer::Peer;
 use rtjam_protocol::recovery;
 use rtjam_protocol::room::NewSession;
-use rtjam_protocol::seal::ring::make_sealer;
-use rtjam_protocol::seal::{Lane, SendLane};
+use rtjam_protocol::seal::Lane;
+use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use session::Session;
 use std::collections::HashMap;
@@ -198,18 +198,20 @@ impl Media {
         let owner = usize::from(new.session.media_thread()) % self.threads.len();
         let now = self.clock.now();
         let lane = session_lane(owner);
-        let (peer, down) = Peer::new(now, new.session, &new.keys, lane, self.epoch, make_sealer);
+        let up = new.keys.uplink(new.session, new.features, CRYPTO);
+        let down = new.keys.downlink(new.session, new.features, CRYPTO);
+        let peer = Peer::new(now, up.receive(), down.send_lane(lane), self.epoch);
         let route = Arc::new(Route::new());
         for (index, thread) in self.threads.iter().enumerate() {
             // The one place where forwarding lanes are made: one for each pair of thread and session.
-            let lane = SendLane::new(down.clone(), new.session, new.keys.id, forwarding_lane(index));
+            let lane = down.send_lane(forwarding_lane(index));
             let again = recovery::Sender::new();
             let (session, route, separate) = (new.session, route.clone(), new.mix == MixChoice::Separate);
             let sends = new.sends;
             let recipient = Recipient { session, sends, lane, route, separate, again, waits_told: Micros::ZERO };
             thread.door.tell(Command::AddRecipient { room, recipient });
         }
-        let lane = SendLane::new(down, new.session, new.keys.id, MIXER_LANE);
+        let lane = down.send_lane(MIXER_LANE);
         let guest = Guest::new(new.session, new.source, new.sends, lane, route.clone());
         self.mixer.tell(MixerCommand::Add(room, Box::new(guest)));
         let session = Session::new(peer, room, new.source, new.sends, route, figures);

@@ -102,7 +102,7 @@ impl Control {
             signature: signature.as_ref().try_into().expect("64 bytes"),
             name: format!("Musician {who}"),
             suites: preferred_suites().to_vec(),
-            features: Features::default(),
+            features: Features::SUPPORTED,
         }
     }
 

@@ -6,9 +6,9 @@ use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::{Joined, SeatRole};
 use rtjam_protocol::datagram::{Class, Frame, Mixed, write_frame};
 use rtjam_protocol::link::InviteLink;
-use rtjam_protocol::seal::ring::make_sealer;
+use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::seal::{Lane, ReceiveKey, SendLane};
-use rtjam_protocol::{FramePosition, Sequence, SourceId, StreamId};
+use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -66,8 +66,8 @@ impl Musician {
         let joined = joined.expect("a seat");
         let keys = &joined.keys;
         let server = SocketAddr::new(control.server.ip(), joined.media[0].port);
-        let up = SendLane::new(make_sealer(keys.suite, &keys.up), joined.session, keys.id, Lane(0));
-        let down = ReceiveKey::new(make_sealer(keys.suite, &keys.down), joined.session, keys.id);
+        let up = keys.uplink(joined.session, joined.features, CRYPTO).send_lane(Lane(0));
+        let down = keys.downlink(joined.session, joined.features, CRYPTO).receive();
         let socket = socket_beside(server);
         Musician { control, joined, socket, answers: true, server, up, down }
     }
@@ -177,7 +177,7 @@ impl Musician {
     }
 
     fn open(&mut self, datagram: &mut [u8]) -> Vec<Heard> {
-        let opened = self.down.open(datagram).expect("the server's datagrams open, once");
+        let opened = self.down.open(Micros::ZERO, datagram).expect("the server's datagrams open, once");
         opened.frames().map(|frame| Heard::of(&frame)).collect()
     }
 }

@@ -9,7 +9,7 @@ use super::trace::Trace;
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, Frame, Frames, Header, MAX_DATAGRAM, write_audio};
 use rtjam_protocol::recovery::{Feedback, History, Receiver, Sender, Told, Waits};
-use rtjam_protocol::seal::{Counter, DidNotOpen, KeyId, Lane, Nonce, Sealer, SendLane};
+use rtjam_protocol::seal::{Counter, DidNotOpen, Key, KeyId, Lane, Nonce, Sealer, SendLane};
 use rtjam_protocol::{Sequence, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl<'a> Hop<'a> {
             sent,
             arrived,
             back: Micros(rtt.0 / 2),
-            lane: SendLane::new(Arc::new(Plain), SessionId(1), KeyId(0), Lane(0)),
+            lane: SendLane::new(Box::new(Plain), SessionId(1), KeyId(0), Lane(0)),
             history: History::new(SOURCE),
             sender: Sender::new(),
             receiver: Receiver::default(),
@@ -179,4 +179,6 @@ impl Sealer for Plain {
     fn open<'s>(&self, _: Nonce, _: &[u8], sealed: &'s mut [u8]) -> Result<&'s mut [u8], DidNotOpen> {
         Ok(sealed)
     }
+
+    fn set_key(&mut self, _: &Key) {}
 }

@@ -9,7 +9,7 @@ use rtjam_protocol::client::{Config, Event, Session};
 use rtjam_protocol::control::{MixChoice, MixWish, SeatRole};
 use rtjam_protocol::datagram::{Class, Frame, Header};
 use rtjam_protocol::link::{InviteLink, Pin};
-use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
+use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::seal::{Counter, ReceiveKey};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
@@ -86,7 +86,7 @@ impl Player {
             name: format!("Load {}", index + 1),
             suites: preferred_suites().to_vec(),
             instance: None,
-            make_sealer,
+            crypto: CRYPTO,
             mix: MixWish { take: Some(mix), ..MixWish::default() },
         };
         Ok(Player {
@@ -232,7 +232,7 @@ impl Player {
                     return;
                 }
             }
-            let Ok(opened) = receive.open(datagram) else { return };
+            let Ok(opened) = receive.open(now, datagram) else { return };
             session.handle_heard(now);
             for frame in opened.frames() {
                 match frame {

@@ -11,7 +11,7 @@ use rtjam_protocol::control::SeatRole;
 use rtjam_protocol::datagram::Frame;
 use rtjam_protocol::link::InviteLink;
 use rtjam_protocol::seal::ReceiveKey;
-use rtjam_protocol::seal::ring::{make_sealer, preferred_suites};
+use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
@@ -135,7 +135,7 @@ impl Guest {
             name: self.name.clone(),
             suites: preferred_suites().to_vec(),
             instance: None,
-            make_sealer,
+            crypto: CRYPTO,
             mix: Default::default(),
         };
         let number = next_number();
@@ -213,7 +213,7 @@ impl Guest {
             if network.loses() {
                 return;
             }
-            let Ok(opened) = receive.open(datagram) else { return };
+            let Ok(opened) = receive.open(now, datagram) else { return };
             session.handle_heard(now);
             for frame in opened.frames() {
                 if let Frame::Audio(audio) = frame {

@@ -1,0 +1,63 @@
+//! One direction of a session: what both ends of its lanes are made of.
+
+use super::epoch::{EpochKey, KeySchedule};
+use super::{Crypto, Key, KeyId, Lane, ReceiveKey, SendLane, Suite};
+use crate::control::{Features, SessionKeys};
+use crate::ids::SessionId;
+
+/// The key of one direction of a session, and how it is used.
+#[derive(Clone)]
+pub struct Direction {
+    pub(super) crypto: Crypto,
+    pub(super) session: SessionId,
+    pub(super) suite: Suite,
+    pub(super) first: KeyId,
+    pub(super) key: Key,
+    pub(super) rekeys: bool,
+}
+
+impl SessionKeys {
+    /// From the client to the server.
+    pub fn uplink(&self, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+        self.direction(&self.up, session, features, crypto)
+    }
+
+    /// From the server to the client.
+    pub fn downlink(&self, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+        self.direction(&self.down, session, features, crypto)
+    }
+
+    fn direction(&self, key: &Key, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+        let rekeys = features.rekey;
+        Direction { crypto, session, suite: self.suite, first: self.id, key: key.clone(), rekeys }
+    }
+}
+
+impl Direction {
+    /// The sending end of a lane that has not sealed anything. There must be only one for each lane.
+    pub fn send_lane(&self, lane: Lane) -> SendLane {
+        if !self.rekeys {
+            let sealer = (self.crypto.make_sealer)(self.suite, &self.key);
+            return SendLane::new(sealer, self.session, self.first, lane);
+        }
+        let schedule = self.schedule(lane);
+        let key = schedule.first(&self.key);
+        let sealer = (self.crypto.make_sealer)(self.suite, &key);
+        SendLane::changing(EpochKey::first(key, sealer), self.unused_key(), schedule, self.first)
+    }
+
+    /// The receiving end of all lanes.
+    pub fn receive(&self) -> ReceiveKey {
+        ReceiveKey::of(self.clone())
+    }
+
+    pub(super) fn schedule(&self, lane: Lane) -> KeySchedule {
+        let packets_per_key = self.crypto.limits.packets_per_key.max(1);
+        KeySchedule { expand: self.crypto.expand, session: self.session, lane, packets_per_key }
+    }
+
+    /// Room for a key that is not known yet.
+    pub(super) fn unused_key(&self) -> EpochKey {
+        EpochKey::first(Key::ZERO, (self.crypto.make_sealer)(self.suite, &Key::ZERO))
+    }
+}
