@@ -82,7 +82,7 @@ pub fn datagram(bytes: &[u8]) {
     for (suite, rekey) in [(Suite::Aes128Gcm, false), (Suite::ChaCha20Poly1305, true), (Suite::Aes128Gcm, true)] {
         let key = key_for(bytes);
         let keys = SessionKeys { suite, id: KeyId(0), up: key.clone(), down: key };
-        let direction = keys.uplink(SESSION, Features { rekey }, crypto);
+        let direction = keys.uplink(SESSION, Features { rekey, ..Features::default() }, crypto);
         let mut receive = direction.receive();
         assert!(receive.open(NOW, &mut bytes.to_vec()).is_err());
         altered(bytes, &mut direction.send_lane(Lane(0)), &mut receive);
