@@ -54,6 +54,17 @@ impl Console {
         self.controls.send_mute.load(Relaxed)
     }
 
+    /// Bypasses the engine: the main output is the own input at unity, room and slot outputs are silent, and silence is
+    /// sent. Packets go on, so the musician keeps their seat. The other controls keep what they are set to.
+    pub fn set_bypass(&self, bypass: bool) {
+        self.controls.bypass.store(bypass, Relaxed);
+    }
+
+    /// See [`Console::set_bypass`].
+    pub fn bypass(&self) -> bool {
+        self.controls.bypass.load(Relaxed)
+    }
+
     /// What the packets say that the two channels are. Stereo at first.
     pub fn set_layout(&self, layout: Layout) {
         self.controls.set_layout(layout);

@@ -106,6 +106,7 @@ pub(crate) struct Controls {
     pub(crate) monitor: AtomicF32,
     pub(crate) room: AtomicF32,
     pub(crate) send_mute: AtomicBool,
+    pub(crate) bypass: AtomicBool,
     dual_mono: AtomicBool,
     packet_frames: AtomicU32,
     max_frames: AtomicU32,
@@ -123,6 +124,7 @@ impl Default for Controls {
             monitor: AtomicF32::new(1.0),
             room: AtomicF32::new(1.0),
             send_mute: AtomicBool::new(false),
+            bypass: AtomicBool::new(false),
             dual_mono: AtomicBool::new(false),
             packet_frames: AtomicU32::new(AUTO),
             max_frames: AtomicU32::new(MAX_PACKET_FRAMES as u32),
@@ -134,6 +136,26 @@ impl Default for Controls {
 }
 
 impl Controls {
+    /// Whether silence is sent instead of the input.
+    pub(crate) fn sends_silence(&self) -> bool {
+        self.send_mute.load(Relaxed) || self.bypass.load(Relaxed)
+    }
+
+    /// Linear gain of the own input in the main output.
+    pub(crate) fn monitor_gain(&self) -> f32 {
+        if self.bypass.load(Relaxed) { 1.0 } else { Gain::linear(self.monitor.get()).factor() }
+    }
+
+    /// Linear gain of the room sum.
+    pub(crate) fn room_gain(&self) -> f32 {
+        if self.bypass.load(Relaxed) { 0.0 } else { Gain::linear(self.room.get()).factor() }
+    }
+
+    /// Linear gain of the slot outputs.
+    pub(crate) fn slot_gain(&self) -> f32 {
+        if self.bypass.load(Relaxed) { 0.0 } else { 1.0 }
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         if self.dual_mono.load(Relaxed) { Layout::DualMono } else { Layout::Stereo }
     }

@@ -9,7 +9,8 @@ use crate::meters::Notice;
 use crate::packetizer::Packetizer;
 use crate::receiver::Receiver;
 use crate::room::Room;
-use ringbuf::traits::Consumer;
+use crate::voice::Voice;
+use ringbuf::traits::{Consumer, Observer};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
@@ -48,6 +49,10 @@ pub struct Engine {
     audio: AudioEnd,
     /// The host's rate; `None` while nothing can be played.
     rate: Option<u32>,
+    /// What the host said that its rate and usual block are.
+    announced: (u32, usize),
+    /// The last call was [`Engine::monitor`].
+    paused: bool,
     to_wire: Option<ToWire>,
     packetizer: Packetizer,
     receiver: Receiver,
@@ -64,11 +69,21 @@ pub struct Engine {
 /// Allocates about 12 MiB, of which the system gives what is used.
 pub fn engine(stream_seed: u32, wake: impl Fn() + Send + 'static) -> (Engine, NetworkEnd, Console) {
     let console = Console::new();
+    let (engine, network) = engine_for(&console, stream_seed, wake);
+    (engine, network, console)
+}
+
+/// The same in place of another engine that has ended: `console` is that one's. What it is set to holds, and what was
+/// measured is forgotten.
+pub fn engine_for(console: &Console, stream_seed: u32, wake: impl Fn() + Send + 'static) -> (Engine, NetworkEnd) {
+    console.meters.forget();
     let (audio, network) = bridge(Box::new(wake), console.meters.clone());
     let engine = Engine {
         console: console.clone(),
         audio,
         rate: None,
+        announced: (0, 0),
+        paused: false,
         to_wire: None,
         packetizer: Packetizer::new(stream_seed),
         receiver: Receiver::new(),
@@ -76,7 +91,7 @@ pub fn engine(stream_seed: u32, wake: impl Fn() + Send + 'static) -> (Engine, Ne
         input: [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()],
         last_call: None,
     };
-    (engine, network, console)
+    (engine, network)
 }
 
 impl Engine {
@@ -87,6 +102,7 @@ impl Engine {
     pub fn configure(&mut self, rate: u32, announced_block: usize) {
         let known = HOST_RATES.contains(&rate);
         self.rate = known.then_some(rate);
+        self.announced = (rate, announced_block);
         self.console.meters.set_notice((!known).then_some(Notice::RateUnsupported));
         self.last_call = None;
         if known {
@@ -95,6 +111,37 @@ impl Engine {
             self.receiver.restart(wire_period(announced_block, rate));
             self.room.configure(rate);
         }
+    }
+
+    /// Plays the own input alone, at any rate that was configured: nothing is sent, nobody else is heard, and packets that
+    /// have come are dropped. For hosts that do not listen (a bounce), and while there is no room. The own sound is that
+    /// of [`Engine::process`], bit for bit, so that one may follow the other at any block.
+    ///
+    /// Audio thread, instead of `process`. Any block length. Neither allocates, frees, locks nor waits.
+    pub fn monitor(&mut self, now: Micros, inputs: [&[f32]; 2], main: [&mut [f32]; 2]) {
+        let _flush = FlushDenormals::begin();
+        let Console { controls, meters } = &self.console;
+        meters.calls.add(1);
+        self.paused = true;
+        self.audio.incoming.clear();
+        let frames = main[0].len().min(main[1].len());
+        let rate = self.announced.0.max(1);
+        self.last_call = Some((now, frames as f64 * 1e6 / f64::from(rate)));
+        let [left, right] = main;
+        for at in (0..frames).step_by(PIECE) {
+            let span = at..frames.min(at + PIECE);
+            for (own, input) in self.input.iter_mut().zip(inputs) {
+                copy_tamed(input.get(at..).unwrap_or(&[]), &mut own[..span.len()]);
+            }
+            let own = self.input.each_ref().map(|own| &own[..span.len()]);
+            self.room.play_own(own, [&mut left[span.clone()], &mut right[span]], rate, controls, meters);
+            self.packetizer.measure(own, rate, controls, meters);
+        }
+    }
+
+    /// Whether nobody else can be heard: no voice plays, and no packet waits. Audio thread.
+    pub fn is_quiet(&mut self) -> bool {
+        self.audio.incoming.is_empty() && self.receiver.voices().iter().all(Voice::is_idle)
     }
 
     /// Plays one block: sends `inputs`, fills `outputs`. `now` is when the host's call began, on the clock
@@ -110,6 +157,12 @@ impl Engine {
             self.audio.incoming.clear();
             return;
         };
+        if std::mem::take(&mut self.paused) {
+            // The timelines begin anew: what was played meanwhile is not in them.
+            let block = self.announced.1;
+            self.packetizer.restart(wire_frames(block, rate));
+            self.receiver.restart(wire_period(block, rate));
+        }
         let frames = outputs.frames();
         self.last_call = Some((now, frames as f64 * 1e6 / f64::from(rate)));
         self.send(frames, inputs, rate);

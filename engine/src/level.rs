@@ -137,15 +137,25 @@ impl Meter {
 
     /// Takes the channel's next samples, at `rate` frames a second.
     pub(crate) fn feed(&mut self, samples: &[f32], rate: f32) {
-        if samples.is_empty() {
-            return;
-        }
         let (mut sum, mut top) = (0.0_f32, 0.0_f32);
         for &s in samples {
             sum += s * s;
             top = top.max(s.abs());
         }
-        let frames = samples.len() as f32;
+        self.take(sum, top, samples.len(), rate);
+    }
+
+    /// The same with that many samples of silence.
+    pub(crate) fn feed_silence(&mut self, frames: usize, rate: f32) {
+        self.take(0.0, 0.0, frames, rate);
+    }
+
+    /// `sum` of the squares and the highest magnitude of `frames` samples.
+    fn take(&mut self, sum: f32, top: f32, frames: usize, rate: f32) {
+        if frames == 0 {
+            return;
+        }
+        let frames = frames as f32;
         self.filling = Slice { sum: self.filling.sum + sum, frames: self.filling.frames + frames };
         if self.filling.frames >= Self::SLICE_TIME * rate {
             self.slices[self.oldest] = std::mem::take(&mut self.filling);

@@ -69,7 +69,7 @@ pub use console::{Channel, Console, Strip};
 pub use controls::{Comfort, PacketSize, Playout, STRIPS, UnknownComfort};
 pub use denormals::tame;
 pub use desk::{Desk, Mix};
-pub use engine::{Engine, MAX_BLOCK, Outputs, SLOTS, engine};
+pub use engine::{Engine, MAX_BLOCK, Outputs, SLOTS, engine, engine_for};
 pub use level::{Gain, Level, Pan, SILENCE_DBFS};
 pub use meters::{EngineReading, Notice, RoomReading, TxReading, VoiceReading};
 pub use mixer::Balance;

@@ -113,6 +113,16 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
+    /// Not while an engine runs: as if nobody had ever played.
+    pub(crate) fn forget(&self) {
+        let Meters { voices, tx, room, limiter_active, load_pct, .. } = self;
+        voices.iter().for_each(|voice| voice.source.store(NOBODY, Relaxed));
+        tx.iter().chain(room).for_each(|cell| cell.set(&Meter::default()));
+        limiter_active.store(false, Relaxed);
+        load_pct.set(0.0);
+        self.set_notice(Some(Notice::NotConfigured));
+    }
+
     pub(crate) fn notice(&self) -> Option<Notice> {
         match self.notice.load(Relaxed) {
             0 => Some(Notice::NotConfigured),

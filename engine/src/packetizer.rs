@@ -9,7 +9,6 @@ use crate::mixer::Ramp;
 use ringbuf::traits::Producer;
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use rtjam_protocol::{FramePosition, Sequence, StreamId};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// In automatic mode a callback of up to this many frames makes one packet.
 const LARGEST_AUTO: usize = 256;
@@ -88,7 +87,20 @@ impl Packetizer {
         self.plan = plan(controls.packet_size(), self.waiting + expected, self.small_blocks);
         self.layout = controls.layout();
         self.most_frames = controls.max_frames();
-        self.mute.aim(if controls.send_mute.load(Relaxed) { 0.0 } else { 1.0 }, WIRE_RATE);
+        self.mute.aim(send_gain(controls), WIRE_RATE);
+    }
+
+    /// Measures a call's input without sending it. What would be sent next begins with the mute as it is then.
+    pub(crate) fn measure(&mut self, channels: [&[f32]; CHANNELS], rate: u32, controls: &Controls, meters: &Meters) {
+        self.mute = Ramp::at(send_gain(controls));
+        for ((samples, meter), cell) in channels.into_iter().zip(&mut self.meters).zip(&meters.tx) {
+            if controls.sends_silence() {
+                meter.feed_silence(samples.len(), rate as f32);
+            } else {
+                meter.feed(samples, rate as f32);
+            }
+            cell.set(meter);
+        }
     }
 
     /// Takes the next frames, at most [`PIECE`].
@@ -163,6 +175,11 @@ impl Packetizer {
     }
 }
 
+/// Linear gain of what is sent.
+fn send_gain(controls: &Controls) -> f32 {
+    if controls.sends_silence() { 0.0 } else { 1.0 }
+}
+
 /// `total`: the frames that will wait at the end of the call if none goes before.
 fn plan(size: PacketSize, total: usize, small_blocks: bool) -> Plan {
     match size {
@@ -182,7 +199,7 @@ mod tests {
     use super::*;
     use crate::bridge::{NetworkEnd, bridge};
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     struct Rig {
         packetizer: Packetizer,

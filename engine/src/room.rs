@@ -3,7 +3,7 @@
 use crate::controls::Controls;
 use crate::denormals::copy_tamed;
 use crate::hostrate::{FromWire, PIECE, host_piece};
-use crate::level::{Gain, Meter};
+use crate::level::Meter;
 use crate::meters::Meters;
 use crate::mixer::{Balance, Limiter, Ramp, VoiceMix};
 use crate::receiver::Receiver;
@@ -30,6 +30,8 @@ pub(crate) struct Room {
     scratch: Stereo,
     /// One ramp for both sides.
     room: Ramp,
+    /// One ramp for all slot outputs.
+    slots: Ramp,
     monitor: [Ramp; 2],
     limiter: Limiter,
     meters: [Meter; 2],
@@ -46,6 +48,7 @@ impl Room {
             sum: stereo(),
             scratch: stereo(),
             room: Ramp::at(1.0),
+            slots: Ramp::at(1.0),
             monitor: [Ramp::at(1.0); 2],
             limiter: Limiter::new(WIRE_RATE),
             meters: [Meter::default(); 2],
@@ -98,9 +101,30 @@ impl Room {
                 mix.aim(&Balance::of(strip.map(|i| &controls.strips[i]), solo), voice.layout());
             }
         }
-        self.room.aim(Gain::linear(controls.room.get()).factor(), WIRE_RATE);
-        let monitor = Gain::linear(controls.monitor.get()).factor();
-        self.monitor.iter_mut().for_each(|ramp| ramp.aim(monitor, self.rate));
+        self.room.aim(controls.room_gain(), WIRE_RATE);
+        self.slots.aim(controls.slot_gain(), WIRE_RATE);
+        self.monitor.iter_mut().for_each(|ramp| ramp.aim(controls.monitor_gain(), self.rate));
+    }
+
+    /// Plays the own input (tamed) alone, at `rate` frames a second: what [`Room::play`] adds to a silent room, bit for bit.
+    pub(crate) fn play_own(
+        &mut self,
+        own: [&[f32]; 2],
+        outputs: [&mut [f32]; 2],
+        rate: u32,
+        controls: &Controls,
+        meters: &Meters,
+    ) {
+        for (side, (own, out)) in own.into_iter().zip(outputs).enumerate() {
+            self.monitor[side].aim(controls.monitor_gain(), rate);
+            out.fill(0.0);
+            self.monitor[side].add(own, out);
+            self.meters[side].feed_silence(own.len(), rate as f32);
+            meters.room[side].set(&self.meters[side]);
+        }
+        // At rest: the room that is heard next begins as it is set then.
+        (self.room, self.slots) = (Ramp::at(controls.room_gain()), Ramp::at(controls.slot_gain()));
+        meters.limiter_active.store(false, Relaxed);
     }
 
     /// The room sum and the slots, without limiter and monitoring.
@@ -112,7 +136,7 @@ impl Room {
         controls: &Controls,
         meters: &Meters,
     ) -> usize {
-        let mut slots = SlotSink::new(self.from_wire.as_mut(), outputs, span.clone());
+        let mut slots = SlotSink::new(self.from_wire.as_mut(), outputs, span.clone(), self.slots);
         let frames = slots.begin();
         let [left, right] = &mut self.sum;
         let (left, right) = (&mut left[..frames], &mut right[..frames]);
@@ -131,6 +155,7 @@ impl Room {
         room.apply(left);
         self.room.apply(right);
         slots.finish([left, right]);
+        self.slots.pass(frames);
         frames
     }
 
@@ -153,11 +178,17 @@ struct SlotSink<'a, 'b> {
     from_wire: Option<&'a mut FromWire>,
     outputs: &'a mut Outputs<'b>,
     span: Range<usize>,
+    gain: Ramp,
 }
 
 impl<'a, 'b> SlotSink<'a, 'b> {
-    fn new(from_wire: Option<&'a mut FromWire>, outputs: &'a mut Outputs<'b>, span: Range<usize>) -> SlotSink<'a, 'b> {
-        SlotSink { from_wire, outputs, span }
+    fn new(
+        from_wire: Option<&'a mut FromWire>,
+        outputs: &'a mut Outputs<'b>,
+        span: Range<usize>,
+        gain: Ramp,
+    ) -> SlotSink<'a, 'b> {
+        SlotSink { from_wire, outputs, span, gain }
     }
 
     /// Silences every slot; returns how many frames at 48 kHz the piece is made of.
@@ -184,10 +215,14 @@ impl<'a, 'b> SlotSink<'a, 'b> {
     fn put(&mut self, slot: usize, sound: [&[f32]; CHANNELS]) {
         let Some(pair) = &mut self.outputs.slots[slot] else { return };
         for (channel, (out, sound)) in pair.iter_mut().zip(sound).enumerate() {
-            match &mut self.from_wire {
-                Some(resampler) => resampler.input(wire_channel(slot, channel))[..sound.len()].copy_from_slice(sound),
-                None => out[self.span.clone()].copy_from_slice(sound),
-            }
+            let out = match &mut self.from_wire {
+                Some(resampler) => &mut resampler.input(wire_channel(slot, channel))[..sound.len()],
+                None => &mut out[self.span.clone()],
+            };
+            out.copy_from_slice(sound);
+            // Every channel of a piece follows the same ramp.
+            let mut gain = self.gain;
+            gain.apply(out);
         }
     }
 

@@ -55,6 +55,8 @@ struct Chaos {
     sender_network: NetworkEnd,
     held: Vec<Flying>,
     buffers: Vec<Vec<f32>>,
+    /// The own signal alone is played.
+    paused: bool,
 }
 
 impl Chaos {
@@ -73,6 +75,7 @@ impl Chaos {
             sender_network,
             held: Vec::new(),
             buffers: vec![vec![0.0; MAX_BLOCK + 1000]; 2 + 2 + 2 * SLOTS],
+            paused: false,
         }
     }
 
@@ -148,7 +151,14 @@ impl Chaos {
         let slots = std::array::from_fn(|i| (all || i % 3 == 0).then(|| [next(), next()]));
         let mut outputs = Outputs { main, slots };
         IN_PROCESS.set(true);
-        self.engine.process(Micros(self.now as u64), [in_left, in_right], &mut outputs);
+        self.console.set_bypass(self.paused);
+        let now = Micros(self.now as u64);
+        if self.paused && !self.engine.is_quiet() {
+            let [left, right] = &mut outputs.main;
+            self.engine.monitor(now, [in_left, in_right], [left, right]);
+        } else {
+            self.engine.process(now, [in_left, in_right], &mut outputs);
+        }
         self.engine.finished(Micros(self.now as u64 + 100));
         IN_PROCESS.set(false);
         assert!(outputs.main.iter().all(|o| o.iter().all(|s| s.is_finite())));
@@ -173,6 +183,7 @@ fn process_neither_allocates_nor_frees_whatever_happens() {
             if round % 37 == 0 {
                 chaos.turn_knobs();
             }
+            chaos.paused = round % 300 > 280;
             let frames = if round % 100 < 90 { 64 } else { chaos.pick(&[0, 1, 13, 500, 2048, 8192, 9000]) };
             let wire = (frames as u64 * 48_000 / u64::from(chaos.rate)) as usize;
             chaos.packets_arrive(wire.min(8192));

@@ -21,7 +21,7 @@ impl Ramp {
     /// Heads for `target`, at `rate` frames a second. The same target again changes nothing.
     pub(crate) fn aim(&mut self, target: f32, rate: u32) {
         if target != self.target {
-            let frames = (rate * Self::MS / 1000).max(1);
+            let frames = (u64::from(rate) * u64::from(Self::MS) / 1000).clamp(1, u64::from(u32::MAX)) as u32;
             self.target = target;
             self.step = (target - self.now) / frames as f32;
             self.left = frames;
@@ -49,6 +49,13 @@ impl Ramp {
             Some(1.0) => {}
             Some(gain) => samples.iter_mut().for_each(|s| *s *= gain),
             None => samples.iter_mut().for_each(|s| *s *= self.next()),
+        }
+    }
+
+    /// Moves on by `frames` frames.
+    pub(crate) fn pass(&mut self, frames: usize) {
+        for _ in 0..frames.min(self.left as usize) {
+            self.next();
         }
     }
 

@@ -224,6 +224,11 @@ impl Jam {
         }
     }
 
+    /// Runs for so many seconds of true time.
+    pub(crate) fn run_for(&mut self, seconds: f64) {
+        self.run_to(self.sender.next.min(self.receiver.next) / 1e6 - 1.0 + seconds);
+    }
+
     /// The next callback of either.
     pub(crate) fn step(&mut self) {
         if self.sender.next <= self.receiver.next {

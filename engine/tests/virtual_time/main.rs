@@ -1,6 +1,7 @@
 //! The engine's behaviour in virtual time: no sleeps, no clocks, seeded networks. One behaviour a test.
 
 mod anything;
+mod bypass;
 mod common;
 mod drift;
 mod exact;
