@@ -29,6 +29,7 @@ fn the_package_installs_a_server_that_runs_as_its_unit_says() {
     has_what_it_should(root);
     said(Command::new("dpkg-deb").arg("-e").arg(&package).arg(root.join("DEBIAN")));
     is_described(root);
+    has_its_debug_information_apart(&package, root);
     systemd_accepts_its_unit(root);
     runs_as_its_unit_says(root);
 }
@@ -85,6 +86,22 @@ fn is_described(root: &Path) {
         assert_eq!(mode(&script), 0o755);
         said(Command::new("sh").arg("-n").arg(&script));
     }
+}
+
+/// In a package of its own, where debuggers look for it by the name that the program gives.
+fn has_its_debug_information_apart(package: &Path, root: &Path) {
+    let name = package.file_name().and_then(|name| name.to_str()).expect("UTF-8");
+    let apart = package.with_file_name(name.replace("rtjam-server_", "rtjam-server-dbgsym_"));
+    let symbols = "usr/lib/debug/usr/bin/rtjam-server.debug";
+    let debug_root = Scratch::new("debug-root");
+    said(Command::new("dpkg-deb").arg("-x").arg(&apart).arg(debug_root.path()));
+    assert_eq!(mode(&debug_root.path().join(symbols)), 0o644);
+    assert!(!root.join("usr/lib/debug").exists(), "not in the server's package");
+    let program = said(Command::new("objdump").arg("-h").arg(root.join("usr/bin/rtjam-server")));
+    assert!(!program.contains(".debug_line") && program.contains(".gnu_debuglink"), "{program}");
+    assert!(said(Command::new("objdump").arg("-h").arg(debug_root.path().join(symbols))).contains(".debug_line"));
+    let control = said(Command::new("dpkg-deb").arg("-f").arg(&apart));
+    assert!(control.contains("Package: rtjam-server-dbgsym") && control.contains("Section: debug"), "{control}");
 }
 
 /// Where systemd is, it reads the unit without a complaint about it. It wants the program where the unit has it, so the

@@ -1,4 +1,4 @@
-//! `cargo xtask bundle` and `install`: the plugin as hosts want it, and where they look for it.
+//! `cargo xtask bundle` and `install`: the plugin as hosts want it, and where they look for it; the program beside it.
 
 use std::fs;
 use std::io;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::command::{self, Ended};
+use crate::debug_symbols::{self, Keep};
 use crate::setup;
 use crate::stop::Stop;
 use crate::workspace::Workspace;
@@ -14,10 +15,17 @@ use crate::workspace::Workspace;
 /// The bundles, and the folder beside them in a user's plugin folders.
 const BUNDLES: [&str; 2] = ["RTJam.clap", "RTJam.vst3"];
 
+/// The program, as it is put beside the bundles.
+const PROGRAM: &str = if cfg!(windows) { "rtjam.exe" } else { "rtjam" };
+
+/// The folder beside the bundles with their debug information: a file `NAME.debug` for each.
+const DEBUG: &str = "debug";
+
 /// Builds the bundles and says what came of it.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String> {
     let folder = bundle(workspace, stop)?;
-    for name in BUNDLES {
+    let debug = cfg!(target_os = "linux").then_some(DEBUG);
+    for name in BUNDLES.into_iter().chain([PROGRAM]).chain(debug) {
         let path = folder.join(name);
         println!("{}: {:.1} MB", path.display(), size(&path).map_err(|e| told(&path, &e))? as f64 / 1e6);
     }
@@ -63,24 +71,18 @@ fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
     std::env::set_current_dir(workspace.path("")).map_err(|e| told(&workspace.path(""), &e))?;
     let made = nice_plug_xtask::bundle(&target, "rtjam", &["--release".to_owned()], false);
     made.map_err(|e| format!("the bundles cannot be made: {e:#}"))?;
-    let folder = target.join("bundled");
+    let (folder, built) = (target.join("bundled"), target.join("release").join(PROGRAM));
+    put(&built, &folder.join(PROGRAM)).map_err(|e| told(&built, &e))?;
     if cfg!(target_os = "linux") {
-        strip(workspace, stop, &folder)?;
-    }
-    Ok(folder)
-}
-
-/// Nine tenths of the library are there for debuggers. Names of functions stay, for the log of a fault.
-fn strip(workspace: &Workspace, stop: &Stop, folder: &Path) -> Result<(), String> {
-    for library in libraries(folder).map_err(|e| told(folder, &e))? {
-        let mut strip = workspace.command("strip");
-        strip.arg("--strip-debug").arg(&library);
-        match command::run(&mut strip, stop, Duration::from_secs(60))? {
-            Ended::Well => {}
-            Ended::Badly(how) => return Err(format!("strip failed ({how}) on {}.", library.display())),
+        let debug = folder.join(DEBUG);
+        remove(&debug).map_err(|e| told(&debug, &e))?;
+        let files = libraries(&folder).map_err(|e| told(&folder, &e))?;
+        for file in files.into_iter().chain([folder.join(PROGRAM)]) {
+            // Names of functions stay, for the log of a fault.
+            debug_symbols::split(workspace, &file, &debug, Keep::Names)?;
         }
     }
-    Ok(())
+    Ok(folder)
 }
 
 /// The files of the bundles in a folder, folders within them included.

@@ -136,7 +136,8 @@ Usage: cargo xtask COMMAND
 
 const BUNDLE_HELP: &str = "\
 Builds the plugin in release, and makes RTJam.clap and RTJam.vst3 in the folder `bundled` of cargo's target
-folder. `install` puts them into your plugin folders, too: ~/.clap and ~/.vst3 on Linux.
+folder, and beside them the program `rtjam`. On Linux their debug symbols lie apart, in `bundled/debug`: copy NAME.debug
+beside NAME for a debugger. `install` puts them into your plugin folders, too: ~/.clap and ~/.vst3 on Linux.
 
 Usage: cargo xtask bundle
        cargo xtask install

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::command;
+use crate::debug_symbols::{self, Keep};
 use crate::setup;
 use crate::stop::Stop;
 use crate::workspace::Workspace;
@@ -26,6 +27,9 @@ const FILES: &[(&str, &str)] = &[
 
 const PROGRAM: &str = "usr/bin/rtjam-server";
 
+/// Where debuggers look for the debug information of [`PROGRAM`].
+const DEBUG: &str = "usr/lib/debug/usr/bin";
+
 /// What `dpkg` itself reads; the scripts may be run.
 const LISTS: &[&str] = &["conffiles"];
 const SCRIPTS: &[&str] = &["postinst", "prerm", "postrm"];
@@ -41,11 +45,16 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, bin: Option<PathBuf>) -> R
     let facts = Facts::of_this_machine(workspace)?;
     let folder = bin.join("deb");
     let tree = folder.join("tree");
+    let debug_tree = folder.join("debug-tree");
     lay_out(workspace, &bin, &tree, &facts)?;
-    let package = folder.join(format!("rtjam-server_{}_{}.deb", facts.version, facts.architecture));
+    lay_out_debug(workspace, &tree, &debug_tree, &facts)?;
+    let named = |name: &str| folder.join(format!("{name}_{}_{}.deb", facts.version, facts.architecture));
+    let (package, debug_package) = (named("rtjam-server"), named("rtjam-server-dbgsym"));
     pack(workspace, &tree, &package)?;
+    pack(workspace, &debug_tree, &debug_package)?;
     look_into(workspace, &package)?;
     judge_unit(workspace)?;
+    println!("{}", debug_package.display());
     println!("{}", package.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -83,9 +92,6 @@ fn lay_out(workspace: &Workspace, bin: &Path, tree: &Path, facts: &Facts) -> Res
     }
     let program = tree.join(PROGRAM);
     copy(&bin.join("rtjam-server"), &program, 0o755)?;
-    let mut strip = workspace.command("strip");
-    command::output(strip.arg("--strip-unneeded").arg(&program))
-        .ok_or("`strip` does not work; it is part of binutils.")?;
     for (from, to) in FILES {
         copy(&workspace.path(from), &tree.join(to), 0o644)?;
     }
@@ -98,6 +104,22 @@ fn lay_out(workspace: &Workspace, bin: &Path, tree: &Path, facts: &Facts) -> Res
     let template = scripts.join("control");
     let control = fs::read_to_string(&template).map_err(|e| format!("{} cannot be read: {e}.", template.display()))?;
     fs::write(tree.join("DEBIAN/control"), facts.fill_in(&control)).map_err(|e| format!("no control file: {e}."))
+}
+
+/// The package of the program's debug information, which leaves the program.
+fn lay_out_debug(workspace: &Workspace, tree: &Path, debug_tree: &Path, facts: &Facts) -> Result<(), String> {
+    if debug_tree.exists() {
+        fs::remove_dir_all(debug_tree).map_err(|e| format!("{} cannot be removed: {e}.", debug_tree.display()))?;
+    }
+    let symbols = debug_symbols::split(workspace, &tree.join(PROGRAM), &debug_tree.join(DEBUG), Keep::Nothing)?;
+    fs::set_permissions(&symbols, fs::Permissions::from_mode(0o644))
+        .map_err(|e| format!("{} keeps its mode: {e}.", symbols.display()))?;
+    let template = workspace.path("packaging/debian/control-dbgsym");
+    let control = fs::read_to_string(&template).map_err(|e| format!("{} cannot be read: {e}.", template.display()))?;
+    let folder = debug_tree.join("DEBIAN");
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::write(folder.join("control"), facts.fill_in(&control)))
+        .map_err(|e| format!("no control file: {e}."))
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), String> {
@@ -186,5 +208,8 @@ mod tests {
         let control = facts.fill_in(&template);
         assert!(control.contains("Version: 1.2.3\nArchitecture: arm64\n") && control.contains("libc6 (>= 2.36)"));
         assert!(!control.contains('@'), "{control}");
+        let template = fs::read_to_string(workspace.path("packaging/debian/control-dbgsym")).expect("the template");
+        let control = facts.fill_in(&template);
+        assert!(control.contains("Depends: rtjam-server (= 1.2.3)\n") && !control.contains('@'), "{control}");
     }
 }

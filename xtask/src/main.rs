@@ -5,6 +5,7 @@ mod cli;
 mod command;
 #[cfg(unix)]
 mod deb;
+mod debug_symbols;
 mod jam;
 mod pool;
 mod setup;

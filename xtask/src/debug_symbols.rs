@@ -1,0 +1,86 @@
+//! Keeps debug information apart: programs and libraries go out without it, and debuggers find it in a file of its own.
+
+use std::path::{Path, PathBuf};
+
+use crate::command;
+use crate::workspace::Workspace;
+
+/// What stays in a program or library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// The names of functions, which the log of a fault shows.
+    Names,
+    /// What it needs to run.
+    Nothing,
+}
+
+/// Moves the debug information of `file` into `folder`, as `NAME.debug`; gives that file. `file` refers to it by name and
+/// checksum, so debuggers find it beside `file`, in a folder `.debug` there, and under `/usr/lib/debug`.
+///
+/// Linux. It needs `objcopy`, which is part of binutils like the linker.
+pub(crate) fn split(workspace: &Workspace, file: &Path, folder: &Path, keep: Keep) -> Result<PathBuf, String> {
+    let name = file.file_name().ok_or_else(|| format!("{} is no file.", file.display()))?;
+    let mut symbols = folder.join(name).into_os_string();
+    symbols.push(".debug");
+    let symbols = PathBuf::from(symbols);
+    std::fs::create_dir_all(folder).map_err(|e| format!("{} cannot be made: {e}.", folder.display()))?;
+    objcopy(workspace, &["--only-keep-debug"], file, Some(&symbols))?;
+    let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
+    link.push(&symbols);
+    let strip = if keep == Keep::Names { "--strip-debug" } else { "--strip-unneeded" };
+    objcopy(workspace, &[strip.as_ref(), link.as_os_str()], file, None)?;
+    Ok(symbols)
+}
+
+fn objcopy<A: AsRef<std::ffi::OsStr>>(
+    workspace: &Workspace,
+    options: &[A],
+    file: &Path,
+    to: Option<&Path>,
+) -> Result<(), String> {
+    let mut objcopy = workspace.command("objcopy");
+    objcopy.args(options).arg(file).args(to);
+    command::output(&mut objcopy).map(|_| ()).ok_or_else(|| {
+        format!(
+            "objcopy does not work on {}. It is part of binutils; see what `objcopy --version` says.",
+            file.display()
+        )
+    })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// The sections of a file, by their names and sizes.
+    fn sections(workspace: &Workspace, file: &Path) -> String {
+        command::output(workspace.command("objdump").arg("-h").arg(file)).expect("objdump reads it")
+    }
+
+    #[test]
+    fn debug_information_moves_into_a_file_that_the_program_refers_to() {
+        let workspace = Workspace::find();
+        let folder = std::env::temp_dir().join(format!("rtjam-symbols-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("writable");
+        let own = std::env::current_exe().expect("the test's own path is known");
+        for keep in [Keep::Names, Keep::Nothing] {
+            let file = folder.join("program");
+            fs::copy(&own, &file).expect("copied");
+            let before = fs::metadata(&file).expect("there").len();
+            assert!(sections(&workspace, &file).contains(".debug_line"), "the test has debug information");
+            let symbols = split(&workspace, &file, &folder.join("debug"), keep).expect("split");
+            assert_eq!(symbols, folder.join("debug/program.debug"));
+            let (left, moved) = (sections(&workspace, &file), sections(&workspace, &symbols));
+            assert!(!left.contains(".debug_line") && left.contains(".gnu_debuglink"), "{left}");
+            assert!(moved.contains(".debug_line"), "{moved}");
+            let names = command::output(workspace.command("nm").arg(&file)).unwrap_or_default();
+            assert_eq!(names.contains("debug_symbols"), keep == Keep::Names);
+            assert!(fs::metadata(&file).expect("there").len() < before);
+            // It still runs.
+            let tests = command::output(workspace.command(file.to_str().expect("UTF-8")).arg("--list"));
+            assert!(tests.expect("it runs").contains("debug_information_moves"));
+        }
+        fs::remove_dir_all(folder).expect("our own");
+    }
+}
