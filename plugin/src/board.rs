@@ -18,7 +18,7 @@ pub trait Board: Send + Sync + 'static {
     /// How the session stands. Cheap enough for 30 a second.
     fn status(&self) -> Status;
 
-    /// Meters and readings. Another one after [`Board::restart`]: do not keep it.
+    /// Meters and readings.
     fn console(&self) -> Console;
 
     /// What is the matter with the instance itself, if anything.
@@ -105,6 +105,8 @@ pub struct Settings {
 pub struct Choices {
     /// As the others see this musician, from the next join on.
     pub name: String,
+    /// Whether the user has ever said what the name is to be; else it is a guess.
+    pub named: bool,
     /// How samples are sent.
     pub format: Codec,
     /// How large packets are.
@@ -132,6 +134,7 @@ impl Choices {
     pub fn of(name: String) -> Choices {
         Choices {
             name,
+            named: false,
             format: Codec::default(),
             packet: PacketSize::Auto,
             playout: Playout::Auto,
@@ -145,10 +148,27 @@ impl Choices {
         }
     }
 
+    /// The change that sets what `change` changes to what it is now.
+    pub fn as_set(&self, change: &Change) -> Change {
+        match change {
+            Change::Name(_) => Change::Name(self.name.clone()),
+            Change::Format(_) => Change::Format(self.format),
+            Change::Packet(_) => Change::Packet(self.packet),
+            Change::Playout(_) => Change::Playout(self.playout),
+            Change::Comfort(_) => Change::Comfort(self.comfort),
+            Change::Layout(_) => Change::Layout(self.layout),
+            Change::Mix(_) => Change::Mix(self.mix),
+            Change::KeepKey(_) => Change::KeepKey(self.keep_key),
+            Change::Rejoin(_) => Change::Rejoin(self.rejoin),
+            Change::Look(_) => Change::Look(self.look),
+            Change::Window(..) => Change::Window(self.window.0, self.window.1),
+        }
+    }
+
     /// Chooses otherwise.
     pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Name(name) => self.name = tidy_name(&name),
+            Change::Name(name) => (self.name, self.named) = (tidy_name(&name), true),
             Change::Format(format) => self.format = format,
             Change::Packet(packet) => self.packet = packet,
             Change::Playout(playout) => self.playout = playout,
@@ -227,6 +247,8 @@ pub enum Condition {
     Offline,
     /// The host does not call: bypassed, switched off, or its audio is not running.
     Paused,
+    /// The bypass parameter is on.
+    Bypassed,
     /// It came back with the project, muted.
     CameBackMuted,
     /// The host works ahead of time or in bursts; the sentence says what to switch off.
@@ -246,11 +268,16 @@ impl Condition {
         let sentence = match self {
             Condition::Fine => return None,
             Condition::Offline => {
-                "The host renders offline: you are heard as you are, the room is left out, and nothing is sent."
+                "The host renders offline: the result has your own signal at the Monitor level and nothing of the \
+                 room, and nothing is sent."
             }
             Condition::Paused => {
                 "Paused: the host does not play this track. You keep your place in the room. Switch the plugin on, \
                  or start the host's audio."
+            }
+            Condition::Bypassed => {
+                "RTJam is bypassed: you hear yourself unchanged, the room is silent, and nobody hears you. You keep \
+                 your seat. Switch the bypass off to play on."
             }
             Condition::CameBackMuted => {
                 "You are back in the room of this project, muted. Switch off \"mute\" when you want to be heard."

@@ -20,6 +20,18 @@ const LIMIT: Duration = Duration::from_secs(240);
 /// # Panics
 /// When that process does not end well.
 pub fn on_a_screen(test: &str, scale: u32, host: impl FnOnce(&Display)) {
+    run(test, scale, false, host);
+}
+
+/// The same; nothing in that process may write to standard error.
+///
+/// # Panics
+/// When it does not end well, or something does.
+pub fn on_a_quiet_screen(test: &str, host: impl FnOnce(&Display)) {
+    run(test, 1, true, host);
+}
+
+fn run(test: &str, scale: u32, quiet: bool, host: impl FnOnce(&Display)) {
     if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
         host(&Display::ours());
         println!("{END}");
@@ -39,6 +51,8 @@ pub fn on_a_screen(test: &str, scale: u32, host: impl FnOnce(&Display)) {
     let mut process = Child::start(&mut command, None);
     let code = process.wait_exit(LIMIT);
     assert_eq!(code, 0, "{}", process.transcript());
+    let said = process.err().all();
+    assert!(!quiet || said.is_empty(), "on standard error: {said:#?}");
     let lines = process.out().all();
     // Were there no test of that name, it would end well, too. The line may begin with what the test runner says.
     assert!(lines.iter().any(|line| line.ends_with(END)), "{}", process.transcript());

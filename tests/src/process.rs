@@ -46,6 +46,12 @@ pub fn heap_kib() -> usize {
     (heap.uordblks + heap.hblkhd) / 1024
 }
 
+/// Has the C library's heap give back to the system what is free in it.
+pub fn trim_heap() {
+    // SAFETY: this call only gives back memory that nobody has.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Gives the calling thread real-time priority, as a sound card's callback has it, or a network, which does not wait
 /// for this machine's processor. `false` without the right to.
 pub fn be_real_time(priority: i32) -> bool {

@@ -206,7 +206,11 @@ fn settings() -> Settings {
     let link = |room: &str| format!("rtjam://jam.example.org/{room}#AQEHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH");
     let recent =
         ["lobby", "band"].map(|room| RecentRoom { name: format!("{room} at jam.example.org"), link: link(room) });
-    Settings { choices: Choices::of("Keyboard".to_owned()), link: Some(link("lobby")), recent: recent.into() }
+    Settings {
+        choices: Choices { named: true, ..Choices::of("Keyboard".to_owned()) },
+        link: Some(link("lobby")),
+        recent: recent.into(),
+    }
 }
 
 fn status(musicians: usize) -> Status {

@@ -503,3 +503,36 @@ fn two_editors_at_once_fifty_times_leave_the_memory_flat() {
         assert!(grown(2) <= 0 && grown(3) <= 2, "{told:?}");
     });
 }
+
+#[test]
+fn undo_is_the_editors_while_it_has_something_to_take_back() {
+    on_a_screen("undo_is_the_editors_while_it_has_something_to_take_back", 1, |display| {
+        let library = Library::load();
+        let plugin = library.plugin(IDS[0]);
+        let host = open(&plugin, 0, Some(1.0));
+        wait_drawn(display, &host);
+        wait_filled(display, &host);
+        display.hands(&["mousemove", "400", "250", "key", "ctrl+z"]);
+        let mut keys = Vec::new();
+        wait::until("the host's undo", UP, || {
+            keys.extend(host.keys());
+            (keys.len() >= 2).then_some(())
+        });
+        let letter_z = keys[keys.len() - 1];
+        let [x, y] = at("monitor", USUAL, 0);
+        display.hands(&["mousemove", &x, &y, "click", "--repeat", "2", "--delay", "60", "1"]);
+        wait_changed_by(display, &host, || display.hands(&["type", "--delay", "30", "--", "-12"]));
+        display.hands(&["key", "Return"]);
+        wait::until("a typed value", UP, || (plugin.value(MONITOR) == Some(-12.0)).then_some(()));
+        host.keys();
+        display.hands(&["mousemove", "400", "250", "key", "ctrl+z"]);
+        wait::until("the value of before", UP, || (plugin.value(MONITOR) == Some(0.0)).then_some(()));
+        display.hands(&["key", "space"]);
+        let mut keys = Vec::new();
+        wait::until("the space bar", UP, || {
+            keys.extend(host.keys());
+            keys.contains(&SPACE).then_some(())
+        });
+        assert!(!keys.contains(&letter_z), "the host would take back something else: {keys:?}");
+    });
+}

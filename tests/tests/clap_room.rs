@@ -9,6 +9,7 @@ use std::time::Duration;
 
 const MONITOR: u32 = 1;
 const SEND_MUTE: u32 = 3;
+const BYPASS: u32 = 4;
 const LIMIT: Duration = Duration::from_secs(15);
 
 /// The names of the others, by the newest status.
@@ -47,7 +48,20 @@ fn it_comes_back_muted_keeps_its_seat_while_paused_and_leaves_when_deleted() {
     cleo.wait("Dora's sound", LIMIT, loud);
     wait::until("Dora hears Cleo", LIMIT, || is_heard(&host, 0).then_some(()));
 
-    // Bypassed: nothing is sent, the seat stays.
+    // Bypassed by the parameter: the own signal passes bit for bit, the others hear silence, the seat stays.
+    host.set(BYPASS, 1.0);
+    let silent_now = |s: &Value| dora(s).filter(|d| d["dbfs"][0] == -120.0).and_then(|d| d["packets"].as_u64());
+    let first = cleo.wait_new("silence from Dora", LIMIT, silent_now);
+    cleo.wait_new("packets of silence", LIMIT, |s| silent_now(s).filter(|packets| *packets > first));
+    host.take();
+    wait::until("half a second", LIMIT, || (host.recorded() > 24_000).then_some(()));
+    let bypassed = host.take();
+    assert_eq!(bypassed.got[0], bypassed.sent, "the own signal alone");
+    host.set(BYPASS, 0.0);
+    cleo.wait_new("Dora's sound after the bypass", LIMIT, loud);
+    wait::until("Dora hears Cleo after the bypass", LIMIT, || is_heard(&host, 0).then_some(()));
+
+    // Bypassed by the host, which does not call: nothing is sent, the seat stays.
     host.pause(true);
     let before = cleo.wait_new("silence", LIMIT, |s| silent_again(&dora(s)?));
     // A status a second.
@@ -71,7 +85,13 @@ fn it_comes_back_muted_keeps_its_seat_while_paused_and_leaves_when_deleted() {
     host.take();
     wait::until("a second of bounce", LIMIT, || (host.recorded() > 96_000).then_some(()));
     let bounce = host.take();
-    assert_eq!(bounce.got[0], bounce.sent, "the own signal, whatever the monitor");
+    assert!(bounce.got[0].iter().all(|s| *s == 0.0), "the monitor is off");
+    host.set(MONITOR, 0.0);
+    wait::until("a second of bounce", LIMIT, || (host.recorded() > 96_000).then_some(()));
+    let bounce = host.take();
+    let last = bounce.sent.len() - 48_000;
+    assert_eq!(bounce.got[0][last..], bounce.sent[last..], "the own signal at the monitor's level");
+    host.set(MONITOR, -60.0);
     assert!(plugin.set_offline(false));
     cleo.wait_new("Dora's sound after the bounce", LIMIT, loud);
 

@@ -25,6 +25,8 @@ struct Bench {
     copied: Vec<String>,
     /// Every text of the last frame, and where it lies.
     shown: Vec<(String, Rect)>,
+    /// Those of them that are cut.
+    cut: Vec<String>,
 }
 
 impl Bench {
@@ -45,6 +47,7 @@ impl Bench {
             frames: 0,
             copied: Vec::new(),
             shown: Vec::new(),
+            cut: Vec::new(),
         };
         bench.frame(Vec::new());
         bench
@@ -65,13 +68,15 @@ impl Bench {
                 self.copied.push(text);
             }
         }
-        self.shown = output.shapes.iter().flat_map(|clipped| texts(&clipped.shape)).collect();
+        let shown: Vec<Text> = output.shapes.iter().flat_map(|clipped| texts(&clipped.shape)).collect();
+        self.cut = shown.iter().filter(|text| text.cut).map(|text| text.text.clone()).collect();
+        self.shown = shown.into_iter().map(|text| (text.text, text.place)).collect();
         self.shown.iter().map(|(text, _)| text.clone()).collect()
     }
 
-    /// Where the last frame shows a text.
+    /// Where the last frame shows a text; of several, the one that was drawn last: a menu's lies over everything.
     fn spot(&self, text: &str) -> Rect {
-        self.shown.iter().find(|(shown, _)| shown == text).expect("the text is shown").1
+        self.shown.iter().rfind(|(shown, _)| shown == text).expect("the text is shown").1
     }
 
     fn window(&self) -> Rect {
@@ -89,9 +94,36 @@ impl Bench {
         self.frame(Vec::new());
     }
 
-    fn key(&mut self, key: Key) {
+    fn double_click(&mut self, at: Pos2) {
+        // Long after any click before.
+        (0..20).for_each(|_| drop(self.frame(Vec::new())));
+        self.frame(vec![Event::PointerMoved(at)]);
+        for pressed in [true, false, true, false] {
+            self.frame(vec![button(at, pressed)]);
+        }
+        self.frame(Vec::new());
+    }
+
+    fn second_click(&mut self, at: Pos2) {
+        self.frame(vec![Event::PointerMoved(at)]);
         for pressed in [true, false] {
-            let modifiers = Modifiers::NONE;
+            let button = PointerButton::Secondary;
+            self.frame(vec![Event::PointerButton { pos: at, button, pressed, modifiers: Modifiers::NONE }]);
+        }
+        self.frame(Vec::new());
+    }
+
+    fn type_in(&mut self, text: &str) {
+        self.frame(vec![Event::Text(text.to_owned())]);
+        self.frame(Vec::new());
+    }
+
+    fn key(&mut self, key: Key) {
+        self.key_with(Modifiers::NONE, key);
+    }
+
+    fn key_with(&mut self, modifiers: Modifiers, key: Key) {
+        for pressed in [true, false] {
             self.frame(vec![Event::Key { key, physical_key: None, pressed, repeat: false, modifiers }]);
         }
     }
@@ -106,9 +138,20 @@ fn button(pos: Pos2, pressed: bool) -> Event {
     Event::PointerButton { pos, button: PointerButton::Primary, pressed, modifiers: Modifiers::NONE }
 }
 
-fn texts(shape: &Shape) -> Vec<(String, Rect)> {
+/// A text that is drawn.
+struct Text {
+    text: String,
+    place: Rect,
+    cut: bool,
+}
+
+fn texts(shape: &Shape) -> Vec<Text> {
     match shape {
-        Shape::Text(text) => vec![(text.galley.text().to_owned(), text.visual_bounding_rect())],
+        Shape::Text(text) => vec![Text {
+            text: text.galley.text().to_owned(),
+            place: text.visual_bounding_rect(),
+            cut: text.galley.elided,
+        }],
         Shape::Vec(shapes) => shapes.iter().flat_map(texts).collect(),
         _ => Vec::new(),
     }
@@ -241,7 +284,7 @@ fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
     for size in [LEAST, USUAL] {
         let mut bench = Bench::new(2, size);
         for (entry, mix) in
-            [("one mix", Some(MixChoice::One)), ("separate", Some(MixChoice::Separate)), ("as room", None)]
+            [("one mix", Some(MixChoice::One)), ("separate", Some(MixChoice::Separate)), ("default", None)]
         {
             let menu = bench.place(Id::unique(("menu", "Others")));
             bench.click(menu.center());
@@ -258,7 +301,8 @@ fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
         });
         let shown = bench.frame(Vec::new());
         assert!(shown.contains(&"One mix +2 ms".to_owned()), "{size:?} {shown:?}");
-        let delay = "You hear the room 24 ms after it plays: 3 packet, 2 one mix, 14 network, 5 buffer.";
+        let delay = "You hear the room 24 ms after it plays: 3 ms to fill a packet, 2 ms in the server's mix, 14 ms on the network, \
+             5 ms waiting for late packets.";
         assert!(shown.contains(&delay.to_owned()), "{shown:?}");
     }
 }
@@ -377,5 +421,228 @@ fn every_sign_that_is_drawn_is_in_the_font() {
             let font = egui::FontId::proportional(12.0);
             assert!(bench.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)), "{text:?}");
         }
+    }
+}
+
+#[test]
+fn a_double_click_types_a_value_and_what_is_none_stays_to_be_mended() {
+    for size in [LEAST, USUAL] {
+        let mut bench = Bench::new(2, size);
+        let monitor = bench.place(Id::unique("monitor"));
+        bench.double_click(monitor.center());
+        assert!(bench.ctx.egui_wants_keyboard_input(), "the field has the keys");
+        assert!(bench.window().contains_rect(bench.place(Id::unique("typed value"))));
+        // All of it is marked: what is typed replaces it.
+        bench.type_in("loud");
+        bench.key(Key::Enter);
+        bench.frame(Vec::new());
+        assert!(bench.shown.iter().any(|(text, _)| text == "No value of this"), "{:?}", bench.shown);
+        assert!(!bench.stage.asked().iter().any(|asked| matches!(asked, Asked::Set(..))));
+        bench.type_in("-6,5");
+        bench.key(Key::Enter);
+        let monitor = Param::Monitor;
+        let asked = bench.stage.asked();
+        assert_eq!(asked, [Asked::Begin(monitor), Asked::Set(monitor, -6.5), Asked::End(monitor)]);
+        assert!(!bench.ctx.egui_wants_keyboard_input(), "keys are the host's again");
+        // Both channels of a pair, and a pan as it is written.
+        let gain = bench.place(of_strip(1).with(0_usize).with(1_usize).with("gain"));
+        bench.double_click(gain.center());
+        bench.type_in("−12 dB");
+        bench.key(Key::Enter);
+        assert_eq!(Channel::ALL.map(|c| bench.stage.value(Param::Gain(first_slot(), c))), [-12.0; 2]);
+        let pan = bench.place(of_strip(1).with(0_usize).with(1_usize).with("pan"));
+        bench.double_click(pan.center());
+        bench.type_in("R 50");
+        bench.key(Key::Enter);
+        assert_eq!(Channel::ALL.map(|c| bench.stage.value(Param::Pan(first_slot(), c))), [0.0, 1.0]);
+        // Escape leaves all as it is.
+        bench.double_click(gain.center());
+        bench.type_in("3");
+        bench.key(Key::Escape);
+        assert_eq!(bench.stage.value(Param::Gain(first_slot(), Channel::Left)), -12.0);
+    }
+}
+
+#[test]
+fn the_second_button_opens_a_menu_to_type_reset_copy_and_paste() {
+    let mut bench = Bench::new(1, USUAL);
+    bench.stage.set(Param::Room, -20.0);
+    let room = bench.place(Id::unique("room level"));
+    let mut choose = |entry: &str| {
+        bench.second_click(room.center());
+        let place = bench.spot(entry).center();
+        bench.click(place);
+        bench.frame(Vec::new());
+        (bench.stage.value(Param::Room), bench.copied.clone())
+    };
+    assert_eq!(choose("Copy −20.0 dB").1, ["−20.0 dB"]);
+    assert_eq!(choose("Reset to 0.0 dB").0, 0.0);
+    // What the clipboard holds is a link, and no value: that is said.
+    assert_eq!(choose("Paste").0, 0.0);
+    assert!(bench.shown.iter().any(|(text, _)| text.starts_with("The clipboard holds no value")), "{:?}", bench.shown);
+    bench.second_click(room.center());
+    let place = bench.spot("Type a value …").center();
+    bench.click(place);
+    bench.type_in("-3");
+    bench.key(Key::Enter);
+    assert_eq!(bench.stage.value(Param::Room), -3.0);
+}
+
+#[test]
+fn control_z_takes_an_edit_back_and_the_host_is_told() {
+    use rtjam_protocol::audio::Codec::{Pcm16, Pcm24};
+    let mut bench = Bench::new(2, USUAL);
+    let switch = |bench: &mut Bench, key: &str| {
+        let place = bench.place(of_strip(1).with(0_usize).with(1_usize).with(key)).center();
+        bench.click(place);
+    };
+    switch(&mut bench, "mute");
+    switch(&mut bench, "solo");
+    let format = bench.place(Id::unique(("menu", "Format")));
+    bench.click(format.center());
+    let entry = bench.spot("24 bit").center();
+    bench.click(entry);
+    assert!(bench.editor.has_steps());
+    let state = |bench: &Bench| {
+        let of = |make: fn(Slot, Channel) -> Param| bench.stage.value(make(first_slot(), Channel::Right));
+        (of(Param::Mute), of(Param::Solo), bench.stage.settings().choices.format)
+    };
+    assert_eq!(state(&bench), (1.0, 1.0, Pcm24));
+    for after in [(1.0, 1.0, Pcm16), (1.0, 0.0, Pcm16), (0.0, 0.0, Pcm16), (0.0, 0.0, Pcm16)] {
+        bench.key_with(Modifiers::COMMAND, Key::Z);
+        assert_eq!(state(&bench), after);
+    }
+    let mute = Param::Mute(first_slot(), Channel::Right);
+    let asked = bench.stage.asked();
+    let told: Vec<&Asked> = asked.iter().rev().take_while(|asked| !matches!(asked, Asked::Change(_))).collect();
+    for step in [Asked::Begin(mute), Asked::Set(mute, 0.0), Asked::End(mute)] {
+        assert!(told.contains(&&step), "{told:?}");
+    }
+    bench.key_with(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    bench.key_with(Modifiers::COMMAND, Key::Y);
+    assert_eq!(state(&bench), (1.0, 1.0, Pcm16));
+    // While a text is written, the keys are the text's.
+    let name = bench.place(Id::unique("name"));
+    bench.click(name.center());
+    bench.key_with(Modifiers::COMMAND, Key::Z);
+    assert_eq!(state(&bench), (1.0, 1.0, Pcm16));
+}
+
+#[test]
+fn linking_two_channels_says_which_mute_was_copied_and_can_be_undone() {
+    let mut bench = Bench::new(2, USUAL);
+    let mutes = Channel::ALL.map(|channel| Param::Mute(first_slot(), channel));
+    bench.stage.set(mutes[0], 1.0);
+    bench.stage.set(Param::Gain(first_slot(), Channel::Right), -9.0);
+    bench.frame(Vec::new());
+    let link = bench.place(of_strip(1).with("split")).center();
+    bench.click(link);
+    bench.frame(Vec::new());
+    assert_eq!(mutes.map(|mute| bench.stage.value(mute)), [1.0; 2]);
+    let told = "Piano: channel 2 is now set as channel 1. It took its gain (0.0 dB) and mute (muted).";
+    assert!(bench.shown.iter().any(|(text, _)| text == told), "{:?}", bench.shown);
+    let undo = bench.place(Id::unique("remedy")).center();
+    bench.click(undo);
+    assert_eq!(mutes.map(|mute| bench.stage.value(mute)), [1.0, 0.0]);
+    assert_eq!(bench.stage.value(Param::Gain(first_slot(), Channel::Right)), -9.0);
+    assert!(!bench.frame(Vec::new()).iter().any(|text| text == told));
+    // Where nothing differs, there is nothing to say.
+    let link = bench.place(of_strip(2).with("split")).center();
+    bench.click(link);
+    bench.click(link);
+    assert!(!bench.shown.iter().any(|(text, _)| text.contains("channel 2 is now set")), "{:?}", bench.shown);
+}
+
+#[test]
+fn losses_and_the_delay_never_overlap_at_any_width() {
+    for width in [LEAST.0, USUAL.0, 900, 1_000, 1_400] {
+        for musicians in 1..=12_usize {
+            let mut bench = Bench::new(musicians, (width, 480));
+            bench.stage.arrange(|status, _, _| {
+                for (index, musician) in status.musicians.iter_mut().enumerate() {
+                    musician.delay.buffer_ms = Some(4.0 + 90.0 * index as f32);
+                    musician.lost = [7, 42, 999][index % 3];
+                }
+            });
+            bench.frame(Vec::new());
+            bench.stage.arrange(|status, _, _| status.musicians.iter_mut().for_each(|m| m.lost += m.lost));
+            bench.frame(Vec::new());
+            for source in 1..=musicians as u16 {
+                let badge = bench.place(of_strip(source).with("badge"));
+                let words: Vec<_> = bench.shown.iter().filter(|(_, place)| badge.contains(place.center())).collect();
+                assert!(words.iter().any(|(text, _)| text.ends_with(" ms")), "{words:?}");
+                for (i, (text, place)) in words.iter().enumerate() {
+                    let free = words[i + 1..].iter().all(|(_, other)| !place.intersects(*other));
+                    assert!(free, "{width} {musicians}: {text} {words:?}");
+                }
+            }
+        }
+    }
+    let mut bench = Bench::new(4, (900, 480));
+    bench.stage.arrange(|status, _, _| status.musicians[0].lost += 42);
+    let shown = bench.frame(Vec::new());
+    assert!(shown.contains(&"42 missing".to_owned()), "where there is room, it is said: {shown:?}");
+}
+
+#[test]
+fn the_smallest_window_shows_every_value_and_cuts_no_name() {
+    for musicians in [1, 5, 12] {
+        let mut bench = Bench::new(musicians, LEAST);
+        let slot = |index| Slot::new(index).expect("there are twelve");
+        for index in 0..musicians {
+            for channel in Channel::ALL {
+                bench.stage.set(Param::Gain(slot(index), channel), -1.0 - index as f64);
+            }
+        }
+        bench.stage.set(Param::Monitor, -33.3);
+        let shown = bench.frame(Vec::new());
+        for index in 0..musicians {
+            let value = format!("−{}.0", index + 1);
+            assert!(shown.iter().any(|text| text.trim_end_matches(" dB") == value), "{value}: {shown:?}");
+        }
+        assert!(shown.contains(&"−33.3 dB".to_owned()), "{shown:?}");
+        assert!(bench.cut.is_empty(), "{musicians}: {:?}", bench.cut);
+    }
+}
+
+#[test]
+fn the_limiter_is_a_light_that_cannot_be_pressed() {
+    let mut bench = Bench::new(1, USUAL);
+    let shown = bench.frame(Vec::new());
+    assert!(shown.contains(&"idle".to_owned()) && !shown.iter().any(|text| text == "on" || text == "off"), "{shown:?}");
+    let light = bench.ctx.read_response(Id::unique("limiter")).expect("it is there");
+    assert!(!light.sense.senses_click());
+}
+
+#[test]
+fn the_first_start_asks_for_a_name_and_joining_takes_it() {
+    for kind in [Kind::Plugin, Kind::Standalone] {
+        let first = || {
+            let mut bench = Bench::of(kind, 0, LEAST);
+            bench.stage.arrange(|status, settings, _| {
+                (status.state, settings.choices.named) = (State::Offline, false);
+            });
+            bench.frame(Vec::new());
+            bench.frame(Vec::new());
+            bench
+        };
+        let mut bench = first();
+        assert!(bench.shown.iter().any(|(text, _)| text == "What is your name?"), "{:?}", bench.shown);
+        // In a host, keys stay the host's until somebody writes.
+        assert_eq!(bench.ctx.egui_wants_keyboard_input(), kind == Kind::Standalone);
+        let field = bench.place(Id::unique("first name"));
+        assert!(bench.parts().strips.contains_rect(field));
+        bench.click(field.right_center() - vec2(4.0, 0.0));
+        bench.type_in(" 2");
+        bench.key(Key::Enter);
+        assert_eq!(bench.stage.asked(), [Asked::Change(Change::Name("Keyboard 2".to_owned()))]);
+        let shown = bench.frame(Vec::new());
+        assert!(!shown.iter().any(|text| text == "What is your name?"), "it is asked once");
+
+        let mut bench = first();
+        let join = bench.place(Id::unique("join"));
+        bench.click(join.center());
+        assert_eq!(bench.stage.asked()[0], Asked::Change(Change::Name("Keyboard".to_owned())), "before it joins");
+        assert!(matches!(bench.stage.asked()[1], Asked::Join(_)));
     }
 }

@@ -114,3 +114,37 @@ fn a_host_that_joins_and_terminates() {
     effect.terminate();
     std::thread::sleep(Duration::from_secs(2));
 }
+
+/// The flag by which a host finds the parameter for its own bypass button.
+const IS_BYPASS: u64 = 1 << 16;
+
+#[test]
+fn the_hosts_bypass_button_passes_the_own_signal_unchanged() {
+    let module = Module::load();
+    for (class, outputs) in [(RTJAM, 1), (MULTI, 13)] {
+        let effect = module.effect(class.name);
+        let described = effect.description();
+        let params = described["params"].as_array().expect("parameters");
+        let bypasses: Vec<_> = params.iter().filter(|p| p["flags"].as_u64().expect("flags") & IS_BYPASS != 0).collect();
+        assert_eq!(bypasses.len(), 1, "{bypasses:?}");
+        let (bypass, monitor) = (bypasses[0]["id"].as_u64().expect("an id") as u32, 1);
+        assert_eq!((bypass, &bypasses[0]["steps"]), (4, &serde_json::json!(1)));
+        effect.start(48_000.0, 1_024);
+        let mut buffers = Buffers::new(1_024, outputs);
+        let tone = |i: usize| (i as f32 * 0.05).sin() * 0.5;
+        buffers.input.iter_mut().for_each(|c| c.iter_mut().enumerate().for_each(|(i, s)| *s = tone(i)));
+        let mut play = |changes: &[(u32, i32, f64)]| {
+            // A block for the fade.
+            buffers.play(&effect, &Call { frames: 1_024, changes: Some(changes), ..Call::default() });
+            buffers.play(&effect, &Call { frames: 1_024, ..Call::default() });
+            (buffers.input.clone(), buffers.outputs[0].clone())
+        };
+        let (_, off) = play(&[(monitor, 0, 0.0)]);
+        assert!(off.iter().flatten().all(|s| *s == 0.0));
+        let (own, bypassed) = play(&[(bypass, 0, 1.0)]);
+        assert_eq!(own, bypassed, "bit for bit");
+        let (_, off) = play(&[(bypass, 0, 0.0)]);
+        assert!(off.iter().flatten().all(|s| *s == 0.0));
+        effect.stop();
+    }
+}

@@ -25,10 +25,12 @@ impl PluginMainThreadParams for MainThread<'_> {
     fn get_info(&self, param_index: u32, info: &mut ParamInfoWriter) {
         let Some(param) = self.shared.instance.params().nth(param_index as usize) else { return };
         let (least, most) = param.range().into_inner();
-        let steps = if param.is_switch() { ParamInfoFlags::IS_STEPPED } else { ParamInfoFlags::empty() };
+        let mut flags = ParamInfoFlags::IS_AUTOMATABLE;
+        flags.set(ParamInfoFlags::IS_STEPPED, param.is_switch());
+        flags.set(ParamInfoFlags::IS_BYPASS, param.is_bypass());
         info.set(&ParamInfo {
             id: ClapId::new(param.id()),
-            flags: ParamInfoFlags::IS_AUTOMATABLE | steps,
+            flags,
             cookie: Cookie::empty(),
             name: param.name().as_bytes(),
             module: param.group().as_bytes(),

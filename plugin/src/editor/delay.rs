@@ -30,14 +30,21 @@ impl Delay {
         self.packet + self.mix.unwrap_or(0) + self.network + self.buffer
     }
 
-    /// For the musician.
+    /// For the musician. Parts that take no time are left out.
     pub fn sentence(self) -> String {
-        let Delay { packet, mix, network, buffer } = self;
+        let parts = [
+            (Some(self.packet), "to fill a packet"),
+            (self.mix, "in the server's mix"),
+            (Some(self.network), "on the network"),
+            (Some(self.buffer), "waiting for late packets"),
+        ];
+        let told = |(ms, what): (Option<u32>, &str)| ms.filter(|ms| *ms > 0).map(|ms| format!("{ms} ms {what}"));
+        let parts: Vec<String> = parts.into_iter().filter_map(told).collect();
         let total = self.total();
-        let mix = mix.map(|mix| format!("{mix} one mix, ")).unwrap_or_default();
-        format!(
-            "You hear the room {total} ms after it plays: {packet} packet, {mix}{network} network, {buffer} buffer."
-        )
+        if parts.is_empty() {
+            return "You hear the room as it plays, without a delay.".to_owned();
+        }
+        format!("You hear the room {total} ms after it plays: {}.", parts.join(", "))
     }
 }
 
@@ -54,12 +61,17 @@ mod tests {
         let sentence = |parts| Delay::of(&parts).expect("known").sentence();
         assert_eq!(
             sentence(parts(2.67, None, 14.2, 6.4)),
-            "You hear the room 23 ms after it plays: 3 packet, 14 network, 6 buffer."
+            "You hear the room 23 ms after it plays: 3 ms to fill a packet, 14 ms on the network, 6 ms waiting for late packets."
         );
         assert_eq!(
             sentence(parts(2.67, Some(1.6), 14.2, 6.4)),
-            "You hear the room 25 ms after it plays: 3 packet, 2 one mix, 14 network, 6 buffer."
+            "You hear the room 25 ms after it plays: 3 ms to fill a packet, 2 ms in the server's mix, 14 ms on the network, 6 ms waiting for late packets."
         );
+        assert_eq!(
+            sentence(parts(2.67, None, 0.2, 2.7)),
+            "You hear the room 6 ms after it plays: 3 ms to fill a packet, 3 ms waiting for late packets."
+        );
+        assert_eq!(sentence(parts(0.3, None, 0.2, 0.4)), "You hear the room as it plays, without a delay.");
         let total = |parts| Delay::of(&parts).expect("known").total();
         assert_eq!(total(parts(0.3, None, 0.2, 0.4)), 0);
         assert_eq!(total(parts(f32::NAN, None, -1.0, f32::INFINITY)), 60_000);

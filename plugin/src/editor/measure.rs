@@ -20,7 +20,7 @@ pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
 pub const CONTROL: f32 = 7.0 * UNIT;
 
 const MARGIN: f32 = 2.0 * UNIT;
-const MESSAGE: f32 = 10.0 * UNIT;
+const MESSAGE: f32 = 9.0 * UNIT;
 const BOTTOM: f32 = 13.0 * UNIT;
 const GAP: f32 = UNIT;
 
@@ -69,8 +69,10 @@ impl Width {
     pub const OWN: f32 = 26.0 * UNIT;
     /// As wide as strips get: five fill the usual window.
     pub const MOST: f32 = 30.0 * UNIT;
-    /// As narrow as they get: then they scroll sideways.
+    /// As narrow as they get.
     pub const LEAST: f32 = 12.0 * UNIT;
+    /// As wide as they are where they have to be scrolled anyway: a usual name fits.
+    pub const SCROLLED: f32 = 17.0 * UNIT;
 
     /// For so many strips beside each other.
     pub fn of(count: usize, room: f32) -> Width {
@@ -81,7 +83,7 @@ impl Width {
                 return Width { strip: strip.min(Width::MOST), gap };
             }
         }
-        Width { strip: Width::LEAST, gap: UNIT / 2.0 }
+        Width { strip: Width::SCROLLED, gap: UNIT / 2.0 }
     }
 
     /// All of them together.
@@ -124,15 +126,14 @@ impl StripParts {
         let mut rest = Cut(strip.shrink2(vec2(UNIT, UNIT)));
         let name = rest.top(5.0 * UNIT);
         let badge = rest.top(if short { 4.0 } else { 7.0 } * UNIT);
-        rest.top(UNIT);
+        rest.top(if short { UNIT / 2.0 } else { UNIT });
         let foot = rest.bottom(5.0 * UNIT);
         rest.bottom(UNIT / 2.0);
         let switches = rest.bottom(5.0 * UNIT);
-        rest.bottom(UNIT);
+        rest.bottom(if short { UNIT / 2.0 } else { UNIT });
         let pan = rest.bottom(4.0 * UNIT);
-        rest.bottom(UNIT / 2.0);
-        // In short strips the pointer tells the value; the room goes to the meters.
-        let value = rest.bottom(if short { 0.0 } else { 4.0 } * UNIT);
+        rest.bottom(if short { 0.0 } else { UNIT / 2.0 });
+        let value = rest.bottom(if short { 3.0 } else { 4.0 } * UNIT);
         StripParts { name, badge, lanes: rest.0, value, pan, switches, foot }
     }
 }
@@ -213,10 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn where_they_do_not_fit_they_keep_their_least_width() {
+    fn where_they_do_not_fit_they_scroll_and_their_names_fit() {
         let room = Parts::of(window(LEAST)).strips.width();
         let width = Width::of(32, room);
-        assert_eq!(width.strip, Width::LEAST);
+        assert_eq!(width.strip, Width::SCROLLED);
         assert!(width.total(32) > room);
         assert_eq!(Width::of(0, room).total(0), 0.0);
     }
@@ -227,8 +228,8 @@ mod tests {
         let strip = Rect::from_min_size(strips.min, vec2(Width::LEAST, strips.height()));
         let parts = StripParts::of(strip);
         assert!(parts.lanes.height() >= 12.0 * UNIT, "{parts:?}");
-        for part in [parts.name, parts.badge, parts.pan, parts.switches, parts.foot] {
-            assert!(strip.contains_rect(part) && part.height() >= 4.0 * UNIT, "{part:?}");
+        for part in [parts.name, parts.badge, parts.value, parts.pan, parts.switches, parts.foot] {
+            assert!(strip.contains_rect(part) && part.height() >= 3.0 * UNIT, "{part:?}");
         }
     }
 

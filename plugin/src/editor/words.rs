@@ -28,6 +28,8 @@ pub enum Remedy {
     Restart,
     /// Joins, although another instance is in that room: the answer to a question.
     JoinAnyway(String),
+    /// Takes the last edit back.
+    Undo,
     /// Takes the message away.
     Dismiss,
 }
@@ -40,6 +42,7 @@ impl Remedy {
             Remedy::Resume => "Resume sending",
             Remedy::Restart => "Restart engine",
             Remedy::JoinAnyway(_) => "Join anyway",
+            Remedy::Undo => "Undo",
             Remedy::Dismiss => "OK",
         }
     }
@@ -200,7 +203,10 @@ mod tests {
     fn while_all_is_well_the_delay_is_told_and_before_that_what_to_do() {
         let joined = status(State::Joined, None);
         let told = messages(&joined, &Condition::Fine, Some(DELAY));
-        assert_eq!(told[0].text, "You hear the room 23 ms after it plays: 3 packet, 14 network, 6 buffer.");
+        assert_eq!(
+            told[0].text,
+            "You hear the room 23 ms after it plays: 3 ms to fill a packet, 14 ms on the network, 6 ms waiting for late packets."
+        );
         assert_eq!(first(&joined).text, "You are in the room lobby.");
         assert_eq!(first(&status(State::Connecting, None)).text, "On the way to the room lobby …");
         assert!(first(&status(State::Offline, None)).text.starts_with("Paste the invite link"));

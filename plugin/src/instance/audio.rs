@@ -12,6 +12,15 @@ type Stereo = [Box<[f32]>; 2];
 /// The rates that the engine plays, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
+/// What a block needs of the engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Needs {
+    /// The host renders without listening: the room is left out.
+    pub(super) offline: bool,
+    /// The user wants to be in a room. Without one, the own signal alone is played: it costs a tenth.
+    pub(super) room: bool,
+}
+
 /// The engine, and memory of our own for what it reads and writes.
 pub(super) struct AudioSide {
     engine: Engine,
@@ -73,28 +82,28 @@ impl AudioSide {
         self.slots = if kind == Kind::Multi { (0..SLOTS).map(|_| stereo()).collect() } else { Vec::new() };
     }
 
-    /// Audio thread. `monitor` is the own level in dB, for where the engine cannot play.
-    pub(super) fn play(&mut self, now: Micros, clock: Clock, block: &Block<'_>, offline: bool, monitor: f64) {
+    /// Audio thread.
+    pub(super) fn play(&mut self, now: Micros, clock: Clock, block: &Block<'_>, needs: Needs) {
         #[cfg(test)]
         assert!(!self.fault, "a fault for the test");
         if self.rate == 0 {
             return block.silence();
         }
-        if !offline {
+        if !needs.offline {
             self.runs_ahead = self.pace.note(now, block.frames(), self.rate);
         }
-        let playable = RATES.contains(&self.rate);
+        let with_room = !needs.offline && RATES.contains(&self.rate) && (needs.room || !self.engine.is_quiet());
         let mut at = 0;
         loop {
             let frames = (block.frames() - at).min(MAX_BLOCK);
             for (channel, input) in self.input.iter_mut().enumerate() {
                 block.read(channel, at, &mut input[..frames]);
             }
-            if offline || !playable {
-                let gain = if offline { 1.0 } else { own_level(monitor) };
-                self.pass(block, at, frames, gain);
+            let now = if at == 0 { now } else { clock.now() };
+            if with_room {
+                self.run(now, block, at, frames);
             } else {
-                self.run(if at == 0 { now } else { clock.now() }, block, at, frames);
+                self.monitor(now, block, at, frames);
             }
             at += frames;
             if at >= block.frames() {
@@ -105,20 +114,14 @@ impl AudioSide {
     }
 
     /// The own signal, and nothing else.
-    fn pass(&mut self, block: &Block<'_>, at: usize, frames: usize, gain: f32) {
-        for (channel, input) in self.input.iter_mut().enumerate() {
-            let sound = &mut input[..frames];
-            if gain != 1.0 {
-                sound.iter_mut().for_each(|s| *s *= gain);
-            }
-            block.write_main(channel, at, sound);
+    fn monitor(&mut self, now: Micros, block: &Block<'_>, at: usize, frames: usize) {
+        let [left, right] = &mut self.main;
+        let inputs = self.input.each_ref().map(|i| &i[..frames]);
+        self.engine.monitor(now, inputs, [&mut left[..frames], &mut right[..frames]]);
+        for (channel, sound) in self.main.iter().enumerate() {
+            block.write_main(channel, at, &sound[..frames]);
         }
-        self.main[0][..frames].fill(0.0);
-        for slot in (0..SLOTS).filter(|s| block.has_slot(*s)) {
-            for channel in 0..2 {
-                block.write_slot(slot, channel, at, &self.main[0][..frames]);
-            }
-        }
+        block.silence_slots(at, frames);
     }
 
     fn run(&mut self, now: Micros, block: &Block<'_>, at: usize, frames: usize) {
@@ -140,8 +143,4 @@ impl AudioSide {
             }
         }
     }
-}
-
-fn own_level(monitor: f64) -> f32 {
-    rtjam_engine::Gain::db(if monitor <= -60.0 { f32::NEG_INFINITY } else { monitor as f32 }).factor()
 }

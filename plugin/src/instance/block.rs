@@ -68,6 +68,15 @@ impl<'a> Block<'a> {
         unsafe { std::ptr::copy_nonoverlapping(sound.as_ptr(), to.add(at), frames) };
     }
 
+    /// Writes zeros to the slot outputs, `frames` of them from frame `at` on.
+    pub(super) fn silence_slots(&self, at: usize, frames: usize) {
+        let frames = frames.min(self.frames.saturating_sub(at));
+        for to in self.slots.iter().flatten().filter(|p| !p.is_null() && frames > 0) {
+            // SAFETY: not null, and holds `frames` samples from `at` on, see `Block::new`; zero bytes are the sample 0.0.
+            unsafe { std::ptr::write_bytes(to.add(at), 0, frames) };
+        }
+    }
+
     /// Writes zeros everywhere.
     pub fn silence(&self) {
         for to in self.main.iter().chain(self.slots.iter().flatten()).filter(|p| !p.is_null()) {

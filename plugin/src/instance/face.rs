@@ -5,7 +5,6 @@ use crate::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Setti
 use crate::params::{self, Param};
 use rtjam_client::Status;
 use rtjam_engine::Console;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Rooms to choose from.
@@ -17,11 +16,11 @@ impl Board for Instance {
     }
 
     fn status(&self) -> Status {
-        self.session().status(&self.console.load())
+        self.session().status(&self.console)
     }
 
     fn console(&self) -> Console {
-        Console::clone(&self.console.load())
+        self.console.clone()
     }
 
     fn condition(&self) -> Condition {
@@ -37,6 +36,8 @@ impl Board for Instance {
             Condition::NotPlayed
         } else if !playing && session.is_in_room() {
             Condition::Paused
+        } else if self.console.bypass() {
+            Condition::Bypassed
         } else if playing && self.runs_ahead.load(Relaxed) {
             Condition::RunsAhead
         } else if session.came_back && self.value(Param::SendMute) > 0.5 {
@@ -56,7 +57,7 @@ impl Board for Instance {
 
     fn set(&self, param: Param, value: f64) {
         let value = self.values.set(param, value);
-        params::apply(&self.console.load(), param, value);
+        params::apply(&self.console, param, value);
         self.tell(Gesture::Set(param, value));
     }
 
@@ -65,14 +66,15 @@ impl Board for Instance {
     }
 
     fn join(&self, link: &str, anyway: bool) -> Result<(), NotJoining> {
-        let console = self.console();
-        self.session().join(link, anyway, &console)?;
+        self.session().join(link, anyway, &self.console)?;
+        self.wants_room.store(true, Relaxed);
         self.changed();
         Ok(())
     }
 
     fn leave(&self) {
         self.session().leave();
+        self.wants_room.store(false, Relaxed);
     }
 
     fn resume_sending(&self) {
@@ -89,9 +91,13 @@ impl Board for Instance {
     }
 
     fn change(&self, change: Change) {
+        let names = matches!(change, Change::Name(_));
         let mut session = self.session();
         session.choices.apply(change);
-        session.set_controls(&self.console.load());
+        session.set_controls(&self.console);
+        if names {
+            session.remember_name();
+        }
         drop(session);
         self.changed();
     }
@@ -99,18 +105,15 @@ impl Board for Instance {
     fn restart(&self) {
         let mut session = self.session();
         let link = session.is_in_room().then(|| session.link.clone()).flatten();
-        let (engine, console) = session.renew();
-        for param in Param::all() {
-            params::apply(&console, param, self.values.get(param));
-        }
-        let broken = self.take_audio().replace(engine);
+        self.wants_room.store(false, Relaxed);
+        let mut side = self.take_audio();
+        let broken = side.replace(session.renew(&self.console));
+        drop(side);
         // What panicked once may do so again.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(broken)));
-        let before = self.console.swap(Arc::new(console.clone()));
-        session.retired.push(before);
         self.failed.store(false, Relaxed);
         if let Some(link) = link {
-            let _ = session.join(&link.to_string(), true, &console);
+            self.wants_room.store(session.join(&link.to_string(), true, &self.console).is_ok(), Relaxed);
         }
     }
 }
@@ -119,7 +122,7 @@ impl Instance {
     /// An edit by RTJam itself. The host is told with its next block, unless it sets the parameter before.
     pub(super) fn edit(&self, param: Param, value: f64) {
         let value = self.values.set(param, value);
-        params::apply(&self.console.load(), param, value);
+        params::apply(&self.console, param, value);
         self.own_edits.insert(param);
         if let Some(host) = self.host() {
             host.edited();
@@ -144,7 +147,8 @@ impl Instance {
 mod tests {
     use super::*;
     use crate::instance::Block;
-    use rtjam_engine::SLOTS;
+    use rtjam_engine::{Gain, SLOTS};
+    use std::sync::Arc;
 
     fn instance(kind: Kind) -> Instance {
         let nowhere = std::env::temp_dir().join(format!("rtjam-face-{}", std::process::id()));
@@ -190,14 +194,77 @@ mod tests {
     }
 
     #[test]
-    fn offline_the_own_signal_is_at_unity_whatever_the_monitor_says() {
+    fn a_bounce_has_the_own_signal_at_the_monitor_level() {
         let instance = instance(Kind::Multi);
-        instance.set(Param::Monitor, -60.0);
         instance.activate(44_100.0, 64);
         instance.set_offline(true);
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
         assert_eq!(instance.condition(), Condition::Offline);
+        for (level, bypass, heard) in [(-60.0, 0.0, 0.0), (6.0, 0.0, Gain::db(6.0).factor()), (6.0, 1.0, 1.0)] {
+            instance.set(Param::Monitor, level);
+            instance.set(Param::Bypass, bypass);
+            (0..20).for_each(|_| drop(play(&instance)));
+            assert_eq!(play(&instance), [[heard; 64]; 2], "{level} dB");
+        }
         assert_eq!(instance.console().tx().packets, 0);
+    }
+
+    /// Packets of silence go on where there is a room, so that the seat is kept.
+    #[test]
+    fn bypassed_the_own_signal_passes_unchanged_and_the_state_is_told() {
+        let instance = instance(Kind::Plugin);
+        instance.activate(48_000.0, 64);
+        instance.set(Param::Monitor, -60.0);
+        instance.wants_room.store(true, Relaxed);
+        (0..20).for_each(|_| drop(play(&instance)));
+        assert_eq!(play(&instance), [[0.0; 64]; 2]);
+        instance.set_from_host(Param::Bypass.id(), 1.0);
+        let fading = play(&instance);
+        assert!(fading[0][0] < 0.01 && fading[0][63] > 0.05 && fading[0][63] < 0.2, "{fading:?}");
+        (0..20).for_each(|_| drop(play(&instance)));
+        let before = instance.console().tx().packets;
+        assert_eq!(play(&instance), [[1.0; 64]; 2]);
+        assert_eq!(instance.console().tx().packets, before + 1);
+        assert_eq!(instance.condition(), Condition::Bypassed);
+        // The other settings are as they were.
+        assert_eq!(instance.value(Param::Monitor), -60.0);
+        assert_eq!(instance.value(Param::SendMute), 0.0);
+    }
+
+    #[test]
+    fn without_a_room_nothing_is_made_for_it_and_the_own_signal_is_the_same_bits() {
+        for rate in [44_100.0, 48_000.0] {
+            let (alone, joining) = (instance(Kind::Plugin), instance(Kind::Plugin));
+            for instance in [&alone, &joining] {
+                instance.activate(rate, 64);
+                instance.set(Param::Monitor, -7.3);
+            }
+            for call in 0..200 {
+                // From the start, in the middle of the fade, and long after it: joining changes no bit.
+                joining.wants_room.store(call / 5 % 3 > 0, Relaxed);
+                assert_eq!(play(&alone), play(&joining), "{rate} Hz, call {call}");
+            }
+            assert_eq!(alone.console().tx().packets, 0);
+            assert!(joining.console().tx().packets > 100);
+            assert!(alone.console().tx().levels[0].peak_dbfs > -0.1, "the own meter lives");
+        }
+    }
+
+    #[test]
+    fn leaving_ends_what_is_made_for_the_room() {
+        let folder = std::env::temp_dir().join(format!("rtjam-leaving-{}", std::process::id()));
+        let instance = Instance::new(Kind::Plugin, Some(folder.clone()));
+        instance.activate(48_000.0, 64);
+        // Nobody listens there: the wish counts.
+        instance.join("rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH", false).expect("a link");
+        (0..10).for_each(|_| drop(play(&instance)));
+        let packets = |i: &Instance| i.console().tx().packets + i.console().tx().dropped;
+        assert_eq!(packets(&instance), 10);
+        instance.leave();
+        (0..10).for_each(|_| drop(play(&instance)));
+        assert_eq!(packets(&instance), 10);
+        drop(instance);
+        std::fs::remove_dir_all(folder).expect("our own");
     }
 
     /// Does `act` until the instance says `condition`; gives its sentence.

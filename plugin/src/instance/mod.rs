@@ -32,8 +32,7 @@ pub use project::BadProject;
 
 use crate::board::Kind;
 use crate::params::{self, Param, ParamSet, Values};
-use arc_swap::ArcSwap;
-use audio::AudioSide;
+use audio::{AudioSide, Needs};
 use gestures::Gestures;
 use pace::Calls;
 use rtjam_client::Clock;
@@ -61,13 +60,16 @@ pub struct Instance {
     /// What RTJam itself has set and the host does not know yet. The host is told the value of the moment, so an edit
     /// that it has replaced meanwhile cannot reach it.
     own_edits: ParamSet,
-    console: ArcSwap<Console>,
+    /// The engine's, and every later engine's: it never changes, so the audio thread just uses it.
+    console: Console,
     /// The audio thread only tries to lock it, and is silent where it is taken: while the engine is configured.
     audio: Mutex<AudioSide>,
     session: Mutex<Session>,
     host: Mutex<Option<Arc<dyn Host>>>,
     calls: Calls,
     active: AtomicBool,
+    /// The user wants to be in a room: the engine has somebody to play to.
+    wants_room: AtomicBool,
     offline: AtomicBool,
     runs_ahead: AtomicBool,
     failed: AtomicBool,
@@ -85,12 +87,13 @@ impl Instance {
             values: Values::default(),
             gestures: Gestures::default(),
             own_edits: ParamSet::default(),
-            console: ArcSwap::from_pointee(console),
+            console,
             audio: Mutex::new(AudioSide::new(engine)),
             session: Mutex::new(session),
             host: Mutex::new(None),
             calls: Calls::default(),
             active: AtomicBool::new(false),
+            wants_room: AtomicBool::new(false),
             offline: AtomicBool::new(false),
             runs_ahead: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -128,9 +131,8 @@ impl Instance {
             Ok(side) if !self.failed.load(Relaxed) => side,
             _ => return block.silence(),
         };
-        let offline = self.offline.load(Relaxed);
-        let monitor = self.values.get(Param::Monitor);
-        let played = std::panic::AssertUnwindSafe(|| side.play(now, self.clock, block, offline, monitor));
+        let needs = Needs { offline: self.offline.load(Relaxed), room: self.wants_room.load(Relaxed) };
+        let played = std::panic::AssertUnwindSafe(|| side.play(now, self.clock, block, needs));
         if std::panic::catch_unwind(played).is_err() {
             self.failed.store(true, Relaxed);
             return block.silence();
@@ -142,7 +144,7 @@ impl Instance {
     pub fn set_from_host(&self, id: u32, value: f64) {
         if let Some(param) = Param::from_id(id) {
             let value = self.values.set(param, value);
-            params::apply(&self.console.load(), param, value);
+            params::apply(&self.console, param, value);
             self.own_edits.remove(param);
         }
     }
@@ -188,10 +190,9 @@ impl Instance {
 
     /// Sets all parameters that `values` names; those that it does not name become what they are at first.
     fn set_all(&self, values: impl Fn(Param) -> Option<f64>) {
-        let console = self.console.load();
         for param in Param::all() {
             let value = self.values.set(param, values(param).unwrap_or(param.default()));
-            params::apply(&console, param, value);
+            params::apply(&self.console, param, value);
             self.own_edits.remove(param);
         }
     }

@@ -12,6 +12,7 @@ use rtjam_protocol::link::Link;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The version that this program writes. A later one is read as far as it is understood.
 const VERSION: u32 = 1;
@@ -37,6 +38,9 @@ struct Project {
     rtjam: u32,
     #[serde(default)]
     name: Option<String>,
+    /// Whether the user gave it. Projects of before do not say: theirs counts as given.
+    #[serde(default)]
+    named: Option<bool>,
     #[serde(default)]
     format: Option<String>,
     /// Frames; `None` is automatic.
@@ -80,6 +84,7 @@ impl Instance {
         let project = Project {
             rtjam: VERSION,
             name: Some(choices.name),
+            named: Some(choices.named),
             format: Some(format_text(choices.format).to_owned()),
             packet: match choices.packet {
                 PacketSize::Auto => None,
@@ -116,9 +121,9 @@ impl Instance {
         session.link = project.link.as_ref().and_then(|link| link.parse().ok());
         session.choices = choices(project);
         session.rejoin_due = session.choices.rejoin && session.link.is_some();
-        session.set_controls(&self.console.load());
+        session.set_controls(&self.console);
         drop(session);
-        if self.active.load(std::sync::atomic::Ordering::Relaxed) {
+        if self.active.load(Relaxed) {
             self.rejoin();
         }
         Ok(())
@@ -131,12 +136,12 @@ impl Instance {
             return;
         }
         let Some(link) = session.link.clone() else { return };
-        let console = self.console.load_full();
         let text = link.to_string();
-        if session.join(&text, true, &console).is_ok() {
+        if session.join(&text, true, &self.console).is_ok() {
             session.came_back = true;
             drop(session);
             self.edit(Param::SendMute, 1.0);
+            self.wants_room.store(true, Relaxed);
         }
     }
 }
@@ -146,6 +151,7 @@ fn choices(project: Project) -> Choices {
     let (least, most) = WINDOW;
     let window = project.window.map_or(first.window, |(w, h)| (w.clamp(least.0, most.0), h.clamp(least.1, most.1)));
     Choices {
+        named: project.name.is_some() && project.named.unwrap_or(true),
         name: project.name.map_or(first.name, |name| tidy_name(&name)),
         format: match project.format.as_deref() {
             Some("pcm24") => Codec::Pcm24,
@@ -185,7 +191,7 @@ mod tests {
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
-    /// A config folder that is not there, and must not come to be.
+    /// A config folder that is not there, and must not come to be by a load. A test that gives a name has its own.
     fn nowhere() -> std::path::PathBuf {
         std::env::temp_dir().join(format!("rtjam-nowhere-{}", std::process::id()))
     }
@@ -196,6 +202,8 @@ mod tests {
 
     #[test]
     fn what_is_saved_comes_back_whole() {
+        let nowhere = || nowhere().with_extension("whole");
+        let instance = |kind| Instance::new(kind, Some(nowhere()));
         let one = instance(Kind::Multi);
         for (index, param) in Param::all().enumerate() {
             let (least, most) = param.range().into_inner();
@@ -206,14 +214,38 @@ mod tests {
         one.change(Change::Comfort(Comfort::Safe));
         one.change(Change::Mix(Some(MixChoice::One)));
         let saved = one.save();
+        // The name is kept for the next instance.
+        std::fs::remove_dir_all(nowhere()).expect("our own");
         let other = instance(Kind::Multi);
         other.load(&saved).expect("our own");
         assert_eq!(other.save(), saved);
         assert_eq!(other.settings().choices.name, "Änna 🎻");
         assert_eq!(other.settings().choices.mix, Some(MixChoice::One));
         assert_eq!((other.settings().choices.comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
+        assert!(other.settings().choices.named);
         assert!(Param::all().all(|p| one.value(p) == other.value(p)));
         assert!(!nowhere().exists(), "loading opens no file");
+    }
+
+    #[test]
+    fn a_name_that_was_given_once_is_every_new_instances() {
+        let folder = nowhere().with_extension("name");
+        let new = || Instance::new(Kind::Plugin, Some(folder.clone()));
+        let (one, guessed) = (new(), new().save());
+        assert!(!one.settings().choices.named, "nobody was asked yet");
+        one.change(Change::Name("Anna".to_owned()));
+        let choices = new().settings().choices;
+        assert_eq!((choices.name.as_str(), choices.named), ("Anna", true));
+        // A project's own name wins, and one that was only guessed does not.
+        let project = new();
+        project.load(br#"{"rtjam": 1, "name": "Ben"}"#).expect("a project");
+        assert_eq!(project.settings().choices.name, "Ben");
+        project.load(&guessed).expect("a project");
+        assert!(!project.session().choices.named);
+        let fresh = new();
+        fresh.load(&guessed).expect("a project");
+        assert_eq!(fresh.settings().choices.name, "Anna");
+        std::fs::remove_dir_all(folder).expect("our own");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The rooms that this user was in, with their keys: `rooms.json` in the config folder, for its owner only.
+//! The rooms that this user was in, with their keys, and the user's name: `rooms.json` in the config folder, for its owner only.
 
 use rtjam_client::private_file;
 use rtjam_protocol::link::Link;
@@ -17,7 +17,11 @@ static TURN: Mutex<()> = Mutex::new(());
 #[derive(Default, Serialize, Deserialize)]
 struct Content {
     /// Whole links, the last one first.
+    #[serde(default)]
     rooms: Vec<String>,
+    /// The name that this user gave last.
+    #[serde(default)]
+    name: Option<String>,
 }
 
 /// The file.
@@ -33,12 +37,32 @@ impl Rooms {
 
     /// All, the last one first. What cannot be read is no room.
     pub(super) fn all(&self) -> Vec<Link> {
-        let content: Content = private_file::read(&self.path)
-            .ok()
-            .flatten()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default();
-        content.rooms.iter().filter_map(|link| link.parse().ok()).collect()
+        self.content().rooms.iter().filter_map(|link| link.parse().ok()).collect()
+    }
+
+    /// The name that this user gave last, in any project.
+    pub(super) fn name(&self) -> Option<String> {
+        self.content().name
+    }
+
+    /// Keeps a name for the next instance. That it cannot be kept is no failure.
+    pub(super) fn remember_name(&self, name: &str) {
+        let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let content = self.content();
+        if content.name.as_deref() != Some(name) {
+            self.write(&Content { name: Some(name.to_owned()), ..content });
+        }
+    }
+
+    fn content(&self) -> Content {
+        let bytes = private_file::read(&self.path).ok().flatten();
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    fn write(&self, content: &Content) {
+        if let Ok(text) = serde_json::to_vec_pretty(content) {
+            let _ = private_file::replace(&self.path, &text);
+        }
     }
 
     /// The link with the key that was used last for the room of `link`, which has none.
@@ -57,10 +81,7 @@ impl Rooms {
         links.retain(|known| known.without_key() != link.without_key());
         links.insert(0, link.clone());
         links.truncate(MOST);
-        let content = Content { rooms: links.iter().map(ToString::to_string).collect() };
-        if let Ok(text) = serde_json::to_vec_pretty(&content) {
-            let _ = private_file::replace(&self.path, &text);
-        }
+        self.write(&Content { rooms: links.iter().map(ToString::to_string).collect(), ..self.content() });
     }
 }
 
@@ -79,7 +100,11 @@ mod tests {
         rooms.remember(&lobby);
         rooms.remember(&band);
         rooms.remember(&lobby);
+        rooms.remember_name("Anna");
         assert_eq!(rooms.all(), [lobby.clone(), band.clone()]);
+        rooms.remember(&band);
+        rooms.remember(&lobby);
+        assert_eq!((rooms.all().len(), rooms.name().as_deref()), (2, Some("Anna")), "each keeps the other");
         assert_eq!(rooms.with_key(&band.without_key()), Some(band));
         assert_eq!(rooms.with_key(&link("rtjam://jam.example.org/other")), None);
         #[cfg(unix)]

@@ -5,6 +5,7 @@ use crate::board::{Choices, NotJoining};
 use crate::who;
 use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status, Wake};
 use rtjam_engine::{Console, Engine, NetworkEnd};
+use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -38,20 +39,19 @@ pub(super) struct Session {
     pub(super) came_back: bool,
     /// The rooms of this user, once they were read.
     recent: Option<Vec<Link>>,
-    /// Consoles of engines that failed: the audio thread may still hold one, and must not free it.
-    pub(super) retired: Vec<std::sync::Arc<Console>>,
 }
 
 impl Session {
     /// In no room. Opens no thread, socket or file.
     pub(super) fn new(clock: Clock, folder: Option<PathBuf>) -> (Engine, Console, Session) {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let (engine, seed, console) = seed();
+        let wake = Wake::new();
+        let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
         let session = Session {
             number: COUNT.fetch_add(1, Relaxed),
             clock,
             folder,
-            seed: Some(seed),
+            seed: Some(Seed { wake, network }),
             client: None,
             choices: Choices::of(who::default_name()),
             link: None,
@@ -59,21 +59,20 @@ impl Session {
             rejoin_due: false,
             came_back: false,
             recent: None,
-            retired: Vec::new(),
         };
         session.set_controls(&console);
         (engine, console, session)
     }
 
-    /// Another engine, and a session that is in no room.
-    pub(super) fn renew(&mut self) -> (Engine, Console) {
+    /// Another engine with the same console, and a session that is in no room.
+    pub(super) fn renew(&mut self, console: &Console) -> Engine {
         self.leave();
         self.seats = self.seats();
         self.client = None;
-        let (engine, seed, console) = seed();
-        self.seed = Some(seed);
-        self.set_controls(&console);
-        (engine, console)
+        let wake = Wake::new();
+        let (engine, network) = rtjam_engine::engine_for(console, random(), wake.closure());
+        self.seed = Some(Seed { wake, network });
+        engine
     }
 
     /// Goes to the room of `link`, which may lack a key that is known here.
@@ -164,9 +163,27 @@ impl Session {
         }
     }
 
-    /// The rooms of this user, the last one first. Read once after each join.
+    /// Keeps the name for instances to come.
+    pub(super) fn remember_name(&self) {
+        if let Ok(rooms) = self.rooms() {
+            rooms.remember_name(&self.choices.name);
+        }
+    }
+
+    /// Takes the name that the user gave elsewhere, where none was given here.
+    fn recall_name(&mut self) {
+        if self.choices.named {
+            return;
+        }
+        if let Some(name) = self.rooms().ok().and_then(|rooms| rooms.name()) {
+            (self.choices.name, self.choices.named) = (tidy_name(&name), true);
+        }
+    }
+
+    /// The rooms of this user, the last one first. Read once after each join, and the user's name with them.
     pub(super) fn recent(&mut self) -> &[Link] {
         if self.recent.is_none() {
+            self.recall_name();
             self.recent = Some(self.rooms().map(|rooms| rooms.all()).unwrap_or_default());
         }
         self.recent.as_deref().unwrap_or_default()
@@ -220,12 +237,6 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.note_presence(None);
     }
-}
-
-fn seed() -> (Engine, Seed, Console) {
-    let wake = Wake::new();
-    let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
-    (engine, Seed { wake, network }, console)
 }
 
 /// Different for every engine: what std's hash maps are seeded with.

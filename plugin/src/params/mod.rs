@@ -76,6 +76,8 @@ pub enum Param {
     Solo(Slot, Channel),
     /// Whether a musician is in the main output, beside their own. `RTJam Multi` only.
     MainMix(Slot),
+    /// The own signal passes at unity, the room is silent, and silence is sent. The seat in the room is kept.
+    Bypass,
 }
 
 /// The quietest gain; it reads "off", and is.
@@ -83,7 +85,7 @@ const OFF_DB: f64 = -60.0;
 /// The loudest gain.
 const MOST_DB: f64 = 12.0;
 /// How many parameters there are.
-const COUNT: usize = 3 + SLOTS * 9;
+const COUNT: usize = 3 + SLOTS * 9 + 1;
 
 impl Param {
     /// What a pan is set to so that the musician's layout decides: stereo at the sides, two sources in the middle.
@@ -107,6 +109,8 @@ impl Param {
             Param::Mute(slot, channel) => of_slot(slot, 2, channel),
             Param::Solo(slot, channel) => of_slot(slot, 3, channel),
             Param::MainMix(slot) => of_slot(slot, 4, Channel::Left),
+            // Last: some hosts know parameters by their place.
+            Param::Bypass => COUNT - 1,
         }
     }
 
@@ -114,6 +118,9 @@ impl Param {
         let Some(of_slots) = index.checked_sub(3) else {
             return [Param::Monitor, Param::Room, Param::SendMute].get(index).copied();
         };
+        if index == COUNT - 1 {
+            return Some(Param::Bypass);
+        }
         let (slot, place) = (Slot::new(of_slots / 9)?, of_slots % 9);
         let channel = Channel::ALL[place % 2];
         Some(match place / 2 {
@@ -134,6 +141,7 @@ impl Param {
             Param::Monitor => 1,
             Param::Room => 2,
             Param::SendMute => 3,
+            Param::Bypass => 4,
             Param::Gain(slot, channel) => of_slot(slot, 0, channel),
             Param::Pan(slot, channel) => of_slot(slot, 1, channel),
             Param::Mute(slot, channel) => of_slot(slot, 2, channel),
@@ -145,7 +153,7 @@ impl Param {
     /// The parameter of a number.
     pub fn from_id(id: u32) -> Option<Param> {
         let Some(of_slots) = id.checked_sub(1000) else {
-            return Param::at(id.checked_sub(1)? as usize).filter(|p| p.id() == id);
+            return [Param::Monitor, Param::Room, Param::SendMute, Param::Bypass].into_iter().find(|p| p.id() == id);
         };
         let slot = Slot::new((of_slots / 100) as usize)?;
         let channel = *Channel::ALL.get((of_slots % 10) as usize)?;
@@ -162,7 +170,7 @@ impl Param {
     /// The slot that it belongs to, if any.
     pub fn slot(self) -> Option<Slot> {
         match self {
-            Param::Monitor | Param::Room | Param::SendMute => None,
+            Param::Monitor | Param::Room | Param::SendMute | Param::Bypass => None,
             Param::Gain(slot, _)
             | Param::Pan(slot, _)
             | Param::Mute(slot, _)
@@ -176,7 +184,7 @@ impl Param {
         match self {
             Param::Monitor | Param::Room | Param::Gain(..) => OFF_DB..=MOST_DB,
             Param::Pan(..) => Param::PAN_AUTO..=1.0,
-            Param::SendMute | Param::Mute(..) | Param::Solo(..) | Param::MainMix(_) => 0.0..=1.0,
+            Param::SendMute | Param::Mute(..) | Param::Solo(..) | Param::MainMix(_) | Param::Bypass => 0.0..=1.0,
         }
     }
 
@@ -191,7 +199,12 @@ impl Param {
 
     /// Whether it is on or off and nothing between.
     pub fn is_switch(self) -> bool {
-        matches!(self, Param::SendMute | Param::Mute(..) | Param::Solo(..) | Param::MainMix(_))
+        matches!(self, Param::SendMute | Param::Mute(..) | Param::Solo(..) | Param::MainMix(_) | Param::Bypass)
+    }
+
+    /// Whether it is the one that a host's own bypass button moves.
+    pub fn is_bypass(self) -> bool {
+        self == Param::Bypass
     }
 
     /// A value that it can have: cut to the range, a switch rounded; the default for what is no number.
@@ -214,7 +227,7 @@ mod tests {
     #[test]
     fn every_parameter_has_a_number_of_its_own_that_leads_back_to_it() {
         let all: Vec<Param> = Param::all().collect();
-        assert_eq!(all.len(), 3 + 12 * (4 * 2 + 1));
+        assert_eq!(all.len(), 3 + 12 * (4 * 2 + 1) + 1);
         let ids: HashSet<u32> = all.iter().map(|p| p.id()).collect();
         assert_eq!(ids.len(), all.len());
         for (index, param) in all.iter().enumerate() {
@@ -231,6 +244,7 @@ mod tests {
             (1, Param::Monitor),
             (2, Param::Room),
             (3, Param::SendMute),
+            (4, Param::Bypass),
             (1000, Param::Gain(slot(0), Channel::Left)),
             (1001, Param::Gain(slot(0), Channel::Right)),
             (1210, Param::Pan(slot(2), Channel::Left)),
@@ -241,7 +255,7 @@ mod tests {
         for (id, param) in known {
             assert_eq!((param.id(), Param::from_id(id)), (id, Some(param)));
         }
-        for none in [0, 4, 999, 1002, 1041, 1050, 2200, u32::MAX] {
+        for none in [0, 5, 999, 1002, 1041, 1050, 2200, u32::MAX] {
             assert_eq!(Param::from_id(none), None, "{none}");
         }
     }

@@ -13,6 +13,7 @@ impl Param {
             Param::Monitor => "Monitor".to_owned(),
             Param::Room => "Room level".to_owned(),
             Param::SendMute => "Send mute".to_owned(),
+            Param::Bypass => "Bypass".to_owned(),
             Param::Gain(slot, channel) => of(slot, channel, "gain"),
             Param::Pan(slot, channel) => of(slot, channel, "pan"),
             Param::Mute(slot, channel) => of(slot, channel, "mute"),
@@ -36,7 +37,8 @@ impl Param {
             Param::Pan(..) => pan(value),
             _ if value <= OFF_DB => "off".to_owned(),
             _ => {
-                let tenths = (value * 10.0).round() / 10.0;
+                // A tenth above "off" is the least that is written in decibels: what is written is read as the same.
+                let tenths = (value * 10.0).round().max(OFF_DB * 10.0 + 1.0) / 10.0;
                 format!("{}{:.1} dB", if tenths < 0.0 { "−" } else { "" }, tenths.abs())
             }
         }
@@ -52,7 +54,7 @@ impl Param {
         } else if text == "off" || text == "-inf" {
             OFF_DB
         } else {
-            text.strip_suffix("db").unwrap_or(&text).trim().parse().ok()?
+            number(text.strip_suffix("db").unwrap_or(&text))?
         };
         (!value.is_nan()).then(|| self.tidy(value))
     }
@@ -64,7 +66,7 @@ impl Param {
             "no" | "false" => Some(0.0),
             _ if text == on => Some(1.0),
             _ if text == off || text == "off" => Some(0.0),
-            _ => text.parse().ok(),
+            _ => number(text),
         }
     }
 
@@ -72,6 +74,7 @@ impl Param {
     fn words(self) -> [&'static str; 2] {
         match self {
             Param::SendMute | Param::Mute(..) => ["open", "muted"],
+            Param::Bypass => ["active", "bypassed"],
             Param::MainMix(_) => ["own output only", "in the main mix"],
             _ => ["off", "on"],
         }
@@ -89,7 +92,7 @@ fn pan(value: f64) -> String {
 }
 
 fn parse_pan(text: &str) -> Option<f64> {
-    let percent = |text: &str| text.trim().parse::<f64>().ok().filter(|p| (0.0..=100.0).contains(p));
+    let percent = |text: &str| number(text.trim_end_matches('%')).filter(|p| (0.0..=100.0).contains(p));
     match text {
         "auto" => Some(Param::PAN_AUTO),
         "centre" | "center" | "c" => Some(0.0),
@@ -98,15 +101,21 @@ fn parse_pan(text: &str) -> Option<f64> {
         _ => match text.split_at_checked(1)? {
             ("l", left) => Some(-percent(left)? / 100.0),
             ("r", right) => Some(percent(right)? / 100.0),
-            _ => text.parse().ok(),
+            _ => number(text),
         },
     }
+}
+
+/// A number as people write it, with a decimal point or comma.
+fn number(text: &str) -> Option<f64> {
+    text.trim().replace(',', ".").parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Slot;
     use super::*;
+    use proptest::prelude::*;
 
     fn pan_of_slot_3() -> Param {
         Param::Pan(Slot::new(2).expect("one of twelve"), Channel::Left)
@@ -133,16 +142,47 @@ mod tests {
         assert_eq!(pan_of_slot_3().group(), "Slot 3");
     }
 
-    #[test]
-    fn what_is_written_can_be_read_again() {
-        for param in Param::all() {
+    /// A value as text, and that read as a value again, by either minus sign.
+    fn reads_what_it_writes(param: Param, value: f64) -> Result<(), TestCaseError> {
+        let text = param.text(value);
+        let Some(read) = param.parse(&text) else {
+            return Err(TestCaseError::fail(format!("{param:?} cannot read {text:?}")));
+        };
+        prop_assert_eq!(&param.text(read), &text, "{:?} at {}", param, value);
+        prop_assert_eq!(param.parse(&text.replace('−', "-")), Some(read));
+        let step = if matches!(param, Param::Pan(..)) { 0.005 } else { 0.1 };
+        let tidy = param.tidy(value);
+        prop_assert!((read - tidy).abs() <= step + 1e-9, "{:?} at {}: {} is read as {}", param, tidy, text, read);
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_written_can_be_read_again(index in 0..Param::all().count(), share in 0.0..=1.0_f64) {
+            let param = Param::all().nth(index).expect("within the count");
             let (least, most) = param.range().into_inner();
-            for step in 0..=100 {
-                let text = param.text(least + (most - least) * f64::from(step) / 100.0);
-                let value = param.parse(&text).unwrap_or_else(|| panic!("{param:?}: {text}"));
-                assert_eq!(param.text(value), text);
+            reads_what_it_writes(param, least + (most - least) * share)?;
+        }
+
+        /// Where "off" ends, and around the middle.
+        #[test]
+        fn what_is_written_near_a_border_can_be_read_again(index in 0..Param::all().count(), offset in -0.2..0.2_f64) {
+            let param = Param::all().nth(index).expect("within the count");
+            for border in [*param.range().start(), *param.range().end(), 0.0, -1.0] {
+                reads_what_it_writes(param, border + offset)?;
             }
         }
+    }
+
+    #[test]
+    fn the_least_that_is_written_in_decibels_is_not_off() {
+        assert_eq!(Param::Monitor.text(-59.99), "−59.9 dB");
+        for text in ["−60.0 dB", "-60.0 dB", "-60", "-60,0 dB", "off"] {
+            assert_eq!(Param::Monitor.parse(text), Some(-60.0), "{text}");
+        }
+        assert_eq!(Param::Bypass.parse("bypassed"), Some(1.0));
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub fn apply(console: &Console, param: Param, value: f64) {
         Param::Monitor => console.set_monitor(gain),
         Param::Room => console.set_room(gain),
         Param::SendMute => console.set_send_mute(on),
+        Param::Bypass => console.set_bypass(on),
         Param::MainMix(slot) => {
             if let Some(strip) = console.strip(slot.index()) {
                 strip.set_main_mix(on);
@@ -82,12 +83,13 @@ mod tests {
         apply(&console, Param::Monitor, -60.0);
         apply(&console, Param::Room, -6.0);
         apply(&console, Param::SendMute, 1.0);
+        apply(&console, Param::Bypass, 1.0);
         apply(&console, Param::Gain(slot, Channel::Right), 6.0);
         apply(&console, Param::Pan(slot, Channel::Left), -0.5);
         apply(&console, Param::Mute(slot, Channel::Left), 1.0);
         apply(&console, Param::Solo(slot, Channel::Right), 1.0);
         apply(&console, Param::MainMix(slot), 0.0);
-        assert_eq!((console.monitor(), console.send_mute()), (Gain::OFF, true));
+        assert_eq!((console.monitor(), console.send_mute(), console.bypass()), (Gain::OFF, true, true));
         assert!((console.room_gain().to_db() + 6.0).abs() < 1e-3);
         let strip = console.strip(4).expect("there");
         let [left, right] = strip.channels();

@@ -15,6 +15,8 @@ pub(crate) struct Config {
     /// Where to go at first; `None`, with a window: nowhere yet.
     pub(crate) link: Option<Link>,
     pub(crate) name: String,
+    /// Whether somebody gave the name; else it is a guess.
+    pub(crate) named: bool,
     pub(crate) request: Request,
     /// `None`: nothing was asked for.
     pub(crate) source: Option<SourceChoice>,
@@ -38,6 +40,7 @@ impl Config {
     pub(crate) fn new(settings: Settings, link: Option<Link>) -> Config {
         Config {
             link,
+            named: settings.name.is_some(),
             name: tidy_name(&settings.name.unwrap_or_else(who::default_name)),
             request: Request {
                 choice: settings.backend.unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::params::Param;
 use std::ffi::CStr;
 use std::ptr::null_mut;
 use vst3::ComRef;
-use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::kCanAutomate;
+use vst3::Steinberg::Vst::ParameterInfo_::ParameterFlags_::{kCanAutomate, kIsBypass};
 use vst3::Steinberg::Vst::{
     IComponentHandler, IEditControllerTrait, ParamID, ParamValue, ParameterInfo, String128, TChar, ViewType,
 };
@@ -59,7 +59,7 @@ impl IEditControllerTrait for Effect {
                 stepCount: step_count(param),
                 defaultNormalizedValue: to_normalized(param, param.default()),
                 unitId: unit(param),
-                flags: kCanAutomate,
+                flags: if param.is_bypass() { kCanAutomate | kIsBypass } else { kCanAutomate },
             };
             // SAFETY: the host's memory for the answer.
             unsafe { give(info, about) }

@@ -1,7 +1,8 @@
 //! The editor on a stage.
 //!
 //! `editor show [empty|alone|two|mix|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
-//! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
+//! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. `editor openings rtjam|multi N`: what memory
+//! it leaves. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
 #![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
 
@@ -26,6 +27,7 @@ fn main() {
         ["show", scene @ ..] => show(scene),
         ["plugin", words @ ..] => plugin(words),
         ["cycles", count] => cycles(count.parse().expect("a number")),
+        ["openings", class, count] => openings(class, count.parse().expect("a number")),
         ["pair"] => pair(),
         ["keys"] => keys(),
         ["still"] => still(),
@@ -33,7 +35,7 @@ fn main() {
         ["panics"] => panics(),
         _ => {
             eprintln!(
-                "usage: editor show [SCENE] [light] | plugin [multi] [light] [SCALE] [LINK] | cycles N | pair | keys | still | dying | panics"
+                "usage: editor show [SCENE] [light] | plugin [multi] [light] [SCALE] [LINK] | openings rtjam|multi N | cycles N | pair | keys | still | dying | panics"
             );
             std::process::exit(2);
         }
@@ -109,6 +111,40 @@ fn plugin(words: &[&str]) {
         audio.take();
         if let Some(size) = plugin.editor().asked_for() {
             host.resize(size);
+        }
+    }
+}
+
+/// Opens and closes the real plugin's editor again and again. After every ten openings it tells in KiB what is allocated,
+/// how much memory is the process' own, how much of that is left once the heap gives back what is free, and how many
+/// threads and descriptors there are.
+fn openings(class: &str, count: usize) {
+    live_in_a_home_of_our_own();
+    let library = Library::load();
+    let plugin = library.plugin(IDS[usize::from(class == "multi")]);
+    let display = rtjam_tests::display::Display::ours();
+    let now = || process::figures(std::process::id());
+    let idle = now().threads;
+    for opening in 1..=count {
+        let host = plugin.editor().open(None, |(width, height)| {
+            let host = HostWindow::new(0, (width as u16, height as u16));
+            (host.id, host)
+        });
+        wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
+        plugin.editor().destroy();
+        drop(host);
+        // The clipboard's thread ends a moment after its window.
+        wait::within(UP, || (now().threads <= idle).then_some(()));
+        if opening % 10 == 0 {
+            let (allocated, before) = (process::heap_kib(), now());
+            process::trim_heap();
+            println!(
+                "{opening} {allocated} {} {} {} {}",
+                before.own_kib,
+                now().own_kib,
+                before.threads,
+                before.descriptors
+            );
         }
     }
 }

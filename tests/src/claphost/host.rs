@@ -35,30 +35,37 @@ impl HostHandlers for TestHost {
     type MainThread<'a> = MainThread<'a>;
     type AudioProcessor<'a> = ();
 
-    fn declare_extensions(builder: &mut HostExtensions<Self>, _shared: &Shared) {
-        builder.register::<HostGui>().register::<HostLog>().register::<HostParams>().register::<HostState>();
+    fn declare_extensions(builder: &mut HostExtensions<Self>, shared: &Shared) {
+        builder.register::<HostGui>().register::<HostParams>().register::<HostState>();
+        if shared.logs {
+            builder.register::<HostLog>();
+        }
     }
 }
 
-pub(super) struct Shared(pub(super) Arc<Told>);
+pub(super) struct Shared {
+    pub(super) told: Arc<Told>,
+    /// Whether it has a log.
+    pub(super) logs: bool,
+}
 
 impl SharedHandler<'_> for Shared {
     fn request_restart(&self) {}
     fn request_process(&self) {}
     fn request_callback(&self) {
-        self.0.callback.fetch_add(1, Relaxed);
+        self.told.callback.fetch_add(1, Relaxed);
     }
 }
 
 impl HostLogImpl for Shared {
     fn log(&self, _severity: LogSeverity, message: &str) {
-        self.0.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
+        self.told.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
     }
 }
 
 impl HostParamsImplShared for Shared {
     fn request_flush(&self) {
-        self.0.flush.fetch_add(1, Relaxed);
+        self.told.flush.fetch_add(1, Relaxed);
     }
 }
 
@@ -68,21 +75,21 @@ impl<'a> MainThreadHandler<'a> for MainThread<'a> {}
 
 impl HostParamsImplMainThread for MainThread<'_> {
     fn rescan(&self, _flags: ParamRescanFlags) {
-        self.0.0.rescan.fetch_add(1, Relaxed);
+        self.0.told.rescan.fetch_add(1, Relaxed);
     }
     fn clear(&self, _param_id: ClapId, _flags: ParamClearFlags) {}
 }
 
 impl HostStateImpl for MainThread<'_> {
     fn mark_dirty(&self) {
-        self.0.0.dirty.fetch_add(1, Relaxed);
+        self.0.told.dirty.fetch_add(1, Relaxed);
     }
 }
 
 impl HostGuiImpl for Shared {
     fn resize_hints_changed(&self) {}
     fn request_resize(&self, size: GuiSize) -> Result<(), HostError> {
-        *self.0.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
+        *self.told.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
         Ok(())
     }
     fn request_show(&self) -> Result<(), HostError> {

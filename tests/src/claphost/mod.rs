@@ -76,12 +76,24 @@ impl Library {
     /// # Panics
     /// When it cannot be made.
     pub fn plugin(&self, id: &str) -> Plugin {
+        self.plugin_in(id, true)
+    }
+
+    /// An instance in a host without a log.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn plugin_without_log(&self, id: &str) -> Plugin {
+        self.plugin_in(id, false)
+    }
+
+    fn plugin_in(&self, id: &str, logs: bool) -> Plugin {
         let told = Arc::new(Told::default());
         let info = HostInfo::new("RTJam tests", "RTJam", "", "1").expect("texts without zeros");
         let id = CString::new(id).expect("an id");
         let ear = Arc::clone(&told);
         let instance = PluginInstance::<host::TestHost>::new(
-            |_| host::Shared(ear),
+            |_| host::Shared { told: ear, logs },
             |shared| host::MainThread(shared),
             &self.entry,
             &id,

@@ -1,9 +1,10 @@
 //! The row below: how loud the room is, and how sound is sent and received.
 
-use crate::board::{Board, Change, Kind, Look};
+use crate::board::{Change, Kind, Look};
+use crate::editor::hand::{Hand, Wish};
 use crate::editor::measure::Cut;
 use crate::editor::scene::Scene;
-use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
+use crate::editor::theme::{self, SMALL, UNIT};
 use crate::editor::widgets::{self, Way};
 use crate::params::Param;
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
@@ -25,7 +26,7 @@ const PACKETS: [u16; 6] = [16, 32, 64, 128, 256, 512];
 const PLAYOUTS: [u16; 9] = [0, 2, 5, 10, 15, 20, 30, 50, 100];
 
 /// Draws it.
-pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let mut rest = Cut(rect);
     let options = rest.right(OPTIONS);
     let mut place = |width: f32| {
@@ -37,16 +38,16 @@ pub(in crate::editor) fn bottom(ui: &mut Ui, rect: Rect, board: &dyn Board, scen
     let [playout, packet, format, others] = [width; 4].map(&mut place);
     let limiter = place(LIMITER);
     rest.right(GAP);
-    room(ui, rest.0, board, scene);
+    room(ui, rest.0, hand, scene);
     limiter_light(ui, limiter, scene.limiting);
-    mixes(ui, others, board, scene);
-    formats(ui, format, board, scene.settings.choices.format);
-    packets(ui, packet, board, scene.settings.choices.packet);
-    playouts(ui, playout, board, scene.settings.choices.playout, scene.settings.choices.comfort);
-    options_menu(ui, Rect::from_min_max(pos2(options.left(), options.top() + TITLE), options.max), board, scene);
+    mixes(ui, others, hand, scene);
+    formats(ui, format, hand, scene.settings.choices.format);
+    packets(ui, packet, hand, scene.settings.choices.packet);
+    playouts(ui, playout, hand, scene.settings.choices.playout, scene.settings.choices.comfort);
+    options_menu(ui, Rect::from_min_max(pos2(options.left(), options.top() + TITLE), options.max), hand, scene);
 }
 
-fn room(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+fn room(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let palette = theme::of(ui);
     let mut rest = Cut(rect);
     for bar in scene.heard {
@@ -56,7 +57,7 @@ fn room(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
     rest.left(2.0 * UNIT);
     let title = rest.top(TITLE);
     widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, "Room");
-    let text = Param::Room.text(board.value(Param::Room));
+    let text = Param::Room.text(hand.value(Param::Room));
     // Where there is little room, the unit is left out.
     let text = if title.width() < 18.0 * UNIT { text.trim_end_matches(" dB") } else { &text };
     widgets::label(ui, title, Align2::RIGHT_CENTER, SMALL, palette.text, text);
@@ -65,28 +66,31 @@ fn room(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
         rest.0.shrink2(vec2(0.0, UNIT / 2.0)),
         Id::unique("room level"),
         Way::Right,
-        board,
+        hand,
         &[Param::Room],
     );
 }
 
+/// A light, and a word: nothing that could be pressed.
 fn limiter_light(ui: &mut Ui, rect: Rect, limiting: bool) {
     let palette = theme::of(ui);
     let mut rest = Cut(rect);
     let title = rest.top(TITLE);
     widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, "Limiter");
-    let light = rest.0;
-    ui.painter().rect_filled(light, ROUND, if limiting { palette.solo[0] } else { palette.meter.ground });
-    let (color, text) = if limiting { (palette.solo[1], "on") } else { (palette.muted, "–") };
-    widgets::label(ui, light, Align2::CENTER_CENTER, BODY, color, text);
+    let light = pos2(rest.0.left() + 1.5 * UNIT, rest.0.center().y);
+    let (fill, color, text) =
+        if limiting { (palette.warn, palette.text, "active") } else { (palette.meter.ground, palette.muted, "idle") };
+    ui.painter().circle(light, UNIT, fill, egui::Stroke::new(1.0, palette.line));
+    rest.left(3.5 * UNIT);
+    widgets::label(ui, rest.0, Align2::LEFT_CENTER, SMALL, color, text);
     let response = ui.interact(rect, Id::unique("limiter"), Sense::hover());
     response.on_hover_text("Lights up while the room is so loud that it is turned down, to keep it from distorting");
 }
 
 /// What of the others is sent. The title tells when it is one mix, and what that adds to the delay.
-fn mixes(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+fn mixes(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let all = [
-        (None, "as room".to_owned()),
+        (None, "default".to_owned()),
         (Some(MixChoice::Separate), "separate".to_owned()),
         (Some(MixChoice::One), "one mix".to_owned()),
     ];
@@ -96,23 +100,24 @@ fn mixes(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
         (MixChoice::One, Some(ms)) => format!("One mix +{ms} ms"),
     };
     let now = scene.settings.choices.mix;
-    if let Some(mix) = widgets::titled_choice(ui, rect, "Others", &title, &now, &all) {
-        board.change(Change::Mix(mix));
+    let hint = "How the others reach you: as the room is set up, each separately, or as one mix that the server makes";
+    if let Some(mix) = widgets::titled_choice(ui, rect, "Others", &title, hint, &now, &all) {
+        hand.change(Change::Mix(mix));
     }
 }
 
-fn formats(ui: &mut Ui, rect: Rect, board: &dyn Board, now: Codec) {
+fn formats(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: Codec) {
     let all = [
         (Codec::Pcm16, "16 bit".to_owned()),
         (Codec::Pcm24, "24 bit".to_owned()),
         (Codec::F32, "32 bit float".to_owned()),
     ];
     if let Some(format) = widgets::choice(ui, rect, "Format", &now, &all) {
-        board.change(Change::Format(format));
+        hand.change(Change::Format(format));
     }
 }
 
-fn packets(ui: &mut Ui, rect: Rect, board: &dyn Board, now: PacketSize) {
+fn packets(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: PacketSize) {
     let mut all = vec![(PacketSize::Auto, "auto".to_owned())];
     let set = match now {
         PacketSize::Frames(frames) => Some(frames),
@@ -122,11 +127,11 @@ fn packets(ui: &mut Ui, rect: Rect, board: &dyn Board, now: PacketSize) {
         all.push((PacketSize::Frames(frames), format!("{frames} frames")));
     }
     if let Some(size) = widgets::choice(ui, rect, "Packet", &now, &all) {
-        board.change(Change::Packet(size));
+        hand.change(Change::Packet(size));
     }
 }
 
-fn playouts(ui: &mut Ui, rect: Rect, board: &dyn Board, playout: Playout, comfort: Comfort) {
+fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort: Comfort) {
     let fixed = |ms: f32| ((Playout::Fixed { ms }, comfort), format!("{ms} ms"));
     let auto = |comfort: Comfort| match comfort {
         Comfort::Normal => ((Playout::Auto, comfort), "auto".to_owned()),
@@ -142,10 +147,10 @@ fn playouts(ui: &mut Ui, rect: Rect, board: &dyn Board, playout: Playout, comfor
     }
     if let Some((chosen, preferred)) = widgets::choice(ui, rect, "Playout", &now, &all) {
         if chosen != playout {
-            board.change(Change::Playout(chosen));
+            hand.change(Change::Playout(chosen));
         }
         if preferred != comfort {
-            board.change(Change::Comfort(preferred));
+            hand.change(Change::Comfort(preferred));
         }
     }
 }
@@ -158,24 +163,30 @@ fn with(usual: &[u16], set: Option<u16>) -> Vec<u16> {
     all
 }
 
-fn options_menu(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+fn options_menu(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let choices = &scene.settings.choices;
     widgets::menu(ui, rect, "options", "…", "Options", |ui| {
         ui.set_max_width(90.0 * UNIT);
+        let (undo, redo) = hand.steps();
+        for (there, text, wish) in [(undo, "Undo", Wish::Undo), (redo, "Redo", Wish::Redo)] {
+            if ui.add_enabled(there, egui::Button::new(text)).clicked() {
+                hand.wish(wish);
+            }
+        }
         let mut light = choices.look == Look::Light;
         if ui.checkbox(&mut light, "Light window").clicked() {
-            board.change(Change::Look(if light { Look::Light } else { Look::Dark }));
+            hand.change(Change::Look(if light { Look::Light } else { Look::Dark }));
         }
         if scene.kind == Kind::Standalone {
             return;
         }
         let mut keep_key = choices.keep_key;
         if ui.checkbox(&mut keep_key, "Keep the invitation in this project").clicked() {
-            board.change(Change::KeepKey(keep_key));
+            hand.change(Change::KeepKey(keep_key));
         }
         let mut rejoin = choices.rejoin;
         if ui.checkbox(&mut rejoin, "Rejoin when the project opens (muted)").clicked() {
-            board.change(Change::Rejoin(rejoin));
+            hand.change(Change::Rejoin(rejoin));
         }
         ui.separator();
         ui.label(

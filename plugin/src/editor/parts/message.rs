@@ -1,8 +1,8 @@
 //! The lines in which the musician is told how things stand. They always have the same room; what is longer lies over
 //! the strips, so that nothing else moves.
 
-use crate::board::Board;
 use crate::editor::Editor;
+use crate::editor::hand::Hand;
 use crate::editor::measure::{CONTROL, Cut};
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, BODY, Palette, ROUND, UNIT};
@@ -14,7 +14,7 @@ use egui::{Color32, Id, LayerId, Order, Rect, Stroke, StrokeKind, Ui, vec2};
 const ROWS: usize = 2;
 
 /// Draws it.
-pub(in crate::editor) fn message(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, scene: &Scene) {
+pub(in crate::editor) fn message(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
     let messages = editor.messages(scene);
     let Some((first, others)) = messages.split_first() else { return };
     let mut rest = Cut(rect);
@@ -34,7 +34,7 @@ pub(in crate::editor) fn message(ui: &mut Ui, rect: Rect, editor: &mut Editor, b
     }
     told(ui, rest.0, first);
     if let Some(message) = pressed {
-        editor.remedy(ui, board, &message);
+        editor.remedy(ui, hand, scene, &message);
     }
 }
 

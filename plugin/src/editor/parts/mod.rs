@@ -7,6 +7,7 @@ mod own;
 mod strip;
 mod strips;
 mod top;
+mod welcome;
 
 pub(super) use bottom::bottom;
 pub(super) use fault::fault;
@@ -14,6 +15,7 @@ pub(super) use message::message;
 pub(super) use own::own;
 pub(super) use strips::strips;
 pub(super) use top::top;
+pub(super) use welcome::{is_due as welcome_is_due, take_name, welcome};
 
 use super::measure::Parts;
 use super::theme::{self, UNIT};

@@ -1,6 +1,7 @@
 //! The own strip: what is sent, and how the own sound is heard.
 
-use crate::board::{Board, Change};
+use crate::board::Change;
+use crate::editor::hand::Hand;
 use crate::editor::measure::{Cut, StripParts};
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, ROUND, SMALL, TITLE, UNIT};
@@ -11,12 +12,12 @@ use rtjam_client::State;
 use rtjam_protocol::audio::Layout;
 
 /// Draws it.
-pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let palette = theme::of(ui);
     ui.painter().rect_filled(rect, ROUND, palette.strip);
     ui.painter().rect_stroke(rect, ROUND, Stroke::new(1.0, palette.accent), StrokeKind::Inside);
     let parts = StripParts::of(rect.shrink2(egui::vec2(UNIT, 0.0)));
-    let muted = board.value(Param::SendMute) > 0.5;
+    let muted = hand.value(Param::SendMute) > 0.5;
 
     widgets::label(ui, parts.name, Align2::LEFT_CENTER, TITLE, palette.text, "You");
     let (sent, color) = match (scene.state, muted) {
@@ -25,7 +26,7 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: 
         _ => ("offline", palette.muted),
     };
     widgets::label(ui, parts.name, Align2::RIGHT_CENTER, SMALL, color, sent);
-    layout_button(ui, parts.badge, board, scene);
+    layout_button(ui, parts.badge, hand, scene);
 
     let mut lanes = Cut(parts.lanes);
     widgets::meter_scale(ui, lanes.left(5.0 * UNIT));
@@ -35,25 +36,21 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: 
     }
     lanes.left(UNIT);
     let fader = lanes.0;
-    widgets::fader(ui, fader, Id::unique("monitor"), Way::Up, board, &[Param::Monitor]);
-    let text = Param::Monitor.text(board.value(Param::Monitor));
+    widgets::fader(ui, fader, Id::unique("monitor"), Way::Up, hand, &[Param::Monitor]);
+    let text = Param::Monitor.text(hand.value(Param::Monitor));
     let (value, title) = (Cut(parts.value), Cut(parts.pan));
-    if value.0.is_positive() {
-        widgets::label(ui, value.0, Align2::RIGHT_CENTER, SMALL, palette.text, &text);
-    }
+    widgets::label(ui, value.0, Align2::RIGHT_CENTER, SMALL, palette.text, &text);
     widgets::label(ui, title.0, Align2::RIGHT_CENTER, SMALL, palette.muted, "Monitor");
 
     let place = parts.switches.union(parts.foot);
     let look = if muted { Look::On(palette.mute) } else { Look::Plain };
     let name = if muted { "Send your sound again" } else { "Send silence instead of your sound" };
     if widgets::button(ui, place, Id::unique("send mute"), look, if muted { "Muted" } else { "Mute" }, name).clicked() {
-        board.begin(Param::SendMute);
-        board.set(Param::SendMute, f64::from(u8::from(!muted)));
-        board.end(Param::SendMute);
+        hand.set_once(&[(Param::SendMute, f64::from(u8::from(!muted)))]);
     }
 }
 
-fn layout_button(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
+fn layout_button(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let mut halves =
         Cut(rect.shrink2(egui::vec2(0.0, if rect.height() < 6.0 * UNIT { 0.0 } else { UNIT }))).columns(2, UNIT / 2.0);
     let palette = theme::of(ui);
@@ -65,7 +62,7 @@ fn layout_button(ui: &mut Ui, rect: Rect, board: &dyn Board, scene: &Scene) {
         let on = scene.settings.choices.layout == layout;
         let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
         if widgets::button(ui, place, Id::unique(text), look, text, name).clicked() && !on {
-            board.change(Change::Layout(layout));
+            hand.change(Change::Layout(layout));
         }
     }
 }

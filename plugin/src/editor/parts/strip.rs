@@ -3,9 +3,10 @@
 //! The two channels go together, until they are split or were set apart: then each has its own fader, pan and switches.
 
 use crate::board::{Board, Kind};
+use crate::editor::hand::{Hand, Wish};
 use crate::editor::measure::{Cut, StripParts, Width};
 use crate::editor::scene::{Player, Scene};
-use crate::editor::theme::{self, ROUND, SMALL, TITLE, UNIT};
+use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, TITLE, UNIT};
 use crate::editor::widgets::{self, Look, Way};
 use crate::params::{Channel, Param, Slot};
 use egui::{Align2, Id, Rect, Ui, vec2};
@@ -18,7 +19,7 @@ pub(super) fn strip(
     width: Width,
     player: &Player,
     split: &mut HashSet<Slot>,
-    board: &dyn Board,
+    hand: &Hand<'_>,
     scene: &Scene,
 ) {
     let palette = theme::of(ui);
@@ -28,8 +29,8 @@ pub(super) fn strip(
     let margin = if narrow { 0.0 } else { UNIT };
     let parts = StripParts::of(rect.shrink2(vec2(margin, 0.0)));
 
-    let size = if narrow { SMALL } else { TITLE };
-    if widgets::label(ui, parts.name, Align2::LEFT_CENTER, size, palette.text, &player.name) {
+    let sizes: &[f32] = if narrow { &[SMALL, TINY] } else { &[TITLE, BODY, SMALL] };
+    if widgets::fitting_label(ui, parts.name, Align2::LEFT_CENTER, sizes, palette.text, &player.name) {
         ui.interact(parts.name, id.with("name"), egui::Sense::hover()).on_hover_text(&player.name);
     }
     widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
@@ -39,10 +40,10 @@ pub(super) fn strip(
         widgets::label(ui, parts.foot, Align2::LEFT_CENTER, SMALL, palette.muted, if narrow { "–" } else { "no slot" });
         return;
     };
-    let apart = split.contains(&slot) || !goes_together(board, slot);
+    let apart = split.contains(&slot) || !goes_together(&**hand, slot);
     let groups: &[&[Channel]] = if apart { &[&[Channel::Left], &[Channel::Right]] } else { &[&Channel::ALL] };
-    lanes(ui, &parts, id, narrow, player, slot, groups, board);
-    foot(ui, parts.foot, id, narrow, slot, apart, split, board, scene);
+    lanes(ui, &parts, id, narrow, player, slot, groups, hand);
+    foot(ui, parts.foot, id, narrow, slot, &player.name, apart, split, hand, scene);
 }
 
 /// What belongs to a strip's channels: faders, their values, pans, switches.
@@ -55,7 +56,7 @@ fn lanes(
     player: &Player,
     slot: Slot,
     groups: &[&[Channel]],
-    board: &dyn Board,
+    hand: &Hand<'_>,
 ) {
     let palette = theme::of(ui);
     let faders = meters(ui, parts.lanes, narrow, player);
@@ -65,23 +66,22 @@ fn lanes(
         let all = |make: fn(Slot, Channel) -> Param| channels.iter().map(|c| make(slot, *c)).collect::<Vec<Param>>();
         let id = id.with(channels[0].index()).with(groups.len());
         let gains = all(Param::Gain);
-        widgets::fader(ui, fader, id.with("gain"), Way::Up, board, &gains);
-        let text = gains[0].text(board.value(gains[0]));
+        widgets::fader(ui, fader, id.with("gain"), Way::Up, hand, &gains);
+        let text = gains[0].text(hand.value(gains[0]));
         // Where there is little room, the unit is left out.
         let text = if value.width() < 11.0 * UNIT { text.trim_end_matches(" dB") } else { &text };
         let align = if groups.len() > 1 { Align2::CENTER_CENTER } else { Align2::RIGHT_CENTER };
-        if value.is_positive() {
-            widgets::label(ui, value, align, SMALL, palette.text, text);
-        }
-        widgets::pan(ui, pan, id.with("pan"), board, &all(Param::Pan));
+        widgets::label(ui, value, align, SMALL, palette.text, text);
+        widgets::pan(ui, pan, id.with("pan"), hand, &all(Param::Pan));
         let mut halves = Cut(switches).columns(2, UNIT / 2.0);
         let which = if channels.len() > 1 { "both channels" } else { ["channel 1", "channel 2"][channels[0].index()] };
         let mut switch = |key: &str, sign: &str, colors, name: String, params: Vec<Param>| {
             let Some(place) = halves.next() else { return };
-            let on = board.value(params[0]) > 0.5;
+            let on = hand.value(params[0]) > 0.5;
             let look = if on { Look::On(colors) } else { Look::Plain };
             if widgets::button(ui, place, id.with(key), look, sign, &name).clicked() {
-                set_all(board, &params, f64::from(u8::from(!on)));
+                let value = f64::from(u8::from(!on));
+                hand.set_once(&params.iter().map(|param| (*param, value)).collect::<Vec<_>>());
             }
         };
         switch("mute", "M", palette.mute, format!("Mute {which} of {}", player.name), all(Param::Mute));
@@ -110,20 +110,25 @@ fn foot(
     id: Id,
     narrow: bool,
     slot: Slot,
+    name_of_player: &str,
     apart: bool,
     split: &mut HashSet<Slot>,
-    board: &dyn Board,
+    hand: &Hand<'_>,
     scene: &Scene,
 ) {
     let palette = theme::of(ui);
     let mut rest = Cut(rect.shrink2(vec2(0.0, 1.0)));
     let place = rest.right(if narrow { 5.0 * UNIT } else { 7.0 * UNIT });
     let look = if apart { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-    let name = if apart { "Set both channels together" } else { "Set each channel by itself" };
+    let name = if apart {
+        "Set both channels together: channel 2 is then set as channel 1"
+    } else {
+        "Set each channel by itself"
+    };
     if widgets::button(ui, place, id.with("split"), look, if narrow { "1|2" } else { "1 | 2" }, name).clicked() {
         if apart {
             split.remove(&slot);
-            bring_together(board, slot);
+            bring_together(hand, slot, name_of_player);
         } else {
             split.insert(slot);
         }
@@ -133,12 +138,12 @@ fn foot(
         rest.right(UNIT / 2.0);
         let place = if narrow { rest.0 } else { rest.right(9.0 * UNIT) };
         let param = Param::MainMix(slot);
-        let on = board.value(param) > 0.5;
+        let on = hand.value(param) > 0.5;
         let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
         let name = format!("In the main output, besides output {number} of its own");
         // Where there is room for one of them only, the button bears the number.
         if widgets::button(ui, place, id.with("main"), look, if narrow { &number } else { "Main" }, &name).clicked() {
-            set_all(board, &[param], f64::from(u8::from(!on)));
+            hand.set_once(&[(param, f64::from(u8::from(!on)))]);
         }
     }
     let text = match (scene.kind, narrow) {
@@ -160,19 +165,27 @@ fn goes_together(board: &dyn Board, slot: Slot) -> bool {
     equal(Param::Gain) && equal(Param::Mute) && equal(Param::Solo) && widgets::is_pair(of(Param::Pan))
 }
 
-/// The second channel is set as the first one is.
-fn bring_together(board: &dyn Board, slot: Slot) {
-    for make in [Param::Gain, Param::Mute, Param::Solo] {
-        let value = board.value(make(slot, Channel::Left));
-        set_all(board, &[make(slot, Channel::Right)], value);
+/// The second channel is set as the first one is. What that changes is told: a mute that comes or goes is not seen else.
+fn bring_together(hand: &Hand<'_>, slot: Slot, name: &str) {
+    let mut sets = Vec::new();
+    let mut taken = Vec::new();
+    for (make, what) in
+        [(Param::Gain as fn(Slot, Channel) -> Param, "gain"), (Param::Mute, "mute"), (Param::Solo, "solo")]
+    {
+        let [first, second] = Channel::ALL.map(|channel| make(slot, channel));
+        let value = hand.value(first);
+        if value != hand.value(second) {
+            sets.push((second, value));
+            taken.push(format!("{what} ({})", first.text(value)));
+        }
     }
-    if !widgets::is_pair(Channel::ALL.map(|c| board.value(Param::Pan(slot, c)))) {
-        set_all(board, &Channel::ALL.map(|c| Param::Pan(slot, c)), Param::PAN_AUTO);
+    if !widgets::is_pair(Channel::ALL.map(|c| hand.value(Param::Pan(slot, c)))) {
+        sets.extend(Channel::ALL.map(|c| (Param::Pan(slot, c), Param::PAN_AUTO)));
+        taken.push("pan (auto, both channels)".to_owned());
     }
-}
-
-fn set_all(board: &dyn Board, params: &[Param], value: f64) {
-    params.iter().for_each(|param| board.begin(*param));
-    params.iter().for_each(|param| board.set(*param, value));
-    params.iter().for_each(|param| board.end(*param));
+    if let Some((last, others)) = taken.split_last() {
+        let listed = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+        hand.wish(Wish::Tell(format!("{name}: channel 2 is now set as channel 1. It took its {listed}.")));
+    }
+    hand.set_once(&sets);
 }

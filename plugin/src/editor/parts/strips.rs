@@ -1,7 +1,7 @@
 //! Everyone else, side by side; what does not fit is scrolled to.
 
 use super::strip;
-use crate::board::Board;
+use crate::editor::hand::Hand;
 use crate::editor::measure::Width;
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, BODY};
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 const SCROLL_BAR: f32 = 8.0;
 
 /// Draws them.
-pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slot>, board: &dyn Board, scene: &Scene) {
+pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slot>, hand: &Hand<'_>, scene: &Scene) {
     if scene.players.is_empty() {
         let text = match scene.state {
             State::Joined => "Nobody else is in the room.",
@@ -34,7 +34,7 @@ pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slo
         for (i, player) in scene.players.iter().enumerate() {
             let left = all.left() + i as f32 * (width.strip + width.gap);
             let place = Rect::from_min_size(pos2(left, origin.y), vec2(width.strip, height));
-            strip::strip(ui, place, width, player, split, board, scene);
+            strip::strip(ui, place, width, player, split, hand, scene);
         }
     });
 }

@@ -1,7 +1,8 @@
 //! The row above: the link and what is done with it, the name, and the rooms of before.
 
-use crate::board::{Board, Change};
+use crate::board::Change;
 use crate::editor::Editor;
+use crate::editor::hand::Hand;
 use crate::editor::measure::Cut;
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, UNIT};
@@ -14,7 +15,7 @@ const LINK: &str = "invite link";
 const NAME: &str = "name";
 
 /// Draws it.
-pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, scene: &Scene) {
+pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
     let mut rest = Cut(rect);
     let gap = UNIT;
     let rooms = rest.right(20.0 * UNIT);
@@ -33,9 +34,9 @@ pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, editor: &mut Editor, board
         editor.link.text = text.trim().to_owned();
         editor.answer = None;
     }
-    join_button(ui, join, editor, board, scene, typed);
-    name_field(ui, name, editor, board, scene);
-    recent(ui, rooms, editor, board, scene);
+    join_button(ui, join, editor, hand, scene, typed);
+    name_field(ui, name, editor, hand, scene);
+    recent(ui, rooms, editor, hand, scene);
 }
 
 /// Tells whether the link was entered. What opens the room is shown only while the field is written in: people share
@@ -62,34 +63,34 @@ fn hide_key(link: &str) -> String {
     }
 }
 
-fn join_button(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, scene: &Scene, typed: bool) {
+fn join_button(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene, typed: bool) {
     let other_link = editor.link.text.trim() != editor.link.seen;
     let away = matches!(scene.state, State::Offline | State::Refused);
     let id = Id::unique("join");
     if away || other_link {
         let look = if editor.link.text.trim().is_empty() { Look::Plain } else { Look::Primary };
         if widgets::button(ui, rect, id, look, "Join", "Go to the room of this link").clicked() || typed {
-            editor.join(board, false);
+            editor.join(hand, scene, false);
         }
     } else if widgets::button(ui, rect, id, Look::Plain, "Leave", "Leave the room").clicked() {
-        board.leave();
+        hand.leave();
     }
 }
 
-fn name_field(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, scene: &Scene) {
+fn name_field(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
     let response = field(ui, rect, Id::unique(NAME), &mut editor.name.text, "Your name");
     if response.lost_focus() {
         let name = editor.name.text.trim();
         if name.is_empty() {
             editor.name.text.clone_from(&scene.settings.choices.name);
         } else if name != scene.settings.choices.name {
-            board.change(Change::Name(name.to_owned()));
+            hand.change(Change::Name(name.to_owned()));
         }
     }
     response.on_hover_text("Your name, as the others see it from the next join on");
 }
 
-fn recent(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, scene: &Scene) {
+fn recent(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
     let rooms = &scene.settings.recent;
     let mut chosen = None;
     widgets::menu(ui, rect, "rooms", "Rooms", "Rooms that you were in", |ui| {
@@ -104,7 +105,7 @@ fn recent(ui: &mut Ui, rect: Rect, editor: &mut Editor, board: &dyn Board, scene
     });
     if let Some(link) = chosen {
         editor.link.text = link;
-        editor.join(board, false);
+        editor.join(hand, scene, false);
     }
 }
 

@@ -12,6 +12,8 @@ pub const UNIT: f32 = 4.0;
 
 /// The type scale, in logical pixels: scales and units, all that is read, names.
 pub const SMALL: f32 = 11.0;
+/// Names that would be cut else.
+pub const TINY: f32 = 9.5;
 /// See [`SMALL`].
 pub const BODY: f32 = 13.0;
 /// See [`SMALL`].

@@ -1,6 +1,6 @@
 //! How a musician's sound gets here: its delay, and what was missing during the last minute.
 
-use super::label;
+use super::{label, text_width};
 use crate::editor::losses::{Losses, SECONDS};
 use crate::editor::measure::Cut;
 use crate::editor::theme::{self, SMALL, UNIT};
@@ -14,8 +14,15 @@ pub(in crate::editor) fn badge(ui: &mut Ui, rect: Rect, id: Id, delay_ms: Option
     let text = rest.top(4.0 * UNIT);
     let delay = delay_ms.map_or("– ms".to_owned(), |ms| format!("{ms} ms"));
     label(ui, text, Align2::LEFT_CENTER, SMALL, palette.muted, &delay);
-    if missing > 0 && rect.width() > 16.0 * UNIT && rest.0.height() >= UNIT {
-        label(ui, text, Align2::RIGHT_CENTER, SMALL, palette.warn, &format!("{missing} missing"));
+    if missing > 0 && rest.0.height() >= UNIT {
+        // Beside the delay, in the longest words that leave it alone.
+        let mut beside = Cut(text);
+        beside.left(text_width(ui, SMALL, &delay) + UNIT);
+        let room = beside.0.width();
+        let words = [format!("{missing} missing"), format!("{missing} lost"), format!("−{missing}")];
+        if let Some(words) = words.iter().find(|words| text_width(ui, SMALL, words) <= room) {
+            label(ui, beside.0, Align2::RIGHT_CENTER, SMALL, palette.warn, words);
+        }
     }
     // Beside the delay, where there is no room below it.
     let graph = if rest.0.height() >= UNIT {

@@ -12,15 +12,16 @@ pub(in crate::editor) fn choice<T: Clone + PartialEq>(
     now: &T,
     all: &[(T, String)],
 ) -> Option<T> {
-    titled_choice(ui, rect, name, name, now, all)
+    titled_choice(ui, rect, name, name, name, now, all)
 }
 
-/// The same under another title than its name.
+/// The same under another title than its name, with a sentence at the pointer.
 pub(in crate::editor) fn titled_choice<T: Clone + PartialEq>(
     ui: &mut Ui,
     rect: Rect,
     name: &str,
     title: &str,
+    hint: &str,
     now: &T,
     all: &[(T, String)],
 ) -> Option<T> {
@@ -29,7 +30,7 @@ pub(in crate::editor) fn titled_choice<T: Clone + PartialEq>(
     let text = all.iter().find(|(value, _)| value == now).map_or("…", |(_, text)| text.as_str());
     let place = Rect::from_min_max(pos2(rect.left(), above.bottom()), rect.max);
     let mut chosen = None;
-    menu(ui, place, name, text, name, |ui| {
+    menu(ui, place, name, text, hint, |ui| {
         for (value, text) in all {
             if ui.selectable_label(value == now, text).clicked() && value != now {
                 chosen = Some(value.clone());

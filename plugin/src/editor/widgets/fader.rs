@@ -1,7 +1,7 @@
 //! A gain: up and down for a strip, sideways for the room.
 
-use super::{focus_ring, follow_gesture, set_once};
-use crate::board::Board;
+use super::{Target, focus_ring, follow_gesture, offer_values};
+use crate::editor::hand::Hand;
 use crate::editor::scale::{gain_at, gain_place};
 use crate::editor::theme::{self, ROUND, UNIT};
 use crate::params::Param;
@@ -23,20 +23,20 @@ const FINE: f32 = 0.2;
 /// A step of the wheel or of an arrow key, in dB.
 const STEP: f64 = 1.0;
 
-/// Sets all of `params` to the same gain: the first one's, moved. A double click sets the default.
+/// Sets all of `params` to the same gain: the first one's, moved; or typed, see [`offer_values`].
 pub(in crate::editor) fn fader(
     ui: &mut Ui,
     rect: Rect,
     id: Id,
     way: Way,
-    board: &dyn Board,
+    hand: &Hand<'_>,
     params: &[Param],
 ) -> Option<Response> {
     let first = *params.first()?;
     let response = ui.interact(rect, id, Sense::click_and_drag());
-    follow_gesture(&response, board, params);
-    let set_all = |value: f64| params.iter().for_each(|param| board.set(*param, value));
-    let once = |value: f64| set_once(board, params.iter().map(|param| (*param, first.tidy(value))));
+    follow_gesture(&response, hand, params);
+    let set_all = |value: f64| params.iter().for_each(|param| hand.set(*param, value));
+    let once = |value: f64| hand.set_once(&params.iter().map(|param| (*param, first.tidy(value))).collect::<Vec<_>>());
 
     let along = |v: egui::Vec2| if way == Way::Up { -v.y } else { v.x };
     let length = (along(vec2(rect.width(), -rect.height())) - THUMB).max(1.0);
@@ -44,23 +44,22 @@ pub(in crate::editor) fn fader(
         let fine = if ui.input(|i| i.modifiers.shift) { FINE } else { 1.0 };
         let moved = along(response.drag_delta()) * fine / length;
         if moved != 0.0 {
-            set_all(gain_at(gain_place(board.value(first)) + moved));
+            set_all(gain_at(gain_place(hand.value(first)) + moved));
         }
     }
-    if response.double_clicked() {
-        once(first.default());
-    } else if let Some(steps) = steps(ui, &response, way) {
-        once(board.value(first) + STEP * steps);
+    offer_values(&response, hand, &Target::Same(params.to_vec()));
+    if let Some(steps) = steps(ui, &response, way) {
+        once(hand.value(first) + STEP * steps);
     }
 
-    let value = board.value(first);
+    let value = hand.value(first);
     response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), value, first.name()));
     paint(ui, rect, way, &response, gain_place(value), gain_place(0.0));
     focus_ring(ui, &response);
     Some(response.on_hover_text_at_pointer(format!("{}: {}", first.name(), first.text(value))))
 }
 
-/// Steps of the wheel over it, or of the arrow keys while it has the focus; Home is the default's.
+/// Steps of the wheel over it, or of the arrow keys while it has the focus.
 fn steps(ui: &Ui, response: &Response, way: Way) -> Option<f64> {
     let mut steps = 0.0;
     if response.hovered() {

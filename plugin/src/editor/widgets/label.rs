@@ -14,6 +14,24 @@ pub(in crate::editor) fn label(ui: &Ui, rect: Rect, align: Align2, size: f32, co
     cut
 }
 
+/// One line in the first of `sizes` in which it fits; else cut, in the last one. Tells whether it had to be cut.
+pub(in crate::editor) fn fitting_label(
+    ui: &Ui,
+    rect: Rect,
+    align: Align2,
+    sizes: &[f32],
+    color: Color32,
+    text: &str,
+) -> bool {
+    let fits = sizes.iter().find(|size| !layout(ui, rect.width(), 1, **size, color, text).elided);
+    label(ui, rect, align, fits.or(sizes.last()).copied().unwrap_or(theme::SMALL), color, text)
+}
+
+/// How wide a line is.
+pub(in crate::editor) fn text_width(ui: &Ui, size: f32, text: &str) -> f32 {
+    layout(ui, f32::INFINITY, 1, size, Color32::WHITE, text).size().x
+}
+
 /// Up to `rows` lines, from the top left. Gives them laid out, to be painted where there is room.
 pub(in crate::editor) fn label_lines(
     ui: &Ui,

@@ -7,34 +7,29 @@ mod fader;
 mod label;
 mod meter;
 mod pan;
+mod value;
 
 pub(in crate::editor) use badge::badge;
 pub(in crate::editor) use button::{Look, button};
 pub(in crate::editor) use choice::{choice, menu, titled_choice};
 pub(in crate::editor) use fader::{Way, fader};
-pub(in crate::editor) use label::{label, label_lines};
+pub(in crate::editor) use label::{fitting_label, label, label_lines, text_width};
 pub(in crate::editor) use meter::{meter, meter_scale};
 pub(in crate::editor) use pan::{is_pair, pan};
+pub(in crate::editor) use value::{Entry, Target, offer_values};
 
-use crate::board::Board;
+use crate::editor::hand::Hand;
 use crate::editor::theme::{self, ROUND, UNIT};
 use crate::params::Param;
 use egui::{Response, Stroke, StrokeKind, Ui};
 
-/// Sets parameters as one gesture of the hand: hosts record what lies between its begin and its end.
-fn set_once(board: &dyn Board, sets: impl IntoIterator<Item = (Param, f64)> + Clone) {
-    sets.clone().into_iter().for_each(|(param, _)| board.begin(param));
-    sets.clone().into_iter().for_each(|(param, value)| board.set(param, value));
-    sets.into_iter().for_each(|(param, _)| board.end(param));
-}
-
 /// Begins and ends the gesture of a drag.
-fn follow_gesture(response: &Response, board: &dyn Board, params: &[Param]) {
+fn follow_gesture(response: &Response, hand: &Hand<'_>, params: &[Param]) {
     if response.drag_started() {
-        params.iter().for_each(|param| board.begin(*param));
+        params.iter().for_each(|param| hand.begin(*param));
     }
     if response.drag_stopped() {
-        params.iter().for_each(|param| board.end(*param));
+        params.iter().for_each(|param| hand.end(*param));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Where a channel, or a pair, lies between left and right.
 
-use super::{focus_ring, follow_gesture, set_once};
+use super::{Target, focus_ring, follow_gesture, offer_values};
 use crate::board::Board;
+use crate::editor::hand::Hand;
 use crate::editor::theme::{self, ROUND, UNIT};
 use crate::params::Param;
 use egui::{Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
@@ -12,11 +13,11 @@ const STEP: f64 = 0.05;
 const SNAP: f64 = 0.04;
 const THUMB: f32 = 2.0 * UNIT;
 
-/// Pans one channel, or a linked pair. A double click leaves it to the musician's layout again.
-pub(in crate::editor) fn pan(ui: &mut Ui, rect: Rect, id: Id, board: &dyn Board, params: &[Param]) {
-    let Some(place) = place(board, params) else { return };
+/// Pans one channel, or a linked pair; see [`offer_values`] too. Reset, the musician's layout decides.
+pub(in crate::editor) fn pan(ui: &mut Ui, rect: Rect, id: Id, hand: &Hand<'_>, params: &[Param]) {
+    let Some(place) = place(&**hand, params) else { return };
     let response = ui.interact(rect, id, Sense::click_and_drag());
-    follow_gesture(&response, board, params);
+    follow_gesture(&response, hand, params);
     let held = Id::unique(("pan", id));
     if response.drag_started() {
         ui.data_mut(|data| data.insert_temp(held, place.unwrap_or(0.0)));
@@ -26,16 +27,16 @@ pub(in crate::editor) fn pan(ui: &mut Ui, rect: Rect, id: Id, board: &dyn Board,
         let free: f64 = ui.data(|data| data.get_temp(held)).unwrap_or(0.0);
         let free = (free + 2.0 * f64::from(response.drag_delta().x / (rect.width() - THUMB).max(1.0))).clamp(-1.0, 1.0);
         ui.data_mut(|data| data.insert_temp(held, free));
-        targets(params, Some(if free.abs() < SNAP { 0.0 } else { free })).for_each(|(p, v)| board.set(p, v));
+        targets(params, Some(if free.abs() < SNAP { 0.0 } else { free })).for_each(|(p, v)| hand.set(p, v));
     }
-    if response.double_clicked() {
-        set_once(board, targets(params, None));
-    } else if response.has_focus() {
+    offer_values(&response, hand, &Target::Pan(params.to_vec()));
+    if response.has_focus() {
         let arrows = egui::EventFilter { horizontal_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(id, arrows));
         let steps = ui.input(|i| i.num_presses(Key::ArrowRight) as f64 - i.num_presses(Key::ArrowLeft) as f64);
         if steps != 0.0 {
-            set_once(board, targets(params, Some((place.unwrap_or(0.0) + STEP * steps).clamp(-1.0, 1.0))));
+            let place = (place.unwrap_or(0.0) + STEP * steps).clamp(-1.0, 1.0);
+            hand.set_once(&targets(params, Some(place)).collect::<Vec<_>>());
         }
     }
     paint(ui, rect, &response, place);
@@ -59,7 +60,7 @@ pub(in crate::editor) fn text(place: Option<f64>) -> String {
 
 /// Where it is; inside `None`: where the layout puts it. `None`: there is no parameter.
 #[expect(clippy::option_option, reason = "no parameter, no place, a place")]
-fn place(board: &dyn Board, params: &[Param]) -> Option<Option<f64>> {
+pub(super) fn place(board: &dyn Board, params: &[Param]) -> Option<Option<f64>> {
     let set = |value: f64| (value >= -1.0).then_some(value);
     match *params {
         [] => None,
@@ -72,7 +73,7 @@ fn place(board: &dyn Board, params: &[Param]) -> Option<Option<f64>> {
 }
 
 /// What each parameter is to be.
-fn targets(params: &[Param], place: Option<f64>) -> impl Iterator<Item = (Param, f64)> + Clone + use<> {
+pub(super) fn targets(params: &[Param], place: Option<f64>) -> impl Iterator<Item = (Param, f64)> + Clone + use<> {
     let pair = match place {
         None => [Param::PAN_AUTO; 2],
         Some(place) if params.len() > 1 => pair_at(place),

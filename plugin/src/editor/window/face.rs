@@ -99,7 +99,7 @@ impl App for Face {
         }
         self.follow_scale(&ctx, frame.baseview_window().scale_factor());
         self.draw(ui);
-        self.shared.drawn(ctx.egui_wants_keyboard_input());
+        self.shared.drawn(ctx.egui_wants_keyboard_input(), self.editor.has_steps());
     }
 
     fn resized(&mut self, size: WindowSize) {

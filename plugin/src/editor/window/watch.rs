@@ -30,6 +30,8 @@ pub struct Shared {
     frames: AtomicU64,
     /// A field or control has the keys.
     takes_keys: AtomicBool,
+    /// There are edits for the keys of undo and redo.
+    takes_undo: AtomicBool,
     closing: AtomicBool,
     failed: AtomicBool,
     /// The window's thread, by the system's number; 0: none of its own.
@@ -48,6 +50,7 @@ impl Shared {
             drawn: AtomicBool::new(true),
             frames: AtomicU64::new(0),
             takes_keys: AtomicBool::new(false),
+            takes_undo: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             failed: AtomicBool::new(false),
             thread: AtomicI32::new(0),
@@ -119,8 +122,9 @@ impl Shared {
         lock(&self.scene).clone()
     }
 
-    pub(super) fn drawn(&self, takes_keys: bool) {
+    pub(super) fn drawn(&self, takes_keys: bool, takes_undo: bool) {
         self.takes_keys.store(takes_keys, Relaxed);
+        self.takes_undo.store(takes_undo, Relaxed);
         self.frames.fetch_add(1, Relaxed);
         self.drawn.store(true, Relaxed);
     }
@@ -277,7 +281,8 @@ impl Eyes {
             return false;
         };
         let until = Instant::now() + if seen { TICK } else { HIDDEN_TICK };
-        if side.hand_back_keys(until, || shared.takes_keys.load(Relaxed)).is_err() {
+        let keeps = |is_undo: bool| shared.takes_keys.load(Relaxed) || is_undo && shared.takes_undo.load(Relaxed);
+        if side.hand_back_keys(until, keeps).is_err() {
             // The display is gone, and the window with it: all that is left is to wait for the end.
             self.side = None;
         }

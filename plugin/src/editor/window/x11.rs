@@ -8,7 +8,7 @@ use std::time::Instant;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, KeyPressEvent, MapState, Visibility,
+    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, KeyButMask, KeyPressEvent, MapState, Visibility,
 };
 use x11rb::rust_connection::RustConnection;
 
@@ -19,6 +19,8 @@ pub(super) struct Side {
     /// Who gets the keys; `None`: nobody.
     parent: Option<u32>,
     covered: bool,
+    /// The keys that undo and redo are on, with the control key.
+    undo_keys: Vec<u8>,
 }
 
 /// What desktops tell programs. `None` without a display.
@@ -36,7 +38,8 @@ impl Side {
         let events = EventMask::KEY_PRESS | EventMask::KEY_RELEASE | EventMask::VISIBILITY_CHANGE;
         let wanted = ChangeWindowAttributesAux::new().event_mask(events);
         connection.change_window_attributes(window, &wanted).ok()?.check().ok()?;
-        Some(Side { connection, window, parent, covered: false })
+        let undo_keys = keys_of(&connection, &[u32::from(b'z'), u32::from(b'y')]).unwrap_or_default();
+        Some(Side { connection, window, parent, covered: false, undo_keys })
     }
 
     /// Whether any of the window can be on the screen; `None`: it is gone, perhaps with its parent.
@@ -45,20 +48,21 @@ impl Side {
         Some(!self.covered && attributes.map_state == MapState::VIEWABLE)
     }
 
-    /// Until a time, sends keys on to the parent while `takes_keys` says that nobody here wants them.
+    /// Until a time, sends keys on to the parent unless `keeps` says that somebody here wants them; it is told whether the
+    /// key is one of undo or redo.
     ///
     /// # Errors
     /// The display is gone.
     pub(super) fn hand_back_keys(
         &mut self,
         until: Instant,
-        takes_keys: impl Fn() -> bool,
+        keeps: impl Fn(bool) -> bool,
     ) -> Result<(), Box<dyn Error>> {
         loop {
             while let Some(event) = self.connection.poll_for_event()? {
                 match event {
-                    Event::KeyPress(key) if !takes_keys() => self.send_on(key, EventMask::KEY_PRESS)?,
-                    Event::KeyRelease(key) if !takes_keys() => self.send_on(key, EventMask::KEY_RELEASE)?,
+                    Event::KeyPress(key) if !keeps(self.is_undo(key)) => self.send_on(key, EventMask::KEY_PRESS)?,
+                    Event::KeyRelease(key) if !keeps(self.is_undo(key)) => self.send_on(key, EventMask::KEY_RELEASE)?,
                     Event::VisibilityNotify(seen) => self.covered = seen.state == Visibility::FULLY_OBSCURED,
                     _ => {}
                 }
@@ -76,6 +80,10 @@ impl Side {
         }
     }
 
+    fn is_undo(&self, key: KeyPressEvent) -> bool {
+        key.state.contains(KeyButMask::CONTROL) && self.undo_keys.contains(&key.detail)
+    }
+
     fn send_on(&self, key: KeyPressEvent, mask: EventMask) -> Result<(), Box<dyn Error>> {
         if let Some(parent) = self.parent {
             // To whoever listens to keys from the parent on up.
@@ -89,4 +97,14 @@ impl Side {
         }
         Ok(())
     }
+}
+
+/// The numbers of the keys that bear one of these symbols without shift. A keyboard that is changed later is not followed.
+fn keys_of(connection: &RustConnection, symbols: &[u32]) -> Option<Vec<u8>> {
+    let setup = connection.setup();
+    let (first, last) = (setup.min_keycode, setup.max_keycode);
+    let mapping = connection.get_keyboard_mapping(first, last - first + 1).ok()?.reply().ok()?;
+    let keys = mapping.keysyms.chunks(usize::from(mapping.keysyms_per_keycode.max(1)));
+    let bears = |key: &[u32]| key.first().is_some_and(|symbol| symbols.contains(symbol));
+    Some((first..=last).zip(keys).filter(|(_, key)| bears(key)).map(|(number, _)| number).collect())
 }

@@ -59,7 +59,7 @@ impl Desk {
         self.values.set(Param::SendMute, f64::from(u8::from(config.mute)));
         let mut inner = self.inner();
         let choices = &mut inner.choices;
-        choices.name.clone_from(&config.name);
+        (choices.name, choices.named) = (config.name.clone(), config.named);
         choices.format = config.format.0;
         choices.packet = config.packet.map_or(PacketSize::Auto, |p| PacketSize::Frames(p.0));
         choices.playout = match config.playout {

@@ -55,7 +55,7 @@ impl Kept {
         let word = |text: &str| Some(text.to_owned());
         let db = |value: f64| if value <= -60.0 { "off".to_owned() } else { format!("{value:.2}") };
         Kept {
-            name: Some(shown.name.clone()),
+            name: shown.named.then(|| shown.name.clone()),
             format: word(match shown.format {
                 Codec::Pcm16 => "pcm16",
                 Codec::Pcm24 => "pcm24",
@@ -127,6 +127,7 @@ mod tests {
     fn shown() -> Choices {
         Choices {
             name: "Keyboard".to_owned(),
+            named: true,
             format: Codec::Pcm24,
             packet: PacketSize::Frames(64),
             playout: rtjam_engine::Playout::Fixed { ms: 12.5 },

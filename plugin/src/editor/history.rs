@@ -1,0 +1,210 @@
+//! What was edited here, so that it can be taken back: undo and redo. No egui.
+
+use crate::board::Change;
+use crate::params::Param;
+
+/// Steps that can be taken back.
+const MOST: usize = 100;
+/// Edits of the same parameters that follow each other within so many seconds are one step: turns of the wheel.
+const TOGETHER: f64 = 0.5;
+
+/// One edit, with what was set before it and after it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Edit {
+    /// Of a parameter.
+    Param {
+        /// Which.
+        param: Param,
+        /// Its value before.
+        before: f64,
+        /// Its value after.
+        after: f64,
+    },
+    /// Of what is set beside the parameters.
+    Choice {
+        /// What brings it back.
+        before: Change,
+        /// What was done.
+        after: Change,
+    },
+}
+
+/// Edits that are taken back together.
+pub type Step = Vec<Edit>;
+
+/// The steps. A step is what is edited from when the hand takes a control to the end of the frame in which it lets go.
+#[derive(Debug, Default)]
+pub struct History {
+    done: Vec<Step>,
+    undone: Vec<Step>,
+    current: Step,
+    /// How many controls the hand holds.
+    held: usize,
+    /// When the last step ended, in seconds.
+    closed: Option<f64>,
+}
+
+impl History {
+    /// The hand takes hold of a parameter.
+    pub fn begin(&mut self) {
+        self.held += 1;
+    }
+
+    /// The hand lets go of one.
+    pub fn end(&mut self) {
+        self.held = self.held.saturating_sub(1);
+    }
+
+    /// A parameter was set.
+    pub fn note_param(&mut self, param: Param, before: f64, after: f64) {
+        for edit in &mut self.current {
+            if let Edit::Param { param: edited, after: last, .. } = edit
+                && *edited == param
+            {
+                *last = after;
+                return;
+            }
+        }
+        self.current.push(Edit::Param { param, before, after });
+    }
+
+    /// A choice was changed.
+    pub fn note_choice(&mut self, before: Change, after: Change) {
+        self.current.push(Edit::Choice { before, after });
+    }
+
+    /// The end of a frame, at `now` in seconds. Tells whether a step was made.
+    pub fn close(&mut self, now: f64) -> bool {
+        if self.held > 0 {
+            return false;
+        }
+        let mut step = std::mem::take(&mut self.current);
+        step.retain(|edit| match edit {
+            Edit::Param { before, after, .. } => before != after,
+            Edit::Choice { before, after } => before != after,
+        });
+        if step.is_empty() {
+            return false;
+        }
+        let soon = self.closed.is_some_and(|closed| now - closed < TOGETHER);
+        self.closed = Some(now);
+        self.undone.clear();
+        match self.done.last_mut().filter(|last| soon && is_of_the_same_parameters(last, &step)) {
+            Some(last) => last.iter_mut().zip(step).for_each(|(last, edit)| {
+                if let (Edit::Param { after: to, .. }, Edit::Param { after, .. }) = (last, edit) {
+                    *to = after;
+                }
+            }),
+            None => self.done.push(step),
+        }
+        if self.done.len() > MOST {
+            self.done.remove(0);
+        }
+        true
+    }
+
+    /// Takes the last step back: the edits that do so.
+    pub fn undo(&mut self) -> Option<Step> {
+        let step = self.done.pop()?;
+        self.closed = None;
+        let back = step.iter().rev().cloned().map(reversed).collect();
+        self.undone.push(step);
+        Some(back)
+    }
+
+    /// Does the last step again that was taken back: its edits.
+    pub fn redo(&mut self) -> Option<Step> {
+        let step = self.undone.pop()?;
+        self.closed = None;
+        self.done.push(step.clone());
+        Some(step)
+    }
+
+    /// Whether there is a step to take back.
+    pub fn has_done(&self) -> bool {
+        !self.done.is_empty()
+    }
+
+    /// Whether there is a step to do again.
+    pub fn has_undone(&self) -> bool {
+        !self.undone.is_empty()
+    }
+}
+
+fn is_of_the_same_parameters(one: &Step, other: &Step) -> bool {
+    let params = |step: &Step| {
+        step.iter()
+            .map(|edit| if let Edit::Param { param, .. } = edit { Some(*param) } else { None })
+            .collect::<Vec<_>>()
+    };
+    let ours = params(one);
+    ours.iter().all(Option::is_some) && ours == params(other)
+}
+
+fn reversed(edit: Edit) -> Edit {
+    match edit {
+        Edit::Param { param, before, after } => Edit::Param { param, before: after, after: before },
+        Edit::Choice { before, after } => Edit::Choice { before: after, after: before },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn edit(history: &mut History, param: Param, before: f64, after: f64, now: f64) {
+        history.begin();
+        history.note_param(param, before, (before + after) / 2.0);
+        assert!(!history.close(now), "the hand still holds it");
+        history.note_param(param, 99.0, after);
+        history.end();
+        assert!(history.close(now));
+    }
+
+    fn back(param: Param, before: f64, after: f64) -> Option<Step> {
+        Some(vec![Edit::Param { param, before, after }])
+    }
+
+    #[test]
+    fn a_gesture_is_one_step_back_and_forth() {
+        let mut history = History::default();
+        edit(&mut history, Param::Room, 0.0, -6.0, 1.0);
+        edit(&mut history, Param::Monitor, 0.0, -3.0, 5.0);
+        assert_eq!(history.undo(), back(Param::Monitor, -3.0, 0.0));
+        assert_eq!(history.undo(), back(Param::Room, -6.0, 0.0));
+        assert_eq!((history.undo(), history.has_done(), history.has_undone()), (None, false, true));
+        assert_eq!(history.redo(), back(Param::Room, 0.0, -6.0));
+        // A new edit ends what could be done again.
+        edit(&mut history, Param::Room, -6.0, -9.0, 9.0);
+        assert_eq!((history.redo(), history.has_undone()), (None, false));
+    }
+
+    #[test]
+    fn turns_of_the_wheel_that_follow_each_other_are_one_step() {
+        let mut history = History::default();
+        for turn in 0..5 {
+            let gain = -f64::from(turn);
+            edit(&mut history, Param::Room, gain, gain - 1.0, 1.0 + 0.1 * f64::from(turn));
+        }
+        edit(&mut history, Param::Room, -5.0, -6.0, 3.0);
+        assert_eq!(history.undo(), back(Param::Room, -6.0, -5.0));
+        assert_eq!(history.undo(), back(Param::Room, -5.0, 0.0));
+    }
+
+    #[test]
+    fn choices_come_back_and_what_changed_nothing_is_no_step() {
+        let mut history = History::default();
+        history.note_choice(Change::Rejoin(false), Change::Rejoin(true));
+        assert!(history.close(0.0));
+        let step = vec![Edit::Choice { before: Change::Rejoin(true), after: Change::Rejoin(false) }];
+        assert_eq!(history.undo(), Some(step));
+        history.begin();
+        history.note_param(Param::Room, -3.0, -3.0);
+        history.end();
+        assert!(!history.close(1.0) && !history.has_done());
+        for i in 0..300 {
+            edit(&mut history, Param::Room, f64::from(i), f64::from(i + 1), 10.0 * f64::from(i));
+        }
+        assert_eq!(std::iter::from_fn(|| history.undo()).count(), MOST);
+    }
+}
