@@ -21,9 +21,13 @@ struct Pair {
 
 const SESSION: SessionId = SessionId(7);
 
+fn keys() -> SessionKeys {
+    SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) }
+}
+
 impl Pair {
     fn new() -> Pair {
-        let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
+        let keys = keys();
         let up = keys.uplink(SESSION, Features::SUPPORTED, CRYPTO);
         let down = keys.downlink(SESSION, Features::SUPPORTED, CRYPTO);
         let peer = Peer::new(Micros::ZERO, up.receive(), down.send_lane(Lane(0)), 9);
@@ -283,8 +287,8 @@ fn a_goodbye_is_said_once_and_only_to_a_path_that_was_found() {
 #[test]
 fn a_third_uplink_lane_is_dropped() {
     let mut pair = Pair::new();
-    let key = || make_sealer(Suite::Aes128Gcm, &Key([1; 32]));
-    let mut lanes: Vec<SendLane> = [5, 9, 0].map(|n| SendLane::new(key(), SESSION, KeyId(0), Lane(n))).into();
+    let up = keys().uplink(SESSION, Features::SUPPORTED, CRYPTO);
+    let mut lanes: Vec<SendLane> = [5, 9, 0].map(|n| up.send_lane(Lane(n))).into();
     let mut arrive = |lane: usize| {
         let mut out = Vec::new();
         lanes[lane].seal(Class::Media, &mut out, |out| write_frame(&clock(), out));
