@@ -1,66 +1,90 @@
 //! One TCP port for the web page, plain or over TLS, and for control connections, over TLS alone.
 
+use crate::acceptor::Place;
 use crate::clock::Clock;
-use crate::control;
-use crate::limits::{Door, Doors, TrustedProxies};
+use crate::control::{Conversation, Ended};
+use crate::limits::{Bucket, Doors, Stage, TrustedProxies};
 use crate::lobby::{Described, Input};
 use crate::media::Totals;
 use crate::metrics;
 use crate::token::Token;
+use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{any, get};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rtjam_protocol::Micros;
 use rtjam_protocol::control::{MAX_TEXT, PATH};
 use rtjam_protocol::room::ConnectionId;
 use rustls::ServerConfig;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 
 const PAGE: &str = include_str!("page/join.html");
 const STYLE: &str = include_str!("page/style.css");
 
-/// TLS's first byte: a handshake record.
-const TLS_HANDSHAKE: u8 = 0x16;
-
-/// A connection must have said its first byte, ended its handshake, and sent a request's head, each within this.
-const HALF_OPEN: Duration = Duration::from_secs(10);
+/// A request's head must be there within this.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Connections that are not (yet) control connections.
-const MAX_VISITS: usize = 1024;
+/// Control connections, seated or not yet.
+const MAX_CONTROLS: usize = 4096;
 
-/// Control connections.
-const MAX_CONTROLS: usize = 2048;
-
-/// Connections of one address, of either kind: a burst of joins beside all the sessions that it may have.
+/// Control connections of one address that are seated or watch a room: more than the sessions that it may have.
 const MAX_PER_ADDRESS: u32 = 600;
+
+/// Requests that a connection may make at once; after that one is answered each of [`A_REQUEST_EVERY`].
+const REQUESTS_AT_ONCE: u32 = 50;
+const A_REQUEST_EVERY: Micros = Micros::from_millis(50);
+
+/// For how long an answer of the lobby about its health is good.
+const HEALTH_IS_GOOD_FOR: Duration = Duration::from_millis(250);
 
 /// The part of the server that speaks HTTP.
 #[derive(Clone)]
 pub struct Http {
     lobby: mpsc::Sender<Input>,
-    tls: Arc<ServerConfig>,
+    live: Arc<ArcSwap<Live>>,
     doors: Doors,
-    proxies: Arc<Proxies>,
     figures: Arc<FiguresAt>,
-    visits: Arc<Semaphore>,
     controls: Arc<Semaphore>,
     next_connection: Arc<AtomicU64>,
+    health: Arc<tokio::sync::Mutex<Option<(Instant, Health)>>>,
+    /// Where seated control connections are served.
+    seated: Handle,
+}
+
+/// What can change while the server runs.
+pub struct Live {
+    /// For each new connection.
+    pub tls: Arc<ServerConfig>,
+    /// Whose word is taken for where a request came from.
+    pub proxies: Proxies,
+    /// Other machines that send this are shown `/metrics`.
+    pub metrics_token: Option<Token>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Well,
+    CannotStore,
+    NoAnswer,
 }
 
 /// Whose word is taken for where a request came from.
@@ -72,7 +96,7 @@ pub struct Proxies {
     pub header: HeaderName,
 }
 
-/// What `/metrics` tells besides what the lobby knows, and to whom.
+/// What `/metrics` tells besides what the lobby knows.
 #[derive(Clone, Debug)]
 pub struct FiguresAt {
     /// The media threads'.
@@ -81,8 +105,6 @@ pub struct FiguresAt {
     pub clock: Clock,
     /// Of the media sockets.
     pub ports: Vec<u16>,
-    /// Shown to other machines that send this.
-    pub token: Option<Token>,
 }
 
 /// How a request came.
@@ -101,65 +123,39 @@ impl Proxies {
 }
 
 impl Http {
-    /// Control connections speak to `lobby`.
+    /// Control connections speak to `lobby`; those that are seated are served by the runtime `seated`.
     pub fn new(
         lobby: mpsc::Sender<Input>,
-        tls: Arc<ServerConfig>,
-        proxies: Proxies,
+        live: Arc<ArcSwap<Live>>,
         limit_loopback: bool,
         figures: FiguresAt,
+        seated: Handle,
     ) -> Http {
         Http {
             lobby,
-            tls,
+            live,
             doors: Doors::new(MAX_PER_ADDRESS, limit_loopback),
-            proxies: Arc::new(proxies),
             figures: Arc::new(figures),
-            visits: Arc::new(Semaphore::new(MAX_VISITS)),
             controls: Arc::new(Semaphore::new(MAX_CONTROLS)),
             next_connection: Arc::new(AtomicU64::new(1)),
+            health: Arc::default(),
+            seated,
         }
     }
 
-    fn may_read_metrics(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        // Whatever passed through a proxy on this machine comes from this machine, too; but a proxy says so.
-        let by_proxy =
-            [&self.proxies.header, &header::FORWARDED, &X_FORWARDED_FOR].iter().any(|h| headers.contains_key(*h));
-        let is_local = !by_proxy && peer.to_canonical().is_loopback();
-        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        is_local || self.figures.token.as_ref().zip(shown).is_some_and(|(token, shown)| token.is(shown))
+    /// The server's clock.
+    pub fn clock(&self) -> Clock {
+        self.figures.clock
     }
 
-    /// Accepts and serves connections, for ever.
-    pub async fn accept(self, listener: TcpListener) {
-        let mut failing = false;
-        loop {
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    failing = false;
-                    self.let_in(stream, peer.ip());
-                }
-                Err(e) => {
-                    if !failing {
-                        tracing::warn!("connections cannot be accepted ({e}); raise the limit of open files");
-                    }
-                    failing = true;
-                    // Out of file descriptors, most likely; some will be free again soon.
-                    sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
+    /// How TLS is spoken on a connection that begins now.
+    pub fn tls(&self) -> Arc<ServerConfig> {
+        self.live.load().tls.clone()
     }
 
-    /// Above the limits the connection is dropped here.
-    fn let_in(&self, stream: TcpStream, peer: IpAddr) {
-        let Some(door) = self.doors.enter(peer, self.proxies.trusted.trusts(peer)) else { return };
-        let Ok(visit) = self.visits.clone().try_acquire_owned() else { return };
-        let http = self.clone();
-        tokio::spawn(async move {
-            http.serve(stream, peer, Arc::new(door)).await;
-            drop(visit);
-        });
+    /// Whether connections from there are a trusted proxy's.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.live.load().proxies.trusted.trusts(peer)
     }
 
     /// Returns when no control connection is left. No new ones are accepted meanwhile.
@@ -168,33 +164,49 @@ impl Http {
         let _ = self.controls.acquire_many(MAX_CONTROLS as u32).await;
     }
 
-    /// `door` is kept as long as the connection lives.
-    async fn serve(self, stream: TcpStream, peer: IpAddr, door: Arc<Door>) {
-        // Control messages are small and each is awaited.
-        let _ = stream.set_nodelay(true);
-        let mut first = [0];
-        let Ok(Ok(1)) = timeout(HALF_OPEN, stream.peek(&mut first)).await else { return };
-        if first[0] == TLS_HANDSHAKE {
-            let handshake = TlsAcceptor::from(self.tls.clone()).accept(stream);
-            if let Ok(Ok(stream)) = timeout(HALF_OPEN, handshake).await {
-                self.speak(stream, Came { peer, over_tls: true }, door).await;
+    /// Answers the requests of a connection until it ends or becomes a control connection.
+    pub async fn speak(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: IpAddr,
+        over_tls: bool,
+        place: &Arc<Place>,
+    ) {
+        let clock = self.clock();
+        let came = Came { peer, over_tls };
+        let router = TowerToHyperService::new(router(self).layer(Extension(came)).layer(Extension(place.clone())));
+        let pace = Mutex::new(Bucket::default());
+        let paced = service_fn(|request: Request<Incoming>| {
+            place.advance(Stage::Secured);
+            let mut pace = pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let wait = pace.borrow(clock.now(), REQUESTS_AT_ONCE, A_REQUEST_EVERY, A_REQUEST_EVERY);
+            let router = router.clone();
+            async move {
+                if wait > Micros::ZERO {
+                    sleep(Duration::from_micros(wait.0)).await;
+                }
+                router.call(request).await
             }
-        } else {
-            self.speak(stream, Came { peer, over_tls: false }, door).await;
-        }
-    }
-
-    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, came: Came, door: Arc<Door>) {
-        let service = TowerToHyperService::new(router(self).layer(Extension(came)).layer(Extension(door)));
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HALF_OPEN)
+            .header_read_timeout(HEAD_WITHIN)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(stream), paced)
             .with_upgrades();
         if let Err(e) = connection.await {
             tracing::debug!("a connection ended badly: {e}");
         }
+    }
+
+    fn may_read_metrics(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        // Whatever passed through a proxy on this machine comes from this machine, too; but a proxy says so.
+        let live = self.live.load();
+        let by_proxy =
+            [&live.proxies.header, &header::FORWARDED, &X_FORWARDED_FOR].iter().any(|h| headers.contains_key(*h));
+        let is_local = !by_proxy && peer.to_canonical().is_loopback();
+        let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        is_local || live.metrics_token.as_ref().zip(shown).is_some_and(|(token, shown)| token.is(shown))
     }
 }
 
@@ -224,11 +236,26 @@ async fn describe(http: &Http) -> Option<Described> {
     timeout(DESCRIBED_WITHIN, asked).await.ok().flatten()
 }
 
+/// Asks the lobby a few times a second at most, however many want to know.
 async fn health(State(http): State<Http>) -> Response {
-    let sentence = match describe(&http).await {
-        Some(described) if !described.store_fails => return "ok".into_response(),
-        Some(_) => "The database cannot be written; the log says why.\n",
-        None => "The server is there, but its lobby does not answer.\n",
+    let mut known = http.health.lock().await;
+    let health = match *known {
+        Some((asked, health)) if asked.elapsed() < HEALTH_IS_GOOD_FOR => health,
+        _ => {
+            let health = match describe(&http).await {
+                Some(described) if !described.store_fails => Health::Well,
+                Some(_) => Health::CannotStore,
+                None => Health::NoAnswer,
+            };
+            *known = Some((Instant::now(), health));
+            health
+        }
+    };
+    drop(known);
+    let sentence = match health {
+        Health::Well => return "ok".into_response(),
+        Health::CannotStore => "The database cannot be written; the log says why.\n",
+        Health::NoAnswer => "The server is there, but its lobby does not answer.\n",
     };
     (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response()
 }
@@ -269,7 +296,7 @@ const SAFE: [(HeaderName, &str); 4] = [
 async fn control_connection(
     State(http): State<Http>,
     Extension(came): Extension<Came>,
-    Extension(door): Extension<Arc<Door>>,
+    Extension(place): Extension<Arc<Place>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
@@ -281,11 +308,15 @@ async fn control_connection(
         Ok(upgrade) => upgrade,
         Err(rejection) => return rejection.into_response(),
     };
-    let Ok(place) = http.controls.clone().try_acquire_owned() else {
+    let Ok(permit) = http.controls.clone().try_acquire_owned() else {
         let sentence = "The server has too many connections just now. Try again in a minute.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
     };
-    let from = http.proxies.client(came.peer, &headers);
+    let from = http.live.load().proxies.client(came.peer, &headers);
+    if from != came.peer {
+        place.is_of(from);
+    }
+    place.advance(Stage::Control);
     let connection = ConnectionId(http.next_connection.fetch_add(1, Ordering::Relaxed));
     upgrade
         .max_message_size(MAX_TEXT)
@@ -295,7 +326,14 @@ async fn control_connection(
         .write_buffer_size(0)
         .max_write_buffer_size(2 * MAX_TEXT)
         .on_upgrade(async move |socket| {
-            control::converse(socket, connection, from, http.lobby).await;
-            drop((place, door));
+            let Some(mut talk) = Conversation::begin(socket, connection, from, http.lobby).await else { return };
+            let ended = talk.until_seated(&place).await;
+            let door = (ended == Ended::Seated).then(|| http.doors.enter(from)).flatten();
+            let Some(door) = door else { return talk.end(ended).await };
+            http.seated.spawn(async move {
+                let ended = talk.until_ended().await;
+                talk.end(ended).await;
+                drop((permit, door));
+            });
         })
 }

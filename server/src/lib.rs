@@ -7,10 +7,13 @@
 //! | [`listen`], [`address`] | the sockets, and under which address others reach them | main |
 //! | [`data_dir`], [`store`] | the data folder, and what outlives the process in it | main, lobby |
 //! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
-//! | [`http`], [`control`] | the web page and the control connections | main (tokio) |
-//! | [`limits`] | what one address may ask for, and all together | lobby, main (tokio) |
+//! | [`acceptor`] | connections, handshakes, and requests: everyone who has no seat yet | acceptor (tokio) |
+//! | [`http`] | the web page, and how a request becomes a control connection | acceptor |
+//! | [`control`] | control connections | acceptor until they are seated, then main |
+//! | [`limits`] | what one address may ask for, and all together | lobby, acceptor |
+//! | [`thread_end`] | threads that end by themselves | all |
 //! | [`statistics`] | how a session went | media-0 …, lobby |
-//! | [`metrics`], [`token`] | the figures for Prometheus, and who may read them | main (tokio) |
+//! | [`metrics`], [`token`] | the figures for Prometheus, and who may read them | acceptor |
 //! | [`check`], [`open_files`] | whether this machine suits a server | main |
 //! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
 //! | [`media`] | receives, opens, forwards datagrams | media-0 … |
@@ -21,6 +24,7 @@
 //! not read loses its queue and is closed. The lobby commands the media threads by a queue and a wake; they tell
 //! it which sessions are over.
 
+pub mod acceptor;
 pub mod address;
 pub mod check;
 pub mod classic;
@@ -43,6 +47,7 @@ pub mod random;
 pub mod server;
 pub mod statistics;
 pub mod store;
+pub mod thread_end;
 pub mod tls;
 pub mod token;
 

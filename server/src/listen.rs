@@ -10,8 +10,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 /// Where port 0 is asked for, the system chooses TCP's number, and another program may hold the same of UDP.
 const TRIES_FOR_A_FREE_PAIR: u32 = 16;
 
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 256;
+/// Connections that wait to be accepted, as far as the system allows: a flood shall not fill the queue between two
+/// looks at it.
+const BACKLOG: i32 = 4096;
 
 /// One address that the server listens on.
 #[derive(Debug)]

@@ -1,27 +1,31 @@
 //! A server: its parts put together, and taken apart again.
 
+use crate::acceptor::{self, AcceptorThread, Places};
 use crate::address::advertised;
 use crate::classic::{self, ClassicSettings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{self, ServerLock};
-use crate::http::{FiguresAt, Http, Proxies};
+use crate::http::{FiguresAt, Http, Live};
 use crate::identity::Identity;
-use crate::limits::{LimitSettings, Limits};
+use crate::limits::{LimitSettings, Limits, SeatedAddresses};
 use crate::listen::{self, Bound};
 use crate::lobby::{self, Input, Lobby};
 use crate::media::{MOST_THREADS, Media, Totals};
 use crate::random::Random;
 use crate::store::{Reachable, Store};
+use crate::thread_end::{EndNotice, EndNotices, Ends};
 use crate::tls::Tls;
 use crate::token::Token;
 use crate::{Failure, invite};
+use arc_swap::ArcSwap;
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
 use rtjam_protocol::link::{Host, Role};
 use rtjam_protocol::room::{self, Rooms};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
 use rtjam_protocol::{Micros, RoomName};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
@@ -40,13 +44,11 @@ pub struct Server {
     bound: Vec<Bound>,
     rooms: Rooms,
     store: Store,
-    tls: Tls,
     page: String,
     invite: String,
     caution: Option<String>,
     limits: LimitSettings,
-    proxies: Proxies,
-    metrics_token: Option<Token>,
+    live: Live,
     gather: Micros,
     classic: Option<(UdpSocket, ClassicSettings)>,
     lock: ServerLock,
@@ -103,12 +105,10 @@ impl Server {
             invite: link.to_string(),
             caution: address.caution,
             limits: config.limits,
-            proxies: config.proxies.clone(),
-            metrics_token,
+            live: Live { tls: tls.config, proxies: config.proxies.clone(), metrics_token },
             bound,
             rooms,
             store,
-            tls,
             gather: Micros(config.gather_us.into()),
             classic,
             lock,
@@ -146,13 +146,25 @@ impl Server {
     /// # Errors
     /// When a thread or a socket cannot be set up.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+        let (notices, ends) = EndNotices::new();
+        self.run_noticing(shutdown, &notices, ends).await
+    }
+
+    /// The same; a thread that ends by itself, which `ends` tells, ends the server.
+    async fn run_noticing(
+        self,
+        shutdown: impl Future<Output = ()>,
+        notices: &EndNotices,
+        mut ends: Ends,
+    ) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         let (lobby_in, inputs) = mpsc::channel(lobby::QUEUE);
         let ports = self.bound.iter().map(|b| b.address.port()).collect();
         let clock = Clock::start();
         let limit_loopback = self.limits.limit_loopback;
         let classic = self.classic.map(|(socket, settings)| {
-            classic::start(socket, settings.room, &self.bound, clock, lobby_in.clone(), limit_loopback)
+            let notice = notices.of("classic");
+            classic::start(socket, settings.room, &self.bound, clock, lobby_in.clone(), limit_loopback, notice)
         });
         let (classic, desk) = classic.transpose().map_err(cannot)?.unzip();
         let mut listeners = Vec::new();
@@ -160,33 +172,38 @@ impl Server {
         let mut media_sockets: Vec<Vec<UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
         for Bound { address, tcp, udp } in self.bound {
             tracing::info!("listening on {address}, TCP and UDP");
-            listeners.push(tokio::net::TcpListener::from_std(tcp).map_err(cannot)?);
+            listeners.push(tcp);
             media_sockets.iter_mut().zip(udp).for_each(|(of_thread, socket)| of_thread.push(socket));
         }
         tracing::info!("media threads: {threads}");
-        let (media, totals, mut media_ended) =
-            Media::start(media_sockets, clock, self.gather, &lobby_in).map_err(cannot)?;
-        let lobby = Lobby::new(self.rooms, self.store, media, Limits::new(self.limits), clock, desk);
-        let mut lobby_done = start_lobby(lobby, inputs).map_err(cannot)?;
+        let (media, totals) = Media::start(media_sockets, clock, self.gather, &lobby_in, notices).map_err(cannot)?;
+        let seated = SeatedAddresses::default();
+        let limits = Limits::new(self.limits, seated.clone());
+        let lobby = Lobby::new(self.rooms, self.store, media, limits, clock, desk);
+        let mut lobby_done = start_lobby(lobby, inputs, notices.of("lobby")).map_err(cannot)?;
 
-        let figures = FiguresAt { media: totals.clone(), clock, ports, token: self.metrics_token };
-        let http = Http::new(lobby_in.clone(), self.tls.config, self.proxies, limit_loopback, figures);
-        let accepting: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(http.clone().accept(l))).collect();
+        let figures = FiguresAt { media: totals.clone(), clock, ports };
+        let live = Arc::new(ArcSwap::from_pointee(self.live));
+        let main = tokio::runtime::Handle::current();
+        let http = Http::new(lobby_in.clone(), live, limit_loopback, figures, main.clone());
+        let (strangers, known) = acceptor::places();
+        let places = Places::new(clock, seated, strangers, known);
+        let notice = notices.of("acceptor");
+        let mut acceptor = AcceptorThread::start(listeners, http.clone(), places, main, notice).map_err(cannot)?;
         let logging = tokio::spawn(log_counters(totals.clone()));
         let outcome = tokio::select! {
             () = shutdown => Ok(()),
-            // Only a panic ends these threads before they are told to. Whoever supervises the server starts it anew.
-            _ = &mut lobby_done => Err(Failure::new("The lobby ended by itself. Start the server again.")),
-            _ = media_ended.recv() => Err(Failure::new("A media thread ended by itself. Start the server again.")),
+            // Only a panic ends a thread before it is told to. Whoever supervises the server starts it anew.
+            Some(thread) = ends.recv() => Err(ended_by_itself(thread)),
         };
 
-        accepting.iter().for_each(tokio::task::JoinHandle::abort);
+        acceptor.stop();
         logging.abort();
         if outcome.is_ok() {
             let farewell = async {
                 // Neither fails but by the lobby's having ended already.
                 let _ = lobby_in.send(Input::GoingDown).await;
-                let _ = lobby_done.await;
+                let _ = (&mut lobby_done).await;
             };
             if timeout(MEDIA_FAREWELL, farewell).await.is_err() {
                 tracing::warn!("the disk does not answer; some musicians were not told that the server goes down");
@@ -194,6 +211,7 @@ impl Server {
         }
         drop(classic);
         let _ = timeout(CONTROL_FAREWELL, http.controls_closed()).await;
+        drop(acceptor);
         tracing::info!("{totals}");
         drop(self.lock);
         outcome
@@ -219,11 +237,22 @@ impl Server {
     }
 }
 
+fn ended_by_itself(thread: &str) -> Failure {
+    Failure::new(format!(
+        "The {thread} thread ended by itself, and nobody can play without it. Start the server again."
+    ))
+}
+
 /// The lobby blocks on the store; it has a thread of its own. What is returned resolves when it has ended.
-fn start_lobby(lobby: Lobby, inputs: mpsc::Receiver<Input>) -> std::io::Result<oneshot::Receiver<()>> {
+fn start_lobby(
+    lobby: Lobby,
+    inputs: mpsc::Receiver<Input>,
+    notice: EndNotice,
+) -> std::io::Result<oneshot::Receiver<()>> {
     let (done, ended) = oneshot::channel();
     let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     std::thread::Builder::new().name("lobby".to_owned()).stack_size(512 * 1024).spawn(move || {
+        let _notice = notice;
         lobby.run(inputs, &timer);
         // Fails when the server did not wait for the farewells to end.
         let _ = done.send(());

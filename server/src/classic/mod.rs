@@ -30,6 +30,7 @@ use crate::listen::Bound;
 use crate::lobby::Input;
 use crate::media;
 use crate::statistics::SessionFigures;
+use crate::thread_end::EndNotice;
 use crossbeam_channel::Sender;
 use mio::{Poll, Waker};
 use rtjam_protocol::RoomName;
@@ -141,6 +142,7 @@ pub fn start(
     clock: Clock,
     lobby: mpsc::Sender<Input>,
     limit_loopback: bool,
+    notice: EndNotice,
 ) -> io::Result<(ClassicThread, Desk)> {
     let media = bound.first().map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |b| reachable(b.address));
     let inner = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
@@ -163,6 +165,7 @@ pub fn start(
     })?;
     let builder = std::thread::Builder::new().name("classic".to_owned()).stack_size(256 * 1024);
     let thread = builder.spawn(move || {
+        let _notice = notice;
         // What a media thread says of it holds here, too.
         media::ask_for_real_time(false);
         media::sleep_precisely();

@@ -1,11 +1,11 @@
-//! Open connections, by address.
+//! Seated control connections, by address.
 
 use super::AddressKey;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Counts the open connections of each address. A clone counts in the same book.
+/// Counts the seated control connections of each address. A clone counts in the same book.
 #[derive(Clone)]
 pub struct Doors {
     most: u32,
@@ -13,7 +13,7 @@ pub struct Doors {
     open: Arc<Mutex<HashMap<AddressKey, u32>>>,
 }
 
-/// An open connection; it is counted until this is dropped.
+/// A connection; it is counted until this is dropped.
 pub struct Door {
     counted: Option<(Doors, AddressKey)>,
 }
@@ -24,9 +24,9 @@ impl Doors {
         Doors { most, limit_loopback, open: Arc::default() }
     }
 
-    /// One more connection; `None` when its address has too many. `is_proxy` lets any number in.
-    pub fn enter(&self, from: IpAddr, is_proxy: bool) -> Option<Door> {
-        if is_proxy || (from.to_canonical().is_loopback() && !self.limit_loopback) {
+    /// One more connection; `None` when its address has too many.
+    pub fn enter(&self, from: IpAddr) -> Option<Door> {
+        if from.to_canonical().is_loopback() && !self.limit_loopback {
             return Some(Door { counted: None });
         }
         let key = AddressKey::of(from);
@@ -61,12 +61,11 @@ mod tests {
     fn an_address_has_so_many_connections_open_at_a_time_and_the_book_forgets_it() {
         let doors = Doors::new(2, false);
         let (ann, ben): (IpAddr, IpAddr) = ([203, 0, 113, 7].into(), [203, 0, 113, 8].into());
-        let first = doors.enter(ann, false).expect("the first");
-        let second = doors.enter(ann, false).expect("the second");
-        assert!(doors.enter(ann, false).is_none() && doors.enter(ben, false).is_some());
-        assert!(doors.enter(ann, true).is_some());
+        let first = doors.enter(ann).expect("the first");
+        let second = doors.enter(ann).expect("the second");
+        assert!(doors.enter(ann).is_none() && doors.enter(ben).is_some());
         drop(first);
-        let third = doors.enter(ann, false).expect("another");
+        let third = doors.enter(ann).expect("another");
         drop((second, third));
         assert!(doors.open.lock().expect("not poisoned").is_empty());
     }
@@ -76,8 +75,8 @@ mod tests {
         let here: IpAddr = [127, 0, 0, 1].into();
         let open = |limited: bool| {
             let doors = Doors::new(1, limited);
-            let first = doors.enter(here, false);
-            first.is_some() && doors.enter(here, false).is_some()
+            let first = doors.enter(here);
+            first.is_some() && doors.enter(here).is_some()
         };
         assert!(open(false) && !open(true));
     }

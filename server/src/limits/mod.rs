@@ -4,22 +4,31 @@
 //! | limit | counted by | thread |
 //! |---|---|---|
 //! | [`Limits`] | joins, sessions, wrong secrets: by address; sessions and memory: in all | lobby |
-//! | [`Doors`] | open connections: by address | tokio |
-//! | [`TrustedProxies`] | which address a request behind a proxy counts for | tokio |
+//! | [`Doors`] | seated control connections: by address | acceptor |
+//! | [`HalfOpen`] | connections without a seat: which of them live | acceptor |
+//! | [`Turns`] | TLS handshakes: whose is next | acceptor |
+//! | [`SeatedAddresses`] | addresses with sessions, for whom places are kept | lobby, acceptor |
+//! | [`TrustedProxies`] | which address a request behind a proxy counts for | acceptor |
 //!
 //! Time is an argument, so all of it is tested in virtual time.
 
 mod address;
 mod bucket;
 mod doors;
+mod half_open;
 mod memory;
 mod proxy;
+mod seated;
+mod turns;
 
 pub use address::AddressKey;
 pub use bucket::Bucket;
 pub use doors::{Door, Doors};
+pub use half_open::{Caller, HalfOpen, PATIENCE, PlaceId, SHARE, SHORT_PATIENCE, Stage};
 pub use memory::{resident_kib, resident_mib};
 pub use proxy::{Network, TrustedProxies};
+pub use seated::SeatedAddresses;
+pub use turns::{Turn, Turns};
 
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
 use rtjam_protocol::{Micros, SessionId};
@@ -74,6 +83,7 @@ pub struct Limits {
     settings: LimitSettings,
     accounts: HashMap<AddressKey, Account>,
     sessions: HashMap<SessionId, (AddressKey, SeatRole)>,
+    seated: SeatedAddresses,
 }
 
 #[derive(Default)]
@@ -108,9 +118,9 @@ fn place(role: SeatRole) -> usize {
 }
 
 impl Limits {
-    /// Nobody has asked for anything yet.
-    pub fn new(settings: LimitSettings) -> Limits {
-        Limits { settings, accounts: HashMap::new(), sessions: HashMap::new() }
+    /// Nobody has asked for anything yet. Whose sessions live is told to `seated`.
+    pub fn new(settings: LimitSettings, seated: SeatedAddresses) -> Limits {
+        Limits { settings, accounts: HashMap::new(), sessions: HashMap::new(), seated }
     }
 
     /// An address asks for a seat, new or its own.
@@ -149,11 +159,13 @@ impl Limits {
         self.account(now, from).tally(role).sessions += 1;
         let key = self.key(from);
         self.sessions.insert(session, (key, role));
+        self.seated.add(session, from);
     }
 
     /// A session has ended.
     pub fn ended(&mut self, session: SessionId) {
         let Some((key, role)) = self.sessions.remove(&session) else { return };
+        self.seated.remove(session);
         if let Some(account) = self.accounts.get_mut(&key) {
             let tally = account.tally(role);
             tally.sessions = tally.sessions.saturating_sub(1);
@@ -205,7 +217,10 @@ mod tests {
     const START: Micros = Micros::from_secs(1000);
 
     fn limits() -> Limits {
-        Limits::new(LimitSettings { sessions_per_address: 2, join_burst: 3, sessions: 4, ..LimitSettings::default() })
+        Limits::new(
+            LimitSettings { sessions_per_address: 2, join_burst: 3, sessions: 4, ..LimitSettings::default() },
+            SeatedAddresses::default(),
+        )
     }
 
     fn at(millis: u64) -> Micros {
@@ -214,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_rehearsal_behind_one_address_never_meets_the_defaults() {
-        let mut limits = Limits::new(LimitSettings::default());
+        let mut limits = Limits::new(LimitSettings::default(), SeatedAddresses::default());
         for n in 0..256 {
             assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
             assert_eq!(limits.against_another_session(ANN, PLAYS, Some(300)), None);
@@ -275,7 +290,7 @@ mod tests {
 
     #[test]
     fn listeners_take_neither_joins_nor_sessions_from_musicians_of_their_address() {
-        let mut limits = Limits::new(LimitSettings { sessions: 100, ..limits().settings });
+        let mut limits = Limits::new(LimitSettings { sessions: 100, ..limits().settings }, SeatedAddresses::default());
         (0..2).for_each(|n| limits.opened(START, SessionId(n), ANN, LISTENS));
         let too_many = Some(Refused::after(Refusal::TooManySessions, 30));
         assert_eq!(limits.against_another_session(ANN, LISTENS, None), too_many);
@@ -310,7 +325,8 @@ mod tests {
                     .all(|_| free.ask(START, here, PLAYS).is_ok() && free.wrong_secret(START, here) == Micros::ZERO)
             );
         }
-        let mut limited = Limits::new(LimitSettings { limit_loopback: true, ..free.settings });
+        let mut limited =
+            Limits::new(LimitSettings { limit_loopback: true, ..free.settings }, SeatedAddresses::default());
         assert!((0..3).all(|_| limited.ask(START, HERE, PLAYS).is_ok()));
         assert!(limited.ask(START, HERE, PLAYS).is_err());
     }

@@ -63,6 +63,7 @@ use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
 use crate::statistics::SessionFigures;
+use crate::thread_end::EndNotices;
 use command::{Command, RoomKey};
 use crossbeam_channel::Sender;
 use mio::Waker;
@@ -113,16 +114,6 @@ type Doors = Arc<OnceLock<Vec<Door>>>;
 /// The way to the mixer, once it has started.
 type MixerDoor = Arc<OnceLock<Sender<MixerCommand>>>;
 
-/// Tells, when it is dropped, that a thread has ended.
-struct Alive(mpsc::Sender<()>);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        // Full when another one has ended already.
-        let _ = self.0.try_send(());
-    }
-}
-
 /// A room that someone is in.
 struct Room {
     key: RoomKey,
@@ -152,7 +143,7 @@ pub const MOST_GATHER_US: u16 = 250;
 
 impl Media {
     /// Starts a thread for each of the sets of sockets; each set has one socket for each address, in the same order.
-    /// Sessions that end by themselves are told to `lobby`. The receiver hears when a thread has ended.
+    /// Sessions that end by themselves are told to `lobby`, threads that do by `notices`.
     ///
     /// # Errors
     /// When a thread or a socket cannot be set up.
@@ -161,8 +152,8 @@ impl Media {
         clock: Clock,
         gather: Micros,
         lobby: &mpsc::Sender<Input>,
-    ) -> io::Result<(Media, Totals, mpsc::Receiver<()>)> {
-        let (alive, ended) = mpsc::channel(1);
+        notices: &EndNotices,
+    ) -> io::Result<(Media, Totals)> {
         let (mut threads, mut counters, doors) = (Vec::new(), Vec::new(), Doors::default());
         let (mut fed, mixer_door) = (Vec::new(), MixerDoor::default());
         // The mixer sends by the first thread's sockets, too: so its packets come from where all others do.
@@ -174,10 +165,10 @@ impl Media {
             let ways = (doors.clone(), mixer_door.clone());
             let thread = thread::MediaThread::new(sockets, clock, gather, lobby.clone(), ways, feed)?;
             counters.push(thread.counters());
-            threads.push(thread.spawn(index, Alive(alive.clone()))?);
+            threads.push(thread.spawn(index, notices.of("media"))?);
         }
         let _ = doors.set(threads.iter().map(|t: &ThreadHandle| t.door.clone()).collect());
-        let (mixer, mixes) = mixer::start(outlets, fed, clock, lobby.clone(), doors, Alive(alive))?;
+        let (mixer, mixes) = mixer::start(outlets, fed, clock, lobby.clone(), doors, notices.of("mixer"))?;
         let _ = mixer_door.set(mixer.commands.clone());
         let media = Media {
             mixer,
@@ -188,7 +179,7 @@ impl Media {
             clock,
             epoch: u32::from_be_bytes(Random::new().array()),
         };
-        Ok((media, Totals::new(counters, mixes), ended))
+        Ok((media, Totals::new(counters, mixes)))
     }
 
     /// Serves a session from now on; `figures` are counted for it.

@@ -15,10 +15,11 @@ use super::route::Path;
 use super::session::{Life, Session};
 use super::socket::{Inbox, MediaSocket};
 use super::waiting::Waiting;
-use super::{Alive, Door, Doors, MixerDoor, ThreadHandle, thread_of};
+use super::{Door, Doors, MixerDoor, ThreadHandle, thread_of};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
+use crate::thread_end::EndNotice;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
@@ -119,14 +120,14 @@ impl MediaThread {
         self.counters.clone()
     }
 
-    /// Starts thread number `index`; `alive` is dropped when it ends, be it by a panic.
-    pub(super) fn spawn(mut self, index: usize, alive: Alive) -> io::Result<ThreadHandle> {
+    /// Starts thread number `index`; `notice` tells of its end.
+    pub(super) fn spawn(mut self, index: usize, notice: EndNotice) -> io::Result<ThreadHandle> {
         self.index = index;
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
         let builder = std::thread::Builder::new().name(format!("media-{index}")).stack_size(256 * 1024);
         let thread = builder.spawn(move || {
-            let _alive = alive;
+            let _notice = notice;
             ask_for_real_time(index == 0);
             sleep_precisely();
             self.run(&receiver);

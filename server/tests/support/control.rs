@@ -13,7 +13,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
-use std::net::{SocketAddr, TcpStream};
+use socket2::{Domain, Socket, Type};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
@@ -42,12 +43,21 @@ impl Control {
 
     /// The same; a proxy would say that it comes from that address.
     pub fn connect_for(link: &InviteLink, forwarded_for: Option<&str>) -> Control {
+        Control::connect_as(link, None, forwarded_for)
+    }
+
+    /// The same from one of this machine's addresses.
+    pub fn connect_from(link: &InviteLink, from: IpAddr) -> Control {
+        Control::connect_as(link, Some(from), None)
+    }
+
+    fn connect_as(link: &InviteLink, from: Option<IpAddr>, forwarded_for: Option<&str>) -> Control {
         let pin = match link.key.as_ref().expect("a key").trust {
             Trust::Pinned(pin) => pin,
             Trust::SystemRoots => panic!("the server pins its key"),
         };
         let server = SocketAddr::new(link.host.to_string().parse().expect("an address"), link.port);
-        let (tls, seen) = tls(server, &[ALPN]);
+        let (tls, seen) = tls_from(from, server, &[ALPN]);
         assert_eq!(seen, Some(pin), "the server has the key that its link pins");
         let url = format!("wss://{}{}", link.host, control::PATH);
         let mut request = url.into_client_request().expect("a request");
@@ -151,6 +161,28 @@ pub fn join_as(
 
 /// A TLS connection, and the pin of the key that the server showed.
 pub fn tls(server: SocketAddr, alpn: &[&[u8]]) -> (Tls, Option<Pin>) {
+    tls_from(None, server, alpn)
+}
+
+fn tls_from(from: Option<IpAddr>, server: SocketAddr, alpn: &[&[u8]]) -> (Tls, Option<Pin>) {
+    let (mut tls, seen) = tls_client(server.ip(), alpn);
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).expect("a socket");
+    if let Some(from) = from {
+        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+    }
+    socket.connect(&server.into()).expect("connected");
+    let mut tcp = TcpStream::from(socket);
+    tcp.set_read_timeout(Some(2 * SOON)).expect("set");
+    tcp.set_nodelay(true).expect("set");
+    while tls.is_handshaking() {
+        tls.complete_io(&mut tcp).expect("a handshake");
+    }
+    let pin = *seen.lock().expect("not poisoned");
+    (StreamOwned::new(tls, tcp), pin)
+}
+
+/// A client's end of TLS, and where the pin of the server's key will be.
+pub fn tls_client(server: IpAddr, alpn: &[&[u8]]) -> (ClientConnection, Arc<Mutex<Option<Pin>>>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let seen = Arc::new(Mutex::new(None));
     let verifier = Arc::new(AnyKey { provider: provider.clone(), seen: seen.clone() });
@@ -161,15 +193,8 @@ pub fn tls(server: SocketAddr, alpn: &[&[u8]]) -> (Tls, Option<Pin>) {
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
-    let name = ServerName::from(server.ip());
-    let mut tls = ClientConnection::new(Arc::new(config), name).expect("a client");
-    let mut tcp = TcpStream::connect(server).expect("connected");
-    tcp.set_read_timeout(Some(2 * SOON)).expect("set");
-    while tls.is_handshaking() {
-        tls.complete_io(&mut tcp).expect("a handshake");
-    }
-    let pin = *seen.lock().expect("not poisoned");
-    (StreamOwned::new(tls, tcp), pin)
+    let tls = ClientConnection::new(Arc::new(config), ServerName::from(server)).expect("a client");
+    (tls, seen)
 }
 
 /// Accepts every key that proves itself, and notes its pin.

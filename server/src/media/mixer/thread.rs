@@ -5,7 +5,7 @@ use super::super::command::RoomKey;
 use super::super::counters::thread_cpu;
 use super::super::priority::{ask_for_real_time, sleep_precisely};
 use super::super::socket::MediaSocket;
-use super::super::{Alive, Door, Doors};
+use super::super::{Door, Doors};
 use super::feed::Fed;
 use super::figures::MixFigures;
 use super::pace::{Due, Pace};
@@ -15,6 +15,7 @@ use super::{FedFrames, MixerCommand, MixerHandle};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
+use crate::thread_end::EndNotice;
 use crossbeam_channel::{Receiver, TryRecvError, unbounded};
 use rtjam_protocol::{Micros, StreamId};
 use std::collections::HashMap;
@@ -34,7 +35,7 @@ pub(in super::super) fn start(
     clock: Clock,
     lobby: mpsc::Sender<Input>,
     doors: Doors,
-    alive: Alive,
+    notice: EndNotice,
 ) -> io::Result<(MixerHandle, Arc<MixFigures>)> {
     let figures = Arc::<MixFigures>::default();
     let sockets = sockets.into_iter().map(MediaSocket::new).collect::<io::Result<Vec<_>>>()?;
@@ -53,7 +54,7 @@ pub(in super::super) fn start(
     };
     let builder = std::thread::Builder::new().name("mixer".to_owned()).stack_size(1024 * 1024);
     let thread = builder.spawn(move || {
-        let _alive = alive;
+        let _notice = notice;
         ask_for_real_time(false);
         sleep_precisely();
         mixer.run(&receiver);
