@@ -361,6 +361,16 @@ mod tests {
         says(&Situation { state: State::Refused, ..full }, &Refusal::RoomFull.to_string());
         let often = Refused::after(Refusal::TooManyJoins, 12);
         says(&Situation { state: State::Connecting, refusal: Some(&often), ..joined(&link) }, "again in 12 s");
+        for (reason, part) in [
+            (Refusal::SecretRenewed, "Ask whoever runs the room for a new link."),
+            (Refusal::Kicked, "Talk to them; after that you can join again."),
+            (Refusal::Banned, "Talk to whoever runs it."),
+        ] {
+            let refused = Refused::new(reason);
+            says(&Situation { state: State::Refused, refusal: Some(&refused), ..joined(&link) }, part);
+        }
+        let crowd = Refused::after(Refusal::TooManyFromNetwork, 40);
+        says(&Situation { state: State::Connecting, refusal: Some(&crowd), ..joined(&link) }, "again in 40 s");
     }
 
     #[test]

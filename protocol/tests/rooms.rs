@@ -9,10 +9,15 @@ use rtjam_protocol::control::{
     ClientMessage, Hello, Joined, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused, RosterEntry,
     ServerMessage,
 };
+use rtjam_protocol::link::Secret;
 use rtjam_protocol::room::{
-    COALESCE, Census, ClassicMusician, ConnectionId, MAX_LISTENERS, MixOrder, Output, RoomRecord, Rooms, SlotRecord,
+    self, AddressKey, Ban, COALESCE, Caps, Census, ClassicMusician, ConnectionId, MAX_LISTENERS, MixOrder, Origin,
+    Output, RoleSecret, RoomRecord, Rooms, Secrets, SlotRecord, Target,
 };
 use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
+use std::net::{IpAddr, Ipv4Addr};
+
+const ORIGIN: Origin = Origin { address: IpAddr::V4(Ipv4Addr::new(203, 0, 113, 1)), exempt: false };
 
 /// A server whose store answers at once.
 struct Server {
@@ -27,6 +32,10 @@ struct Server {
     now: Micros,
     /// What the next who join say that they know, as JSON.
     features: &'static str,
+    secrets: Secrets,
+    bans: Vec<Ban>,
+    /// Where those who join come from.
+    origin: Origin,
 }
 
 /// What an input led to.
@@ -74,8 +83,12 @@ impl Done {
 
 impl Server {
     fn new(max_musicians: u16) -> Server {
+        Server::with(server_config(max_musicians))
+    }
+
+    fn with(config: room::Config) -> Server {
         Server {
-            rooms: Rooms::new(server_config(max_musicians)),
+            rooms: Rooms::new(config),
             slots: Vec::new(),
             limit: None,
             mix: MixChoice::Separate,
@@ -83,6 +96,9 @@ impl Server {
             connections: 0,
             now: Micros::from_secs(1),
             features: "[]",
+            secrets: secrets(),
+            bans: Vec::new(),
+            origin: ORIGIN,
         }
     }
 
@@ -112,12 +128,13 @@ impl Server {
                     self.slots.push(slot);
                 }
                 Output::LookUp(c, _) => {
-                    let (secrets, slots, mix) = (secrets(), self.slots.clone(), self.mix);
+                    let (secrets, slots, mix, bans) =
+                        (self.secrets.clone(), self.slots.clone(), self.mix, self.bans.clone());
                     let record = match self.limit.clone() {
-                        Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
-                        None => RoomRecord::Found { secrets, slots, mix },
+                        Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
+                        None => RoomRecord::Found { secrets, slots, mix, bans },
                     };
-                    self.rooms.handle_room(self.now, c, record, self.connections, &mut self.rng);
+                    self.rooms.handle_room(self.now, c, self.origin, record, self.connections, &mut self.rng);
                 }
             }
         }
@@ -459,7 +476,13 @@ fn classic_musicians_take_slots_are_listed_as_such_and_nothing_of_them_is_kept()
     let mut server = Server::new(3);
     let (ann, _) = server.join(1, "musician", "");
     let room = RoomName::new("lobby").expect("a name");
-    let classic = |client| ClassicMusician { room: room.clone(), client: ClientId(client), mix: MixChoice::Separate };
+    let classic = |client| ClassicMusician {
+        room: room.clone(),
+        client: ClientId(client),
+        mix: MixChoice::Separate,
+        origin: ORIGIN,
+        bans: Vec::new(),
+    };
     let first = server.rooms.handle_classic(server.now, &classic(17), &server.slots, &mut server.rng).expect("a seat");
     let second = server.rooms.handle_classic(server.now, &classic(17), &server.slots, &mut server.rng).expect("a seat");
     let ear = server.rooms.handle_classic_ear(&room, &mut server.rng).expect("an ear");
@@ -487,6 +510,10 @@ impl Done {
         self.said.iter().filter(|(c, _)| *c == connection).map(|(_, m)| m).collect()
     }
 
+    fn refusals_to(&self, connection: ConnectionId) -> Vec<Refusal> {
+        self.told(connection).into_iter().filter_map(as_refused).map(|refused| refused.reason).collect()
+    }
+
     fn bytes(&self) -> usize {
         self.said.iter().map(|(_, m)| rtjam_protocol::control::write(m).len()).sum()
     }
@@ -502,6 +529,7 @@ fn roster_changes_replace_whole_rosters() {
     assert_eq!((done.rosters_to(new), done.rosters_to(old)), (1, 1));
     server.features = "[]";
     let (id, joined) = server.join(3, "musician", "");
+    assert!(matches!(joined.told(id)[..], [ServerMessage::Joined(_), ServerMessage::Roster { .. }]), "and not twice");
     let [ServerMessage::RosterChanges { left, musicians, listeners: 0 }] = joined.told(new)[..] else {
         panic!("{:?}", joined.told(new))
     };
@@ -568,4 +596,162 @@ fn a_join_and_leave_in_a_full_room_send_little() {
     });
     println!("one join and leave among 64: {} bytes by whole rosters, {} by changes", bytes[0], bytes[1]);
     assert!(bytes[1] * 50 < bytes[0], "{bytes:?}");
+}
+
+/// Renewing a secret ends the sessions that the old one admitted, and their tokens open nothing.
+#[test]
+fn renewed_secret_ends_old_sessions() {
+    let mut server = Server::new(8);
+    let (ann, joined) = server.join(1, "musician", "");
+    let (watcher, _) = server.join(4, "none", "");
+    let (listener, _) = server.join(2, "listener", "");
+    let token = token_text(joined.joined());
+    server.secrets.musician = RoleSecret { secret: Secret([9; 16]), generation: 2, valid_from: 2 };
+    server.rooms.handle_rules(server.now, &common::lobby(), &server.secrets.clone(), &[]);
+    let done = server.drain();
+    assert_eq!((&done.ended[..], &done.closed[..]), (&[joined.joined().session][..], &[ann, watcher][..]));
+    let told: Vec<_> = done.told(ann).into_iter().filter_map(as_refused).collect();
+    assert_eq!(told, [Refused::new(Refusal::SecretRenewed)]);
+    assert_eq!(done.refusals_to(watcher), [Refusal::SecretRenewed]);
+    assert!(done.refusals_to(listener).is_empty());
+
+    // One who was not told comes back by their token, and one who has the old link.
+    let (_, again) = server.join(1, "musician", &format!(r#","resume":"{token}""#));
+    assert_eq!(again.refusal(), Some(Refusal::SecretRenewed));
+    assert_eq!(server.join(1, "musician", "").1.refusal(), Some(Refusal::WrongSecret));
+}
+
+/// A resume that comes before the server has looked at the new secret is refused all the same.
+#[test]
+fn resume_after_renewal_is_refused() {
+    let mut server = Server::new(8);
+    let (_, joined) = server.join(1, "musician", "");
+    let token = token_text(joined.joined());
+    server.secrets.musician = RoleSecret { secret: Secret([9; 16]), generation: 2, valid_from: 2 };
+    let (_, again) = server.join(1, "musician", &format!(r#","resume":"{token}""#));
+    assert_eq!((again.refusal(), &again.ended[..]), (Some(Refusal::SecretRenewed), &[joined.joined().session][..]));
+}
+
+/// Where sessions are to be kept, those of the old secret go on and resume; nobody new comes in by it.
+#[test]
+fn kept_sessions_outlive_their_secret() {
+    let mut server = Server::new(8);
+    let (_, joined) = server.join(1, "musician", "");
+    let token = token_text(joined.joined());
+    server.secrets.musician = RoleSecret { secret: Secret([9; 16]), generation: 2, valid_from: 1 };
+    server.rooms.handle_rules(server.now, &common::lobby(), &server.secrets.clone(), &[]);
+    assert!(server.drain().ended.is_empty());
+    assert!(server.join(1, "musician", &format!(r#","resume":"{token}""#)).1.joined().resumed);
+    assert_eq!(server.join(2, "musician", "").1.refusal(), Some(Refusal::WrongSecret));
+}
+
+/// Whoever is kicked is told so, also when they come back by their token; joining anew lets them in.
+#[test]
+fn a_kicked_musician_is_told_and_may_join_anew() {
+    let mut server = Server::new(8);
+    let (ann, joined) = server.join_as("Ann", 1, "musician", "");
+    let (ben, _) = server.join_as("Ben", 2, "musician", "");
+    let token = token_text(joined.joined());
+    let room = common::lobby();
+    for (target, fits) in [
+        (Target::from("7"), false),
+        (Target::from("Cat"), false),
+        (Target::from("198.51.100.1"), false),
+        (Target::Identity(Identity::new(1).musician()), true),
+    ] {
+        assert_eq!(!server.rooms.handle_kick(server.now, &room, &target).is_empty(), fits, "{target}");
+    }
+    let done = server.drain();
+    assert_eq!(done.refusals_to(ann), [Refusal::Kicked]);
+    assert!(done.refusals_to(ben).is_empty() && done.roster().len() == 1);
+    for word in ["resume", "replaces"] {
+        let (_, again) = server.join(1, "musician", &format!(r#","{word}":"{token}""#));
+        assert_eq!(again.refusal(), Some(Refusal::Kicked), "{word}");
+    }
+    assert_eq!(server.join_as("Ann", 1, "musician", "").1.refusal(), None);
+    // By name, by address, and as text.
+    assert_eq!(server.rooms.handle_kick(server.now, &room, &Target::from("Ben"))[0].name, "Ben");
+    assert_eq!(server.rooms.handle_kick(server.now, &room, &Target::from("203.0.113.1")).len(), 1);
+    let identity = room::identity_text(&Identity::new(1).musician());
+    assert_eq!(Target::from(identity.as_str()), Target::Identity(Identity::new(1).musician()));
+}
+
+/// A ban by slot concerns the identity from everywhere, and everyone from that address, unless the address is exempt.
+#[test]
+fn a_ban_keeps_identity_and_address_out() {
+    let room = common::lobby();
+    for exempt in [false, true] {
+        let mut server = Server::new(8);
+        server.origin.exempt = exempt;
+        server.join(1, "musician", "");
+        let ban = server.rooms.ban_against(&room, &Target::from("1")).expect("somebody there");
+        assert_eq!(ban.musician, Some(Identity::new(1).musician()));
+        assert_eq!(ban.address, (!exempt).then(|| AddressKey::of(ORIGIN.address)));
+        server.bans = vec![ban];
+        server.rooms.handle_rules(server.now, &room, &server.secrets.clone(), &server.bans.clone());
+        assert_eq!(server.drain().refusal(), Some(Refusal::Banned));
+        assert_eq!(server.join(2, "musician", "").1.refusal(), (!exempt).then_some(Refusal::Banned));
+        server.origin.address = [198, 51, 100, 1].into();
+        assert_eq!(server.join(1, "listener", "").1.refusal(), Some(Refusal::Banned));
+        assert_eq!(server.join(3, "musician", "").1.refusal(), None);
+        // Without the secret nobody learns of a ban.
+        let wrong = r#","secret":"AAAAAAAAAAAAAAAAAAAAAA""#;
+        let text = format!(r#"{{"room":"lobby","role":"musician"{wrong}}}"#);
+        let (id, nonce) = server.connect();
+        server.says(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
+        let seat = rtjam_protocol::control::read(&text).expect("a seat");
+        assert_eq!(server.says(id, ClientMessage::Seat(seat)).refusal(), Some(Refusal::WrongSecret));
+    }
+}
+
+fn capped(caps: Caps) -> Server {
+    Server::with(room::Config { caps, ..server_config(64) })
+}
+
+/// One identity has four seats at most; a session that replaces one of them needs no fifth.
+#[test]
+fn an_identity_has_four_seats() {
+    let mut server = capped(Caps::default());
+    let first = server.join(1, "musician", "").1;
+    (0..3).for_each(|_| assert_eq!(server.join(1, "musician", "").1.refusal(), None));
+    let (_, fifth) = server.join(1, "musician", "");
+    assert_eq!(fifth.said.iter().find_map(|(_, m)| as_refused(m)), Some(Refused::new(Refusal::TooManyInstances)));
+    let token = token_text(first.joined());
+    assert_eq!(server.join(1, "musician", &format!(r#","replaces":"{token}""#)).1.refusal(), None);
+    assert_eq!(server.join(1, "listener", "").1.refusal(), None);
+    assert_eq!(server.join(2, "musician", "").1.refusal(), None);
+}
+
+/// From one address sixteen identities a minute come that the room has never seen; the seventeenth is told when.
+#[test]
+fn new_identities_of_an_address_are_paced() {
+    let mut server = capped(Caps::default());
+    let began = server.now;
+    (1..=16).for_each(|who| assert_eq!(server.join(who, "musician", "").1.refusal(), None));
+    let (_, refused) = server.join(17, "musician", "");
+    let refused = refused.said.iter().find_map(|(_, m)| as_refused(m)).expect("refused");
+    assert_eq!((refused.reason, refused.after), (Refusal::TooManyFromNetwork, Some(60)));
+    // Whoever was there before is not new, nor is one more session of theirs; others' addresses are not concerned.
+    let (bye, _) = server.join(3, "musician", "");
+    server.says(bye, ClientMessage::Bye);
+    assert_eq!(server.join(3, "musician", "").1.refusal(), None);
+    assert_eq!(server.join(18, "listener", "").1.refusal(), None);
+    let there = server.origin;
+    server.origin.address = [198, 51, 100, 1].into();
+    assert_eq!(server.join(17, "musician", "").1.refusal(), None);
+    server.origin = Origin { exempt: true, ..there };
+    (30..60).for_each(|who| assert_eq!(server.join(who, "musician", "").1.refusal(), None));
+    server.origin = there;
+    server.now = began + Micros::from_secs(60);
+    assert_eq!(server.join(19, "musician", "").1.refusal(), None);
+}
+
+/// What one address may have of a room can be limited.
+#[test]
+fn an_address_has_its_share_of_a_room() {
+    let mut server = capped(Caps { per_address: Some(2), ..Caps::default() });
+    (1..=2).for_each(|who| assert_eq!(server.join(who, "musician", "").1.refusal(), None));
+    assert_eq!(server.join(3, "musician", "").1.refusal(), Some(Refusal::TooManyFromNetwork));
+    server.origin.exempt = true;
+    assert_eq!(server.join(3, "musician", "").1.refusal(), None);
 }

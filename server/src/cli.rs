@@ -4,6 +4,7 @@ use crate::address::PublicAddress;
 use crate::check::Verdict;
 use crate::config::{ListenAddress, LogLevel, Partial, check_gather, check_listeners, check_musicians, check_threads};
 use crate::limits::Network;
+use crate::moderation::command_line;
 use crate::{Failure, Server, check, data_dir, invite, open_files};
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,7 +12,7 @@ use rtjam_protocol::RoomName;
 use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Role;
 use std::io::{IsTerminal as _, Write as _};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -30,7 +31,11 @@ Examples:
   rtjam-server invite \"Thursday Jam\"
       prints a link to that room, which is made if need be; the server may run meanwhile
   rtjam-server invite lobby --renew
-      prints a new link to the lobby; the old ones open it no more
+      prints a new link to the lobby; the old ones open it no more, and whoever came in by them is out
+  rtjam-server list
+      shows who is in the rooms of the running server, with slots, addresses and identities
+  rtjam-server kick lobby 3
+      ends the session in slot 3; `rtjam-server ban lobby 3` keeps them out as well
   rtjam-server check
       looks at ports, buffers, priority, processor, clock and disk, and says what to do
 
@@ -50,6 +55,16 @@ struct Cli {
 enum Command {
     /// Print an invite link to a room
     Invite(Invite),
+    /// Show who is in the rooms of the running server
+    List(command_line::List),
+    /// End a musician's session
+    Kick(command_line::Kick),
+    /// Keep a musician out of a room
+    Ban(command_line::BanWho),
+    /// Show who is banned
+    Bans(command_line::Bans),
+    /// Lift a ban
+    Unban(command_line::Unban),
     /// Look whether this machine suits a server, and say what to do
     Check(Check),
 }
@@ -80,6 +95,8 @@ struct Serve {
     #[arg(long, value_name = "FILE")]
     metrics_token_file: Option<PathBuf>,
     #[command(flatten)]
+    caps: RoomCaps,
+    #[command(flatten)]
     limits: Limits,
     /// Threads that carry sound [default: one a processor; systems other than Linux: 1]
     #[arg(long, value_name = "NUMBER", value_parser = parse_threads)]
@@ -98,6 +115,24 @@ struct Serve {
     /// How much to log on stderr: error, warn, info, debug or trace [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<LogLevel>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Seats in one room (musicians and listeners are counted apart)")]
+struct RoomCaps {
+    /// Seats that one identity may have in a room [default: 4]
+    #[arg(long, value_name = "NUMBER")]
+    max_seats_per_identity: Option<NonZeroU16>,
+    /// Seats that one address (of IPv6: one network of 64 bits) may have in a room [default: all]
+    #[arg(long, value_name = "NUMBER")]
+    max_seats_per_address: Option<NonZeroU16>,
+    /// Identities of one address that come into a room for the first time, a minute [default: 16]
+    #[arg(long, value_name = "NUMBER")]
+    max_new_identities: Option<NonZeroU16>,
+    /// A network whose addresses many people share, to which the last two do not apply; may be given several times; loopback
+    /// is one [default: none]
+    #[arg(long, value_name = "IP[/BITS]")]
+    exempt_network: Vec<Network>,
 }
 
 #[derive(Debug, Args)]
@@ -144,9 +179,12 @@ struct Invite {
     /// What the link's holder may do
     #[arg(long, value_enum, default_value_t = RoleName::Musician)]
     role: RoleName,
-    /// Make a new link; all earlier ones of this role open nothing any more
+    /// Make a new link; all earlier ones of this role open nothing any more, and the sessions that they opened end
     #[arg(long)]
     renew: bool,
+    /// With --renew: let those go on who are there
+    #[arg(long, requires = "renew")]
+    keep_sessions: bool,
     /// What musicians of the room are sent from their next join on, if they do not choose: everyone separately, or one mix
     /// made by the server [default: as it was; at first separate]
     #[arg(long, value_enum)]
@@ -213,6 +251,11 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     match cli.command {
         Some(Command::Invite(arguments)) => finish(print_invitation(arguments)),
+        Some(Command::List(arguments)) => finish(arguments.run()),
+        Some(Command::Kick(arguments)) => finish(arguments.run()),
+        Some(Command::Ban(arguments)) => finish(arguments.run()),
+        Some(Command::Bans(arguments)) => finish(arguments.run()),
+        Some(Command::Unban(arguments)) => finish(arguments.run()),
         Some(Command::Check(arguments)) => print_check(arguments),
         None => serve(cli.serve),
     }
@@ -239,7 +282,7 @@ fn serve(arguments: Serve) -> ExitCode {
 
 fn settings(arguments: Serve) -> Result<Partial, String> {
     let file = arguments.config.as_deref().map(Partial::read).transpose()?.unwrap_or_default();
-    let limits = arguments.limits;
+    let (caps, limits) = (arguments.caps, arguments.limits);
     let flags = Partial {
         listen: (!arguments.listen.is_empty()).then_some(arguments.listen),
         data: arguments.place.data,
@@ -248,6 +291,10 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         tls_key: arguments.tls_key,
         max_musicians: arguments.max_musicians,
         max_listeners: arguments.max_listeners,
+        max_seats_per_identity: caps.max_seats_per_identity,
+        max_seats_per_address: caps.max_seats_per_address,
+        max_new_identities: caps.max_new_identities,
+        exempt_network: (!caps.exempt_network.is_empty()).then_some(caps.exempt_network),
         max_sessions: limits.max_sessions,
         max_sessions_per_address: limits.max_sessions_per_address,
         join_burst: limits.join_burst,
@@ -312,6 +359,7 @@ fn print_invitation(arguments: Invite) -> Result<(), Failure> {
             RoleName::Moderator => Role::Moderator,
         },
         renew: arguments.renew,
+        keep_sessions: arguments.keep_sessions,
         mix: arguments.mix.map(|mix| match mix {
             MixName::Separate => MixChoice::Separate,
             MixName::One => MixChoice::One,
@@ -372,6 +420,15 @@ mod tests {
             "rtjam-server --tls-cert c --tls-key k --max-musicians 64 --log debug",
             "rtjam-server --max-sessions 9 --max-sessions-per-address 8 --join-burst 7 --max-memory 6 --limit-loopback",
             "rtjam-server --trusted-proxy 10.0.0.1 --trusted-proxy fd00::/8 --proxy-header X-Real-IP",
+            "rtjam-server --max-seats-per-identity 1 --max-seats-per-address 2 --max-new-identities 3",
+            "rtjam-server --exempt-network 10.0.0.0/8 --exempt-network fd00::/8",
+            "rtjam-server invite lobby --renew --keep-sessions",
+            "rtjam-server list",
+            "rtjam-server list lobby --data d",
+            "rtjam-server kick lobby 3 --data d",
+            "rtjam-server ban lobby 203.0.113.7 --data d",
+            "rtjam-server bans lobby --data d",
+            "rtjam-server unban lobby 1 --data d",
             "rtjam-server --metrics-token-file f",
             "rtjam-server check --listen 127.0.0.1:0 --listen [::1]:0 --data d",
             "rtjam-server --media-threads 2 --gather-us 0",

@@ -8,12 +8,12 @@ use crate::media::{MOST_GATHER_US, MOST_THREADS};
 use crate::tls::TlsFiles;
 use axum::http::HeaderName;
 use rtjam_protocol::RoomName;
-use rtjam_protocol::room::MAX_LISTENERS;
+use rtjam_protocol::room::{Caps, MAX_LISTENERS};
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -32,6 +32,10 @@ pub struct Config {
     pub max_musicians: u16,
     /// Listeners that fit into a room.
     pub max_listeners: u16,
+    /// What one identity and one address may have of a room.
+    pub caps: Caps,
+    /// Networks whose addresses many people share.
+    pub exempt_networks: Vec<Network>,
     /// What one address gets, and all together.
     pub limits: LimitSettings,
     /// Whose word is taken for where a request came from.
@@ -80,6 +84,15 @@ pub struct Partial {
     /// Listeners that fit into a room.
     #[serde(deserialize_with = "listeners")]
     pub max_listeners: Option<u16>,
+    /// Seats of one identity in a room.
+    pub max_seats_per_identity: Option<NonZeroU16>,
+    /// Seats of one address in a room.
+    pub max_seats_per_address: Option<NonZeroU16>,
+    /// Identities of one address that come into a room for the first time, a minute.
+    pub max_new_identities: Option<NonZeroU16>,
+    /// Networks whose addresses many people share.
+    #[serde(deserialize_with = "one_or_many")]
+    pub exempt_network: Option<Vec<Network>>,
     /// Sessions in all.
     pub max_sessions: Option<NonZeroU32>,
     /// Sessions of one address.
@@ -236,6 +249,10 @@ impl Partial {
             tls_key,
             max_musicians: self.max_musicians.or(other.max_musicians),
             max_listeners: self.max_listeners.or(other.max_listeners),
+            max_seats_per_identity: self.max_seats_per_identity.or(other.max_seats_per_identity),
+            max_seats_per_address: self.max_seats_per_address.or(other.max_seats_per_address),
+            max_new_identities: self.max_new_identities.or(other.max_new_identities),
+            exempt_network: self.exempt_network.or(other.exempt_network),
             max_sessions: self.max_sessions.or(other.max_sessions),
             max_sessions_per_address: self.max_sessions_per_address.or(other.max_sessions_per_address),
             join_burst: self.join_burst.or(other.join_burst),
@@ -257,7 +274,7 @@ impl Partial {
     /// # Errors
     /// A sentence when the settings do not fit together.
     pub fn complete(self, data: PathBuf) -> Result<Config, String> {
-        let (limits, proxies) = (self.limits(), self.proxies());
+        let (limits, caps, proxies) = (self.limits(), self.caps(), self.proxies());
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
@@ -287,6 +304,8 @@ impl Partial {
             tls,
             max_musicians: self.max_musicians.unwrap_or(DEFAULT_MAX_MUSICIANS),
             max_listeners: self.max_listeners.unwrap_or(DEFAULT_MAX_LISTENERS),
+            caps,
+            exempt_networks: self.exempt_network.unwrap_or_default(),
             limits,
             proxies,
             metrics_token_file: self.metrics_token_file,
@@ -305,6 +324,15 @@ impl Partial {
             sessions: or(self.max_sessions, default.sessions),
             memory_mib: or(self.max_memory, default.memory_mib),
             limit_loopback: self.limit_loopback.unwrap_or(default.limit_loopback),
+        }
+    }
+
+    fn caps(&self) -> Caps {
+        let default = Caps::default();
+        Caps {
+            per_identity: self.max_seats_per_identity.map_or(default.per_identity, NonZeroU16::get),
+            per_address: self.max_seats_per_address.map(NonZeroU16::get),
+            new_identities: self.max_new_identities.map_or(default.new_identities, NonZeroU16::get),
         }
     }
 
@@ -379,7 +407,8 @@ mod tests {
                     tls-cert = \"c\"\ntls-key = \"k\"\nmax-musicians = 8\nmax-listeners = 0\nlog = \"debug\"\nmax-sessions = 9\n\
                     max-sessions-per-address = 10\njoin-burst = 11\nmax-memory = 12\nlimit-loopback = true\n\
                     trusted-proxy = [\"10.0.0.0/8\", \"::1\"]\nproxy-header = \"X-Real-IP\"\n\
-                    metrics-token-file = \"t\"\nmedia-threads = 2\ngather-us = 0\n";
+                    metrics-token-file = \"t\"\nmedia-threads = 2\ngather-us = 0\nmax-seats-per-identity = 1\n\
+                    max-seats-per-address = 2\nmax-new-identities = 3\nexempt-network = [\"10.0.0.0/8\"]\n";
         let read = Partial::parse(text).expect("all keys");
         let config = read.complete(PathBuf::new()).expect("complete");
         assert_eq!(config.listen.map(|l| l.len()), Some(2));
@@ -391,6 +420,8 @@ mod tests {
             limit_loopback: true,
         };
         assert_eq!(config.limits, limits);
+        assert_eq!(config.caps, Caps { per_identity: 1, per_address: Some(2), new_identities: 3 });
+        assert!(config.exempt_networks.iter().any(|network| network.contains([10, 1, 2, 3].into())));
         assert_eq!(config.metrics_token_file, Some("t".into()));
         assert!(config.proxies.trusted.trusts([10, 1, 2, 3].into()) && config.proxies.header == "x-real-ip");
         assert_eq!((config.data, config.max_musicians, config.max_listeners), (PathBuf::from("d"), 8, 0));

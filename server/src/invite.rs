@@ -19,6 +19,8 @@ pub struct Request {
     pub role: Role,
     /// Whether all earlier links of that role shall open nothing any more.
     pub renew: bool,
+    /// Whether sessions of those links shall go on.
+    pub keep_sessions: bool,
     /// What those shall be sent from now on who do not choose; `None`: as before.
     pub mix: Option<MixChoice>,
     /// Overrides what the server was last started with.
@@ -44,7 +46,7 @@ pub fn invite(data: &Path, request: &Request) -> Result<Invitation, Failure> {
     let identity = Identity::load(&mut store)?;
     store.ensure_room(&request.room, &mut random)?;
     if request.renew {
-        store.renew(&request.room, request.role, &mut random)?;
+        store.renew(&request.room, request.role, request.keep_sessions, &mut random)?;
     }
     if let Some(mix) = request.mix {
         store.set_mix(&request.room, mix)?;
@@ -65,11 +67,7 @@ pub fn invite(data: &Path, request: &Request) -> Result<Invitation, Failure> {
 pub fn link(store: &Store, room: &RoomName, role: Role, pin: Pin, to: &Advertised) -> Result<InviteLink, Failure> {
     let gone = || Failure::new(format!("The room {room} was removed while its link was made. Try again."));
     let secrets = store.secrets(room)?.ok_or_else(gone)?;
-    let secret = match role {
-        Role::Listener => secrets.listener,
-        Role::Musician => secrets.musician,
-        Role::Moderator => secrets.moderator,
-    };
+    let secret = secrets.of(role).secret.clone();
     let key = RoomKey { role, secret, trust: Trust::Pinned(pin) };
     Ok(InviteLink { host: to.host.clone(), port: to.port, room: room.clone(), key: Some(key) })
 }
@@ -86,6 +84,7 @@ mod tests {
             room: RoomName::new("Thursday Jam").expect("a name"),
             role: Role::Musician,
             renew: false,
+            keep_sessions: false,
             mix: None,
             public_address: "jam.example.org:9000".parse().ok(),
         };

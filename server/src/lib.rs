@@ -42,6 +42,7 @@ pub mod listen;
 pub mod lobby;
 pub mod media;
 pub mod metrics;
+pub mod moderation;
 pub mod open_files;
 pub mod random;
 pub mod server;

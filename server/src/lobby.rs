@@ -5,6 +5,7 @@ use crate::classic::{Answer, Ask, ClassicTotals, Desk};
 use crate::clock::Clock;
 use crate::limits::{Limits, resident_mib};
 use crate::media::{Media, Wish};
+use crate::moderation::{Order, Reply};
 use crate::random::Random;
 use crate::statistics::{Attendance, AudioFigures, SessionFigures};
 use crate::store::Store;
@@ -14,7 +15,7 @@ use rtjam_protocol::control::{
 };
 use rtjam_protocol::link::Secret;
 use rtjam_protocol::room::{
-    Census, Claim, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms, Secrets,
+    Ban, Census, Claim, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms, Secrets,
 };
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
@@ -31,6 +32,9 @@ pub const QUEUE: usize = 1024;
 
 /// Messages that wait for a connection; who reads so slowly that it overflows is closed.
 pub const OUTBOX: usize = 128;
+
+/// How often the lobby looks whether another program has changed the store.
+const STORE_EVERY: Micros = Micros::from_millis(500);
 
 /// What happens to the rooms.
 #[derive(Debug)]
@@ -118,6 +122,9 @@ pub struct Lobby {
     sessions_begun: u64,
     refused: BTreeMap<&'static str, u64>,
     store_fails: bool,
+    /// When to look again whether another program has changed the store, and its version when it was last read.
+    store_due: Micros,
+    store_version: Option<i64>,
     classic: Option<Desk>,
 }
 
@@ -125,7 +132,7 @@ impl Lobby {
     /// An empty lobby.
     pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock, classic: Option<Desk>) -> Lobby {
         let mut random = Random::new();
-        let mut secret = || Secret(random.array());
+        let mut secret = || Secret(random.array()).into();
         let nobodys = Secrets { listener: secret(), musician: secret(), moderator: secret() };
         Lobby {
             rooms,
@@ -141,6 +148,8 @@ impl Lobby {
             sessions_begun: 0,
             refused: BTreeMap::new(),
             store_fails: false,
+            store_due: Micros::ZERO,
+            store_version: None,
             classic,
         }
     }
@@ -149,13 +158,9 @@ impl Lobby {
     /// runtime of its own, by which it waits.
     pub fn run(mut self, mut inputs: mpsc::Receiver<Input>, timer: &Runtime) {
         loop {
-            let wait = self.rooms.poll_timeout().map(|due| Duration::from_micros(due.since(self.clock.now()).0));
-            let next = timer.block_on(async {
-                match wait {
-                    Some(wait) => timeout(wait, inputs.recv()).await,
-                    None => Ok(inputs.recv().await),
-                }
-            });
+            let due = self.rooms.poll_timeout().map_or(self.store_due, |due| due.min(self.store_due));
+            let wait = Duration::from_micros(due.since(self.clock.now()).0);
+            let next = timer.block_on(async { timeout(wait, inputs.recv()).await });
             let last = match next {
                 Ok(Some(input)) => {
                     let last = matches!(input, Input::GoingDown);
@@ -166,6 +171,9 @@ impl Lobby {
                 Err(_) => false,
             };
             self.rooms.handle_timeout(self.clock.now());
+            if !last {
+                self.watch_store();
+            }
             self.carry_out();
             if last {
                 break;
@@ -249,7 +257,15 @@ impl Lobby {
             Ask::Seat(from, client) => {
                 let mix = self.store.mix(&desk.room);
                 self.note(mix.as_ref().err(), "classic musicians are sent everyone separately");
-                let classic = ClassicMusician { room: desk.room.clone(), client, mix: mix.unwrap_or_default() };
+                let bans = self.bans(&desk.room);
+                self.note(bans.as_ref().err(), "nobody is known to be banned");
+                let classic = ClassicMusician {
+                    room: desk.room.clone(),
+                    client,
+                    mix: mix.unwrap_or_default(),
+                    origin: self.limits.origin(from.ip()),
+                    bans: bans.unwrap_or_default(),
+                };
                 match self.seat_classic(&classic, from.ip()) {
                     Ok((new, figures)) => desk.tell(Answer::Seated(from, new, figures)),
                     Err(refused) => {
@@ -380,13 +396,11 @@ impl Lobby {
                     }
                     _ => 0,
                 };
-                self.rooms.handle_room(
-                    self.clock.now(),
-                    connection,
-                    record,
-                    last_taken.saturating_add(1),
-                    &mut self.random,
-                );
+                let Some(origin) = self.guests.get(&connection).map(|guest| self.limits.origin(guest.from)) else {
+                    return;
+                };
+                let taken_at = last_taken.saturating_add(1);
+                self.rooms.handle_room(self.clock.now(), connection, origin, record, taken_at, &mut self.random);
             }
             Err(refused) => self.rooms.handle_limited(connection, refused),
         }
@@ -406,14 +420,79 @@ impl Lobby {
         if let (Some((from, role)), Claim::Seat) = (guest, claim) {
             self.limits.ask(self.clock.now(), from, role)?;
         }
-        let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?)));
+        let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
         self.note(rest.as_ref().err(), "nobody can join until that works");
-        let Ok((slots, mix)) = rest else { return Ok(RoomRecord::Unavailable) };
+        let Ok((slots, mix, bans)) = rest else { return Ok(RoomRecord::Unavailable) };
         let refused = guest.and_then(|(from, role)| self.limits.against_another_session(from, role, resident_mib()));
         Ok(match refused {
-            Some(refused) => RoomRecord::Limited { secrets, slots, mix, refused },
-            None => RoomRecord::Found { secrets, slots, mix },
+            Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
+            None => RoomRecord::Found { secrets, slots, mix, bans },
         })
+    }
+
+    /// Carries out what other programs have written into the store: orders, renewed secrets, bans.
+    fn watch_store(&mut self) {
+        let now = self.clock.now();
+        if now < self.store_due {
+            return;
+        }
+        self.store_due = now + STORE_EVERY;
+        let Ok(version) = self.store.version() else { return };
+        if self.store_version == Some(version) {
+            return;
+        }
+        match self.obey_orders().and_then(|()| self.apply_rules()) {
+            Ok(()) => self.store_version = Some(version),
+            Err(failure) => self.note(Some(&failure), "renewed invitations, bans and orders wait"),
+        }
+    }
+
+    /// Ends the sessions that renewed secrets and bans no longer admit.
+    fn apply_rules(&mut self) -> Result<(), Failure> {
+        for room in self.rooms.occupied() {
+            let bans = self.bans(&room)?;
+            if let Some(secrets) = self.store.secrets(&room)? {
+                self.rooms.handle_rules(self.clock.now(), &room, &secrets, &bans);
+            }
+        }
+        Ok(())
+    }
+
+    fn obey_orders(&mut self) -> Result<(), Failure> {
+        for (id, request) in self.store.open_orders()? {
+            let answer = match serde_json::from_str(&request) {
+                Ok(order) => self.obey(order)?,
+                Err(_) => Reply::NotUnderstood,
+            };
+            // Our answers have string keys and no failing serializers.
+            let answer = serde_json::to_string(&answer).unwrap_or_default();
+            self.store.answer_order(id, &answer)?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self, order: Order) -> Result<Reply, Failure> {
+        Ok(match order {
+            Order::List(room) => Reply::Seated(self.rooms.list(room.as_ref())),
+            Order::Kick(room, who) => {
+                let kicked = self.rooms.handle_kick(self.clock.now(), &room, &who);
+                tracing::info!("{room}: {} kicked by order", kicked.len());
+                if kicked.is_empty() { Reply::Nobody } else { Reply::Seated(kicked) }
+            }
+            Order::Ban(room, who) => match self.rooms.ban_against(&room, &who) {
+                Some(ban) => {
+                    self.store.add_ban(&room, &ban)?;
+                    self.apply_rules()?;
+                    tracing::info!("{room}: somebody is banned by order");
+                    Reply::Banned(ban)
+                }
+                None => Reply::Nobody,
+            },
+        })
+    }
+
+    fn bans(&self, room: &RoomName) -> Result<Vec<Ban>, Failure> {
+        Ok(self.store.bans(Some(room))?.into_iter().map(|record| record.ban).collect())
     }
 
     /// Logs a failure of the store once, and again only after it has worked.

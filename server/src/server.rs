@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::data_dir::{self, ServerLock};
 use crate::http::{FiguresAt, Http, Live};
 use crate::identity::Identity;
-use crate::limits::{LimitSettings, Limits, SeatedAddresses};
+use crate::limits::{LimitSettings, Limits, Network, SeatedAddresses};
 use crate::listen::{self, Bound};
 use crate::lobby::{self, Input, Lobby};
 use crate::media::{MOST_THREADS, Media, Totals};
@@ -48,6 +48,7 @@ pub struct Server {
     invite: String,
     caution: Option<String>,
     limits: LimitSettings,
+    exempt_networks: Vec<Network>,
     live: Live,
     gather: Micros,
     classic: Option<(UdpSocket, ClassicSettings)>,
@@ -87,6 +88,7 @@ impl Server {
         if store.reachable()? != reachable {
             store.set_reachable(&reachable)?;
         }
+        store.forget_orders()?;
         store.prefer_speed()?;
         let address = advertised(&reachable);
         let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
@@ -98,6 +100,7 @@ impl Server {
             media_threads: u8::try_from(threads).unwrap_or(MOST_THREADS),
             max_musicians: config.max_musicians,
             max_listeners: config.max_listeners,
+            caps: config.caps,
             verify,
         });
         Ok(Server {
@@ -105,6 +108,7 @@ impl Server {
             invite: link.to_string(),
             caution: address.caution,
             limits: config.limits,
+            exempt_networks: config.exempt_networks.clone(),
             live: Live { tls: tls.config, proxies: config.proxies.clone(), metrics_token },
             bound,
             rooms,
@@ -178,7 +182,7 @@ impl Server {
         tracing::info!("media threads: {threads}");
         let (media, totals) = Media::start(media_sockets, clock, self.gather, &lobby_in, notices).map_err(cannot)?;
         let seated = SeatedAddresses::default();
-        let limits = Limits::new(self.limits, seated.clone());
+        let limits = Limits::new(self.limits, seated.clone()).exempting(self.exempt_networks);
         let lobby = Lobby::new(self.rooms, self.store, media, limits, clock, desk);
         let mut lobby_done = start_lobby(lobby, inputs, notices.of("lobby")).map_err(cannot)?;
 

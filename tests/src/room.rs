@@ -62,10 +62,14 @@ impl Room {
 
     /// What `rtjam-server invite` prints for this server.
     pub fn invite_command(&self, arguments: &[&str]) -> String {
+        self.command(&[&["invite"], arguments].concat())
+    }
+
+    /// What a command of the server's program says about this room's data folder.
+    pub fn command(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(programs::server());
-        command.arg("invite").args(arguments).arg("--data").arg(self.data.path());
-        let address = format!("127.0.0.1:{}", self.port);
-        let mut child = Child::start(command.args(["--public-address", &address]), None);
+        command.args(arguments).arg("--data").arg(self.data.path());
+        let mut child = Child::start(&mut command, None);
         assert_eq!(child.wait_exit(START), 0, "{}", child.transcript());
         child.out().all().concat()
     }

@@ -42,6 +42,27 @@ fn a_renewed_invitation_makes_the_old_one_invalid() {
     Musician::start(&Options::dummy("Ann", &renewed)).wait_joined();
 }
 
+/// Whoever is put out of the room is told why and what to do, and their program ends.
+#[test]
+fn musicians_who_are_put_out_are_told_why() {
+    let room = Room::start();
+    let mut link = room.invite.clone();
+    for (command, sentence) in [
+        (&["kick", "lobby", "Ann"][..], "Whoever runs the room has removed you from it."),
+        (&["invite", "lobby", "--renew"], "Ask whoever runs the room for a new link."),
+        (&["ban", "lobby", "Ann"], "You are banned from this room."),
+    ] {
+        let mut ann = Musician::start(&Options::dummy("Ann", &link));
+        ann.wait_joined();
+        let said = room.command(command);
+        assert_eq!(ann.child.wait_exit(SOON), 3, "{}", ann.child.transcript());
+        ann.child.wait_err(sentence, SOON);
+        if command[0] == "invite" {
+            link = said;
+        }
+    }
+}
+
 /// While another server sits at the room's address the musician keeps trying, and joins once the right one is back.
 #[test]
 fn wrong_server_first_then_right_one() {

@@ -95,16 +95,19 @@ fn servers_end(now: Micros) -> usize {
         media_threads: 1,
         max_musicians: 8,
         max_listeners: 8,
+        caps: room::Caps::default(),
         verify: |_, _, _| true,
     });
     let connection = ConnectionId(1);
     rooms.handle_connected(connection, [0; 32]);
     rooms.handle_message(now, connection, ClientMessage::Bye);
-    let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
+    let secret = |n| Secret([n; 16]).into();
+    let secrets = Secrets { listener: secret(1), musician: secret(2), moderator: secret(3) };
     rooms.handle_room(
         now,
         connection,
-        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate },
+        room::Origin { address: [127, 0, 0, 1].into(), exempt: false },
+        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate, bans: Vec::new() },
         now.0,
         &mut Zeros,
     );

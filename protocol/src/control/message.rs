@@ -359,6 +359,16 @@ pub enum Refusal {
     TooManySessions,
     /// The client's address has joined too often within a short time.
     TooManyJoins,
+    /// The identity has as many seats in the room as one may have.
+    TooManyInstances,
+    /// The client's address has as many seats in the room as one may have, or too many new identities come from it.
+    TooManyFromNetwork,
+    /// The secret that admitted the session was renewed.
+    SecretRenewed,
+    /// A moderator ended the session.
+    Kicked,
+    /// The identity or the address is banned from the room.
+    Banned,
     /// A reason of a later version.
     #[serde(other)]
     Unknown,
@@ -372,7 +382,9 @@ impl Refusal {
             | Refusal::ServerUnable
             | Refusal::ServerFull
             | Refusal::TooManySessions
-            | Refusal::TooManyJoins => Retry::Later,
+            | Refusal::TooManyJoins
+            | Refusal::TooManyInstances
+            | Refusal::TooManyFromNetwork => Retry::Later,
             _ => Retry::Never,
         }
     }
@@ -391,6 +403,11 @@ impl Refusal {
             Refusal::ServerFull => "server_full",
             Refusal::TooManySessions => "too_many_sessions",
             Refusal::TooManyJoins => "too_many_joins",
+            Refusal::TooManyInstances => "too_many_instances",
+            Refusal::TooManyFromNetwork => "too_many_from_network",
+            Refusal::SecretRenewed => "secret_renewed",
+            Refusal::Kicked => "kicked",
+            Refusal::Banned => "banned",
             Refusal::Unknown => "unknown",
         }
     }
@@ -406,6 +423,13 @@ impl Refusal {
                 "RTJam joins as soon as one is free.",
             ),
             Refusal::TooManyJoins => ("Your network has joined too often just now.", "RTJam keeps trying."),
+            Refusal::TooManyInstances => (
+                "You are in this room as often as one may be: leave it in another window or on another computer.",
+                "RTJam joins as soon as a seat is free for you.",
+            ),
+            Refusal::TooManyFromNetwork => {
+                ("Too many from your network are joining this room, or are in it.", "RTJam keeps trying.")
+            }
             _ => return None,
         })
     }
@@ -423,6 +447,14 @@ impl fmt::Display for Refusal {
             Refusal::BadSignature => "The server did not accept this identity. Try again.",
             Refusal::WrongSecret => "The invitation is no longer valid. Ask whoever runs the room for a new link.",
             Refusal::RoleNotAllowed => "This invitation is for listening only. Ask for a musician's link.",
+            Refusal::SecretRenewed => {
+                "The invitation to this room was renewed, and yours is no longer valid. Ask whoever runs the room for a \
+                 new link."
+            }
+            Refusal::Kicked => {
+                "Whoever runs the room has removed you from it. Talk to them; after that you can join again."
+            }
+            Refusal::Banned => "You are banned from this room. Talk to whoever runs it.",
             Refusal::UnknownRoom => "There is no such room on this server. Ask for a new link.",
             _ => "The server refused, for a reason that this version does not know. Update RTJam.",
         })

@@ -9,7 +9,10 @@ use crate::datagram::{Class, Frame, write_frame};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Secret};
 use crate::peer::Peer;
-use crate::room::{Config, ConnectionId, Entropy, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord};
+use crate::room::{
+    Ban, Caps, Config, ConnectionId, Entropy, NewSession, Origin, Output, RoleSecret, RoomRecord, Rooms, Secrets,
+    SlotRecord, Target,
+};
 use crate::seal::{Lane, ReceiveKey, SendLane, Suite};
 use crate::time::Micros;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -42,6 +45,8 @@ struct Server {
     live: BTreeMap<SessionId, Live>,
     tokens: Vec<Token>,
     slots: Vec<(RoomName, SlotRecord)>,
+    /// How often the secrets were renewed.
+    generation: u32,
 }
 
 #[derive(Default)]
@@ -89,6 +94,7 @@ impl Server {
             media_threads: 2,
             max_musicians: MUSICIANS,
             max_listeners: MUSICIANS,
+            caps: Caps { per_identity: 2, per_address: Some(2), new_identities: 2 },
             verify: |_, _, signature| signature[0] != 0,
         });
         Server {
@@ -101,6 +107,7 @@ impl Server {
             live: BTreeMap::new(),
             tokens: Vec::new(),
             slots: Vec::new(),
+            generation: 1,
         }
     }
 
@@ -125,7 +132,12 @@ impl Server {
             10 => match script.below(8) {
                 0 => self.says(connection, ClientMessage::Bye),
                 1 => self.says(connection, ClientMessage::Unknown),
-                2 => self.rooms.handle_bad_message(connection),
+                2 if script.flag() => self.rooms.handle_bad_message(connection),
+                2 => {
+                    let slot = Target::Slot(SourceId(script.below(5) as u16));
+                    let kicked = self.rooms.handle_kick(self.now, &name(script.below(2)), &slot);
+                    assert!(kicked.len() <= 1, "two in one slot");
+                }
                 3 | 4 => {
                     let source = SourceId(u16::from(script.byte()));
                     let balance =
@@ -182,17 +194,23 @@ impl Server {
 
     fn answer(&mut self, script: &mut Script<'_>) {
         let Some(connection) = self.look_ups.pop() else { return };
-        let secrets = Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) };
+        self.generation += u32::from(script.byte() < 8);
+        let generation = self.generation;
+        let secret = |n| RoleSecret { secret: Secret([n; 16]), generation, valid_from: generation };
+        let secrets = Secrets { listener: secret(1), musician: secret(2), moderator: secret(3) };
         // A store's memory of either room, mixed up.
         let slots = self.slots.iter().map(|(_, s)| *s).collect();
         let mix = [MixChoice::Separate, MixChoice::One][script.below(2)];
+        let ban = Ban { name: String::new(), musician: Some(MusicianId([2; 32])), address: None };
+        let bans = if script.byte() < 32 { Vec::from([ban]) } else { Vec::new() };
         let record = match script.below(8) {
             0 => RoomRecord::Unknown,
             1 => RoomRecord::Unavailable,
-            2 => RoomRecord::Limited { secrets, slots, mix, refused: Refused::after(Refusal::ServerFull, 60) },
-            _ => RoomRecord::Found { secrets, slots, mix },
+            2 => RoomRecord::Limited { secrets, slots, mix, bans, refused: Refused::after(Refusal::ServerFull, 60) },
+            _ => RoomRecord::Found { secrets, slots, mix, bans },
         };
-        self.rooms.handle_room(self.now, connection, record, self.now.0, &mut self.entropy);
+        let origin = Origin { address: address(script.below(4)).ip(), exempt: script.flag() };
+        self.rooms.handle_room(self.now, connection, origin, record, self.now.0, &mut self.entropy);
     }
 
     fn pass(&mut self, span: Micros) {

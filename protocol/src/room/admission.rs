@@ -2,7 +2,8 @@
 
 use super::mixes::choose;
 use super::{
-    Claim, Connection, ConnectionId, Entropy, Member, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord, slots,
+    Ban, Claim, Connection, ConnectionId, Entropy, Member, NewSession, Origin, Output, RoomRecord, Rooms, Secrets,
+    SlotRecord, slots,
 };
 use crate::control::{
     self, Features, Hello, Joined, Look, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token,
@@ -56,25 +57,29 @@ impl Rooms {
         };
         // Both are looked at, whichever it is.
         let opens = seat.secret.as_ref().and_then(|secret| secrets.role_of(secret)).is_some();
-        match self.session_to_resume(hello, seat) {
-            Some(_) => Claim::Resume,
-            None if opens => Claim::Seat,
-            None => Claim::Nothing,
+        if self.session_to_resume(hello, seat).is_some() || self.dismissal(seat).is_some() {
+            Claim::Resume
+        } else if opens {
+            Claim::Seat
+        } else {
+            Claim::Nothing
         }
     }
 
-    /// The answer to [`Output::LookUp`]. `taken_at` is what a new slot record gets.
+    /// The answer to [`Output::LookUp`]. `origin` is where the connection comes from, `taken_at` what a new slot record
+    /// gets.
     pub fn handle_room(
         &mut self,
         now: Micros,
         connection: ConnectionId,
+        origin: Origin,
         record: RoomRecord,
         taken_at: u64,
         entropy: &mut dyn Entropy,
     ) {
         let Some(Connection::Waiting { .. }) = self.connections.get(&connection) else { return };
         let Some(Connection::Waiting { hello, seat }) = self.connections.remove(&connection) else { return };
-        if let Err(reason) = self.admit(now, connection, &hello, &seat, (record, taken_at), entropy) {
+        if let Err(reason) = self.admit(now, (connection, origin), &hello, &seat, (record, taken_at), entropy) {
             self.refuse(connection, reason);
         }
     }
@@ -82,40 +87,56 @@ impl Rooms {
     fn admit(
         &mut self,
         now: Micros,
-        connection: ConnectionId,
+        (connection, origin): (ConnectionId, Origin),
         hello: &Hello,
         seat: &Seat,
         (record, taken_at): (RoomRecord, u64),
         entropy: &mut dyn Entropy,
     ) -> Result<(), Refused> {
-        let (secrets, slots, room_mix, limit) = match record {
-            RoomRecord::Found { secrets, slots, mix } => (secrets, slots, mix, None),
-            RoomRecord::Limited { secrets, slots, mix, refused } => (secrets, slots, mix, Some(refused)),
+        let (secrets, slots, room_mix, bans, limit) = match record {
+            RoomRecord::Found { secrets, slots, mix, bans } => (secrets, slots, mix, bans, None),
+            RoomRecord::Limited { secrets, slots, mix, bans, refused } => (secrets, slots, mix, bans, Some(refused)),
             // Nobody learns which rooms there are.
             RoomRecord::Unknown => return Err(Refusal::WrongSecret.into()),
             RoomRecord::Unavailable => return Err(Refusal::ServerUnable.into()),
         };
         let roster_changes = hello.features.roster_changes;
+        // What has changed since the room was looked at last concerns everyone in it, this session among them.
+        self.handle_rules(now, &seat.room, &secrets, &bans);
         if let Some(session) = self.session_to_resume(hello, seat) {
-            self.resume(connection, session, roster_changes);
+            if is_banned(&bans, hello, origin) {
+                self.dismiss(now, session, Refusal::Banned);
+                return Err(Refusal::Banned.into());
+            }
+            self.resume((connection, origin), session, roster_changes);
             return Ok(());
         }
-        let role = seat.secret.as_ref().and_then(|s| secrets.role_of(s)).ok_or(Refusal::WrongSecret)?;
+        // Ended by a moderator while they could not be told.
+        if let Some(why) = self.dismissal(seat) {
+            return Err(why.into());
+        }
+        let grant = seat.secret.as_ref().and_then(|s| secrets.role_of(s)).ok_or(Refusal::WrongSecret)?;
+        let role = grant.role;
+        if is_banned(&bans, hello, origin) {
+            return Err(Refusal::Banned.into());
+        }
         if seat.role == SeatRole::Musician && role < Role::Musician {
             return Err(Refusal::RoleNotAllowed.into());
         }
         if seat.role == SeatRole::None {
-            let watching = Connection::Watching { room: seat.room.clone(), roster_changes };
+            let watching = Connection::Watching { room: seat.room.clone(), admitted: grant, roster_changes };
             self.connections.insert(connection, watching);
             self.send_roster(connection, &seat.room);
             return Ok(());
         }
         let suite = self.common_suite(hello).ok_or(Refusal::Version)?;
+        let replaced = self.session_to_replace(hello, seat);
         if let Some(refused) = limit
-            && self.session_to_replace(hello, seat).is_none()
+            && replaced.is_none()
         {
             return Err(refused);
         }
+        self.check_caps(now, hello, seat, origin, replaced, &slots)?;
         self.end_replaced(now, hello, seat);
         let instance = self.free_instance(hello, seat);
         let source = self.free_slot(hello, seat, instance, &slots)?;
@@ -123,12 +144,15 @@ impl Rooms {
             let slot = SlotRecord { slot: source, musician: hello.musician, instance, taken_at };
             self.outputs.push_back(Output::RememberSlot(seat.room.clone(), slot));
         }
+        self.count_newcomer(now, hello, seat, origin, &slots);
         let member = Member {
             room: seat.room.clone(),
             musician: hello.musician,
             instance,
             name: self.free_name(&seat.room, seat.role, &hello.name, instance),
             role,
+            admitted: Some(grant),
+            origin: Some(origin),
             seat: seat.role,
             source,
             keys: fresh_keys(suite, entropy),
@@ -154,13 +178,13 @@ impl Rooms {
         self.connections.insert(connection, Connection::Seated { session });
         self.members.insert(session, member);
         self.say_joined(connection, session, false);
-        self.send_roster(connection, &seat.room);
         self.roster_changed(now, &seat.room, seat.role, source);
+        self.send_roster(connection, &seat.room);
         Ok(())
     }
 
-    /// The live session whose token this is. The token proves more than the room's secret does, which may have
-    /// been renewed since.
+    /// The live session whose token this is. The secret is not asked for: a session that the room's secrets no longer
+    /// admit has ended before, see [`Rooms::handle_rules`].
     fn session_to_resume(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
         self.session_of(seat.resume.as_ref()?, hello, seat)
     }
@@ -172,11 +196,12 @@ impl Rooms {
         self.members.iter().find(|(_, m)| is_it(m)).map(|(id, _)| *id)
     }
 
-    fn resume(&mut self, connection: ConnectionId, session: SessionId, roster_changes: bool) {
+    fn resume(&mut self, (connection, origin): (ConnectionId, Origin), session: SessionId, roster_changes: bool) {
         let Some(member) = self.members.get_mut(&session) else { return };
         let room = member.room.clone();
         // The keys go on as they are; how the roster is told is a matter of the connection.
         member.features.roster_changes = roster_changes;
+        member.origin = Some(origin);
         if let Some(old) = member.connection.replace(connection)
             && self.connections.remove(&old).is_some()
         {
@@ -284,6 +309,10 @@ impl Rooms {
             low = (low + 1) & 0x00FF_FFFF;
         }
     }
+}
+
+fn is_banned(bans: &[Ban], hello: &Hello, origin: Origin) -> bool {
+    bans.iter().any(|ban| ban.hits(&hello.musician, Some(origin.key())))
 }
 
 pub(super) fn fresh_keys(suite: Suite, entropy: &mut dyn Entropy) -> SessionKeys {

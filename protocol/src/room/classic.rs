@@ -2,7 +2,7 @@
 //! drives the rooms.
 
 use super::admission::{fresh_keys, random};
-use super::{Entropy, Member, NewSession, Rooms, SlotRecord, slots};
+use super::{Ban, Entropy, Member, NewSession, Origin, Rooms, SlotRecord, slots};
 use crate::classic::ClientId;
 use crate::control::{Features, MixChoice, Refusal, SeatRole, Token};
 use crate::ids::{MusicianId, RoomName, SourceId};
@@ -10,6 +10,7 @@ use crate::link::Role;
 use crate::time::Micros;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// One who wants in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct ClassicMusician {
     pub client: ClientId,
     /// What the room says that those are sent who do not choose.
     pub mix: MixChoice,
+    /// Where their packets come from.
+    pub origin: Origin,
+    /// Who may not enter the room.
+    pub bans: Vec<Ban>,
 }
 
 impl Rooms {
@@ -39,6 +44,9 @@ impl Rooms {
             return Err(Refusal::ServerUnable);
         }
         let musician = classic.client.identity();
+        if classic.bans.iter().any(|ban| ban.hits(&musician, Some(classic.origin.key()))) {
+            return Err(Refusal::Banned);
+        }
         let room = &classic.room;
         let here = || self.members.values().filter(|m| m.room == *room);
         let instance = (0..=u8::MAX)
@@ -54,6 +62,8 @@ impl Rooms {
             instance,
             name: self.free_name(room, SeatRole::Musician, &format!("Classic {}", classic.client.0), instance),
             role: Role::Musician,
+            admitted: None,
+            origin: Some(classic.origin),
             seat: SeatRole::Musician,
             source,
             keys: fresh_keys(suite, entropy),
@@ -80,6 +90,8 @@ impl Rooms {
             instance: 0,
             name: String::new(),
             role: Role::Listener,
+            admitted: None,
+            origin: None,
             seat: SeatRole::None,
             source: SourceId(0),
             keys: fresh_keys(suite, entropy),

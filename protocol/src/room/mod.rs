@@ -5,14 +5,20 @@
 //! [`Rooms::handle_room`]; when the time of [`Rooms::poll_timeout`] has come, [`Rooms::handle_timeout`] is called. Sessions end when the media side says that they are silent, said goodbye, or when
 //! their control connection said `bye`; losing a control connection alone ends nothing.
 
+mod address;
 mod admission;
+mod caps;
 mod classic;
 mod mixes;
+mod moderation;
 mod rosters;
 mod slots;
 
+pub use address::{AddressKey, BadAddress};
+pub use caps::{Caps, Origin};
 pub use classic::ClassicMusician;
 pub use mixes::MixOrder;
+pub use moderation::{Ban, Grant, Seated, Target, identity_text};
 pub use rosters::COALESCE;
 pub use slots::SlotRecord;
 
@@ -63,28 +69,63 @@ pub struct Config {
     pub max_musicians: u16,
     /// Listeners that fit into one room, up to [`MAX_LISTENERS`]: they are counted apart and take no musician's place.
     pub max_listeners: u16,
+    /// What one identity and one address may have of them.
+    pub caps: Caps,
     /// Checks signatures.
     pub verify: Verify,
+}
+
+/// The secret of one role, and how often it was renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleSecret {
+    /// What opens the room.
+    pub secret: Secret,
+    /// How many secrets the role has had, this one included.
+    pub generation: u32,
+    /// The first generation whose sessions go on; sessions of earlier ones are over.
+    pub valid_from: u32,
+}
+
+impl From<Secret> for RoleSecret {
+    /// A secret that was never renewed.
+    fn from(secret: Secret) -> RoleSecret {
+        RoleSecret { secret, generation: 1, valid_from: 1 }
+    }
 }
 
 /// A room's three secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Secrets {
     /// For listeners.
-    pub listener: Secret,
+    pub listener: RoleSecret,
     /// For musicians.
-    pub musician: Secret,
+    pub musician: RoleSecret,
     /// For moderators.
-    pub moderator: Secret,
+    pub moderator: RoleSecret,
 }
 
 impl Secrets {
-    /// The role that `secret` opens.
-    pub fn role_of(&self, secret: &Secret) -> Option<Role> {
+    /// The role that `secret` opens, and by which generation.
+    pub fn role_of(&self, secret: &Secret) -> Option<Grant> {
         // All three are compared, whichever matches.
-        let roles =
-            [(Role::Moderator, &self.moderator), (Role::Musician, &self.musician), (Role::Listener, &self.listener)];
-        roles.iter().fold(None, |found, (role, s)| if s.matches(secret) { found.or(Some(*role)) } else { found })
+        [Role::Moderator, Role::Musician, Role::Listener].into_iter().fold(None, |found, role| {
+            let RoleSecret { secret: known, generation, .. } = self.of(role);
+            if known.matches(secret) { found.or(Some(Grant { role, generation: *generation })) } else { found }
+        })
+    }
+
+    /// Whether a session that was admitted so may go on.
+    pub fn admits(&self, grant: Grant) -> bool {
+        grant.generation >= self.of(grant.role).valid_from
+    }
+
+    /// The secret of a role.
+    pub fn of(&self, role: Role) -> &RoleSecret {
+        match role {
+            Role::Listener => &self.listener,
+            Role::Musician => &self.musician,
+            Role::Moderator => &self.moderator,
+        }
     }
 }
 
@@ -99,6 +140,8 @@ pub enum RoomRecord {
         slots: Vec<SlotRecord>,
         /// What those are sent who do not choose.
         mix: MixChoice,
+        /// Who may not enter.
+        bans: Vec<Ban>,
     },
     /// It exists; but nobody gets a new seat now. Whoever has one keeps it, and may resume or replace it.
     Limited {
@@ -108,6 +151,8 @@ pub enum RoomRecord {
         slots: Vec<SlotRecord>,
         /// What those are sent who do not choose.
         mix: MixChoice,
+        /// Who may not enter.
+        bans: Vec<Ban>,
         /// What is said to those who would have got one.
         refused: Refused,
     },
@@ -120,7 +165,7 @@ pub enum RoomRecord {
 /// What a seat that is asked for is, judged by the room's secrets. See [`Rooms::claim`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// A session that the same musician already has, by its token.
+    /// A session that the same musician already has, by its token, or one that a moderator has ended.
     Resume,
     /// A seat, or to watch the room; the secret is right.
     Seat,
@@ -190,6 +235,9 @@ pub struct Rooms {
     members: BTreeMap<SessionId, Member>,
     /// Of rosters, not told yet.
     changes: BTreeMap<RoomName, rosters::Changes>,
+    newcomers: caps::Newcomers,
+    /// Of sessions that a moderator ended; the newest last.
+    dismissed: VecDeque<(Token, Refusal)>,
     outputs: VecDeque<Output>,
     next_thread: u8,
     going_down: bool,
@@ -200,7 +248,7 @@ enum Connection {
     Introduced { hello: Hello },
     Waiting { hello: Hello, seat: Seat },
     Seated { session: SessionId },
-    Watching { room: RoomName, roster_changes: bool },
+    Watching { room: RoomName, admitted: Grant, roster_changes: bool },
 }
 
 struct Member {
@@ -209,6 +257,10 @@ struct Member {
     instance: u8,
     name: String,
     role: Role,
+    /// By which secret; `None` for those who need none.
+    admitted: Option<Grant>,
+    /// Where its control connection, or a classic musician's packets, came from last.
+    origin: Option<Origin>,
     seat: SeatRole,
     source: SourceId,
     keys: SessionKeys,
@@ -245,6 +297,8 @@ impl Rooms {
             connections: BTreeMap::new(),
             members: BTreeMap::new(),
             changes: BTreeMap::new(),
+            newcomers: caps::Newcomers::default(),
+            dismissed: VecDeque::new(),
             outputs: VecDeque::new(),
             next_thread: 0,
             going_down: false,

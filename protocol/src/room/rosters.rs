@@ -19,6 +19,8 @@ pub(super) struct Changes {
     /// Slots whose musician came, changed or left. Who has it now is looked up when it is told, so the same message is
     /// right for a connection that was sent the whole roster meanwhile.
     slots: BTreeSet<SourceId>,
+    /// Connections that were sent the whole roster after the last of these changes.
+    told: BTreeSet<ConnectionId>,
 }
 
 impl Rooms {
@@ -43,8 +45,9 @@ impl Rooms {
         if seat == SeatRole::None {
             return;
         }
-        let none = || Changes { due: now + COALESCE, slots: BTreeSet::new() };
+        let none = || Changes { due: now + COALESCE, slots: BTreeSet::new(), told: BTreeSet::new() };
         let changes = self.changes.entry(room.clone()).or_insert_with(none);
+        changes.told.clear();
         if seat == SeatRole::Musician {
             changes.slots.insert(source);
         }
@@ -54,10 +57,14 @@ impl Rooms {
     pub(super) fn send_roster(&mut self, connection: ConnectionId, room: &RoomName) {
         let roster = self.roster(room);
         self.send(connection, roster);
+        if let Some(changes) = self.changes.get_mut(room) {
+            changes.told.insert(connection);
+        }
     }
 
     fn tell_changes(&mut self, room: &RoomName, changes: &Changes) {
-        let connections = self.connections_in(room);
+        let mut connections = self.connections_in(room);
+        connections.retain(|(connection, _)| !changes.told.contains(connection));
         if connections.iter().any(|(_, knows_changes)| !knows_changes) {
             let roster = self.roster(room);
             for (connection, _) in connections.iter().filter(|(_, knows_changes)| !knows_changes) {
@@ -103,7 +110,7 @@ impl Rooms {
             Connection::Seated { session } => {
                 self.members.get(session).filter(|m| m.room == *room).map(|m| m.features.roster_changes)
             }
-            Connection::Watching { room: watched, roster_changes } => (watched == room).then_some(*roster_changes),
+            Connection::Watching { room: watched, roster_changes, .. } => (watched == room).then_some(*roster_changes),
             _ => None,
         };
         self.connections.iter().filter_map(|(id, c)| Some((*id, knows_changes(c)?))).collect()

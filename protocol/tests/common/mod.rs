@@ -7,7 +7,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::client::{self, Signer};
 use rtjam_protocol::control::{Features, Hello, MediaEndpoint, MixWish, Seat, SeatRole, TransportKind, signed_text};
 use rtjam_protocol::link::{Pin, Secret};
-use rtjam_protocol::room::{self, Entropy, Secrets};
+use rtjam_protocol::room::{self, Caps, Entropy, Secrets};
 use rtjam_protocol::seal::{Suite, ring as ring_seal};
 use rtjam_protocol::{MusicianId, RoomName};
 
@@ -70,7 +70,8 @@ pub(crate) fn lobby() -> RoomName {
 }
 
 pub(crate) fn secrets() -> Secrets {
-    Secrets { listener: Secret([1; 16]), musician: Secret([2; 16]), moderator: Secret([3; 16]) }
+    let secret = |n| Secret([n; 16]).into();
+    Secrets { listener: secret(1), musician: secret(2), moderator: secret(3) }
 }
 
 pub(crate) fn server_config(max_musicians: u16) -> room::Config {
@@ -81,6 +82,7 @@ pub(crate) fn server_config(max_musicians: u16) -> room::Config {
         media_threads: 1,
         max_musicians,
         max_listeners: max_musicians,
+        caps: Caps { per_identity: u16::MAX, per_address: None, new_identities: u16::MAX },
         verify: ring_seal::verify,
     }
 }
@@ -89,7 +91,7 @@ pub(crate) fn client_config(name: &str, role: SeatRole) -> client::Config {
     client::Config {
         room: lobby(),
         role,
-        secret: if role == SeatRole::Listener { secrets().listener } else { secrets().musician },
+        secret: if role == SeatRole::Listener { secrets().listener.secret } else { secrets().musician.secret },
         name: name.to_owned(),
         suites: vec![Suite::ChaCha20Poly1305, Suite::Aes128Gcm],
         instance: None,

@@ -6,7 +6,9 @@ use crate::{ms, two_playing};
 use core::net::SocketAddr;
 use rtjam_protocol::Micros;
 use rtjam_protocol::client::{Health, State};
+use rtjam_protocol::control::Refusal;
 use rtjam_protocol::link::Secret;
+use rtjam_protocol::room::RoleSecret;
 
 /// Who sits where.
 fn slots(world: &World) -> Vec<(u16, String)> {
@@ -126,13 +128,39 @@ fn losing_control_stops_no_sound_and_keeps_keys_and_counters() {
     assert_eq!((end.seats.len(), end.fresh, end.session.state()), (6, 1, State::Joined));
 }
 
+/// Whoever is kicked is told so and stays away, also where the control connection is down at that moment.
 #[test]
-fn a_live_token_resumes_although_the_secret_was_renewed() {
+fn a_kicked_end_does_not_come_back() {
+    for control_is_up in [true, false] {
+        let mut world = two_playing(1, Link::good());
+        if !control_is_up {
+            world.break_control(0);
+        }
+        world.kick("Ann");
+        world.run_ms(10_000);
+        assert_eq!(world.ends[0].session.state(), State::Refused);
+        assert_eq!(world.ends[0].refusals.iter().map(|r| r.reason).collect::<Vec<_>>(), [Refusal::Kicked]);
+        assert_eq!((world.sessions(), world.ends[1].session.state()), (1, State::Joined));
+    }
+}
+
+/// A renewed secret ends the session of an end that comes back by its token, and it is told why and stays away; where
+/// sessions are to be kept, it resumes.
+#[test]
+fn a_token_is_bound_to_the_secrets_generation() {
     let mut world = two_playing(1, Link::good());
-    world.store.secrets.musician = Secret([77; 16]);
+    let renewed = |valid_from| RoleSecret { secret: Secret([77; 16]), generation: 2, valid_from };
+    world.store.secrets.musician = renewed(1);
     world.break_control(0);
     world.run_ms(2000);
     assert_eq!((world.ends[0].seats.len(), world.ends[0].fresh, world.ends[0].refusals.len()), (2, 1, 0));
+    world.store.secrets.musician = renewed(2);
+    world.break_control(0);
+    world.run_ms(2000);
+    for end in &world.ends {
+        assert_eq!(end.session.state(), State::Refused);
+        assert_eq!(end.refusals.iter().map(|r| r.reason).collect::<Vec<_>>(), [Refusal::SecretRenewed]);
+    }
     // Whoever comes anew needs the new one.
     world.musician(3);
     world.run_ms(1000);

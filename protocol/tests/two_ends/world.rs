@@ -7,7 +7,9 @@ use rtjam_protocol::client::{Config, DialId, Event};
 use rtjam_protocol::control::{self, ClientMessage, MixChoice, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{Class, Header};
 use rtjam_protocol::peer::Peer;
-use rtjam_protocol::room::{ConnectionId, Entropy, NewSession, Output, RoomRecord, Rooms, Secrets, SlotRecord};
+use rtjam_protocol::room::{
+    ConnectionId, Entropy, NewSession, Origin, Output, RoomRecord, Rooms, Secrets, SlotRecord, Target,
+};
 use rtjam_protocol::seal::{Counter, Crypto, Lane, Rejected, SendLane, ring::CRYPTO};
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -150,6 +152,14 @@ impl World {
         if let Some(server) = &mut self.server {
             server.rooms.handle_session_over(self.now, id);
         }
+        self.drain_server();
+    }
+
+    /// A moderator ends the session of whoever is shown by that name.
+    pub(crate) fn kick(&mut self, name: &str) {
+        let Some(server) = &mut self.server else { return };
+        let kicked = server.rooms.handle_kick(self.now, &crate::common::lobby(), &Target::from(name));
+        assert_eq!(kicked.len(), 1, "{kicked:?}");
         self.drain_server();
     }
 
@@ -406,6 +416,7 @@ impl World {
             Output::Send(wire, message) => self.say(wire, false, Some(control::write(&message))),
             Output::Close(wire) => self.say(wire, false, None),
             Output::LookUp(wire, _) => {
+                let origin = Origin { address: [203, 0, 113, 1].into(), exempt: false };
                 let record = match (self.store.works, self.store.exists) {
                     (false, _) => RoomRecord::Unavailable,
                     (true, false) => RoomRecord::Unknown,
@@ -413,9 +424,10 @@ impl World {
                         secrets: self.store.secrets.clone(),
                         slots: self.store.slots.clone(),
                         mix: MixChoice::Separate,
+                        bans: Vec::new(),
                     },
                 };
-                server.rooms.handle_room(self.now, wire, record, self.now.0, &mut self.rng);
+                server.rooms.handle_room(self.now, wire, origin, record, self.now.0, &mut self.rng);
             }
             Output::Open(what) => {
                 let up = what.keys.uplink(what.session, what.features, self.crypto);

@@ -12,7 +12,6 @@
 //!
 //! Time is an argument, so all of it is tested in virtual time.
 
-mod address;
 mod bucket;
 mod doors;
 mod half_open;
@@ -21,16 +20,17 @@ mod proxy;
 mod seated;
 mod turns;
 
-pub use address::AddressKey;
 pub use bucket::Bucket;
 pub use doors::{Door, Doors};
 pub use half_open::{Caller, HalfOpen, PATIENCE, PlaceId, SHARE, SHORT_PATIENCE, Stage};
 pub use memory::{resident_kib, resident_mib};
 pub use proxy::{Network, TrustedProxies};
+pub use rtjam_protocol::room::AddressKey;
 pub use seated::SeatedAddresses;
 pub use turns::{Turn, Turns};
 
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
+use rtjam_protocol::room::Origin;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -81,6 +81,8 @@ impl Default for LimitSettings {
 /// The lobby's account of who asked for what.
 pub struct Limits {
     settings: LimitSettings,
+    /// Networks whose addresses many people share.
+    shared: Vec<Network>,
     accounts: HashMap<AddressKey, Account>,
     sessions: HashMap<SessionId, (AddressKey, SeatRole)>,
     seated: SeatedAddresses,
@@ -120,7 +122,20 @@ fn place(role: SeatRole) -> usize {
 impl Limits {
     /// Nobody has asked for anything yet. Whose sessions live is told to `seated`.
     pub fn new(settings: LimitSettings, seated: SeatedAddresses) -> Limits {
-        Limits { settings, accounts: HashMap::new(), sessions: HashMap::new(), seated }
+        Limits { settings, shared: Vec::new(), accounts: HashMap::new(), sessions: HashMap::new(), seated }
+    }
+
+    /// The same, where many people share the addresses of these networks: what a room grants to one address does not
+    /// apply to them.
+    #[must_use]
+    pub fn exempting(self, shared: Vec<Network>) -> Limits {
+        Limits { shared, ..self }
+    }
+
+    /// A connection's address, as rooms need to know it.
+    pub fn origin(&self, from: IpAddr) -> Origin {
+        let exempt = self.is_exempt(from) || self.shared.iter().any(|network| network.contains(from));
+        Origin { address: from, exempt }
     }
 
     /// An address asks for a seat, new or its own.

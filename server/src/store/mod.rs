@@ -1,13 +1,16 @@
 //! What outlives the process: a SQLite database in the data folder, with a write-ahead log, so that `invite` works
 //! beside a running server and a killed one loses nothing that it had committed.
 
+mod bans;
 mod identity;
+mod orders;
 mod rooms;
 mod schema;
 mod sessions;
 mod settings;
 mod slots;
 
+pub use bans::BanRecord;
 pub use settings::Reachable;
 
 use crate::Failure;
@@ -65,6 +68,14 @@ impl Store {
     /// When the database fails.
     pub fn prefer_speed(&self) -> Result<(), Failure> {
         self.db.pragma_update(None, "synchronous", "NORMAL").map_err(|e| self.failed(&e))
+    }
+
+    /// A number that changes whenever another program has changed the database.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn version(&self) -> Result<i64, Failure> {
+        self.db.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(|e| self.failed(&e))
     }
 
     fn failed(&self, error: &rusqlite::Error) -> Failure {

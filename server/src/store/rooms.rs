@@ -6,7 +6,7 @@ use crate::random::Random;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::{Role, Secret};
-use rtjam_protocol::room::Secrets;
+use rtjam_protocol::room::{RoleSecret, Secrets};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -39,13 +39,37 @@ impl Store {
         read().map_err(|e| self.failed(&e))
     }
 
-    /// Replaces a room's secret for one role: links with the old one open nothing any more.
+    /// Replaces a room's secret for one role: links with the old one open nothing any more. Sessions that it admitted
+    /// end unless `keep_sessions`.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn renew(&mut self, room: &RoomName, role: Role, random: &mut Random) -> Result<(), Failure> {
-        let result = put_secret(&self.db, room, role, random);
-        result.map_err(|e| self.failed(&e))
+    pub fn renew(
+        &mut self,
+        room: &RoomName,
+        role: Role,
+        keep_sessions: bool,
+        random: &mut Random,
+    ) -> Result<(), Failure> {
+        let secret: [u8; 16] = random.array();
+        let statement = "UPDATE secrets SET secret = ?3, generation = generation + 1, \
+                         valid_from = CASE WHEN ?4 THEN valid_from ELSE generation + 1 END WHERE room = ?1 AND role = ?2";
+        let result = self.db.execute(statement, params![room.as_str(), name_of(role), secret, keep_sessions]);
+        result.map(|_| ()).map_err(|e| self.failed(&e))
+    }
+
+    /// All rooms, by name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn rooms(&self) -> Result<Vec<RoomName>, Failure> {
+        let read = || {
+            let mut statement = self.db.prepare("SELECT name FROM rooms ORDER BY name")?;
+            let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+            names.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let names = read().map_err(|e| self.failed(&e))?;
+        Ok(names.iter().filter_map(|name| RoomName::new(name).ok()).collect())
     }
 
     /// What those are sent in a room who do not choose; separately where there is no such room.
@@ -71,9 +95,13 @@ impl Store {
         result.map(|_| ()).map_err(|e| self.failed(&e))
     }
 
-    fn secret(&self, room: &RoomName, role: Role) -> rusqlite::Result<Option<Secret>> {
-        let mut statement = self.db.prepare_cached("SELECT secret FROM secrets WHERE room = ?1 AND role = ?2")?;
-        statement.query_row(params![room.as_str(), name_of(role)], |row| row.get(0).map(Secret)).optional()
+    fn secret(&self, room: &RoomName, role: Role) -> rusqlite::Result<Option<RoleSecret>> {
+        let query = "SELECT secret, generation, valid_from FROM secrets WHERE room = ?1 AND role = ?2";
+        let mut statement = self.db.prepare_cached(query)?;
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(RoleSecret { secret: Secret(row.get(0)?), generation: row.get(1)?, valid_from: row.get(2)? })
+        };
+        statement.query_row(params![room.as_str(), name_of(role)], read).optional()
     }
 }
 
@@ -104,7 +132,7 @@ fn insert_room(db: &mut Connection, room: &RoomName, random: &mut Random) -> rus
 fn put_secret(db: &Connection, room: &RoomName, role: Role, random: &mut Random) -> rusqlite::Result<()> {
     let secret: [u8; 16] = random.array();
     db.execute(
-        "INSERT OR REPLACE INTO secrets (room, role, secret) VALUES (?1, ?2, ?3)",
+        "INSERT INTO secrets (room, role, secret) VALUES (?1, ?2, ?3)",
         params![room.as_str(), name_of(role), secret],
     )?;
     Ok(())
@@ -137,10 +165,14 @@ mod tests {
         let mut store = Store::open(&dir.0).expect("opens again");
         store.ensure_room(&room, &mut random).expect("still there");
         assert_eq!(store.secrets(&room), Ok(Some(first.clone())));
-        store.renew(&room, Role::Musician, &mut random).expect("renewed");
+        store.renew(&room, Role::Musician, false, &mut random).expect("renewed");
         let second = store.secrets(&room).expect("read").expect("there");
-        assert_ne!(second.musician, first.musician);
+        assert_ne!(second.musician.secret, first.musician.secret);
+        assert_eq!((second.musician.generation, second.musician.valid_from), (2, 2));
         assert_eq!((second.listener, second.moderator), (first.listener, first.moderator));
+        store.renew(&room, Role::Musician, true, &mut random).expect("renewed");
+        let third = store.secrets(&room).expect("read").expect("there");
+        assert_eq!((third.musician.generation, third.musician.valid_from), (3, 2));
     }
 
     #[test]

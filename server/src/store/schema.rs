@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each entry leads from the version of its index to the next. Never change one that was released; append.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
     CREATE TABLE identity (
@@ -56,6 +56,29 @@ const VERSION_2: &str = "
 /// What those are sent who do not choose.
 const VERSION_3: &str = "
     ALTER TABLE rooms ADD COLUMN mix TEXT NOT NULL DEFAULT 'separate';  -- separate, one
+";
+
+/// Renewals end sessions; bans; what is asked of a running server.
+const VERSION_4: &str = "
+    -- Secrets that the role has had, this one included.
+    ALTER TABLE secrets ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+    -- The first generation whose sessions go on.
+    ALTER TABLE secrets ADD COLUMN valid_from INTEGER NOT NULL DEFAULT 1;
+    CREATE TABLE bans (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        room TEXT NOT NULL REFERENCES rooms (name) ON DELETE CASCADE,
+        name TEXT NOT NULL,  -- for people
+        musician BLOB CHECK (length(musician) = 32),
+        address TEXT,  -- an IPv4 address or an IPv6 network of 64 bits
+        since INTEGER NOT NULL,  -- seconds since 1970
+        CHECK (musician IS NOT NULL OR address IS NOT NULL)
+    );
+    CREATE INDEX bans_of_room ON bans (room);
+    CREATE TABLE orders (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        request TEXT NOT NULL,  -- JSON
+        answer TEXT  -- JSON; NULL until the server has carried it out
+    );
 ";
 
 /// Why the tables are not as this program needs them.
