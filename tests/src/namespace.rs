@@ -1,6 +1,9 @@
 //! Network namespaces by iproute2.
 
 use crate::skip;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -57,6 +60,67 @@ impl Drop for Cable {
             // Ends with the system if it cannot be removed now.
             let _ = Command::new("ip").args(["netns", "del", name]).output();
         }
+    }
+}
+
+/// A network namespace of its own, with loopback up. Dropping it removes it.
+pub struct Namespace {
+    /// Its name for `ip netns exec`.
+    pub name: String,
+}
+
+impl Namespace {
+    /// Adds one. `label` tells it apart in `ip netns list`.
+    ///
+    /// # Panics
+    /// Without root or iproute2.
+    pub fn add(label: &str) -> Namespace {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("rt{label}{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        ip(&["netns", "add", &name]);
+        ip(&["-n", &name, "link", "set", "lo", "up"]);
+        Namespace { name }
+    }
+
+    /// Joins this namespace and `other` by a virtual cable. Each end is an address with its prefix length on an interface
+    /// called `device` there.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn join(&self, other: &Namespace, device: [&str; 2], address: [&str; 2]) {
+        let pair = ["type", "veth", "peer", "name", device[1], "netns", &other.name];
+        ip(&[&["-n", &self.name, "link", "add", device[0]][..], &pair].concat());
+        for (place, end) in [(self, 0), (other, 1)] {
+            ip(&["-n", &place.name, "addr", "add", address[end], "dev", device[end]]);
+            ip(&["-n", &place.name, "link", "set", device[end], "up"]);
+        }
+    }
+
+    /// Gives the interface `device` one more address.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn add_address(&self, address: &str, device: &str) {
+        ip(&["-n", &self.name, "addr", "add", address, "dev", device]);
+    }
+
+    /// Moves the calling thread into this namespace for the rest of its life. Threads and sockets that it makes from then on
+    /// belong there, too.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn enter(&self) -> io::Result<()> {
+        let file = File::open(format!("/var/run/netns/{}", self.name))?;
+        // SAFETY: the descriptor is open during the call, which changes the calling thread alone.
+        let result = unsafe { libc::setns(file.as_raw_fd(), libc::CLONE_NEWNET) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // Ends with the system if it cannot be removed now.
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
     }
 }
 

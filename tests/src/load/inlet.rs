@@ -34,6 +34,9 @@ impl Default for Inlet {
     }
 }
 
+// SAFETY: its pointers lead to its own heap memory, which moves with it to another thread and which nothing else knows.
+unsafe impl Send for Inlet {}
+
 impl Inlet {
     /// Hands every datagram that waits in `socket`, and its stamp in ns of the wall clock, to `take`.
     pub fn drain(&mut self, socket: &UdpSocket, mut take: impl FnMut(&mut [u8], u64)) {

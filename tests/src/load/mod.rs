@@ -30,4 +30,4 @@ pub mod tally;
 
 pub use options::{Arrivals, Options};
 pub use report::Report;
-pub use run::run;
+pub use run::{run, run_beside};

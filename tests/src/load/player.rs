@@ -11,7 +11,7 @@ use rtjam_protocol::datagram::{Class, Frame, Header};
 use rtjam_protocol::link::{InviteLink, Pin};
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::seal::{Counter, ReceiveKey};
-use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
+use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
 
 /// Before counting begins.
@@ -205,6 +205,11 @@ impl Player {
             self.sent += u64::from(stream == COUNTED);
             self.send();
         }
+    }
+
+    /// The session that the server gave this musician, once something was sent in it.
+    pub fn session(&self) -> Option<SessionId> {
+        Header::read(&self.out).map(|header| header.session)
     }
 
     /// The datagram that was sent last.

@@ -55,7 +55,19 @@ struct Load {
 ///
 /// # Errors
 /// A sentence that says what is wrong with the link or the server.
-pub fn run(options: &Options, mut say: impl FnMut(String)) -> Result<Report, String> {
+pub fn run(options: &Options, say: impl FnMut(String)) -> Result<Report, String> {
+    run_beside(options, say, |_| {})
+}
+
+/// Runs a load. `begin` is called with the musicians once all of them play, just before counting begins.
+///
+/// # Errors
+/// A sentence that says what is wrong with the link or the server.
+pub fn run_beside(
+    options: &Options,
+    mut say: impl FnMut(String),
+    begin: impl FnOnce(&[Player]),
+) -> Result<Report, String> {
     if let Some(place) = &options.classic {
         return classic::run(options, place, say);
     }
@@ -83,6 +95,7 @@ pub fn run(options: &Options, mut say: impl FnMut(String)) -> Result<Report, Str
     load.play(WARM_UP, WARMING_UP);
     load.drain();
     let genuine = load.players.iter().map(|p| p.last_sent().to_vec()).collect();
+    begin(&load.players);
     let report = garbage::beside(options, server, genuine, || load.count());
     load.leave();
     Ok(report)

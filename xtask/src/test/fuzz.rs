@@ -10,8 +10,9 @@ use crate::pool;
 use crate::stop::Stop;
 use crate::workspace::Workspace;
 
-/// Runs each target for `time`, as many at once as there are processors, and says how many there were. A crash leaves its
-/// input in `fuzz/artifacts`.
+/// Runs each target for `time`, as many at once as there are processors, and says how many there were. Each begins with the
+/// committed inputs of `fuzz/corpus/TARGET`; what it adds stays in cargo's target folder. A crash leaves its input in
+/// `fuzz/artifacts`.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<usize, String> {
     let targets = targets(workspace)?;
     // Without a sanitizer the stable compiler does: the code under test is safe Rust.
@@ -39,14 +40,11 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<
 
 /// Shows what the fuzzer prints when it is done: another one may run beside it.
 fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Result<(), String> {
-    let corpus = workspace.path("fuzz/corpus").join(target);
-    fs::create_dir_all(&corpus).map_err(|e| format!("cannot make {}: {e}", corpus.display()))?;
+    let found = workspace.target_folder()?.join("fuzz-corpus").join(target);
+    fs::create_dir_all(&found).map_err(|e| format!("cannot make {}: {e}", found.display()))?;
+    // The fuzzer adds to the first folder and only reads the others.
     let mut fuzz = workspace.cargo(["fuzz", "run", "--sanitizer", "none", target]);
-    fuzz.arg(corpus);
-    let seeds = workspace.path("fuzz/seeds").join(target);
-    if seeds.is_dir() {
-        fuzz.arg(seeds);
-    }
+    fuzz.args([found, workspace.path("fuzz/corpus").join(target)]);
     fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
     fuzz.args(["-timeout=5", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
     let mut text = format!("fuzz: {target}, {} s\n", time.as_secs());

@@ -1,0 +1,117 @@
+//! The attacks.
+
+mod classic_flood;
+mod forged;
+mod idle_tcp;
+mod join_budget;
+mod lane_gaps;
+mod loud_sample;
+mod nack_zero;
+mod one_link;
+mod packet_flood;
+mod revoked;
+mod tls_hello;
+
+use crate::guest::{Guest, Seated, block_on};
+use crate::honest::{Band, SAME};
+use crate::house::{House, link_from};
+use crate::media::Media;
+use crate::outcome::Outcome;
+use crate::pace::Stop;
+use crate::town::{Quarter, Town};
+use crate::trouble::Trouble;
+use rtjam_protocol::datagram::Frame;
+use rtjam_tests::load::player::{COUNTED, WARM_UP};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Whoever joins an unharmed server has a seat within this time.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Frames a second of one musician that others may be sent: audio, its clock's tolerance and a burst.
+const MOST_FRAMES: f64 = 60_000.0;
+
+/// An attack.
+pub struct Attack {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub what: &'static str,
+    /// Carries it out.
+    pub run: fn(&Setting<'_>) -> Result<Outcome, Trouble>,
+}
+
+/// All of them.
+pub const ALL: [Attack; 11] = [
+    idle_tcp::ATTACK,
+    tls_hello::ATTACK,
+    lane_gaps::ATTACK,
+    packet_flood::ATTACK,
+    forged::ATTACK,
+    loud_sample::ATTACK,
+    revoked::ATTACK,
+    one_link::ATTACK,
+    classic_flood::ATTACK,
+    join_budget::ATTACK,
+    nack_zero::ATTACK,
+];
+
+/// The attack of a name.
+pub fn named(name: &str) -> Option<&'static Attack> {
+    ALL.iter().find(|attack| attack.name == name)
+}
+
+/// Where an attack takes place.
+pub struct Setting<'a> {
+    /// The namespaces.
+    pub town: &'a Town,
+    /// The server's program.
+    pub server: &'a Path,
+    /// How long musicians are counted.
+    pub length: Duration,
+}
+
+impl Setting<'_> {
+    fn house(&self) -> Result<House, Trouble> {
+        House::open(self.town, self.server, &[])
+    }
+
+    fn band<'a>(&'a self, house: &'a House) -> Band<'a> {
+        Band { town: self.town, house, length: self.length }
+    }
+
+    /// Seats somebody in the attacked room; they hear the server.
+    fn musician(&self, house: &House, quarter: Quarter, address: usize) -> Result<(Seated, Media), Trouble> {
+        let link = link_from(quarter, &house.invite(SAME, &[])?)?;
+        self.seat(quarter, &Guest::new(&link, quarter.address(address)))
+    }
+
+    fn seat(&self, quarter: Quarter, guest: &Guest) -> Result<(Seated, Media), Trouble> {
+        self.town.inside(quarter, || {
+            let (seated, _) = block_on(guest.insist(None, PATIENCE))?;
+            let media = Media::settled(&seated, guest.from, quarter.server())?;
+            Ok((seated, media))
+        })
+    }
+}
+
+/// The most frames a second that came to somebody until `stop`, those of the honest musicians left out.
+fn frames_a_second(hearer: &mut Media, stop: &Stop) -> f64 {
+    let mut most = 0;
+    while !stop.asked() {
+        let (began, mut frames) = (Instant::now(), 0);
+        while began.elapsed() < Duration::from_secs(1) && !stop.asked() {
+            hearer.hear(|frame, _| {
+                if let Frame::Audio(audio) = frame
+                    && ![WARM_UP, COUNTED].contains(&audio.header.stream)
+                {
+                    frames += u64::from(audio.header.frames);
+                }
+            });
+            hearer.send(&Frame::KeepAlive);
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        most = most.max(frames);
+    }
+    most as f64
+}
