@@ -23,3 +23,45 @@ fn withstands(name: &str, seconds: u64) {
     eprintln!("{lines}");
     assert!(!broken, "{lines}");
 }
+
+/// Gaps in the counters of 64 lanes cost honest musicians nothing, in any room.
+#[test]
+fn lane_gaps_delay_no_musician() {
+    withstands("lane-gaps", 4);
+}
+
+/// What a musician sends beyond an audio rate is forwarded to nobody, and costs the others nothing.
+#[test]
+fn packet_floods_reach_nobody() {
+    withstands("packet-flood", 4);
+}
+
+/// Datagrams under a musician's session id that do not open cost that musician nothing, and get no answer.
+#[test]
+fn forged_datagrams_cost_victims_nothing() {
+    withstands("forged", 4);
+}
+
+/// One absurd sample a packet turns nobody else down, and leaves no slot output above full scale.
+#[test]
+fn loud_samples_silence_nobody() {
+    withstands("loud-sample", 4);
+}
+
+/// What a classic client sends beyond an audio rate is forwarded to nobody, and costs the others nothing.
+#[test]
+fn classic_floods_reach_nobody() {
+    withstands("classic-flood", 4);
+}
+
+/// Wrong secrets from an address keep nobody who shares it from joining, and tell nobody which rooms there are.
+#[test]
+fn wrong_secrets_cost_neighbours_nothing() {
+    withstands("join-budget", 4);
+}
+
+/// One who hears a musician and claims to wait for nothing does not switch retransmission off for the others.
+#[test]
+fn one_listener_stops_no_retransmission() {
+    withstands("nack-zero", 4);
+}
