@@ -47,7 +47,7 @@ fn watched(act: impl FnOnce()) -> [usize; 3] {
 mod replaced {
     //! In the place of the C library's functions of these names.
 
-    use super::{c_int, c_void, note, null_mut};
+    use super::{c_int, c_void, note};
 
     unsafe extern "C" {
         fn __libc_malloc(size: usize) -> *mut c_void;
@@ -119,7 +119,7 @@ mod replaced {
         // SAFETY: the next one of that name is the C library's, of this type.
         unsafe {
             let next = libc::dlsym(libc::RTLD_NEXT, c"__cxa_thread_atexit_impl".as_ptr());
-            if next == null_mut() {
+            if next.is_null() {
                 return 0;
             }
             std::mem::transmute::<*mut c_void, Register>(next)(end, object, library)

@@ -168,7 +168,7 @@ impl Bridge {
                 let ear = (new.mix == MixChoice::One).then(|| Ear::new(now, &new, Lane(1)));
                 match self.sources.seat(now, address, Speaker::new(&new, stream, figures), ear) {
                     Ok(()) => tracing::info!("classic: {address} plays in slot {}", new.source.0),
-                    Err(gone) => self.over.push(gone.session),
+                    Err(gone) => self.over.push(gone),
                 }
             }
             Answer::TurnedAway(address) => self.sources.turn_away(address),

@@ -147,16 +147,19 @@ impl Sources {
         Came::Seated(seat, took)
     }
 
-    /// The lobby has a seat for them. Gives it back when they are gone meanwhile.
+    /// The lobby has a seat for them.
+    ///
+    /// # Errors
+    /// When they are gone meanwhile: the session that must be ended.
     pub(super) fn seat(
         &mut self,
         now: Micros,
         address: SocketAddr,
         speaker: Speaker,
         ear: Option<Ear>,
-    ) -> Result<(), Speaker> {
+    ) -> Result<(), SessionId> {
         let at = self.find(address).filter(|at| matches!(self.list[*at].standing, Standing::Asked));
-        let Some(at) = at else { return Err(speaker) };
+        let Some(at) = at else { return Err(speaker.session) };
         let client = self.list[at].client;
         let taken = RESERVED.contains(&client.0) || self.seats().any(|seat| seat.shown == client);
         let shown = if taken { our_id(speaker.source) } else { client };

@@ -5,8 +5,8 @@ use crate::trouble::Trouble;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::Joined;
 use rtjam_protocol::datagram::{Class, ClockRequest, Frame, Header, MAX_DATAGRAM, write_audio, write_frame};
-use rtjam_protocol::seal::ring::make_sealer;
-use rtjam_protocol::seal::{Lane, Nonce, ReceiveKey, SharedSealer};
+use rtjam_protocol::seal::ring::{CRYPTO, make_sealer};
+use rtjam_protocol::seal::{Lane, Nonce, ReceiveKey, Sealer};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use rtjam_tests::load::inlet::{self, Inlet};
 use std::io;
@@ -24,7 +24,7 @@ pub struct Media {
     /// What the server said of the seat.
     pub joined: Joined,
     socket: UdpSocket,
-    up: SharedSealer,
+    up: Box<dyn Sealer>,
     down: ReceiveKey,
     counters: [u64; 256],
     inlet: Inlet,
@@ -47,7 +47,8 @@ impl Media {
             joined: joined.clone(),
             socket,
             up: make_sealer(keys.suite, &keys.up),
-            down: ReceiveKey::new(make_sealer(keys.suite, &keys.down), joined.session, keys.id),
+            // No feature was offered: both directions have one key.
+            down: keys.downlink(joined.session, joined.features, CRYPTO).receive(),
             counters: [0; 256],
             inlet: Inlet::default(),
             out: Vec::new(),
@@ -107,7 +108,7 @@ impl Media {
         let Media { socket, down, inlet, .. } = self;
         let mut challenges = Vec::new();
         inlet.drain(socket, |datagram, stamp| {
-            let Ok(opened) = down.open(datagram) else { return };
+            let Ok(opened) = down.open(Micros::ZERO, datagram) else { return };
             for frame in opened.frames() {
                 if let Frame::PathChallenge(data) = &frame {
                     challenges.push(*data);
@@ -124,7 +125,7 @@ impl Media {
     pub fn hear_datagrams(&mut self, mut take: impl FnMut(&Header)) {
         let Media { socket, down, inlet, .. } = self;
         inlet.drain(socket, |datagram, _| {
-            if let Ok(opened) = down.open(datagram) {
+            if let Ok(opened) = down.open(Micros::ZERO, datagram) {
                 take(&opened.header);
             }
         });
