@@ -203,7 +203,7 @@ mod tests {
         for (level, bypass, heard) in [(-60.0, 0.0, 0.0), (6.0, 0.0, Gain::db(6.0).factor()), (6.0, 1.0, 1.0)] {
             instance.set(Param::Monitor, level);
             instance.set(Param::Bypass, bypass);
-            (0..20).for_each(|_| drop(play(&instance)));
+            (0..20).for_each(|_| _ = play(&instance));
             assert_eq!(play(&instance), [[heard; 64]; 2], "{level} dB");
         }
         assert_eq!(instance.console().tx().packets, 0);
@@ -216,12 +216,12 @@ mod tests {
         instance.activate(48_000.0, 64);
         instance.set(Param::Monitor, -60.0);
         instance.wants_room.store(true, Relaxed);
-        (0..20).for_each(|_| drop(play(&instance)));
+        (0..20).for_each(|_| _ = play(&instance));
         assert_eq!(play(&instance), [[0.0; 64]; 2]);
         instance.set_from_host(Param::Bypass.id(), 1.0);
         let fading = play(&instance);
         assert!(fading[0][0] < 0.01 && fading[0][63] > 0.05 && fading[0][63] < 0.2, "{fading:?}");
-        (0..20).for_each(|_| drop(play(&instance)));
+        (0..20).for_each(|_| _ = play(&instance));
         let before = instance.console().tx().packets;
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
         assert_eq!(instance.console().tx().packets, before + 1);
@@ -257,11 +257,11 @@ mod tests {
         instance.activate(48_000.0, 64);
         // Nobody listens there: the wish counts.
         instance.join("rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH", false).expect("a link");
-        (0..10).for_each(|_| drop(play(&instance)));
+        (0..10).for_each(|_| _ = play(&instance));
         let packets = |i: &Instance| i.console().tx().packets + i.console().tx().dropped;
         assert_eq!(packets(&instance), 10);
         instance.leave();
-        (0..10).for_each(|_| drop(play(&instance)));
+        (0..10).for_each(|_| _ = play(&instance));
         assert_eq!(packets(&instance), 10);
         drop(instance);
         std::fs::remove_dir_all(folder).expect("our own");
