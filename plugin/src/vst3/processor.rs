@@ -18,7 +18,7 @@ use vst3::Steinberg::Vst::{
 };
 use vst3::Steinberg::{TBool, int32, kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32};
 
-/// More changes than there are parameters; a host that claims more is not believed.
+/// More changes, and points of each, than a block has use for; a host that claims more is not believed.
 const MOST_CHANGES: int32 = 4096;
 
 impl IAudioProcessorTrait for Effect {
@@ -149,15 +149,12 @@ impl Effect {
     }
 
     fn take_changes(&self, changes: ComRef<'_, IParameterChanges>) {
-        // SAFETY: the host's objects, and our own memory for their answers.
+        // SAFETY: the host's objects.
         unsafe {
             for index in 0..changes.getParameterCount().min(MOST_CHANGES) {
                 let Some(queue) = ComRef::from_raw(changes.getParameterData(index)) else { continue };
-                let (mut offset, mut normalized) = (0, 0.0);
-                let last = queue.getPointCount() - 1;
-                if last >= 0
-                    && queue.getPoint(last, &mut offset, &mut normalized) == kResultOk
-                    && let Some(param) = self.param(queue.getParameterId())
+                if let Some(param) = self.param(queue.getParameterId())
+                    && let Some(normalized) = last_point(queue)
                     && !self.link.is_held(param)
                     && let Some(value) = to_value(param, normalized)
                 {
@@ -198,6 +195,24 @@ impl Effect {
         self.instance.process(&block);
         kResultOk
     }
+}
+
+/// The last value of a queue. All points are read: hosts' validators wait for that.
+///
+/// # Safety
+/// `queue` is an object of the host's.
+unsafe fn last_point(queue: ComRef<'_, IParamValueQueue>) -> Option<f64> {
+    let (mut offset, mut normalized) = (0, 0.0);
+    let mut last = None;
+    // SAFETY: the host's object, and our own memory for its answers.
+    unsafe {
+        for point in 0..queue.getPointCount().min(MOST_CHANGES) {
+            if queue.getPoint(point, &mut offset, &mut normalized) == kResultOk {
+                last = Some(normalized);
+            }
+        }
+    }
+    last
 }
 
 /// The elements of a host's array of buses, which may be null.
