@@ -158,13 +158,19 @@ fn several_views_of_an_instance_come_and_go_in_any_order() {
     on_a_screen("several_views_of_an_instance_come_and_go_in_any_order", 1, |display| {
         let module = Module::load();
         let effect = module.effect(NAMES[1]);
-        let (one, other) = (effect.view(Offer::RunLoop), effect.view(Offer::Frame));
+        let (one, other) = (effect.view(Offer::RunLoop), effect.view(Offer::RunLoop));
         drop(effect.create_view());
         let (covered, window) = (HostWindow::new(0, (760, 480)), HostWindow::new(0, (760, 480)));
         assert!(one.attach(covered.id) && other.attach(window.id));
         wait_drawn(display, &window);
         drop(one);
         assert_eq!(other.size(), (760, 480));
+        drag_the_monitor(display);
+        wait::until("the hand lets go", UP, || {
+            other.run();
+            effect.edits.all().contains(&Edit::End(MONITOR)).then_some(())
+        });
+        assert!(effect.edits.came_here(), "on another thread");
         other.remove();
         other.remove();
         drop(other);

@@ -13,7 +13,7 @@ const MONITOR: u32 = 1;
 const SEND_MUTE: u32 = 3;
 /// Of `RTJam Multi` only.
 const MAIN_MIX_1: u32 = 1040;
-const UNKNOWN: [u32; 5] = [0, 4, 999_999, 0x7fff_ffff, u32::MAX];
+const UNKNOWN: [u32; 5] = [0, 5, 999_999, 0x7fff_ffff, u32::MAX];
 const NAMES: [(&str, usize); 2] = [("RTJam", 1), ("RTJam Multi", 13)];
 
 /// Runs `test` with each of the plugins, active and playing, and its count of outputs.

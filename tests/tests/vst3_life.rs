@@ -3,17 +3,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
 
-use rtjam_tests::child::Child;
 use rtjam_tests::scratch::Scratch;
 use rtjam_tests::vst3::{MULTI, RTJAM};
 use rtjam_tests::vst3host::{Buffers, Call, Module};
 use std::process::Command;
-use std::time::Duration;
 
-/// Set in the process that scans.
-const INSIDE: &str = "RTJAM_TEST_SCAN";
+/// Set in a process that one test has for itself.
+const INSIDE: &str = "RTJAM_TEST_ALONE";
 /// What it says at its end.
-const END: &str = "scanned";
+const END: &str = "the test ends";
 
 /// Threads and open files of this process.
 fn threads_and_files() -> (usize, usize) {
@@ -37,18 +35,18 @@ fn scan() {
         assert_eq!(threads_and_files(), before, "{}", class.name);
         effect.stop();
     }
-    println!("{END}");
 }
 
-/// In a process of its own, whose home stays empty and whose error output too.
-#[test]
-fn a_scan_opens_and_says_nothing() {
+/// Runs `body` in a process of its own, for the test of that name. Its home stays empty, and its error output too.
+fn alone(test: &str, body: fn()) {
     if std::env::var_os(INSIDE).is_some() {
-        return scan();
+        body();
+        println!("{END}");
+        return;
     }
-    let home = Scratch::new("scan");
+    let home = Scratch::new("vst3-life");
     let mut command = Command::new(std::env::current_exe().expect("the test's own path is known"));
-    command.args(["a_scan_opens_and_says_nothing", "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, "1");
     for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
         command.env(folder, home.path());
     }
@@ -57,10 +55,20 @@ fn a_scan_opens_and_says_nothing() {
     assert!(output.status.success() && said.contains(END), "{said}{errors}");
     assert_eq!(errors, "");
     assert_eq!(std::fs::read_dir(home.path()).expect("our own").count(), 0, "it wrote into the home folder");
+    print!("{said}");
+}
+
+#[test]
+fn a_scan_opens_and_says_nothing() {
+    alone("a_scan_opens_and_says_nothing", scan);
 }
 
 #[test]
 fn two_hundred_instances_come_and_go() {
+    alone("two_hundred_instances_come_and_go", come_and_go);
+}
+
+fn come_and_go() {
     let cycle = || {
         let module = Module::load();
         for (class, outputs) in [(RTJAM, 1), (MULTI, 13)] {
@@ -76,43 +84,6 @@ fn two_hundred_instances_come_and_go() {
     let grown = rtjam_tests::process::heap_kib().saturating_sub(at_first);
     println!("200 instances: {grown} KiB more");
     assert!(grown < 1_024, "{grown} KiB were not given back");
-}
-
-/// The project's wish to be in a room ends with `terminate`, whatever the host still holds.
-#[test]
-fn an_instance_that_is_terminated_leaves_its_room() {
-    let home = Scratch::new("vst3-leaves");
-    let room = rtjam_tests::room::Room::start();
-    let mut ann = rtjam_tests::musician::Musician::start(&rtjam_tests::musician::Options::demo("Ann", &room.invite));
-    ann.wait_joined();
-    let mut command = Command::new(std::env::current_exe().expect("the test's own path is known"));
-    command.args(["a_host_that_joins_and_terminates", "--exact", "--nocapture"]).env(INSIDE, &room.invite);
-    for folder in ["HOME", "XDG_CONFIG_HOME"] {
-        command.env(folder, home.path());
-    }
-    let mut host = Child::start(&mut command, None);
-    let names = |s: &serde_json::Value| s["musicians"].as_array().map(Vec::len);
-    ann.wait_new("Uma", Duration::from_secs(20), |s| (names(s) == Some(1)).then_some(()));
-    ann.wait_new("nobody", Duration::from_secs(20), |s| (names(s) == Some(0)).then_some(()));
-    assert_eq!(host.wait_exit(Duration::from_secs(30)), 0, "{}", host.transcript());
-}
-
-/// The host of [`an_instance_that_is_terminated_leaves_its_room`]; nothing where that one did not start it.
-#[test]
-fn a_host_that_joins_and_terminates() {
-    let Ok(invite) = std::env::var(INSIDE) else { return };
-    let module = Module::load();
-    let effect = module.effect(RTJAM.name);
-    assert!(effect.set_state(rtjam_tests::claphost::project("Uma", &invite, "").as_bytes()));
-    effect.start(48_000.0, 64);
-    let mut buffers = Buffers::new(64, 1);
-    for _ in 0..1_500 {
-        buffers.play(&effect, &Call::default());
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // Still active, and not released for a while.
-    effect.terminate();
-    std::thread::sleep(Duration::from_secs(2));
 }
 
 /// The flag by which a host finds the parameter for its own bypass button.

@@ -22,7 +22,8 @@ pub(super) struct Link {
     handler: Mutex<Option<ComPtr<IComponentHandler>>>,
     /// The thread of `initialize`.
     main: Mutex<Option<ThreadId>>,
-    wake: Mutex<Option<Arc<dyn Wake>>>,
+    /// One for each open editor, in hosts that offer it.
+    wakes: Mutex<Vec<Arc<dyn Wake>>>,
     /// Controls that a hand holds, from `beginEdit` to `endEdit`. VST3 hosts send edits back, later than the hand moves.
     held: ParamSet,
     /// The project has to be stored again.
@@ -35,7 +36,7 @@ impl Link {
             instance: Arc::downgrade(instance),
             handler: Mutex::default(),
             main: Mutex::default(),
-            wake: Mutex::default(),
+            wakes: Mutex::default(),
             held: ParamSet::default(),
             dirty: AtomicBool::new(false),
         }
@@ -50,9 +51,9 @@ impl Link {
     pub(super) fn cut(&self) {
         *lock(&self.main) = None;
         let handler = lock(&self.handler).take();
-        let wake = lock(&self.wake).take();
+        let wakes = std::mem::take(&mut *lock(&self.wakes));
         // Outside of the locks: the host's objects may end with these.
-        drop((handler, wake));
+        drop((handler, wakes));
     }
 
     /// Main thread: whether the instance is initialized.
@@ -66,11 +67,16 @@ impl Link {
         drop(before);
     }
 
-    /// Main thread: from now on, or no longer.
+    /// Main thread: an editor has opened.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the editor is on the main thread"))]
-    pub(super) fn set_wake(&self, wake: Option<Arc<dyn Wake>>) {
-        let before = std::mem::replace(&mut *lock(&self.wake), wake);
-        drop(before);
+    pub(super) fn add_wake(&self, wake: Arc<dyn Wake>) {
+        lock(&self.wakes).push(wake);
+    }
+
+    /// Main thread: that editor closes.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the editor is on the main thread"))]
+    pub(super) fn remove_wake(&self, wake: &Arc<dyn Wake>) {
+        lock(&self.wakes).retain(|known| !std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(wake)));
     }
 
     /// Any thread, the audio thread too: whether a hand holds the control.
@@ -148,8 +154,8 @@ impl Link {
 
     /// Tells the host on its main thread, if there is a way.
     fn wake(&self) -> bool {
-        let wake = lock(&self.wake).clone();
-        wake.as_ref().inspect(|wake| wake.wake()).is_some()
+        let wake = lock(&self.wakes).first().cloned();
+        wake.inspect(|wake| wake.wake()).is_some()
     }
 }
 

@@ -12,9 +12,9 @@ use vst3::Steinberg::Vst::ProcessModes_::kOffline;
 use vst3::Steinberg::Vst::SpeakerArr::kStereo;
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample32;
 use vst3::Steinberg::Vst::{
-    AudioBusBuffers, BusDirection, BusDirections, BusDirections_, IAudioProcessorTrait, IParamValueQueueTrait,
-    IParameterChanges, IParameterChangesTrait, IProcessContextRequirementsTrait, MediaType, ProcessData, ProcessSetup,
-    SpeakerArrangement, kInfiniteTail,
+    AudioBusBuffers, BusDirection, BusDirections, BusDirections_, IAudioProcessorTrait, IParamValueQueue,
+    IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait, IProcessContextRequirementsTrait, MediaType,
+    ProcessData, ProcessSetup, SpeakerArrangement, kInfiniteTail,
 };
 use vst3::Steinberg::{TBool, int32, kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32};
 

@@ -16,7 +16,7 @@ pub(super) struct RunLoop {
     handler: ComPtr<IEventHandler>,
     link: Arc<Link>,
     /// Open as long as the host may look at it.
-    _event: Arc<Event>,
+    event: Arc<dyn Wake>,
 }
 
 impl RunLoop {
@@ -31,14 +31,15 @@ impl RunLoop {
         if taken != kResultOk {
             return None;
         }
-        link.set_wake(Some(Arc::clone(&event) as Arc<dyn Wake>));
-        Some(RunLoop { run_loop, handler, link: Arc::clone(link), _event: event })
+        let event: Arc<dyn Wake> = event;
+        link.add_wake(Arc::clone(&event));
+        Some(RunLoop { run_loop, handler, link: Arc::clone(link), event })
     }
 }
 
 impl Drop for RunLoop {
     fn drop(&mut self) {
-        self.link.set_wake(None);
+        self.link.remove_wake(&self.event);
         // SAFETY: the host's object.
         unsafe { self.run_loop.unregisterEventHandler(self.handler.as_ptr()) };
     }

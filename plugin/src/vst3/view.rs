@@ -100,6 +100,8 @@ impl IPlugViewTrait for View {
                 return kResultFalse;
             }
             #[cfg(target_os = "linux")]
+            drop(self.run_loop.take());
+            #[cfg(target_os = "linux")]
             self.run_loop.set(self.frame().and_then(|frame| RunLoop::of(&frame, &self.link)));
             match self.editor.open(parent) {
                 Ok(size) => {

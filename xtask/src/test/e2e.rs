@@ -38,6 +38,7 @@ const IN_COMPANY: &[&str] = &[
     "vst3_golden",
     "vst3_hostile",
     "vst3_life",
+    "vst3_room",
     "editor",
     "pedalboard",
     "listeners",

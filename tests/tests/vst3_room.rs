@@ -1,0 +1,61 @@
+//! The VST3 plugin in a room, in a host that ends it carelessly.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+
+use rtjam_tests::child::Child;
+use rtjam_tests::claphost::project;
+use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::room::Room;
+use rtjam_tests::scratch::Scratch;
+use rtjam_tests::vst3::RTJAM;
+use rtjam_tests::vst3host::{Buffers, Call, Module};
+use serde_json::Value;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Set to the invite link in the process that is the host.
+const INSIDE: &str = "RTJAM_TEST_VST3_ROOM";
+/// What that process says last.
+const END: &str = "the host ends";
+
+/// The project's wish to be in a room ends with `terminate`, whatever the host still holds.
+#[test]
+fn an_instance_that_is_terminated_leaves_its_room() {
+    let home = Scratch::new("vst3-room");
+    let room = Room::start();
+    let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
+    ann.wait_joined();
+    let mut command = Command::new(std::env::current_exe().expect("the test's own path is known"));
+    command.args(["a_host_that_joins_and_terminates", "--exact", "--nocapture"]).env(INSIDE, &room.invite);
+    for folder in ["HOME", "XDG_CONFIG_HOME"] {
+        command.env(folder, home.path());
+    }
+    let mut host = Child::start(&mut command, None);
+    let names = |s: &Value| s["musicians"].as_array().map(Vec::len);
+    ann.wait_new("Uma", Duration::from_secs(20), |s| (names(s) == Some(1)).then_some(()));
+    ann.wait_new("nobody", Duration::from_secs(20), |s| (names(s) == Some(0)).then_some(()));
+    assert!(!host.out().all().iter().any(|line| line.contains(END)), "the process ended first");
+    assert_eq!(host.wait_exit(Duration::from_secs(30)), 0, "{}", host.transcript());
+}
+
+/// The host of [`an_instance_that_is_terminated_leaves_its_room`]; nothing where that one did not start it.
+#[test]
+fn a_host_that_joins_and_terminates() {
+    let Ok(invite) = std::env::var(INSIDE) else { return };
+    let module = Module::load();
+    let effect = module.effect(RTJAM.name);
+    assert!(effect.set_state(project("Uma", &invite, "").as_bytes()));
+    effect.start(48_000.0, 64);
+    let mut buffers = Buffers::new(64, 1);
+    // A clock of 750 blocks a second.
+    let begun = Instant::now();
+    for block in 1..3_000 {
+        buffers.play(&effect, &Call::default());
+        std::thread::sleep((begun + Duration::from_micros(1_333) * block).saturating_duration_since(Instant::now()));
+    }
+    effect.terminate();
+    // Still active and not released: it is not the end of the process that makes it leave.
+    std::thread::sleep(Duration::from_secs(5));
+    println!("{END}");
+}
