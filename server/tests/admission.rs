@@ -4,7 +4,7 @@ mod support;
 
 use rtjam_protocol::RoomName;
 use rtjam_protocol::SourceId;
-use rtjam_protocol::control::{ClientMessage, Hello, Refusal, Seat, SeatRole, ServerMessage};
+use rtjam_protocol::control::{ClientMessage, Features, Hello, Refusal, Seat, SeatRole, ServerMessage};
 use rtjam_protocol::link::{InviteLink, Secret};
 use std::io::Read as _;
 use std::net::TcpStream;
@@ -63,6 +63,7 @@ fn a_full_room_says_so_and_has_a_place_again_when_someone_leaves() {
     assert!(join(&server.link, 2).1.is_ok());
 }
 
+/// A client that does not know `roster-changes` is sent whole rosters, one that does the changes.
 #[test]
 fn everyone_learns_who_comes_and_goes() {
     let dir = TempDir::new();
@@ -71,15 +72,26 @@ fn everyone_learns_who_comes_and_goes() {
         ServerMessage::Roster { musicians, .. } => Some(musicians.iter().map(|m| m.name.clone()).collect::<Vec<_>>()),
         _ => None,
     };
-    let (mut ann, _) = join(&server.link, 1);
+    let mut ann = Control::connect(&server.link);
+    let old = Hello { features: Features::default(), ..ann.hello(1) };
+    ann.ask(old, ann.seat(SeatRole::Musician)).expect("a seat");
     assert_eq!(ann.wait_for(roster), ["Musician 1"]);
+    let (mut cat, _) = join(&server.link, 3);
+    assert_eq!(ann.wait_for(roster), ["Musician 1", "Musician 3"]);
+    assert_eq!(cat.wait_for(roster), ["Musician 1", "Musician 3"]);
     let (mut ben, _) = join(&server.link, 2);
-    assert_eq!(ann.wait_for(roster), ["Musician 1", "Musician 2"]);
-    assert_eq!(ben.wait_for(roster), ["Musician 1", "Musician 2"]);
+    assert_eq!(ann.wait_for(roster), ["Musician 1", "Musician 3", "Musician 2"]);
+    assert_eq!(ben.wait_for(roster), ["Musician 1", "Musician 3", "Musician 2"]);
+    let changes = |message: &ServerMessage| match message {
+        ServerMessage::RosterChanges { left, musicians, .. } => Some((left.clone(), musicians.len())),
+        _ => None,
+    };
+    assert_eq!(cat.wait_for(changes), (vec![], 1));
     ben.say(&ClientMessage::Bye);
+    assert_eq!(cat.wait_for(changes), (vec![SourceId(3)], 0));
     let left = ann.wait_for(|m| if let ServerMessage::Left { name, .. } = m { Some(name.clone()) } else { None });
     assert_eq!(left, "Musician 2");
-    assert_eq!(ann.wait_for(roster), ["Musician 1"]);
+    assert_eq!(ann.wait_for(roster), ["Musician 1", "Musician 3"]);
 }
 
 #[test]
