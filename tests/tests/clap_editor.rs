@@ -25,9 +25,6 @@ const PANEL: u32 = 0x1c_20_24;
 const SPACE: u8 = 65;
 /// What a window may leave allocated, in KiB. (The keyboard's map, which baseview never gives back, takes 54.)
 const LEFT: i64 = 150;
-/// Memory that the process may take between the second ten and the last ten openings, in KiB: what one window takes, as
-/// the heap does not give back all that it could.
-const FLAT: i64 = 25_000;
 
 /// Opens it in a window at `x`.
 fn open(plugin: &Plugin, x: i16, scale: Option<f64>) -> HostWindow {
@@ -469,14 +466,16 @@ fn an_instance_that_is_deleted_with_its_editor_open_takes_it_along() {
     });
 }
 
+/// The C library's heap keeps up to 20 MB of what a window has given back, and sometimes gives it to the system later: so
+/// what is measured is what the process holds once that is given back.
 #[test]
-fn two_editors_at_once_fifty_times_leave_the_memory_flat() {
-    on_a_screen("two_editors_at_once_fifty_times_leave_the_memory_flat", 1, |display| {
+fn a_hundred_openings_leave_the_memory_flat() {
+    on_a_screen("a_hundred_openings_leave_the_memory_flat", 1, |display| {
         let library = Library::load();
         let plugins = IDS.map(|id| library.plugin(id));
         let now = || process::figures(std::process::id());
-        // What is allocated, least memory of ten openings, threads, descriptors; after every ten.
-        let (mut least, mut told) = (u64::MAX, Vec::new());
+        // What is allocated, memory without what is free in the heap, threads, descriptors; after every ten of two.
+        let mut told = Vec::new();
         let idle = now().threads;
         for opening in 1..=50 {
             let hosts = [open(&plugins[0], 0, None), open(&plugins[1], 800, None)];
@@ -485,21 +484,16 @@ fn two_editors_at_once_fifty_times_leave_the_memory_flat() {
             drop(hosts);
             // The clipboards' threads end a moment after their windows.
             wait::within(UP, || (now().threads <= idle).then_some(()));
-            let figures = now();
-            least = least.min(figures.own_kib);
             if opening % 10 == 0 {
-                told.push([
-                    process::heap_kib() as i64,
-                    least as i64,
-                    figures.threads as i64,
-                    figures.descriptors as i64,
-                ]);
-                least = u64::MAX;
+                process::trim_heap();
+                let figures = now();
+                let kib = [process::heap_kib() as i64, figures.own_kib as i64];
+                told.push([kib[0], kib[1], figures.threads as i64, figures.descriptors as i64]);
             }
         }
         println!("KiB allocated, KiB in memory, threads, descriptors, after each ten openings of two: {told:?}");
         let grown = |figure: usize| told[4][figure] - told[1][figure];
-        assert!(grown(0) < LEFT * 2 * 30 && grown(1) < FLAT, "{told:?}");
+        assert!(grown(0) < LEFT * 2 * 30 && grown(1) < LEFT * 2 * 30, "{told:?}");
         assert!(grown(2) <= 0 && grown(3) <= 2, "{told:?}");
     });
 }

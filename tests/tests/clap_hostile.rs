@@ -330,15 +330,19 @@ fn host_edits_hold_at_once_with_and_without_audio() {
 }
 
 #[test]
-fn offline_the_own_signal_is_at_unity_and_alone() {
+fn offline_the_own_signal_is_at_the_monitor_level_and_alone() {
     with_each(48_000.0, 64, |plugin, outputs| {
         assert!(plugin.set_offline(true));
         let mut buffers = Buffers::new(64, outputs);
         fill(&mut buffers.input);
-        for _ in 0..20 {
-            buffers.process(plugin.raw(), 64, &mut Events::set(MONITOR, -60.0));
-            assert_eq!(buffers.outputs[0], buffers.input);
-            assert!(buffers.outputs[1..].iter().flatten().flatten().all(|s| *s == 0.0));
+        let silence = [vec![0.0; 64], vec![0.0; 64]];
+        for (monitor, heard) in [(0.0, buffers.input.clone()), (-60.0, silence), (0.0, buffers.input.clone())] {
+            // 15 ms of fade.
+            for _ in 0..20 {
+                buffers.process(plugin.raw(), 64, &mut Events::set(MONITOR, monitor));
+                assert!(buffers.outputs[1..].iter().flatten().flatten().all(|s| *s == 0.0));
+            }
+            assert_eq!(buffers.outputs[0], heard, "{monitor} dB");
         }
     });
 }

@@ -603,6 +603,7 @@ fn the_smallest_window_shows_every_value_and_cuts_no_name() {
         assert!(shown.contains(&"−33.3 dB".to_owned()), "{shown:?}");
         assert!(bench.cut.is_empty(), "{musicians}: {:?}", bench.cut);
     }
+    assert!(Bench::new(12, USUAL).cut.is_empty(), "nor does the usual one");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The editor on a stage.
 //!
-//! `editor show [empty|alone|two|mix|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
+//! `editor show [empty|alone|two|mix|five|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
 //! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. `editor openings rtjam|multi N`: what memory
 //! it leaves. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
@@ -46,6 +46,7 @@ fn show(words: &[&str]) {
     let scene = words.first().copied().unwrap_or("two");
     let musicians = match scene {
         "two" | "long" | "mix" => 2,
+        "five" => 5,
         "twelve" => 12,
         _ => 0,
     };

@@ -16,7 +16,7 @@ use rtjam_protocol::control::MixChoice;
 const CHOICE: [f32; 2] = [14.0 * UNIT, 22.0 * UNIT];
 /// The room's fader and meters have at least this.
 const ROOM: f32 = 21.0 * UNIT;
-const LIMITER: f32 = 10.0 * UNIT;
+const LIMITER: f32 = 12.0 * UNIT;
 const OPTIONS: f32 = 11.0 * UNIT;
 const GAP: f32 = 2.0 * UNIT;
 const TITLE: f32 = 4.0 * UNIT;

@@ -30,7 +30,9 @@ pub(super) fn strip(
     let parts = StripParts::of(rect.shrink2(vec2(margin, 0.0)));
 
     let sizes: &[f32] = if narrow { &[SMALL, TINY] } else { &[TITLE, BODY, SMALL] };
-    if widgets::fitting_label(ui, parts.name, Align2::LEFT_CENTER, sizes, palette.text, &player.name) {
+    // A narrow strip gives its name all of its width.
+    let place = parts.name.expand2(vec2(if narrow { UNIT } else { 0.0 }, 0.0));
+    if widgets::fitting_label(ui, place, Align2::LEFT_CENTER, sizes, palette.text, &player.name) {
         ui.interact(parts.name, id.with("name"), egui::Sense::hover()).on_hover_text(&player.name);
     }
     widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
