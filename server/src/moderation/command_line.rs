@@ -18,13 +18,14 @@ WHO is one of
 
 Run it on the server's machine, as the user that the server runs as, with the same --data.";
 
+// Paragraphs are one line each: they are wrapped to the terminal's width.
 const KICK: &str = "\
-Whoever is kicked is told so and may join again by the same link. To keep somebody out, use `rtjam-server ban`; to make a
+Whoever is kicked is told so and may join again by the same link. To keep somebody out, use `rtjam-server ban`; to make a \
 link worthless, `rtjam-server invite ROOM --renew`.";
 
 const BAN: &str = "\
-A slot or a name bans that musician's identity and their address; the address not where it is loopback or in a network of
---exempt-network, for others share it. An identity or an address bans that alone, also while no server runs. A musician
+A slot or a name bans that musician's identity and their address; the address not where it is loopback or in a network of \
+--exempt-network, for others share it. An identity or an address bans that alone, also while no server runs. A musician \
 can make a new identity and change the address: where that matters, renew the link as well (`invite ROOM --renew`).";
 
 #[derive(Debug, Args)]
