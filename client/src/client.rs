@@ -205,7 +205,7 @@ impl Client {
         }
         let Some(seed) = inner.seed.take() else { return Err(io::Error::other("not at the first try either")) };
         let Seed { options, clock, network, orders, trace } = *seed;
-        let NetworkEnd { outgoing, incoming } = network;
+        let NetworkEnd { outgoing, incoming, calls } = network;
         let (ear, news) = unbounded();
         let (notes_in, notes) = bounded(NOTES);
         let (reports_in, reports) = unbounded();
@@ -220,7 +220,7 @@ impl Client {
                 let (tape, arrivals) = bounded(trace::WAITING);
                 let shared = Arc::clone(&self.shared);
                 threads.push(spawn("jam-trace", move || {
-                    if let Err(why) = trace::run(file, &arrivals) {
+                    if let Err(why) = trace::run(file, &arrivals, calls) {
                         shared.trace_fault.store(Some(Arc::new(sentences::no_trace(&why))));
                     }
                 })?);

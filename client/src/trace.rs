@@ -4,8 +4,12 @@
 //! the packet was lost, more than one time (after semicolons) when it came more than once. The first stream that is
 //! heard goes to the file that was asked for, further ones to `FILE-2`, `FILE-3` and so on, before the extension.
 //! Times of sending are frame positions over 48 kHz: the sender's clock differs from ours by an unknown constant.
+//!
+//! When the host called goes to `FILE-calls`, before the extension: `begun_us,frames,rate` a call, on the clock of the
+//! arrivals. `lab replay FILE --calls FILE-calls` plays a trace with the stalls of the machine that it was recorded on.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use rtjam_engine::{Calls, HostCall};
 use rtjam_protocol::audio::{AudioHeader, WIRE_RATE};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
 use std::collections::BTreeMap;
@@ -45,7 +49,7 @@ impl TraceFile {
     fn next(&mut self, number: usize) -> io::Result<File> {
         match self.first.take() {
             Some(file) => Ok(file),
-            None => File::create(numbered(&self.path, number)),
+            None => File::create(beside(&self.path, number)),
         }
     }
 }
@@ -60,10 +64,13 @@ pub(crate) struct Arrival {
 ///
 /// # Errors
 /// When the disk is full, or gone.
-pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>) -> io::Result<()> {
+pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>, calls: Calls) -> io::Result<()> {
     let mut streams: Vec<Stream<BufWriter<File>>> = Vec::new();
+    let mut calls = CallLog { calls, out: None };
     loop {
-        match arrivals.recv_timeout(Duration::from_secs(1)) {
+        let arrival = arrivals.recv_timeout(Duration::from_secs(1));
+        calls.write(&file.path)?;
+        match arrival {
             Ok(arrival) => {
                 let Arrival { at, header } = arrival;
                 let known = streams.iter().position(|s| s.of == (header.source, header.stream));
@@ -79,17 +86,52 @@ pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>) -> io::Resu
                 };
                 stream.note(at, &header)?;
             }
-            Err(RecvTimeoutError::Timeout) => streams.iter_mut().try_for_each(|s| s.out.flush())?,
-            Err(RecvTimeoutError::Disconnected) => return streams.iter_mut().try_for_each(Stream::finish),
+            Err(RecvTimeoutError::Timeout) => {
+                streams.iter_mut().try_for_each(|s| s.out.flush())?;
+                calls.flush()?;
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                calls.flush()?;
+                return streams.iter_mut().try_for_each(Stream::finish);
+            }
         }
     }
 }
 
-fn numbered(path: &Path, number: usize) -> PathBuf {
+/// The host's calls, written from the first one on.
+struct CallLog {
+    calls: Calls,
+    out: Option<BufWriter<File>>,
+}
+
+impl CallLog {
+    /// Writes what has been noted since the last time, beside the trace at `path`.
+    fn write(&mut self, path: &Path) -> io::Result<()> {
+        while let Some(HostCall { begun, frames, rate }) = self.calls.pop() {
+            let out = match &mut self.out {
+                Some(out) => out,
+                None => {
+                    let mut out = BufWriter::new(File::create(beside(path, "calls"))?);
+                    writeln!(out, "begun_us,frames,rate")?;
+                    self.out.insert(out)
+                }
+            };
+            writeln!(out, "{},{frames},{rate}", begun.0)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.as_mut().map_or(Ok(()), BufWriter::flush)
+    }
+}
+
+/// The file's name with `-suffix` before its extension.
+fn beside(path: &Path, suffix: impl std::fmt::Display) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match path.extension() {
-        Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
-        None => format!("{stem}-{number}"),
+        Some(extension) => format!("{stem}-{suffix}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{suffix}"),
     };
     path.with_file_name(name)
 }
@@ -227,7 +269,16 @@ mod tests {
             }
         }
         drop(tape);
-        run(TraceFile::create(folder.join("t.csv")).unwrap(), &arrivals).unwrap();
+        let (mut engine, network, _) = rtjam_engine::engine(1, || {});
+        engine.configure(48_000, 64);
+        for call in 0..3 {
+            let (mut left, mut right) = ([0.0; 64], [0.0; 64]);
+            let mut outputs = rtjam_engine::Outputs { main: [&mut left, &mut right], slots: Default::default() };
+            engine.process(Micros(5000 + call * 1333), [&[0.0; 64], &[0.0; 64]], &mut outputs);
+        }
+        run(TraceFile::create(folder.join("t.csv")).unwrap(), &arrivals, network.calls).unwrap();
+        let calls = std::fs::read_to_string(folder.join("t-calls.csv")).unwrap();
+        assert_eq!(calls, "begun_us,frames,rate\n5000,64,48000\n6333,64,48000\n7666,64,48000\n");
         for (name, musician) in [("t.csv", 4), ("t-2.csv", 9)] {
             let text = std::fs::read_to_string(folder.join(name)).unwrap();
             assert!(text.starts_with(&format!("# recorded by rtjam: musician {musician},")), "{text}");

@@ -1,4 +1,5 @@
-//! What crosses between the audio thread and the network threads: two rings of fixed-size packets.
+//! What crosses between the audio thread and the network threads: two rings of fixed-size packets, and one that notes
+//! the host's calls.
 //!
 //! Neither side waits for the other. A full ring drops what is pushed, and counts it.
 
@@ -21,6 +22,9 @@ const OUTGOING: usize = 256;
 
 /// Incoming packets that may wait: 2 s of one musician at 64 frames, 0.17 s (the longest block) of twelve.
 const INCOMING: usize = 1536;
+
+/// Calls that may wait to be noted: 5 s of blocks of 64 frames at 48 kHz.
+const CALLS: usize = 4096;
 
 /// A packet on its way to the network: samples at 48 kHz, not yet encoded.
 #[derive(Clone, Debug)]
@@ -76,6 +80,37 @@ pub struct NetworkEnd {
     pub outgoing: Outgoing,
     /// For the thread that receives.
     pub incoming: Incoming,
+    /// For whoever records when the host calls; may be left alone.
+    pub calls: Calls,
+}
+
+/// A call of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostCall {
+    /// When it began.
+    pub begun: Micros,
+    /// How many frames it asked for, at the host's rate.
+    pub frames: u32,
+    /// The host's rate, in Hz.
+    pub rate: u32,
+}
+
+/// Tells when the host called. One thread owns it; when nobody takes them, later calls are not noted.
+pub struct Calls {
+    ring: HeapCons<HostCall>,
+}
+
+impl Calls {
+    /// The next call, oldest first. Never blocks.
+    pub fn pop(&mut self) -> Option<HostCall> {
+        self.ring.try_pop()
+    }
+}
+
+impl fmt::Debug for Calls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Calls").field("waiting", &self.ring.occupied_len()).finish()
+    }
 }
 
 /// Takes packets from the audio thread. The sending thread owns it.
@@ -191,18 +226,24 @@ impl InPacket {
     }
 }
 
-/// The audio thread's ends of both rings, and how it wakes the sending thread.
+/// The audio thread's ends of the rings, and how it wakes the sending thread.
 pub(crate) struct AudioEnd {
     pub(crate) outgoing: HeapProd<OutPacket>,
     pub(crate) incoming: HeapCons<InPacket>,
+    pub(crate) calls: HeapProd<HostCall>,
     pub(crate) wake: Box<dyn Fn() + Send>,
 }
 
-/// Makes both rings.
+/// Makes all three rings.
 pub(crate) fn bridge(wake: Box<dyn Fn() + Send>, meters: Arc<Meters>) -> (AudioEnd, NetworkEnd) {
     let (out_push, out_pop) = HeapRb::new(OUTGOING).split();
     let (in_push, in_pop) = HeapRb::new(INCOMING).split();
-    let audio = AudioEnd { outgoing: out_push, incoming: in_pop, wake };
-    let network = NetworkEnd { outgoing: Outgoing { ring: out_pop }, incoming: Incoming { ring: in_push, meters } };
+    let (calls_push, calls_pop) = HeapRb::new(CALLS).split();
+    let audio = AudioEnd { outgoing: out_push, incoming: in_pop, calls: calls_push, wake };
+    let network = NetworkEnd {
+        outgoing: Outgoing { ring: out_pop },
+        incoming: Incoming { ring: in_push, meters },
+        calls: Calls { ring: calls_pop },
+    };
     (audio, network)
 }

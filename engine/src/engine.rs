@@ -1,6 +1,6 @@
 //! The audio thread's part: one call of the host from input to output.
 
-use crate::bridge::{AudioEnd, NetworkEnd, bridge};
+use crate::bridge::{AudioEnd, HostCall, NetworkEnd, bridge};
 use crate::console::Console;
 use crate::controls::STRIPS;
 use crate::denormals::{FlushDenormals, copy_tamed};
@@ -10,7 +10,7 @@ use crate::packetizer::Packetizer;
 use crate::receiver::Receiver;
 use crate::room::Room;
 use crate::voice::Voice;
-use ringbuf::traits::{Consumer, Observer};
+use ringbuf::traits::{Consumer, Observer, Producer};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
@@ -165,6 +165,8 @@ impl Engine {
         }
         let frames = outputs.frames();
         self.last_call = Some((now, frames as f64 * 1e6 / f64::from(rate)));
+        // Full where nobody records, which is nothing to know.
+        let _ = self.audio.calls.try_push(HostCall { begun: now, frames: frames as u32, rate });
         self.send(frames, inputs, rate);
         self.play(now, frames, inputs, outputs, rate);
     }

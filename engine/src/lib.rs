@@ -64,7 +64,9 @@ mod room;
 mod timeline;
 mod voice;
 
-pub use bridge::{Incoming, MAX_PACKET_FRAMES, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing};
+pub use bridge::{
+    Calls, HostCall, Incoming, MAX_PACKET_FRAMES, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing,
+};
 pub use console::{Channel, Console, Strip};
 pub use controls::{Comfort, PacketSize, Playout, STRIPS, UnknownComfort};
 pub use denormals::tame;

@@ -79,7 +79,13 @@ fn mobile_stalls_are_weighed() {
 /// and a period; when it jumps back, so does the playout, in less than 10 s.
 #[test]
 fn a_step_is_followed_up_and_down() {
-    let plan = Plan { models: vec![Model::Step], seconds: SECONDS, seeds: 3, settings: Settings::default() };
+    let plan = Plan {
+        models: vec![Model::Step],
+        seconds: SECONDS,
+        seeds: 3,
+        settings: Settings::default(),
+        ..Plan::default()
+    };
     for row in table::run(&plan).expect("settings fit") {
         let period = row.packet.max(row.block) as f64 / 48.0;
         for (step, report) in row.steps.iter().zip(&row.reports) {

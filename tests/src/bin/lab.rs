@@ -7,6 +7,7 @@ use rtjam_tests::lab::measure::{Measurement, measure};
 use rtjam_tests::lab::model::Model;
 use rtjam_tests::lab::replay::{PACKETS, Settings};
 use rtjam_tests::lab::sound::{chord, read_wav, write_wav};
+use rtjam_tests::lab::stall::Stall;
 use rtjam_tests::lab::table::{self, Plan};
 use rtjam_tests::lab::trace::Trace;
 use rtjam_tests::lab::{conceal, plot, report};
@@ -47,6 +48,8 @@ enum Command {
         /// Frames of a packet
         #[arg(long, default_value_t = 128)]
         packet: usize,
+        #[command(flatten)]
+        stalling: Stalling,
     },
     /// Play every network with packets and blocks of 64 and 128 frames
     Table {
@@ -58,6 +61,8 @@ enum Command {
         /// Only these networks
         #[arg(long, value_delimiter = ',')]
         models: Vec<Model>,
+        #[command(flatten)]
+        stalling: Stalling,
         #[command(flatten)]
         listening: Listening,
         /// Print a JSON array
@@ -88,6 +93,24 @@ enum Command {
     },
 }
 
+/// What stalls.
+#[derive(Args)]
+struct Stalling {
+    /// WHO:HOW:MS:EVERY: sender, receiver, both, server or machine stalls for MS ms every EVERY ms, and callbacks that are
+    /// due meanwhile come late, are lost, or reset the grid of callbacks; may be given several times
+    #[arg(long, value_name = "WHO:late|lost|reset:MS:EVERY")]
+    stall: Vec<Stall>,
+    /// Seconds after which nothing stalls any more; default: two thirds of the trace
+    #[arg(long, value_name = "S")]
+    stalls_until: Option<f64>,
+}
+
+impl Stalling {
+    fn until(&self, seconds: f64) -> f64 {
+        self.stalls_until.unwrap_or(seconds * 2.0 / 3.0)
+    }
+}
+
 /// A trace, and how it is played.
 #[derive(Args)]
 struct Input {
@@ -101,6 +124,9 @@ struct Input {
     block: usize,
     #[command(flatten)]
     listening: Listening,
+    /// When the receiver's host called: begun_us,frames,rate, as recorded beside the trace
+    #[arg(long, value_name = "CALLS.csv")]
+    calls: Option<PathBuf>,
     /// The network's smallest delay in ms, where the trace does not say it
     #[arg(long)]
     base_ms: Option<f64>,
@@ -179,15 +205,17 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let report = got.report.json();
             print(&if json { format!("{report}\n") } else { report::text(&report) })
         }
-        Command::Generate { model, seconds, seed, packet } => {
+        Command::Generate { model, seconds, seed, packet, stalling } => {
             if !PACKETS.contains(&packet) || !(0.1..=86_400.0).contains(&seconds) {
                 return Err("give 0.1 to 86400 seconds, and packets of 16 to 150 frames".into());
             }
-            print(&model.generate(seconds, seed, packet).write())
+            let until = stalling.until(seconds);
+            print(&model.generate_with_stalls(seconds, seed, packet, &stalling.stall, until).write())
         }
-        Command::Table { seconds, seeds, models, listening, json } => {
+        Command::Table { seconds, seeds, models, stalling, listening, json } => {
             let models = if models.is_empty() { Model::ALL.to_vec() } else { models };
-            let rows = table::run(&Plan { models, seconds, seeds, settings: listening.settings(64, 64) })?;
+            let (settings, stalls_until) = (listening.settings(64, 64), stalling.until(seconds));
+            let rows = table::run(&Plan { models, seconds, seeds, settings, stalls: stalling.stall, stalls_until })?;
             print(&if json { format!("{}\n", table::json(&rows)) } else { table::text(&rows) })
         }
         Command::Conceal { seconds, packet, seed, json } => {
@@ -208,6 +236,10 @@ impl Input {
     fn measure(&self) -> Result<(Trace, Measurement), Box<dyn Error>> {
         let text = std::fs::read_to_string(&self.trace).map_err(|e| named(&self.trace, e))?;
         let mut trace = Trace::read(&text).map_err(|e| named(&self.trace, e))?;
+        if let Some(path) = &self.calls {
+            let text = std::fs::read_to_string(path).map_err(|e| named(path, e))?;
+            trace.read_calls(&text).map_err(|e| named(path, e))?;
+        }
         if let Some(base) = self.base_ms {
             trace.base_us = (base.max(0.0) * 1000.0) as u64;
         }

@@ -34,13 +34,13 @@ pub fn find(path: &Path, arrivals: &Arrivals<'_>) -> Gaps {
     let mut gaps = Gaps::default();
     let mut late = vec![false; arrivals.found.len()];
     // Unheard chunks in a row: where they begin, and how much of them arithmetic explains.
-    let mut unheard: Option<(usize, usize)> = None;
+    let mut unheard: Option<(usize, usize, Place)> = None;
     for (from, place) in path.iter() {
         let missing = chunk(from, place, arrivals, &mut gaps, &mut late);
         if place.heard {
-            end_unheard(unheard.take(), from, &mut gaps);
+            end_unheard(unheard.take(), from, place, arrivals, &mut gaps);
         } else if counts(from, place, arrivals) {
-            let (_, explained) = unheard.get_or_insert((from, 0));
+            let (_, explained, _) = unheard.get_or_insert((from, 0, place));
             *explained += missing;
         }
     }
@@ -69,9 +69,18 @@ fn chunk(from: usize, place: Place, arrivals: &Arrivals<'_>, gaps: &mut Gaps, la
     missing
 }
 
-fn end_unheard(unheard: Option<(usize, usize)>, to: usize, gaps: &mut Gaps) {
-    let Some((from, explained)) = unheard else { return };
-    let left = to - from - explained;
+fn end_unheard(
+    unheard: Option<(usize, usize, Place)>,
+    to: usize,
+    then: Place,
+    arrivals: &Arrivals<'_>,
+    gaps: &mut Gaps,
+) {
+    let Some((from, explained, before)) = unheard else { return };
+    // What the sender's host lost cannot be heard.
+    let slip = |n: usize, place: Place| arrivals.grid.given_slip(n as f64 - place.lag);
+    let never_there = (slip(to, then) - slip(from, before)).max(0.0) as usize;
+    let left = (to - from).saturating_sub(explained + never_there);
     if left > FADES {
         gaps.concealed += (left - FADES) as u64;
         gaps.runs.retain(|run| run.end <= from);

@@ -1,5 +1,6 @@
 //! Everything that is said of one trace.
 
+use super::aftermath::Aftermath;
 use super::damage::{BLOCK, damaged};
 use super::gaps::{Gaps, find};
 use super::oracle::Arrivals;
@@ -70,6 +71,7 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
         longest_gap_ms: gaps.longest() as f64 / 48.0,
         oracle_delay_ms: oracle,
         oracle_with_copies: with_copies,
+        aftermath: Aftermath::of(trace, &take, &path, &arrivals),
         damaged_pct: damaged.len() as f64 * 100.0 / blocks.max(1) as f64,
         measured_s: minutes * 60.0,
         engine: take.engine,
@@ -116,7 +118,7 @@ mod tests {
         let at = |i: usize| (i * packet) as u64 * 1_000_000 / 48_000;
         let packets =
             (0..seconds * 48_000 / packet).map(|i| Packet { sent: at(i), arrived: vec![777_000_123 + at(i)] });
-        Trace { note: "perfect".into(), base_us: 8000, packets: packets.collect() }
+        Trace { note: "perfect".into(), base_us: 8000, packets: packets.collect(), ..Trace::default() }
     }
 
     fn measured(trace: &Trace, settings: &Settings) -> Measurement {

@@ -12,6 +12,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`model`], [`random`] | seeded bad networks, with their figures |
+//! | [`stall`] | hosts and servers that stall |
 //! | [`trace`] | packets sent and arrived, as CSV |
 //! | [`sound`], [`resample`] | what is played; rates |
 //! | [`grid`] | the receiver's callbacks and the sender's timeline on one clock |
@@ -21,10 +22,12 @@
 //! | [`gaps`], [`damage`] | what was not heard; what a listener would notice |
 //! | [`oracle`] | the best constant delay in hindsight |
 //! | [`measure`], [`report`] | all of it for one trace, and as JSON |
+//! | [`aftermath`] | what stalls leave behind |
 //! | [`step`] | how a jump of the network's delay is followed |
 //! | [`table`], [`plot`] | all models side by side; one trace as a picture |
 //! | [`conceal`], [`material`], [`spectrum`], [`prediction`] | what gaps sound like, beside other ways to fill them |
 
+pub mod aftermath;
 pub mod conceal;
 pub mod damage;
 pub mod gaps;
@@ -43,6 +46,7 @@ pub mod report;
 pub mod resample;
 pub mod sound;
 pub mod spectrum;
+pub mod stall;
 pub mod step;
 pub mod table;
 pub mod trace;

@@ -21,7 +21,8 @@
 //! each, so that a table shows what each alone costs.
 
 use super::random::Random;
-use super::trace::{Packet, Trace};
+use super::stall::{Course, Host, Stall, Who, Window, held_until};
+use super::trace::{Lost, Packet, Stalled, Trace};
 use rtjam_protocol::audio::WIRE_RATE;
 use std::fmt;
 use std::str::FromStr;
@@ -73,13 +74,38 @@ impl Model {
         }
     }
 
-    /// A trace of `seconds`, in packets of `packet` frames.
+    /// A trace of `seconds`, in packets of `packet` frames, between hosts that never stall.
     pub fn generate(self, seconds: f64, seed: u64, packet: usize) -> Trace {
-        let mut network = Network::new(self, seconds, seed, packet);
+        self.generate_with_stalls(seconds, seed, packet, &[], 0.0)
+    }
+
+    /// A trace between hosts that stall until `until_s`.
+    pub fn generate_with_stalls(self, seconds: f64, seed: u64, packet: usize, stalls: &[Stall], until_s: f64) -> Trace {
+        let course = Course::new(stalls, until_s, seed);
+        let mut network = Network::new(self, seconds, seed, &course.server);
         let frames = seconds * f64::from(WIRE_RATE);
-        let packets = (0..(frames / packet as f64) as u64).map(|i| network.carry(i)).collect();
-        let note = format!("model {self} seed {seed} packet {packet}");
-        Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, packets }
+        let interval_us = packet as f64 * 1e6 / f64::from(WIRE_RATE);
+        let (mut host, mut slip, mut lost) = (Host::new(&course.sender, interval_us), 0.0, Vec::new());
+        let mut send = |i: u64| {
+            // Rounded down, so that the earliest packets all lie on the exact timeline.
+            let call = host.call((i as f64 * interval_us).floor());
+            let us = (call.slip - slip).round();
+            if us > 0.0 {
+                lost.push(Lost { position: i * packet as u64, us: us as u64 });
+                slip += us;
+            }
+            network.carry(call.at.floor())
+        };
+        let packets = (0..(frames / packet as f64) as u64).map(&mut send).collect();
+        let mut note = format!("model {self} seed {seed} packet {packet}");
+        stalls.iter().for_each(|stall| note += &format!(" {stall}"));
+        let at = |us: f64| network.at_receiver(us);
+        let mut stalls = Vec::new();
+        let all = [(Who::Sender, &course.sender), (Who::Receiver, &course.receiver), (Who::Server, &course.server)];
+        for (who, windows) in all {
+            stalls.extend(windows.iter().map(|w| Stalled { who, from: at(w.begin), to: at(w.end), how: w.how }));
+        }
+        Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, lost, stalls, calls: Vec::new(), packets }
     }
 
     /// The figures of the link under the trouble.
@@ -150,12 +176,12 @@ pub struct Link {
 pub const STEP_MS: f64 = 15.0;
 
 /// A network at work. Times in µs of the sender's clock.
-struct Network {
+struct Network<'a> {
     model: Model,
     link: Link,
+    server: &'a [Window],
     random: Random,
     span_us: f64,
-    interval_us: f64,
     started: u64,
     /// Receiver's clock minus sender's.
     offset: u64,
@@ -166,8 +192,8 @@ struct Network {
     last_due: f64,
 }
 
-impl Network {
-    fn new(model: Model, seconds: f64, seed: u64, packet: usize) -> Network {
+impl<'a> Network<'a> {
+    fn new(model: Model, seconds: f64, seed: u64, server: &'a [Window]) -> Network<'a> {
         let mut random = Random::new(seed, model as u64 + 1);
         // Neither clock's origin, and so no phase of callbacks against packets, means anything.
         let started = 1_000_000 + random.bits() % 1_000_000;
@@ -175,9 +201,9 @@ impl Network {
         let mut network = Network {
             model,
             link: model.link(),
+            server,
             random,
             span_us: seconds * 1e6,
-            interval_us: packet as f64 * 1e6 / f64::from(WIRE_RATE),
             started,
             offset,
             jitter_ms: 0.0,
@@ -190,15 +216,13 @@ impl Network {
         network
     }
 
-    /// Sends packet `index` on its way.
-    fn carry(&mut self, index: u64) -> Packet {
-        // Rounded down, so that the earliest packets all lie on the exact timeline.
-        let time = (index as f64 * self.interval_us).floor();
+    /// Sends a packet on its way at `time`.
+    fn carry(&mut self, time: f64) -> Packet {
         let sent = self.started + time as u64;
         if self.loses() {
             return Packet { sent, arrived: Vec::new() };
         }
-        let due = self.due(time);
+        let due = held_until(self.server, self.due(time));
         let mut arrived = vec![self.at_receiver(due)];
         if self.model == Model::Duplicate && self.random.unit() < 0.05 {
             let again = due + self.random.between(0.0, 10_000.0);

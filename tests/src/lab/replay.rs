@@ -4,7 +4,7 @@ use super::grid::Grid;
 use super::hop::{Arrival, Hop};
 use super::sound::marks;
 use super::trace::Trace;
-use rtjam_engine::{Comfort, Engine, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
+use rtjam_engine::{Comfort, Engine, HostCall, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
 use rtjam_protocol::{Micros, SourceId};
 use std::fmt;
@@ -68,6 +68,8 @@ pub enum Unplayable {
     Interval(f64),
     /// The trace has nothing after what is skipped.
     Short,
+    /// The recorded calls are not all of this block and rate, or do not last as long as the trace.
+    Calls,
 }
 
 impl fmt::Display for Unplayable {
@@ -82,6 +84,9 @@ impl fmt::Display for Unplayable {
                 let frames = us * f64::from(WIRE_RATE) / 1e6;
                 write!(f, "the trace has packets of about {frames:.0} frames: say so with --packet")
             }
+            Unplayable::Calls => f.write_str(
+                "the recorded calls must all be of the block and rate given, and last as long as the trace: say so with --block and --rate",
+            ),
             Unplayable::Short => f.write_str("the trace is too short: nothing is left after what is skipped"),
         }
     }
@@ -173,6 +178,11 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
     let seconds = trace.packets.len() as f64 * expected / 1e6;
     if seconds < settings.skip + super::measure::TAIL_S + 0.1 {
         return Err(Unplayable::Short);
+    }
+    let fits = |call: &HostCall| call.frames as usize == settings.block && call.rate == settings.rate;
+    let last = trace.packets.iter().flat_map(|p| &p.arrived).max().copied().unwrap_or(0);
+    if trace.calls.last().is_some_and(|call| call.begun.0 <= last) || !trace.calls.iter().all(fits) {
+        return Err(Unplayable::Calls);
     }
     Ok(())
 }

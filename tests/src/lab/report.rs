@@ -1,5 +1,6 @@
 //! The figures of one replay.
 
+use super::aftermath::Aftermath;
 use rtjam_engine::VoiceReading;
 use serde_json::{Value, json};
 
@@ -27,6 +28,8 @@ pub struct Report {
     /// What that delay and one packet more would conceal, in ms a minute, if every packet carried a copy of an earlier
     /// one.
     pub oracle_with_copies: Option<f64>,
+    /// What stalls left behind, where the trace has any.
+    pub aftermath: Option<Aftermath>,
     /// Share of damaged blocks.
     pub damaged_pct: f64,
     /// Seconds measured.
@@ -93,6 +96,7 @@ impl Report {
             "delay_over_oracle": self.delay_over_oracle().map(round),
             "damaged_pct": round(self.damaged_pct),
             "measured_s": round(self.measured_s),
+            "stalls": self.aftermath.map(|a| a.json()),
             "engine": self.engine_json(),
         })
     }

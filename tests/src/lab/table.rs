@@ -1,10 +1,12 @@
 //! All models side by side.
 
+use super::aftermath::Aftermath;
 use super::measure::measure;
 use super::model::Model;
 use super::replay::{Settings, Unplayable};
 use super::report::{Report, round};
 use super::sound::chord;
+use super::stall::Stall;
 use super::step::Step;
 use rtjam_protocol::audio::WIRE_RATE;
 use serde_json::{Value, json};
@@ -16,7 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub const SIZES: [(usize, usize); 4] = [(64, 64), (64, 128), (128, 64), (128, 128)];
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// The networks.
     pub models: Vec<Model>,
@@ -26,6 +28,10 @@ pub struct Plan {
     pub seeds: u64,
     /// Everything but packet and block.
     pub settings: Settings,
+    /// What stalls besides.
+    pub stalls: Vec<Stall>,
+    /// When the stalls end, in seconds.
+    pub stalls_until: f64,
 }
 
 /// A line: one model with one packet and block.
@@ -77,7 +83,7 @@ impl Row {
             self.mean(|r| r.damaged_pct),
             self.mean(changes_per_min),
         );
-        figures + &self.recovery()
+        figures + &self.recovery() + &self.aftermath()
     }
 
     /// What recovery brought and cost, what was concealed without it, and what of that could at best be left.
@@ -91,6 +97,24 @@ impl Row {
             "{:>9.1}{:>8.1}{concealed:>9.0}{ours:>7.2}{least:>7.2}",
             self.mean(|r| r.recovered as f64),
             self.mean(|r| r.extra_pct),
+        )
+    }
+
+    /// What stalls left behind, where there were any: the largest of all traces.
+    fn aftermath(&self) -> String {
+        let of = |figure: fn(&Aftermath) -> f64| {
+            self.reports.iter().filter_map(|r| r.aftermath.as_ref()).map(figure).fold(f64::NAN, f64::max)
+        };
+        if of(|a| a.oracle_ms).is_nan() {
+            return String::new();
+        }
+        let late = self.reports.iter().filter_map(|r| Some(r.late as f64 / r.aftermath?.stalls.max(1) as f64));
+        format!(
+            "{:>9.2}{:>8.3}{:>7.2}{:>8.2}",
+            of(|a| a.oracle_ms),
+            of(|a| a.cost_over_oracle),
+            of(|a| a.back_s),
+            late.fold(0.0, f64::max),
         )
     }
 
@@ -180,7 +204,7 @@ struct Played {
 }
 
 fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<Played, Unplayable> {
-    let trace = row.model.generate(plan.seconds, seed, row.packet);
+    let trace = row.model.generate_with_stalls(plan.seconds, seed, row.packet, &plan.stalls, plan.stalls_until);
     let settings = Settings { packet: row.packet, block: row.block, ..plan.settings };
     let got = measure(&trace, sound, &settings)?;
     let step = (row.model == Model::Step).then(|| Step::of(&got, plan.seconds));
@@ -195,7 +219,9 @@ pub fn text(rows: &[Row]) -> String {
         "model     pkt/block   mean    p95    max  oracle   ratio   lost %   late %  conc/min   gap  damaged%  chg/min",
     );
     let recovery = rows.iter().any(|r| !r.without.is_empty());
-    out.push_str(if recovery { "  recovered extra%  without  share  least\n" } else { "\n" });
+    out.push_str(if recovery { "  recovered extra%  without  share  least" } else { "" });
+    let stalls = rows.iter().any(|r| r.reports.iter().any(|r| r.aftermath.is_some()));
+    out.push_str(if stalls { "   priced    cost   back  late/st\n" } else { "\n" });
     for row in rows {
         let _ = writeln!(out, "{}", row.line());
     }

@@ -11,12 +11,23 @@
 //! A packet a line, in sequence order. `arrived_us` is empty when the packet was lost; a packet that came
 //! more than once has its further arrivals after a semicolon. The two clocks differ by an unknown constant.
 //! Lines that begin with `#` are comments; `base_us N` in one is the delay that the network has at its best,
-//! which nobody can tell from two clocks.
+//! which nobody can tell from two clocks. Comments also say how hosts stalled (see [`super::stall`]):
+//!
+//! ```text
+//! # sender lost 4000 us at position 480000
+//! # receiver stalls lost from 5008123 to 5012123 us
+//! ```
 
+use super::stall::{How, Who};
+use rtjam_engine::HostCall;
+use rtjam_protocol::Micros;
 use std::fmt::{self, Write};
 
 /// The line before the first packet.
 pub const HEADER: &str = "sent_us,arrived_us";
+
+/// The line before the first recorded call.
+pub const CALLS_HEADER: &str = "begun_us,frames,rate";
 
 /// Packets of one stream, in sequence order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +36,36 @@ pub struct Trace {
     pub note: String,
     /// The network's smallest delay, in µs.
     pub base_us: u64,
+    /// Time of which the sender's host has no frames, in order.
+    pub lost: Vec<Lost>,
+    /// What stalls when.
+    pub stalls: Vec<Stalled>,
+    /// When the receiver's host called, where that was recorded.
+    pub calls: Vec<HostCall>,
     /// The packets.
     pub packets: Vec<Packet>,
+}
+
+/// Time of which the sender's host has no frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The first position after it.
+    pub position: u64,
+    /// How long it was.
+    pub us: u64,
+}
+
+/// A stall, on the receiver's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// One of the hosts, or the server.
+    pub who: Who,
+    /// When it begins.
+    pub from: u64,
+    /// When it is over.
+    pub to: u64,
+    /// What becomes of the host's callbacks that are due in it.
+    pub how: How,
 }
 
 /// One packet.
@@ -49,6 +88,10 @@ pub enum BadTrace {
     Order(usize),
     /// Fewer than two packets, or none that arrived.
     Empty,
+    /// The first line of a record of calls is not [`CALLS_HEADER`].
+    NoCalls,
+    /// The line is not a call.
+    Call(usize),
 }
 
 impl fmt::Display for BadTrace {
@@ -59,6 +102,8 @@ impl fmt::Display for BadTrace {
                 write!(f, "line {n} must be SENT,ARRIVED in whole microseconds (ARRIVED may be empty)")
             }
             BadTrace::Order(n) => write!(f, "line {n}: packets must be in the order in which they were sent"),
+            BadTrace::NoCalls => write!(f, "the first line must be {CALLS_HEADER}"),
+            BadTrace::Call(n) => write!(f, "line {n} must be a call: microseconds, frames and rate"),
             BadTrace::Empty => f.write_str("a trace needs two packets, of which one arrived"),
         }
     }
@@ -98,9 +143,35 @@ impl Trace {
         }
     }
 
-    /// The trace as text.
+    /// Reads when the receiver's host called, from a file beside the trace.
+    ///
+    /// # Errors
+    /// When the text is not such a record; the error names the line.
+    pub fn read_calls(&mut self, text: &str) -> Result<(), BadTrace> {
+        let mut lines = text.lines().enumerate();
+        if lines.next().is_none_or(|(_, line)| line.trim() != CALLS_HEADER) {
+            return Err(BadTrace::NoCalls);
+        }
+        let call = |line: &str| {
+            let mut fields = line.trim().split(',');
+            let begun = Micros(fields.next()?.parse().ok()?);
+            Some(HostCall { begun, frames: fields.next()?.parse().ok()?, rate: fields.next()?.parse().ok()? })
+        };
+        self.calls =
+            lines.map(|(index, line)| call(line).ok_or(BadTrace::Call(index + 1))).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// The trace as text, without recorded calls.
     pub fn write(&self) -> String {
-        let mut out = format!("# {} base_us {}\n{HEADER}\n", self.note, self.base_us);
+        let mut out = format!("# {} base_us {}\n", self.note, self.base_us);
+        for Lost { position, us } in &self.lost {
+            let _ = writeln!(out, "# sender lost {us} us at position {position}");
+        }
+        for Stalled { who, from, to, how } in &self.stalls {
+            let _ = writeln!(out, "# {} stalls {} from {from} to {to} us", who.name(), how.name());
+        }
+        let _ = writeln!(out, "{HEADER}");
         for packet in &self.packets {
             let _ = write!(out, "{},", packet.sent);
             for (i, at) in packet.arrived.iter().enumerate() {
@@ -127,6 +198,27 @@ impl Trace {
     }
 
     fn comment(&mut self, comment: &str) {
+        if self.stall(comment).is_none() {
+            self.describe(comment);
+        }
+    }
+
+    /// Reads a comment that says how a host stalled.
+    fn stall(&mut self, comment: &str) -> Option<()> {
+        match comment.split_whitespace().collect::<Vec<_>>()[..] {
+            ["sender", "lost", us, "us", "at", "position", position] => {
+                self.lost.push(Lost { position: position.parse().ok()?, us: us.parse().ok()? });
+            }
+            [who, "stalls", how, "from", from, "to", to, "us"] => {
+                let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+                self.stalls.push(Stalled { who: who.parse().ok()?, from, to, how: how.parse().ok()? });
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn describe(&mut self, comment: &str) {
         let mut words = comment.split_whitespace();
         let mut kept = Vec::new();
         while let Some(word) = words.next() {
@@ -167,6 +259,16 @@ mod tests {
         assert_eq!(trace.packets[2], Packet { sent: 5333, arrived: vec![9000, 9700] });
         assert_eq!(trace.write(), TEXT);
         assert_eq!(trace.interval_us(), 2666.5);
+    }
+
+    #[test]
+    fn stalls_are_read_and_written_alike() {
+        let text = "# x base_us 1\n# sender lost 4000 us at position 256\n\
+                    # receiver stalls reset from 500 to 4500 us\nsent_us,arrived_us\n0,500\n2666,3000\n";
+        let trace = Trace::read(text).unwrap();
+        assert_eq!(trace.lost, [Lost { position: 256, us: 4000 }]);
+        assert_eq!(trace.stalls, [Stalled { who: Who::Receiver, from: 500, to: 4500, how: How::Reset }]);
+        assert_eq!((trace.note.as_str(), trace.write().as_str()), ("x", text));
     }
 
     #[test]

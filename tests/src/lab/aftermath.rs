@@ -1,0 +1,112 @@
+//! What stalls of hosts and of the server leave behind.
+
+use super::oracle::Arrivals;
+use super::path::{CHUNK, Path};
+use super::replay::Take;
+use super::report::round;
+use super::trace::Trace;
+use serde_json::{Value, json};
+
+/// What late packets cost, in frames of delay, were all of them late: as at comfort normal.
+const PRICE: f64 = 19_200.0;
+
+/// A delay is back when it is no more than this over what it is in the end, in ms.
+const BACK_MS: f64 = 1.0;
+
+/// The end of a trace, in s: the delay has settled by then.
+const END_S: f64 = 2.0;
+
+/// The figures of a trace with stalls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aftermath {
+    /// Stalls, what stalls at one time counted once.
+    pub stalls: usize,
+    /// The constant delay that is best in hindsight by the price of late packets, in ms.
+    pub oracle_ms: f64,
+    /// What ours costs by that price over what the oracle costs, late packets included.
+    pub cost_over_oracle: f64,
+    /// How long after the last stall the delay was what it is in the end, in s.
+    pub back_s: f64,
+    /// The delay in the end, in ms.
+    pub end_ms: f64,
+}
+
+impl Aftermath {
+    /// Of a trace that says when hosts stalled; `None` where it says nothing.
+    pub(super) fn of(trace: &Trace, take: &Take, path: &Path, arrivals: &Arrivals<'_>) -> Option<Aftermath> {
+        let mut begins: Vec<u64> = trace.stalls.iter().map(|stall| stall.from).collect();
+        begins.sort_unstable();
+        begins.dedup();
+        let given = |position: f64| take.grid.frame_at(position) / 48_000.0;
+        let end = trace.stalls.iter().map(|stall| stall.to).max()?;
+        let last = take.grid.seconds_at(take.grid.local(end));
+        let delays: Vec<(f64, f64)> = path
+            .iter()
+            .filter(|(_, place)| place.heard)
+            .map(|(n, place)| (n as f64 / 48_000.0, take.grid.delay_ms(n as f64, n as f64 - place.lag)))
+            .filter(|(at, _)| *at < given(arrivals.span.end as f64))
+            .collect();
+        let end_s = delays.last().map_or(0.0, |(at, _)| at - END_S);
+        let mut end: Vec<f64> = delays.iter().filter(|(at, _)| *at > end_s).map(|(_, ms)| *ms).collect();
+        end.sort_unstable_by(f64::total_cmp);
+        let end_ms = end.get(end.len() / 2).copied().unwrap_or(f64::NAN);
+        let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > end_ms + BACK_MS);
+        let counted = |(n, _): &(f64, f64)| (take.grid.position_at(n * 48_000.0)) >= arrivals.span.start as f64;
+        let measured: Vec<f64> = delays.iter().filter(|d| counted(d)).map(|(_, ms)| *ms).collect();
+        let mean = measured.iter().sum::<f64>() / measured.len().max(1) as f64;
+        let (oracle_ms, least) = arrivals.best_by_price(PRICE);
+        let concealed = super::gaps::find(path, arrivals).concealed as f64 / arrivals.span.len().max(1) as f64;
+        Some(Aftermath {
+            stalls: begins.len(),
+            oracle_ms,
+            cost_over_oracle: (mean * 48.0 + PRICE * concealed) / least,
+            back_s: away.map_or(0.0, |(at, _)| at + CHUNK as f64 / 48_000.0 - last),
+            end_ms,
+        })
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        json!({
+            "stalls": self.stalls,
+            "priced_oracle_ms": round(self.oracle_ms),
+            "cost_over_oracle": round(self.cost_over_oracle),
+            "back_s": round(self.back_s),
+            "end_ms": round(self.end_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lab::measure::measure;
+    use crate::lab::model::Model;
+    use crate::lab::replay::Settings;
+    use crate::lab::report::Report;
+    use crate::lab::sound::chord;
+
+    fn heard(stall: &str) -> Report {
+        let trace = Model::Lan.generate_with_stalls(20.0, 1, 64, &[stall.parse().unwrap()], 15.0);
+        let settings = Settings { packet: 64, block: 64, ..Settings::default() };
+        measure(&trace, &chord(20 * 48_000), &settings).unwrap().report
+    }
+
+    /// A host that calls late and loses nothing is no trouble: what came meanwhile is found by the calls that catch up.
+    #[test]
+    fn late_calls_of_the_receiver_cost_nothing() {
+        let report = heard("receiver:late:8:500");
+        let aftermath = report.aftermath.unwrap();
+        assert!((16..=18).contains(&aftermath.stalls), "{aftermath:?}");
+        assert_eq!((report.late, report.concealed_ms_per_min), (0, 0.0), "{report:?}");
+        assert!((aftermath.oracle_ms - report.playout.mean).abs() < 0.05, "{report:?}");
+        assert!((aftermath.cost_over_oracle - 1.0).abs() < 0.05 && aftermath.back_s < 0.01, "{report:?}");
+    }
+
+    /// A sender whose packets are held back for longer than they wait makes as many of them late as the stall covers.
+    #[test]
+    fn held_packets_are_late_once() {
+        let report = heard("server:late:20:1000");
+        let late = report.late as f64 / report.aftermath.unwrap().stalls as f64;
+        assert!((10.0..=16.0).contains(&late), "{late} a stall: {report:?}");
+    }
+}
