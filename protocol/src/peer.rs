@@ -24,6 +24,9 @@ pub const PRUNE_AFTER: Micros = Micros::from_secs(5);
 /// A session gets something at least this often.
 pub const KEEP_ALIVE_EVERY: Micros = Micros::from_millis(200);
 
+/// What was on its way when the client began to use a new session arrives within this.
+const TAKES_OVER_WITHIN: Micros = Micros::from_secs(1);
+
 /// Challenges are at least this far apart.
 const CHALLENGE_EVERY: Micros = Micros::from_millis(250);
 
@@ -62,6 +65,9 @@ pub struct Peer {
     path: Option<SocketAddr>,
     candidates: VecDeque<Candidate>,
     last_challenge: Option<Micros>,
+    /// When the session began.
+    began: Micros,
+    first_heard: Option<Micros>,
     last_heard: Micros,
     last_sent: Micros,
     waiting: VecDeque<Reply>,
@@ -100,6 +106,8 @@ impl Peer {
             path: None,
             candidates: VecDeque::new(),
             last_challenge: None,
+            began: now,
+            first_heard: None,
             last_heard: now,
             last_sent: now,
             waiting: VecDeque::new(),
@@ -123,6 +131,26 @@ impl Peer {
         self.path
     }
 
+    /// Takes the path over from an earlier session of the same member: their address has been validated.
+    pub fn take_path(&mut self, path: Option<SocketAddr>) {
+        self.path = path;
+    }
+
+    /// Whether the session has been heard for as long as an earlier one may still be of use that it takes over from.
+    pub fn has_taken_over(&self, now: Micros) -> bool {
+        self.first_heard.is_some_and(|at| now.since(at) >= TAKES_OVER_WITHIN)
+    }
+
+    /// Whether the session's keys have been used for long enough: its client should get another session.
+    pub fn is_worn(&self, now: Micros) -> bool {
+        self.receive.key_lasts().is_some_and(|lasts| now.since(self.began) >= lasts)
+    }
+
+    /// Whether so many datagrams did not open that the session must end.
+    pub fn is_exhausted(&self) -> bool {
+        self.receive.is_exhausted()
+    }
+
     /// Whether the musician has been silent for [`PRUNE_AFTER`].
     pub fn is_gone(&self, now: Micros) -> bool {
         now.since(self.last_heard) >= PRUNE_AFTER
@@ -142,6 +170,7 @@ impl Peer {
         let size = datagram.len();
         let opened = self.receive.open(now, datagram)?;
         self.last_heard = now;
+        self.first_heard.get_or_insert(now);
         self.misses.handle_datagram(now, &opened.header, size);
         if opened.newest && self.path != Some(from) {
             self.consider(now, from, size, challenge);

@@ -60,6 +60,8 @@ pub enum Input {
     Disconnected(ConnectionId),
     /// A session said goodbye, or nothing for too long.
     SessionOver(SessionId),
+    /// A session's keys have been used long enough: another session should take over.
+    SessionWorn(SessionId),
     /// The classic thread wants something.
     Classic(Ask),
     /// Someone wants to know how things are.
@@ -216,6 +218,7 @@ impl Lobby {
             Input::OverRate(session, dropped) => self.warn_of_rate(session, dropped),
             Input::MixWaits(session, wait) => self.rooms.handle_mix_waits(session, wait),
             Input::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
+            Input::SessionWorn(session) => self.rooms.handle_worn(session),
             Input::Classic(ask) => self.hear_classic(ask),
             Input::GoingDown => self.rooms.handle_going_down(),
         }

@@ -12,7 +12,7 @@ use rtjam_protocol::Micros;
 use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM, Mixed};
 use rtjam_protocol::recovery::{self, Feedback, Told};
-use rtjam_protocol::seal::ReceiveKey;
+use rtjam_protocol::seal::{ReceiveKey, Rejected};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -64,6 +64,8 @@ pub(crate) enum What {
     Came(Frame<'static>),
     /// How the musicians of the mix stand, as the server hears them.
     Mixed(Vec<Mixed>),
+    /// So many datagrams did not open that nothing is opened any more.
+    Exhausted,
     /// This is missing of what the server sends: tell it.
     Misses(Feedback),
 }
@@ -164,8 +166,18 @@ impl Heard {
     fn take(&mut self, ways: &mut Ways, arrived: Micros, datagram: &mut [u8]) {
         let Heard { key, last, misses } = self;
         let size = datagram.len();
-        let Ok(opened) = key.open(arrived, datagram) else { return };
         let Ways { incoming, console, shared, notes, tape, wake, .. } = ways;
+        let opened = match key.open(arrived, datagram) {
+            Ok(opened) => opened,
+            Err(Rejected::Exhausted) => {
+                // Said for each datagram: what does not fit is said again with the next.
+                if notes.try_send(Note { of: Arc::clone(last), arrived, what: What::Exhausted }).is_ok() {
+                    wake.wake();
+                }
+                return;
+            }
+            Err(_) => return,
+        };
         let mut news = last.get().is_none();
         last.set(arrived);
         let mut note = |what| news |= notes.try_send(Note { of: Arc::clone(last), arrived, what }).is_ok();

@@ -184,8 +184,12 @@ impl AnyJam for Jam {
 
     fn handle_note(&mut self, note: &Note) {
         if Arc::ptr_eq(&note.of, &self.heard) {
+            if matches!(note.what, What::Exhausted) {
+                return self.session.handle_exhausted(note.arrived);
+            }
             self.session.handle_heard(note.arrived);
             match &note.what {
+                What::Exhausted => {}
                 What::Came(frame) => self.session.handle_frame(note.arrived, frame),
                 What::Mixed(musicians) => self.take_mixed(note.arrived, musicians),
                 What::Misses(feedback) => self.session.send_feedback(feedback),

@@ -24,6 +24,9 @@ const NEXT_ENDPOINT_AFTER: Micros = Micros::from_millis(1500);
 /// The audio clock's rate is told only once it has been watched for this long.
 const RATE_NEEDS: Micros = Micros::from_secs(10);
 
+/// A server that can replace a session without a gap has so much longer to do it.
+const SERVERS_TURN: Micros = Micros::from_secs(5 * 60);
+
 /// How the media path does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -47,6 +50,8 @@ pub(super) struct Media {
     endpoint: usize,
     endpoint_since: Micros,
     joined_at: Micros,
+    /// When another session should take this one's place: neither end changes keys.
+    worn_at: Option<Micros>,
     heard: Option<Micros>,
     /// When control last found the session alive.
     alive: Micros,
@@ -85,6 +90,7 @@ impl Media {
     pub(super) fn new(now: Micros, joined: &Joined, crypto: Crypto) -> (Media, ReceiveKey) {
         let Joined { session, features, .. } = *joined;
         let receive = joined.keys.downlink(session, features, crypto).receive();
+        let worn_at = receive.key_lasts().map(|lasts| now + lasts + SERVERS_TURN);
         let media = Media {
             session: joined.session,
             resume: joined.resume.clone(),
@@ -93,6 +99,7 @@ impl Media {
             endpoint: 0,
             endpoint_since: now,
             joined_at: now,
+            worn_at,
             heard: None,
             alive: now,
             clock_at: now,
@@ -119,6 +126,11 @@ impl Media {
 
     pub(super) fn datagram_limit(&self) -> usize {
         self.prober.limit()
+    }
+
+    /// When the session's keys will have been used for long enough.
+    pub(super) fn worn_at(&self) -> Option<Micros> {
+        self.worn_at
     }
 
     /// When the session was last known to live, by media or by control.

@@ -222,7 +222,8 @@ impl Session {
             // While a dial is under way silence asks for nothing new.
             let dial = self.dials.is_idle().then(|| self.silence.ends());
             let due = m.poll_timeout().min(m.last_alive() + LOST_AFTER);
-            dial.map_or(due, |d| due.min(d))
+            let worn = m.worn_at().filter(|_| self.dials.is_idle());
+            [dial, worn].into_iter().flatten().fold(due, Micros::min)
         });
         let ping = self.open.map(|_| self.ping_at);
         [media, self.dials.poll_timeout(), ping].into_iter().flatten().min()
@@ -242,7 +243,7 @@ impl Session {
             self.lose_media(now);
         }
         let silent = self.media.is_some() && self.silence.ends() <= now;
-        if self.dials.is_due(now) || (silent && self.dials.is_idle()) {
+        if self.dials.is_due(now) || ((silent || self.is_worn(now)) && self.dials.is_idle()) {
             self.dial(now);
         }
         if let Some(id) = self.open
@@ -360,6 +361,18 @@ impl Session {
         self.events.push_back(Event::Roster { musicians, listeners });
     }
 
+    /// So many datagrams of the session did not open that its keys must not open any more: seeks another session.
+    pub fn handle_exhausted(&mut self, now: Micros) {
+        if self.media.is_some() && !self.is_over() {
+            self.lose_media(now);
+        }
+    }
+
+    /// Whether another session should take this one's place.
+    fn is_worn(&self, now: Micros) -> bool {
+        self.media.as_ref().and_then(Media::worn_at).is_some_and(|at| at <= now)
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.state, State::Left | State::Refused)
     }
@@ -388,13 +401,14 @@ impl Session {
             suites: self.config.suites.clone(),
             features: Features::SUPPORTED,
         };
+        let worn = self.is_worn(now);
         let seat = Seat {
             room: self.config.room.clone(),
             role: self.config.role,
             secret: Some(self.config.secret.clone()),
             instance: self.config.instance,
-            resume: self.media.as_ref().map(|m| m.resume_token().clone()),
-            replaces: self.lost.clone(),
+            resume: self.media.as_ref().filter(|_| !worn).map(|m| m.resume_token().clone()),
+            replaces: self.media.as_ref().filter(|_| worn).map(|m| m.resume_token().clone()).or(self.lost.clone()),
             mix: self.config.mix.take,
         };
         self.outbox.push_back((id, ClientMessage::Hello(hello)));

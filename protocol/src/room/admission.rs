@@ -2,8 +2,8 @@
 
 use super::mixes::choose;
 use super::{
-    Ban, Claim, Connection, ConnectionId, Entropy, Member, NewSession, Origin, Output, RoomRecord, Rooms, Secrets,
-    SlotRecord, slots,
+    Ban, Claim, Connection, ConnectionId, Entropy, Member, Origin, Output, RoomRecord, Rooms, Secrets, SlotRecord,
+    slots,
 };
 use crate::control::{
     self, Features, Hello, Joined, Look, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token,
@@ -103,12 +103,16 @@ impl Rooms {
         let roster_changes = hello.features.roster_changes;
         // What has changed since the room was looked at last concerns everyone in it, this session among them.
         self.handle_rules(now, &seat.room, &secrets, &bans);
-        if let Some(session) = self.session_to_resume(hello, seat) {
+        if let (Some(session), Some(token)) = (self.session_to_resume(hello, seat), &seat.resume) {
             if is_banned(&bans, hello, origin) {
                 self.dismiss(now, session, Refusal::Banned);
                 return Err(Refusal::Banned.into());
             }
-            self.resume((connection, origin), session, roster_changes);
+            if self.is_due_for_renewal(session, token) {
+                self.renew((connection, origin), session, hello.features, entropy);
+            } else {
+                self.resume((connection, origin), session, roster_changes);
+            }
             return Ok(());
         }
         // Ended by a moderator while they could not be told.
@@ -157,6 +161,8 @@ impl Rooms {
             source,
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
+            former: None,
+            worn: false,
             features: hello.features.and(Features::SUPPORTED),
             connection: Some(connection),
             classic: false,
@@ -164,17 +170,7 @@ impl Rooms {
             room_mix,
         };
         let session = self.fresh_session(entropy);
-        self.outputs.push_back(Output::Open(NewSession {
-            session,
-            connection: Some(connection),
-            musician: member.musician,
-            room: member.room.clone(),
-            source,
-            sends: seat.role == SeatRole::Musician,
-            keys: member.keys.clone(),
-            mix: member.mix,
-            features: member.features,
-        }));
+        self.outputs.push_back(Output::Open(member.new_session(session, None)));
         self.connections.insert(connection, Connection::Seated { session });
         self.members.insert(session, member);
         self.say_joined(connection, session, false);
@@ -191,7 +187,8 @@ impl Rooms {
 
     fn session_of(&self, token: &Token, hello: &Hello, seat: &Seat) -> Option<SessionId> {
         let is_it = |m: &Member| {
-            m.resume.matches(token) && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
+            let named = m.resume.matches(token) || m.former.as_ref().is_some_and(|former| former.matches(token));
+            named && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
         };
         self.members.iter().find(|(_, m)| is_it(m)).map(|(id, _)| *id)
     }
@@ -223,6 +220,7 @@ impl Rooms {
         let replaced = self.session_to_replace(hello, seat);
         let Some((session, gone)) = replaced.and_then(|id| self.members.remove_entry(&id)) else { return };
         self.outputs.push_back(Output::End(session));
+        self.end_replaced_by(session);
         self.roster_changed(now, &gone.room, gone.seat, gone.source);
         if let Some(old) = gone.connection
             && self.connections.remove(&old).is_some()
@@ -231,7 +229,7 @@ impl Rooms {
         }
     }
 
-    fn say_joined(&mut self, connection: ConnectionId, session: SessionId, resumed: bool) {
+    pub(super) fn say_joined(&mut self, connection: ConnectionId, session: SessionId, resumed: bool) {
         let Some(m) = self.members.get(&session) else { return };
         let joined = Joined {
             room: m.room.clone(),
@@ -298,12 +296,16 @@ impl Rooms {
     pub(super) fn fresh_session(&mut self, entropy: &mut dyn Entropy) -> SessionId {
         let thread = self.next_thread % self.config.media_threads.max(1);
         self.next_thread = thread.wrapping_add(1);
+        self.fresh_session_on(thread, entropy)
+    }
+
+    pub(super) fn fresh_session_on(&self, thread: u8, entropy: &mut dyn Entropy) -> SessionId {
         let [a, b, c] = random(entropy);
         let mut low = u32::from_be_bytes([0, a, b, c]);
         // Ends: there are far fewer members than the 2^24 numbers of a thread.
         loop {
             let session = SessionId(u32::from(thread) << 24 | low);
-            if !self.members.contains_key(&session) {
+            if !self.members.contains_key(&session) && !self.retired.contains_key(&session) {
                 return session;
             }
             low = (low + 1) & 0x00FF_FFFF;

@@ -68,6 +68,8 @@ impl Rooms {
             source,
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
+            former: None,
+            worn: false,
             // The gateway is the other end.
             features: Features::SUPPORTED,
             connection: None,
@@ -96,6 +98,8 @@ impl Rooms {
             source: SourceId(0),
             keys: fresh_keys(suite, entropy),
             resume: Token(random(entropy)),
+            former: None,
+            worn: false,
             // The gateway is the other end.
             features: Features::SUPPORTED,
             connection: None,
@@ -108,17 +112,7 @@ impl Rooms {
 
     /// A session of a member who has no connection. Who has a seat is one who sends.
     fn open(&mut self, member: Member, entropy: &mut dyn Entropy) -> NewSession {
-        let new = NewSession {
-            session: self.fresh_session(entropy),
-            connection: None,
-            musician: member.musician,
-            room: member.room.clone(),
-            source: member.source,
-            sends: member.seat == SeatRole::Musician,
-            keys: member.keys.clone(),
-            mix: member.mix,
-            features: member.features,
-        };
+        let new = member.new_session(self.fresh_session(entropy), None);
         self.members.insert(new.session, member);
         new
     }

@@ -11,6 +11,7 @@ mod caps;
 mod classic;
 mod mixes;
 mod moderation;
+mod renewal;
 mod rosters;
 mod slots;
 
@@ -213,6 +214,10 @@ pub struct NewSession {
     pub mix: MixChoice,
     /// Optional features that are in use.
     pub features: Features,
+    /// The session of the same member that this one takes over from. The media side sends to both until the client has
+    /// been heard on the new one, and then says by [`Rooms::handle_session_over`] that the old one is over. Both have
+    /// the same media thread.
+    pub replaces: Option<SessionId>,
 }
 
 /// Who is where, in numbers.
@@ -238,6 +243,8 @@ pub struct Rooms {
     newcomers: caps::Newcomers,
     /// Of sessions that a moderator ended; the newest last.
     dismissed: VecDeque<(Token, Refusal)>,
+    /// Sessions that others have taken over from, and those.
+    retired: BTreeMap<SessionId, SessionId>,
     outputs: VecDeque<Output>,
     next_thread: u8,
     going_down: bool,
@@ -265,6 +272,10 @@ struct Member {
     source: SourceId,
     keys: SessionKeys,
     resume: Token,
+    /// Of the session that this one took over from: the client may not have heard of it.
+    former: Option<Token>,
+    /// The keys have been used long enough.
+    worn: bool,
     features: Features,
     connection: Option<ConnectionId>,
     classic: bool,
@@ -299,6 +310,7 @@ impl Rooms {
             changes: BTreeMap::new(),
             newcomers: caps::Newcomers::default(),
             dismissed: VecDeque::new(),
+            retired: BTreeMap::new(),
             outputs: VecDeque::new(),
             next_thread: 0,
             going_down: false,
@@ -369,7 +381,9 @@ impl Rooms {
 
     /// The media side says that a session said goodbye or has been silent for too long.
     pub fn handle_session_over(&mut self, now: Micros, session: SessionId) {
-        self.end_session(now, session);
+        if !self.end_retired(session) {
+            self.end_session(now, session);
+        }
     }
 
     /// The server stops: everyone is told and hears nothing more, nobody is let in any more.
@@ -394,6 +408,7 @@ impl Rooms {
 
     fn end_session(&mut self, now: Micros, session: SessionId) {
         let Some(gone) = self.members.remove(&session) else { return };
+        self.end_replaced_by(session);
         self.outputs.push_back(Output::End(session));
         if let Some(connection) = gone.connection
             && self.connections.remove(&connection).is_some()

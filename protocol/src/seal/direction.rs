@@ -4,6 +4,7 @@ use super::epoch::{EpochKey, KeySchedule};
 use super::{Crypto, Key, KeyId, Lane, ReceiveKey, SendLane, Suite};
 use crate::control::{Features, SessionKeys};
 use crate::ids::SessionId;
+use crate::time::Micros;
 
 /// The key of one direction of a session, and how it is used.
 #[derive(Clone)]
@@ -44,6 +45,11 @@ impl Direction {
         let key = schedule.first(&self.key);
         let sealer = (self.crypto.make_sealer)(self.suite, &key);
         SendLane::changing(EpochKey::first(key, sealer), self.unused_key(), schedule, self.first)
+    }
+
+    /// How long the key may be used, where it does not change.
+    pub fn key_lasts(&self) -> Option<Micros> {
+        (!self.rekeys).then_some(self.crypto.limits.keys_last)
     }
 
     /// The receiving end of all lanes.

@@ -29,6 +29,7 @@ pub use replay::{Freshness, ReplayWindow};
 pub use send::SendLane;
 
 use crate::datagram::{Frames, Header};
+use crate::time::Micros;
 use alloc::boxed::Box;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,8 @@ pub struct Crypto {
 pub struct Limits {
     /// With `rekey`: datagrams that a lane seals with one key; not 0.
     pub packets_per_key: u64,
+    /// Without `rekey`: how long a session keeps its keys before it is replaced by another.
+    pub keys_last: Micros,
     /// Failed attempts to open a datagram of AES-128-GCM, in one direction of a session.
     pub failed_opens_aes: u64,
     /// The same for ChaCha20-Poly1305.
@@ -169,8 +172,12 @@ pub struct Limits {
 
 impl Limits {
     /// What the protocol prescribes; only tests have others.
-    pub const STANDARD: Limits =
-        Limits { packets_per_key: 1 << 20, failed_opens_aes: 1 << 52, failed_opens_chacha: 1 << 36 };
+    pub const STANDARD: Limits = Limits {
+        packets_per_key: 1 << 20,
+        keys_last: Micros::from_secs(30 * 60),
+        failed_opens_aes: 1 << 52,
+        failed_opens_chacha: 1 << 36,
+    };
 
     const fn failed_opens(&self, suite: Suite) -> u64 {
         match suite {

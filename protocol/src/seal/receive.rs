@@ -33,6 +33,7 @@ pub struct ReceiveKey {
     failed: u64,
     most_failed: u64,
     most_lanes: usize,
+    key_lasts: Option<Micros>,
 }
 
 enum Keys {
@@ -58,18 +59,19 @@ impl ReceiveKey {
     pub(super) fn of(direction: Direction) -> ReceiveKey {
         let (session, first) = (direction.session, direction.first);
         let most_failed = direction.crypto.limits.failed_opens(direction.suite);
+        let key_lasts = direction.key_lasts();
         let keys = if direction.rekeys {
             Keys::Changing(direction)
         } else {
             Keys::One((direction.crypto.make_sealer)(direction.suite, &direction.key))
         };
-        ReceiveKey::with(keys, session, first, most_failed)
+        ReceiveKey { key_lasts, ..ReceiveKey::with(keys, session, first, most_failed) }
     }
 
     fn with(keys: Keys, session: SessionId, first: KeyId, most_failed: u64) -> ReceiveKey {
         let (lanes, claimed) = (BTreeMap::new(), None);
         let (leap_at, failed, most_lanes) = (Micros::ZERO, 0, usize::from(u8::MAX) + 1);
-        ReceiveKey { session, first, keys, lanes, claimed, leap_at, failed, most_failed, most_lanes }
+        ReceiveKey { session, first, keys, lanes, claimed, leap_at, failed, most_failed, most_lanes, key_lasts: None }
     }
 
     /// Accepts the first `most` lanes that something genuine comes by, and no other: what a hostile sender can make
@@ -82,6 +84,11 @@ impl ReceiveKey {
     /// The session that it opens datagrams of.
     pub fn session(&self) -> SessionId {
         self.session
+    }
+
+    /// How long the key may be used, where it does not change.
+    pub fn key_lasts(&self) -> Option<Micros> {
+        self.key_lasts
     }
 
     /// Whether so many attempts to open have failed that nothing is opened any more.

@@ -58,6 +58,7 @@ pub(crate) struct World {
     /// Why the server did not open datagrams.
     pub(crate) rejected: Vec<Rejected>,
     keys: BTreeSet<(bool, Lane, u8)>,
+    worn_told: BTreeSet<SessionId>,
 }
 
 /// A control connection: in order, without loss, as long as it lives.
@@ -101,6 +102,7 @@ impl World {
             nonces: BTreeSet::new(),
             rejected: Vec::new(),
             keys: BTreeSet::new(),
+            worn_told: BTreeSet::new(),
         };
         world.start_server();
         world
@@ -228,8 +230,16 @@ impl World {
             }
         }
         let Some(server) = &mut self.server else { return };
-        let gone: Vec<SessionId> =
-            server.seated.iter().filter(|(_, s)| s.peer.is_gone(self.now)).map(|(id, _)| *id).collect();
+        let worn: Vec<SessionId> =
+            server.seated.iter().filter(|(_, s)| s.peer.is_worn(self.now)).map(|(id, _)| *id).collect();
+        for id in worn.into_iter().filter(|id| self.worn_told.insert(*id)) {
+            server.rooms.handle_worn(id);
+        }
+        let taken_over = server.seated.values().filter(|s| s.peer.has_taken_over(self.now));
+        let mut gone: Vec<SessionId> = taken_over.filter_map(|s| s.what.replaces).collect();
+        gone.retain(|former| server.seated.contains_key(former));
+        let over = |peer: &Peer| peer.is_gone(self.now) || peer.is_exhausted();
+        gone.extend(server.seated.iter().filter(|(_, s)| over(&s.peer)).map(|(id, _)| *id));
         gone.into_iter().for_each(|id| server.rooms.handle_session_over(self.now, id));
         server.rooms.handle_timeout(self.now);
         self.drain_server();
@@ -432,7 +442,8 @@ impl World {
             Output::Open(what) => {
                 let up = what.keys.uplink(what.session, what.features, self.crypto);
                 let down = what.keys.downlink(what.session, what.features, self.crypto);
-                let peer = Peer::new(self.now, up.receive(), down.send_lane(Lane(0)), server.epoch);
+                let mut peer = Peer::new(self.now, up.receive(), down.send_lane(Lane(0)), server.epoch);
+                peer.take_path(what.replaces.and_then(|former| server.seated.get(&former)?.peer.path()));
                 let forward = down.send_lane(Lane(1));
                 server.seated.insert(what.session, Seated { peer, what, forward });
             }
@@ -466,7 +477,8 @@ impl World {
             server.rooms.handle_session_over(self.now, id);
         }
         let mut sent = Vec::new();
-        for (_, to) in server.seated.iter_mut().filter(|(other, _)| **other != id) {
+        let source = seated.what.source;
+        for to in server.seated.values_mut().filter(|to| to.what.source != source) {
             if let (Some(path), false) = (to.peer.path(), frames.is_empty()) {
                 let mut out = Vec::new();
                 to.forward.seal(Class::Media, &mut out, |out| out.extend_from_slice(&frames));

@@ -319,6 +319,7 @@ mod tests {
             keys,
             mix: rtjam_protocol::control::MixChoice::Separate,
             features: rtjam_protocol::control::Features::SUPPORTED,
+            replaces: None,
         };
         Speaker::new(&new, StreamId(1), Arc::default())
     }

@@ -57,6 +57,7 @@ mod tests {
             keys,
             mix: rtjam_protocol::control::MixChoice::Separate,
             features: Features::SUPPORTED,
+            replaces: None,
         };
         (Speaker::new(&new, StreamId(100), Arc::default()), receive)
     }

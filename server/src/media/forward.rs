@@ -266,8 +266,9 @@ impl Run<'_> {
         let size = self.of + DATAGRAM_OVERHEAD;
         let at_once = MOST_AT_ONCE.min(MOST_BYTES_AT_ONCE / size);
         self.sealed.clear();
-        let listener = self.recipient.session;
-        for (packet, kept) in packets.iter().zip(self.kept).filter(|(p, _)| p.maker != listener) {
+        // Not by session: one may have two for a moment.
+        let listener = self.recipient.source;
+        for (packet, kept) in packets.iter().zip(self.kept).filter(|(p, _)| p.source != listener) {
             let Recipient { lane, again, .. } = &mut *self.recipient;
             let frames = waiting.frames(packet);
             let counter = lane.append(Class::Media, self.sealed, |out| out.extend_from_slice(frames));

@@ -198,14 +198,16 @@ impl Media {
             let lane = down.send_lane(forwarding_lane(index));
             let again = recovery::Sender::new();
             let (session, route, separate) = (new.session, route.clone(), new.mix == MixChoice::Separate);
-            let sends = new.sends;
-            let recipient = Recipient { session, sends, lane, route, separate, again, waits_told: Micros::ZERO };
+            let (source, sends) = (new.source, new.sends);
+            let recipient =
+                Recipient { session, source, sends, lane, route, separate, again, waits_told: Micros::ZERO };
             thread.door.tell(Command::AddRecipient { room, recipient });
         }
         let lane = down.send_lane(MIXER_LANE);
         let guest = Guest::new(new.session, new.source, new.sends, lane, route.clone());
         self.mixer.tell(MixerCommand::Add(room, Box::new(guest)));
-        let session = Session::new(peer, room, new.source, new.sends, route, figures);
+        let mut session = Session::new(peer, room, new.source, new.sends, route, figures);
+        session.replaces = new.replaces;
         self.threads[owner].door.tell(Command::AddSession(Box::new(session)));
         if new.mix == MixChoice::One {
             self.mix(new.session, Wish { one: true, codec: Codec::Pcm16, balances: Vec::new() });

@@ -53,6 +53,8 @@ impl Route {
 /// Someone whom a thread forwards to. The lane is that thread's alone.
 pub(super) struct Recipient {
     pub(super) session: SessionId,
+    /// Their slot: what comes from there is their own.
+    pub(super) source: SourceId,
     /// A musician; else a listener.
     pub(super) sends: bool,
     pub(super) lane: SendLane,

@@ -6,7 +6,7 @@ use super::route::{Path, Route, Via};
 use super::waits::agreed_wait;
 use crate::statistics::{SessionFigures, Uplink};
 use rtjam_protocol::peer::Peer;
-use rtjam_protocol::{Micros, SourceId};
+use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -20,6 +20,10 @@ pub(super) struct Session {
     pub(super) life: Life,
     pub(super) uplink: Uplink,
     pub(super) policer: Policer,
+    /// The session that this one takes over from, until that is over.
+    pub(super) replaces: Option<SessionId>,
+    /// The lobby knows that another session should take over.
+    pub(super) worn_told: bool,
     /// How long the mixer waits for what is late, while it mixes the session.
     desk_waits: Option<Micros>,
     route: Arc<Route>,
@@ -55,6 +59,8 @@ impl Session {
             life: Life::Live,
             uplink: Uplink::new(figures),
             policer: Policer::default(),
+            replaces: None,
+            worn_told: false,
             desk_waits: None,
             route,
             candidate: None,
@@ -91,6 +97,12 @@ impl Session {
             // They speak to another address of ours now, and expect answers from there.
             self.route.store(Some(Path::new(from, via)));
         }
+    }
+
+    /// Sends where `former` does, a session of the same member.
+    pub(super) fn take_over(&mut self, former: &Session) {
+        self.peer.take_path(former.peer.path());
+        self.route.store(former.route.load().as_deref().cloned());
     }
 
     /// How to send to an address that the peer named.

@@ -196,7 +196,10 @@ impl MediaThread {
     fn obey(&mut self, command: Command) {
         match command {
             Command::AddRecipient { room, recipient } => self.forwarder.add(room, recipient),
-            Command::AddSession(session) => {
+            Command::AddSession(mut session) => {
+                if let Some(former) = session.replaces.and_then(|former| self.sessions.get(&former)) {
+                    session.take_over(former);
+                }
                 self.due = self.due.min(session.peer.poll_timeout());
                 self.sessions.insert(session.peer.session(), *session);
             }
@@ -336,9 +339,15 @@ impl MediaThread {
             inlet.failed = false;
             inlet.ready = true;
         }
+        self.retire(now);
         for session in self.sessions.values_mut() {
-            if session.life == Life::Live && session.peer.is_gone(now) {
+            let spent = session.peer.is_exhausted();
+            if session.life == Life::Live && (spent || session.peer.is_gone(now)) {
                 session.life = Life::Over;
+            }
+            if session.peer.is_worn(now) && !session.worn_told {
+                let told = self.lobby.try_send(Input::SessionWorn(session.peer.session()));
+                session.worn_told = told.is_ok();
             }
             match session.life {
                 Life::Live => {
@@ -350,6 +359,21 @@ impl MediaThread {
                     self.due = self.due.min(now + AGAIN);
                 }
                 Life::Reported => {}
+            }
+        }
+    }
+
+    /// Ends sessions that others have taken over from.
+    fn retire(&mut self, now: Micros) {
+        let mut over = Vec::new();
+        for session in self.sessions.values_mut().filter(|s| s.replaces.is_some()) {
+            if session.peer.has_taken_over(now) {
+                over.extend(session.replaces.take());
+            }
+        }
+        for former in over {
+            if let Some(former) = self.sessions.get_mut(&former).filter(|former| former.life == Life::Live) {
+                former.life = Life::Over;
             }
         }
     }
