@@ -18,6 +18,7 @@ use core::fmt;
 use core::net::Ipv6Addr;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The port of server and links, TCP and UDP, where none is named.
 pub const DEFAULT_PORT: u16 = 7891;
@@ -56,13 +57,19 @@ impl Role {
     }
 }
 
-/// A room's secret for one role.
+/// A room's secret for one role; it is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub [u8; 16]);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -99,18 +106,18 @@ pub struct RoomKey {
 
 impl RoomKey {
     fn encode(&self) -> String {
-        let mut bytes = Vec::with_capacity(34);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(34));
         bytes.push(KEY_VERSION);
         bytes.push(self.role.to_byte());
         bytes.extend_from_slice(&self.secret.0);
         if let Trust::Pinned(pin) = self.trust {
             bytes.extend_from_slice(&pin.0);
         }
-        URL_SAFE_NO_PAD.encode(bytes)
+        URL_SAFE_NO_PAD.encode(&*bytes)
     }
 
     fn decode(text: &str) -> Result<RoomKey, BadLink> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadLink::Key)?;
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| BadLink::Key)?);
         if bytes.first().is_some_and(|&v| v > KEY_VERSION) {
             return Err(BadLink::NewerVersion);
         }

@@ -1,18 +1,21 @@
-//! Byte arrays as base64url texts in JSON.
+//! Byte arrays as base64url texts in JSON. They may be secret, so what is made on the way is overwritten.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serializer};
+use zeroize::Zeroizing;
 
 pub(super) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(&URL_SAFE_NO_PAD.encode(bytes))
+    s.serialize_str(&Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes)))
 }
 
 pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(d: D) -> Result<[u8; N], D::Error> {
-    let text = String::deserialize(d)?;
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| serde::de::Error::custom("not base64url"))?;
-    bytes.try_into().map_err(|_| serde::de::Error::custom("wrong length"))
+    let text = Zeroizing::new(String::deserialize(d)?);
+    let bytes: Vec<u8> = URL_SAFE_NO_PAD.decode(&*text).map_err(|_| serde::de::Error::custom("not base64url"))?;
+    let bytes = Zeroizing::new(bytes);
+    (&bytes[..]).try_into().map_err(|_| serde::de::Error::custom("wrong length"))
 }
 
 /// Gives a newtype around `[u8; N]` its JSON form.

@@ -10,6 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
+use zeroize::Zeroize as _;
 
 as_base64!(Secret);
 as_base64!(Key);
@@ -178,9 +179,15 @@ pub struct Seat {
     pub mix: Option<MixChoice>,
 }
 
-/// What takes a live session over. Lives in memory only, at both ends.
+/// What takes a live session over. Lives in memory only, at both ends, and is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub [u8; 16]);
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
 
 impl Token {
     /// Whether the two are the same, in a time that does not depend on where they differ.
