@@ -13,10 +13,11 @@ use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Role;
 use std::io::{IsTerminal as _, Write as _};
 use std::num::{NonZeroU16, NonZeroU32};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Registry, reload};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -76,7 +77,8 @@ struct Serve {
     listen: Vec<ListenAddress>,
     #[command(flatten)]
     place: Place,
-    /// Read settings from a TOML file whose keys are these flags' names; flags win
+    /// Read settings from a TOML file whose keys are these flags' names; flags win. It is read again on SIGHUP, and so are
+    /// certificates and token; the log says what has to wait for a restart
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The certificate that browsers are shown (PEM, with its chain)
@@ -262,28 +264,43 @@ pub fn main() -> ExitCode {
 }
 
 fn serve(arguments: Serve) -> ExitCode {
-    let settings = match settings(arguments) {
+    let file = arguments.config.clone();
+    let flags = flags(arguments);
+    let settings = match with_file(flags.clone(), file.as_deref()) {
         Ok(settings) => settings,
         Err(sentence) => return usage(&sentence),
     };
-    start_log(settings.log.unwrap_or(LogLevel(tracing::Level::INFO)));
+    let log = start_log(level(&settings));
     let data = match settings.data.clone().map_or_else(data_dir::default_path, Ok) {
         Ok(data) => data,
         Err(failure) => return finish(Err(failure)),
     };
-    match settings.complete(data) {
+    match settings.complete(data.clone()) {
         Ok(config) => {
             open_files::allow_many();
-            finish(Server::run_until_signal(&config, announce))
+            let reread = move || {
+                let settings = with_file(flags.clone(), file.as_deref())?;
+                log.set(level(&settings));
+                settings.complete(data.clone())
+            };
+            finish(Server::run_until_signal(&config, announce, reread))
         }
         Err(sentence) => usage(&sentence),
     }
 }
 
-fn settings(arguments: Serve) -> Result<Partial, String> {
-    let file = arguments.config.as_deref().map(Partial::read).transpose()?.unwrap_or_default();
+fn level(settings: &Partial) -> LogLevel {
+    settings.log.unwrap_or(LogLevel(tracing::Level::INFO))
+}
+
+fn with_file(flags: Partial, file: Option<&Path>) -> Result<Partial, String> {
+    let file = file.map(Partial::read).transpose()?.unwrap_or_default();
+    Ok(flags.or(file))
+}
+
+fn flags(arguments: Serve) -> Partial {
     let (caps, limits) = (arguments.caps, arguments.limits);
-    let flags = Partial {
+    Partial {
         listen: (!arguments.listen.is_empty()).then_some(arguments.listen),
         data: arguments.place.data,
         public_address: arguments.place.public_address,
@@ -308,8 +325,7 @@ fn settings(arguments: Serve) -> Result<Partial, String> {
         classic: arguments.classic,
         classic_room: arguments.classic_room,
         log: arguments.log,
-    };
-    Ok(flags.or(file))
+    }
 }
 
 /// The lines on stdout, two or three; whoever started the server may be waiting for them.
@@ -374,17 +390,32 @@ fn print_invitation(arguments: Invite) -> Result<(), Failure> {
         .map_err(|e| Failure::new(format!("The link could not be written: {e}.")))
 }
 
+/// The log, whose level can change.
+struct Log(reload::Handle<Targets, Registry>);
+
+impl Log {
+    fn set(&self, level: LogLevel) {
+        // Fails when the log has gone, which it does not before the program ends.
+        let _ = self.0.reload(filter(level));
+    }
+}
+
 /// Logs of this program at `level`; of its libraries warnings alone, for at finer levels they print what passes
 /// through them, secrets included.
-fn start_log(level: LogLevel) {
-    let ours = LevelFilter::from_level(level.0);
-    let filter = Targets::new().with_target("rtjam_server", ours).with_default(ours.min(LevelFilter::WARN));
+fn start_log(level: LogLevel) -> Log {
+    let (filter, handle) = reload::Layer::new(filter(level));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // Fails only when a test has set its own.
     let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    Log(handle)
+}
+
+fn filter(level: LogLevel) -> Targets {
+    let ours = LevelFilter::from_level(level.0);
+    Targets::new().with_target("rtjam_server", ours).with_default(ours.min(LevelFilter::WARN))
 }
 
 fn finish(result: Result<(), Failure>) -> ExitCode {

@@ -12,7 +12,7 @@ use rtjam_protocol::room::{Caps, MAX_LISTENERS};
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
 use std::marker::PhantomData;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -48,6 +48,33 @@ pub struct Config {
     pub gather_us: u16,
     /// The classic packet, where it is spoken.
     pub classic: Option<ClassicSettings>,
+}
+
+impl Config {
+    /// The settings, by their flags' names, that `new` has differently and that need a restart.
+    pub fn fixed_that_differ(&self, new: &Config) -> Vec<&'static str> {
+        let differ = [
+            ("listen", self.listen != new.listen),
+            ("data", self.data != new.data),
+            ("public-address", self.public_address != new.public_address),
+            ("max-musicians", self.max_musicians != new.max_musicians),
+            ("max-listeners", self.max_listeners != new.max_listeners),
+            ("max-seats-per-identity, max-seats-per-address or max-new-identities", self.caps != new.caps),
+            ("exempt-network", self.exempt_networks != new.exempt_networks),
+            ("limit-loopback", self.limits.limit_loopback != new.limits.limit_loopback),
+            ("media-threads", self.media_threads != new.media_threads),
+            ("gather-us", self.gather_us != new.gather_us),
+            ("classic", self.classic != new.classic),
+        ];
+        differ.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+    }
+
+    /// These settings, with those of `new` that change while the server runs.
+    pub fn with_live_of(&self, new: Config) -> Config {
+        let limits = LimitSettings { limit_loopback: self.limits.limit_loopback, ..new.limits };
+        let Config { tls, proxies, metrics_token_file, .. } = new;
+        Config { limits, tls, proxies, metrics_token_file, ..self.clone() }
+    }
 }
 
 /// The header in which a proxy says where a request came from, where nothing else is said.
@@ -135,12 +162,37 @@ impl FromStr for ListenAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<ListenAddress, String> {
-        text.parse().map(ListenAddress).map_err(|_| {
+        let parsed = text.parse().ok().or_else(|| with_interface(text));
+        parsed.map(ListenAddress).ok_or_else(|| {
             format!(
-                "{text:?} is no IP:PORT; write for example 0.0.0.0:7891 for all IPv4 addresses or [::]:7891 for IPv6"
+                "{text:?} is no IP:PORT; write for example 0.0.0.0:7891 for all IPv4 addresses, [::]:7891 for IPv6, or \
+                 [fe80::1%eth0]:7891 for an address of one interface"
             )
         })
     }
+}
+
+/// `[IP%INTERFACE]:PORT`, with an interface of this machine by its name.
+fn with_interface(text: &str) -> Option<SocketAddr> {
+    let (before, rest) = text.split_once('%')?;
+    let (interface, after) = rest.split_once(']')?;
+    let mut address: SocketAddrV6 = format!("{before}]{after}").parse().ok()?;
+    address.set_scope_id(interface_index(interface)?);
+    Some(address.into())
+}
+
+#[cfg(unix)]
+fn interface_index(name: &str) -> Option<u32> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: the call reads the name up to its end, and `name` outlives it.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
+}
+
+/// Elsewhere interfaces are named by their numbers, which every address may have.
+#[cfg(not(unix))]
+fn interface_index(_: &str) -> Option<u32> {
+    None
 }
 
 /// How much to log: error, warn, info, debug or trace.
@@ -432,6 +484,17 @@ mod tests {
         assert_eq!(one.listen.map(|l| l.len()), Some(1));
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn an_address_keeps_its_interface() {
+        let address = |text: &str| text.parse::<ListenAddress>().map(|a| a.0.to_string());
+        assert_eq!(address("[fe80::1%lo]:7891").as_deref(), Ok("[fe80::1%1]:7891"));
+        assert_eq!(address("[fe80::1%1]:7891").as_deref(), Ok("[fe80::1%1]:7891"));
+        for wrong in ["[fe80::1%nowhere]:7891", "fe80::1%lo:7891", "[127.0.0.1%lo]:7891", "%]", "[::1%lo]"] {
+            assert!(address(wrong).is_err_and(|e| e.contains("eth0")), "{wrong}");
+        }
+    }
+
     #[test]
     fn a_wrong_key_or_value_is_named_with_its_line() {
         for (text, line, said) in [
@@ -452,6 +515,19 @@ mod tests {
             assert_eq!(at, line, "{text}: {what}");
             assert!(what.contains(said), "{what}");
         }
+    }
+
+    #[test]
+    fn a_setting_that_needs_a_restart_is_named_until_it_is_as_before() {
+        let config = |text: &str| Partial::parse(text).expect("keys").complete("d".into()).expect("complete");
+        let now = config("max-sessions = 9");
+        let new = config("max-sessions = 10\nmedia-threads = 2\nlimit-loopback = true\nmetrics-token-file = \"t\"");
+        assert_eq!(now.fixed_that_differ(&new), ["limit-loopback", "media-threads"]);
+        let taken = now.with_live_of(new.clone());
+        assert_eq!((taken.limits.sessions, taken.limits.limit_loopback), (10, false));
+        assert_eq!(taken.metrics_token_file, Some("t".into()));
+        assert_eq!(taken.fixed_that_differ(&new), ["limit-loopback", "media-threads"]);
+        assert!(taken.fixed_that_differ(&now).is_empty());
     }
 
     #[test]

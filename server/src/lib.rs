@@ -6,6 +6,7 @@
 //! | [`server`] | puts the parts together, and takes them apart again | main (tokio) |
 //! | [`listen`], [`address`] | the sockets, and under which address others reach them | main |
 //! | [`data_dir`], [`store`] | the data folder, and what outlives the process in it | main, lobby |
+//! | [`reload`] | what changes while the server runs | main |
 //! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
 //! | [`acceptor`] | connections, handshakes, and requests: everyone who has no seat yet | acceptor (tokio) |
 //! | [`http`] | the web page, and how a request becomes a control connection | acceptor |
@@ -45,6 +46,7 @@ pub mod metrics;
 pub mod moderation;
 pub mod open_files;
 pub mod random;
+pub mod reload;
 pub mod server;
 pub mod statistics;
 pub mod store;

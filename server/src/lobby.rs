@@ -3,17 +3,17 @@
 use crate::Failure;
 use crate::classic::{Answer, Ask, ClassicTotals, Desk};
 use crate::clock::Clock;
-use crate::limits::{Limits, resident_mib};
+use crate::limits::{LimitSettings, Limits, resident_mib};
 use crate::media::{Media, Wish};
 use crate::moderation::{Order, Reply};
 use crate::random::Random;
 use crate::statistics::{Attendance, AudioFigures, SessionFigures};
-use crate::store::Store;
+use crate::store::{Store, StoreHealth, Work};
 use rtjam_engine::{Balance, Gain, Pan};
 use rtjam_protocol::control::{
     BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, Refused, SeatRole, ServerMessage,
 };
-use rtjam_protocol::link::Secret;
+use rtjam_protocol::link::{Pin, Secret};
 use rtjam_protocol::room::{
     Ban, Census, Claim, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms, Secrets,
 };
@@ -66,6 +66,13 @@ pub enum Input {
     Classic(Ask),
     /// Someone wants to know how things are.
     Describe(oneshot::Sender<Described>),
+    /// The operator has changed settings, or the keys that are shown.
+    Reconfigured {
+        /// What addresses get from now on.
+        limits: LimitSettings,
+        /// Pins of the keys.
+        pins: Vec<Pin>,
+    },
     /// The server stops. The lobby takes nothing more.
     GoingDown,
 }
@@ -83,7 +90,7 @@ pub struct Described {
     pub refused: Vec<(&'static str, u64)>,
     /// Sessions that have begun.
     pub sessions_begun: u64,
-    /// The database did not work when it was last asked.
+    /// The database could not be read or written when that was last tried.
     pub store_fails: bool,
     /// The classic packet's figures, where it is spoken.
     pub classic: Option<ClassicTotals>,
@@ -123,7 +130,7 @@ pub struct Lobby {
     past_audio: AudioFigures,
     sessions_begun: u64,
     refused: BTreeMap<&'static str, u64>,
-    store_fails: bool,
+    store_health: StoreHealth,
     /// When to look again whether another program has changed the store, and its version when it was last read.
     store_due: Micros,
     store_version: Option<i64>,
@@ -149,7 +156,7 @@ impl Lobby {
             past_audio: AudioFigures::default(),
             sessions_begun: 0,
             refused: BTreeMap::new(),
-            store_fails: false,
+            store_health: StoreHealth::default(),
             store_due: Micros::ZERO,
             store_version: None,
             classic,
@@ -208,6 +215,7 @@ impl Lobby {
                 }
             }
             Input::Describe(answer) => {
+                self.test_store();
                 // Fails when whoever asked has not waited.
                 let _ = answer.send(self.describe());
             }
@@ -220,6 +228,10 @@ impl Lobby {
             Input::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
             Input::SessionWorn(session) => self.rooms.handle_worn(session),
             Input::Classic(ask) => self.hear_classic(ask),
+            Input::Reconfigured { limits, pins } => {
+                self.limits.set(limits);
+                self.rooms.set_pins(pins);
+            }
             Input::GoingDown => self.rooms.handle_going_down(),
         }
     }
@@ -242,7 +254,7 @@ impl Lobby {
             over_rate: self.over_rate(),
             refused: self.refused.iter().map(|(reason, count)| (*reason, *count)).collect(),
             sessions_begun: self.sessions_begun,
-            store_fails: self.store_fails,
+            store_fails: self.store_health.fails(),
             classic: self.classic.as_ref().map(|desk| desk.figures.totals()),
         }
     }
@@ -259,9 +271,9 @@ impl Lobby {
         match ask {
             Ask::Seat(from, client) => {
                 let mix = self.store.mix(&desk.room);
-                self.note(mix.as_ref().err(), "classic musicians are sent everyone separately");
+                self.note(Work::Reading, mix.as_ref().err(), "classic musicians are sent everyone separately");
                 let bans = self.bans(&desk.room);
-                self.note(bans.as_ref().err(), "nobody is known to be banned");
+                self.note(Work::Reading, bans.as_ref().err(), "nobody is known to be banned");
                 let classic = ClassicMusician {
                     room: desk.room.clone(),
                     client,
@@ -296,7 +308,7 @@ impl Lobby {
             return Err(refused.reason);
         }
         let slots = self.store.slots(&classic.room);
-        self.note(slots.as_ref().err(), "nobody can join until that works");
+        self.note(Work::Reading, slots.as_ref().err(), "nobody can join until that works");
         let slots = slots.map_err(|_| Refusal::ServerUnable)?;
         let new = self.rooms.handle_classic(self.clock.now(), classic, &slots, &mut self.random)?;
         tracing::info!("{}: a classic musician takes seat {}", new.room, new.source.0);
@@ -333,7 +345,7 @@ impl Lobby {
                 Output::Mix(order) => self.media.mix(order.session, wish(order)),
                 Output::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
-                    self.note(result.as_ref().err(), "seats taken now may be others after a restart");
+                    self.note(Work::Writing, result.as_ref().err(), "seats taken now may be others after a restart");
                 }
             }
         }
@@ -358,7 +370,7 @@ impl Lobby {
         let record = attendance.end(self.clock.now());
         self.past_audio = self.past_audio.plus(record.audio);
         let result = self.store.record_session(&record);
-        self.note(result.as_ref().err(), "nothing is kept of how sessions went");
+        self.note(Work::Writing, result.as_ref().err(), "nothing is kept of how sessions went");
     }
 
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
@@ -386,7 +398,7 @@ impl Lobby {
     fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
         // Read anew for each seat: `invite --renew` may have replaced a secret a moment ago.
         let secrets = self.store.secrets(room);
-        self.note(secrets.as_ref().err(), "nobody can join until that works");
+        self.note(Work::Reading, secrets.as_ref().err(), "nobody can join until that works");
         let record = match secrets {
             Ok(secrets) => self.judge(connection, room, secrets),
             Err(_) => Ok(RoomRecord::Unavailable),
@@ -424,7 +436,7 @@ impl Lobby {
             self.limits.ask(self.clock.now(), from, role)?;
         }
         let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
-        self.note(rest.as_ref().err(), "nobody can join until that works");
+        self.note(Work::Reading, rest.as_ref().err(), "nobody can join until that works");
         let Ok((slots, mix, bans)) = rest else { return Ok(RoomRecord::Unavailable) };
         let refused = guest.and_then(|(from, role)| self.limits.against_another_session(from, role, resident_mib()));
         Ok(match refused {
@@ -446,7 +458,7 @@ impl Lobby {
         }
         match self.obey_orders().and_then(|()| self.apply_rules()) {
             Ok(()) => self.store_version = Some(version),
-            Err(failure) => self.note(Some(&failure), "renewed invitations, bans and orders wait"),
+            Err(failure) => self.note(Work::Writing, Some(&failure), "renewed invitations, bans and orders wait"),
         }
     }
 
@@ -498,14 +510,17 @@ impl Lobby {
         Ok(self.store.bans(Some(room))?.into_iter().map(|record| record.ban).collect())
     }
 
-    /// Logs a failure of the store once, and again only after it has worked.
-    fn note(&mut self, failure: Option<&Failure>, meanwhile: &str) {
-        match failure {
-            Some(failure) if !self.store_fails => tracing::error!("{failure} Meanwhile {meanwhile}."),
-            None if self.store_fails => tracing::info!("the database works again"),
-            _ => {}
+    /// Logs a failure of the store once, and again only after the same has worked.
+    fn note(&mut self, work: Work, failure: Option<&Failure>, meanwhile: &str) {
+        self.store_health.log(self.clock.now(), work, failure, meanwhile);
+    }
+
+    /// Finds out whether the store can be written, unless that was seen a moment ago.
+    fn test_store(&mut self) {
+        if self.store_health.needs_test(self.clock.now()) {
+            let result = self.store.test_write();
+            self.note(Work::Writing, result.as_ref().err(), "seats taken now may be others after a restart");
         }
-        self.store_fails = failure.is_some();
     }
 }
 

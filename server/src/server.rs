@@ -6,26 +6,24 @@ use crate::classic::{self, ClassicSettings};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_dir::{self, ServerLock};
-use crate::http::{FiguresAt, Http, Live};
+use crate::http::{FiguresAt, Http};
 use crate::identity::Identity;
 use crate::limits::{LimitSettings, Limits, Network, SeatedAddresses};
 use crate::listen::{self, Bound};
 use crate::lobby::{self, Input, Lobby};
 use crate::media::{MOST_THREADS, Media, Totals};
 use crate::random::Random;
+use crate::reload::{self, Reloader};
 use crate::store::{Reachable, Store};
 use crate::thread_end::{EndNotice, EndNotices, Ends};
-use crate::tls::Tls;
-use crate::token::Token;
 use crate::{Failure, invite};
-use arc_swap::ArcSwap;
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
 use rtjam_protocol::link::{Host, Role};
 use rtjam_protocol::room::{self, Rooms};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
 use rtjam_protocol::{Micros, RoomName};
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
@@ -49,7 +47,7 @@ pub struct Server {
     caution: Option<String>,
     limits: LimitSettings,
     exempt_networks: Vec<Network>,
-    live: Live,
+    reloader: Reloader,
     gather: Micros,
     classic: Option<(UdpSocket, ClassicSettings)>,
     lock: ServerLock,
@@ -65,8 +63,7 @@ impl Server {
         let lock = data_dir::lock(&config.data)?;
         let mut store = Store::open(&config.data)?;
         let identity = Identity::load(&mut store)?;
-        let metrics_token = config.metrics_token_file.as_deref().map(Token::read).transpose()?;
-        let tls = Tls::new(&identity, config.tls.as_ref())?;
+        let (live, pins) = reload::live(&identity, config)?;
         let lobby = RoomName::new(FIRST_ROOM).map_err(|e| Failure::new(e.to_string()))?;
         store.ensure_room(&lobby, &mut Random::new())?;
 
@@ -94,7 +91,7 @@ impl Server {
         let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let rooms = Rooms::new(room::Config {
-            pins: tls.pins.clone(),
+            pins,
             suites: preferred_suites().to_vec(),
             media: media_endpoints(address.port, &bound),
             media_threads: u8::try_from(threads).unwrap_or(MOST_THREADS),
@@ -109,7 +106,7 @@ impl Server {
             caution: address.caution,
             limits: config.limits,
             exempt_networks: config.exempt_networks.clone(),
-            live: Live { tls: tls.config, proxies: config.proxies.clone(), metrics_token },
+            reloader: Reloader::new(config.clone(), identity, live),
             bound,
             rooms,
             store,
@@ -145,19 +142,20 @@ impl Server {
         Some((socket.local_addr().unwrap_or(settings.listen), &settings.room))
     }
 
-    /// Serves until `shutdown` comes, then says farewell to everyone, within a second.
+    /// Serves until `shutdown` comes, then says farewell to everyone, within a second. New settings come by `reloads`.
     ///
     /// # Errors
     /// When a thread or a socket cannot be set up.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+    pub async fn run(self, shutdown: impl Future<Output = ()>, reloads: mpsc::Receiver<Config>) -> Result<(), Failure> {
         let (notices, ends) = EndNotices::new();
-        self.run_noticing(shutdown, &notices, ends).await
+        self.run_noticing(shutdown, reloads, &notices, ends).await
     }
 
     /// The same; a thread that ends by itself, which `ends` tells, ends the server.
     async fn run_noticing(
-        self,
+        mut self,
         shutdown: impl Future<Output = ()>,
+        mut reloads: mpsc::Receiver<Config>,
         notices: &EndNotices,
         mut ends: Ends,
     ) -> Result<(), Failure> {
@@ -187,18 +185,21 @@ impl Server {
         let mut lobby_done = start_lobby(lobby, inputs, notices.of("lobby")).map_err(cannot)?;
 
         let figures = FiguresAt { media: totals.clone(), clock, ports };
-        let live = Arc::new(ArcSwap::from_pointee(self.live));
         let main = tokio::runtime::Handle::current();
-        let http = Http::new(lobby_in.clone(), live, limit_loopback, figures, main.clone());
+        let http = Http::new(lobby_in.clone(), self.reloader.live(), limit_loopback, figures, main.clone());
         let (strangers, known) = acceptor::places();
         let places = Places::new(clock, seated, strangers, known);
         let notice = notices.of("acceptor");
         let mut acceptor = AcceptorThread::start(listeners, http.clone(), places, main, notice).map_err(cannot)?;
         let logging = tokio::spawn(log_counters(totals.clone()));
-        let outcome = tokio::select! {
-            () = shutdown => Ok(()),
-            // Only a panic ends a thread before it is told to. Whoever supervises the server starts it anew.
-            Some(thread) = ends.recv() => Err(ended_by_itself(thread)),
+        let mut shutdown = pin!(shutdown);
+        let outcome = loop {
+            tokio::select! {
+                () = &mut shutdown => break Ok(()),
+                // Only a panic ends a thread before it is told to. Whoever supervises the server starts it anew.
+                Some(thread) = ends.recv() => break Err(ended_by_itself(thread)),
+                Some(config) = reloads.recv() => self.reloader.take(config, &lobby_in).await,
+            }
         };
 
         acceptor.stop();
@@ -221,20 +222,26 @@ impl Server {
         outcome
     }
 
-    /// Serves in a runtime of its own until SIGTERM, SIGINT or Ctrl-C; calls `announce` once connections are taken.
+    /// Serves in a runtime of its own until SIGTERM, SIGINT or Ctrl-C; calls `announce` once connections are taken. On
+    /// SIGHUP it takes over the settings that `reread` gives.
     ///
     /// # Errors
     /// When the server cannot start.
-    pub fn run_until_signal(config: &Config, announce: impl FnOnce(&Server)) -> Result<(), Failure> {
+    pub fn run_until_signal(
+        config: &Config,
+        announce: impl FnOnce(&Server),
+        reread: impl Fn() -> Result<Config, String> + Send + 'static,
+    ) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         // One thread is plenty: media have their own, and so does the store.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
         let result = runtime.block_on(async {
             // Before anyone can see that the server is there.
             let shutdown = signals().map_err(cannot)?;
+            let reloads = reloads(reread).map_err(cannot)?;
             let server = Server::bind(config)?;
             announce(&server);
-            server.run(shutdown).await
+            server.run(shutdown, reloads).await
         });
         runtime.shutdown_background();
         result
@@ -297,6 +304,29 @@ fn page_url(scheme: &str, host: &Host, port: u16) -> String {
     }
 }
 
+/// The settings as they are after each SIGHUP.
+#[cfg(unix)]
+fn reloads(reread: impl Fn() -> Result<Config, String> + Send + 'static) -> std::io::Result<mpsc::Receiver<Config>> {
+    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let (configs, reloads) = mpsc::channel(1);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match reread() {
+                // Fails when the server ends.
+                Ok(config) => drop(configs.send(config).await),
+                Err(sentence) => tracing::error!("{sentence} Until then all settings stay as they are."),
+            }
+        }
+    });
+    Ok(reloads)
+}
+
+/// Elsewhere settings are read once.
+#[cfg(not(unix))]
+fn reloads(_: impl Fn() -> Result<Config, String>) -> std::io::Result<mpsc::Receiver<Config>> {
+    Ok(mpsc::channel(1).1)
+}
+
 #[cfg(unix)]
 fn signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -318,4 +348,38 @@ fn signals() -> std::io::Result<impl Future<Output = ()>> {
             std::future::pending::<()>().await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Partial;
+    use crate::store::tests::TempDir;
+
+    /// Whichever thread it is: the process ends with an error that names it.
+    #[test]
+    fn a_panic_of_any_thread_ends_the_server() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for thread in ["classic", "mixer", "media", "lobby", "acceptor"] {
+            let dir = TempDir::new();
+            let settings = Partial::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"").expect("keys");
+            let config = settings.complete(dir.0.clone()).expect("complete");
+            let server = Server::bind(&config).expect("bound");
+            let (notices, ends) = EndNotices::new();
+            let notice = notices.of(thread);
+            let outcome = runtime.block_on(async {
+                let panics = async {
+                    let _ = tokio::task::spawn_blocking(move || {
+                        let _notice = notice;
+                        panic!("on purpose");
+                    })
+                    .await;
+                    std::future::pending::<()>().await;
+                };
+                server.run_noticing(panics, mpsc::channel(1).1, &notices, ends).await
+            });
+            let sentence = outcome.expect_err("an end").to_string();
+            assert!(sentence.contains(&format!("The {thread} thread ended by itself")), "{sentence}");
+        }
+    }
 }

@@ -5,6 +5,8 @@ mod support;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::{ClientMessage, Refusal, Refused, SeatRole, ServerMessage};
 use rtjam_protocol::link::{InviteLink, Secret};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use support::control::{Control, join, join_as};
 use support::{Server, TempDir, invite};
@@ -172,6 +174,32 @@ fn an_unknown_room_looks_like_a_wrong_secret() {
     });
     println!("wrong secret {known:?}, unknown room {unknown:?}; unknown faster in {unknown_faster} of {PAIRS}");
     assert!((PAIRS / 4..=PAIRS * 3 / 4).contains(&unknown_faster), "{unknown_faster} of {PAIRS}");
+}
+
+/// Whoever pings without end is answered 20 times a second after a burst.
+#[test]
+fn websocket_pings_are_paced() {
+    let dir = TempDir::new();
+    let server = start(&dir, &[]);
+    let (mut ann, joined) = join(&server.link, 1);
+    assert!(joined.is_ok());
+    let pongs = ann.pongs(3000, Duration::from_secs(2));
+    assert!((50..=180).contains(&pongs), "{pongs}");
+}
+
+/// Requests on one connection, too.
+#[test]
+fn requests_of_a_connection_are_paced() {
+    let dir = TempDir::new();
+    let server = start(&dir, &[]);
+    let mut stream = TcpStream::connect(server.address()).expect("connected");
+    let start = Instant::now();
+    stream.write_all("GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(69).as_bytes()).expect("sent");
+    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).expect("answers");
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 70);
+    assert!(start.elapsed() > Duration::from_millis(900), "{:?}", start.elapsed());
 }
 
 #[test]

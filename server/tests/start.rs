@@ -225,10 +225,18 @@ fn a_disk_that_fills_up_lets_musicians_join_and_is_named_in_the_log() {
     assert!(control::join(&server.link, 1).1.is_ok());
     server.wait_for_log("the disk is full");
     assert!(server.log().contains("Make room"), "{}", server.log());
+    // That rooms can still be read is no news, and no sign of health.
+    for who in 3..6 {
+        assert!(control::join(&server.link, who).1.is_ok());
+        assert!(http(server.address(), "GET /health", "").starts_with("HTTP/1.1 503"));
+    }
+    assert_eq!(server.log().matches("the disk is full").count(), 1, "{}", server.log());
+    assert!(!server.log().contains("again"), "{}", server.log());
 
     std::fs::remove_file(&seen).expect("removed");
-    assert!(control::join(&server.link, 2).1.is_ok());
-    server.wait_for_log("the database works again");
+    // Nobody joins; whoever asks for the health has a write tested.
+    support::eventually("health", || http(server.address(), "GET /health", "").ends_with("\r\n\r\nok"));
+    server.wait_for_log("the database can be written again");
     assert_eq!(server.child.try_wait().expect("a child"), None);
 }
 

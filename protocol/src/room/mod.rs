@@ -322,6 +322,11 @@ impl Rooms {
         self.outputs.pop_front()
     }
 
+    /// From now on the server shows keys with these pins.
+    pub fn set_pins(&mut self, pins: Vec<Pin>) {
+        self.config.pins = pins;
+    }
+
     /// How many musicians and listeners are seated in all rooms.
     pub fn seated(&self) -> usize {
         self.members.len()

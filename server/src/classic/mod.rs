@@ -198,6 +198,22 @@ mod tests {
     }
 
     #[test]
+    fn its_end_is_told() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bound = crate::listen::bind(Some(&[any]), 1).expect("a free pair");
+        let (notices, mut ends) = crate::thread_end::EndNotices::new();
+        let room = RoomName::new("lobby").expect("a name");
+        let (lobby, _inputs) = mpsc::channel(8);
+        let socket = bind(any).expect("a free port");
+        let started = start(socket, room, &bound, Clock::start(), lobby, false, notices.of("classic"));
+        let (thread, desk) = started.expect("started");
+        assert!(ends.try_recv().is_err());
+        desk.tell(Answer::Stop);
+        assert_eq!(ends.blocking_recv(), Some("classic"));
+        drop(thread);
+    }
+
+    #[test]
     fn the_media_threads_are_reached_whatever_they_listen_on() {
         for (listens, reached) in [("0.0.0.0:5", "127.0.0.1:5"), ("[::]:5", "[::1]:5"), ("192.0.2.1:5", "192.0.2.1:5")]
         {

@@ -138,6 +138,11 @@ impl Limits {
         Origin { address: from, exempt }
     }
 
+    /// From now on so much is granted; whether loopback addresses are limited stays as it was.
+    pub fn set(&mut self, settings: LimitSettings) {
+        self.settings = LimitSettings { limit_loopback: self.settings.limit_loopback, ..settings };
+    }
+
     /// An address asks for a seat, new or its own.
     ///
     /// # Errors

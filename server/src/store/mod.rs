@@ -2,6 +2,7 @@
 //! beside a running server and a killed one loses nothing that it had committed.
 
 mod bans;
+mod health;
 mod identity;
 mod orders;
 mod rooms;
@@ -11,6 +12,7 @@ mod settings;
 mod slots;
 
 pub use bans::BanRecord;
+pub use health::{StoreHealth, Work};
 pub use settings::Reachable;
 
 use crate::Failure;
@@ -20,7 +22,7 @@ use schema::Unfit;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const FILE: &str = "rooms.sqlite3";
+const FILE: &str = data_dir::DATABASE;
 
 /// How long one program waits for the other's transaction.
 const BUSY: Duration = Duration::from_secs(5);
@@ -39,8 +41,11 @@ impl Store {
     pub fn open(dir: &Path) -> Result<Store, Failure> {
         data_dir::create(dir)?;
         let path = dir.join(FILE);
-        // SQLite gives its other files the mode of this one.
+        // SQLite gives its other files the mode of this one; those of before have theirs.
         data_dir::private_file(&path).map_err(|e| data_dir::not_writable(dir, &e))?;
+        for of_sqlite in ["", "-wal", "-shm"] {
+            data_dir::close_file(&dir.join(format!("{FILE}{of_sqlite}")))?;
+        }
         let deadline = Instant::now() + BUSY;
         loop {
             match connect(&path) {
@@ -174,6 +179,25 @@ pub(crate) mod tests {
             threads.into_iter().map(|t| t.join().expect("no panic")).collect()
         });
         assert!(keys.iter().all(|k| *k == keys[0]));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_lose_access_to_an_open_database() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = TempDir::new();
+        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        let open_to_all = |path: &Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
+        };
+        let first = Store::open(&dir.0).expect("opens");
+        let files = || std::fs::read_dir(&dir.0).expect("readable").map(|file| file.expect("an entry").path());
+        files().for_each(|file| open_to_all(&file, 0o644));
+        open_to_all(&dir.0, 0o755);
+        let _second = Store::open(&dir.0).expect("opens");
+        assert_eq!(mode(&dir.0), 0o700);
+        assert!(files().count() >= 3 && files().all(|file| mode(&file) == 0o600));
+        drop(first);
     }
 
     #[cfg(unix)]

@@ -60,6 +60,15 @@ impl Store {
         transaction.commit()
     }
 
+    /// Writes something that nobody reads, to see whether that works.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn test_write(&self) -> Result<(), Failure> {
+        let value = "INSERT OR REPLACE INTO settings (key, value) VALUES ('write_test', datetime('now'))";
+        self.db.execute(value, []).map(|_| ()).map_err(|e| self.failed(&e))
+    }
+
     fn setting(&self, key: &str) -> rusqlite::Result<Option<String>> {
         self.db.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0)).optional()
     }

@@ -16,6 +16,7 @@ use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureSch
 use socket2::{Domain, Socket, Type};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
@@ -91,6 +92,21 @@ impl Control {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Sends so many WebSocket pings at once: how many of them are answered within this time.
+    pub fn pongs(&mut self, pings: usize, within: Duration) -> usize {
+        let deadline = Instant::now() + within;
+        for _ in 0..pings {
+            self.socket.write(Message::Ping(Vec::new().into())).expect("written");
+        }
+        self.socket.flush().expect("sent");
+        self.socket.get_ref().sock.set_read_timeout(Some(Duration::from_millis(50))).expect("set");
+        let mut pongs = 0;
+        while Instant::now() < deadline {
+            pongs += usize::from(matches!(self.socket.read(), Ok(Message::Pong(_))));
+        }
+        pongs
     }
 
     /// Hears until a message that is wanted.
