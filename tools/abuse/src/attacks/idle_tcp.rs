@@ -57,7 +57,7 @@ fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
         })
     })?;
     let mut outcome = Outcome { done: format!("{held} connections held at once"), ..Outcome::default() };
-    arrivals.judge(&mut outcome);
+    arrivals.judge(&mut outcome, Outcome::bounded);
     honest.judge(&mut outcome);
     Ok(outcome)
 }
@@ -168,12 +168,12 @@ fn newcomer(house: &House, address: usize) -> Result<Guest, Trouble> {
 }
 
 impl Arrivals {
-    /// All of them must have been in time.
-    pub(super) fn judge(&self, outcome: &mut Outcome) {
+    /// All of them must have been in time; `judge` adds a figure with its bound.
+    pub(super) fn judge(&self, outcome: &mut Outcome, judge: fn(&mut Outcome, &str, f64, &'static str, Bound)) {
         for (what, times) in [("joins", &self.joined), ("resumes", &self.resumed)] {
             let in_time = times.iter().filter(|time| **time <= LIMIT).count();
             let longest = times.iter().max().copied().unwrap_or_default();
-            outcome.bounded(&format!("{what} within 3 s, of {EACH}"), in_time as f64, "", Bound::AtLeast(EACH as f64));
+            judge(outcome, &format!("{what} within 3 s, of {EACH}"), in_time as f64, "", Bound::AtLeast(EACH as f64));
             outcome.told(&format!("{what}: the slowest that succeeded"), longest.as_secs_f64() * 1000.0, "ms");
         }
     }

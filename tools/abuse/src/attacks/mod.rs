@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 /// Whoever joins an unharmed server has a seat within this time.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Frames a second of one musician that others may be sent: audio, its clock's tolerance and a burst.
-const MOST_FRAMES: f64 = 60_000.0;
+/// Frames of one musician that others may be sent within a second: the rate and the burst of docs/PROTOCOL.md.
+const MOST_FRAMES: f64 = 48_480.0 + 12_120.0;
 
 /// An attack.
 pub struct Attack {
