@@ -24,6 +24,12 @@ fn withstands(name: &str, seconds: u64) {
     assert!(!broken, "{lines}");
 }
 
+/// While silent connections flood the server, everybody who joins or resumes is in within three seconds.
+#[test]
+fn idle_connections_keep_nobody_out() {
+    withstands("idle-tcp", 9);
+}
+
 /// Gaps in the counters of 64 lanes cost honest musicians nothing, in any room.
 #[test]
 fn lane_gaps_delay_no_musician() {
