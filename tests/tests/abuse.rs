@@ -71,3 +71,15 @@ fn wrong_secrets_cost_neighbours_nothing() {
 fn one_listener_stops_no_retransmission() {
     withstands("nack-zero", 4);
 }
+
+/// Renewing a link ends the sessions that the earlier one opened: they neither play on nor resume.
+#[test]
+fn revoked_links_end_their_sessions() {
+    withstands("revoked", 4);
+}
+
+/// One link fills no room: seats are capped for each identity and for each address.
+#[test]
+fn one_link_leaves_seats_for_others() {
+    withstands("one-link", 4);
+}
