@@ -15,6 +15,30 @@ const END: &str = "the host has ended well";
 /// It ends within this time.
 const LIMIT: Duration = Duration::from_secs(240);
 
+/// Runs `host` in a process of its own with an empty home, without a screen. Gives what that process wrote on its error
+/// output and how many entries its home has afterwards; `None` in that process itself. `test` is the calling test's name.
+///
+/// # Panics
+/// When that process does not end well.
+pub fn alone(test: &str, host: impl FnOnce()) -> Option<(String, usize)> {
+    if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
+        host();
+        println!("{END}");
+        return None;
+    }
+    let home = Scratch::new("alone");
+    let mut command = Command::new(std::env::current_exe().expect("the test's own path is known"));
+    command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(INSIDE, test);
+    for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
+        command.env(folder, home.path());
+    }
+    let output = command.output().expect("it runs");
+    let [said, errors] = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    assert!(output.status.success() && said.contains(END), "{said}{errors}");
+    print!("{said}");
+    Some((errors, std::fs::read_dir(home.path()).expect("our own").count()))
+}
+
 /// Runs `host` in a process of its own. `test` is the calling test's name; `scale` the screen's.
 ///
 /// # Panics

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
 
+use rtjam_tests::hosting::alone;
 use rtjam_tests::vst3host::{Buffers, Bus, Call, Edit, Effect, Module, STALE};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -261,6 +262,10 @@ const REJOINS: &[u8] = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcH
 /// The mute of a return is told once, with the block that comes next; what the host says first replaces it.
 #[test]
 fn an_own_edit_never_goes_out_after_the_hosts() {
+    alone("an_own_edit_never_goes_out_after_the_hosts", own_edits);
+}
+
+fn own_edits() {
     let module = Module::load();
     for (name, outputs) in NAMES {
         for unmutes_first in [false, true] {
