@@ -37,6 +37,8 @@ pub struct ClientOptions {
     pub format: Codec,
     /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
     pub mix: Option<MixChoice>,
+    /// Whom to hear in any case where more musicians play than one can hear, by their names.
+    pub pinned: Vec<String>,
     /// Where the slot map is kept; `None`: nowhere. The config folder is meant, which all programs of the user share.
     pub folder: Option<PathBuf>,
 }
@@ -44,7 +46,14 @@ pub struct ClientOptions {
 impl ClientOptions {
     /// Sends PCM16 and keeps nothing.
     pub fn new(identity: Identity, name: impl Into<String>) -> ClientOptions {
-        ClientOptions { identity, name: name.into(), format: Codec::default(), mix: None, folder: None }
+        ClientOptions {
+            identity,
+            name: name.into(),
+            format: Codec::default(),
+            mix: None,
+            pinned: Vec::new(),
+            folder: None,
+        }
     }
 }
 
@@ -162,6 +171,11 @@ impl Client {
         self.order(Order::Mix(mix));
     }
 
+    /// Whom to hear in any case in rooms where more musicians play than one can hear (32), by their names.
+    pub fn set_pinned(&self, names: Vec<String>) {
+        self.order(Order::Pin(names));
+    }
+
     /// How others shall see this musician from the next join on.
     pub fn set_name(&self, name: impl Into<String>) {
         self.order(Order::Name(name.into()));
@@ -245,6 +259,7 @@ impl Client {
             name: options.name,
             codec: options.format,
             mix: options.mix,
+            pinned: options.pinned,
         };
         let inbox = Inbox { orders, reports, notes };
         inner.jam_send = Some(spawn("jam-send", move || send::run(desk, inbox, helpers))?);

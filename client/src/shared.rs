@@ -147,6 +147,8 @@ pub(crate) struct Picture {
     pub(crate) hops: Hops,
     /// Datagrams of this end that the server dropped because they were too many.
     pub(crate) over_rate: u64,
+    /// Whom the server does not send, because more musicians play than one can hear.
+    pub(crate) unheard: Vec<SourceId>,
 }
 
 /// Somebody else in the room.

@@ -132,6 +132,8 @@ pub struct Musician {
     pub source: u16,
     /// They come by the classic packet: neither private nor authenticated.
     pub classic: bool,
+    /// Whether the server sends them here; where more musicians play than one can hear, some are not.
+    pub heard: bool,
 }
 
 /// The server's mix, as it comes here. Counts are since the first one.
@@ -293,6 +295,7 @@ fn musician(present: &crate::shared::Present, picture: &Picture, console: &Conso
         strip,
         source: present.source.0,
         classic: present.classic,
+        heard: picture.mix.take == MixChoice::One || !picture.unheard.contains(&present.source),
     }
 }
 
@@ -351,12 +354,25 @@ mod tests {
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
                 "playout_delay_ms": null,
                 "delay": {"packet_ms": null, "mix_ms": null, "network_ms": null, "buffer_ms": null},
-                "concealed_ms_per_min": 0.0, "dbfs": [-120.0, -120.0], "peak_dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false
+                "concealed_ms_per_min": 0.0, "dbfs": [-120.0, -120.0], "peak_dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false, "heard": true
             }],
             "you": null, "role": "listener", "listeners": 2, "mix": "one", "mix_delay_ms": 1.5,
             "mix_stream": null, "sentence": null, "notices": ["The host has not started audio yet."]
         });
         assert_eq!(json, expected);
+    }
+
+    /// Whom the server does not send is not heard, except in a mix, which has everyone.
+    #[test]
+    fn whom_the_server_does_not_send_is_not_heard() {
+        let musicians = vec![present(Some(2)), Present { source: SourceId(8), ..present(Some(3)) }];
+        let picture = Picture { musicians, unheard: vec![SourceId(8)], ..Picture::default() };
+        let heard = |picture: &Picture| -> Vec<bool> {
+            status(picture, Counts::default()).musicians.iter().map(|m| m.heard).collect()
+        };
+        assert_eq!(heard(&picture), [true, false]);
+        let mix = MixState { take: MixChoice::One, wait_us: None };
+        assert_eq!(heard(&Picture { mix, ..picture }), [true, true]);
     }
 
     #[test]

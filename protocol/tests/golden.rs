@@ -376,6 +376,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("seat replaces", ClientMessage::Seat(instead)),
         ("mix", ClientMessage::Mix(mix)),
         ("mix room", ClientMessage::Mix(MixWish::default())),
+        ("pin", ClientMessage::Pin { sources: vec![SourceId(3), SourceId(12)] }),
         ("bye", ClientMessage::Bye),
         ("ping", ClientMessage::Ping { id: 5 }),
     ]
@@ -424,6 +425,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
             ServerMessage::RosterChanges { left: vec![SourceId(2)], musicians: vec![ben], listeners: 3 },
         ),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
+        ("unheard", ServerMessage::Unheard { sources: vec![SourceId(7), SourceId(41)] }),
         ("over_rate", ServerMessage::OverRate { dropped: 1234 }),
         ("going_down", ServerMessage::GoingDown),
         ("pong", ServerMessage::Pong { id: 5 }),

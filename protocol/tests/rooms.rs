@@ -123,6 +123,7 @@ impl Server {
                 Output::Open(new) => done.opened.push(new.session),
                 Output::End(session) => done.ended.push(session),
                 Output::Mix(order) => done.mixes.push(order),
+                Output::Pin(..) => {}
                 Output::RememberSlot(_, slot) => {
                     self.slots.retain(|s| s.slot != slot.slot);
                     self.slots.push(slot);

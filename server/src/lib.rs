@@ -34,6 +34,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 mod counter;
+pub mod crowds;
 pub mod data_dir;
 pub mod http;
 pub mod identity;

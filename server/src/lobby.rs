@@ -3,8 +3,9 @@
 use crate::Failure;
 use crate::classic::{Answer, Ask, ClassicTotals, Desk};
 use crate::clock::Clock;
+use crate::crowds::{Crowds, Present};
 use crate::limits::{LimitSettings, Limits, resident_mib};
-use crate::media::{Media, Wish};
+use crate::media::{Choice, Media, Wish};
 use crate::moderation::{Order, Reply};
 use crate::random::Random;
 use crate::statistics::{Attendance, AudioFigures, SessionFigures};
@@ -54,6 +55,8 @@ pub enum Input {
     RoundTrip(ConnectionId, Micros),
     /// Sound waits so long before it is mixed for a session.
     MixWaits(SessionId, Micros),
+    /// A crowded room's musicians are sent these.
+    Chosen(Arc<Choice>),
     /// A session sends more than it may: so many of its datagrams have been dropped for that.
     OverRate(SessionId, u64),
     /// It ended.
@@ -135,6 +138,7 @@ pub struct Lobby {
     store_due: Micros,
     store_version: Option<i64>,
     classic: Option<Desk>,
+    crowds: Crowds,
 }
 
 impl Lobby {
@@ -160,6 +164,7 @@ impl Lobby {
             store_due: Micros::ZERO,
             store_version: None,
             classic,
+            crowds: Crowds::default(),
         }
     }
 
@@ -184,6 +189,7 @@ impl Lobby {
                 self.watch_store();
             }
             self.carry_out();
+            self.tell_crowds();
             if last {
                 break;
             }
@@ -223,6 +229,7 @@ impl Lobby {
                 self.guests.remove(&connection);
                 self.rooms.handle_disconnected(connection);
             }
+            Input::Chosen(choice) => self.crowds.take(choice),
             Input::OverRate(session, dropped) => self.warn_of_rate(session, dropped),
             Input::MixWaits(session, wait) => self.rooms.handle_mix_waits(session, wait),
             Input::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
@@ -233,6 +240,22 @@ impl Lobby {
                 self.rooms.set_pins(pins);
             }
             Input::GoingDown => self.rooms.handle_going_down(),
+        }
+    }
+
+    /// Tells musicians of large rooms whom they are not sent.
+    fn tell_crowds(&mut self) {
+        while let Some(room) = self.crowds.poll() {
+            let present = self.attendance.iter().filter(|(_, attendance)| *attendance.room() == room);
+            let present: Vec<Present> = present.map(|(session, attendance)| attendance.present(*session)).collect();
+            let words = self.crowds.tell(&room, self.media.is_crowded(&room), &present);
+            let connections: HashMap<SessionId, ConnectionId> =
+                self.guests.iter().filter_map(|(connection, guest)| Some((guest.session?, *connection))).collect();
+            for (session, sources) in words {
+                if let Some(connection) = connections.get(&session) {
+                    self.send(*connection, ServerMessage::Unheard { sources });
+                }
+            }
         }
     }
 
@@ -340,7 +363,16 @@ impl Lobby {
                     tracing::info!("session {:08x} ended", session.0);
                     self.limits.ended(session);
                     self.media.end(session);
+                    if let Some(attendance) = self.attendance.get(&session) {
+                        self.crowds.forget(session, attendance.room());
+                    }
                     self.record(session);
+                }
+                Output::Pin(session, sources) => {
+                    self.media.pin(session, &sources);
+                    if let Some(attendance) = self.attendance.get(&session) {
+                        self.crowds.pin(session, attendance.room(), sources);
+                    }
                 }
                 Output::Mix(order) => self.media.mix(order.session, wish(order)),
                 Output::RememberSlot(room, record) => {
@@ -378,6 +410,7 @@ impl Lobby {
         let mut hold = Micros::ZERO;
         if let ServerMessage::Joined(joined) = &message {
             guest.session = Some(joined.session);
+            self.crowds.greet(joined.session, &joined.room);
         }
         if let ServerMessage::Refused(refused) = &message {
             *self.refused.entry(refused.reason.name()).or_default() += 1;

@@ -230,6 +230,7 @@ fn status(musicians: usize) -> Status {
         strip: (i < SLOTS).then_some(i as u8),
         source: i as u16 + 1,
         classic: false,
+        heard: true,
     };
     Status {
         state: State::Joined,

@@ -51,6 +51,9 @@ pub(super) trait AnyJam {
     /// Has the server send this of the others, a mix as the controls say; nothing where servers make no such mixes.
     fn wish_mix(&mut self, _take: Option<MixChoice>, _codec: Codec, _console: &Console) {}
 
+    /// Has the server send the musicians of these names in any case; nothing where servers send everyone.
+    fn pin(&mut self, _names: &[String]) {}
+
     /// Why there is no socket.
     fn path_fault(&self) -> Option<&io::Error>;
 

@@ -260,6 +260,7 @@ impl AnyJam for ClassicJam {
             sent_before: self.sent_before,
             hops: Hops::default(),
             over_rate: 0,
+            unheard: Vec::new(),
         }
     }
 }

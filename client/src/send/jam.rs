@@ -19,7 +19,7 @@ use rtjam_protocol::datagram::Mixed;
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
-use rtjam_protocol::{FramePosition, Micros, StreamId};
+use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -78,6 +78,8 @@ pub(super) struct Jam {
     going_down: bool,
     /// When the server last said that it drops part of what is sent, and how much it has dropped so far.
     over_rate: Option<(Micros, u64)>,
+    /// Whom the server does not send at the moment, because too many play.
+    unheard: Vec<SourceId>,
     sent_before: Counts,
     hops: Hops,
     rates: [Rate; 2],
@@ -134,6 +136,7 @@ impl Jam {
             refusal: None,
             going_down: false,
             over_rate: None,
+            unheard: Vec::new(),
             sent_before,
             hops: Hops::default(),
             rates: [Rate::default(); 2],
@@ -259,6 +262,10 @@ impl AnyJam for Jam {
         self.session.wish_mix(MixWish { take, codec, balances });
     }
 
+    fn pin(&mut self, names: &[String]) {
+        self.session.pin(self.roster.named(names));
+    }
+
     fn path_fault(&self) -> Option<&io::Error> {
         self.path.fault.as_ref()
     }
@@ -311,6 +318,7 @@ impl AnyJam for Jam {
             sent_before: self.sent_before,
             hops: self.hops,
             over_rate: self.over_rate.map_or(0, |(_, dropped)| dropped),
+            unheard: self.unheard.clone(),
         }
     }
 }
@@ -367,6 +375,7 @@ impl Jam {
             Event::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
             Event::Roster { musicians, listeners } => self.roster.replace(musicians, listeners),
             Event::Mix(state) => self.mix = state,
+            Event::Unheard(sources) => self.unheard = sources,
             Event::OverRate(dropped) => self.over_rate = Some((now, dropped)),
             // The roster that follows says who is left.
             Event::Left { .. } => {}
@@ -396,6 +405,7 @@ impl Jam {
         if let Some(key) = receive {
             self.roster.expect_another();
             self.over_rate = None;
+            self.unheard.clear();
             self.joined_at = now;
             self.heard = Arc::default();
             self.heard_told = None;
@@ -437,10 +447,10 @@ impl Jam {
 mod tests {
     use super::*;
     use crossbeam_channel::Receiver;
+    use rtjam_protocol::SessionId;
     use rtjam_protocol::control::{Features, Joined, ServerMessage, SessionKeys, Token, TransportKind, Welcome};
     use rtjam_protocol::link::Pin;
     use rtjam_protocol::seal::{Key, KeyId, Suite};
-    use rtjam_protocol::{SessionId, SourceId};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
     const T0: Micros = Micros::from_secs(1);

@@ -56,6 +56,8 @@ pub(crate) enum Order {
     Format(Codec),
     /// Be sent this of the others; `None`: as the room says.
     Mix(Option<MixChoice>),
+    /// To hear the musicians of these names in any case.
+    Pin(Vec<String>),
     /// Be called so from the next join on.
     Name(String),
     /// What a project kept of a room, for the next join.
@@ -92,6 +94,7 @@ pub(crate) struct Desk {
     pub(crate) codec: Codec,
     /// What of the others to be sent; `None`: as the room says.
     pub(crate) mix: Option<MixChoice>,
+    pub(crate) pinned: Vec<String>,
 }
 
 /// The body of `jam-send`.
@@ -196,6 +199,7 @@ impl Sender {
                     self.desk.codec = codec;
                 }
                 Order::Mix(choice) => self.desk.mix = choice,
+                Order::Pin(names) => self.desk.pinned = names,
                 Order::Name(name) => self.desk.name = name,
                 Order::Seats(seats) => {
                     self.wished = seats.instance;
@@ -304,6 +308,7 @@ impl Sender {
         self.watch_levels(now);
         if let Some(jam) = &mut self.jam {
             jam.wish_mix(self.desk.mix, self.desk.codec, &self.desk.console);
+            jam.pin(&self.desk.pinned);
             jam.look_around(now, &self.desk.shared);
             match jam.path_fault() {
                 Some(e) => self.notices.set(Topic::Socket, sentences::no_socket(e)),

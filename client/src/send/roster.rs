@@ -52,6 +52,12 @@ impl Roster {
         balances.filter(|(_, balance)| *balance != Balance::default()).map(|(s, b)| told(s, &b)).collect()
     }
 
+    /// The numbers of those others who have these names.
+    pub(super) fn named(&self, names: &[String]) -> Vec<SourceId> {
+        let named = self.seated.iter().filter(|(entry, _)| names.contains(&entry.name));
+        named.map(|(entry, _)| entry.source).collect()
+    }
+
     pub(super) fn present(&self) -> Vec<Present> {
         self.seated.iter().map(|(_, present)| present.clone()).collect()
     }

@@ -57,6 +57,8 @@ pub struct Player {
     pub delay_ms: Option<u32>,
     /// What was missing.
     pub losses: Losses,
+    /// Whether the room sends them here.
+    pub heard: bool,
 }
 
 /// Takes scenes, and remembers what they need.
@@ -123,6 +125,7 @@ impl Memory {
             bars: feed(&mut self.needles, levels, now),
             delay_ms: delay.map(Delay::total),
             losses: self.losses.drawn(),
+            heard: musician.heard,
         }
     }
 }

@@ -243,6 +243,7 @@ mod tests {
             strip: Some(0),
             source: 1,
             classic: false,
+            heard: true,
         }
     }
 

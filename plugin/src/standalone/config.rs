@@ -26,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) playout: Playout,
     pub(crate) comfort: Comfort,
     pub(crate) mix: Mix,
+    /// Whom to hear in any case, by their names.
+    pub(crate) pinned: Vec<String>,
     pub(crate) layout: ChannelLayout,
     pub(crate) monitor: Monitor,
     pub(crate) room: Decibels,
@@ -55,6 +57,7 @@ impl Config {
             playout: settings.playout.unwrap_or_default(),
             comfort: settings.comfort.unwrap_or_default(),
             mix: settings.mix.unwrap_or_default(),
+            pinned: names(settings.pin.as_deref().unwrap_or_default()),
             layout: settings.layout.unwrap_or_default(),
             monitor: settings.monitor.unwrap_or_default(),
             room: settings.room.unwrap_or_default(),
@@ -63,6 +66,11 @@ impl Config {
             window: !settings.headless.unwrap_or(false),
         }
     }
+}
+
+/// Names between commas.
+fn names(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// The link that `--join` means.

@@ -128,6 +128,7 @@ mod tests {
             strip: Some(1),
             source: 3,
             classic: false,
+            heard: true,
         };
         Status {
             state: State::Joined,

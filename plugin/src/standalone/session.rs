@@ -33,6 +33,7 @@ impl Session {
         let mut options = ClientOptions::new(identity, config.name.clone());
         options.format = config.format.0;
         options.mix = config.mix.0;
+        options.pinned.clone_from(&config.pinned);
         options.folder = Some(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
         let session = Session { client, console, last: State::Offline, xruns_before: 0, told: HashSet::new() };
@@ -90,6 +91,9 @@ impl Session {
         }
         if new.mix != old.mix {
             client.set_mix(new.mix.0);
+        }
+        if new.pinned != old.pinned {
+            client.set_pinned(new.pinned.clone());
         }
         if new.name != old.name {
             client.set_name(new.name.clone());

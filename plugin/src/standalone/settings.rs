@@ -73,6 +73,11 @@ pub(crate) struct Settings {
     #[arg(long, value_name = "room|separate|one")]
     pub(crate) mix: Option<Mix>,
 
+    /// Whom to hear in any case in a room of more than 33 musicians, where the 32 loudest are heard: names, separated by
+    /// commas.
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) pin: Option<String>,
+
     /// What your two channels are: one stereo source, or two sources of their own (voice and guitar, say), both heard
     /// in the middle. Default: stereo.
     #[arg(long, value_name = "stereo|dual-mono")]
@@ -122,6 +127,7 @@ impl Settings {
             playout: self.playout.or(below.playout),
             comfort: self.comfort.or(below.comfort),
             mix: self.mix.or(below.mix),
+            pin: self.pin.or(below.pin),
             layout: self.layout.or(below.layout),
             monitor: self.monitor.or(below.monitor),
             room: self.room.or(below.room),

@@ -47,6 +47,29 @@ pub fn decode(codec: Codec, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
+/// The mean of the samples' squares, of both channels together: full scale is 1. Of nothing it is 0.
+pub fn mean_square(codec: Codec, payload: &[u8]) -> f32 {
+    let (count, sum) = match codec {
+        Codec::Pcm16 => {
+            let (samples, _) = payload.as_chunks::<2>();
+            let square = |b: &[u8; 2]| u64::from(i32::from(i16::from_be_bytes(*b)).pow(2).unsigned_abs());
+            let sum = samples.iter().map(square).sum::<u64>();
+            (samples.len(), sum as f32 / (PCM16_SCALE * PCM16_SCALE))
+        }
+        Codec::Pcm24 => {
+            let (samples, _) = payload.as_chunks::<3>();
+            let value = |&[a, b, c]: &[u8; 3]| (i32::from_be_bytes([a, b, c, 0]) >> 8) as f32 / PCM24_SCALE;
+            (samples.len(), samples.iter().map(value).map(|v| v * v).sum())
+        }
+        Codec::F32 => {
+            let (samples, _) = payload.as_chunks::<4>();
+            let value = |b: &[u8; 4]| tame(f32::from_bits(u32::from_be_bytes(*b))).clamp(-1.0, 1.0);
+            (samples.len(), samples.iter().map(value).map(|v| v * v).sum())
+        }
+    };
+    sum / count.max(1) as f32
+}
+
 // A float-to-integer cast saturates and turns NaN into 0, so neither of these can wrap.
 fn to_pcm16(s: f32) -> i16 {
     round(s * PCM16_SCALE) as i16
@@ -133,6 +156,21 @@ mod tests {
             let got = round_trip(codec, &bad);
             assert_eq!(got[0], 0.0);
             assert!(got[1] > 0.999 && got[2] == -1.0 && got[3] == 0.0);
+        }
+    }
+
+    /// The mean square is that of the samples, in every codec and for loud and odd values.
+    #[test]
+    fn the_mean_square_is_that_of_the_samples() {
+        for codec in [Codec::Pcm16, Codec::Pcm24, Codec::F32] {
+            let power = |samples: &[f32]| {
+                let mut bytes = Vec::new();
+                encode(codec, samples, &mut bytes);
+                mean_square(codec, &bytes)
+            };
+            assert!((power(&[0.5, -0.5, 0.0, 0.0]) - 0.125).abs() < 1e-6);
+            assert!((power(&[-1.0; 512]) - 1.0).abs() < 1e-6);
+            assert!(power(&[100.0, f32::INFINITY]) <= 1.0 && power(&[f32::NAN, 0.0]) == 0.0 && power(&[]) == 0.0);
         }
     }
 }

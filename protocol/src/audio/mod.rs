@@ -5,7 +5,7 @@
 
 mod codec;
 
-pub use codec::{F32_LIMIT, decode, encode};
+pub use codec::{F32_LIMIT, decode, encode, mean_square};
 
 use crate::datagram::read::{Reader, Truncated};
 use crate::ids::{FramePosition, Sequence, SourceId, StreamId};

@@ -25,11 +25,11 @@ pub use media::Health;
 pub use types::{Config, Event, MySeat, Signer, State};
 
 use crate::control::{
-    self, ClientMessage, Features, Hello, Joined, MixState, MixWish, Refusal, Refused, Retry, Seat, SeatRole,
-    ServerMessage, Token, Welcome, signed_text, tidy_name,
+    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixState, MixWish, Refusal, Refused, Retry, Seat,
+    SeatRole, ServerMessage, Token, Welcome, signed_text, tidy_name,
 };
 use crate::datagram::Frame;
-use crate::ids::{FramePosition, StreamId};
+use crate::ids::{FramePosition, SourceId, StreamId};
 use crate::link::Pin;
 use crate::recovery::{self, Feedback};
 use crate::time::Micros;
@@ -67,6 +67,8 @@ pub struct Session {
     media: Option<Media>,
     /// Of the session whose media was lost: it may still live at the server.
     lost: Option<Token>,
+    /// Whom this end wants to be sent in any case.
+    pinned: Vec<SourceId>,
     clock: RoomClock,
     roster: Roster,
     events: VecDeque<Event>,
@@ -110,6 +112,7 @@ impl Session {
             blocked: false,
             media: None,
             lost: None,
+            pinned: Vec::new(),
             clock: RoomClock::default(),
             roster: Roster::default(),
             events: VecDeque::new(),
@@ -191,6 +194,19 @@ impl Session {
             self.outbox.push_back((id, ClientMessage::Mix(wish.clone())));
         }
         self.config.mix = wish;
+    }
+
+    /// Wishes to be sent these musicians whatever else is played in a large room, at most [`MAX_PINNED`] of them. Says it
+    /// like [`Session::wish_mix`].
+    pub fn pin(&mut self, mut sources: Vec<SourceId>) {
+        sources.truncate(MAX_PINNED);
+        if self.pinned == sources {
+            return;
+        }
+        if let Some(id) = self.open {
+            self.outbox.push_back((id, ClientMessage::Pin { sources: sources.clone() }));
+        }
+        self.pinned = sources;
     }
 
     /// Tells the server what the receiving end misses, with the next `poll_transmit`.
@@ -321,6 +337,7 @@ impl Session {
                 self.events.push_back(Event::Left { source, name: tidy_name(&name) });
             }
             ServerMessage::Mix(state) if open => self.events.push_back(Event::Mix(state)),
+            ServerMessage::Unheard { sources } if open => self.events.push_back(Event::Unheard(sources)),
             ServerMessage::OverRate { dropped } if open => self.events.push_back(Event::OverRate(dropped)),
             ServerMessage::GoingDown if open => self.events.push_back(Event::GoingDown),
             _ => {}
@@ -454,6 +471,9 @@ impl Session {
         self.events.push_back(Event::Mix(MixState { take: joined.mix, wait_us: None }));
         if self.config.mix != MixWish::default() {
             self.outbox.push_back((id, ClientMessage::Mix(self.config.mix.clone())));
+        }
+        if !self.pinned.is_empty() {
+            self.outbox.push_back((id, ClientMessage::Pin { sources: self.pinned.clone() }));
         }
     }
 

@@ -60,6 +60,8 @@ pub enum Event {
     },
     /// What of the others is sent from now on; after [`Event::Joined`], and whenever it changes.
     Mix(MixState),
+    /// Whom this end is not sent at the moment; in place of what was said before.
+    Unheard(Vec<SourceId>),
     /// The server drops part of what this end sends, because it is too much: so many datagrams since the session began.
     OverRate(u64),
     /// Someone left.

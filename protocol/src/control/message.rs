@@ -28,6 +28,11 @@ pub enum ClientMessage {
     Seat(Seat),
     /// What of the others I want to be sent, and how.
     Mix(MixWish),
+    /// Whom I want to hear in any case, in a room of more musicians than one is sent; in place of what was said before.
+    Pin {
+        /// At most [`MAX_PINNED`].
+        sources: Vec<SourceId>,
+    },
     /// I leave.
     Bye,
     /// Are you there?
@@ -80,6 +85,12 @@ pub enum ServerMessage {
     },
     /// What of the others you are sent; said when it changes, and when more is known of it.
     Mix(MixState),
+    /// Whom of the room you are not sent at the moment, because more musicians play than one can hear; in place of what was
+    /// said before.
+    Unheard {
+        /// In order of their slots; empty when you hear everyone.
+        sources: Vec<SourceId>,
+    },
     /// You send more than a musician may, and the server drops what exceeds it; said again as long as it goes on.
     OverRate {
         /// Datagrams dropped for that since the session began.
@@ -96,6 +107,9 @@ pub enum ServerMessage {
     #[serde(other)]
     Unknown,
 }
+
+/// The most musicians that one can pin.
+pub const MAX_PINNED: usize = 32;
 
 fn is_zero(count: &u16) -> bool {
     *count == 0

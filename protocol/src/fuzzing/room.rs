@@ -261,6 +261,9 @@ impl Server {
                     let heard = |s| self.live.values().any(|l| l.what.room == what.room && l.what.source == s);
                     assert!(order.balances.iter().all(|b| heard(b.source)), "a gain of nobody");
                 }
+                Output::Pin(session, sources) => {
+                    assert!(self.live.contains_key(&session) && sources.len() <= 32, "pins of nobody, or too many");
+                }
                 Output::RememberSlot(room, slot) => {
                     self.slots.retain(|(r, s)| (r, s.slot) != (&room, slot.slot));
                     self.slots.push((room, slot));

@@ -1,9 +1,9 @@
-//! Who is sent one mix, and how.
+//! Who is sent one mix, and how; whom somebody wants to be sent in any case.
 
 use super::{Connection, ConnectionId, Member, Output, Rooms};
 use crate::audio::Codec;
-use crate::control::{MixBalance, MixChoice, MixState, MixWish, Refusal, SeatRole, ServerMessage};
-use crate::ids::SessionId;
+use crate::control::{MAX_PINNED, MixBalance, MixChoice, MixState, MixWish, Refusal, SeatRole, ServerMessage};
+use crate::ids::{SessionId, SourceId};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -40,6 +40,15 @@ impl Rooms {
         }
         if changed {
             self.send(connection, ServerMessage::Mix(MixState { take, wait_us: None }));
+        }
+    }
+
+    pub(super) fn handle_pin(&mut self, connection: ConnectionId, sources: Vec<SourceId>) {
+        if sources.len() > MAX_PINNED {
+            return self.refuse(connection, Refusal::BadMessage);
+        }
+        if let Some(Connection::Seated { session }) = self.connections.get(&connection) {
+            self.outputs.push_back(Output::Pin(*session, sources));
         }
     }
 

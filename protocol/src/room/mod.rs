@@ -189,6 +189,8 @@ pub enum Output {
     End(SessionId),
     /// The media side must send a session one mix from now on, or everyone separately, so.
     Mix(MixOrder),
+    /// The media side must send a session these musicians whatever else is played.
+    Pin(SessionId, Vec<SourceId>),
     /// Keep this for the next start.
     RememberSlot(RoomName, SlotRecord),
 }
@@ -360,6 +362,7 @@ impl Rooms {
             ClientMessage::Hello(hello) => self.handle_hello(connection, hello),
             ClientMessage::Seat(seat) => self.handle_seat(connection, seat),
             ClientMessage::Mix(wish) => self.handle_mix(connection, wish),
+            ClientMessage::Pin { sources } => self.handle_pin(connection, sources),
             ClientMessage::Bye => self.handle_bye(now, connection),
             ClientMessage::Unknown => {}
         }

@@ -394,7 +394,7 @@ impl World {
             Event::Left { name, .. } => e.left.push(name),
             Event::Refused(refused) => e.refusals.push(refused),
             Event::GoingDown => e.going_down += 1,
-            Event::OverRate(_) => {}
+            Event::OverRate(_) | Event::Unheard(_) => {}
             Event::MediaLost => e.lost += 1,
         }
     }
@@ -449,7 +449,7 @@ impl World {
             }
             Output::End(session) => drop(server.seated.remove(&session)),
             // Sound goes separately here.
-            Output::Mix(_) => {}
+            Output::Mix(_) | Output::Pin(..) => {}
             Output::RememberSlot(_, slot) => {
                 self.store.slots.retain(|s| s.slot != slot.slot);
                 self.store.slots.push(slot);

@@ -1,9 +1,11 @@
 //! What the lobby tells a media thread.
 
+use super::crowd::Crowd;
 use super::route::Recipient;
 use super::session::Session;
 use rtjam_protocol::recovery::Feedback;
-use rtjam_protocol::{Micros, SessionId};
+use rtjam_protocol::{Micros, SessionId, SourceId};
+use std::sync::Arc;
 
 /// A room's number at the media side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +53,22 @@ pub(super) enum Command {
         session: SessionId,
         /// Whether.
         on: bool,
+    },
+    /// To every thread: the room has more musicians than one is sent; or not any more.
+    Crowd {
+        /// Which room.
+        room: RoomKey,
+        /// What its threads share.
+        crowd: Option<Arc<Crowd>>,
+    },
+    /// To every thread: this one is sent these musicians in any case.
+    Pin {
+        /// Where they are.
+        room: RoomKey,
+        /// Who.
+        session: SessionId,
+        /// Whom.
+        pinned: Vec<SourceId>,
     },
     /// To the thread that owns the session: the mixer waits so long for what is late of it.
     DeskWaits {

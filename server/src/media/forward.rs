@@ -2,6 +2,7 @@
 
 use super::command::RoomKey;
 use super::counters::{Counters, Dropped};
+use super::crowd::{Choice, Crowd};
 use super::mixer::Feed;
 use super::past::Past;
 use super::route::{Path, Recipient};
@@ -12,9 +13,9 @@ use super::thread::Inlet;
 use super::waiting::{Packet, Waiting};
 use crate::clock::Clock;
 use rtjam_protocol::Micros;
-use rtjam_protocol::SessionId;
 use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, MAX_DATAGRAM};
 use rtjam_protocol::recovery::{Feedback, PacketId};
+use rtjam_protocol::{SessionId, SourceId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub(super) struct Forwarder {
     /// How long each listener of one musician waits.
     claims: Vec<Micros>,
     turns: Turns,
+    /// What rooms should be told of whom their musicians are sent.
+    chosen: Vec<(Arc<Choice>, Arc<Crowd>)>,
     /// What has been handed on in this round, by where it lies.
     done: Vec<bool>,
     feed: Feed,
@@ -54,6 +57,8 @@ struct Room {
     shedder: Shedder,
     /// How old packets may be that are handed on in this round; `None` for any age.
     oldest_allowed: Option<Micros>,
+    /// In a room of more musicians than one is sent.
+    crowd: Option<Arc<Crowd>>,
 }
 
 impl Forwarder {
@@ -65,6 +70,7 @@ impl Forwarder {
             kept: Vec::new(),
             claims: Vec::new(),
             turns: Turns::default(),
+            chosen: Vec::new(),
             done: Vec::new(),
             feed,
             counters,
@@ -89,6 +95,29 @@ impl Forwarder {
         if let Some(recipient) = recipients.and_then(|r| r.iter_mut().find(|r| r.session == session)) {
             recipient.separate = on;
         }
+    }
+
+    /// The room has more musicians than one is sent, or not any more.
+    pub(super) fn crowd(&mut self, room: RoomKey, crowd: Option<Arc<Crowd>>) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.recipients.iter_mut().for_each(Recipient::hear_all);
+            room.crowd = crowd;
+        }
+    }
+
+    /// This one is sent these musicians in any case.
+    pub(super) fn pin(&mut self, room: RoomKey, session: SessionId, pinned: Vec<SourceId>) {
+        let recipients = self.rooms.get_mut(&room).map(|r| &mut r.recipients);
+        if let Some(recipient) = recipients.and_then(|r| r.iter_mut().find(|r| r.session == session)) {
+            recipient.pinned = pinned;
+            // The next packet finds out whom they are sent.
+            recipient.choice = 0;
+        }
+    }
+
+    /// What a room should be told of whom its musicians are sent, if there is news.
+    pub(super) fn poll_choice(&mut self) -> Option<(Arc<Choice>, Arc<Crowd>)> {
+        self.chosen.pop()
     }
 
     /// Nothing goes to this one any more.
@@ -209,13 +238,20 @@ impl Forwarder {
 
     /// Sends a room's packets to everyone there but their makers. Returns how many datagrams that were.
     fn send(&mut self, room: RoomKey, packets: &[Packet], waiting: &Waiting, inlets: &[Inlet], clock: &Clock) -> u64 {
-        let Some(Room { recipients, past, feeds, .. }) = self.rooms.get_mut(&room) else { return 0 };
+        let Some(Room { recipients, past, feeds, crowd, .. }) = self.rooms.get_mut(&room) else { return 0 };
         let (now, mut sent) = (clock.now(), 0);
         self.kept.clear();
         self.kept.extend(packets.iter().map(|p| past.keep(now, p, waiting.frames(p))));
         if *feeds {
             let took = packets.iter().filter(|p| self.feed.push(p.room, p.arrived, waiting.frames(p))).count();
             self.counters.dropped_many(Dropped::MixerFull, (packets.len() - took) as u64);
+        }
+        if let Some(crowd) = crowd {
+            packets.iter().for_each(|p| crowd.hear(now, p.source, waiting.frames(p)));
+            self.chosen.extend(crowd.decide(now).map(|choice| (choice, crowd.clone())));
+            if let Some(choice) = crowd.choice().as_deref() {
+                recipients.iter_mut().for_each(|recipient| recipient.take_choice(choice));
+            }
         }
         for recipient in recipients.iter_mut().filter(|r| r.separate) {
             let path = recipient.route.load();
@@ -267,8 +303,9 @@ impl Run<'_> {
         let at_once = MOST_AT_ONCE.min(MOST_BYTES_AT_ONCE / size);
         self.sealed.clear();
         // Not by session: one may have two for a moment.
-        let listener = self.recipient.source;
-        for (packet, kept) in packets.iter().zip(self.kept).filter(|(p, _)| p.source != listener) {
+        let (listener, heard) = (self.recipient.source, self.recipient.heard);
+        let goes = |packet: &Packet| packet.source != listener && heard.has(packet.source);
+        for (packet, kept) in packets.iter().zip(self.kept).filter(|(p, _)| goes(p)) {
             let Recipient { lane, again, .. } = &mut *self.recipient;
             let frames = waiting.frames(packet);
             let counter = lane.append(Class::Media, self.sealed, |out| out.extend_from_slice(frames));

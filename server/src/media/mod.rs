@@ -14,6 +14,7 @@
 //! | `inbound` | the one place where opened packets are seen |
 //! | `waiting`, `forward` | packets on their way out; who gets them |
 //! | `past` | the last 250 ms of each musician, for who missed some of it |
+//! | `crowd` | whom musicians of a large room are sent |
 //! | `waits` | how long late packets are waited for, by what the listeners say |
 //! | `police`, `rate` | what one session may send |
 //! | `gather`, `share`, `shed`, `breath` | what waits for company; whose turn it is; what is dropped in overload; what is left to others |
@@ -29,6 +30,7 @@
 mod breath;
 mod command;
 mod counters;
+mod crowd;
 mod forward;
 mod gather;
 mod inbound;
@@ -49,6 +51,7 @@ mod waits;
 
 pub(crate) use breath::Breath;
 pub use counters::{Dropped, FORWARDING_BOUNDS_US, Figures, Totals};
+pub use crowd::{Choice, MOST_HEARD, Sources};
 pub(crate) use gather::Gather;
 pub use mixer::{MixFigures, MixTotals, Wish};
 pub use priority::{REAL_TIME_PRIORITY, may_have_real_time};
@@ -66,6 +69,7 @@ use crate::statistics::SessionFigures;
 use crate::thread_end::EndNotices;
 use command::{Command, RoomKey};
 use crossbeam_channel::Sender;
+use crowd::Crowd;
 use mio::Waker;
 use mixer::{Guest, MIXER_LANE, MixerCommand, MixerHandle};
 use route::{Recipient, Route};
@@ -76,7 +80,7 @@ use rtjam_protocol::recovery;
 use rtjam_protocol::room::NewSession;
 use rtjam_protocol::seal::Lane;
 use rtjam_protocol::seal::ring::CRYPTO;
-use rtjam_protocol::{Micros, RoomName, SessionId};
+use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
 use session::Session;
 use std::collections::HashMap;
 use std::io;
@@ -89,7 +93,8 @@ use tokio::sync::mpsc;
 pub struct Media {
     threads: Vec<ThreadHandle>,
     rooms: HashMap<RoomName, Room>,
-    room_of: HashMap<SessionId, RoomName>,
+    /// Where each session is, and whether it is a musician's.
+    room_of: HashMap<SessionId, (RoomName, bool)>,
     next_key: u32,
     clock: Clock,
     epoch: u32,
@@ -118,6 +123,9 @@ type MixerDoor = Arc<OnceLock<Sender<MixerCommand>>>;
 struct Room {
     key: RoomKey,
     members: usize,
+    musicians: usize,
+    /// Set where there are more musicians than one is sent.
+    crowd: Option<Arc<Crowd>>,
 }
 
 /// What a thread forwards by; the thread's peers use the lane after it, for a lane has one owner.
@@ -185,7 +193,7 @@ impl Media {
     /// Serves a session from now on; `figures` are counted for it.
     pub fn open(&mut self, new: &NewSession, figures: Arc<SessionFigures>) {
         let room = self.enter(&new.room);
-        self.room_of.insert(new.session, new.room.clone());
+        self.room_of.insert(new.session, (new.room.clone(), new.sends));
         let owner = usize::from(new.session.media_thread()) % self.threads.len();
         let now = self.clock.now();
         let lane = session_lane(owner);
@@ -198,9 +206,20 @@ impl Media {
             let lane = down.send_lane(forwarding_lane(index));
             let again = recovery::Sender::new();
             let (session, route, separate) = (new.session, route.clone(), new.mix == MixChoice::Separate);
-            let (source, sends) = (new.source, new.sends);
-            let recipient =
-                Recipient { session, source, sends, lane, route, separate, again, waits_told: Micros::ZERO };
+            let sends = new.sends;
+            let recipient = Recipient {
+                session,
+                sends,
+                lane,
+                route,
+                separate,
+                again,
+                waits_told: Micros::ZERO,
+                source: new.source,
+                pinned: Vec::new(),
+                heard: Sources::ALL,
+                choice: 0,
+            };
             thread.door.tell(Command::AddRecipient { room, recipient });
         }
         let lane = down.send_lane(MIXER_LANE);
@@ -209,6 +228,7 @@ impl Media {
         let mut session = Session::new(peer, room, new.source, new.sends, route, figures);
         session.replaces = new.replaces;
         self.threads[owner].door.tell(Command::AddSession(Box::new(session)));
+        self.count_musicians(&new.room, usize::from(new.sends), 0);
         if new.mix == MixChoice::One {
             self.mix(new.session, Wish { one: true, codec: Codec::Pcm16, balances: Vec::new() });
         }
@@ -216,13 +236,27 @@ impl Media {
 
     /// A session wants this of the mixer from now on.
     pub fn mix(&self, session: SessionId, wish: Wish) {
-        let Some(room) = self.room_of.get(&session).and_then(|name| self.rooms.get(name)) else { return };
+        let Some(room) = self.room_of.get(&session).and_then(|(name, _)| self.rooms.get(name)) else { return };
         self.mixer.tell(MixerCommand::Wish(room.key, session, wish));
+    }
+
+    /// A session is sent these musicians in any case.
+    pub fn pin(&self, session: SessionId, pinned: &[SourceId]) {
+        let Some(room) = self.room_of.get(&session).and_then(|(name, _)| self.rooms.get(name)) else { return };
+        for thread in &self.threads {
+            thread.door.tell(Command::Pin { room: room.key, session, pinned: pinned.to_vec() });
+        }
+    }
+
+    /// Whether a room has more musicians than one is sent.
+    pub fn is_crowded(&self, room: &RoomName) -> bool {
+        self.rooms.get(room).is_some_and(|room| room.crowd.is_some())
     }
 
     /// Forgets a session.
     pub fn end(&mut self, session: SessionId) {
-        let Some(name) = self.room_of.remove(&session) else { return };
+        let Some((name, sends)) = self.room_of.remove(&session) else { return };
+        self.count_musicians(&name, 0, usize::from(sends));
         let Some(room) = self.rooms.get_mut(&name) else { return };
         for thread in &self.threads {
             thread.door.tell(Command::Remove { room: room.key, session });
@@ -247,11 +281,24 @@ impl Media {
         let _ = self.mixer.thread.join();
     }
 
+    /// So many musicians have come and left.
+    fn count_musicians(&mut self, name: &RoomName, came: usize, left: usize) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
+        room.musicians = (room.musicians + came).saturating_sub(left);
+        let crowded = room.musicians > MOST_HEARD + 1;
+        if crowded != room.crowd.is_some() {
+            room.crowd = crowded.then(|| Arc::new(Crowd::new(name.clone())));
+            for thread in &self.threads {
+                thread.door.tell(Command::Crowd { room: room.key, crowd: room.crowd.clone() });
+            }
+        }
+    }
+
     fn enter(&mut self, name: &RoomName) -> RoomKey {
         let room = self.rooms.entry(name.clone()).or_insert_with(|| {
             // A key comes again after 2^32 rooms, long after its last owner is gone.
             self.next_key = self.next_key.wrapping_add(1);
-            Room { key: RoomKey(self.next_key), members: 0 }
+            Room { key: RoomKey(self.next_key), members: 0, musicians: 0, crowd: None }
         });
         room.members += 1;
         room.key

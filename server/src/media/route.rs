@@ -1,5 +1,6 @@
 //! Where a musician's media goes: written by the thread that owns their session, read by every one that forwards.
 
+use super::crowd::{Choice, Sources};
 use arc_swap::{ArcSwapOption, Guard};
 use rtjam_protocol::recovery;
 use rtjam_protocol::seal::SendLane;
@@ -65,9 +66,28 @@ pub(super) struct Recipient {
     pub(super) again: recovery::Sender,
     /// When their waits were last passed on.
     pub(super) waits_told: Micros,
+    /// Whom they are sent in any case.
+    pub(super) pinned: Vec<SourceId>,
+    /// Whom they are sent.
+    pub(super) heard: Sources,
+    /// The choice from which that was made; 0 for none.
+    pub(super) choice: u64,
 }
 
 impl Recipient {
+    /// A room's choice holds for them from now on. Cheap where they know it already.
+    pub(super) fn take_choice(&mut self, choice: &Choice) {
+        if self.choice != choice.version {
+            self.choice = choice.version;
+            self.heard = Sources::heard(self.source, &self.pinned, &choice.order);
+        }
+    }
+
+    /// They are sent everyone in the room from now on.
+    pub(super) fn hear_all(&mut self) {
+        (self.choice, self.heard) = (0, Sources::ALL);
+    }
+
     /// How long this one waits for late packets of `source`, where that matters to what the source sends: a musician who
     /// is sent its packets.
     pub(super) fn claims_wait(&self, now: Micros, source: SourceId) -> Option<Micros> {

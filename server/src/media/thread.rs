@@ -213,6 +213,8 @@ impl MediaThread {
                 }
             }
             Command::Feed { room, on } => self.forwarder.feed(room, on),
+            Command::Crowd { room, crowd } => self.forwarder.crowd(room, crowd),
+            Command::Pin { room, session, pinned } => self.forwarder.pin(room, session, pinned),
             Command::Separate { room, session, on } => self.forwarder.separate(room, session, on),
             Command::DeskWaits { session, wait } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
@@ -291,6 +293,11 @@ impl MediaThread {
     fn hand_on(&mut self) {
         let sent = self.forwarder.hand_on(&mut self.waiting, &self.inlets, &self.clock);
         self.gather.note(self.clock.now(), sent);
+        if let Some((choice, crowd)) = self.forwarder.poll_choice()
+            && self.lobby.try_send(Input::Chosen(choice)).is_err()
+        {
+            crowd.not_told();
+        }
     }
 
     /// What was theirs alone.

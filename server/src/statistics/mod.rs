@@ -13,8 +13,9 @@ mod uplink;
 pub use histogram::{Counts, Histogram};
 pub use uplink::Uplink;
 
+use crate::crowds::Present;
 use rtjam_protocol::room::NewSession;
-use rtjam_protocol::{Micros, MusicianId, RoomName, SourceId};
+use rtjam_protocol::{Micros, MusicianId, RoomName, SessionId, SourceId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -153,6 +154,16 @@ impl Attendance {
     /// Whether it is warned of something for the first time; the log need not tell again.
     pub fn first_warning(&mut self) -> bool {
         !std::mem::replace(&mut self.warned, true)
+    }
+
+    /// Where it is.
+    pub fn room(&self) -> &RoomName {
+        &self.room
+    }
+
+    /// Who is there by this session.
+    pub fn present(&self, session: SessionId) -> Present {
+        Present { session, source: self.slot, plays: self.sends }
     }
 
     /// The session's numbers.

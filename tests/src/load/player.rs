@@ -182,7 +182,12 @@ impl Player {
             }
             Event::Refused(refused) => self.trouble = Some(format!("the server refuses: {:?}", refused.reason)),
             Event::MediaLost => self.trouble = Some("a session was lost".to_owned()),
-            Event::Roster { .. } | Event::Mix(_) | Event::Left { .. } | Event::OverRate(_) | Event::GoingDown => {}
+            Event::Roster { .. }
+            | Event::Mix(_)
+            | Event::Left { .. }
+            | Event::OverRate(_)
+            | Event::Unheard(_)
+            | Event::GoingDown => {}
         }
     }
 

@@ -12,6 +12,9 @@ use crate::params::{Channel, Param, Slot};
 use egui::{Align2, Id, Rect, Ui, vec2};
 use std::collections::HashSet;
 
+/// Why somebody is not heard.
+const NOT_HEARD: &str = "More musicians play than one can hear. The room sends you the loudest.";
+
 /// Draws it.
 pub(super) fn strip(
     ui: &mut Ui,
@@ -35,7 +38,12 @@ pub(super) fn strip(
     if widgets::fitting_label(ui, place, Align2::LEFT_CENTER, sizes, palette.text, &player.name) {
         ui.interact(parts.name, id.with("name"), egui::Sense::hover()).on_hover_text(&player.name);
     }
-    widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
+    if player.heard {
+        widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
+    } else {
+        widgets::label(ui, parts.badge, Align2::LEFT_CENTER, SMALL, palette.muted, "not heard");
+        ui.interact(parts.badge, id.with("badge"), egui::Sense::hover()).on_hover_text(NOT_HEARD);
+    }
 
     let Some(slot) = player.slot else {
         meters(ui, parts.lanes, narrow, player);

@@ -1,0 +1,58 @@
+//! Rooms of more musicians than one is sent.
+
+mod support;
+
+use rtjam_protocol::SourceId;
+use rtjam_protocol::control::{ClientMessage, ServerMessage};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+use support::media::Musician;
+use support::{SOON, Server, TempDir};
+
+const MUSICIANS: u8 = 36;
+
+/// In a room of 36 nobody is sent more than 32 others; whom they are not sent they are told, and whom they pin they are sent.
+#[test]
+fn musicians_of_a_crowd_are_sent_32_others() {
+    let dir = TempDir::new();
+    let server = Server::start(&dir);
+    let mut all: Vec<Musician> = (1..=MUSICIANS).map(|n| Musician::join(&server.link, n)).collect();
+    // The later they came the louder they play.
+    let play = |all: &mut Vec<Musician>, sequence: u32| {
+        for (n, musician) in all.iter_mut().enumerate() {
+            musician.send_audio(sequence, &[100 * (n as i16 + 1); 32]);
+        }
+    };
+    let (mut sequence, begin) = (0, Instant::now());
+    let unheard = loop {
+        assert!(begin.elapsed() < SOON, "nobody was told whom they do not hear");
+        play(&mut all, sequence);
+        sequence += 1;
+        let heard: Vec<SourceId> =
+            all[0].listen_for(Duration::from_millis(20)).iter().filter_map(|h| h.source()).collect();
+        if sequence % 10 == 0 && heard.len() == 32 {
+            break all[0]
+                .control
+                .wait_for(|m| if let ServerMessage::Unheard { sources } = m { Some(sources.clone()) } else { None });
+        }
+    };
+    // Of the 35 others three are not sent, who are among the quietest.
+    assert_eq!(unheard.len(), 3, "{unheard:?}");
+    let pinned = unheard[0];
+    all[0].control.say(&ClientMessage::Pin { sources: vec![pinned] });
+    let heard = loop {
+        assert!(begin.elapsed() < 2 * SOON, "whom they pinned they were not sent");
+        play(&mut all, sequence);
+        sequence += 1;
+        let heard = all[0].listen_for(Duration::from_millis(20));
+        let heard: BTreeSet<u16> = heard.iter().filter_map(|h| h.source()).map(|source| source.0).collect();
+        if heard.contains(&pinned.0) && heard.len() <= 32 {
+            break heard;
+        }
+    };
+    assert!(!heard.contains(&all[0].joined.source.0));
+    let told = all[0]
+        .control
+        .wait_for(|m| if let ServerMessage::Unheard { sources } = m { Some(sources.clone()) } else { None });
+    assert!(!told.contains(&pinned) && told.len() == 3, "{told:?}");
+}
