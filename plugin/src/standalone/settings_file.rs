@@ -12,7 +12,7 @@ const FILE: &str = "rtjam.toml";
 const LAST_ROOM: &str = "last-room";
 
 /// The keys, each once, as they stand in the file.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 20] = [
     "join",
     "name",
     "headless",
