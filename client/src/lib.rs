@@ -47,7 +47,7 @@ pub use client::{Client, ClientOptions};
 pub use clock::Clock;
 pub use identity::{Identity, IdentityError};
 pub use slots::Seats;
-pub use status::{Delay, MixStream, Musician, Rx, State, Status, Tx, You};
+pub use status::{Delay, MixStream, Musician, Rx, Stalls, State, Status, Tx, You};
 pub use trace::TraceFile;
 pub use wake::Wake;
 

@@ -1,6 +1,7 @@
 //! What a musician is told, and what to do: one sentence at a time, the most urgent. All texts are here.
 
 use crate::control::Trouble;
+use rtjam_engine::Stalling;
 use rtjam_protocol::client::{Health, State};
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
@@ -254,6 +255,27 @@ pub(crate) fn no_socket(why: &std::io::Error) -> String {
     format!("This computer gives RTJam no socket for audio ({why}). Close other programs, or check the network.")
 }
 
+/// A notice: this computer stops audio again and again. Figures are rounded, so that it is the same sentence as long as the
+/// stalls are alike.
+pub(crate) fn stalling(stalling: &Stalling) -> String {
+    let ms = nearest(stalling.ms, &[2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]);
+    let often = match nearest(stalling.every_s, &[0.1, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0]) {
+        s if s < 1.0 => "several times a second".to_owned(),
+        1.0 => "every second".to_owned(),
+        s => format!("every {s} seconds"),
+    };
+    format!(
+        "Your computer stops audio for about {ms} ms {often}: the others' sound has gaps or waits longer. Choose the \
+         performance power profile, close other programs, or set a longer period."
+    )
+}
+
+/// The nearest of some steps, by ratio.
+fn nearest(value: f32, steps: &[f32]) -> f32 {
+    let off = |step: f32| (value.max(1e-3) / step).ln().abs();
+    steps.iter().copied().min_by(|a, b| off(*a).total_cmp(&off(*b))).unwrap_or(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +300,17 @@ mod tests {
             others: Some(2),
             role: Role::Musician,
         }
+    }
+
+    /// Stalls are said in figures that do not change while the stalls are alike, with what to do.
+    #[test]
+    fn stalls_are_said_in_round_figures() {
+        let says = |ms, every_s| stalling(&Stalling { ms, every_s });
+        assert!(says(4.2, 0.98).starts_with("Your computer stops audio for about 4 ms every second: "));
+        assert_eq!(says(4.2, 0.98), says(3.9, 1.1));
+        assert!(says(12.0, 0.25).contains("about 10 ms several times a second"), "{}", says(12.0, 0.25));
+        assert!(says(33.0, 5.2).contains("about 30 ms every 5 seconds"));
+        assert!(says(4.0, 1.0).contains("performance power profile"));
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Status {
     pub device_ms: Option<f32>,
     /// Share of a block's time that the audio callback takes, in %.
     pub callback_load_pct: Option<f32>,
+    /// How often the audio system kept the callback waiting, since the start, and how it goes on.
+    pub stalls: Stalls,
     /// What this musician sends.
     pub tx: Tx,
     /// What the server sends.
@@ -66,6 +68,17 @@ pub struct Status {
     pub sentence: Option<String>,
     /// Lesser things that are worth a line once.
     pub notices: Vec<String>,
+}
+
+/// Times at which this computer kept the audio callback waiting: for 1.5 ms and half a period, or longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Stalls {
+    /// How many there were since the start.
+    pub count: u64,
+    /// How long each of them lasts at the moment, in ms; `None` where they do not go on.
+    pub ms: Option<f32>,
+    /// From one to the next, in s; `None` where they do not go on.
+    pub every_s: Option<f32>,
 }
 
 /// What this musician sends.
@@ -218,6 +231,7 @@ impl Status {
         let classic = picture.musicians.iter().filter(|m| m.classic && !picture.classic).map(|m| m.name.as_str());
         notices.extend(sentences::classic_musicians(classic));
         notices.extend(engine.notice.map(|n| n.to_string()));
+        notices.extend(engine.stalling.map(|s| sentences::stalling(&s)));
         Status {
             state: picture.state,
             room: picture.room.clone(),
@@ -226,6 +240,11 @@ impl Status {
             xruns: None,
             device_ms: None,
             callback_load_pct: (engine.calls > 0).then_some(tenths(engine.callback_load_pct)),
+            stalls: Stalls {
+                count: engine.stalls,
+                ms: engine.stalling.map(|s| tenths(s.ms)),
+                every_s: engine.stalling.map(|s| tenths(s.every_s)),
+            },
             tx: Tx {
                 packets: sent.packets.saturating_sub(picture.sent_before.packets),
                 dropped: sent.dropped.saturating_sub(picture.sent_before.dropped),
@@ -345,6 +364,7 @@ mod tests {
         assert!((network - 6.2).abs() < 0.01, "{network}");
         let expected = serde_json::json!({
             "state": "joined", "room": "lobby", "classic": false, "rtt_ms": 12.35, "xruns": null, "device_ms": null, "callback_load_pct": null,
+            "stalls": {"count": 0, "ms": null, "every_s": null},
             "tx": {
                 "packets": 50, "dropped": 3, "dbfs": [-120.0, -120.0], "lost": 7, "recovered": 6, "extra_kbps": 31.0,
                 "over_rate": 9

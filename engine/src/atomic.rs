@@ -38,6 +38,11 @@ impl Counter {
         }
     }
 
+    /// Counts as much as somebody else counted.
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
     /// Starts again from nothing, for a new owner of what is counted.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);

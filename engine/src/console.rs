@@ -169,6 +169,8 @@ impl Console {
             callback_load_pct: self.meters.load_pct.get(),
             incoming_dropped: self.meters.incoming_dropped.get(),
             unheard: self.meters.unheard.get(),
+            stalls: self.meters.stalls.get(),
+            stalling: self.meters.stalling(),
             notice: self.meters.notice(),
         }
     }

@@ -42,7 +42,7 @@
 //! | `hostrate` | between the host's rate and 48 kHz |
 //! | `packetizer` | from frames to packets |
 //! | `receiver`, `voice` | from packets to each musician's steady stream |
-//! | `timeline` | how the host's calls lie in time |
+//! | `timeline`, `stalls` | how the host's calls lie in time |
 //! | `room`, `mixer` | from musicians to what is heard |
 //! | `desk` | many mixes of the same musicians, for a room server: no ring, no host |
 //! | `denormals` | what must not enter the audio path |
@@ -61,6 +61,7 @@ mod mixer;
 mod packetizer;
 mod receiver;
 mod room;
+mod stalls;
 mod timeline;
 mod voice;
 
@@ -73,5 +74,5 @@ pub use denormals::tame;
 pub use desk::{Desk, Mix};
 pub use engine::{Engine, MAX_BLOCK, Outputs, SLOTS, engine, engine_for};
 pub use level::{Gain, Level, Pan, SILENCE_DBFS};
-pub use meters::{EngineReading, Notice, RoomReading, TxReading, VoiceReading};
+pub use meters::{EngineReading, Notice, RoomReading, Stalling, TxReading, VoiceReading};
 pub use mixer::Balance;

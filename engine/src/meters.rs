@@ -72,8 +72,21 @@ pub struct EngineReading {
     pub incoming_dropped: u64,
     /// Packets of musicians for whom no voice was free (more than 32 at once).
     pub unheard: u64,
+    /// How often the host kept a call waiting: by 1.5 ms and half a period, or more.
+    pub stalls: u64,
+    /// Stalls that go on; `None` where there are none, or they do not come again within a minute.
+    pub stalling: Option<Stalling>,
     /// What keeps it from playing.
     pub notice: Option<Notice>,
+}
+
+/// Stalls of the host that come again and again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stalling {
+    /// How long each keeps calls waiting, in ms.
+    pub ms: f32,
+    /// From one to the next, in s.
+    pub every_s: f32,
 }
 
 /// Why there is silence.
@@ -109,6 +122,10 @@ pub(crate) struct Meters {
     pub(crate) load_pct: AtomicF32,
     pub(crate) incoming_dropped: Counter,
     pub(crate) unheard: Counter,
+    pub(crate) stalls: Counter,
+    /// 0 where no stalls go on.
+    pub(crate) stall_ms: AtomicF32,
+    pub(crate) stall_every_s: AtomicF32,
     notice: AtomicU8,
 }
 
@@ -121,6 +138,13 @@ impl Meters {
         limiter_active.store(false, Relaxed);
         load_pct.set(0.0);
         self.set_notice(Some(Notice::NotConfigured));
+        self.stall_every_s.set(0.0);
+    }
+
+    /// Stalls of the host that go on.
+    pub(crate) fn stalling(&self) -> Option<Stalling> {
+        let stalling = Stalling { ms: self.stall_ms.get(), every_s: self.stall_every_s.get() };
+        (stalling.every_s > 0.0).then_some(stalling)
     }
 
     pub(crate) fn notice(&self) -> Option<Notice> {

@@ -3,6 +3,7 @@
 use crate::bridge::{AudioEnd, InPacket};
 use crate::controls::{Controls, STRIPS};
 use crate::meters::Meters;
+use crate::stalls::Stalls;
 use crate::timeline::HostTimeline;
 use crate::voice::{Call, Voice};
 use ringbuf::traits::Consumer;
@@ -17,6 +18,7 @@ const CATCH_UP: usize = 512;
 pub(crate) struct Receiver {
     voices: Vec<Voice>,
     timeline: HostTimeline,
+    stalls: Stalls,
     fixed: Option<u32>,
     /// Frames at 48 kHz of the usual call; more than 0.
     period: f64,
@@ -28,6 +30,7 @@ impl Receiver {
         Receiver {
             voices: (0..STRIPS).map(|_| Voice::new()).collect(),
             timeline: HostTimeline::new(),
+            stalls: Stalls::default(),
             fixed: None,
             period: 128.0,
         }
@@ -58,6 +61,11 @@ impl Receiver {
             self.fixed = fixed;
             self.voices.iter_mut().for_each(Voice::place_again);
         }
+        self.stalls.call(now, self.timeline.lateness(now), self.period);
+        let pattern = self.stalls.pattern(now);
+        meters.stalls.set(self.stalls.count());
+        meters.stall_ms.set(pattern.map_or(0.0, |p| p.ms));
+        meters.stall_every_s.set(pattern.map_or(0.0, |p| p.every_s));
         let window = self.timeline.begin(now, self.period);
         let call = Call { now, timeline: &self.timeline, window, period: self.period, fixed, comfort };
         drain(&mut self.voices, &call, audio, meters);

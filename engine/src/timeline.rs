@@ -61,6 +61,11 @@ impl HostTimeline {
         self.offset
     }
 
+    /// By how many frames a call at `now` comes later than calls usually do; 0 until that is known.
+    pub(crate) fn lateness(&self, now: Micros) -> f64 {
+        self.offset.map_or(0.0, |offset| (self.frames_at(now) - self.taken as f64 - offset).max(0.0))
+    }
+
     /// Begins a call at `now`; a window may end with it. `period` is the usual call's length in frames.
     pub(crate) fn begin(&mut self, now: Micros, period: f64) -> Option<HostWindow> {
         if self.epoch.is_none() {

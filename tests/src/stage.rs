@@ -240,6 +240,7 @@ fn status(musicians: usize) -> Status {
         xruns: Some(0),
         device_ms: None,
         callback_load_pct: None,
+        stalls: rtjam_client::Stalls::default(),
         tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2], lost: 0, recovered: 0, extra_kbps: 0.0, over_rate: 0 },
         rx: Rx { lost: 0, recovered: 0, extra_kbps: 0.0 },
         musicians: (0..musicians).map(musician).collect(),

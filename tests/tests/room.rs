@@ -30,6 +30,7 @@ fn status_has_every_field_of_its_contract() {
     for field in ["xruns", "callback_load_pct"] {
         assert!(status[field].is_number(), "{field}: {status}");
     }
+    assert!(status["stalls"]["count"].is_u64(), "{status}");
     for field in ["packets", "dropped"] {
         assert!(status["tx"][field].is_u64(), "tx.{field}: {status}");
     }

@@ -90,6 +90,33 @@ fn a_short_xrun_of_the_receiver_costs_one_fade_and_no_delay() {
     }
 }
 
+/// A host that stalls every second is seen, and when it has ended.
+#[test]
+fn stalls_of_the_host_are_counted_and_told() {
+    let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
+    jam.run_to(4.0);
+    assert_eq!((jam.receiver.console.engine().stalls, jam.receiver.console.engine().stalling), (0, None));
+    for second in 4..10 {
+        jam.run_to(f64::from(second));
+        // Three calls are due at once when it is over, and nothing is lost.
+        let due = jam.receiver.next;
+        for call in 0..3 {
+            jam.receiver.next = due + 4000.0;
+            while jam.sender.next <= jam.receiver.next {
+                jam.send();
+            }
+            jam.receive();
+            jam.receiver.next = due + f64::from(call + 1) * 4000.0 / 3.0;
+        }
+    }
+    let engine = jam.receiver.console.engine();
+    let stalling = engine.stalling.expect("it goes on");
+    assert_eq!(engine.stalls, 6);
+    assert!((stalling.ms - 4.0).abs() < 0.2 && (stalling.every_s - 1.0).abs() < 0.02, "{stalling:?}");
+    jam.run_to(14.0);
+    assert_eq!((jam.receiver.console.engine().stalls, jam.receiver.console.engine().stalling), (6, None));
+}
+
 #[test]
 fn with_fixed_playout_the_delay_does_not_creep_when_the_senders_host_loses_frames() {
     // 60 periods are eight times the delay.

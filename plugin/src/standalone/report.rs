@@ -138,6 +138,7 @@ mod tests {
             xruns: Some(3),
             device_ms: Some(5.3),
             callback_load_pct: None,
+            stalls: rtjam_client::Stalls::default(),
             tx: Tx {
                 packets: 1000,
                 dropped: 0,

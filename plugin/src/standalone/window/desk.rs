@@ -211,6 +211,7 @@ fn nothing() -> Status {
         xruns: None,
         device_ms: None,
         callback_load_pct: None,
+        stalls: rtjam_client::Stalls::default(),
         tx: Tx {
             packets: 0,
             dropped: 0,
