@@ -281,7 +281,7 @@ impl Partial {
         Ok(read)
     }
 
-    fn parse(text: &str) -> Result<Partial, (usize, String)> {
+    pub(crate) fn parse(text: &str) -> Result<Partial, (usize, String)> {
         toml::from_str(text).map_err(|e| {
             let before = e.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
             (before.matches('\n').count() + 1, e.message().to_owned())

@@ -390,7 +390,7 @@ impl Jam {
         }
     }
 
-    fn take_seat(&mut self, now: Micros, seat: MySeat, media: Vec<MediaEndpoint>, receive: Option<ReceiveKey>) {
+    fn take_seat(&mut self, now: Micros, seat: MySeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
         (self.trouble, self.refusal, self.going_down) = (None, None, false);
         self.you = Some(seat);
         let control = self.spoke.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.ip);
@@ -409,7 +409,7 @@ impl Jam {
             self.joined_at = now;
             self.heard = Arc::default();
             self.heard_told = None;
-            let _ = self.ways.ear.send(Ear::Key(Box::new(key), Arc::clone(&self.heard)));
+            let _ = self.ways.ear.send(Ear::Key(key, Arc::clone(&self.heard)));
         }
     }
 

@@ -460,7 +460,7 @@ impl Session {
                 self.silence = Silence::broken(now);
                 let (media, receive) = Media::new(now, &joined, self.config.crypto);
                 self.media = Some(media);
-                Some(receive)
+                Some(Box::new(receive))
             }
         };
         self.use_connection(now, id);

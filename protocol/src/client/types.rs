@@ -5,6 +5,7 @@ use crate::control::{MediaEndpoint, MixState, MixWish, Refused, RosterEntry, Sea
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Secret;
 use crate::seal::{Crypto, ReceiveKey, Suite};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -49,7 +50,7 @@ pub enum Event {
         /// Where media goes.
         media: Vec<MediaEndpoint>,
         /// Opens what the server sends.
-        receive: Option<ReceiveKey>,
+        receive: Option<Box<ReceiveKey>>,
     },
     /// Everyone in the room, with names that can be shown as they are.
     Roster {

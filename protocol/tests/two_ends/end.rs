@@ -18,7 +18,7 @@ const PACKET_FRAMES: u16 = 240;
 /// One end, and all that it saw.
 pub(crate) struct End {
     pub(crate) session: Session,
-    pub(crate) receive: Option<ReceiveKey>,
+    pub(crate) receive: Option<Box<ReceiveKey>>,
     pub(crate) address: SocketAddr,
     pub(crate) link: Link,
     /// What its samples say, so that others can tell who it is.

@@ -18,7 +18,7 @@ pub(super) enum Command {
         /// Where they are.
         room: RoomKey,
         /// Who.
-        recipient: Recipient,
+        recipient: Box<Recipient>,
     },
     /// To the thread that owns the session: receive from it.
     AddSession(Box<Session>),

@@ -160,7 +160,7 @@ impl Crowd {
 }
 
 fn pack(power: f32, now: Micros) -> u64 {
-    u64::from(power.to_bits()) << 32 | (now.0 / 1000 & 0xFFFF_FFFF)
+    u64::from(power.to_bits()) << 32 | ((now.0 / 1000) & 0xFFFF_FFFF)
 }
 
 /// A level, and when it was set, in ms; 0 is never.

@@ -220,7 +220,7 @@ impl Media {
                 heard: Sources::ALL,
                 choice: 0,
             };
-            thread.door.tell(Command::AddRecipient { room, recipient });
+            thread.door.tell(Command::AddRecipient { room, recipient: Box::new(recipient) });
         }
         let lane = down.send_lane(MIXER_LANE);
         let guest = Guest::new(new.session, new.source, new.sends, lane, route.clone());

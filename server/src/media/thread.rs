@@ -195,7 +195,7 @@ impl MediaThread {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::AddRecipient { room, recipient } => self.forwarder.add(room, recipient),
+            Command::AddRecipient { room, recipient } => self.forwarder.add(room, *recipient),
             Command::AddSession(mut session) => {
                 if let Some(former) = session.replaces.and_then(|former| self.sessions.get(&former)) {
                     session.take_over(former);

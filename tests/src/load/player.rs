@@ -34,7 +34,7 @@ pub struct Player {
     pin: Pin,
     socket: UdpSocket,
     server: SocketAddr,
-    receive: Option<ReceiveKey>,
+    receive: Option<Box<ReceiveKey>>,
     source: Option<SourceId>,
     /// Answers came to this socket: the server sends here.
     has_path: bool,

@@ -48,7 +48,7 @@ struct Stay {
     session: Session,
     dials: Vec<DialId>,
     socket: UdpSocket,
-    receive: Option<ReceiveKey>,
+    receive: Option<Box<ReceiveKey>>,
     source: Option<SourceId>,
     /// When each of the others was last heard.
     heard: HashMap<SourceId, Micros>,
