@@ -172,7 +172,7 @@ fn whoever_is_silent_for_five_seconds_has_left() {
         heard.extend(ann.listen(Duration::from_millis(100)));
     }
     assert_eq!(heard, []);
-    let left = ann.control.wait_for(|m| if let ServerMessage::Left { source, .. } = m { Some(*source) } else { None });
+    let left = ann.control.wait_for_a_leave();
     assert_eq!(left, source);
     let took = start.elapsed();
     assert!(took > Duration::from_millis(4500) && took < Duration::from_secs(7), "{took:?}");
@@ -186,7 +186,7 @@ fn a_goodbye_ends_a_session_at_once() {
     let mut ben = Musician::join(&server.link, 2);
     ben.send(&Frame::Goodbye);
     let start = Instant::now();
-    ann.control.wait_for(|m| matches!(m, ServerMessage::Left { .. }).then_some(()));
+    ann.control.wait_for_a_leave();
     assert!(start.elapsed() < Duration::from_secs(2));
     while ben.control.hear().is_some() {}
 }

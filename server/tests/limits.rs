@@ -241,7 +241,7 @@ fn nobody_elses_word_is_taken_for_where_they_come_from() {
 #[test]
 fn two_hundred_at_once_from_one_address_are_let_in_by_default() {
     let dir = TempDir::new();
-    let server = start(&dir, &["--limit-loopback", "--max-musicians", "240"]);
+    let server = start(&dir, &["--limit-loopback", "--max-musicians", "240", "--max-new-identities", "200"]);
     let join_some = |from: u8| {
         let joins = (0..25).map(|n| join(&server.link, from + n)).collect::<Vec<_>>();
         let refused = joins.iter().filter_map(|(_, joined)| joined.as_ref().err().copied()).collect::<Vec<_>>();

@@ -159,7 +159,7 @@ fn a_musician_who_comes_to_the_seat_of_another_has_a_gain_of_their_own() {
     band.until("silence", None, 0, |h| is_mix_of(h, 0, 0));
     drop(band);
     ben.control.say(&ClientMessage::Bye);
-    ann.control.wait_for(|m| matches!(m, ServerMessage::Left { .. }).then_some(()));
+    ann.control.wait_for_a_leave();
     let mut again = Musician::join(&server.link, 2);
     assert_eq!(again.joined.source, off.source);
     let mut band = Band { playing: vec![(&mut ann, 8192), (&mut again, 4096)], began: Instant::now(), sent: 0 };

@@ -126,7 +126,8 @@ mod tests {
                     limiter.process(l, r);
                 }
                 assert!(top(&l).max(top(&r)) <= Limiter::CEILING, "{rate} {amplitude}");
-                assert!(limiter.is_active());
+                // What is over for a few samples only is cut, and turns nothing down.
+                assert!(limiter.is_active() || amplitude < 1.0, "{rate} {amplitude}");
             }
         }
     }

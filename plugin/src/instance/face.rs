@@ -351,15 +351,14 @@ mod tests {
         let ear = Arc::new(Ear(0.into()));
         instance.set_host(Some(ear.clone()));
         instance.edit(Param::SendMute, 0.9);
-        let mut heard = Vec::new();
-        instance.fetch_gestures(|g| {
-            heard.push(g);
+        let mut told = Vec::new();
+        instance.fetch_own_edits(|param, value| {
+            told.push((param, value));
             true
         });
-        let mute = Param::SendMute;
-        assert_eq!(heard, [Gesture::Begin(mute), Gesture::Set(mute, 1.0), Gesture::End(mute)]);
+        assert_eq!(told, [(Param::SendMute, 1.0)]);
         assert!(instance.console().send_mute());
-        assert_eq!(ear.0.load(Relaxed), 3);
+        assert_eq!(ear.0.load(Relaxed), 1);
         instance.set_host(None);
         assert!(instance.host().is_none());
     }

@@ -167,7 +167,8 @@ mod tests {
         let part = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         let contract = part(
             r#"{"state":"joined","room":"lobby","rtt_ms":23.4,"xruns":3,"callback_load_pct":null,
-                "tx":{"packets":1000,"dropped":0,"dbfs":[-120.0,-120.0],"lost":5,"recovered":4,"extra_kbps":12.0},
+                "tx":{"packets":1000,"dropped":0,"dbfs":[-120.0,-120.0],"lost":5,"recovered":4,"extra_kbps":12.0,
+                "over_rate":0},
                 "rx":{"lost":0,"recovered":1,"extra_kbps":0.0}}"#,
         );
         for (name, value) in contract.as_object().expect("an object") {

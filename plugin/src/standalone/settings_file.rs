@@ -254,6 +254,7 @@ const TEMPLATE: &str = r##"# Settings of rtjam. Every key is explained by `rtjam
 # playout = "auto"         # auto, or milliseconds
 # comfort = "normal"       # tight, normal, safe
 # mix = "room"             # room, separate, one
+# pin = "Anna, Ben"        # heard in any case, where more than 33 play
 # monitor = "off"          # off, or dB
 # room = 0                 # dB
 # mute = false

@@ -2,12 +2,12 @@
 
 use super::SOON;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use rtjam_protocol::MusicianId;
 use rtjam_protocol::control::{
     self, ALPN, ClientMessage, Features, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, Token, Welcome,
 };
 use rtjam_protocol::link::{InviteLink, Pin, Trust};
 use rtjam_protocol::seal::ring::{pin_of, preferred_suites};
+use rtjam_protocol::{MusicianId, SourceId};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -117,6 +117,15 @@ impl Control {
                 return found;
             }
         }
+    }
+
+    /// Hears until somebody has left the room; which slot is free then.
+    pub fn wait_for_a_leave(&mut self) -> SourceId {
+        self.wait_for(|message| match message {
+            ServerMessage::Left { source, .. } => Some(*source),
+            ServerMessage::RosterChanges { left, .. } => left.first().copied(),
+            _ => None,
+        })
     }
 
     pub fn hello(&self, who: u8) -> Hello {
