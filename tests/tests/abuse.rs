@@ -83,3 +83,9 @@ fn revoked_links_end_their_sessions() {
 fn one_link_leaves_seats_for_others() {
     withstands("one-link", 4);
 }
+
+/// Three hundred people who join at the same moment are in within five seconds, and the musicians lose nothing.
+#[test]
+fn crowds_get_in_at_once() {
+    withstands("crowd", 8);
+}

@@ -172,7 +172,8 @@ fn each_alone(found: &[Option<usize>], players: usize) {
 fn five_instances_in_a_project_are_five_musicians() {
     let Some(jackd) = Jackd::start(RATE, 256) else { return };
     let Some(mut ardour) = Ardour::start(&jackd) else { return };
-    let room = Room::start();
+    // By default one person has at most four seats in a room.
+    let room = Room::start_with(&["--max-seats-per-identity", "5"]);
     let mut ann = standalone("Ann", &room, &jackd);
     let folder = ardour.home().join("band");
     ardour.run(&format!("create({:?}, \"band\", {RATE})", folder.to_str().expect("a path of letters")));

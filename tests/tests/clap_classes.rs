@@ -94,7 +94,7 @@ fn the_own_signal_passes_undelayed_and_the_tail_never_ends() {
 #[test]
 fn every_parameter_has_a_number_a_range_and_a_text_that_can_be_read_again() {
     let library = Library::load();
-    for (id, count) in IDS.into_iter().zip([3 + 12 * 8, 3 + 12 * 9]) {
+    for (id, count) in IDS.into_iter().zip([4 + 12 * 8, 4 + 12 * 9]) {
         let plugin = library.plugin(id);
         let params = plugin.params();
         assert_eq!(params.len(), count);

@@ -1,4 +1,4 @@
-//! The musicians who must not notice: four in the attacker's room, four in another.
+//! The musicians who must not notice: some in the attacker's room, as many in another.
 
 use crate::house::House;
 use crate::outcome::{Bound, Outcome};
@@ -17,8 +17,8 @@ pub const SAME: &str = "lobby";
 /// The room that they are not in.
 pub const OTHER: &str = "other";
 
-/// Musicians a room.
-const MUSICIANS: u16 = 4;
+/// Musicians a room, unless an attack says otherwise.
+pub const MUSICIANS: u16 = 4;
 
 /// Forwarding takes at most this long for 99 of 100 packets, in ms.
 const P99_MS: f64 = 2.0;
@@ -42,6 +42,8 @@ pub struct Band<'a> {
     pub house: &'a House,
     /// How long they are counted.
     pub length: Duration,
+    /// How many they are in each room.
+    pub musicians: u16,
 }
 
 impl Band<'_> {
@@ -61,7 +63,7 @@ impl Band<'_> {
             let rooms = [0, 1].map(|room| {
                 let (begun, link) = (begun.clone(), links[room].clone());
                 self.town.spawn(scope, Quarter::Honest, move || {
-                    let options = options(&link, self.length)?;
+                    let options = options(&link, self.length, self.musicians)?;
                     let tell = |sessions: Vec<SessionId>| drop(begun.send((room, sessions)));
                     load::run_beside(
                         &options,
@@ -94,9 +96,9 @@ impl Band<'_> {
     }
 }
 
-fn options(link: &str, length: Duration) -> Result<Options, Trouble> {
+fn options(link: &str, length: Duration, musicians: u16) -> Result<Options, Trouble> {
     let seconds = length.as_secs_f64().to_string();
-    let musicians = MUSICIANS.to_string();
+    let musicians = musicians.to_string();
     let line = ["load", "--join", link, "--musicians", &musicians, "--seconds", &seconds];
     Options::try_parse_from(line).map_err(|e| Trouble::Honest(e.to_string()))
 }

@@ -1,6 +1,7 @@
 //! The attacks.
 
 mod classic_flood;
+mod crowd;
 mod forged;
 mod idle_tcp;
 mod join_budget;
@@ -13,7 +14,7 @@ mod revoked;
 mod tls_hello;
 
 use crate::guest::{Guest, Seated, block_on};
-use crate::honest::{Band, SAME};
+use crate::honest::{self, Band, SAME};
 use crate::house::{House, link_from};
 use crate::media::Media;
 use crate::outcome::Outcome;
@@ -42,7 +43,7 @@ pub struct Attack {
 }
 
 /// All of them.
-pub const ALL: [Attack; 11] = [
+pub const ALL: [Attack; 12] = [
     idle_tcp::ATTACK,
     tls_hello::ATTACK,
     lane_gaps::ATTACK,
@@ -54,6 +55,7 @@ pub const ALL: [Attack; 11] = [
     classic_flood::ATTACK,
     join_budget::ATTACK,
     nack_zero::ATTACK,
+    crowd::ATTACK,
 ];
 
 /// The attack of a name.
@@ -77,7 +79,12 @@ impl Setting<'_> {
     }
 
     fn band<'a>(&'a self, house: &'a House) -> Band<'a> {
-        Band { town: self.town, house, length: self.length }
+        self.band_of(house, honest::MUSICIANS)
+    }
+
+    /// With so many musicians a room.
+    fn band_of<'a>(&'a self, house: &'a House, musicians: u16) -> Band<'a> {
+        Band { town: self.town, house, length: self.length, musicians }
     }
 
     /// Seats somebody in the attacked room; they hear the server.
