@@ -1,12 +1,11 @@
 //! Stands between the host and clack.
 //!
 //! clack takes a transport whose header is none for a reason to panic, in every block. RTJam needs no transport, so clack
-//! sees none. And clack writes what goes wrong to the host's standard error where the host has no log: here every host
-//! has one.
+//! sees none. Its host is a [`StandIn`], so that nothing is written to the real host's standard error.
 
+use super::stand_in::StandIn;
 use clack_plugin::entry::EntryDescriptor;
 use clap_sys::events::{clap_event_header, clap_input_events, clap_output_events};
-use clap_sys::ext::log::{CLAP_EXT_LOG, clap_host_log, clap_log_severity};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
 use clap_sys::host::clap_host;
 use clap_sys::plugin::{clap_plugin, clap_plugin_descriptor};
@@ -92,10 +91,10 @@ unsafe extern "C" fn create_plugin(
     id: *const c_char,
 ) -> *const clap_plugin {
     // SAFETY: null, or the host's structure, which outlives the plugin.
-    let Some(with_log) = (unsafe { host.as_ref() }).map(HostWithLog::new) else { return null() };
+    let Some(stand_in) = (unsafe { host.as_ref() }).map(StandIn::new) else { return null() };
     let create = |inner: &'static clap_plugin_factory| {
         // SAFETY: clack's function with clack's factory; the host's promises are passed on.
-        inner.create_plugin.map(|create| unsafe { create(inner, &raw const with_log.host, id) })
+        inner.create_plugin.map(|create| unsafe { create(inner, stand_in.as_host(), id) })
     };
     let plugin = inner_factory().and_then(create).unwrap_or(null()).cast_mut();
     // SAFETY: null, or just made, in memory of clack's own, and nobody else knows of it yet.
@@ -108,46 +107,13 @@ unsafe extern "C" fn create_plugin(
             DESTROY.get_or_init(|| inner);
             made.destroy = Some(destroy);
         }
-        HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push((plugin.addr(), with_log));
+        HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push((plugin.addr(), stand_in));
     }
     plugin
 }
 
-/// A host as clack sees it: a copy, which finds its way back to the real one. Functions of the host's know themselves by
-/// `host_data`, which is the same.
-#[repr(C)]
-struct HostWithLog {
-    /// First, so that a pointer to it is one to the whole.
-    host: clap_host,
-    real: *const clap_host,
-}
-
-// SAFETY: the pointers in it are the host's, which may be used on any thread as CLAP says.
-unsafe impl Send for HostWithLog {}
-
 /// Those of all plugins, by the plugins' addresses. Boxed: clack holds pointers to them.
-static HOSTS: Mutex<Vec<(usize, Box<HostWithLog>)>> = Mutex::new(Vec::new());
-
-impl HostWithLog {
-    fn new(real: &clap_host) -> Box<HostWithLog> {
-        Box::new(HostWithLog { host: clap_host { get_extension: Some(extension_or_log), ..*real }, real })
-    }
-}
-
-unsafe extern "C" fn extension_or_log(host: *const clap_host, id: *const c_char) -> *const c_void {
-    // SAFETY: clack passes the host that it was given, which is the first field of a `HostWithLog`; the host's promises
-    // are passed on; `id` ends with a zero.
-    unsafe {
-        let real = (*host.cast::<HostWithLog>()).real;
-        let found = (*real).get_extension.map_or(null(), |get| get(real, id));
-        let wants_log = found.is_null() && CStr::from_ptr(id) == CLAP_EXT_LOG;
-        if wants_log { (&raw const NO_LOG).cast() } else { found }
-    }
-}
-
-static NO_LOG: clap_host_log = clap_host_log { log: Some(log_nowhere) };
-
-unsafe extern "C" fn log_nowhere(_host: *const clap_host, _severity: clap_log_severity, _text: *const c_char) {}
+static HOSTS: Mutex<Vec<(usize, Box<StandIn>)>> = Mutex::new(Vec::new());
 
 type Destroy = unsafe extern "C" fn(*const clap_plugin);
 

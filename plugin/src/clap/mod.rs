@@ -17,6 +17,7 @@ mod host;
 mod main_thread;
 mod parameters;
 mod processor;
+mod stand_in;
 
 use crate::board::Kind;
 use crate::instance::{CLASSES, Instance, VENDOR};
