@@ -54,7 +54,7 @@ impl Console {
         self.controls.send_mute.load(Relaxed)
     }
 
-    /// Bypasses the engine: the main output is the own input at unity, room and slot outputs are silent, and silence is
+    /// Bypasses the engine: the main output is the input at unity, room and slot outputs are silent, and silence is
     /// sent. Packets go on, so the musician keeps their seat. The other controls keep what they are set to.
     pub fn set_bypass(&self, bypass: bool) {
         self.controls.bypass.store(bypass, Relaxed);

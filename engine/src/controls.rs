@@ -141,7 +141,7 @@ impl Controls {
         self.send_mute.load(Relaxed) || self.bypass.load(Relaxed)
     }
 
-    /// Linear gain of the own input in the main output.
+    /// Linear gain of the input in the main output.
     pub(crate) fn monitor_gain(&self) -> f32 {
         if self.bypass.load(Relaxed) { 1.0 } else { Gain::linear(self.monitor.get()).factor() }
     }

@@ -113,8 +113,8 @@ impl Engine {
         }
     }
 
-    /// Plays the own input alone, at any rate that was configured: nothing is sent, nobody else is heard, and packets that
-    /// have come are dropped. For hosts that do not listen (a bounce), and while there is no room. The own sound is that
+    /// Plays the input alone, at any rate that was configured: nothing is sent, nobody else is heard, and packets that
+    /// have come are dropped. For hosts that do not listen (a bounce), and while there is no room. That sound is that
     /// of [`Engine::process`], bit for bit, so that one may follow the other at any block.
     ///
     /// Audio thread, instead of `process`. Any block length. Neither allocates, frees, locks nor waits.
