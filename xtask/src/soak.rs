@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::command::{self, Ended};
 use crate::setup;
 use crate::stop::Stop;
-use crate::test::fuzz;
+use crate::test::{fuzz, models};
 use crate::workspace::Workspace;
 
 struct Soak {
@@ -18,6 +18,11 @@ struct Soak {
 
 const SOAKS: &[Soak] = &[
     Soak { name: "fuzz", what: "each fuzz target for 10 minutes", run: fuzz_long },
+    Soak {
+        name: "loom",
+        what: "the model checks of `cargo xtask test loom`, with more steps in each: some 5 minutes",
+        run: loom_long,
+    },
     Soak {
         name: "memory",
         what: "10 minutes in a room: peak memory of server and musicians, and that it does not grow",
@@ -53,6 +58,14 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, name: &str) -> Result<Exit
 fn fuzz_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
     setup::tool(workspace, stop, &setup::CARGO_FUZZ)?;
     fuzz::run(workspace, stop, Duration::from_secs(600)).map(|_| ())
+}
+
+fn loom_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    let mut models = models(workspace);
+    match command::run(models.env("RTJAM_LONG_MODELS", "1"), stop, Duration::from_secs(2 * 3600))? {
+        Ended::Well => Ok(()),
+        Ended::Badly(how) => Err(format!("{how}.")),
+    }
 }
 
 /// A soak that the tests' own program does.

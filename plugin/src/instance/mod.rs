@@ -31,7 +31,7 @@ pub use ports::Port;
 pub use project::BadProject;
 
 use crate::board::Kind;
-use crate::params::{self, Param, ParamSet, Values};
+use crate::params::{self, Param, SyncedValues};
 use audio::{AudioSide, Needs};
 use gestures::Gestures;
 use pace::Calls;
@@ -55,11 +55,8 @@ pub trait Host: Send + Sync {
 pub struct Instance {
     kind: Kind,
     clock: Clock,
-    values: Values,
+    values: SyncedValues,
     gestures: Gestures,
-    /// What RTJam itself has set and the host does not know yet. The host is told the value of the moment, so an edit
-    /// that it has replaced meanwhile cannot reach it.
-    own_edits: ParamSet,
     /// The engine's, and every later engine's: it never changes, so the audio thread just uses it.
     console: Console,
     /// The audio thread only tries to lock it, and is silent where it is taken: while the engine is configured.
@@ -84,9 +81,8 @@ impl Instance {
         Instance {
             kind,
             clock,
-            values: Values::default(),
+            values: SyncedValues::default(),
             gestures: Gestures::default(),
-            own_edits: ParamSet::default(),
             console,
             audio: Mutex::new(AudioSide::new(engine)),
             session: Mutex::new(session),
@@ -143,9 +139,8 @@ impl Instance {
     /// Audio thread, or the main thread while there is no audio: the host has set a parameter.
     pub fn set_from_host(&self, id: u32, value: f64) {
         if let Some(param) = Param::from_id(id) {
-            let value = self.values.set(param, value);
+            let value = self.values.set_from_host(param, value);
             params::apply(&self.console, param, value);
-            self.own_edits.remove(param);
         }
     }
 
@@ -164,13 +159,13 @@ impl Instance {
 
     /// Audio thread, or the main thread while there is no audio: gives `take` each parameter that RTJam itself has set
     /// and that the host does not know yet, with its value of now, until it takes no more.
-    pub fn fetch_own_edits(&self, mut take: impl FnMut(Param, f64) -> bool) {
-        self.own_edits.drain(|param| take(param, self.values.get(param)));
+    pub fn fetch_own_edits(&self, take: impl FnMut(Param, f64) -> bool) {
+        self.values.drain_untold(take);
     }
 
     /// Any thread: the host is to be told of every value, as if RTJam had set them all.
     pub fn retell_all(&self) {
-        self.params().for_each(|param| self.own_edits.insert(param));
+        self.params().for_each(|param| self.values.tell_again(param));
     }
 
     /// Which parameters this class has, in order.
@@ -191,9 +186,8 @@ impl Instance {
     /// Sets all parameters that `values` names; those that it does not name become what they are at first.
     fn set_all(&self, values: impl Fn(Param) -> Option<f64>) {
         for param in Param::all() {
-            let value = self.values.set(param, values(param).unwrap_or(param.default()));
+            let value = self.values.set_from_host(param, values(param).unwrap_or(param.default()));
             params::apply(&self.console, param, value);
-            self.own_edits.remove(param);
         }
     }
 

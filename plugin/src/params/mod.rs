@@ -1,12 +1,15 @@
 //! Every parameter that a host may automate: numbers, ranges and texts. No plugin format, no window.
 //!
-//! [`Param`] says which; `text` how values are written and read; [`Values`] holds them; [`ParamSet`] is some of them.
+//! [`Param`] says which; `text` how values are written and read; [`Values`] holds them; [`ParamSet`] is some of them;
+//! [`SyncedValues`] are those that a host has, too.
 
 mod set;
+mod synced;
 mod text;
 mod values;
 
 pub use set::ParamSet;
+pub use synced::SyncedValues;
 pub use values::{Values, apply};
 
 use rtjam_engine::SLOTS;
@@ -219,7 +222,7 @@ impl Param {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::collections::HashSet;

@@ -1,6 +1,9 @@
 //! A set of parameters that threads share.
 
 use super::{COUNT, Param};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
 /// A set of parameters. Any thread, the audio thread too: one atomic bit for each parameter.
@@ -50,7 +53,7 @@ fn bit(param: Param) -> u64 {
     1 << (param.index() % 64)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -111,7 +111,7 @@ fn number(text: &str) -> Option<f64> {
     text.trim().replace(',', ".").parse().ok()
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::Slot;
     use super::*;

@@ -1,7 +1,10 @@
 //! What the parameters are set to, and what that does to an engine.
 
 use super::{COUNT, OFF_DB, Param};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rtjam_engine::{Console, Gain, Pan};
+#[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The value of every parameter. Any thread, the audio thread too: atomics, of which the latest wins.
@@ -62,7 +65,7 @@ pub fn apply(console: &Console, param: Param, value: f64) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::{Channel, Slot};
     use super::*;

@@ -10,13 +10,25 @@
 //!                    ◀──outlet (ring of 1)──
 //!                    ──recall (flag)───────▶
 //! ```
+//!
+//! Whichever end clears the recall flag decides: the stage, and the performer goes home; or the desk, and it stays.
+//! `models/tests/handover.rs` checks every order in which the two can meet.
 
 use super::performer::Performer;
-use ringbuf::traits::{Consumer, Producer, Split};
+#[cfg(loom)]
+use loom::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::wrap::Wrap;
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use rtjam_engine::Outputs;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(not(loom))]
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::{Duration, Instant};
 
 /// The main thread's end.
@@ -50,25 +62,36 @@ impl Desk {
         self.inlet.try_push(performer)
     }
 
-    /// Asks the performer back and waits for it, at most `patience`: an audio thread that does not run answers not.
+    /// Asks for the performer and waits for it, at most about `patience`: an audio thread that does not run never answers.
     pub(crate) fn recall(&mut self, patience: Duration) -> Option<Box<Performer>> {
-        self.recall.store(true, Ordering::Release);
         let until = Instant::now() + patience;
+        self.recall_while(|| {
+            std::thread::sleep(Duration::from_micros(500));
+            Instant::now() < until
+        })
+    }
+
+    /// As [`recall`](Self::recall): `wait` waits a little each time, and says whether to go on.
+    /// When it returns `None`, the performer plays on.
+    pub(crate) fn recall_while(&mut self, mut wait: impl FnMut() -> bool) -> Option<Box<Performer>> {
+        self.recall.store(true, Ordering::Release);
         loop {
             if let Some(performer) = self.outlet.try_pop() {
                 return Some(performer);
             }
-            if Instant::now() >= until {
-                self.recall.store(false, Ordering::Release);
+            // If the flag is no longer set, the stage has cleared it and is about to push the performer.
+            if !wait() && self.recall.swap(false, Ordering::AcqRel) {
                 return None;
             }
-            std::thread::sleep(Duration::from_micros(500));
         }
     }
 
-    /// The performer, after its stage was dropped.
+    /// The performer, after its stage was dropped; also one that was given to a stage that was already gone.
     pub(crate) fn after_the_show(&mut self) -> Option<Box<Performer>> {
-        self.outlet.try_pop()
+        self.outlet.try_pop().or_else(|| {
+            let stage_is_gone = !self.inlet.read_is_held();
+            stage_is_gone.then(|| HeapCons::new(self.inlet.rb_ref().clone()).try_pop()).flatten()
+        })
     }
 }
 
@@ -78,7 +101,9 @@ impl Stage {
         if self.performer.is_none() {
             self.performer = self.inlet.try_pop();
         }
-        if self.recall.load(Ordering::Acquire)
+        if self.performer.is_some()
+            && self.recall.load(Ordering::Relaxed)
+            && self.recall.swap(false, Ordering::AcqRel)
             && let Some(performer) = self.performer.take()
         {
             // The outlet has room: there is only one performer. If it had none, it would go on playing.
@@ -111,7 +136,7 @@ impl Drop for Stage {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::settings::SourceChoice;
     use super::super::sources::Source;
@@ -167,5 +192,13 @@ mod tests {
             drop(stage);
             assert!(desk.after_the_show().is_some());
         }
+    }
+
+    #[test]
+    fn a_performer_given_to_a_dropped_stage_is_not_lost() {
+        let (mut desk, stage) = stage();
+        drop(stage);
+        assert!(desk.give(performer()).is_ok());
+        assert!(desk.after_the_show().is_some());
     }
 }

@@ -4,12 +4,20 @@
 //! those of its own musicians; whichever thread comes first decides for the room, ten times a second. A room with fewer
 //! musicians has no crowd, and none of this costs it anything.
 
+#[cfg(loom)]
+use super::try_mutex::Mutex;
 use arc_swap::{ArcSwapOption, Guard};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering};
 use rtjam_protocol::audio::mean_square;
 use rtjam_protocol::datagram::{Frame, Frames};
 use rtjam_protocol::{Micros, RoomName, SourceId};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+#[cfg(not(loom))]
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// The most musicians that one is sent separately: as many voices as their end has.
 pub const MOST_HEARD: usize = 32;
@@ -97,6 +105,8 @@ pub(super) struct Crowd {
     due: AtomicU64,
     ranking: Mutex<Ranking>,
     choice: ArcSwapOption<Choice>,
+    /// The version that the room was told last; 0 where it is to be told in any case.
+    told_version: AtomicU64,
 }
 
 impl Crowd {
@@ -107,6 +117,7 @@ impl Crowd {
             due: AtomicU64::new(0),
             ranking: Mutex::new(Ranking::default()),
             choice: ArcSwapOption::empty(),
+            told_version: AtomicU64::new(0),
         }
     }
 
@@ -144,18 +155,18 @@ impl Crowd {
             self.choice.store(Some(Arc::new(choice)));
         }
         let choice = self.choice.load_full()?;
-        if choice.version == ranking.told_version || now.since(ranking.told) < TELL_EVERY {
+        if choice.version == self.told_version.load(Ordering::Relaxed) || now.since(ranking.told) < TELL_EVERY {
             return None;
         }
-        (ranking.told_version, ranking.told) = (choice.version, now);
+        self.told_version.store(choice.version, Ordering::Relaxed);
+        ranking.told = now;
         Some(choice)
     }
 
-    /// What was to be told could not be; it is told again.
+    /// What was to be told could not be; it is told again. Another thread may decide meanwhile: at worst, the room is told
+    /// the same once more.
     pub(super) fn not_told(&self) {
-        if let Ok(mut ranking) = self.ranking.try_lock() {
-            ranking.told_version = 0;
-        }
+        self.told_version.store(0, Ordering::Relaxed);
     }
 }
 
@@ -174,7 +185,6 @@ struct Ranking {
     scores: Vec<Score>,
     scores_began: Micros,
     version: u64,
-    told_version: u64,
     told: Micros,
 }
 
@@ -185,7 +195,6 @@ impl Default for Ranking {
             scores: vec![Score::default(); SOURCES],
             scores_began: Micros::ZERO,
             version: 0,
-            told_version: 0,
             told: Micros::ZERO,
         }
     }
@@ -265,7 +274,7 @@ impl Ranking {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak, encode};

@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 use report::{Outcome, Row};
 use steps::{STEPS, Step};
 
-pub(crate) use steps::{is_step, list};
+pub(crate) use steps::{is_step, list, models};
 
 /// Runs the named steps, or all of them, in the order of the table.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, names: &[String]) -> Result<ExitCode, String> {

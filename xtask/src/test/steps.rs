@@ -62,6 +62,12 @@ pub(super) const STEPS: &[Step] = &[
         run: |w, s| plain(&mut w.cargo(["build", "--manifest-path", "protocol/no-std/Cargo.toml"]), s),
         ..PLAIN
     },
+    Step {
+        name: "loom",
+        what: "what threads share, in every order that they can meet in",
+        run: |w, s| tests(&mut models(w), s),
+        ..PLAIN
+    },
     Step { name: "unit", what: "the tests of every crate", needs_test_packages: true, run: unit, ..BUILDS },
     Step { name: "release", what: "the programs build as `cargo xtask jam` builds them", run: release, ..BUILDS },
     Step {
@@ -107,7 +113,7 @@ fn plain(command: &mut Command, stop: &Stop) -> Outcome {
 
 fn fmt(workspace: &Workspace, stop: &Stop) -> Outcome {
     // The packages that are no members of the workspace are formatted on their own.
-    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "protocol/no-std/Cargo.toml"] {
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "models/Cargo.toml", "protocol/no-std/Cargo.toml"] {
         let mut cargo = workspace.cargo(["fmt", "--check", "--manifest-path", manifest]);
         if manifest == "Cargo.toml" {
             cargo.arg("--all");
@@ -123,6 +129,11 @@ fn fmt(workspace: &Workspace, stop: &Stop) -> Outcome {
 fn unit(workspace: &Workspace, stop: &Stop) -> Outcome {
     let arguments = ["test", "--workspace", "--exclude", "rtjam-tests", "--no-fail-fast", "--", "--show-output"];
     tests(&mut workspace.cargo(arguments), stop)
+}
+
+/// The model checks, which are a package of their own.
+pub(crate) fn models(workspace: &Workspace) -> Command {
+    workspace.cargo(["test", "--no-fail-fast", "--manifest-path", "models/Cargo.toml", "--", "--show-output"])
 }
 
 fn release(workspace: &Workspace, stop: &Stop) -> Outcome {
