@@ -119,6 +119,8 @@ pub struct Choices {
     pub layout: Layout,
     /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
     pub mix: Option<MixChoice>,
+    /// Names of the musicians to hear in any case, where more play than one is sent.
+    pub pinned: Vec<String>,
     /// Keeps the link's key in the project, so that it opens the room on other computers. Plugin only.
     pub keep_key: bool,
     /// Joins again when the project opens, muted. Plugin only.
@@ -141,6 +143,7 @@ impl Choices {
             comfort: Comfort::default(),
             layout: Layout::Stereo,
             mix: None,
+            pinned: Vec::new(),
             keep_key: false,
             rejoin: false,
             look: Look::Dark,
@@ -158,6 +161,7 @@ impl Choices {
             Change::Comfort(_) => Change::Comfort(self.comfort),
             Change::Layout(_) => Change::Layout(self.layout),
             Change::Mix(_) => Change::Mix(self.mix),
+            Change::Pinned(_) => Change::Pinned(self.pinned.clone()),
             Change::KeepKey(_) => Change::KeepKey(self.keep_key),
             Change::Rejoin(_) => Change::Rejoin(self.rejoin),
             Change::Look(_) => Change::Look(self.look),
@@ -175,6 +179,7 @@ impl Choices {
             Change::Comfort(comfort) => self.comfort = comfort,
             Change::Layout(layout) => self.layout = layout,
             Change::Mix(mix) => self.mix = mix,
+            Change::Pinned(names) => self.pinned = names,
             Change::KeepKey(keep) => self.keep_key = keep,
             Change::Rejoin(rejoin) => self.rejoin = rejoin,
             Change::Look(look) => self.look = look,
@@ -227,6 +232,8 @@ pub enum Change {
     Layout(Layout),
     /// See [`Choices::mix`].
     Mix(Option<MixChoice>),
+    /// See [`Choices::pinned`].
+    Pinned(Vec<String>),
     /// See [`Choices::keep_key`].
     KeepKey(bool),
     /// See [`Choices::rejoin`].

@@ -10,7 +10,7 @@ use rtjam::editor::scene::Watcher;
 use rtjam::params::{Channel, Param, Slot};
 use rtjam_client::State;
 use rtjam_protocol::control::MixChoice;
-use rtjam_tests::stage::{Asked, Stage};
+use rtjam_tests::stage::{Asked, BAND, Stage};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -486,6 +486,22 @@ fn the_second_button_opens_a_menu_to_type_reset_copy_and_paste() {
     bench.type_in("-3");
     bench.key(Key::Enter);
     assert_eq!(bench.stage.value(Param::Room), -3.0);
+}
+
+/// The menu of a strip's name pins a musician, who is then heard in any crowd, and unpins them.
+#[test]
+fn strip_names_offer_to_pin() {
+    let mut bench = Bench::new(2, USUAL);
+    let name = BAND[1].to_owned();
+    let place = bench.place(of_strip(2).with("name")).center();
+    for expected in [vec![name.clone()], Vec::new()] {
+        bench.second_click(place);
+        let entry = bench.spot(&format!("Always hear {name}")).center();
+        bench.click(entry);
+        bench.key(Key::Escape);
+        assert_eq!(bench.stage.settings().choices.pinned, expected);
+    }
+    assert_eq!(bench.stage.asked().len(), 2);
 }
 
 #[test]

@@ -56,6 +56,8 @@ struct Project {
     /// `None`: as the room says.
     #[serde(default)]
     mix: Option<MixChoice>,
+    #[serde(default)]
+    pinned: Vec<String>,
     /// Without its key, unless `keep_key`.
     #[serde(default)]
     link: Option<String>,
@@ -97,6 +99,7 @@ impl Instance {
             comfort: Some(choices.comfort.name().to_owned()),
             layout: Some(if choices.layout == Layout::DualMono { "dual-mono" } else { "stereo" }.to_owned()),
             mix: choices.mix,
+            pinned: choices.pinned,
             link: link.map(|link| keep(link).to_string()),
             keep_key: choices.keep_key,
             rejoin: choices.rejoin,
@@ -166,6 +169,7 @@ fn choices(project: Project) -> Choices {
         comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or_default(),
         layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
         mix: project.mix,
+        pinned: project.pinned,
         keep_key: project.keep_key,
         rejoin: project.rejoin,
         look: if project.light { Look::Light } else { Look::Dark },
@@ -213,6 +217,7 @@ mod tests {
         one.change(Change::Packet(PacketSize::Frames(64)));
         one.change(Change::Comfort(Comfort::Safe));
         one.change(Change::Mix(Some(MixChoice::One)));
+        one.change(Change::Pinned(vec!["Anna".to_owned()]));
         let saved = one.save();
         // The name is kept for the next instance.
         std::fs::remove_dir_all(nowhere()).expect("our own");
@@ -221,6 +226,7 @@ mod tests {
         assert_eq!(other.save(), saved);
         assert_eq!(other.settings().choices.name, "Änna 🎻");
         assert_eq!(other.settings().choices.mix, Some(MixChoice::One));
+        assert_eq!(other.settings().choices.pinned, ["Anna"]);
         assert_eq!((other.settings().choices.comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
         assert!(other.settings().choices.named);
         assert!(Param::all().all(|p| one.value(p) == other.value(p)));

@@ -159,6 +159,7 @@ impl Session {
         if let Some(client) = &self.client {
             client.set_format(self.choices.format);
             client.set_mix(self.choices.mix);
+            client.set_pinned(self.choices.pinned.clone());
             client.set_name(self.choices.name.clone());
         }
     }

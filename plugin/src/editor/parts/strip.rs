@@ -2,18 +2,19 @@
 //!
 //! The two channels go together, until they are split or were set apart: then each has its own fader, pan and switches.
 
-use crate::board::{Board, Kind};
+use crate::board::{Board, Change, Kind};
 use crate::editor::hand::{Hand, Wish};
 use crate::editor::measure::{Cut, StripParts, Width};
 use crate::editor::scene::{Player, Scene};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, TITLE, UNIT};
 use crate::editor::widgets::{self, Look, Way};
 use crate::params::{Channel, Param, Slot};
-use egui::{Align2, Id, Rect, Ui, vec2};
+use egui::{Align2, Id, Popup, Rect, Role, Ui, WidgetInfo, vec2};
 use std::collections::HashSet;
 
 /// Why somebody is not heard.
-const NOT_HEARD: &str = "More musicians play than one can hear. The room sends you the loudest.";
+const NOT_HEARD: &str = "More musicians play than one can hear. The room sends you the loudest. To hear this one in any case, \
+                         right-click the name.";
 
 /// Draws it.
 pub(super) fn strip(
@@ -35,8 +36,12 @@ pub(super) fn strip(
     let sizes: &[f32] = if narrow { &[SMALL, TINY] } else { &[TITLE, BODY, SMALL] };
     // A narrow strip gives its name all of its width.
     let place = parts.name.expand2(vec2(if narrow { UNIT } else { 0.0 }, 0.0));
-    if widgets::fitting_label(ui, place, Align2::LEFT_CENTER, sizes, palette.text, &player.name) {
-        ui.interact(parts.name, id.with("name"), egui::Sense::hover()).on_hover_text(&player.name);
+    let cut = widgets::fitting_label(ui, place, Align2::LEFT_CENTER, sizes, palette.text, &player.name);
+    let name = ui.interact(parts.name, id.with("name"), egui::Sense::click());
+    name.widget_info(|| WidgetInfo::labeled(Role::Label, true, &player.name));
+    Popup::context_menu(&name).show(|ui| pin(ui, &player.name, hand, scene));
+    if cut {
+        name.on_hover_text(&player.name);
     }
     if player.heard {
         widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
@@ -54,6 +59,17 @@ pub(super) fn strip(
     let groups: &[&[Channel]] = if apart { &[&[Channel::Left], &[Channel::Right]] } else { &[&Channel::ALL] };
     lanes(ui, &parts, id, narrow, player, slot, groups, hand);
     foot(ui, parts.foot, id, narrow, slot, &player.name, apart, split, hand, scene);
+}
+
+/// Offers to hear a musician even where more play than one is sent.
+fn pin(ui: &mut Ui, name: &str, hand: &Hand<'_>, scene: &Scene) {
+    let mut names = scene.settings.choices.pinned.clone();
+    let mut pinned = names.iter().any(|pinned| pinned == name);
+    if ui.checkbox(&mut pinned, format!("Always hear {name}")).clicked() {
+        names.retain(|pinned| pinned != name);
+        names.extend(pinned.then(|| name.to_owned()));
+        hand.change(Change::Pinned(names));
+    }
 }
 
 /// What belongs to a strip's channels: faders, their values, pans, switches.

@@ -69,6 +69,7 @@ impl Desk {
         choices.comfort = config.comfort;
         choices.layout = config.layout.0;
         choices.mix = config.mix.0;
+        choices.pinned.clone_from(&config.pinned);
         if config.link.is_some() {
             inner.link.clone_from(&config.link);
         }
@@ -194,6 +195,7 @@ impl Board for Desk {
         if let Some(client) = self.client.upgrade() {
             client.set_format(inner.choices.format);
             client.set_mix(inner.choices.mix);
+            client.set_pinned(inner.choices.pinned.clone());
         }
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Kept {
     layout: Option<String>,
     /// `None`: as the room says.
     mix: Option<MixChoice>,
+    /// Names between commas.
+    pin: Option<String>,
     monitor: Option<String>,
     room: Option<String>,
     light: bool,
@@ -75,6 +77,7 @@ impl Kept {
                 Layout::DualMono => "dual-mono",
             }),
             mix: shown.mix,
+            pin: (!shown.pinned.is_empty()).then(|| shown.pinned.join(", ")),
             monitor: Some(db(monitor)),
             // It has no "off": the lowest value is.
             room: Some(format!("{room:.2}")),
@@ -97,6 +100,7 @@ impl Kept {
             comfort: read(&self.comfort),
             layout: read(&self.layout),
             mix: self.mix.map(|mix| Mix(Some(mix))),
+            pin: self.pin.clone(),
             monitor: read::<Monitor>(&self.monitor),
             room: read::<Decibels>(&self.room),
             ..Settings::default()
@@ -134,6 +138,7 @@ mod tests {
             comfort: rtjam_engine::Comfort::Safe,
             layout: Layout::DualMono,
             mix: Some(MixChoice::One),
+            pinned: vec!["Anna".to_owned(), "Ben".to_owned()],
             keep_key: false,
             rejoin: false,
             look: Look::Light,
@@ -157,6 +162,7 @@ mod tests {
         assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
         assert_eq!(settings.layout, Some(ChannelLayout(Layout::DualMono)));
         assert_eq!(settings.mix, Some(Mix(Some(MixChoice::One))));
+        assert_eq!(settings.pin.as_deref(), Some("Anna, Ben"));
         assert_eq!((settings.monitor, settings.room), (Some(Monitor::Off), Some(Decibels(-3.5))));
         assert_eq!((kept.look(), kept.size(), kept.rooms()), (Look::Light, (900, 600), vec![link]));
         #[cfg(unix)]
