@@ -125,6 +125,11 @@ impl Situation<'_> {
             Trouble::NoNetwork => {
                 format!("There is no way to {server} from here. Check your network. RTJam keeps trying.")
             }
+            Trouble::NoInterface => format!(
+                "{host} is an address of one network only: name your interface to that network in the link, as in \
+                 {}%25eth0].",
+                host.trim_end_matches(']')
+            ),
             Trouble::Silent => format!(
                 "The server {server} does not answer. Check your network, and ask whoever runs the server whether TCP \
                  port {} is open. RTJam keeps trying.",
@@ -372,6 +377,7 @@ mod tests {
             (Trouble::NotFound, "The server jam.example.org was not found. Check the link and your network."),
             (Trouble::NothingListens, "jam.example.org:7000"),
             (Trouble::NoNetwork, "Check your network"),
+            (Trouble::NoInterface, "name your interface"),
             (Trouble::Silent, "TCP port 7000"),
             (Trouble::NotRtjam, "no RTJam server"),
             (Trouble::WrongServer, "is not the server that the invitation was made for, so RTJam sends it nothing"),

@@ -132,6 +132,9 @@ impl RoomKey {
     }
 }
 
+/// The longest name of an interface, in bytes.
+const MAX_ZONE: usize = 32;
+
 /// A server's host: a DNS name or an IPv4 address as written, or an IPv6 address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Host {
@@ -139,6 +142,9 @@ pub enum Host {
     Name(String),
     /// An IPv6 address; in a link it stands in brackets.
     V6(Ipv6Addr),
+    /// A link-local IPv6 address and its zone: the interface of the reader's machine that leads there, by name or number
+    /// (RFC 6874: `[fe80::1%25eth0]`; `%eth0` is read, too).
+    Scoped(Ipv6Addr, String),
 }
 
 impl Host {
@@ -148,8 +154,7 @@ impl Host {
     /// When it is neither a name of letters, digits, `-`, `_` and `.` nor an IPv6 address in brackets.
     pub fn parse(text: &str) -> Result<Host, BadLink> {
         if let Some(inner) = text.strip_prefix('[') {
-            let v6 = inner.strip_suffix(']').ok_or(BadLink::Host)?;
-            return v6.parse().map(Host::V6).map_err(|_| BadLink::Host);
+            return Host::parse_v6(inner.strip_suffix(']').ok_or(BadLink::Host)?).ok_or(BadLink::Host);
         }
         let fits = !text.is_empty() && text.len() <= 253;
         if fits && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
@@ -158,6 +163,16 @@ impl Host {
             Err(BadLink::Host)
         }
     }
+
+    /// Reads an IPv6 address without brackets, with or without a zone.
+    pub fn parse_v6(text: &str) -> Option<Host> {
+        let Some((address, zone)) = text.split_once('%') else { return text.parse().ok().map(Host::V6) };
+        let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
+        let fits = (1..=MAX_ZONE).contains(&zone.len());
+        let is_name = zone.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        let address = address.parse().ok().filter(Ipv6Addr::is_unicast_link_local)?;
+        (fits && is_name).then(|| Host::Scoped(address, zone.to_string()))
+    }
 }
 
 impl fmt::Display for Host {
@@ -165,6 +180,7 @@ impl fmt::Display for Host {
         match self {
             Host::Name(name) => f.write_str(name),
             Host::V6(ip) => write!(f, "[{ip}]"),
+            Host::Scoped(ip, zone) => write!(f, "[{ip}%25{zone}]"),
         }
     }
 }
@@ -341,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_link_reads_back_as_it_was_written() {
-        for host in ["jam.example.org", "192.168.1.4", "[2001:db8::1]"] {
+        for host in ["jam.example.org", "192.168.1.4", "[2001:db8::1]", "[fe80::1%25eth0]"] {
             for port in [DEFAULT_PORT, 1, 65535] {
                 for room in ["lobby", "Thursday Jam", "käfig/№ 5#?%"] {
                     for key in [None, Some(key(Trust::SystemRoots)), Some(key(Trust::Pinned(Pin([0xFE; 16]))))] {
@@ -351,6 +367,23 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    /// A zone is read with and without RFC 6874's escape, on link-local addresses only, and never makes a link ambiguous.
+    #[test]
+    fn zones_stand_on_link_local_addresses() {
+        let scoped = |zone: &str| Ok(Host::Scoped("fe80::1".parse().expect("an address"), zone.into()));
+        for (text, zone) in
+            [("[fe80::1%eth0]", "eth0"), ("[fe80::1%25eth0]", "eth0"), ("[fe80::1%2]", "2"), ("[fe80::1%25]", "25")]
+        {
+            assert_eq!(Host::parse(text), scoped(zone), "{text}");
+        }
+        assert_eq!(Host::parse("[fe80::1%2525]"), Host::parse("[fe80::1%25]"));
+        for text in
+            ["[fe80::1%]", "[fe80::1%eth0", "[fe80::1%a/b]", "[fe80::1%a b]", "[2001:db8::1%eth0]", "[192.0.2.1%eth0]"]
+        {
+            assert_eq!(Host::parse(text), Err(BadLink::Host), "{text}");
         }
     }
 

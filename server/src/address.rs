@@ -20,8 +20,8 @@ impl FromStr for PublicAddress {
 
     fn from_str(text: &str) -> Result<PublicAddress, String> {
         // Without brackets the last group of an IPv6 address would look like a port.
-        if let Ok(ip) = text.parse::<Ipv6Addr>() {
-            return Ok(PublicAddress { host: Host::V6(ip), port: None });
+        if let Some(host) = Host::parse_v6(text) {
+            return Ok(PublicAddress { host, port: None });
         }
         let example = "for example jam.example.org or 203.0.113.7:7891";
         match parse_authority(text) {
@@ -70,6 +70,13 @@ fn caution(ip: IpAddr) -> Option<String> {
     if !is_private(ip) {
         return None;
     }
+    if matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+        return Some(format!(
+            "The invite link works on this network only, and there each musician must write their own interface into it, as in \
+             [{ip}%25eth0]. For musicians elsewhere, give the name or address under which the Internet reaches this server: \
+             --public-address HOST."
+        ));
+    }
     let reach = if ip.is_loopback() { "this network only, and there this very machine" } else { "this network only" };
     Some(format!(
         "The invite link works on {reach}: it names {ip}. For musicians elsewhere, give the name or address under which the Internet reaches this \
@@ -114,6 +121,8 @@ mod tests {
             ("203.0.113.7:9000", "203.0.113.7:9000"),
             ("[2001:db8::1]:9000", "[2001:db8::1]:9000"),
             ("2001:db8::1", "[2001:db8::1]"),
+            ("fe80::1%eth0", "[fe80::1%25eth0]"),
+            ("[fe80::1%eth0]:9000", "[fe80::1%25eth0]:9000"),
         ] {
             assert_eq!(text.parse::<PublicAddress>().map(|a| a.to_string()), Ok(shown.to_owned()));
         }
@@ -127,7 +136,7 @@ mod tests {
         let all = Reachable { public, listen_ip: "10.0.0.1".parse().ok(), listen_port: Some(9000) };
         let given = advertised(&all);
         assert_eq!((given.host.to_string().as_str(), given.port, given.caution), ("jam.example.org", 9000, None));
-        for ip in ["10.0.0.1", "192.168.7.7", "100.64.0.1", "169.254.1.1", "127.0.0.1", "fd00::1", "::1"] {
+        for ip in ["10.0.0.1", "192.168.7.7", "100.64.0.1", "169.254.1.1", "127.0.0.1", "fd00::1", "fe80::1", "::1"] {
             let seen = advertised(&Reachable { public: None, listen_ip: ip.parse().ok(), listen_port: None });
             let caution = seen.caution.expect("pointed out");
             assert!(caution.contains("this network only") && caution.contains("--public-address"), "{caution}");

@@ -7,7 +7,8 @@ use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Two namespaces joined by a virtual cable: addresses 10.78.0.1 and 10.78.0.2, and fd78::1 and fd78::2.
+/// Two namespaces joined by a virtual cable: addresses 10.78.0.1 and 10.78.0.2, fd78::1 and fd78::2, and, on the interface
+/// `jam0`, fe80::78:1 and fe80::78:2.
 pub struct Cable {
     /// Namespace of 10.78.0.1.
     pub left: String,
@@ -35,7 +36,9 @@ impl Cable {
         ip(&["-n", &cable.left, "link", "add", "jam0", "type", "veth", "peer", "name", "jam0", "netns", &cable.right]);
         for (name, last) in [(&cable.left, "1"), (&cable.right, "2")] {
             ip(&["-n", name, "addr", "add", &format!("10.78.0.{last}/24"), "dev", "jam0"]);
-            ip(&["-n", name, "addr", "add", &format!("fd78::{last}/64"), "dev", "jam0", "nodad"]);
+            for address in [format!("fd78::{last}/64"), format!("fe80::78:{last}/64")] {
+                ip(&["-n", name, "addr", "add", &address, "dev", "jam0", "nodad"]);
+            }
             ip(&["-n", name, "link", "set", "jam0", "up"]);
         }
         Some(cable)

@@ -228,6 +228,30 @@ fn dead_ipv6_does_not_keep_a_musician_out_while_ipv4_works() {
     drop(hosts);
 }
 
+/// A link-local address is joined by the interface that its link names, and sound flows there; without an interface the
+/// musician is told to name one.
+#[test]
+fn link_local_addresses_are_joined_by_interface() {
+    let Some(cable) = Cable::lay() else { return };
+    let data = Scratch::new("scope");
+    let mut server = Command::new("ip");
+    server.args(["netns", "exec", &cable.left]).arg(programs::server()).arg("--data").arg(data.path());
+    server.args(["--listen", "[fe80::78:1%jam0]:7891", "--public-address", "[fe80::78:1%jam0]:7891"]);
+    let mut server = Child::start(&mut server, None);
+    let link = server.wait_out("invite line", SOON, |l| l.strip_prefix("invite: ").map(str::to_string));
+    let prefix = ["ip", "netns", "exec", &cable.right];
+    let mut ann = Musician::start(&Options { prefix: &prefix, ..Options::demo("Ann", &link) });
+    let mut ben = Musician::start(&Options { prefix: &prefix, ..Options::demo("Ben", &link) });
+    ann.wait_hears("Ben");
+    ben.wait_hears("Ann");
+    let bare = link.replace("%25jam0", "");
+    assert_ne!(bare, link);
+    let mut cem = Musician::start(&Options { prefix: &prefix, ..Options::dummy("Cem", &bare) });
+    cem.wait("the interface is asked for", SOON, |s| {
+        s["sentence"].as_str().filter(|m| m.contains("[fe80::78:1%25eth0]")).map(drop)
+    });
+}
+
 /// `/etc/hosts` of a namespace.
 struct Hosts(std::path::PathBuf);
 

@@ -49,14 +49,16 @@ pub(super) fn plain_host(host: &Host) -> String {
     match host {
         Host::Name(name) => name.clone(),
         Host::V6(ip) => ip.to_string(),
+        Host::Scoped(ip, zone) => format!("{ip}%{zone}"),
     }
 }
 
 /// Opens a control connection.
 pub(super) async fn dial(place: &Place, tls: &Tls, resolver: &Resolver) -> Result<Opened, Trouble> {
     let host = plain_host(&place.host);
-    let addresses = resolver.resolve(&host).await?;
-    let addresses = addresses.into_iter().take(MAX_ADDRESSES).map(|ip| SocketAddr::new(ip, place.port)).collect();
+    let mut addresses = resolver.resolve(&host).await?;
+    addresses.truncate(MAX_ADDRESSES);
+    addresses.iter_mut().for_each(|address| address.set_port(place.port));
     let (stream, server, address) = race(addresses, &host, tls).await?;
     let upgrade = timeout(HANDSHAKE_PATIENCE, upgrade(place, stream)).await;
     let stream = upgrade.map_err(|_| Trouble::Silent)??;
@@ -115,9 +117,12 @@ async fn upgrade(
     stream: TlsStream<TcpStream>,
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, Trouble> {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_TEXT)).max_frame_size(Some(MAX_TEXT));
-    let host = place.host.to_string();
-    // Only a virtual host would look at the name; the letters beyond ASCII that a link may have are no URL's.
-    let host = if host.is_ascii() { host } else { "rtjam".to_owned() };
+    // Only a virtual host would look at the name. A URL can hold neither letters beyond ASCII nor, for this library, a zone.
+    let host = match &place.host {
+        Host::Name(name) if !name.is_ascii() => "rtjam".to_owned(),
+        Host::Scoped(ip, _) => Host::V6(*ip).to_string(),
+        host => host.to_string(),
+    };
     let url = format!("ws://{host}:{}{PATH}", place.port);
     match tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await {
         Ok((stream, _)) => Ok(stream),

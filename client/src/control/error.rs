@@ -11,6 +11,8 @@ pub(crate) enum Trouble {
     NothingListens,
     /// No route, or the network is down.
     NoNetwork,
+    /// The address is link-local, and no interface is named.
+    NoInterface,
     /// No answer in time.
     Silent,
     /// Something answers, but it is no RTJam server.
@@ -31,6 +33,7 @@ impl Trouble {
         match e.kind() {
             io::ErrorKind::ConnectionRefused => Trouble::NothingListens,
             io::ErrorKind::TimedOut => Trouble::Silent,
+            io::ErrorKind::InvalidInput => Trouble::NoInterface,
             _ => Trouble::NoNetwork,
         }
     }
@@ -59,7 +62,7 @@ impl Trouble {
 
     fn rank(&self) -> u8 {
         match self {
-            Trouble::NothingListens | Trouble::System(_) => 0,
+            Trouble::NothingListens | Trouble::NoInterface | Trouble::System(_) => 0,
             Trouble::Lost => 1,
             Trouble::NotRtjam => 2,
             Trouble::Certificate(_) => 3,

@@ -26,7 +26,7 @@ use rtjam_protocol::control::{ClientMessage, ServerMessage};
 use rtjam_protocol::link::{Host, Pin, Trust};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tls::Tls;
 use tokio::runtime::{Builder, Runtime};
@@ -81,11 +81,11 @@ pub(crate) enum Report {
     },
     Said(Connection, ServerMessage),
     Closed(Connection, Trouble),
-    /// An address of a media endpoint.
+    /// An address of a media endpoint, without its port.
     Found {
         jam: u32,
         endpoint: usize,
-        ip: IpAddr,
+        address: SocketAddr,
     },
     /// A media endpoint's host has no address, or no name server answers.
     NotFound {
@@ -212,7 +212,7 @@ impl Desk {
         // Not one of the tasks that are waited for at the end: nobody would profit.
         tokio::spawn(async move {
             let found = resolver.resolve(&host).await.ok().and_then(|found| found.first().copied());
-            reports.tell(found.map_or(Report::NotFound { jam }, |ip| Report::Found { jam, endpoint, ip }));
+            reports.tell(found.map_or(Report::NotFound { jam }, |address| Report::Found { jam, endpoint, address }));
         });
     }
 

@@ -2,7 +2,7 @@
 
 use super::error::Trouble;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_millis(3000);
 /// name server is often the last to come back.
 const PATIENCE_WITH_KNOWN: Duration = Duration::from_millis(300);
 
-type Answer = Result<Vec<IpAddr>, Trouble>;
+/// Addresses without a port: an IPv6 address of one network comes with the interface that leads there.
+type Answer = Result<Vec<SocketAddr>, Trouble>;
 
 /// Looks names up. At most one lookup a name is under way: the system's own waits, uninterruptible, for up to half a
 /// minute, on a thread of the runtime's.
@@ -26,15 +27,15 @@ pub(super) struct Resolver {
 
 #[derive(Default)]
 struct Name {
-    known: Vec<IpAddr>,
+    known: Vec<SocketAddr>,
     asked: Option<watch::Receiver<Option<Answer>>>,
 }
 
 impl Resolver {
-    /// The addresses of `host` (no brackets), in the order to try them. Must be called within the runtime.
+    /// The addresses of `host` (no brackets), with port 0, in the order to try them. Must be called within the runtime.
     pub(super) async fn resolve(&self, host: &str) -> Answer {
         if let Ok(ip) = host.parse::<IpAddr>() {
-            return Ok(vec![ip]);
+            return Ok(vec![SocketAddr::new(ip, 0)]);
         }
         let (known, mut asked) = self.ask(host);
         let patience = if known.is_empty() { PATIENCE } else { PATIENCE_WITH_KNOWN };
@@ -49,7 +50,7 @@ impl Resolver {
     }
 
     /// What is known from before, and the lookup that is under way or was just begun.
-    fn ask(&self, host: &str) -> (Vec<IpAddr>, watch::Receiver<Option<Answer>>) {
+    fn ask(&self, host: &str) -> (Vec<SocketAddr>, watch::Receiver<Option<Answer>>) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let name = names.entry(host.to_owned()).or_default();
         if let Some(asked) = &name.asked {
@@ -64,10 +65,9 @@ impl Resolver {
     }
 
     async fn look_up(self, host: String, answer: watch::Sender<Option<Answer>>) {
-        // The port is of no interest, but asked for.
         let found = tokio::net::lookup_host((host.as_str(), 0)).await;
         let found = match found {
-            Ok(found) => in_turn(found.map(|address| address.ip())),
+            Ok(found) => in_turn(found),
             Err(_) => Vec::new(),
         };
         if let Some(name) = self.names.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&host) {
@@ -82,17 +82,17 @@ impl Resolver {
 
 /// The families in turn, beginning with the system's first choice, so that one dead family costs one attempt
 /// (RFC 8305, section 4).
-fn in_turn(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut all: Vec<IpAddr> = Vec::new();
-    for ip in found.map(plain) {
-        if !all.contains(&ip) {
-            all.push(ip);
+fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let mut all: Vec<SocketAddr> = Vec::new();
+    for address in found.map(unmapped) {
+        if !all.contains(&address) {
+            all.push(address);
         }
     }
-    let Some(first_is_v6) = all.first().map(IpAddr::is_ipv6) else { return all };
+    let Some(first_is_v6) = all.first().map(SocketAddr::is_ipv6) else { return all };
     let (mut first, mut second) = (Vec::new(), Vec::new());
-    for ip in all {
-        if ip.is_ipv6() == first_is_v6 { first.push(ip) } else { second.push(ip) }
+    for address in all {
+        if address.is_ipv6() == first_is_v6 { first.push(address) } else { second.push(address) }
     }
     let mut turns = Vec::with_capacity(first.len() + second.len());
     let (mut first, mut second) = (first.into_iter(), second.into_iter());
@@ -105,23 +105,20 @@ fn in_turn(found: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     }
 }
 
-fn plain(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V6(v6) => v6_or_mapped(v6),
-        v4 => v4,
+/// An IPv4 address that is written as an IPv6 address, as the IPv4 address that it is.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::new(v4.into(), address.port()),
+        IpAddr::V6(_) => address,
     }
-}
-
-fn v6_or_mapped(v6: Ipv6Addr) -> IpAddr {
-    v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn ips(texts: &[&str]) -> Vec<IpAddr> {
-        texts.iter().map(|t| t.parse().expect("an address")).collect()
+    fn ips(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|t| SocketAddr::new(t.parse().expect("an address"), 0)).collect()
     }
 
     #[test]

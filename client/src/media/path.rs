@@ -45,17 +45,16 @@ impl Path {
 
     /// The media endpoints as the server says; `control` is where the control connection goes. Returns the hosts that
     /// must be looked up, with their indices.
-    pub(crate) fn set_endpoints(&mut self, media: &[MediaEndpoint], control: Option<IpAddr>) -> Vec<(usize, Host)> {
+    pub(crate) fn set_endpoints(&mut self, media: &[MediaEndpoint], control: Option<SocketAddr>) -> Vec<(usize, Host)> {
         let mut wanted = Vec::new();
         let address = |(index, endpoint): (usize, &MediaEndpoint)| {
             if endpoint.kind != TransportKind::Udp || endpoint.port == 0 {
                 return None;
             }
-            let at = |ip| Some(SocketAddr::new(ip, endpoint.port));
             match &endpoint.host {
-                None => control.and_then(at),
+                None => control.map(|control| with_port(control, endpoint.port)),
                 Some(text) => match text.trim_matches(['[', ']']).parse::<IpAddr>() {
-                    Ok(ip) => at(ip),
+                    Ok(ip) => Some(within_scope(SocketAddr::new(ip, endpoint.port), control)),
                     Err(_) => {
                         wanted.extend(Host::parse(text).ok().map(|host| (index, host)));
                         // The port waits here for the address.
@@ -69,9 +68,9 @@ impl Path {
     }
 
     /// An endpoint's host was looked up.
-    pub(crate) fn set_address(&mut self, endpoint: usize, ip: IpAddr) {
+    pub(crate) fn set_address(&mut self, endpoint: usize, found: SocketAddr) {
         if let Some(Some(address)) = self.endpoints.get_mut(endpoint) {
-            address.set_ip(ip);
+            *address = with_port(found, address.port());
         }
     }
 
@@ -146,6 +145,21 @@ impl Path {
     }
 }
 
+fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
+    address.set_port(port);
+    address
+}
+
+/// A link-local address of the server's own network is reached by the interface that leads to its control address.
+fn within_scope(mut address: SocketAddr, control: Option<SocketAddr>) -> SocketAddr {
+    if let (SocketAddr::V6(address), Some(SocketAddr::V6(control))) = (&mut address, control)
+        && address.ip().is_unicast_link_local()
+    {
+        address.set_scope_id(control.scope_id());
+    }
+    address
+}
+
 /// Stands for an address that is being looked up.
 const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn an_endpoint_without_a_host_is_where_control_goes_and_names_are_looked_up() {
         let (mut path, _sockets) = path();
-        let control = "192.0.2.9".parse().ok();
+        let control = "192.0.2.9:1".parse().ok();
         let media = [
             endpoint(None, 7891),
             endpoint(Some("media.example.org"), 443),
@@ -196,9 +210,19 @@ mod tests {
         assert_eq!(path.endpoints[2], "[2001:db8::1]:1".parse().ok());
         assert_eq!(path.endpoints[3], None);
         assert!(!path.send(Micros::ZERO, 1, b"?"), "sent before the address was known");
-        path.set_address(1, "198.51.100.1".parse().expect("an address"));
+        path.set_address(1, "198.51.100.1:0".parse().expect("an address"));
         assert_eq!(path.endpoints[1], "198.51.100.1:443".parse().ok());
         assert!(!path.send(Micros::ZERO, 99, b"?"));
+    }
+
+    /// A link-local address is reached by the interface of the control connection.
+    #[test]
+    fn link_local_endpoints_keep_the_interface() {
+        let (mut path, _sockets) = path();
+        let media = [endpoint(None, 7891), endpoint(Some("[fe80::2]"), 1), endpoint(Some("[2001:db8::1]"), 2)];
+        path.set_endpoints(&media, "[fe80::1%3]:9".parse().ok());
+        let found: Vec<String> = path.endpoints.iter().flatten().map(SocketAddr::to_string).collect();
+        assert_eq!(found, ["[fe80::1%3]:7891", "[fe80::2%3]:1", "[2001:db8::1]:2"]);
     }
 
     #[test]

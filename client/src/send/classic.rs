@@ -159,9 +159,9 @@ impl AnyJam for ClassicJam {
 
     fn handle_report(&mut self, _: Micros, report: Report) {
         match report {
-            Report::Found { jam, endpoint, ip } if jam == self.number => {
+            Report::Found { jam, endpoint, address } if jam == self.number => {
                 self.not_found = false;
-                self.path.set_address(endpoint, ip);
+                self.path.set_address(endpoint, address);
                 self.lend_ear();
             }
             Report::NotFound { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
@@ -443,8 +443,8 @@ mod tests {
         assert!(sentence.contains("jam.example.org was not found"), "{sentence}");
         bench.jam.handle_time(T0 + LOOK_UP_EVERY);
         assert!(asked(&mut bench));
-        let ip = "127.0.0.1".parse().expect("an address");
-        bench.jam.handle_report(T0, Report::Found { jam: 3, endpoint: 0, ip });
+        let address = "127.0.0.1:0".parse().expect("an address");
+        bench.jam.handle_report(T0, Report::Found { jam: 3, endpoint: 0, address });
         assert_eq!(bench.play(128, 0.1), Counts::SENT);
         assert_eq!(bench.next().0, 540);
     }

@@ -21,7 +21,7 @@ use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -36,7 +36,7 @@ struct Dial {
     id: DialId,
     began: Micros,
     /// Where it goes, once it is open.
-    ip: Option<IpAddr>,
+    address: Option<SocketAddr>,
 }
 
 /// A connection that is given up after so long was met with silence.
@@ -67,7 +67,7 @@ pub(super) struct Jam {
     heard_told: Option<Micros>,
     joined_at: Micros,
     /// What the endpoints were made of.
-    endpoints_from: (Vec<MediaEndpoint>, Option<IpAddr>),
+    endpoints_from: (Vec<MediaEndpoint>, Option<SocketAddr>),
     /// Connections that are open or being opened, oldest first.
     dials: Vec<Dial>,
     /// The one that said something last: a `joined` came by it.
@@ -169,7 +169,7 @@ impl AnyJam for Jam {
         match report {
             Report::Opened { connection, server, address } if connection.jam == self.number => {
                 if let Some(dial) = self.dials.iter_mut().find(|d| d.id == connection.dial) {
-                    dial.ip = Some(address.ip());
+                    dial.address = Some(address);
                 }
                 self.session.handle_control_open(connection.dial, server);
             }
@@ -180,7 +180,7 @@ impl AnyJam for Jam {
             Report::Closed(connection, trouble) if connection.jam == self.number => {
                 self.lose_connection(now, connection.dial, trouble);
             }
-            Report::Found { jam, endpoint, ip } if jam == self.number => self.path.set_address(endpoint, ip),
+            Report::Found { jam, endpoint, address } if jam == self.number => self.path.set_address(endpoint, address),
             _ => {}
         }
     }
@@ -360,7 +360,7 @@ impl Jam {
     fn handle_event(&mut self, now: Micros, event: Event) {
         match event {
             Event::Dial(id) => {
-                self.dials.push(Dial { id, began: now, ip: None });
+                self.dials.push(Dial { id, began: now, address: None });
                 self.tell(Command::Dial(self.connection(id), self.target.clone()));
             }
             Event::HangUp(id) => {
@@ -393,7 +393,7 @@ impl Jam {
     fn take_seat(&mut self, now: Micros, seat: MySeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
         (self.trouble, self.refusal, self.going_down) = (None, None, false);
         self.you = Some(seat);
-        let control = self.spoke.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.ip);
+        let control = self.spoke.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.address);
         let endpoints = (media, control);
         if self.endpoints_from != endpoints {
             let (jam, (media, control)) = (self.number, &endpoints);
