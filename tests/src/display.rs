@@ -173,6 +173,20 @@ impl HostWindow {
         shown.expect("sent").check().expect("done");
     }
 
+    /// Version and flags of `_XEMBED_INFO` of the window in this one, as XEmbed hosts read them.
+    ///
+    /// # Panics
+    /// When there is not exactly one window in it.
+    pub fn embed_info(&self) -> Option<[u32; 2]> {
+        let tree = self.connection.query_tree(self.id).expect("sent").reply().expect("a tree");
+        let [plug] = tree.children[..] else { panic!("{} windows in the host's", tree.children.len()) };
+        // Only if it exists: a host does not make it.
+        let atom = self.connection.intern_atom(true, b"_XEMBED_INFO").expect("sent").reply().expect("an answer").atom;
+        let property = self.connection.get_property(false, plug, atom, atom, 0, 2).expect("sent").reply().ok()?;
+        let values: Vec<u32> = property.value32()?.collect();
+        values.try_into().ok()
+    }
+
     /// Takes the window away, with all that is in it.
     pub fn destroy(&self) {
         self.connection.destroy_window(self.id).expect("sent").check().expect("gone");

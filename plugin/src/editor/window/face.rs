@@ -88,6 +88,8 @@ impl App for Face {
         #[cfg(target_os = "linux")]
         self.shared.run_here();
         let window = Window::new(handle, self.parent);
+        #[cfg(target_os = "linux")]
+        window.mark_embeddable();
         self.watch = Some(Watch::start(Arc::clone(&self.board), Arc::clone(&self.shared), window)?);
         Ok(())
     }

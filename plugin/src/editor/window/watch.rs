@@ -185,6 +185,14 @@ impl Window {
     pub(super) fn new(own: Option<RawWindowHandle>, parent: Option<RawWindowHandle>) -> Window {
         Window { own: own.and_then(x11_id), parent: parent.and_then(x11_id) }
     }
+
+    /// Tells hosts that the window is for embedding, where it lies in one of theirs.
+    #[cfg(target_os = "linux")]
+    pub(super) fn mark_embeddable(self) {
+        if let (Some(own), Some(_)) = (self.own, self.parent) {
+            super::x11::mark_embeddable(own);
+        }
+    }
 }
 
 /// Whether a host's window can be one at all: the window library panics where it cannot.

@@ -8,9 +8,10 @@ use std::time::Instant;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, KeyButMask, KeyPressEvent, MapState, Visibility,
+    ChangeWindowAttributesAux, ConnectionExt as _, EventMask, KeyButMask, KeyPressEvent, MapState, PropMode, Visibility,
 };
 use x11rb::rust_connection::RustConnection;
+use x11rb::wrapper::ConnectionExt as _;
 
 /// See the module.
 pub(super) struct Side {
@@ -29,6 +30,20 @@ pub(super) fn screen_scale() -> Option<f64> {
     let resources = x11rb::resource_manager::new_from_default(&connection).ok()?;
     let dpi = resources.get_value::<u32>("Xft.dpi", "").ok().flatten().filter(|dpi| *dpi > 0);
     Some(dpi.map_or(1.0, |dpi| f64::from(dpi) / 96.0))
+}
+
+/// Marks a window as one to embed (XEmbed protocol 0.5: version 0, not mapped yet). VST3 demands it on X11, and some hosts
+/// end when a window in theirs lacks it. Must be called before the window is mapped.
+pub(super) fn mark_embeddable(window: u32) {
+    let mark = || -> Result<(), Box<dyn Error>> {
+        let (connection, _) = x11rb::connect(None)?;
+        let info = connection.intern_atom(false, b"_XEMBED_INFO")?.reply()?.atom;
+        // Such hosts look this atom up and expect that somebody has made it.
+        connection.intern_atom(false, b"_XEMBED")?.reply()?;
+        Ok(connection.change_property32(PropMode::REPLACE, window, info, info, &[0, 0])?.check()?)
+    };
+    // Hosts that do not ask for it are served without.
+    let _ = mark();
 }
 
 impl Side {
