@@ -61,9 +61,14 @@ impl Workspace {
     /// Builds the two programs and the plugin in release, exactly as `jam` runs them, and returns the folder they are in.
     pub(crate) fn build_programs(&self, stop: &Stop) -> Result<PathBuf, String> {
         let mut cargo = self.cargo(["build", "--release", "-p", "rtjam-server", "-p", "rtjam", "--bins", "--lib"]);
+        self.build_executables(&mut cargo, stop, "the release build")
+    }
+
+    /// Runs a build of programs, and returns the folder they are in.
+    pub(crate) fn build_executables(&self, cargo: &mut Command, stop: &Stop, what: &str) -> Result<PathBuf, String> {
         cargo.arg("--message-format=json-render-diagnostics");
         let mut executables = Vec::new();
-        build(&mut cargo, stop, "the release build", |line| executables.extend(executable_of(line)))?;
+        build(cargo, stop, what, |line| executables.extend(executable_of(line)))?;
         let folder = executables.iter().find_map(|path| path.parent());
         folder.map(Path::to_owned).ok_or_else(|| "cargo built no program.".to_owned())
     }

@@ -1,5 +1,6 @@
 //! The end-to-end tests: which of them share the machine, and their run.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -60,19 +61,41 @@ pub(super) fn run(workspace: &Workspace, stop: &Stop) -> Outcome {
     }
 }
 
+/// Runs only these files, each alone and with these arguments, on other programs and with further environment variables.
+pub(crate) fn run_files(
+    workspace: &Workspace,
+    stop: &Stop,
+    programs: PathBuf,
+    chosen: &[(&str, &[&str])],
+    environment: &[(&'static str, OsString)],
+) -> Result<(), String> {
+    let files = workspace.build_tests("rtjam-tests", stop)?;
+    let run = Run { workspace, stop, programs, environment: environment.to_vec(), sum: Mutex::default() };
+    for (name, arguments) in chosen {
+        let file =
+            files.iter().find(|file| file.name == *name).ok_or(format!("there is no file of tests `{name}`."))?;
+        run.live(file, arguments);
+    }
+    match run.outcome() {
+        Outcome::Failed(sentence, _) => Err(sentence),
+        Outcome::Passed(_) | Outcome::Skipped(_) => Ok(()),
+    }
+}
+
 fn prepare<'a>(workspace: &'a Workspace, stop: &'a Stop) -> Result<(Run<'a>, Vec<TestProgram>), String> {
     let programs = workspace.build_programs(stop)?;
     let files = workspace.build_tests("rtjam-tests", stop)?;
     if let Some(name) = IN_COMPANY.iter().find(|name| !files.iter().any(|file| file.name == **name)) {
         return Err(format!("xtask's list of tests in company names `{name}`, and there is no such file."));
     }
-    Ok((Run { workspace, stop, programs, sum: Mutex::default() }, files))
+    Ok((Run { workspace, stop, programs, environment: Vec::new(), sum: Mutex::default() }, files))
 }
 
 struct Run<'a> {
     workspace: &'a Workspace,
     stop: &'a Stop,
     programs: PathBuf,
+    environment: Vec<(&'static str, OsString)>,
     sum: Mutex<Sum>,
 }
 
@@ -91,8 +114,11 @@ impl Run<'_> {
         company.sort_by_key(|file| place(file));
         println!("{} files, {COMPANY} at a time; then {}, each alone", company.len(), alone.len());
         pool::each(&company, COMPANY, |file| self.whole(file));
-        pool::each(&alone, 1, |file| self.live(file));
+        pool::each(&alone, 1, |file| self.live(file, &[]));
+        self.outcome()
+    }
 
+    fn outcome(self) -> Outcome {
         let Sum { tests, bad } = self.sum.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.stop.asked() {
             Outcome::Failed("stopped.".to_owned(), Some(tests))
@@ -124,13 +150,13 @@ impl Run<'_> {
     }
 
     /// Shows what the file's tests print as it comes.
-    fn live(&self, file: &TestProgram) {
+    fn live(&self, file: &TestProgram, arguments: &[&str]) {
         if self.stop.asked() {
             return;
         }
         println!("\n--- {}", file.name);
         let mut transcript = Transcript::default();
-        let ended = command::run_reading(&mut self.command(file), self.stop, LIMIT, |line| {
+        let ended = command::run_reading(self.command(file).args(arguments), self.stop, LIMIT, |line| {
             if let Some(line) = transcript.read(line) {
                 println!("{line}");
             }
@@ -144,6 +170,7 @@ impl Run<'_> {
         command.current_dir(self.workspace.path("tests"));
         // One at a time within a file: most share a home, a display, or a JACK server.
         command.args(["--test-threads=1", "--show-output"]).env("RTJAM_BIN", &self.programs);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         super::skip_nothing_if_strict(&mut command);
         command
     }

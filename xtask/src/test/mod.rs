@@ -1,7 +1,7 @@
 //! `cargo xtask test [STEP…]`: everything that must hold.
 
 mod count;
-mod e2e;
+pub(crate) mod e2e;
 pub(crate) mod fuzz;
 mod report;
 mod steps;

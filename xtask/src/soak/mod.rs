@@ -1,5 +1,7 @@
 //! `cargo xtask soak NAME`: what takes too long for `cargo xtask test`.
 
+mod asan;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,6 +19,11 @@ struct Soak {
 }
 
 const SOAKS: &[Soak] = &[
+    Soak {
+        name: "asan",
+        what: "end-to-end tests of a room, on programs that AddressSanitizer watches: some 20 minutes, most to build them",
+        run: asan::run,
+    },
     Soak { name: "fuzz", what: "each fuzz target for 10 minutes", run: fuzz_long },
     Soak {
         name: "loom",
