@@ -11,14 +11,13 @@ use rtjam_tests::scratch::Scratch;
 use rtjam_tests::vst3::RTJAM;
 use rtjam_tests::vst3host::{Buffers, Call, Module};
 use serde_json::Value;
+use std::io::{self, Write};
 use std::process::Command;
+use std::sync::mpsc::{self, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// Set to the invite link in the process that is the host.
 const INSIDE: &str = "RTJAM_TEST_VST3_ROOM";
-/// What that process says last.
-const END: &str = "the host ends";
-
 /// The project's wish to be in a room ends with `terminate`, whatever the host still holds.
 #[test]
 fn an_instance_that_is_terminated_leaves_its_room() {
@@ -31,15 +30,17 @@ fn an_instance_that_is_terminated_leaves_its_room() {
     for folder in ["HOME", "XDG_CONFIG_HOME"] {
         command.env(folder, home.path());
     }
-    let mut host = Child::start(&mut command, None);
+    let (mut host, mut orders) = Child::start_to_talk(&mut command);
     let names = |s: &Value| s["musicians"].as_array().map(Vec::len);
     ann.wait_new("Uma", Duration::from_secs(20), |s| (names(s) == Some(1)).then_some(()));
+    writeln!(orders, "terminate").expect("the host listens");
     ann.wait_new("nobody", Duration::from_secs(20), |s| (names(s) == Some(0)).then_some(()));
-    assert!(!host.out().all().iter().any(|line| line.contains(END)), "the process ended first");
+    drop(orders);
     assert_eq!(host.wait_exit(Duration::from_secs(30)), 0, "{}", host.transcript());
 }
 
-/// The host of [`an_instance_that_is_terminated_leaves_its_room`]; nothing where that one did not start it.
+/// The host of [`an_instance_that_is_terminated_leaves_its_room`]; nothing where that one did not start it. It terminates the
+/// instance at the first line on its standard input, and ends where that ends.
 #[test]
 fn a_host_that_joins_and_terminates() {
     let Ok(invite) = std::env::var(INSIDE) else { return };
@@ -48,14 +49,18 @@ fn a_host_that_joins_and_terminates() {
     assert!(effect.set_state(project("Uma", &invite, "").as_bytes()));
     effect.start(48_000.0, 64);
     let mut buffers = Buffers::new(64, 1);
+    let (order, orders) = mpsc::channel();
+    std::thread::spawn(move || io::stdin().lines().map_while(Result::ok).try_for_each(|line| order.send(line)));
     // A clock of 750 blocks a second.
     let begun = Instant::now();
-    for block in 1..3_000 {
+    for block in 1.. {
+        if !matches!(orders.try_recv(), Err(TryRecvError::Empty)) {
+            break;
+        }
         buffers.play(&effect, &Call::default());
         std::thread::sleep((begun + Duration::from_micros(1_333) * block).saturating_duration_since(Instant::now()));
     }
     effect.terminate();
     // Still active and not released: it is not the end of the process that makes it leave.
-    std::thread::sleep(Duration::from_secs(5));
-    println!("{END}");
+    let _ = orders.recv();
 }
