@@ -529,7 +529,7 @@ mod tests {
         let address = "127.0.0.2:7891".parse().expect("an address");
         bench.tell(now, Report::Opened { connection: second, server: Pin([1; 16]), address });
         bench.join_by(now, first, "127.0.0.1:7891");
-        assert_eq!(bench.jam.endpoints_from.1, "127.0.0.1".parse().ok());
+        assert_eq!(bench.jam.endpoints_from.1, "127.0.0.1:7891".parse().ok());
         assert_eq!(bench.picture(now).state, status::State::Joined);
         let ears: Vec<Ear> = bench.ears.try_iter().collect();
         assert!(matches!(ears[..], [Ear::Key(..), Ear::Socket(_)]), "the key first, then where it is of use");
