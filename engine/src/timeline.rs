@@ -13,6 +13,11 @@ const CALLS: u32 = 4;
 /// A step of the timeline smaller than this (in frames) is scheduling noise.
 const NOISE: f64 = 24.0;
 
+/// So many calls in a row that are late alike (to a quarter of a millisecond, in frames) show that frames were lost: calls
+/// that are only held up are less late from one to the next.
+const ALIKE_CALLS: u32 = 3;
+const ALIKE: f64 = 12.0;
+
 /// Relates the frames that callbacks took to the clock. Audio thread.
 ///
 /// Callbacks come late, never early, so the earliest of a window tells where they belong: the smallest
@@ -25,6 +30,25 @@ pub(crate) struct HostTimeline {
     calls: u32,
     lowest: f64,
     offset: Option<f64>,
+    late: LateCalls,
+    slip: Option<Slip>,
+}
+
+/// Calls in a row that are late, one like the other.
+#[derive(Clone, Copy, Default)]
+struct LateCalls {
+    count: u32,
+    low: f64,
+    high: f64,
+}
+
+/// Frames that the host lost.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Slip {
+    /// How many have been lost, at 48 kHz, since the timeline began.
+    pub(crate) total: f64,
+    /// When that was noticed.
+    pub(crate) at: Micros,
 }
 
 /// What a window found, in frames at 48 kHz.
@@ -41,7 +65,16 @@ pub(crate) struct HostWindow {
 
 impl HostTimeline {
     pub(crate) fn new() -> HostTimeline {
-        HostTimeline { epoch: None, taken: 0, begun: Micros::ZERO, calls: 0, lowest: f64::INFINITY, offset: None }
+        HostTimeline {
+            epoch: None,
+            taken: 0,
+            begun: Micros::ZERO,
+            calls: 0,
+            lowest: f64::INFINITY,
+            offset: None,
+            late: LateCalls::default(),
+            slip: None,
+        }
     }
 
     /// A time on the scale of this timeline, in frames.
@@ -66,6 +99,11 @@ impl HostTimeline {
         self.offset.map_or(0.0, |offset| (self.frames_at(now) - self.taken as f64 - offset).max(0.0))
     }
 
+    /// The frames that the host lost, where that was noticed at once; what is not is a step of a window.
+    pub(crate) fn slip(&self) -> Option<Slip> {
+        self.slip
+    }
+
     /// Begins a call at `now`; a window may end with it. `period` is the usual call's length in frames.
     pub(crate) fn begin(&mut self, now: Micros, period: f64) -> Option<HostWindow> {
         if self.epoch.is_none() {
@@ -79,9 +117,37 @@ impl HostTimeline {
             self.calls = 0;
             self.lowest = f64::INFINITY;
         }
+        let behind = self.frames_at(now) - self.taken as f64;
+        if let Some(lost) = self.lost_frames(behind) {
+            let total = self.slip.map_or(0.0, |slip| slip.total) + lost;
+            self.slip = Some(Slip { total, at: now });
+            self.offset = self.offset.map(|offset| offset + lost);
+            (self.calls, self.lowest) = (0, f64::INFINITY);
+        }
         self.calls += 1;
-        self.lowest = self.lowest.min(self.frames_at(now) - self.taken as f64);
+        self.lowest = self.lowest.min(behind);
         window
+    }
+
+    /// A call begins this far behind the frames taken: what the host has lost, once enough calls say the same.
+    fn lost_frames(&mut self, behind: f64) -> Option<f64> {
+        let late = behind - self.offset?;
+        if late < NOISE {
+            self.late.count = 0;
+            return None;
+        }
+        let LateCalls { count, low, high } = self.late;
+        let alike = count > 0 && late <= low + ALIKE && late >= high - ALIKE;
+        self.late = if alike {
+            LateCalls { count: count + 1, low: low.min(late), high: high.max(late) }
+        } else {
+            LateCalls { count: 1, low: late, high: late }
+        };
+        let LateCalls { count, low, .. } = self.late;
+        (count >= ALIKE_CALLS).then(|| {
+            self.late.count = 0;
+            low
+        })
     }
 
     fn close(&mut self, length: Micros, period: f64) -> HostWindow {
@@ -124,12 +190,26 @@ mod tests {
     }
 
     #[test]
-    fn left_out_frames_are_one_step() {
+    fn lost_frames_are_known_with_the_third_call() {
+        for lost_us in [1000, 4000, 30_000] {
+            let mut timeline = HostTimeline::new();
+            run(&mut timeline, 0, 1500, |_| 0);
+            assert_eq!(timeline.slip(), None);
+            let again = 2_000_000 + lost_us;
+            let windows = run(&mut timeline, again, 1500, |_| 0);
+            let slip = timeline.slip().expect("frames were lost");
+            assert!((slip.total - lost_us as f64 * 0.048).abs() < 1.0, "{slip:?}");
+            assert!(slip.at <= Micros(again + 3000), "{slip:?}");
+            assert!(windows.iter().skip(1).all(|w| w.step == 0.0), "{windows:?}");
+        }
+    }
+
+    /// Calls that catch up, or come late one unlike the other, have lost nothing.
+    #[test]
+    fn calls_that_catch_up_have_lost_nothing() {
         let mut timeline = HostTimeline::new();
-        run(&mut timeline, 0, 1500, |_| 0);
-        let windows = run(&mut timeline, 2_000_000 + 30_000, 1500, |_| 0);
-        let steps: Vec<f64> = windows.iter().map(|w| w.step).filter(|s| *s != 0.0).collect();
-        assert_eq!(steps.len(), 1);
-        assert!((steps[0] - 1440.0).abs() < 1.0, "{steps:?}");
+        run(&mut timeline, 0, 3000, |call| (10_000 - (call % 750 * 4000 / 3) as i64).max(0) as u64);
+        run(&mut timeline, 4_000_000, 3000, |call| call * 1700 % 5000);
+        assert_eq!(timeline.slip(), None);
     }
 }

@@ -46,6 +46,8 @@ const EQUAL_FOR: u32 = 50;
 /// Follows one stream's clock. Audio thread.
 pub(crate) struct Drift {
     earliest: Option<f64>,
+    /// Packets of the open window, and of the last one.
+    packets: [u32; 2],
     /// The least time from a packet's arrival to the next callback in the open window, in frames.
     closest: f64,
     line: Option<LoopLine>,
@@ -58,6 +60,10 @@ pub(crate) struct Drift {
     odd: bool,
     /// The window that is open began before what it would be compared with.
     partial: bool,
+    /// The open window lacks its first packets.
+    discarded: bool,
+    /// The time base moved: what the next window misses is what that is off, and no drift.
+    shifted: bool,
     host_steps: [f64; 2],
     equal_for: u32,
 }
@@ -86,12 +92,15 @@ pub(crate) enum Found {
     Release,
     /// The host left out so many frames (negative: took too many): move the read position by them.
     HostMoved(f64),
+    /// After [`Drift::shift_base`]: packets come so many frames earlier (negative: later) than was thought.
+    Refined(f64),
 }
 
 impl Drift {
     pub(crate) fn new() -> Drift {
         Drift {
             earliest: None,
+            packets: [0; 2],
             closest: f64::INFINITY,
             line: None,
             reference: 0.0,
@@ -100,6 +109,8 @@ impl Drift {
             following: false,
             odd: false,
             partial: false,
+            discarded: false,
+            shifted: false,
             host_steps: [0.0; 2],
             equal_for: 0,
         }
@@ -114,7 +125,7 @@ impl Drift {
     pub(crate) fn rebase(&mut self) {
         self.earliest = None;
         self.host_steps = [0.0; 2];
-        (self.odd, self.partial) = (false, true);
+        (self.odd, self.partial, self.shifted) = (false, true, false);
         if self.following {
             if let Some(line) = &mut self.line {
                 line.windows = line.windows.min(YOUNG);
@@ -125,9 +136,25 @@ impl Drift {
         }
     }
 
+    /// The open window is measured afresh: it is not known yet on which base its packets came.
+    pub(crate) fn discard(&mut self) {
+        (self.earliest, self.closest, self.packets[0]) = (None, f64::INFINITY, 0);
+        self.discarded = true;
+    }
+
+    /// From now on packets come so many frames earlier (negative: later), because somebody lost frames.
+    pub(crate) fn shift_base(&mut self, earlier: f64) {
+        self.discard();
+        (self.host_steps, self.odd, self.shifted) = ([0.0; 2], false, true);
+        if let Some(line) = self.line {
+            self.shift(line.distance, earlier);
+        }
+    }
+
     /// A packet: its position minus its time of arrival, and from then to the callback that is to find it
     /// (infinite if unknown), in frames.
     pub(crate) fn observe(&mut self, lead: f64, before: f64) {
+        self.packets[0] += 1;
         self.earliest = Some(self.earliest.map_or(lead, |e| e.max(lead)));
         self.closest = self.closest.min(before);
     }
@@ -170,6 +197,12 @@ impl Drift {
     pub(crate) fn window(&mut self, host: HostWindow, period: f64) -> Found {
         self.host_steps = [host.step, self.host_steps[0]];
         let closest = std::mem::replace(&mut self.closest, f64::INFINITY);
+        let [packets, before] = self.packets;
+        if self.discarded && packets < before / 4 {
+            // Too few to say how promptly packets come: they count with the next window's.
+            return Found::Steady;
+        }
+        self.packets = [0, if std::mem::take(&mut self.discarded) { before } else { packets }];
         if std::mem::take(&mut self.partial) {
             self.earliest = None;
         }
@@ -192,6 +225,10 @@ impl Drift {
         }
         let expected = line.distance + line.slope * host.length;
         let miss = distance - expected;
+        if std::mem::take(&mut self.shifted) && miss.abs() <= STEP {
+            self.shift(expected, miss);
+            return Found::Refined(miss);
+        }
         if let Some(moved) = self.host_moved(miss, period) {
             self.shift(expected, miss);
             return Found::HostMoved(moved);
@@ -220,9 +257,7 @@ impl Drift {
             return None;
         }
         self.host_steps = [0.0; 2];
-        // Hosts lose whole blocks; measured to a few frames.
-        let blocks = (miss / period).round() * period;
-        Some(if (miss - blocks).abs() < period / 4.0 { blocks } else { miss.round() })
+        Some(miss)
     }
 
     /// Takes a jump of the distance as it is: neither drift nor error.
@@ -241,10 +276,14 @@ impl Drift {
         if self.odd {
             return Found::Steady;
         }
-        if self.following {
-            self.shift(expected, miss);
-        } else {
-            self.begin(expected + miss);
+        match &mut self.line {
+            Some(line) if !self.following => {
+                // How fast it moved before says nothing any more; where it is does.
+                *line =
+                    LoopLine { distance: expected + miss, slope: 0.0, windows: line.windows.min(YOUNG), spread: 0.0 };
+                self.reference = line.distance - self.corrected;
+            }
+            _ => self.shift(expected, miss),
         }
         Found::NewLevel(miss)
     }
@@ -366,8 +405,26 @@ mod tests {
         drift.observe(0.0, f64::INFINITY);
         assert_eq!(drift.window(host(640.0), 64.0), Found::Steady);
         drift.observe(641.5, f64::INFINITY);
-        assert_eq!(drift.window(host(0.0), 64.0), Found::HostMoved(640.0));
+        assert_eq!(drift.window(host(0.0), 64.0), Found::HostMoved(641.5));
         run(&mut drift, 100, |_| 641.5);
+        assert!(!drift.is_following());
+    }
+
+    /// Frames that somebody lost every second are no drift, and what a shift was off is known with the next window.
+    #[test]
+    fn a_base_that_shifts_is_no_drift() {
+        let mut drift = Drift::new();
+        let mut level = 0.0;
+        for window in 0..300 {
+            if window % 5 == 4 {
+                level -= 150.0;
+                drift.shift_base(-140.0);
+            }
+            (0..100).for_each(|n| drift.observe(level - f64::from(n % 7), f64::INFINITY));
+            let found = drift.window(host(0.0), 64.0);
+            let refined = window % 5 == 4;
+            assert_eq!(found, if refined { Found::Refined(-10.0) } else { Found::Steady }, "{window}");
+        }
         assert!(!drift.is_following());
     }
 

@@ -9,6 +9,7 @@
 //! All of it runs on the audio thread. The read position (`head`) is the first frame that has not been
 //! put on the line yet; a frame that comes before its turn is used, whenever it comes.
 
+mod bursts;
 mod ceiling;
 mod conceal;
 mod drift;
@@ -28,6 +29,7 @@ mod sequence;
 mod similar;
 mod slack;
 mod steering;
+mod time_base;
 mod usual;
 
 pub(crate) use fractional::FractionalDelay;
@@ -38,6 +40,7 @@ use crate::level::Meter;
 use crate::meters::VoiceMeters;
 use crate::mixer::Limiter;
 use crate::timeline::{HostTimeline, HostWindow};
+use bursts::Bursts;
 use ceiling::Ceiling;
 use conceal::Concealer;
 use drift::Drift;
@@ -53,6 +56,7 @@ use playout::{Course, Regulator};
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
 use sequence::{Arrival, SequenceWindow};
+use time_base::{Came, TimeBase};
 use usual::Usual;
 
 /// A musician without packets for so long is not heard any more, and their voice may go to another.
@@ -66,6 +70,9 @@ const FRESH: Micros = Micros::from_millis(12);
 
 /// So much sound in a row that came too late, in frames (100 ms), means that its place is wrong.
 const HOPELESS: usize = 4800;
+
+/// A call that comes this many frames (1.5 ms) later than it should is a stall.
+const STALL: f64 = 72.0;
 
 /// Frames that the drift filter needs after the one it reads; one more for a step over 1.
 const LOOK_AHEAD: usize = AHEAD + 1;
@@ -127,12 +134,16 @@ pub(crate) struct Voice {
     regulator: Regulator,
     grace: Grace,
     drift: Drift,
+    base: TimeBase,
+    bursts: Bursts,
     hold: Hold,
     /// Frames by which the read position was jumped forward, in all.
     jumped: i64,
     head: FramePosition,
     /// The position that arrival times are compared with.
     anchor: FramePosition,
+    /// Position and length of the newest packet.
+    newest: (FramePosition, usize),
     layout: Layout,
     last_packet: Micros,
     usual: Usual,
@@ -201,10 +212,13 @@ impl Voice {
             regulator: Regulator::new(),
             grace: Grace::new(),
             drift: Drift::new(),
+            base: TimeBase::default(),
+            bursts: Bursts::default(),
             hold: Hold::default(),
             jumped: 0,
             head: FramePosition(0),
             anchor: FramePosition(0),
+            newest: (FramePosition(0), 0),
             layout: Layout::Stereo,
             last_packet: Micros::ZERO,
             usual: Usual::default(),
@@ -389,15 +403,31 @@ impl Voice {
             self.begin(packet, call);
             return;
         }
+        // What comes late while the own host stalls says nothing of the network.
+        let stalling = self.base.awaits_sender() || call.timeline.lateness(call.now) >= STALL;
         let Some(host) = call.timeline.offset() else { return self.regulator.observe(without_grace, frames) };
         let early = self.lead(position, packet.arrived, call) + host;
         let drifting = self.drift.is_following();
         let worst = if drifting { whole(early - self.worst_phase(call)) } else { i64::MAX };
-        self.regulator.observe(without_grace.min(worst), frames);
+        if !(stalling && slack < 0) {
+            self.regulator.observe(without_grace.min(worst), frames);
+        }
         if let Some(distance) = self.drift.distance() {
             let wait = call.timeline.taken() as f64 + host - call.timeline.frames_at(packet.arrived);
-            let (slack, early, block) = (without_grace, early - distance, call.period);
-            self.regulator.observe_course(&Course { slack, wait, early, block, drifting }, frames);
+            let (slack, early) = (without_grace, early - distance);
+            self.newest = (position, frames);
+            let came = Came { at: packet.arrived, frames, early, slack: without_grace + self.regulator.moved_by() };
+            let apart = self.base.is_apart(came.at, frames);
+            if stalling {
+                return self.base.see(&came, without_grace < 0, false);
+            }
+            let held = self.sequence.is_newest(packet.header.sequence)
+                && self.bursts.see(&came, apart, self.regulator.straggler());
+            self.regulator.observe_course(&Course { slack, wait, early, drifting }, frames);
+            if held {
+                self.regulator.hold_back(&came);
+            }
+            self.base.see(&came, without_grace < 0, held);
         }
     }
 

@@ -52,7 +52,7 @@ impl Phases {
 }
 
 /// Slacks of packets that come alike differ by multiples of this: the greatest common divisor, where there is one.
-fn common(packet: f64, period: f64) -> i64 {
+pub(super) fn common(packet: f64, period: f64) -> i64 {
     if packet.fract() != 0.0 || period.fract() != 0.0 {
         return 1;
     }

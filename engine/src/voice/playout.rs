@@ -5,7 +5,8 @@
 //! Packets, blocks and rates may have any size: slack counts on the callbacks' own grid, and so a peer
 //! on the same clock ends at slack 0, one period behind, and not a frame more.
 
-use super::slack::{Memory, SlackHistogram};
+use super::slack::{COARSE, FINE, Memory, SlackHistogram};
+use super::time_base::Came;
 use super::whole;
 use crate::controls::Comfort;
 
@@ -36,11 +37,6 @@ const GUARD: i64 = 24;
 
 /// So long (2 s), in frames, a new level is watched before needless delay is taken back.
 const WATCH: u64 = 2 * 48_000;
-
-/// So long (2 minutes), in frames, after a jump up stragglers are waited for that are half a millisecond later than
-/// what was waited for on the old level, however rare: who has just heard a gap is not to hear lone ones after it. They
-/// would cost a callback where the new level's phase is worse than the old one's.
-const WARY: u64 = 120 * 48_000;
 
 impl Comfort {
     /// What late packets cost: if all were late, as much as so many frames of delay. At normal 1 % late packets
@@ -83,9 +79,11 @@ pub(crate) struct Regulator {
     late_run: Option<LateRun>,
     /// When needless delay is taken back without patience, because the level is new.
     take_back_at: Option<u64>,
-    wary: Option<Wary>,
     /// Whether slack is that of the callbacks' worst phase, at which there are few packets.
     at_worst: bool,
+    straggler: i64,
+    /// Stalls come regularly.
+    regular: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -97,19 +95,6 @@ struct LateRun {
     prompt: Option<i64>,
 }
 
-/// After a jump up.
-#[derive(Clone, Copy)]
-struct Wary {
-    until: u64,
-    /// How early the latest packets came against the drift's line that were waited for on the old level, and half a
-    /// millisecond less.
-    straggler: i64,
-    /// Whether the drift's line is that of the new level.
-    on_level: bool,
-    /// The natural slack of such packets at the callbacks' phase.
-    floor: Option<i64>,
-}
-
 /// How a packet came against the callbacks and the drift's line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Course {
@@ -119,8 +104,6 @@ pub(crate) struct Course {
     pub(crate) wait: f64,
     /// How early it was against the drift's line, in frames.
     pub(crate) early: f64,
-    /// Frames from callback to callback.
-    pub(crate) block: f64,
     /// Whether callbacks and arrivals pass each other, so that any packet may miss a callback by nothing.
     pub(crate) drifting: bool,
 }
@@ -129,9 +112,9 @@ impl Regulator {
     /// Allocates.
     pub(crate) fn new() -> Regulator {
         Regulator {
-            slack: SlackHistogram::new(),
+            slack: SlackHistogram::new(COARSE),
             comfort: Comfort::Normal,
-            even: SlackHistogram::new(),
+            even: SlackHistogram::new(FINE),
             moved: 0,
             age: 0,
             looked: 0,
@@ -140,8 +123,9 @@ impl Regulator {
             spare_since: None,
             late_run: None,
             take_back_at: None,
-            wary: None,
             at_worst: false,
+            straggler: 0,
+            regular: false,
         }
     }
 
@@ -151,7 +135,7 @@ impl Regulator {
         self.even.restart();
         (self.moved, self.age, self.looked) = (0, 0, 0);
         (self.late, self.settled, self.spare_since) = (false, 0, None);
-        (self.late_run, self.take_back_at, self.wary) = (None, None, None);
+        (self.late_run, self.take_back_at) = (None, None);
         self.at_worst = false;
     }
 
@@ -180,34 +164,63 @@ impl Regulator {
             }
             _ => self.even.add(whole(course.early), frames),
         }
-        if let Some(wary) = self.wary.as_mut().filter(|wary| wary.on_level) {
-            let later = course.early - wary.straggler as f64;
-            let missed = if course.drifting { course.block } else { (course.wait - later).rem_euclid(course.block) };
-            let slack = whole(on_arrival - later - missed);
-            wary.floor = Some(wary.floor.map_or(slack, |floor| floor.min(slack)));
+    }
+
+    /// A packet that was observed a moment ago was held back together with others.
+    pub(crate) fn hold_back(&mut self, packet: &Came) {
+        self.slack.hold_back(packet.slack, packet.frames);
+        self.even.hold_back(whole(packet.early), packet.frames);
+    }
+
+    /// A packet that came so early against the drift's line did so only because that was wrong.
+    pub(crate) fn disregard(&mut self, early: f64, frames: usize, held: bool) {
+        self.even.remove(whole(early), frames, held);
+    }
+
+    /// Whether something holds packets back regularly. From then on that is no straggling, and when it is over nobody waits
+    /// for it any more.
+    pub(crate) fn note_stalls(&mut self, regular: bool) {
+        if self.regular == regular {
+            return;
+        }
+        (self.regular, self.take_back_at) = (regular, Some(self.age));
+        if !regular {
+            self.slack.forget_held();
+            self.even.forget_held();
         }
     }
 
-    /// The network's delay became another: its promptest packets come so many frames earlier (negative: later)
-    /// than they used to, give or take the callbacks' `grid`.
-    pub(crate) fn new_level(&mut self, earlier: i64, grid: i64) {
-        self.even.restart();
-        if earlier > 0 {
-            // What was needed at the old level says how packets scatter, not where they come now.
-            self.slack.shift(earlier + grid);
-            self.take_back_at = Some(self.age + WATCH);
-            self.wary = None;
-        }
-        if let Some(wary) = &mut self.wary {
-            (wary.on_level, wary.floor) = (true, None);
-        }
+    /// How early the latest packets are that are worth waiting for, against the drift's line.
+    pub(crate) fn straggler(&self) -> f64 {
+        self.straggler as f64
+    }
+
+    /// Somebody lost frames, so that callbacks find packets at other phases; how packets scatter is what it was. `slack`
+    /// tells for each of so many phases in turn what the slack of a packet is that comes so early against the line.
+    ///
+    /// Returns by how many frames to play sooner (negative: later).
+    pub(crate) fn shift_base(
+        &mut self,
+        phases: usize,
+        slack: impl Fn(usize, i64) -> i64,
+        comfort: Comfort,
+    ) -> Option<i64> {
+        let moved = self.moved;
+        self.slack.rebuild(&self.even, phases, |phase, early| slack(phase, early) + moved);
+        (self.late, self.spare_since, self.late_run) = (false, None, None);
+        self.take_back_at = None;
+        let price = comfort.price();
+        let (best, _) = self.slack.best(Memory::Fast, price, self.moved)?;
+        let seldom = self.best_by_seldom().map(|(at, _)| at);
+        Some(seldom.into_iter().fold(best, i64::min) - self.moved)
     }
 
     /// From now on slack counts at the callbacks' worst phase: a packet on the drift's line has `on_line`.
     /// Returns the slack to give up, or to gain where it is negative, now. `None` if nothing is known.
     pub(crate) fn leave_grid(&mut self, on_line: i64, comfort: Comfort) -> Option<i64> {
         let (at, _) = self.even.best(Memory::Fast, comfort.price(), 0)?;
-        self.slack.copy_from(&self.even, on_line + self.moved);
+        let natural = on_line + self.moved;
+        self.slack.rebuild(&self.even, 1, |_, early| early + natural);
         Some(at + on_line)
     }
 
@@ -245,7 +258,6 @@ impl Regulator {
             // Who turns the dial waits to hear it.
             (self.comfort, self.take_back_at) = (comfort, Some(self.age));
         }
-        self.wary = self.wary.filter(|wary| self.age < wary.until);
         if let Some(later) = self.follow_level(block) {
             return Some(later);
         }
@@ -256,6 +268,7 @@ impl Regulator {
         self.slack.forget(since as f32);
         self.even.forget(since as f32);
         (self.looked, self.late) = (self.age, false);
+        self.straggler = self.even.best_without_held(self.comfort.price(), 0).map_or(0, |(at, _)| at);
         self.later().or_else(|| self.sooner())
     }
 
@@ -267,23 +280,16 @@ impl Regulator {
         self.take_back_at = Some(self.age + WATCH);
         let mut at = run.low - GUARD.max(run.high - run.low);
         let known = self.even.best(Memory::Slow, self.comfort.price(), 0).map(|(early, _)| early - GUARD);
-        let straggler = known.into_iter().chain(self.wary.map(|wary| wary.straggler)).min();
-        if let (Some(straggler), Some(prompt)) = (straggler, run.prompt) {
-            self.wary = Some(Wary { until: self.age + WARY, straggler, on_level: false, floor: None });
+        if let (Some(straggler), Some(prompt)) = (known, run.prompt) {
             at = at.min(prompt + straggler - block as i64);
         }
         Some(Change::Later(self.moved - at))
     }
 
-    /// The least slack that stragglers after a jump need.
-    fn floor(&self) -> Option<i64> {
-        self.wary.and_then(|wary| wary.floor)
-    }
-
     /// Where to stand best by lone late packets that come again and again, and by how much that is better.
     fn best_by_seldom(&self) -> Option<(i64, f32)> {
         let price = self.comfort.price() * SELDOM_WORTH;
-        if self.at_worst { None } else { self.slack.best_by_seldom(price, self.moved) }
+        if self.at_worst { None } else { self.slack.best_by_seldom(price, !self.regular, self.moved) }
     }
 
     fn later(&mut self) -> Option<Change> {
@@ -295,7 +301,7 @@ impl Regulator {
         let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, self.moved));
         let best = best.chain(self.best_by_seldom());
         let worth = best.filter(|(_, gain)| *gain > WORTH_MORE).map(|(at, _)| at);
-        let more = self.moved - worth.chain(self.floor()).min()?;
+        let more = self.moved - worth.min()?;
         (more > 0).then_some(Change::Later(more))
     }
 
@@ -304,7 +310,7 @@ impl Regulator {
         let (fast, _) = self.slack.best(Memory::Fast, price, self.moved)?;
         let (slow, _) = self.slack.best(Memory::Slow, price, self.moved)?;
         let seldom = self.best_by_seldom().map(|(at, _)| at);
-        let spare = seldom.into_iter().chain(self.floor()).fold(fast.min(slow), i64::min) - self.moved;
+        let spare = seldom.into_iter().fold(fast.min(slow), i64::min) - self.moved;
         if self.is_settling() {
             let due = self.age >= SETTLING[self.settled];
             self.settled += usize::from(due);
@@ -405,84 +411,65 @@ mod tests {
         }
     }
 
-    /// Packets of 64 frames and callbacks every 64, until `seconds` after the network's delay jumps by 15 ms at 20 s. One
-    /// packet in 3000 comes 0.4 ms later than the others, and in time before the jump. Returns when packets were
-    /// late, in seconds after the jump, and slacks of the last second's packets.
-    fn jump_up(seconds: i64) -> (Vec<f64>, Vec<i64>) {
-        let (jump, second) = (20 * SECOND as i64, SECOND as i64);
-        let mut regulator = Regulator::new();
-        let (mut delay, mut next, mut late, mut last) = (544, 0, Vec::new(), Vec::new());
-        let arrival = |packet: i64| {
-            let later = if packet % 3000 == 2999 { 20 } else { packet * 7 % 5 };
-            (packet * 64 + if packet < jump { 10 } else { 750 } + later, later)
-        };
-        for call in 0..jump + seconds * second {
-            while arrival(next).0 <= call * 64 {
-                let (arrived, later) = arrival(next);
-                let (slack, wait) = (next * 64 - call * 64 + delay, (call * 64 - arrived) as f64);
-                if slack < 0 {
-                    late.push((next - jump) as f64 / second as f64);
-                }
-                if call > jump + (seconds - 1) * second {
-                    last.push(slack);
-                }
-                // The drift loop takes up to 0.4 s to believe the jump, and another to know its line.
-                let known = next - jump;
-                if known < second / 4 || known > 3 * second / 2 {
-                    let early = -(later + if (0..second / 4).contains(&known) { 740 } else { 0 }) as f64;
-                    regulator.observe(slack, 64);
-                    regulator.observe_course(&Course { slack, wait, early, block: 64.0, drifting: false }, 64);
-                } else {
-                    regulator.observe(slack, 64);
-                }
-                next += 1;
+    /// A stream of packets that are up to 19 frames late, and one in a thousand 40, on callbacks of 64 frames that find a
+    /// packet on the line `wait` frames after it came.
+    fn scattered(regulator: &mut Regulator, seconds: usize, wait: i64) {
+        for n in 0..seconds * SECOND {
+            let early = if n % 1000 == 999 { -40 } else { -(n as i64 * 7 % 20) };
+            let slack = if -early > wait { -64 } else { 0 };
+            regulator.observe(slack - regulator.moved_by(), 64);
+            let course =
+                Course { slack: slack - regulator.moved_by(), wait: 0.0, early: early as f64, drifting: false };
+            regulator.observe_course(&course, 64);
+            if let Some(change) = regulator.look(64, 64, Comfort::Normal) {
+                regulator.moved(match change {
+                    Change::Later(by) => -by,
+                    Change::Sooner(by) => by,
+                });
             }
-            if call == jump + second / 4 {
-                regulator.new_level(-740, 64);
-            }
-            let by = match regulator.look(64, 64, Comfort::Normal) {
-                Some(Change::Later(by)) => -by,
-                Some(Change::Sooner(by)) => by,
-                None => continue,
-            };
-            delay -= by;
-            regulator.moved(by);
         }
-        (late, last)
     }
 
+    /// At another phase of the callbacks the delay is what the network's scatter needs there, at once.
     #[test]
-    fn after_a_jump_up_stragglers_are_waited_for_two_minutes_long() {
-        let (late, last) = jump_up(119);
-        assert!(!late.is_empty() && late.iter().all(|at| (0.0..0.05).contains(at)), "{late:?}");
-        // At the new phase that takes a callback more, and not two.
-        let least = last.iter().min().unwrap();
-        assert!((0..=64).contains(least), "{least}");
-        let (late, last) = jump_up(160);
-        assert!(late.last().is_some_and(|at| *at > 120.0) && *last.iter().min().unwrap() <= 0, "{late:?}");
+    fn at_another_phase_known_scatter_says_what_is_needed() {
+        for (wait, needed) in [(50, 0), (40, 0), (30, -64), (5, -64)] {
+            let mut regulator = Regulator::new();
+            scattered(&mut regulator, 20, 50);
+            let slack = |_, early: i64| if -early > wait { -64 } else { 0 };
+            assert_eq!(regulator.shift_base(1, slack, Comfort::Normal), Some(needed), "{wait}");
+        }
     }
 
+    /// What stalls held back regularly is waited for where that is cheap, and for no longer than they come.
     #[test]
-    fn a_level_that_ends_is_forgotten_in_seconds_though_stalls_are_remembered() {
+    fn who_waited_for_stalls_stops_when_they_end() {
         let mut regulator = Regulator::new();
-        let mut natural = 0;
-        let mut play = |regulator: &mut Regulator, seconds: usize, level: i64| {
-            for _ in 0..seconds * SECOND {
-                regulator.observe(level - natural, 64);
+        let mut moved = 0;
+        let mut play = |regulator: &mut Regulator, seconds: usize, stalls: bool| {
+            for n in 0..seconds * SECOND {
+                let late = stalls && n % 150 < 3;
+                let slack = if late { -192 } else { 0 };
+                regulator.observe(slack - moved, 64);
+                if late {
+                    let came = Came { slack, frames: 64, early: -192.0, ..Came::default() };
+                    regulator.hold_back(&came);
+                }
                 let by = match regulator.look(64, 64, Comfort::Normal) {
                     Some(Change::Later(by)) => -by,
                     Some(Change::Sooner(by)) => by,
                     None => continue,
                 };
-                natural += by;
+                moved += by;
                 regulator.moved(by);
             }
-            level - natural
+            moved
         };
-        assert_eq!(play(&mut regulator, 60, 0), 0);
-        assert_eq!(play(&mut regulator, 1, 720), 720);
-        regulator.new_level(720, 64);
-        assert_eq!(play(&mut regulator, 3, 720), 0);
+        assert_eq!(play(&mut regulator, 10, false), 0);
+        regulator.note_stalls(true);
+        assert_eq!(play(&mut regulator, 10, true), -192);
+        regulator.note_stalls(false);
+        assert_eq!(play(&mut regulator, 1, false), 0);
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! How early packets come, remembered.
 
-/// Bins of the histogram; one is [`WIDTH`] frames wide.
-const BINS: usize = 1024;
-const WIDTH: i64 = 16;
+/// How many bins a histogram has, and how many frames a bin is wide.
+///
+/// The first slack seen lands five eighths from the lower end; what lies outside counts at the end.
+#[derive(Clone, Copy)]
+pub(crate) struct Bins {
+    count: usize,
+    width: i64,
+}
 
-/// The first slack seen lands on the lower edge of this bin: 213 ms are kept for later packets, 128 ms
-/// for earlier ones. What lies outside counts at the end.
-const ANCHOR: i64 = 640;
+/// Slack on the callbacks' grid: 213 ms for later packets, 128 ms for earlier ones.
+pub(crate) const COARSE: Bins = Bins { count: 1024, width: 16 };
+
+/// Packets against the time base, where a few frames decide which callback finds them: 107 ms for later packets.
+pub(crate) const FINE: Bins = Bins { count: 2048, width: 4 };
 
 /// After so many frames an observation counts half: 4 s for what must be followed quickly, 60 s for what
 /// must not be forgotten soon.
@@ -37,6 +44,7 @@ pub(crate) enum Memory {
 /// A forgetting histogram of slack: weights in frames of audio, bins in frames of slack.
 pub(crate) struct SlackHistogram {
     bins: Box<[Bin]>,
+    width: i64,
     /// Slack of bin 0's lower edge.
     origin: Option<i64>,
     /// Frames in a row outside the bins.
@@ -47,6 +55,9 @@ pub(crate) struct SlackHistogram {
 struct Bin {
     fast: f32,
     slow: f32,
+    /// The same of packets that were held back together.
+    held_fast: f32,
+    held_slow: f32,
     /// The smallest slack seen in it, from its lower edge: keeps the answer exact to the frame.
     low: i8,
 }
@@ -54,16 +65,28 @@ struct Bin {
 impl Bin {
     fn weight(&self, memory: Memory) -> f32 {
         match memory {
-            Memory::Fast => self.fast,
-            Memory::Slow => self.slow,
+            Memory::Fast => self.fast + self.held_fast,
+            Memory::Slow => self.slow + self.held_slow,
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.slow + self.held_slow < NOTHING
+    }
+
+    fn scale(&mut self, fast: f32, slow: f32) {
+        self.fast *= fast;
+        self.slow *= slow;
+        self.held_fast *= fast;
+        self.held_slow *= slow;
     }
 }
 
 impl SlackHistogram {
     /// Empty. Allocates.
-    pub(crate) fn new() -> SlackHistogram {
-        SlackHistogram { bins: vec![Bin::default(); BINS].into(), origin: None, outside: 0 }
+    pub(crate) fn new(bins: Bins) -> SlackHistogram {
+        let Bins { count, width } = bins;
+        SlackHistogram { bins: vec![Bin::default(); count].into(), width, origin: None, outside: 0 }
     }
 
     /// Forgets all.
@@ -72,53 +95,98 @@ impl SlackHistogram {
         (self.origin, self.outside) = (None, 0);
     }
 
-    /// Becomes what `other` is, with every slack `by` frames larger.
-    pub(crate) fn copy_from(&mut self, other: &SlackHistogram, by: i64) {
-        self.bins.copy_from_slice(&other.bins);
-        self.origin = other.origin.map(|origin| origin + by);
-    }
-
     /// A packet of `frames` frames had this slack.
     pub(crate) fn add(&mut self, slack: i64, frames: usize) {
-        let mut origin = *self.origin.get_or_insert(slack - ANCHOR * WIDTH);
-        let inside = (0..BINS as i64 * WIDTH).contains(&(slack - origin));
+        let origin = *self.origin.get_or_insert(slack - self.anchor());
+        let inside = (0..self.range()).contains(&(slack - origin));
         self.outside = if inside { 0 } else { self.outside + frames };
         if self.outside >= ELSEWHERE {
-            origin = self.move_to(slack, origin);
+            self.move_to(slack, origin);
         }
-        let at = (slack - origin).clamp(0, BINS as i64 * WIDTH - 1);
-        let (bin, low) = (&mut self.bins[(at / WIDTH) as usize], (at % WIDTH) as i8);
-        bin.low = if bin.slow < NOTHING { low } else { bin.low.min(low) };
-        bin.fast += frames as f32;
-        bin.slow += frames as f32;
+        let frames = frames as f32;
+        self.add_bin(slack, &Bin { fast: frames, slow: frames, ..Bin::default() }, 1.0);
     }
 
-    /// Bins from now on lie around `slack`; returns where they begin. What does not fit is forgotten.
-    fn move_to(&mut self, slack: i64, origin: i64) -> i64 {
-        let bins = (slack - origin).div_euclid(WIDTH) - ANCHOR;
-        let by = bins.unsigned_abs().min(BINS as u64) as usize;
+    /// Adds a part of the weights of `from` at this slack.
+    fn add_bin(&mut self, slack: i64, from: &Bin, part: f32) {
+        let (bin, low) = self.bin(slack);
+        bin.low = if bin.is_empty() { low } else { bin.low.min(low) };
+        bin.fast += from.fast * part;
+        bin.slow += from.slow * part;
+        bin.held_fast += from.held_fast * part;
+        bin.held_slow += from.held_slow * part;
+    }
+
+    /// A packet that was added a moment ago (and `held` back) does not count after all.
+    pub(crate) fn remove(&mut self, slack: i64, frames: usize, held: bool) {
+        let (bin, _) = self.bin(slack);
+        let weights = if held { [&mut bin.held_fast, &mut bin.held_slow] } else { [&mut bin.fast, &mut bin.slow] };
+        weights.into_iter().for_each(|weight| *weight = (*weight - frames as f32).max(0.0));
+    }
+
+    /// A packet that was added a moment ago was held back together with others.
+    pub(crate) fn hold_back(&mut self, slack: i64, frames: usize) {
+        self.remove(slack, frames, false);
+        let (bin, _) = self.bin(slack);
+        bin.held_fast += frames as f32;
+        bin.held_slow += frames as f32;
+    }
+
+    /// Forgets packets that were held back together.
+    pub(crate) fn forget_held(&mut self) {
+        self.bins.iter_mut().for_each(|bin| (bin.held_fast, bin.held_slow) = (0.0, 0.0));
+    }
+
+    /// The bin of this slack, and its distance from the bin's lower edge.
+    fn bin(&mut self, slack: i64) -> (&mut Bin, i8) {
+        let origin = *self.origin.get_or_insert(slack - self.anchor());
+        let at = (slack - origin).clamp(0, self.range() - 1);
+        (&mut self.bins[(at / self.width) as usize], (at % self.width) as i8)
+    }
+
+    fn range(&self) -> i64 {
+        self.bins.len() as i64 * self.width
+    }
+
+    fn anchor(&self) -> i64 {
+        self.range() * 5 / 8
+    }
+
+    /// Becomes what `other` is where its slacks become others, in equal parts for each of so many phases.
+    pub(crate) fn rebuild(&mut self, other: &SlackHistogram, phases: usize, slack: impl Fn(usize, i64) -> i64) {
+        self.restart();
+        let Some(origin) = other.origin else { return };
+        for (i, bin) in other.bins.iter().enumerate().filter(|(_, bin)| !bin.is_empty()) {
+            let edge = origin + i as i64 * other.width;
+            let seen = i64::from(bin.low)..other.width;
+            let part = 1.0 / ((seen.end - seen.start) as f32 * phases as f32);
+            for (at, phase) in seen.flat_map(|at| (0..phases).map(move |phase| (at, phase))) {
+                self.add_bin(slack(phase, edge + at), bin, part);
+            }
+        }
+    }
+
+    /// Bins from now on lie around `slack`. What does not fit is forgotten.
+    fn move_to(&mut self, slack: i64, origin: i64) {
+        let bins = (slack - origin - self.anchor()).div_euclid(self.width);
+        let count = self.bins.len();
+        let by = bins.unsigned_abs().min(count as u64) as usize;
         if bins > 0 {
             self.bins.rotate_left(by);
-            self.bins[BINS - by..].fill(Bin::default());
+            self.bins[count - by..].fill(Bin::default());
         } else {
             self.bins.rotate_right(by);
             self.bins[..by].fill(Bin::default());
         }
         self.outside = 0;
-        *self.origin.insert(origin + bins * WIDTH)
-    }
-
-    /// Every slack was so many frames larger.
-    pub(crate) fn shift(&mut self, by: i64) {
-        self.origin = self.origin.map(|origin| origin + by);
+        self.origin = Some(origin + bins * self.width);
     }
 
     /// So many frames of time pass.
     pub(crate) fn forget(&mut self, frames: f32) {
         let (fast, slow) = ((-frames / FAST_HALF_LIFE).exp2(), (-frames / SLOW_HALF_LIFE).exp2());
         for bin in &mut self.bins {
-            bin.fast *= fast;
-            bin.slow *= slow;
+            bin.scale(fast, slow);
         }
     }
 
@@ -127,29 +195,38 @@ impl SlackHistogram {
     ///
     /// `price` is what it costs that everything is late, in frames of delay.
     pub(crate) fn best(&self, memory: Memory, price: f32, now: i64) -> Option<(i64, f32)> {
-        self.best_by(memory, |late, total| price * late / total, now)
+        self.best_by(|bin| bin.weight(memory), |late, total| price * late / total, now)
     }
 
-    /// The same by what is late seldom, again and again, in the last minutes: it costs `price` where it is all that
-    /// [`SELDOM`] says, and no more where it is more.
-    pub(crate) fn best_by_seldom(&self, price: f32, now: i64) -> Option<(i64, f32)> {
-        self.best_by(Memory::Slow, |late, total| price * (late / total.max(KNOWN) / SELDOM).min(1.0), now)
+    /// The same, in the fast memory, by what stalls did not hold back.
+    pub(crate) fn best_without_held(&self, price: f32, now: i64) -> Option<(i64, f32)> {
+        self.best_by(|bin| bin.fast, |late, total| price * late / total, now)
     }
 
-    fn best_by(&self, memory: Memory, cost: impl Fn(f32, f32) -> f32, now: i64) -> Option<(i64, f32)> {
+    /// The same by what is late alone and seldom, again and again, in the last minutes: it costs `price` where it is all
+    /// that [`SELDOM`] says, and no more where it is more; what was `held` back by stalls counts or does not.
+    pub(crate) fn best_by_seldom(&self, price: f32, held: bool, now: i64) -> Option<(i64, f32)> {
+        self.best_by(
+            |bin| if held { bin.weight(Memory::Slow) } else { bin.slow },
+            |late, total| price * (late / total.max(KNOWN) / SELDOM).min(1.0),
+            now,
+        )
+    }
+
+    fn best_by(&self, weight: impl Fn(&Bin) -> f32, cost: impl Fn(f32, f32) -> f32, now: i64) -> Option<(i64, f32)> {
         let origin = self.origin?;
-        let total: f32 = self.bins.iter().map(|b| b.weight(memory)).sum();
+        let total: f32 = self.bins.iter().map(&weight).sum();
         if total < NOTHING {
             return None;
         }
         let (mut best, mut best_gain) = (None, f32::MIN);
         let (mut late, mut late_now) = (0.0, 0.0);
         for (i, bin) in self.bins.iter().enumerate() {
-            let weight = bin.weight(memory);
+            let weight = weight(bin);
             if weight < NOTHING {
                 continue;
             }
-            let at = origin + i as i64 * WIDTH + i64::from(bin.low);
+            let at = origin + i as i64 * self.width + i64::from(bin.low);
             let gain = (at - now) as f32 - cost(late, total);
             if gain > best_gain {
                 (best, best_gain) = (Some(at), gain);
@@ -171,7 +248,7 @@ mod tests {
 
     #[test]
     fn on_a_steady_grid_it_stands_exactly_on_the_smallest() {
-        let mut slack = SlackHistogram::new();
+        let mut slack = SlackHistogram::new(COARSE);
         for i in 0..1000 {
             slack.add(137 + 64 * (i % 3), 64);
         }
@@ -181,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_lone_late_packet_is_not_worth_its_delay_and_a_burst_is() {
-        let mut slack = SlackHistogram::new();
+        let mut slack = SlackHistogram::new(COARSE);
         for _ in 0..1000 {
             slack.add(0, 64);
         }
@@ -198,7 +275,7 @@ mod tests {
     #[test]
     fn packets_that_come_elsewhere_for_good_are_found_there_and_a_lone_one_moves_nothing() {
         for far in [-30_000, -9_000, 9_000, 30_000] {
-            let mut slack = SlackHistogram::new();
+            let mut slack = SlackHistogram::new(COARSE);
             for i in 0..200 {
                 slack.add(if i % 50 == 49 { far } else { 7 }, 64);
             }
@@ -213,7 +290,7 @@ mod tests {
 
     #[test]
     fn bursts_are_forgotten_fast_and_slowly() {
-        let mut slack = SlackHistogram::new();
+        let mut slack = SlackHistogram::new(COARSE);
         for second in 0..60 {
             for _ in 0..750 {
                 slack.add(if second < 3 { -480 } else { 0 }, 64);

@@ -3,7 +3,7 @@
 use super::drift::Found;
 use super::jitter_buffer::{KEPT, offset};
 use super::listening::Listening;
-use super::phases::Phases;
+use super::phases::{Phases, common};
 use super::playout::Change;
 use super::usual::Usual;
 use super::{Call, IDLE, LOOK_AHEAD, Reader, State, Voice, whole};
@@ -28,6 +28,9 @@ const QUIET: f32 = 0.003;
 const QUIET_FRAMES: usize = 96;
 const QUIET_WAIT: usize = 48_000;
 
+/// Packets of more phases than this pass through the calls.
+const MOST_PHASES: i64 = 16;
+
 /// What a rate may at first be off takes so many frames (0.08 ms) before it is corrected.
 const MARGIN: i64 = 2;
 
@@ -45,6 +48,21 @@ impl Voice {
         if self.state == State::Playing {
             if let Some(window) = call.window {
                 self.follow_clock(window, call, meters);
+            }
+            self.regulator.note_stalls(self.bursts.are_regular(call.now));
+            let (straggler, frames_each) = (self.regulator.straggler(), self.newest.1);
+            let disregard = |early: f64, held: bool| self.regulator.disregard(early, frames_each, held);
+            let straggler = call.fixed.is_none().then_some(straggler);
+            let awaited = self.base.awaits_sender();
+            let shift = self.base.look(call.now, call.timeline.slip(), straggler, disregard);
+            if let Some(later) = shift.filter(|_| self.drift.distance().is_some()) {
+                self.follow_shift(-later, call, meters);
+            }
+            if self.base.awaits_sender() {
+                self.drift.discard();
+            } else if awaited && shift.is_none() {
+                // Both hosts lost about the same. What is left of it is no drift.
+                self.drift.shift_base(0.0);
             }
             let look = self.grace.pass(frames);
             match (call.fixed, call.window) {
@@ -99,6 +117,7 @@ impl Voice {
         self.regulator.restart();
         self.grace.restart();
         self.hold.restart();
+        self.base.restart(call.timeline.slip());
         self.sounding = false;
         self.wait = delay as f32;
     }
@@ -106,21 +125,63 @@ impl Voice {
     fn follow_clock(&mut self, window: HostWindow, call: &Call<'_>, meters: &VoiceMeters) {
         match self.drift.window(window, call.period) {
             Found::Steady => {}
-            Found::NewLevel(earlier) => self.regulator.new_level(whole(earlier), call.block() as i64),
             Found::Follow => self.read_between_frames(call, meters),
             Found::Release => {
                 if let Reader::Between { landing, .. } = &mut self.reader {
                     *landing = true;
                 }
             }
-            Found::HostMoved(frames) => {
-                // The host's own timeline moved, the network's did not: slack is what it was before. What it
-                // seemed since is no use.
-                self.jump(whole(frames), meters);
-                self.usual = Usual::default();
+            // A fixed delay rides out what the network does.
+            Found::NewLevel(_) | Found::Refined(_) if call.fixed.is_some() => self.base.restart(call.timeline.slip()),
+            Found::HostMoved(earlier) | Found::NewLevel(earlier) => {
+                self.base.restart(call.timeline.slip());
+                self.read_on(earlier, call, meters);
+            }
+            Found::Refined(earlier) => {
+                if self.phase_slacks(call).is_some() {
+                    self.read_on(earlier, call, meters)
+                }
             }
         }
         meters.drift_ppm.set(((self.drift.step() - 1.0) * 1e6) as f32);
+    }
+
+    /// Packets come so many frames earlier (negative: later) from now on, because somebody lost frames.
+    fn follow_shift(&mut self, earlier: f64, call: &Call<'_>, meters: &VoiceMeters) {
+        self.drift.shift_base(earlier);
+        self.read_on(earlier, call, meters);
+    }
+
+    /// Reads where packets are found in time that come so many frames earlier than they did, and scatter as they did.
+    fn read_on(&mut self, earlier: f64, call: &Call<'_>, meters: &VoiceMeters) {
+        let forward =
+            self.phase_slacks(call).and_then(|(phases, slack)| self.regulator.shift_base(phases, slack, call.comfort));
+        match forward.filter(|_| call.fixed.is_none()) {
+            Some(forward) => self.change_delay(forward, meters),
+            // Slack is what it was before.
+            None => _ = self.jump(whole(earlier.round()), meters),
+        }
+        self.spare = None;
+        self.usual = Usual::default();
+    }
+
+    /// How many phases packets have against callbacks, and the slack that packets of each have that come so early
+    /// against the drift's line. `None` where they pass each other, or nothing is known.
+    fn phase_slacks(&self, call: &Call<'_>) -> Option<(usize, impl Fn(usize, i64) -> i64 + use<>)> {
+        let (position, frames) = self.newest;
+        let block = call.block() as i64;
+        let locked = call.period.fract() == 0.0 && frames > 0 && !self.drift.is_following();
+        let phases = block / common(frames as f64, call.period);
+        let line = self.drift.distance().filter(|_| locked && phases <= MOST_PHASES)?;
+        let head = self.head.ahead_of(self.anchor) + self.grace.frames();
+        let after_head = position.ahead_of(self.anchor) - head;
+        let on_line = head as f64 - line - call.timeline.taken() as f64;
+        let slack = move |phase: usize, early: i64| {
+            let packet = after_head + phase as i64 * frames as i64;
+            let calls = ((packet - early) as f64 + on_line) / block as f64;
+            packet - calls.ceil() as i64 * block
+        };
+        Some((phases as usize, slack))
     }
 
     /// Lets the filter have the frames that it looks ahead, and callbacks of every phase what they need:

@@ -3,32 +3,34 @@
 use super::oracle::Arrivals;
 use super::path::{CHUNK, Path};
 use super::replay::Take;
-use super::report::round;
+use super::report::{Delay, round};
 use super::trace::Trace;
 use serde_json::{Value, json};
 
 /// What late packets cost, in frames of delay, were all of them late: as at comfort normal.
 const PRICE: f64 = 19_200.0;
 
-/// A delay is back when it is no more than this over what it is in the end, in ms.
+/// A delay is back when it is no more than this over what is best for the rest of the trace, in ms.
 const BACK_MS: f64 = 1.0;
 
-/// The end of a trace, in s: the delay has settled by then.
-const END_S: f64 = 2.0;
+/// What is best after the stalls is judged by what comes so long after the last one, in s.
+const AFTER_S: f64 = 1.0;
 
 /// The figures of a trace with stalls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Aftermath {
     /// Stalls, what stalls at one time counted once.
     pub stalls: usize,
-    /// The constant delay that is best in hindsight by the price of late packets, in ms.
+    /// The mean delay from the first stall to the last, in ms.
+    pub mean_ms: f64,
+    /// The constant delay for that time that is best in hindsight by the price of late packets, in ms.
     pub oracle_ms: f64,
     /// What ours costs by that price over what the oracle costs, late packets included.
     pub cost_over_oracle: f64,
-    /// How long after the last stall the delay was what it is in the end, in s.
+    /// The constant delay that is best in hindsight, by the same price, for what comes after the last stall, in ms.
+    pub after_ms: f64,
+    /// How long after the last stall the delay is no more than that and a millisecond for good, in s.
     pub back_s: f64,
-    /// The delay in the end, in ms.
-    pub end_ms: f64,
 }
 
 impl Aftermath {
@@ -46,22 +48,26 @@ impl Aftermath {
             .map(|(n, place)| (n as f64 / 48_000.0, take.grid.delay_ms(n as f64, n as f64 - place.lag)))
             .filter(|(at, _)| *at < given(arrivals.span.end as f64))
             .collect();
-        let end_s = delays.last().map_or(0.0, |(at, _)| at - END_S);
-        let mut end: Vec<f64> = delays.iter().filter(|(at, _)| *at > end_s).map(|(_, ms)| *ms).collect();
-        end.sort_unstable_by(f64::total_cmp);
-        let end_ms = end.get(end.len() / 2).copied().unwrap_or(f64::NAN);
-        let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > end_ms + BACK_MS);
-        let counted = |(n, _): &(f64, f64)| (take.grid.position_at(n * 48_000.0)) >= arrivals.span.start as f64;
-        let measured: Vec<f64> = delays.iter().filter(|d| counted(d)).map(|(_, ms)| *ms).collect();
-        let mean = measured.iter().sum::<f64>() / measured.len().max(1) as f64;
-        let (oracle_ms, least) = arrivals.best_by_price(PRICE);
-        let concealed = super::gaps::find(path, arrivals).concealed as f64 / arrivals.span.len().max(1) as f64;
+        let position = |at: f64| take.grid.position_at(at * 48_000.0).max(0.0) as usize;
+        let span = position(last + AFTER_S).clamp(arrivals.span.start, arrivals.span.end)..arrivals.span.end;
+        let (after_ms, _) =
+            Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span }.best_by_price(PRICE);
+        let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > after_ms + BACK_MS);
+        let first = trace.stalls.iter().map(|stall| stall.from).min()?;
+        let first = take.grid.seconds_at(take.grid.local(first));
+        let measured = delays.iter().filter(|(at, _)| (first..=last).contains(at)).map(|(_, ms)| *ms);
+        let mean_ms = Delay::of(measured).mean;
+        let during = position(first).max(arrivals.span.start)..position(last).min(arrivals.span.end);
+        let during = Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span: during };
+        let (oracle_ms, least) = during.best_by_price(PRICE);
+        let concealed = super::gaps::find(path, &during).concealed as f64 / during.span.len().max(1) as f64;
         Some(Aftermath {
             stalls: begins.len(),
+            mean_ms,
             oracle_ms,
-            cost_over_oracle: (mean * 48.0 + PRICE * concealed) / least,
+            cost_over_oracle: (mean_ms * 48.0 + PRICE * concealed) / least,
             back_s: away.map_or(0.0, |(at, _)| at + CHUNK as f64 / 48_000.0 - last),
-            end_ms,
+            after_ms,
         })
     }
 
@@ -69,10 +75,11 @@ impl Aftermath {
     pub fn json(&self) -> Value {
         json!({
             "stalls": self.stalls,
+            "mean_ms": round(self.mean_ms),
             "priced_oracle_ms": round(self.oracle_ms),
             "cost_over_oracle": round(self.cost_over_oracle),
             "back_s": round(self.back_s),
-            "end_ms": round(self.end_ms),
+            "after_ms": round(self.after_ms),
         })
     }
 }
