@@ -154,10 +154,11 @@ impl Header {
     }
 }
 
-/// Writes another server time into a datagram, if it has a header.
-pub fn set_server_time(datagram: &mut [u8], server_time: Micros) {
-    if let Some(field) = datagram.get_mut(4..12) {
-        field.copy_from_slice(&server_time.0.to_be_bytes());
+/// Writes another server time into a datagram, and the beat at that time, if it has a header. A beat lasts `beat`.
+pub fn set_server_time(datagram: &mut [u8], server_time: Micros, beat: Micros) {
+    if let Some(fields) = datagram.get_mut(3..12) {
+        fields[0] = beat_at(server_time, beat);
+        fields[1..].copy_from_slice(&server_time.0.to_be_bytes());
     }
 }
 

@@ -236,7 +236,8 @@ impl Bridge {
                 if seat.speaker.seal(&packet, &mut self.scratch, &mut self.sealed) {
                     self.links.send_to_room(&self.sealed);
                 }
-                let header = Header { beat: beat_at(now, BEAT), client: shown, ..packet.header };
+                // Time and beat are written when it leaves.
+                let header = Header { client: shown, ..packet.header };
                 if packet.frames() > 0 {
                     self.outbox.add(To::AllBut(Some(from)), &header, packet.frames(), |out| {
                         packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));

@@ -4,7 +4,7 @@ use super::figures::ClassicFigures;
 use super::sources::Sources;
 use crate::media::{MOST_AT_ONCE, MOST_BYTES_AT_ONCE, MediaSocket};
 use rtjam_protocol::Micros;
-use rtjam_protocol::classic::{self, Header, MAX_PACKET};
+use rtjam_protocol::classic::{self, BEAT, Header, MAX_PACKET};
 use std::net::SocketAddr;
 
 /// Packets that wait for the end of a round.
@@ -77,7 +77,7 @@ impl Outbox {
                     }
                     let begin = bundle.len();
                     bundle.extend_from_slice(&self.bytes[packet.at..packet.at + packet.len]);
-                    classic::set_server_time(&mut bundle[begin..], source.clock(now));
+                    classic::set_server_time(&mut bundle[begin..], source.clock(now), BEAT);
                     made += 1;
                     if bundle.len() >= at_once * size {
                         taken += socket.send_all(bundle, size, &source.path) as u64;
