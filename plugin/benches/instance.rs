@@ -2,9 +2,9 @@
 //! the mean and the dearest call in a hundred, in µs; the first two are to stay under 2 µs.
 
 use criterion::Criterion;
-use rtjam::board::{Board, Kind};
 use rtjam::instance::{Block, Instance};
 use rtjam_engine::SLOTS;
+use rtjam_ui::board::{Board, Kind};
 use std::path::PathBuf;
 use std::time::Instant;
 

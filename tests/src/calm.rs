@@ -3,7 +3,7 @@
 //! Seen on virtual machines with a full page cache: once a second the kernel's own accounting of memory keeps a processor
 //! for 2 ms, from real-time threads too, and every JACK server has an xrun then.
 
-use crate::process;
+use rtjam_load::process;
 use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! A classic server, made from the bytes of its packet alone: it shares no code with ours.
 
-use crate::load::inlet::hold_much;
+use rtjam_load::inlet::hold_much;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};

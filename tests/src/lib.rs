@@ -12,18 +12,10 @@
 //! | [`vst3host`] | a small VST3 host, well-behaved or not |
 //! | [`classic`], [`classic_server`] | an rtjam unit and a server of before, made from the bytes of their packet |
 //! | [`relay`] | a network between a musician and a server that can be made bad |
-//! | [`garbage`] | datagrams that nobody should send |
 //! | [`namespace`] | network namespaces |
-//! | [`process`] | what the system knows of a program: memory, threads, descriptors |
-//! | [`soak`] | long runs; their short forms are tests |
-//! | [`load`] | many musicians in one program, who load a server |
-//! | [`lab`] | the instrument for playout on bad networks: the real engine in virtual time |
 //! | [`sound`] | what was played against what arrived |
 //! | [`display`] | a screen that nobody sees, a host's window on it, and a musician's hands |
 //! | [`hosting`] | a test in a process of its own, on a screen that nobody sees |
-//! | [`places`] | where the editor's controls lie |
-//! | [`stage`] | a board with a real engine behind it, for the editor's windows |
-//! | [`stamp`] | when a datagram left, by the kernel |
 //! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
 //!
 //! Tests wait for conditions with deadlines, never for time to pass.
@@ -37,25 +29,19 @@ pub mod claphost;
 pub mod classic;
 pub mod classic_server;
 pub mod display;
-pub mod garbage;
 pub mod hosting;
 pub mod jackd;
-pub mod lab;
-pub mod load;
 pub mod musician;
 pub mod namespace;
-pub mod places;
 pub mod probe;
-pub mod process;
+
 pub mod programs;
 pub mod relay;
 pub mod room;
 pub mod scratch;
 pub mod skip;
-pub mod soak;
 pub mod sound;
-pub mod stage;
-pub mod stamp;
+
 pub mod vst3;
 #[cfg(target_os = "linux")]
 pub mod vst3host;

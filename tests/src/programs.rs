@@ -13,6 +13,13 @@ pub fn server() -> PathBuf {
     find("rtjam-server")
 }
 
+/// Path of `editor`, the program of `tools/stage`, as built beside the tests.
+pub fn editor() -> PathBuf {
+    let path = profile_folder().join(format!("editor{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.is_file(), "no {}; build it: cargo build -p rtjam-stage", path.display());
+    path
+}
+
 /// Path of the plugin's library, from which the bundles are made.
 pub fn plugin() -> PathBuf {
     find_file(format!("{}rtjam{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX))

@@ -2,8 +2,8 @@
 //!
 //! TCP is piped; every musician's UDP goes to the server from a socket of its own, as behind a NAT.
 
-use crate::process;
-use crate::stamp::{self, Stamped};
+use rtjam_load::process;
+use rtjam_load::stamp::{self, Stamped};
 use rtjam_protocol::datagram::Class;
 use std::collections::HashMap;
 use std::io::{Read, Write};

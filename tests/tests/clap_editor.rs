@@ -6,13 +6,14 @@
 use clack_host::events::spaces::CoreEventSpace;
 use clap_sys::ext::gui::{CLAP_WINDOW_API_WAYLAND, CLAP_WINDOW_API_WIN32, CLAP_WINDOW_API_X11};
 use egui::Id;
+use rtjam_load::process;
+use rtjam_stage::places::place;
 use rtjam_tests::claphost::{Events, IDS, Library, Paced, Plugin};
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::musician::{JOIN, Musician, Options};
-use rtjam_tests::places::place;
 use rtjam_tests::room::Room;
-use rtjam_tests::{process, wait};
+use rtjam_tests::wait;
 use serde_json::Value;
 
 const MONITOR: u32 = 1;

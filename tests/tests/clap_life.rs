@@ -1,7 +1,7 @@
 //! Instances come and go, and cost little while they do nothing.
 
+use rtjam_load::process::figures;
 use rtjam_tests::claphost::{Buffers, Events, IDS, Library};
-use rtjam_tests::process::figures;
 
 /// Threads and open files of this process.
 fn threads_and_files() -> (usize, usize) {

@@ -185,7 +185,7 @@ fn metrics(port: u16) -> String {
 fn the_classic_thread_is_scheduled_as_the_media_threads_are() {
     let (room, _server) = classic_room(&[]);
     let pid = room.child.pid();
-    let permitted = std::thread::spawn(|| rtjam_tests::process::be_real_time(1)).join().expect("it ends");
+    let permitted = std::thread::spawn(|| rtjam_load::process::be_real_time(1)).join().expect("it ends");
     // Round robin, or as any other.
     let policy = if permitted { "2" } else { "0" };
     // Threads ask for it after they have begun.

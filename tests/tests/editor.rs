@@ -3,14 +3,14 @@
 #![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
 
 use egui::{Event, Id, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, pos2, vec2};
-use rtjam::board::{Board as _, Change, Condition, Kind};
-use rtjam::editor::Editor;
-use rtjam::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
-use rtjam::editor::scene::Watcher;
-use rtjam::params::{Channel, Param, Slot};
 use rtjam_client::State;
 use rtjam_protocol::control::MixChoice;
-use rtjam_tests::stage::{Asked, BAND, Stage};
+use rtjam_stage::stage::{Asked, BAND, Stage};
+use rtjam_ui::board::{Board as _, Change, Condition, Kind};
+use rtjam_ui::editor::Editor;
+use rtjam_ui::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
+use rtjam_ui::editor::scene::Watcher;
+use rtjam_ui::params::{Channel, Param, Slot};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ fn nothing_moves_whatever_is_told_and_lost() {
         status.state = State::Connecting;
     });
     for param in [Param::Room, Param::Monitor, Param::Gain(first_slot(), Channel::Left)] {
-        rtjam::board::Board::set(bench.stage.as_ref(), param, -60.0);
+        rtjam_ui::board::Board::set(bench.stage.as_ref(), param, -60.0);
     }
     bench.frame(Vec::new());
     bench.frame(Vec::new());
@@ -275,7 +275,7 @@ fn a_fader_that_is_moved_is_one_gesture_of_both_channels() {
     assert_eq!(asked[asked.len() - 2..], gains.map(Asked::End), "{asked:?}");
     let sets = &asked[2..asked.len() - 2];
     assert!(sets.len() >= 4 && sets.iter().all(|a| matches!(a, Asked::Set(Param::Gain(..), _))), "{asked:?}");
-    let values = gains.map(|gain| rtjam::board::Board::value(bench.stage.as_ref(), gain));
+    let values = gains.map(|gain| rtjam_ui::board::Board::value(bench.stage.as_ref(), gain));
     assert!(values[0] == values[1] && (-40.0..-3.0).contains(&values[0]), "{values:?}");
 }
 

@@ -1,8 +1,8 @@
 //! A million datagrams that nobody should send, at server and musician.
 
-use rtjam_tests::garbage::{Answers, Garbage};
+use rtjam_load::garbage::{Answers, Garbage};
+use rtjam_load::process;
 use rtjam_tests::musician::{Musician, duet};
-use rtjam_tests::process;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
 use serde_json::Value;

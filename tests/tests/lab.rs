@@ -3,16 +3,16 @@
 //! The bounds hold with margin for the engine as it is; they are no aims. `lab table` shows the figures,
 //! `lab plot` where in a trace they come from.
 
+use rtjam_lab::conceal::{self, Method};
+use rtjam_lab::material::Material;
+use rtjam_lab::measure::measure;
+use rtjam_lab::model::{Model, STEP_MS};
+use rtjam_lab::replay::Settings;
+use rtjam_lab::report::Report;
+use rtjam_lab::sound::chord;
+use rtjam_lab::table::{self, Plan};
+use rtjam_lab::trace::Trace;
 use rtjam_protocol::Micros;
-use rtjam_tests::lab::conceal::{self, Method};
-use rtjam_tests::lab::material::Material;
-use rtjam_tests::lab::measure::measure;
-use rtjam_tests::lab::model::{Model, STEP_MS};
-use rtjam_tests::lab::replay::Settings;
-use rtjam_tests::lab::report::Report;
-use rtjam_tests::lab::sound::chord;
-use rtjam_tests::lab::table::{self, Plan};
-use rtjam_tests::lab::trace::Trace;
 
 const SECONDS: f64 = 60.0;
 

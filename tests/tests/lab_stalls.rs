@@ -3,9 +3,9 @@
 //!
 //! `lab table --stall WHO:HOW:MS:EVERY` shows the figures.
 
-use rtjam_tests::lab::model::Model;
-use rtjam_tests::lab::stall::Stall;
-use rtjam_tests::lab::table::{self, Plan, Row};
+use rtjam_lab::model::Model;
+use rtjam_lab::stall::Stall;
+use rtjam_lab::table::{self, Plan, Row};
 
 /// Of the traces; stalls begin after 6 s.
 const SECONDS: f64 = 16.0;

@@ -1,7 +1,7 @@
 //! Many musicians at once: nothing lost, nothing twice.
 
 use clap::Parser as _;
-use rtjam_tests::load::{self, Options, Report};
+use rtjam_load::{self, Options, Report};
 use rtjam_tests::room::{Room, START};
 
 #[test]
@@ -24,7 +24,7 @@ fn classic_load(more: &str) -> Report {
 
 fn run(line: &str) -> Report {
     let options = Options::try_parse_from(line.split(' ')).expect("flags");
-    let report = load::run(&options, |_| {}).expect("a run");
+    let report = rtjam_load::run(&options, |_| {}).expect("a run");
     eprintln!("{}", report.json());
     report
 }

@@ -1,6 +1,6 @@
 //! The short form of `cargo xtask soak memory`.
 
-use rtjam_tests::soak::memory;
+use rtjam_soak::memory;
 use std::time::Duration;
 
 #[test]

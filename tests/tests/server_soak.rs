@@ -1,6 +1,6 @@
 //! The short form of `cargo xtask soak server`.
 
-use rtjam_tests::soak::server;
+use rtjam_soak::server;
 use std::time::Duration;
 
 #[test]

@@ -53,10 +53,10 @@ fn come_and_go() {
         }
     };
     (0..10).for_each(|_| cycle());
-    let (before, at_first) = (threads_and_files(), rtjam_tests::process::heap_kib());
+    let (before, at_first) = (threads_and_files(), rtjam_load::process::heap_kib());
     (0..100).for_each(|_| cycle());
     assert_eq!(threads_and_files(), before);
-    let grown = rtjam_tests::process::heap_kib().saturating_sub(at_first);
+    let grown = rtjam_load::process::heap_kib().saturating_sub(at_first);
     println!("200 instances: {grown} KiB more");
     assert!(grown < 1_024, "{grown} KiB were not given back");
 }

@@ -28,7 +28,7 @@ const SPACE: &str = "host: key 65";
 #[test]
 fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
     let Some(display) = screen(1) else { return };
-    let mut command = Command::new(env!("CARGO_BIN_EXE_editor"));
+    let mut command = Command::new(programs::editor());
     // One heap for all threads: else the C library keeps a little of each ended thread's, which is no leak of ours.
     display.shows(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
     let mut host = Child::start(&mut command, None);
@@ -213,7 +213,7 @@ fn screen(scale: u32) -> Option<Display> {
 }
 
 fn stage(display: &Display, arguments: &[&str]) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_editor"));
+    let mut command = Command::new(programs::editor());
     display.shows(command.args(arguments));
     Child::start(&mut command, None)
 }

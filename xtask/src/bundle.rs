@@ -61,7 +61,7 @@ fn put_all(folder: &Path, places: &[PathBuf; 2]) -> Result<(), String> {
 /// The folder with the bundles: cargo's `target/bundled`.
 fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
     setup::system_packages(workspace, &[setup::BUILD])?;
-    let mut build = workspace.cargo(["build", "--release", "-p", "rtjam"]);
+    let mut build = workspace.cargo(["build", "--release", "-p", "rtjam", "-p", "rtjam-plugin"]);
     match command::run(&mut build, stop, Duration::from_secs(40 * 60))? {
         Ended::Well => {}
         Ended::Badly(how) => return Err(format!("the release build failed ({how}).")),

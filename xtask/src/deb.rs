@@ -39,7 +39,7 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, bin: Option<PathBuf>) -> R
         Some(bin) => bin,
         None => {
             setup::system_packages(workspace, &[setup::BUILD])?;
-            workspace.build_programs(stop)?
+            workspace.build_release(stop)?
         }
     };
     let facts = Facts::of_this_machine(workspace)?;

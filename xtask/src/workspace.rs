@@ -58,10 +58,11 @@ impl Workspace {
         folder.map(PathBuf::from).ok_or_else(|| "cargo does not say where it builds.".to_owned())
     }
 
-    /// Builds the two programs and the plugin in release, exactly as `jam` runs them, and returns the folder they are in.
-    pub(crate) fn build_programs(&self, stop: &Stop) -> Result<PathBuf, String> {
-        let mut cargo = self.cargo(["build", "--release", "-p", "rtjam-server", "-p", "rtjam", "--bins", "--lib"]);
-        self.build_executables(&mut cargo, stop, "the release build")
+    /// Builds the two programs and the plugin in release, as packages ship them, and returns the folder they are in.
+    pub(crate) fn build_release(&self, stop: &Stop) -> Result<PathBuf, String> {
+        let packages = ["-p", "rtjam-server", "-p", "rtjam", "-p", "rtjam-plugin"];
+        let mut cargo = self.cargo(["build", "--release", "--bins", "--lib"]);
+        self.build_executables(cargo.args(packages), stop, "the release build")
     }
 
     /// Runs a build of programs, and returns the folder they are in.

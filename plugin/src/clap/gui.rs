@@ -1,12 +1,12 @@
 //! The editor in a host's window, by CLAP's calls. Main thread.
 
 use super::main_thread::MainThread;
-use crate::editor::window::Size;
 use clack_extensions::gui::{
     AspectRatioStrategy, GuiApiType, GuiConfiguration, GuiResizeHints, GuiSize, HostGui, PluginGuiImpl, Window,
 };
 use clack_plugin::plugin::PluginError;
 use raw_window_handle::HasWindowHandle;
+use rtjam_ui::editor::window::Size;
 
 impl MainThread<'_> {
     /// Asks the host for a window of that size. It may do so at once, and call back.

@@ -1,8 +1,6 @@
 //! The main thread's part: ports, state, render mode, latency.
 
 use super::{RtJam, Shared};
-use crate::board::Board;
-use crate::editor::window::Embedded;
 use crate::instance::port_name;
 use clack_extensions::audio_ports::{
     AudioPortFlags, AudioPortInfo, AudioPortInfoWriter, AudioPortType, PluginAudioPortsImpl,
@@ -14,6 +12,8 @@ use clack_extensions::state::{HostState, PluginStateImpl};
 use clack_plugin::plugin::{Plugin, PluginError, PluginMainThread};
 use clack_plugin::prelude::{ClapId, HostMainThreadHandle};
 use clack_plugin::stream::{InputStream, OutputStream};
+use rtjam_ui::board::Board;
+use rtjam_ui::editor::window::Embedded;
 use std::io::{Read, Write};
 use std::sync::Arc;
 

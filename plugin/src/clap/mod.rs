@@ -19,7 +19,6 @@ mod parameters;
 mod processor;
 mod stand_in;
 
-use crate::board::Kind;
 use crate::instance::{CLASSES, Instance, VENDOR};
 use clack_extensions::audio_ports::PluginAudioPorts;
 use clack_extensions::gui::PluginGui;
@@ -34,6 +33,7 @@ use clack_plugin::prelude::*;
 use host::HostLink;
 use main_thread::MainThread;
 use processor::Processor;
+use rtjam_ui::board::Kind;
 use std::ffi::CStr;
 use std::sync::Arc;
 

@@ -3,9 +3,7 @@
 use super::Shared;
 use super::main_thread::MainThread;
 use super::processor::Processor;
-use crate::board::Board;
 use crate::instance::{Gesture, Instance};
-use crate::params::Param;
 use clack_extensions::params::{
     ParamDisplayWriter, ParamInfo, ParamInfoFlags, ParamInfoWriter, PluginAudioProcessorParams, PluginMainThreadParams,
 };
@@ -14,6 +12,8 @@ use clack_plugin::events::spaces::CoreEventSpace;
 use clack_plugin::events::{Pckn, UnknownEvent};
 use clack_plugin::prelude::{ClapId, InputEvents, OutputEvents};
 use clack_plugin::utils::Cookie;
+use rtjam_ui::board::Board;
+use rtjam_ui::params::Param;
 use std::ffi::CStr;
 use std::fmt::Write as _;
 

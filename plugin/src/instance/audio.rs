@@ -2,10 +2,10 @@
 
 use super::block::Block;
 use super::pace::Pace;
-use crate::board::Kind;
 use rtjam_client::Clock;
 use rtjam_engine::{Engine, MAX_BLOCK, Outputs, SLOTS};
 use rtjam_protocol::Micros;
+use rtjam_ui::board::Kind;
 
 type Stereo = [Box<[f32]>; 2];
 

@@ -1,6 +1,6 @@
 //! The two plugins of the library, as every format describes them.
 
-use crate::board::Kind;
+use rtjam_ui::board::Kind;
 
 /// Who hosts say has made the plugins.
 pub const VENDOR: &str = "RTJam";

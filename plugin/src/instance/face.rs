@@ -1,10 +1,10 @@
 //! What the editor draws from and asks of an instance.
 
 use super::{Gesture, Instance, fault};
-use crate::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Settings};
-use crate::params::{self, Param};
 use rtjam_client::Status;
 use rtjam_engine::Console;
+use rtjam_ui::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Settings};
+use rtjam_ui::params::{self, Param};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Rooms to choose from.

@@ -1,8 +1,8 @@
 //! Edits of the editor on their way to the host.
 
-use crate::params::Param;
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
+use rtjam_ui::params::Param;
 use std::sync::{Mutex, PoisonError};
 
 /// Edits between two calls of the host.

@@ -7,7 +7,7 @@
 //! | `gestures` | any | edits on their way to the host |
 //! | `session`, `rooms` | main, editor | client, settings, the rooms of this user |
 //! | `project` | main | what the host stores |
-//! | `face` | main, editor | the [`Board`](crate::board::Board) |
+//! | `face` | main, editor | the [`Board`](rtjam_ui::board::Board) |
 //! | `fault` | any | panics, written down |
 //!
 //! Making an instance opens no thread, socket or file; the first join does.
@@ -30,13 +30,13 @@ pub use gestures::Gesture;
 pub use ports::Port;
 pub use project::BadProject;
 
-use crate::board::Kind;
-use crate::params::{self, Param, SyncedValues};
 use audio::{AudioSide, Needs};
 use gestures::Gestures;
 use pace::Calls;
 use rtjam_client::Clock;
 use rtjam_engine::{Console, SLOTS};
+use rtjam_ui::board::Kind;
+use rtjam_ui::params::{self, Param, SyncedValues};
 use session::Session;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

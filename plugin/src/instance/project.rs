@@ -1,14 +1,13 @@
 //! What the host stores in its project: JSON, read with patience and written whole.
 
 use super::Instance;
-use crate::board::Choices;
-use crate::board::Look;
-use crate::params::Param;
-use crate::who;
 use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::{MixChoice, tidy_name};
 use rtjam_protocol::link::Link;
+use rtjam_ui::board::Choices;
+use rtjam_ui::board::Look;
+use rtjam_ui::params::Param;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -150,7 +149,7 @@ impl Instance {
 }
 
 fn choices(project: Project) -> Choices {
-    let first = Choices::of(who::default_name());
+    let first = Choices::of(rtjam_ui::default_name());
     let (least, most) = WINDOW;
     let window = project.window.map_or(first.window, |(w, h)| (w.clamp(least.0, most.0), h.clamp(least.1, most.1)));
     Choices {
@@ -187,11 +186,11 @@ fn format_text(format: Codec) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use crate::board::{Board, Change, Kind};
     use crate::instance::Instance;
-    use crate::params::Param;
     use rtjam_engine::{Comfort, PacketSize};
     use rtjam_protocol::control::MixChoice;
+    use rtjam_ui::board::{Board, Change, Kind};
+    use rtjam_ui::params::Param;
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 

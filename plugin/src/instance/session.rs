@@ -1,12 +1,11 @@
 //! The session of an instance, and what is set beside the parameters. Never the audio thread.
 
 use super::rooms::Rooms;
-use crate::board::{Choices, NotJoining};
-use crate::who;
 use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status, Wake};
 use rtjam_engine::{Console, Engine, NetworkEnd};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
+use rtjam_ui::board::{Choices, NotJoining};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -53,7 +52,7 @@ impl Session {
             folder,
             seed: Some(Seed { wake, network }),
             client: None,
-            choices: Choices::of(who::default_name()),
+            choices: Choices::of(rtjam_ui::default_name()),
             link: None,
             seats: Seats::default(),
             rejoin_due: false,

@@ -4,9 +4,9 @@
 use super::com::{guarded, read_wide};
 use super::host_quirks::replays_after_load;
 use super::link::Link;
-use crate::board::{Board, Kind};
-use crate::editor::window::Embedded;
 use crate::instance::{Host, Instance};
+use rtjam_ui::board::{Board, Kind};
+use rtjam_ui::editor::window::Embedded;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use vst3::Steinberg::Vst::{

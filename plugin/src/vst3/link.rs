@@ -2,7 +2,7 @@
 
 use super::parameters::{id, to_normalized};
 use crate::instance::{Gesture, Host, Instance};
-use crate::params::{Param, ParamSet};
+use rtjam_ui::params::{Param, ParamSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::ThreadId;

@@ -1,7 +1,7 @@
 //! Parameters as VST3 has them: ids of 31 bits and values from 0 to 1. Projects and automation hold both, so the formulas
 //! never change.
 
-use crate::params::Param;
+use rtjam_ui::params::Param;
 use vst3::Steinberg::Vst::{ParamID, ParamValue};
 use vst3::Steinberg::int32;
 

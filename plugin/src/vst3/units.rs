@@ -2,7 +2,7 @@
 
 use super::com::{give, guarded, wide};
 use super::effect::Effect;
-use crate::params::{Param, Slot};
+use rtjam_ui::params::{Param, Slot};
 use vst3::Steinberg::Vst::{
     BusDirection, CString, IUnitInfoTrait, MediaType, ProgramListID, ProgramListInfo, String128, UnitID, UnitInfo,
     kNoParentUnitId, kNoProgramListId, kRootUnitId,

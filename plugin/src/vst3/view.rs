@@ -5,9 +5,9 @@ use super::effect::Effect;
 use super::link::Link;
 #[cfg(target_os = "linux")]
 use super::run_loop::RunLoop;
-use crate::board::Board;
-use crate::editor::window::{Embedded, Size};
 use raw_window_handle::RawWindowHandle;
+use rtjam_ui::board::Board;
+use rtjam_ui::editor::window::{Embedded, Size};
 use std::cell::Cell;
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;

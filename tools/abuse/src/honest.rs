@@ -6,8 +6,8 @@ use crate::pace::Stop;
 use crate::town::{Quarter, Town};
 use crate::trouble::Trouble;
 use clap::Parser as _;
+use rtjam_load::{self as load, Options, Report};
 use rtjam_protocol::SessionId;
-use rtjam_tests::load::{self, Options, Report};
 use std::sync::mpsc;
 use std::time::Duration;
 

@@ -2,13 +2,13 @@
 
 use crate::guest::Seated;
 use crate::trouble::Trouble;
+use rtjam_load::inlet::{self, Inlet};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::Joined;
 use rtjam_protocol::datagram::{Class, ClockRequest, Frame, Header, MAX_DATAGRAM, write_audio, write_frame};
 use rtjam_protocol::seal::ring::{CRYPTO, make_sealer};
 use rtjam_protocol::seal::{Lane, Nonce, ReceiveKey, Sealer};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
-use rtjam_tests::load::inlet::{self, Inlet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};

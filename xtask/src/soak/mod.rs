@@ -77,8 +77,8 @@ fn loom_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
 
 /// A soak that the tests' own program does.
 fn program(workspace: &Workspace, stop: &Stop, name: &str) -> Result<(), String> {
-    let programs = workspace.build_programs(stop)?;
-    let mut cargo = workspace.cargo(["run", "--release", "-p", "rtjam-tests", "--bin", "soak", "--", name]);
+    let programs = workspace.build_release(stop)?;
+    let mut cargo = workspace.cargo(["run", "--release", "-p", "rtjam-soak", "--bin", "soak", "--", name]);
     cargo.env("RTJAM_BIN", programs);
     match command::run(&mut cargo, stop, Duration::from_secs(24 * 3600))? {
         Ended::Well => Ok(()),

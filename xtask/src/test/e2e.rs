@@ -69,7 +69,7 @@ pub(crate) fn run_files(
     chosen: &[(&str, &[&str])],
     environment: &[(&'static str, OsString)],
 ) -> Result<(), String> {
-    let files = workspace.build_tests("rtjam-tests", stop)?;
+    let files = build(workspace, stop)?;
     let run = Run { workspace, stop, programs, environment: environment.to_vec(), sum: Mutex::default() };
     for (name, arguments) in chosen {
         let file =
@@ -83,12 +83,19 @@ pub(crate) fn run_files(
 }
 
 fn prepare<'a>(workspace: &'a Workspace, stop: &'a Stop) -> Result<(Run<'a>, Vec<TestProgram>), String> {
-    let programs = workspace.build_programs(stop)?;
-    let files = workspace.build_tests("rtjam-tests", stop)?;
+    let programs = workspace.build_release(stop)?;
+    let files = build(workspace, stop)?;
     if let Some(name) = IN_COMPANY.iter().find(|name| !files.iter().any(|file| file.name == **name)) {
         return Err(format!("xtask's list of tests in company names `{name}`, and there is no such file."));
     }
     Ok((Run { workspace, stop, programs, environment: Vec::new(), sum: Mutex::default() }, files))
+}
+
+/// Builds the tests, and `editor`, which some of them open windows with.
+fn build(workspace: &Workspace, stop: &Stop) -> Result<Vec<TestProgram>, String> {
+    let mut editor = workspace.cargo(["build", "-p", "rtjam-stage", "--bins"]);
+    workspace.build_executables(&mut editor, stop, "the build of the editor's stage")?;
+    workspace.build_tests("rtjam-tests", stop)
 }
 
 struct Run<'a> {

@@ -1,4 +1,4 @@
-//! Fuzz targets: every file of `fuzz/fuzz_targets`.
+//! Fuzz targets: every file of `fuzz_targets` in [`FOLDER`].
 
 use std::fs;
 use std::process::Stdio;
@@ -10,13 +10,16 @@ use crate::pool;
 use crate::stop::Stop;
 use crate::workspace::Workspace;
 
+/// The package of fuzz targets.
+const FOLDER: &str = "crates/protocol/fuzz";
+
 /// Runs each target for `time`, as many at once as there are processors, and says how many there were. Each begins with the
-/// committed inputs of `fuzz/corpus/TARGET`; what it adds stays in cargo's target folder. A crash leaves its input in
-/// `fuzz/artifacts`.
+/// committed inputs of `corpus/TARGET`; what it adds stays in cargo's target folder. A crash leaves its input in
+/// `artifacts`.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<usize, String> {
     let targets = targets(workspace)?;
     // Without a sanitizer the stable compiler does: the code under test is safe Rust.
-    let mut build = workspace.cargo(["fuzz", "build", "--sanitizer", "none"]);
+    let mut build = workspace.cargo(["fuzz", "build", "--fuzz-dir", FOLDER, "--sanitizer", "none"]);
     if let Ended::Badly(how) = command::run(&mut build, stop, Duration::from_secs(20 * 60))? {
         return Err(format!("the targets did not build ({how})."));
     }
@@ -43,8 +46,8 @@ fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Resu
     let found = workspace.target_folder()?.join("fuzz-corpus").join(target);
     fs::create_dir_all(&found).map_err(|e| format!("cannot make {}: {e}", found.display()))?;
     // The fuzzer adds to the first folder and only reads the others.
-    let mut fuzz = workspace.cargo(["fuzz", "run", "--sanitizer", "none", target]);
-    fuzz.args([found, workspace.path("fuzz/corpus").join(target)]);
+    let mut fuzz = workspace.cargo(["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", "none", target]);
+    fuzz.args([found, workspace.path(FOLDER).join("corpus").join(target)]);
     fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
     fuzz.args(["-timeout=5", "-rss_limit_mb=1024", "-verbosity=0", "-print_final_stats=1"]);
     let mut text = format!("fuzz: {target}, {} s\n", time.as_secs());
@@ -55,12 +58,14 @@ fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Resu
     print!("{text}");
     match ended? {
         Ended::Well => Ok(()),
-        Ended::Badly(how) => Err(format!("{target} found something ({how}); its input is in fuzz/artifacts/{target}.")),
+        Ended::Badly(how) => {
+            Err(format!("{target} found something ({how}); its input is in {FOLDER}/artifacts/{target}."))
+        }
     }
 }
 
 fn targets(workspace: &Workspace) -> Result<Vec<String>, String> {
-    let folder = workspace.path("fuzz/fuzz_targets");
+    let folder = workspace.path(FOLDER).join("fuzz_targets");
     let entries = fs::read_dir(&folder).map_err(|e| format!("cannot read {}: {e}", folder.display()))?;
     let mut names: Vec<String> = entries
         .flatten()

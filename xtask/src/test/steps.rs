@@ -59,7 +59,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "no-std",
         what: "the protocol builds where there is no standard library",
-        run: |w, s| plain(&mut w.cargo(["build", "--manifest-path", "protocol/no-std/Cargo.toml"]), s),
+        run: |w, s| plain(&mut w.cargo(["build", "--manifest-path", "crates/protocol/no-std/Cargo.toml"]), s),
         ..PLAIN
     },
     Step {
@@ -69,7 +69,7 @@ pub(super) const STEPS: &[Step] = &[
         ..PLAIN
     },
     Step { name: "unit", what: "the tests of every crate", needs_test_packages: true, run: unit, ..BUILDS },
-    Step { name: "release", what: "the programs build as `cargo xtask jam` builds them", run: release, ..BUILDS },
+    Step { name: "release", what: "the programs and the plugin build as packages ship them", run: release, ..BUILDS },
     Step {
         name: "e2e",
         what: "the programs, end to end",
@@ -113,7 +113,12 @@ fn plain(command: &mut Command, stop: &Stop) -> Outcome {
 
 fn fmt(workspace: &Workspace, stop: &Stop) -> Outcome {
     // The packages that are no members of the workspace are formatted on their own.
-    for manifest in ["Cargo.toml", "fuzz/Cargo.toml", "models/Cargo.toml", "protocol/no-std/Cargo.toml"] {
+    for manifest in [
+        "Cargo.toml",
+        "crates/protocol/fuzz/Cargo.toml",
+        "tests/models/Cargo.toml",
+        "crates/protocol/no-std/Cargo.toml",
+    ] {
         let mut cargo = workspace.cargo(["fmt", "--check", "--manifest-path", manifest]);
         if manifest == "Cargo.toml" {
             cargo.arg("--all");
@@ -133,11 +138,11 @@ fn unit(workspace: &Workspace, stop: &Stop) -> Outcome {
 
 /// The model checks, which are a package of their own.
 pub(crate) fn models(workspace: &Workspace) -> Command {
-    workspace.cargo(["test", "--no-fail-fast", "--manifest-path", "models/Cargo.toml", "--", "--show-output"])
+    workspace.cargo(["test", "--no-fail-fast", "--manifest-path", "tests/models/Cargo.toml", "--", "--show-output"])
 }
 
 fn release(workspace: &Workspace, stop: &Stop) -> Outcome {
-    Outcome::from(workspace.build_programs(stop).map(|_| ()))
+    Outcome::from(workspace.build_release(stop).map(|_| ()))
 }
 
 fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {

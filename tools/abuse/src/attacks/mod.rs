@@ -21,8 +21,8 @@ use crate::outcome::Outcome;
 use crate::pace::Stop;
 use crate::town::{Quarter, Town};
 use crate::trouble::Trouble;
+use rtjam_load::player::{COUNTED, WARM_UP};
 use rtjam_protocol::datagram::Frame;
-use rtjam_tests::load::player::{COUNTED, WARM_UP};
 use std::path::Path;
 use std::time::{Duration, Instant};
 

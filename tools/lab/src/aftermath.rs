@@ -1,0 +1,119 @@
+//! What stalls of hosts and of the server leave behind.
+
+use super::oracle::Arrivals;
+use super::path::{CHUNK, Path};
+use super::replay::Take;
+use super::report::{Delay, round};
+use super::trace::Trace;
+use serde_json::{Value, json};
+
+/// What late packets cost, in frames of delay, were all of them late: as at comfort normal.
+const PRICE: f64 = 19_200.0;
+
+/// A delay is back when it is no more than this over what is best for the rest of the trace, in ms.
+const BACK_MS: f64 = 1.0;
+
+/// What is best after the stalls is judged by what comes so long after the last one, in s.
+const AFTER_S: f64 = 1.0;
+
+/// The figures of a trace with stalls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aftermath {
+    /// Stalls, what stalls at one time counted once.
+    pub stalls: usize,
+    /// The mean delay from the first stall to the last, in ms.
+    pub mean_ms: f64,
+    /// The constant delay for that time that is best in hindsight by the price of late packets, in ms.
+    pub oracle_ms: f64,
+    /// What ours costs by that price over what the oracle costs, late packets included.
+    pub cost_over_oracle: f64,
+    /// The constant delay that is best in hindsight, by the same price, for what comes after the last stall, in ms.
+    pub after_ms: f64,
+    /// How long after the last stall the delay is no more than that and a millisecond for good, in s.
+    pub back_s: f64,
+}
+
+impl Aftermath {
+    /// Of a trace that says when hosts stalled; `None` where it says nothing.
+    pub(super) fn of(trace: &Trace, take: &Take, path: &Path, arrivals: &Arrivals<'_>) -> Option<Aftermath> {
+        let mut begins: Vec<u64> = trace.stalls.iter().map(|stall| stall.from).collect();
+        begins.sort_unstable();
+        begins.dedup();
+        let given = |position: f64| take.grid.frame_at(position) / 48_000.0;
+        let end = trace.stalls.iter().map(|stall| stall.to).max()?;
+        let last = take.grid.seconds_at(take.grid.local(end));
+        let delays: Vec<(f64, f64)> = path
+            .iter()
+            .filter(|(_, place)| place.heard)
+            .map(|(n, place)| (n as f64 / 48_000.0, take.grid.delay_ms(n as f64, n as f64 - place.lag)))
+            .filter(|(at, _)| *at < given(arrivals.span.end as f64))
+            .collect();
+        let position = |at: f64| take.grid.position_at(at * 48_000.0).max(0.0) as usize;
+        let span = position(last + AFTER_S).clamp(arrivals.span.start, arrivals.span.end)..arrivals.span.end;
+        let (after_ms, _) =
+            Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span }.best_by_price(PRICE);
+        let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > after_ms + BACK_MS);
+        let first = trace.stalls.iter().map(|stall| stall.from).min()?;
+        let first = take.grid.seconds_at(take.grid.local(first));
+        let measured = delays.iter().filter(|(at, _)| (first..=last).contains(at)).map(|(_, ms)| *ms);
+        let mean_ms = Delay::of(measured).mean;
+        let during = position(first).max(arrivals.span.start)..position(last).min(arrivals.span.end);
+        let during = Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span: during };
+        let (oracle_ms, least) = during.best_by_price(PRICE);
+        let concealed = super::gaps::find(path, &during).concealed as f64 / during.span.len().max(1) as f64;
+        Some(Aftermath {
+            stalls: begins.len(),
+            mean_ms,
+            oracle_ms,
+            cost_over_oracle: (mean_ms * 48.0 + PRICE * concealed) / least,
+            back_s: away.map_or(0.0, |(at, _)| at + CHUNK as f64 / 48_000.0 - last),
+            after_ms,
+        })
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> Value {
+        json!({
+            "stalls": self.stalls,
+            "mean_ms": round(self.mean_ms),
+            "priced_oracle_ms": round(self.oracle_ms),
+            "cost_over_oracle": round(self.cost_over_oracle),
+            "back_s": round(self.back_s),
+            "after_ms": round(self.after_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::measure::measure;
+    use crate::model::Model;
+    use crate::replay::Settings;
+    use crate::report::Report;
+    use crate::sound::chord;
+
+    fn heard(stall: &str) -> Report {
+        let trace = Model::Lan.generate_with_stalls(20.0, 1, 64, &[stall.parse().unwrap()], 15.0);
+        let settings = Settings { packet: 64, block: 64, ..Settings::default() };
+        measure(&trace, &chord(20 * 48_000), &settings).unwrap().report
+    }
+
+    /// A host that calls late and loses nothing is no trouble: what came meanwhile is found by the calls that catch up.
+    #[test]
+    fn late_calls_of_the_receiver_cost_nothing() {
+        let report = heard("receiver:late:8:500");
+        let aftermath = report.aftermath.unwrap();
+        assert!((16..=18).contains(&aftermath.stalls), "{aftermath:?}");
+        assert_eq!((report.late, report.concealed_ms_per_min), (0, 0.0), "{report:?}");
+        assert!((aftermath.oracle_ms - report.playout.mean).abs() < 0.05, "{report:?}");
+        assert!((aftermath.cost_over_oracle - 1.0).abs() < 0.05 && aftermath.back_s < 0.01, "{report:?}");
+    }
+
+    /// A sender whose packets are held back for longer than they wait makes as many of them late as the stall covers.
+    #[test]
+    fn held_packets_are_late_once() {
+        let report = heard("server:late:20:1000");
+        let late = report.late as f64 / report.aftermath.unwrap().stalls as f64;
+        assert!((10.0..=16.0).contains(&late), "{late} a stall: {report:?}");
+    }
+}

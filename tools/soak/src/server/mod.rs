@@ -1,0 +1,190 @@
+//! A room in which people come, go, vanish and change their address, on a bad network: whether the server stays as it
+//! is, and how soon each musician is back.
+
+mod guest;
+mod network;
+mod report;
+
+pub use report::Report;
+
+use guest::{Guest, PACKET_US};
+use network::Network;
+use report::{Back, Sample};
+use rtjam_client::Clock;
+use rtjam_load::control::Desk;
+use rtjam_load::inlet::Inlet;
+use rtjam_load::process::{self, Figures};
+use rtjam_protocol::Micros;
+use rtjam_protocol::link::{InviteLink, Trust};
+use rtjam_tests::room::Room;
+use rtjam_tests::wait;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// In one room.
+const MUSICIANS: usize = 20;
+
+/// Of what each musician sends and of what each would receive.
+const LOSS_PERCENT: u64 = 2;
+
+/// What a round of the loop may take; above it, this machine is busy with something else.
+const ROUND: Micros = Micros::from_millis(20);
+
+/// The server gives a session up after 5 s, and closes what does not answer after 10.
+const QUIET: Duration = Duration::from_secs(20);
+
+/// What the server's memory was is noted this often.
+const SAMPLE_EVERY: Micros = Micros::from_secs(20);
+
+/// A soak under way.
+struct Soak<'a> {
+    clock: Clock,
+    desk: Desk,
+    network: Network,
+    inlet: Inlet,
+    guests: Vec<Guest>,
+    /// Something happens to somebody this often, on average.
+    every: Micros,
+    next_fate: Micros,
+    last_round: Micros,
+    /// Time that this machine did not give us, in all.
+    stalled: Micros,
+    backs: Vec<Back>,
+    say: &'a mut dyn FnMut(&str),
+}
+
+/// The server's figures once all of it runs, which is when it answers, and nobody is connected any more.
+fn at_rest(pid: u32, server: SocketAddr) -> Figures {
+    report::figures_of(server);
+    let (mut last, mut same) = (process::figures(pid), 0);
+    wait::until("a server at rest", QUIET, || {
+        let now = process::figures(pid);
+        same = if now.descriptors == last.descriptors { same + 1 } else { 0 };
+        last = now;
+        (same == 20).then_some(now)
+    })
+}
+
+/// Plays for `length`; the first fifth of it, at most a minute, is the warm-up. `say` gets a line now and then.
+///
+/// # Panics
+/// When there is no server, or its link is none.
+pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
+    let room = Room::start();
+    let pid = room.child.pid();
+    let link: InviteLink = room.invite.parse().expect("a link");
+    let Some(Trust::Pinned(pin)) = link.key.as_ref().map(|key| key.trust) else { panic!("no pin in {}", room.invite) };
+    let server = SocketAddr::from(([127, 0, 0, 1], room.port));
+    let idle = at_rest(pid, server);
+
+    let clock = Clock::new();
+    let now = clock.now();
+    let mut soak = Soak {
+        clock,
+        desk: Desk::open(server, pin),
+        network: Network::new(0x50A4, LOSS_PERCENT),
+        inlet: Inlet::default(),
+        guests: (0..MUSICIANS).map(|_| Guest::new(link.clone(), server, now)).collect(),
+        // Twenty minutes see more than a thousand changes, half a minute still fifty.
+        every: if length > Duration::from_secs(120) { Micros::from_millis(1000) } else { Micros::from_millis(400) },
+        next_fate: Micros::from_secs(u64::MAX / 2_000_000),
+        last_round: now,
+        stalled: Micros::ZERO,
+        backs: Vec::new(),
+        say: &mut say,
+    };
+    let warm_up = (length / 5).min(Duration::from_secs(60));
+    // Everyone at once first: the most memory that the room will need.
+    soak.play(micros(warm_up / 2), pid);
+    soak.next_fate = soak.clock.now();
+    soak.play(micros(warm_up / 2), pid);
+    let before = process::figures(pid);
+    let samples = soak.play(micros(length), pid);
+    let after = process::figures(pid);
+    let figures = report::figures_of(server);
+    let Soak { backs, stalled, .. } = soak.part();
+
+    // Whoever is gone without a word is given up after a while. To ask is a connection, too: that comes first.
+    wait::within(QUIET, || (report::figures_of(server).musicians == 0).then_some(()));
+    let left = report::figures_of(server).musicians;
+    wait::within(QUIET, || (process::figures(pid).descriptors <= idle.descriptors).then_some(()));
+    let end = process::figures(pid);
+    Report { idle, before, after, end, samples, backs, stalled, figures, left }
+}
+
+fn micros(span: Duration) -> Micros {
+    Micros(u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+}
+
+impl Soak<'_> {
+    fn play(&mut self, length: Micros, pid: u32) -> Vec<Sample> {
+        let start = self.clock.now();
+        let (mut samples, mut next) = (Vec::new(), start);
+        loop {
+            let now = self.clock.now();
+            if now.since(start) >= length {
+                return samples;
+            }
+            if now >= next {
+                next = now + SAMPLE_EVERY;
+                let sample = Sample { at: now.since(start), figures: process::figures(pid) };
+                (self.say)(&format!("{sample}, {} returns so far", self.backs.len()));
+                samples.push(sample);
+            }
+            self.round(now);
+            std::thread::park_timeout(Duration::from_micros(PACKET_US / 8));
+        }
+    }
+
+    fn round(&mut self, now: Micros) {
+        let took = now.since(self.last_round);
+        if took > ROUND {
+            self.stalled += took;
+        }
+        self.last_round = now;
+        while let Some((connection, happened)) = self.desk.poll() {
+            if let Some(guest) = self.guests.iter_mut().find(|g| g.is_called(connection)) {
+                guest.handle(now, connection, happened, &self.desk);
+            }
+        }
+        for guest in &mut self.guests {
+            guest.hear(now, &mut self.inlet, &mut self.network, &self.desk);
+            guest.tend(now, self.stalled, &self.desk);
+            guest.play(now, &mut self.network);
+        }
+        if now >= self.next_fate {
+            self.next_fate = now + Micros(self.network.below(2 * self.every.0));
+            let who = self.network.below(MUSICIANS as u64) as usize;
+            self.guests[who].suffer(now, self.stalled, &mut self.network, &self.desk);
+        }
+        self.note_returns(now);
+    }
+
+    /// Back is who hears everyone else, and is heard by everyone else, of those who are themselves all there.
+    fn note_returns(&mut self, now: Micros) {
+        for n in 0..self.guests.len() {
+            let Some(away) = self.guests[n].away() else { continue };
+            let me = &self.guests[n];
+            let mut others = self.guests.iter().enumerate().filter(|(m, other)| *m != n && other.is_settled());
+            if !me.hears_anyone(away.since)
+                || !others.all(|(_, other)| me.has_heard(other, away.since) && other.has_heard(me, away.since))
+            {
+                continue;
+            }
+            // What this machine did not give anyone is not the server's.
+            let stalled = self.stalled.since(away.stalled);
+            self.backs.push(Back { how: away.how, took: now.since(away.since), stalled });
+            self.guests[n].settle();
+        }
+    }
+
+    /// Everyone says goodbye.
+    fn part(mut self) -> Self {
+        let now = self.clock.now();
+        for guest in &mut self.guests {
+            guest.leave(now, &self.desk);
+        }
+        let _ = wait::within(Duration::from_millis(200), || None::<()>);
+        self
+    }
+}

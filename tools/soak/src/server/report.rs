@@ -1,0 +1,172 @@
+//! What the soak showed, and whether it is what is promised.
+
+use rtjam_load::process::Figures;
+use rtjam_protocol::Micros;
+use std::fmt;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Each musician is back within this.
+const BACK_WITHIN: Micros = Micros::from_secs(2);
+
+/// The allocator's own breathing, pages of the database, and what is kept of each musician for sending again, which has its
+/// size only after a while. (Flat from a minute on.)
+const GROWTH_KIB: i64 = 2048;
+
+/// From what somebody came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// They had not been in the room.
+    Joined,
+    /// Their address had changed.
+    Moved,
+}
+
+/// One return.
+#[derive(Clone, Copy, Debug)]
+pub struct Back {
+    /// From what.
+    pub how: How,
+    /// Until they heard all, and all heard them.
+    pub took: Micros,
+    /// What this machine withheld meanwhile, from everyone.
+    pub stalled: Micros,
+}
+
+/// The server's process at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// Since the warm-up.
+    pub at: Micros,
+    /// As it was.
+    pub figures: Figures,
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Figures { rss_kib, threads, descriptors, .. } = self.figures;
+        write!(f, "{:>5} s: {rss_kib} KiB, {threads} threads, {descriptors} descriptors", self.at.0 / 1_000_000)
+    }
+}
+
+/// What the server says of itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told {
+    /// Musicians in the room.
+    pub musicians: u64,
+    /// Audio packets that it has got.
+    pub packets: u64,
+    /// Those that were lost on the way.
+    pub lost: u64,
+    /// Sessions since its start.
+    pub sessions: u64,
+}
+
+/// What a soak showed.
+#[derive(Debug)]
+pub struct Report {
+    /// The server before anybody came.
+    pub idle: Figures,
+    /// After the warm-up.
+    pub before: Figures,
+    /// At the end, with everybody there.
+    pub after: Figures,
+    /// When everybody had gone.
+    pub end: Figures,
+    /// In between.
+    pub samples: Vec<Sample>,
+    /// Every return.
+    pub backs: Vec<Back>,
+    /// Time that this machine withheld.
+    pub stalled: Micros,
+    /// What the server said at the end.
+    pub figures: Told,
+    /// Musicians whom it believed to be there when everybody had gone.
+    pub left: u64,
+}
+
+impl Report {
+    /// Sentences about what is broken; empty when all is kept.
+    pub fn broken(&self) -> Vec<String> {
+        let growth = self.growth_kib();
+        let late = self.backs.iter().filter(|b| b.took.since(b.stalled) > BACK_WITHIN).count();
+        let rules = [
+            (growth > GROWTH_KIB, format!("the server grew by {growth} KiB")),
+            (
+                self.end.descriptors > self.idle.descriptors,
+                format!("{} descriptors became {}", self.idle.descriptors, self.end.descriptors),
+            ),
+            (
+                self.end.threads > self.idle.threads,
+                format!("{} threads became {}", self.idle.threads, self.end.threads),
+            ),
+            (late > 0, format!("{late} of {} returns took longer than 2 s", self.backs.len())),
+            (self.backs.is_empty(), "nobody came back from anything".to_owned()),
+            (self.left > 0, format!("{} musicians are believed to be there still", self.left)),
+        ];
+        rules.into_iter().filter(|(broken, _)| *broken).map(|(_, sentence)| sentence).collect()
+    }
+
+    fn growth_kib(&self) -> i64 {
+        self.after.rss_kib as i64 - self.before.rss_kib as i64
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for sample in &self.samples {
+            writeln!(f, "{sample}")?;
+        }
+        writeln!(f, "server, idle                  {:8} KiB", self.idle.rss_kib)?;
+        writeln!(f, "server, after the warm-up     {:8} KiB", self.before.rss_kib)?;
+        writeln!(f, "server, at the end            {:8} KiB", self.after.rss_kib)?;
+        writeln!(f, "growth                        {:8} KiB", self.growth_kib())?;
+        writeln!(f, "descriptors, before and after {:8} {}", self.idle.descriptors, self.end.descriptors)?;
+        for (how, name) in [(How::Joined, "joined"), (How::Moved, "address changed")] {
+            let mut took: Vec<u64> = self.backs.iter().filter(|b| b.how == how).map(|b| b.took.0 / 1000).collect();
+            took.sort_unstable();
+            let at = |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or(0);
+            writeln!(
+                f,
+                "{name:<16} {:6} times, back after {} ms (median), {} ms (99 %), {} ms (worst)",
+                took.len(),
+                at(50),
+                at(99),
+                took.last().copied().unwrap_or(0)
+            )?;
+        }
+        let Told { packets, lost, sessions, .. } = self.figures;
+        let percent = lost as f64 * 100.0 / (packets + lost).max(1) as f64;
+        writeln!(f, "the server counted            {sessions:8} sessions, {packets} packets, {percent:.2} % lost")?;
+        write!(f, "this machine was busy for     {:8} ms", self.stalled.0 / 1000)
+    }
+}
+
+/// Asks the server's `/metrics`.
+///
+/// # Panics
+/// When it does not answer.
+pub(super) fn figures_of(server: SocketAddr) -> Told {
+    let text = get(server, "/metrics");
+    let number = |name: &str| {
+        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
+        line.and_then(|n| n.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
+    };
+    Told {
+        musicians: number("rtjam_musicians"),
+        packets: number("rtjam_audio_packets_total"),
+        lost: number("rtjam_audio_lost_total"),
+        sessions: number("rtjam_sessions_total"),
+    }
+}
+
+fn get(server: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(server).expect("the server takes connections");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a timeout can be set");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("the server listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the server answers");
+    answer
+}

@@ -1,0 +1,276 @@
+//! The editor on a stage.
+//!
+//! `editor show [empty|alone|two|mix|five|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
+//! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. `editor openings rtjam|multi N`: what memory
+//! it leaves. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
+
+#![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
+
+use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
+use rtjam_client::State;
+use rtjam_load::process;
+use rtjam_protocol::control::MixChoice;
+use rtjam_stage::stage::{Asked, Stage};
+use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::display::{HostWindow, UP};
+use rtjam_tests::wait;
+use rtjam_ui::board::{Board, Look};
+use rtjam_ui::editor::window::{self, EditorHandle};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH";
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["show", scene @ ..] => show(scene),
+        ["plugin", words @ ..] => plugin(words),
+        ["cycles", count] => cycles(count.parse().expect("a number")),
+        ["openings", class, count] => openings(class, count.parse().expect("a number")),
+        ["pair"] => pair(),
+        ["keys"] => keys(),
+        ["still"] => still(),
+        ["dying"] => dying(),
+        ["panics"] => panics(),
+        _ => {
+            eprintln!(
+                "usage: editor show [SCENE] [light] | plugin [multi] [light] [SCALE] [LINK] | openings rtjam|multi N | cycles N | pair | keys | still | dying | panics"
+            );
+            std::process::exit(2);
+        }
+    }
+}
+
+fn show(words: &[&str]) {
+    let scene = words.first().copied().unwrap_or("two");
+    let musicians = match scene {
+        "two" | "long" | "mix" => 2,
+        "five" => 5,
+        "twelve" => 12,
+        _ => 0,
+    };
+    let stage = Stage::new(musicians, scene != "empty");
+    stage.arrange(|status, settings, _| {
+        if words.contains(&"light") {
+            settings.choices.look = Look::Light;
+        }
+        match scene {
+            "empty" => (status.state, settings.link) = (State::Offline, None),
+            "alone" => status.sentence = Some(format!("You are alone in the room. Send this link: {LINK}")),
+            "error" => {
+                status.state = State::Connecting;
+                status.sentence = Some(
+                    "Nothing answers at jam.example.org: the room server does not run. Ask whoever runs it to start it. \
+                     RTJam keeps trying."
+                        .to_owned(),
+                );
+                status.notices = vec!["RTJam's network threads have no real-time priority.".to_owned()];
+            }
+            "mix" => {
+                (status.mix, status.mix_delay_ms) = (MixChoice::One, Some(1.6));
+                settings.choices.mix = Some(MixChoice::One);
+                status.musicians.iter_mut().for_each(|musician| musician.delay.mix_ms = Some(1.6));
+            }
+            "long" => {
+                status.sentence = Some(
+                    "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. \
+                     Make sure that what you hear from the room is not sent into it again, then resume sending."
+                        .to_owned(),
+                );
+            }
+            _ => {}
+        }
+    });
+    window::open_window(stage, "RTJam").expect("a window").wait();
+}
+
+/// A host with one instance, until somebody ends it.
+fn plugin(words: &[&str]) {
+    let (multi, light) = (words.contains(&"multi"), words.contains(&"light"));
+    let scale = words.iter().find_map(|word| word.parse().ok());
+    let link = words.iter().find(|word| word.starts_with("rtjam://"));
+    live_in_a_home_of_our_own();
+    let library = Library::load();
+    let plugin = library.plugin(IDS[usize::from(multi)]);
+    let look = format!(",\"light\":{light}");
+    let project = match link {
+        Some(link) => project("Keyboard", link, &look),
+        None => format!("{{\"rtjam\":1,\"name\":\"Keyboard\"{look}}}"),
+    };
+    assert!(plugin.load(project.as_bytes()), "it does not take its project");
+    let stroke = |i: u32| (-f64::from(i) / 9_000.0).exp() * (f64::from(i) * 0.035).sin() * 0.4;
+    let audio = Paced::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
+    audio.set(3, 0.0);
+    let host = plugin.editor().open(scale, |(width, height)| {
+        let host = HostWindow::new(0, (width as u16, height as u16));
+        (host.id, host)
+    });
+    loop {
+        std::thread::sleep(Duration::from_millis(30));
+        plugin.on_main_thread();
+        audio.take();
+        if let Some(size) = plugin.editor().asked_for() {
+            host.resize(size);
+        }
+    }
+}
+
+/// Opens and closes the real plugin's editor again and again. After every ten openings it tells in KiB what is allocated,
+/// how much memory is the process' own, how much of that is left once the heap gives back what is free, and how many
+/// threads and descriptors there are.
+fn openings(class: &str, count: usize) {
+    live_in_a_home_of_our_own();
+    let library = Library::load();
+    let plugin = library.plugin(IDS[usize::from(class == "multi")]);
+    let display = rtjam_tests::display::Display::ours();
+    let now = || process::figures(std::process::id());
+    let idle = now().threads;
+    for opening in 1..=count {
+        let host = plugin.editor().open(None, |(width, height)| {
+            let host = HostWindow::new(0, (width as u16, height as u16));
+            (host.id, host)
+        });
+        wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
+        plugin.editor().destroy();
+        drop(host);
+        // The clipboard's thread ends a moment after its window.
+        wait::within(UP, || (now().threads <= idle).then_some(()));
+        if opening % 10 == 0 {
+            let (allocated, before) = (process::heap_kib(), now());
+            process::trim_heap();
+            println!(
+                "{opening} {allocated} {} {} {} {}",
+                before.own_kib,
+                now().own_kib,
+                before.threads,
+                before.descriptors
+            );
+        }
+    }
+}
+
+/// Opens and closes it again and again. After every ten windows it tells what is allocated, and how much memory the
+/// process had at least after one of the ten: what the heap keeps for later comes and goes, what leaks stays.
+fn cycles(count: usize) {
+    let stage = Stage::new(12, true);
+    let host = HostWindow::new(0, (760, 480));
+    let now = || process::figures(std::process::id());
+    let (mut idle, mut least) = (None, u64::MAX);
+    for cycle in 1..=count {
+        let editor = open(stage.clone(), &host);
+        frames(&editor, 3);
+        drop(editor);
+        // The clipboard's thread ends a moment after its window.
+        let idle = *idle.get_or_insert_with(|| now().threads);
+        wait::within(UP, || (now().threads <= idle).then_some(()));
+        let figures = now();
+        least = least.min(figures.own_kib);
+        if cycle % 10 == 0 {
+            println!("{cycle} {} {least} {} {}", process::heap_kib(), figures.threads, figures.descriptors);
+            least = u64::MAX;
+        }
+    }
+}
+
+/// Two at once, each with its own board.
+fn pair() {
+    let (ours, theirs) = (Stage::new(2, true), Stage::new(12, true));
+    let hosts = [HostWindow::new(0, (760, 480)), HostWindow::new(780, (760, 480))];
+    let (left, right) = (open(ours, &hosts[0]), open(theirs, &hosts[1]));
+    frames(&left, 20);
+    frames(&right, 20);
+    println!("both draw");
+    drop(left);
+    let before = right.frames();
+    frames(&right, before + 20);
+    println!("the other goes on");
+}
+
+/// Tells which keys reach the host, and what the board is asked to join, until it was.
+fn keys() {
+    let stage = Stage::new(0, false);
+    stage.arrange(|status, settings, _| (status.state, settings.link) = (State::Offline, None));
+    let host = HostWindow::new(0, (760, 480));
+    let editor = open(stage.clone(), &host);
+    frames(&editor, 1);
+    println!("ready");
+    let link = wait::until("a link", 3 * UP, || {
+        host.keys().into_iter().for_each(|key| println!("host: key {key}"));
+        stage.asked().into_iter().find_map(|asked| if let Asked::Join(link) = asked { Some(link) } else { None })
+    });
+    println!("join: {link}");
+    host.keys().into_iter().for_each(|key| println!("host: key {key}"));
+}
+
+/// Whether frames are drawn while all is still, while music plays, and while that is hidden.
+fn still() {
+    let host = HostWindow::new(0, (760, 480));
+    let quiet = open(Stage::new(12, false), &host);
+    frames(&quiet, 1);
+    rests(&quiet);
+    println!("still");
+    drop(quiet);
+    let loud = open(Stage::new(12, true), &host);
+    frames(&loud, 10);
+    let (before, begun) = (loud.frames(), Instant::now());
+    frames(&loud, before + 30);
+    println!("playing {:.0}", 30.0 / begun.elapsed().as_secs_f64());
+    host.show(false);
+    rests(&loud);
+    println!("hidden");
+    host.show(true);
+    let before = loud.frames();
+    frames(&loud, before + 5);
+    println!("shown");
+}
+
+/// The host takes its window away before it closes the editor.
+fn dying() {
+    let stage = Stage::new(2, true);
+    for _ in 0..5 {
+        let host = HostWindow::new(0, (760, 480));
+        let editor = open(stage.clone(), &host);
+        frames(&editor, 3);
+        host.destroy();
+        wait::until("the end of a window without a parent", UP, || (!editor.is_open()).then_some(()));
+        editor.resize((600, 400));
+        drop(editor);
+    }
+    println!("survived");
+}
+
+/// Something in a frame panics.
+fn panics() {
+    let stage = Stage::new(2, true);
+    let host = HostWindow::new(0, (760, 480));
+    let editor = open(stage.clone(), &host);
+    frames(&editor, 3);
+    stage.poison();
+    println!("poisoned");
+    // Until the test has seen it, and presses a key.
+    wait::until("a key", 3 * UP, || (!host.keys().is_empty()).then_some(()));
+    drop(editor);
+    println!("closed");
+}
+
+fn open(stage: Arc<Stage>, host: &HostWindow) -> EditorHandle {
+    let parent = RawWindowHandle::Xlib(XlibWindowHandle::new(host.id.into()));
+    window::open_embedded(stage as Arc<dyn Board>, parent, (760, 480), None).expect("an editor")
+}
+
+fn frames(editor: &EditorHandle, count: u64) {
+    wait::until("frames", 3 * UP, || (editor.frames() >= count).then_some(()));
+}
+
+/// Waits for two seconds in which nothing is drawn.
+fn rests(editor: &EditorHandle) {
+    let (mut last, mut since) = (editor.frames(), Instant::now());
+    wait::until("rest", 3 * UP, || {
+        if editor.frames() != last {
+            (last, since) = (editor.frames(), Instant::now());
+        }
+        (since.elapsed() > Duration::from_secs(2)).then_some(())
+    });
+}

@@ -1,0 +1,24 @@
+//! Where the editor's controls lie in a window: a frame is made without a screen, and asked.
+
+use crate::stage::Stage;
+use egui::{Id, Pos2, RawInput, Rect, vec2};
+use rtjam_ui::board::Kind;
+use rtjam_ui::editor::Editor;
+use rtjam_ui::editor::scene::Watcher;
+use std::time::Duration;
+
+/// A control's rectangle in a window of `size` logical pixels with so many musicians.
+///
+/// # Panics
+/// When there is no such control.
+pub fn place(control: Id, size: (u32, u32), musicians: usize) -> Rect {
+    let (ctx, stage) = (egui::Context::default(), Stage::of(Kind::Plugin, musicians, false));
+    let (mut editor, mut watcher) = (Editor::new(Box::new(|| None)), Watcher::default());
+    let window = Rect::from_min_size(Pos2::ZERO, vec2(size.0 as f32, size.1 as f32));
+    for frame in 1..=2 {
+        let scene = watcher.look(stage.as_ref(), Duration::from_millis(33) * frame);
+        let input = RawInput { screen_rect: Some(window), ..RawInput::default() };
+        ctx.run_ui(input, |ui| editor.show(ui, stage.as_ref(), &scene)).textures_delta.clear();
+    }
+    ctx.read_response(control).unwrap_or_else(|| panic!("no control {control:?}")).rect
+}
