@@ -1,4 +1,4 @@
-//! A classic server, made from the bytes of its packet alone: it shares no code with ours.
+//! A legacy server, written from its packet format alone: it shares no code with RTJam.
 
 use rtjam_load::inlet::hold_much;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -8,43 +8,43 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What it makes of what it gets.
+/// How the server distributes audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everyone gets the packets of the others, and the header of their own.
+    /// Each client receives the packets of the others, and the header of its own.
     Separate,
-    /// Everyone gets one mix of the others, as client 40002.
+    /// Each client receives one mix of the others, from client id 40002.
     Mix,
 }
 
-/// Frames of a mix, and how often there is one.
+/// Frames per mix packet, and the interval between them.
 const MIX_FRAMES: usize = 128;
 const MIX_EVERY: Duration = Duration::from_nanos(2_666_667);
 
-/// Who is silent for so long is forgotten.
+/// A client that has been silent for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
-/// What of one client may wait for the mix, in frames.
+/// Frames of one client that may wait for the mix.
 const MOST_WAITING: usize = 1024;
 
-/// A packet that it got.
+/// A packet that the server received.
 #[derive(Clone, Copy, Debug)]
 pub struct Came {
-    /// Whence.
+    /// Source address.
     pub from: SocketAddr,
-    /// Its client id.
+    /// Client id.
     pub client: u32,
-    /// Its length.
+    /// Length in bytes.
     pub len: usize,
-    /// Its number.
+    /// Sequence number.
     pub sequence: u32,
-    /// It returned a server time that this client was told.
+    /// Whether it echoes a server time that was sent to this client.
     pub returned: bool,
 }
 
-/// A running one.
+/// A running server.
 pub struct ClassicServer {
-    /// Where it listens.
+    /// Address on which it listens.
     pub address: SocketAddr,
     came: Arc<Mutex<Vec<Came>>>,
     stop: Arc<AtomicBool>,
@@ -52,12 +52,12 @@ pub struct ClassicServer {
 }
 
 impl ClassicServer {
-    /// Starts one on a free port.
+    /// Starts a server on a free port.
     pub fn start(mode: Mode) -> ClassicServer {
         ClassicServer::start_at(mode, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    /// Starts one there.
+    /// Starts a server at `address`.
     pub fn start_at(mode: Mode, address: SocketAddr) -> ClassicServer {
         let socket = UdpSocket::bind(address).expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
@@ -69,12 +69,12 @@ impl ClassicServer {
         ClassicServer { address, came, stop, thread: Some(thread) }
     }
 
-    /// The link that leads here.
+    /// A link to this server.
     pub fn link(&self) -> String {
         format!("classic://{}", self.address)
     }
 
-    /// All that came so far.
+    /// All packets received so far.
     pub fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -83,14 +83,14 @@ impl ClassicServer {
 impl Drop for ClassicServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Fails when it panicked, which it has printed.
+        // Fails if the thread panicked, which it has printed.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 struct Client {
     heard: Instant,
-    /// The newest header, for the mix.
+    /// Newest header, for the mix.
     header: [u8; 28],
     told: HashSet<u64>,
     waiting: VecDeque<[f32; 2]>,
@@ -136,12 +136,12 @@ fn new_client(now: Instant) -> Client {
     Client { heard: now, header: [0; 28], told: HashSet::new(), waiting: VecDeque::new() }
 }
 
-/// A number of up to eight bytes.
+/// A big-endian number of up to eight bytes.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
-/// Writes time and beat, as of now, into a header; the time is different each time.
+/// Writes the current time and beat into a header; no time is written twice.
 fn stamp(packet: &mut [u8], began: Instant, told: &mut HashSet<u64>) {
     let mut time = began.elapsed().as_micros() as u64 + 1;
     while !told.insert(time) {
@@ -161,7 +161,7 @@ fn hand_on(
     for (to, client) in clients {
         let len = if *to == from { 28 } else { packet.len() };
         stamp(packet, began, &mut client.told);
-        // Fails while a client's port is closed.
+        // Fails while the client's port is closed.
         let _ = socket.send_to(&packet[..len], to);
     }
 }

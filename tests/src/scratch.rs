@@ -1,16 +1,16 @@
-//! A folder that goes away with the test.
+//! A temporary folder, removed on drop.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A fresh folder.
+/// A temporary folder.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
-    /// Makes one, named after what it is for.
+    /// Creates a folder whose name contains its purpose.
     ///
     /// # Panics
-    /// When the temporary folder cannot be written.
+    /// If the temporary folder is not writable.
     pub fn new(what: &str) -> Scratch {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -19,7 +19,7 @@ impl Scratch {
         Scratch(path)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -27,7 +27,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed is left to the system's own tidying.
+        // What cannot be removed is left to the system's own cleaning.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

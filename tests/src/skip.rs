@@ -1,10 +1,10 @@
-//! What a machine may lack.
+//! Skipping tests whose programs or permissions this machine lacks.
 
-/// Says that a test is skipped, and why. Where nothing may be skipped (`RTJAM_SKIP_NOTHING=1`, as in CI on
-/// Debian), it fails instead.
+/// Prints that a test is skipped, and why. With `RTJAM_SKIP_NOTHING=1`, which CI on Debian sets, the test fails
+/// instead.
 ///
 /// # Panics
-/// Where nothing may be skipped.
+/// If skipping is forbidden.
 pub fn skipped(reason: &str) {
     assert!(std::env::var_os("RTJAM_SKIP_NOTHING").is_none(), "would be skipped: {reason}");
     eprintln!("skipped: {reason}");

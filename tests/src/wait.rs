@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at.
+/// Interval at which a condition is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Looks until `condition` gives something.
+/// Checks `condition` until it returns a value.
 ///
 /// # Panics
-/// With `what` when it has not within `limit`.
+/// If it has returned none within `limit`; the message contains `what`.
 pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
     match within(limit, &mut condition) {
         Some(found) => found,
@@ -16,7 +16,7 @@ pub fn until<T>(what: &str, limit: Duration, mut condition: impl FnMut() -> Opti
     }
 }
 
-/// Looks until `condition` gives something or `limit` is over.
+/// Checks `condition` until it returns a value or `limit` has passed.
 pub fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {

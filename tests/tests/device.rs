@@ -1,5 +1,5 @@
-//! A sound card that is pulled out and put back, through cpal and ALSA. The card is ALSA's plugin that plays into a
-//! JACK server: it vanishes with the server.
+//! A sound card that is removed and reinserted, through cpal and ALSA. The card is ALSA's plugin for JACK: it disappears
+//! with the JACK server.
 
 use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
@@ -21,8 +21,9 @@ const CARD: &str = "pcm.!default {
 }
 ";
 
+/// A device that disappears is reported, and used again when it is back.
 #[test]
-fn a_device_that_is_pulled_out_is_said_and_played_again_when_it_is_back() {
+fn lost_device_is_reopened() {
     let plugin = ["x86_64", "aarch64"].map(|a| format!("/usr/lib/{a}-linux-gnu/alsa-lib/libasound_module_pcm_jack.so"));
     if !plugin.iter().any(|path| Path::new(path).exists()) {
         return skip::skipped("ALSA's JACK plugin is not installed (package libasound2-plugins)");

@@ -1,4 +1,4 @@
-//! The short form of `cargo xtask soak memory`.
+//! Short versions of `cargo xtask soak`.
 
 use rtjam_soak::memory;
 use std::time::Duration;

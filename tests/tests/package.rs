@@ -1,4 +1,4 @@
-//! The Debian package of the server: made, laid out in a root of its own, and run from there as its unit runs it.
+//! The server's Debian package: built, unpacked into a root folder, and run from there as its unit describes.
 
 use rtjam_tests::child::Child;
 use rtjam_tests::room::{START, free_port};
@@ -12,15 +12,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-/// Everything happens within this time, also on a busy machine; cargo may have to build its task first.
+/// Time limit for everything, also on a busy machine; cargo may have to build xtask first.
 const SOON: Duration = Duration::from_secs(300);
 
 const UNIT: &str = "lib/systemd/system/rtjam-server.service";
 
+/// The package installs a server that runs as its systemd unit describes.
 #[test]
-fn the_package_installs_a_server_that_runs_as_its_unit_says() {
+fn package_installs_a_working_server() {
     if !skip::has_program("dpkg-deb") {
-        return skip::skipped("there is no dpkg-deb: Debian packages are made on Debian");
+        return skip::skipped("dpkg-deb is not installed (Debian and its relatives have it)");
     }
     let (work, root) = (Scratch::new("deb"), Scratch::new("root"));
     let package = make(work.path());
@@ -34,7 +35,7 @@ fn the_package_installs_a_server_that_runs_as_its_unit_says() {
     runs_as_its_unit_says(root);
 }
 
-/// Makes it of the server under test, and gives its path.
+/// Builds the package of the server under test and returns its path.
 fn make(work: &Path) -> PathBuf {
     fs::copy(programs::server(), work.join("rtjam-server")).expect("the server can be copied");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
@@ -72,7 +73,7 @@ fn has_what_it_should(root: &Path) {
     }
 }
 
-/// Its version is the program's, its settings are kept at an upgrade, and its scripts are such.
+/// Its version is the program's, its settings survive an upgrade, and its scripts are executable shell scripts.
 fn is_described(root: &Path) {
     let control = fs::read_to_string(root.join("DEBIAN/control")).expect("a control file");
     let version = said(Command::new(root.join("usr/bin/rtjam-server")).arg("--version"));
@@ -88,7 +89,7 @@ fn is_described(root: &Path) {
     }
 }
 
-/// In a package of its own, where debuggers look for it by the name that the program gives.
+/// Debug information is a separate package, in which debuggers find it by the program's build id.
 fn has_its_debug_information_apart(package: &Path, root: &Path) {
     let name = package.file_name().and_then(|name| name.to_str()).expect("UTF-8");
     let apart = package.with_file_name(name.replace("rtjam-server_", "rtjam-server-dbgsym_"));
@@ -96,7 +97,7 @@ fn has_its_debug_information_apart(package: &Path, root: &Path) {
     let debug_root = Scratch::new("debug-root");
     said(Command::new("dpkg-deb").arg("-x").arg(&apart).arg(debug_root.path()));
     assert_eq!(mode(&debug_root.path().join(symbols)), 0o644);
-    assert!(!root.join("usr/lib/debug").exists(), "not in the server's package");
+    assert!(!root.join("usr/lib/debug").exists(), "the server's package has no debug information");
     let program = said(Command::new("objdump").arg("-h").arg(root.join("usr/bin/rtjam-server")));
     assert!(!program.contains(".debug_line") && program.contains(".gnu_debuglink"), "{program}");
     assert!(said(Command::new("objdump").arg("-h").arg(debug_root.path().join(symbols))).contains(".debug_line"));
@@ -104,11 +105,11 @@ fn has_its_debug_information_apart(package: &Path, root: &Path) {
     assert!(control.contains("Package: rtjam-server-dbgsym") && control.contains("Section: debug"), "{control}");
 }
 
-/// Where systemd is, it reads the unit without a complaint about it. It wants the program where the unit has it, so the
-/// unit is shown to it with the root before the paths.
+/// If systemd is installed, it accepts the unit. systemd checks that the program exists, so this verifies a copy of the
+/// unit whose paths begin with the root folder.
 fn systemd_accepts_its_unit(root: &Path) {
     if !skip::has_program("systemd-analyze") {
-        eprintln!("there is no systemd-analyze here to read the unit");
+        eprintln!("systemd-analyze is not installed: the unit is not verified");
         return;
     }
     let unit = root.join("rtjam-server.service");
@@ -117,7 +118,7 @@ fn systemd_accepts_its_unit(root: &Path) {
     fs::write(&unit, text.replace("=/usr/bin/rtjam-server", &format!("={}", program.display()))).expect("written");
     let mut verify = Command::new("systemd-analyze");
     let Output { stderr, .. } = verify.arg("verify").arg("--man=no").arg(&unit).output().expect("it can be started");
-    // Units of this machine have faults of their own.
+    // Other units of this machine may be faulty.
     let complaints = String::from_utf8_lossy(&stderr);
     let ours: Vec<&str> = complaints.lines().filter(|l| l.contains("rtjam-server.service")).collect();
     assert!(ours.is_empty(), "{ours:?}");
@@ -127,7 +128,7 @@ fn runs_as_its_unit_says(root: &Path) {
     let unit = fs::read_to_string(root.join(UNIT)).expect("a unit");
     let start = unit.lines().find_map(|l| l.strip_prefix("ExecStart=")).expect("it starts something");
     let words: Vec<&str> = start.split_whitespace().collect();
-    // Absolute paths are those of the machine that it is installed on.
+    // Absolute paths are those of the machine on which the package is installed.
     let here = |word: &str| word.strip_prefix('/').map_or(PathBuf::from(word), |path| root.join(path));
     let state = root.join("var/lib/rtjam-server");
     fs::create_dir_all(&state).expect("a folder");
@@ -135,7 +136,7 @@ fn runs_as_its_unit_says(root: &Path) {
     let address = format!("127.0.0.1:{port}");
     let mut command = Command::new(here(words[0]));
     command.args(words[1..].iter().map(|word| here(word))).env("STATE_DIRECTORY", &state);
-    // Not on this machine's real port and addresses.
+    // Not this machine's default port and addresses.
     command.args(["--listen", &address, "--public-address", &address]);
     let mut server = Child::start(&mut command, None);
     let invite = server.wait_out("invite line", START, |l| l.strip_prefix("invite: ").map(str::to_owned));

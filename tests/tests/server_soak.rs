@@ -1,4 +1,4 @@
-//! The short form of `cargo xtask soak server`.
+//! The short version of `cargo xtask soak server`.
 
 use rtjam_soak::server;
 use std::time::Duration;

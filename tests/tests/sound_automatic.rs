@@ -1,4 +1,4 @@
-//! Automatic playout on a clean network: at most two periods, and it stays there.
+//! Automatic playout delay on a clean network: at most two periods, and constant.
 
 use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
@@ -10,8 +10,9 @@ const SECONDS: usize = 16;
 const RATE: usize = 48_000;
 const WINDOW: usize = 480;
 
+/// At 128 frames the delay is at most two periods and changes at most once.
 #[test]
-fn at_128_frames_the_delay_is_two_periods_at_most_and_changes_once_at_most() {
+fn delay_at_128_frames() {
     let claim = |take: &Take| {
         let delays = settled(take, 3 * RATE, 5 * RATE)?;
         let delays: Vec<usize> = delays.into_iter().collect::<Option<_>>().ok_or("damaged")?;
@@ -24,10 +25,10 @@ fn at_128_frames_the_delay_is_two_periods_at_most_and_changes_once_at_most() {
     some_take_shows(128, claim);
 }
 
-/// At so short a period a shared machine has xruns every few seconds: a short stretch must do, and one block of a
-/// hundred in it.
+/// At 64 frames the delay is at most two periods. At this period a shared machine has xruns every few seconds: a short
+/// stretch has to do, and one block in a hundred may be off.
 #[test]
-fn at_64_frames_the_delay_is_two_periods_at_most() {
+fn delay_at_64_frames() {
     let claim = |take: &Take| {
         let delays = settled(take, RATE, RATE)?;
         let damaged = delays.iter().filter(|d| d.is_none()).count();
@@ -39,8 +40,8 @@ fn at_64_frames_the_delay_is_two_periods_at_most() {
     some_take_shows(64, claim);
 }
 
-/// Two musicians on one machine; one of six takes shows what is claimed. More than one, because this machine withholds
-/// the processor now and then for less than the driver calls an xrun, and what that adds to the delay is right.
+/// Two musicians on one machine; one of six recordings must satisfy the claim. The machine sometimes withholds the
+/// processor for less than the driver reports as an xrun, and playout correctly adds delay then.
 fn some_take_shows(period: u32, claim: impl Fn(&Take) -> Result<(), String>) {
     let Some(jackd) = Jackd::start(RATE as u32, period) else { return };
     let room = Room::start();
@@ -67,15 +68,15 @@ fn some_take_shows(period: u32, claim: impl Fn(&Take) -> Result<(), String>) {
     panic!("{faults:#?}");
 }
 
-/// The delays of every 10 ms in the longest quiet stretch, if that is long enough.
+/// Delays of every 10 ms in the longest quiet stretch, if that is long enough.
 fn settled(take: &Take, settle: usize, length: usize) -> Result<Vec<Option<usize>>, String> {
     let stretch = quiet_stretch(take, settle).filter(|(from, to)| from + length < *to);
     let (from, to) = stretch.ok_or_else(|| format!("xruns of the driver at {:?}", take.xruns))?;
     Ok(delays(take, from, to))
 }
 
-/// The longest stretch that begins so many frames after joining or an xrun. Xruns are the driver's: what they
-/// shift is no change of ours.
+/// The longest stretch without xruns, starting `settle` frames after joining or after an xrun. Xruns are the driver's: a
+/// shift that they cause is not a change of the playout.
 fn quiet_stretch(take: &Take, settle: usize) -> Option<(usize, usize)> {
     let end = take.sent[0].len() - 4 * WINDOW;
     let begins = std::iter::once(3 * RATE - settle).chain(take.xruns.iter().copied()).map(|at| at + settle);
@@ -83,7 +84,7 @@ fn quiet_stretch(take: &Take, settle: usize) -> Option<(usize, usize)> {
     begins.zip(ends).max_by_key(|(from, to)| to.saturating_sub(*from))
 }
 
-/// The delay of every 10 ms; `None` where they are damaged.
+/// Delay of every 10 ms; `None` where the audio is damaged.
 fn delays(take: &Take, from: usize, to: usize) -> Vec<Option<usize>> {
     let window = |at: usize| {
         let (lag, alike) = sound::delay_at(&take.sent[0], &take.got[0], at, WINDOW, 2 * WINDOW);

@@ -1,4 +1,4 @@
-//! JACK servers at other rates: the wire stays at 48 kHz and the sound stays the same.
+//! JACK servers at other rates: the wire stays at 48 kHz, and the audio is the same.
 
 use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
@@ -44,7 +44,7 @@ fn same_at(rate: u32) {
     panic!("no three seconds without an xrun of the dummy driver");
 }
 
-/// A place two seconds after the beginning or an xrun, and a second before the end or the next one.
+/// A position two seconds after the beginning or an xrun, and a second before the end or the next one.
 fn quiet_place(take: &Take, second: usize) -> Option<usize> {
     let begins = std::iter::once(0).chain(take.xruns.iter().copied());
     let ends = take.xruns.iter().copied().chain([take.sent[0].len()]);

@@ -1,4 +1,4 @@
-//! What the plugin may ask of the host.
+//! The host's side of the extensions that the plugin uses.
 
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_extensions::log::{HostLog, HostLogImpl, LogSeverity};
@@ -11,20 +11,20 @@ use clack_host::utils::ClapId;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the plugin told its host: how often, or what.
+/// Calls that the plugin made to its host.
 #[derive(Default)]
 pub struct Told {
-    /// That there are edits to fetch.
+    /// Number of requests to fetch parameter changes.
     pub flush: AtomicU32,
-    /// That values have changed.
+    /// Number of rescans of parameter values.
     pub rescan: AtomicU32,
-    /// That the project is to be stored.
+    /// Number of times that the project was marked as changed.
     pub dirty: AtomicU32,
-    /// That it wants a call on the main thread.
+    /// Number of requests for a call on the main thread.
     pub callback: AtomicU32,
-    /// How large it wants the host's window to be, and has not been given yet.
+    /// A window size that the plugin requested and the host has not set yet.
     pub resize: Mutex<Option<(u32, u32)>>,
-    /// What it has put into the host's log.
+    /// Messages in the host's log.
     pub log: Mutex<Vec<String>>,
 }
 
@@ -45,7 +45,7 @@ impl HostHandlers for TestHost {
 
 pub(super) struct Shared {
     pub(super) told: Arc<Told>,
-    /// Whether it has a log.
+    /// Whether the host offers a log.
     pub(super) logs: bool,
 }
 

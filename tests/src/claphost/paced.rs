@@ -1,4 +1,4 @@
-//! An audio thread that calls a plugin in real time, plays a signal and records what comes back.
+//! An audio thread that calls a plugin in real time, plays a signal and records the outputs.
 
 use super::{Buffers, Events, Plugin, Raw};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -18,22 +18,22 @@ pub struct Paced<'a> {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What was played and recorded, frame by frame.
+/// Input and outputs, frame by frame.
 #[derive(Clone, Default)]
 pub struct Takes {
-    /// Both inputs' signal.
+    /// The signal on both input channels.
     pub sent: Vec<f32>,
     /// The left channel of each output.
     pub got: Vec<Vec<f32>>,
 }
 
 impl<'a> Paced<'a> {
-    /// Activates `plugin` and calls it every `block` frames at `rate` Hz with `signal`, over and over.
+    /// Activates `plugin` and calls it every `block` frames at `rate` Hz with `signal` in a loop.
     ///
     /// # Panics
-    /// When it does not become active.
+    /// If the plugin does not activate.
     pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> Paced<'a> {
-        assert!(plugin.activate(f64::from(rate), block), "it does not become active");
+        assert!(plugin.activate(f64::from(rate), block), "the plugin does not activate");
         let (stop, paused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let takes = Arc::new(Mutex::new(Takes { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
         let (events, orders) = channel();
@@ -62,24 +62,24 @@ impl<'a> Paced<'a> {
         Paced { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
     }
 
-    /// Sets a parameter as automation would.
+    /// Changes a parameter as automation does.
     pub fn set(&self, id: u32, value: f64) {
         let _ = self.events.send((id, value));
     }
 
-    /// Stops calling, as for a bypassed plugin, or goes on.
+    /// Pauses the calls, as hosts do for a bypassed plugin, or resumes them.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Relaxed);
     }
 
-    /// What was recorded since the last time.
+    /// Takes what was recorded since the last call.
     pub fn take(&self) -> Takes {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
         let empty = Takes { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };
         std::mem::replace(&mut takes, empty)
     }
 
-    /// How many frames were recorded since the last [`Paced::take`].
+    /// Number of frames recorded since the last [`AudioThread::take`].
     pub fn recorded(&self) -> usize {
         self.takes.lock().unwrap_or_else(PoisonError::into_inner).sent.len()
     }
