@@ -2,8 +2,8 @@
 
 use crate::child::Child;
 use crate::jackd::Jackd;
-use crate::scratch::Scratch;
-use crate::{programs, skip, vst3};
+use crate::machine::Scratch;
+use crate::{machine, programs, vst3};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
@@ -30,7 +30,7 @@ impl Ardour {
     /// If Ardour is installed and does not start, or if skipping is forbidden.
     pub fn start(jackd: &Jackd) -> Option<Ardour> {
         let Some(place) = Place::find() else {
-            skip::skipped("Ardour 7 or newer is not installed (package ardour)");
+            machine::skipped("Ardour 7 or newer is not installed (package ardour)");
             return None;
         };
         let home = Scratch::new("ardour");
@@ -43,8 +43,8 @@ impl Ardour {
         let script = home.path().join("ardour.lua");
         std::fs::write(&script, include_str!("ardour.lua")).expect("the scratch folder can be written");
         let mut command = place.command("luasession", home.path());
-        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name).env("LD_PRELOAD", in_turn(home.path()));
-        let (child, orders) = Child::start_to_talk(&mut command);
+        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name).env("LD_PRELOAD", request_serialiser(home.path()));
+        let (child, orders) = Child::start_with_stdin(&mut command);
         Some(Ardour { child, orders, answers: 0, home })
     }
 
@@ -93,10 +93,10 @@ impl Drop for Ardour {
     }
 }
 
-/// Builds the library that serialises Ardour's requests to JACK; see `jack_in_turn.rs`.
-fn in_turn(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("jack_in_turn.rs"), folder.join("libjack_in_turn.so"));
-    std::fs::write(&source, include_str!("jack_in_turn.rs")).expect("the scratch folder can be written");
+/// Builds the library that serialises Ardour's requests to JACK; see `jack_serialiser.rs`.
+fn request_serialiser(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("jack_serialiser.rs"), folder.join("libjack_serialiser.so"));
+    std::fs::write(&source, include_str!("jack_serialiser.rs")).expect("the scratch folder can be written");
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc.args(["--edition", "2024", "--crate-type", "cdylib", "-O", "-o"]).arg(&library).arg(&source);
     let mut build = Child::start(&mut rustc, None);

@@ -1,9 +1,8 @@
 //! A child process whose output is collected.
 
-use crate::wait;
-use std::io::{BufRead, BufReader, Read, Write};
+use crate::wait::{self, Lines};
+use std::io::Write;
 use std::process::{Child as Process, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A started program whose output is collected line by line. Dropping it kills it.
@@ -12,36 +11,6 @@ pub struct Child {
     name: String,
     out: Lines,
     err: Lines,
-}
-
-/// Lines of output, collected while the program runs.
-#[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    /// All lines so far.
-    pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The newest line for which `pick` returns a value.
-    pub fn newest<T>(&self, pick: impl Fn(&str) -> Option<T>) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().rev().find_map(|line| pick(line))
-    }
-
-    /// Number of lines so far.
-    pub fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    fn collect(&self, from: impl Read + Send + 'static) {
-        let lines = self.clone();
-        std::thread::spawn(move || {
-            for line in BufReader::new(from).lines().map_while(Result::ok) {
-                lines.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-            }
-        });
-    }
 }
 
 impl Child {
@@ -63,7 +32,7 @@ impl Child {
     ///
     /// # Panics
     /// If the program cannot be started.
-    pub fn start_to_talk(command: &mut Command) -> (Child, ChildStdin) {
+    pub fn start_with_stdin(command: &mut Command) -> (Child, ChildStdin) {
         let mut child = Child::spawn(command, Stdio::piped());
         let pipe = child.process.stdin.take().expect("its input is piped");
         (child, pipe)

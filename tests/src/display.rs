@@ -64,7 +64,7 @@ impl Display {
     }
 
     /// Makes a program use this display.
-    pub fn shows(&self, command: &mut Command) {
+    pub fn set_for(&self, command: &mut Command) {
         command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY");
     }
 
@@ -120,9 +120,9 @@ impl Display {
     ///
     /// # Panics
     /// If xdotool fails.
-    pub fn hands(&self, arguments: &[&str]) {
+    pub fn xdotool(&self, arguments: &[&str]) {
         let mut command = Command::new("xdotool");
-        self.shows(command.args(arguments));
+        self.set_for(command.args(arguments));
         let mut child = Child::start(&mut command, None);
         assert_eq!(child.wait_exit(UP), 0, "xdotool {arguments:?}: {}", child.transcript());
     }

@@ -3,8 +3,8 @@
 
 use crate::child::Child;
 use crate::display::Display;
-use crate::scratch::Scratch;
-use crate::skip::{has_program, skipped};
+use crate::machine::Scratch;
+use crate::machine::{has_program, skipped};
 use std::process::Command;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(240);
 ///
 /// # Panics
 /// If that process fails.
-pub fn alone(test: &str, host: impl FnOnce()) -> Option<(String, usize)> {
+pub fn in_own_process(test: &str, host: impl FnOnce()) -> Option<(String, usize)> {
     if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
         host();
         println!("{END}");
@@ -71,7 +71,7 @@ fn run(test: &str, scale: u32, quiet: bool, host: impl FnOnce(&Display)) {
         command.env(folder, home.path());
     }
     // One heap for all threads: otherwise the C library keeps some memory of each ended thread, which is not our leak.
-    display.shows(command.env("MALLOC_ARENA_MAX", "1"));
+    display.set_for(command.env("MALLOC_ARENA_MAX", "1"));
     let mut process = Child::start(&mut command, None);
     let code = process.wait_exit(LIMIT);
     assert_eq!(code, 0, "{}", process.transcript());

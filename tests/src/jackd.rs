@@ -1,7 +1,7 @@
 //! A JACK server with the dummy driver.
 
 use crate::child::Child;
-use crate::{calm, skip, wait};
+use crate::{machine, realtime_stalls, wait};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -21,7 +21,7 @@ pub struct Jackd {
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// Dead servers are cleared before this process first uses the JACK library, which keeps the list of servers mapped.
-static FORGET: Once = Once::new();
+static CLEAR: Once = Once::new();
 
 impl Jackd {
     /// Starts jackd; returns `None`, and says so on stderr, if it is not installed.
@@ -29,13 +29,13 @@ impl Jackd {
     /// # Panics
     /// If jackd is installed and does not start, or if skipping is forbidden.
     pub fn start(rate: u32, period: u32) -> Option<Jackd> {
-        if !skip::has_program("jackd") {
-            skip::skipped("jackd is not installed (package jackd2)");
+        if !machine::has_program("jackd") {
+            machine::skipped("jackd is not installed (package jackd2)");
             return None;
         }
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        FORGET.call_once(forget_dead_servers);
-        calm::ensure();
+        CLEAR.call_once(clear_dead_servers);
+        realtime_stalls::avoid();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Some(Jackd { child: start(&name, rate, period), name, _alone })
@@ -75,8 +75,8 @@ fn start(name: &str, rate: u32, period: u32) -> Child {
 }
 
 /// JACK has slots for eight servers, and a killed server keeps its slot until somebody clears it.
-fn forget_dead_servers() {
-    if a_jackd_runs() {
+fn clear_dead_servers() {
+    if is_jackd_running() {
         return;
     }
     for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
@@ -86,7 +86,7 @@ fn forget_dead_servers() {
     }
 }
 
-fn a_jackd_runs() -> bool {
+fn is_jackd_running() -> bool {
     let names = fs::read_dir("/proc").into_iter().flatten().flatten();
     names.filter_map(|p| fs::read_to_string(p.path().join("comm")).ok()).any(|name| name.starts_with("jackd"))
 }

@@ -16,30 +16,28 @@
 //! | [`display`] | a virtual screen, a host's window on it, pointer and keys |
 //! | [`hosting`] | a test in its own process, on a virtual screen |
 //! | [`wait`] | conditions with deadlines |
-//! | [`scratch`], [`skip`] | temporary folders; parts that this machine lacks |
+//! | [`machine`] | temporary folders; programs and permissions that may be missing |
 //!
 //! Tests wait for conditions with deadlines; they do not sleep for a fixed time.
 
 #![allow(clippy::expect_used, reason = "a test harness fails by a panic that says what is missing")]
 
 pub mod ardour;
-mod calm;
 pub mod child;
 pub mod claphost;
-pub mod classic;
-pub mod classic_server;
 pub mod display;
 pub mod hosting;
 pub mod jackd;
+pub mod legacy;
+pub mod legacy_server;
+pub mod machine;
 pub mod musician;
 pub mod namespace;
 pub mod probe;
-
 pub mod programs;
+mod realtime_stalls;
 pub mod relay;
 pub mod room;
-pub mod scratch;
-pub mod skip;
 pub mod sound;
 
 pub mod vst3;

@@ -1,8 +1,8 @@
 //! A running `rtjam --headless`, seen through its JSON status.
 
 use crate::child::Child;
+use crate::machine::Scratch;
 use crate::programs;
-use crate::scratch::Scratch;
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! Network namespaces, made with iproute2.
 
-use crate::skip;
+use crate::machine;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -21,9 +21,9 @@ impl Cable {
     ///
     /// # Panics
     /// If they cannot be created although root and iproute2 are there, or if skipping is forbidden.
-    pub fn lay() -> Option<Cable> {
-        if !skip::is_root() || !skip::has_program("ip") {
-            skip::skipped("network namespaces need root and iproute2");
+    pub fn create() -> Option<Cable> {
+        if !machine::is_root() || !machine::has_program("ip") {
+            machine::skipped("network namespaces need root and iproute2");
             return None;
         }
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -45,12 +45,12 @@ impl Cable {
     }
 
     /// Sets the right end of the link down or up.
-    pub fn plug(&self, up: bool) {
+    pub fn set_link_up(&self, up: bool) {
         ip(&["-n", &self.right, "link", "set", "jam0", if up { "up" } else { "down" }]);
     }
 
     /// Sets the MTU of both ends.
-    pub fn mtu(&self, bytes: u32) {
+    pub fn set_mtu(&self, bytes: u32) {
         for name in [&self.left, &self.right] {
             ip(&["-n", name, "link", "set", "jam0", "mtu", &bytes.to_string()]);
         }

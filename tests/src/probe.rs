@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 /// The played and the recorded signals of the same cycles.
-pub struct Take {
+pub struct Recording {
     /// One signal per played port.
     pub sent: Vec<Vec<f32>>,
     /// One signal per recorded port, of the same length.
@@ -20,7 +20,7 @@ pub struct Take {
 ///
 /// # Panics
 /// If the server or a port is missing, or if the recording does not end in time.
-pub fn take(server: &str, signals: &[(&str, Vec<f32>)], ports: &[&str]) -> Take {
+pub fn record(server: &str, signals: &[(&str, Vec<f32>)], ports: &[&str]) -> Recording {
     let client = open(server);
     let frames = signals.iter().map(|(_, s)| s.len()).max().unwrap_or(0);
     let seconds = frames as u64 / u64::from(client.sample_rate());
@@ -57,7 +57,7 @@ pub fn take(server: &str, signals: &[(&str, Vec<f32>)], ports: &[&str]) -> Take 
     let (got, xruns) = finished.recv_timeout(Duration::from_secs(seconds * 2 + 20)).expect("the recording ends");
     // A handler must not be dropped while it runs.
     active.deactivate().expect("the probe leaves the JACK server");
-    Take { sent: signals.iter().map(|(_, s)| s.clone()).collect(), got, xruns }
+    Recording { sent: signals.iter().map(|(_, s)| s.clone()).collect(), got, xruns }
 }
 
 /// Names of all ports of `server` that begin with `prefix`.

@@ -52,7 +52,7 @@ struct Loss {
 
 /// A direction through the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From musicians to the server.
     Up,
     /// From the server to musicians.
@@ -67,7 +67,7 @@ impl Relay {
     ///
     /// # Panics
     /// If its port is in use.
-    pub fn before(port: u16) -> Relay {
+    pub fn in_front_of(port: u16) -> Relay {
         let listener = TcpListener::bind((ADDRESS, port)).expect("the relay's TCP port is free");
         let entry = UdpSocket::bind((ADDRESS, port)).expect("the relay's UDP port is free");
         entry.set_read_timeout(Some(LOOK_EVERY)).expect("a timeout can be set");
@@ -98,27 +98,27 @@ impl Relay {
     }
 
     /// Passes TCP, or neither accepts nor carries any.
-    pub fn tcp(&self, passes: bool) {
+    pub fn pass_tcp(&self, passes: bool) {
         self.shared.tcp_passes.store(passes, Ordering::SeqCst);
     }
 
     /// Passes UDP, or loses all of it.
-    pub fn udp(&self, passes: bool) {
+    pub fn pass_udp(&self, passes: bool) {
         self.shared.udp_passes.store(passes, Ordering::SeqCst);
     }
 
     /// Loses UDP payloads larger than `bytes`.
-    pub fn largest(&self, bytes: usize) {
+    pub fn limit_size(&self, bytes: usize) {
         self.shared.largest.store(bytes, Ordering::SeqCst);
     }
 
     /// Loses one audio datagram in `every` in that direction; 0 loses none.
-    pub fn lose(&self, way: Way, every: usize) {
+    pub fn lose(&self, way: Direction, every: usize) {
         self.shared.lossy[way as usize].every.store(every, Ordering::SeqCst);
     }
 
     /// Number of audio datagrams that [`Relay::lose`] has lost in that direction.
-    pub fn lost(&self, way: Way) -> usize {
+    pub fn lost(&self, way: Direction) -> usize {
         self.shared.lossy[way as usize].lost.load(Ordering::SeqCst)
     }
 
@@ -157,7 +157,7 @@ impl Shared {
         self.ended.load(Ordering::SeqCst)
     }
 
-    fn loses(&self, way: Way, datagram: &[u8]) -> bool {
+    fn loses(&self, way: Direction, datagram: &[u8]) -> bool {
         let loss = &self.lossy[way as usize];
         let every = loss.every.load(Ordering::SeqCst);
         if every == 0 || datagram.first() != Some(&(Class::Media as u8)) {
@@ -181,7 +181,7 @@ fn carry_up(shared: &Arc<Shared>) {
     let mut buffer = [0; 2048];
     while !shared.has_ended() {
         let Ok(Stamped { len: n, from: musician, at }) = stamp::receive(&shared.entry, &mut buffer) else { continue };
-        if !shared.carries(n) || shared.loses(Way::Up, &buffer[..n]) {
+        if !shared.carries(n) || shared.loses(Direction::Up, &buffer[..n]) {
             continue;
         }
         note_audio(shared, &buffer[..n], at);
@@ -231,7 +231,7 @@ fn carry_down(shared: &Shared, exit: &Arc<UdpSocket>, musician: SocketAddr) {
     };
     while !shared.has_ended() && is_current() {
         let Ok((n, _)) = exit.recv_from(&mut buffer) else { continue };
-        if shared.carries(n) && is_current() && !shared.loses(Way::Down, &buffer[..n]) {
+        if shared.carries(n) && is_current() && !shared.loses(Direction::Down, &buffer[..n]) {
             let _ = shared.entry.send_to(&buffer[..n], musician);
         }
     }

@@ -1,8 +1,8 @@
 //! A running `rtjam-server`.
 
 use crate::child::Child;
+use crate::machine::Scratch;
 use crate::programs;
-use crate::scratch::Scratch;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;

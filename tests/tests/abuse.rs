@@ -5,14 +5,14 @@
 use rtjam_abuse::attacks::{Setting, named};
 use rtjam_abuse::report::{self, Ended};
 use rtjam_abuse::town::Town;
-use rtjam_tests::{programs, skip};
+use rtjam_tests::{machine, programs};
 use std::time::Duration;
 
 /// Runs an attack against a server; its figures must stay within their bounds.
 fn withstands(name: &str, seconds: u64) {
     let town = match Town::build() {
         Ok(town) => town,
-        Err(reason) => return skip::skipped(reason),
+        Err(reason) => return machine::skipped(reason),
     };
     let server = programs::server();
     let setting = Setting { town: &town, server: &server, length: Duration::from_secs(seconds) };

@@ -61,7 +61,7 @@ fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<
             .map(|(n, p)| (*p, sound::noise_50_to_8000(SECONDS * RATE as usize, RATE, 10 * take + n)))
             .collect();
         let ports: Vec<&str> = ears.iter().map(String::as_str).collect();
-        let take = probe::take(&jackd.name, &signals, &ports);
+        let take = probe::record(&jackd.name, &signals, &ports);
         match ears
             .iter()
             .zip(&take.got)

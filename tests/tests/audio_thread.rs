@@ -4,9 +4,9 @@
 
 use rtjam_client::{Client, ClientOptions, Clock, Identity, Wake};
 use rtjam_engine::{Engine, Outputs, SLOTS};
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use rtjam_tests::wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

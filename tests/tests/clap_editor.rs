@@ -8,7 +8,7 @@ use clap_sys::ext::gui::{CLAP_WINDOW_API_WAYLAND, CLAP_WINDOW_API_WIN32, CLAP_WI
 use egui::Id;
 use rtjam_load::process;
 use rtjam_stage::places::place;
-use rtjam_tests::claphost::{Events, IDS, Library, Paced, Plugin};
+use rtjam_tests::claphost::{AudioThread, Events, IDS, Library, Plugin};
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::musician::{JOIN, Musician, Options};
@@ -130,7 +130,7 @@ fn editor_follows_host_scale() {
         assert_eq!(window_in_project(&plugin), serde_json::json!([760, 480]));
         // The window moves to a screen with another scale: the plugin requests the same logical size there.
         assert!(editor.set_scale(1.5));
-        assert_eq!((editor.asked_for(), editor.size()), (Some((1140, 720)), Some((1140, 720))));
+        assert_eq!((editor.requested_size(), editor.size()), (Some((1140, 720)), Some((1140, 720))));
         host.resize((1140, 720));
         assert!(editor.set_size((1140, 720)));
         wait_filled(display, &host);
@@ -186,18 +186,18 @@ fn typed_and_pasted_links_join() {
         for (plugin, name) in plugins.iter().zip(["Dora", "Eve"]) {
             assert!(plugin.load(format!("{{\"rtjam\":1,\"name\":\"{name}\"}}").as_bytes()));
         }
-        let audio = plugins.each_ref().map(|plugin| Paced::start(plugin, 48_000, 128, 1, vec![0.0]));
+        let audio = plugins.each_ref().map(|plugin| AudioThread::start(plugin, 48_000, 128, 1, vec![0.0]));
         let hosts = [open(&plugins[0], 0, Some(1.0)), open(&plugins[1], 800, Some(1.0))];
         hosts.iter().for_each(|host| wait_drawn(display, host));
         let names = |s: &Value| Some(s["musicians"].as_array()?.iter().map(|m| m["name"].clone()).collect::<Vec<_>>());
         let click = |control: &str, x: i16| {
             let [x, y] = at(control, USUAL, x);
-            display.hands(&["mousemove", &x, &y, "click", "1"]);
+            display.xdotool(&["mousemove", &x, &y, "click", "1"]);
         };
         wait_changed_by(display, &hosts[0], || click("invite link", 0));
-        wait_changed_by(display, &hosts[0], || display.hands(&["type", "--delay", "20", &room.invite]));
+        wait_changed_by(display, &hosts[0], || display.xdotool(&["type", "--delay", "20", &room.invite]));
         // Typed text can be copied, too.
-        display.hands(&["key", "--delay", "50", "ctrl+a", "ctrl+c"]);
+        display.xdotool(&["key", "--delay", "50", "ctrl+a", "ctrl+c"]);
         click("join", 0);
         ann.wait_new("the one who typed", JOIN, |s| (names(s)? == ["Dora"]).then_some(()));
         click("join", 0);
@@ -251,11 +251,11 @@ fn fader_and_automation_stay_in_sync() {
             wait_filled(display, &host);
             let [x, y] = at("monitor", USUAL, 0);
             let y: i32 = y.parse().expect("a number");
-            display.hands(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
+            display.xdotool(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
             for step in 1..=8 {
-                display.hands(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
+                display.xdotool(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
             }
-            display.hands(&["mouseup", "1", "mousemove", "400", "300"]);
+            display.xdotool(&["mouseup", "1", "mousemove", "400", "300"]);
             let mut all = Vec::new();
             wait::until("the end of the gesture", UP, || {
                 all.extend(exchange(Events::none()));
@@ -266,7 +266,7 @@ fn fader_and_automation_stay_in_sync() {
             assert!(all[0].1.is_none() && all[all.len() - 1].1.is_none() && values.len() >= 2, "{all:?}");
             let last = values[values.len() - 1];
             assert!((-60.0..-1.0).contains(&last) && plugin.value(MONITOR) == Some(last), "{all:?}");
-            assert!(plugin.told.flush.load(std::sync::atomic::Ordering::Relaxed) > 0);
+            assert!(plugin.host_calls.flush.load(std::sync::atomic::Ordering::Relaxed) > 0);
 
             // Automation, to where the fader was left and away again.
             let fader = place(Id::unique("monitor"), USUAL, 0);
@@ -310,20 +310,20 @@ fn host_keeps_keys_outside_fields() {
         let plugin = library.plugin(IDS[1]);
         let host = open(&plugin, 0, Some(1.0));
         wait_drawn(display, &host);
-        display.hands(&["mousemove", "400", "250", "key", "space"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "space"]);
         wait::until("the space bar", UP, || host.keys().contains(&SPACE).then_some(()));
         let [x, y] = at("name", USUAL, 0);
-        wait_changed_by(display, &host, || display.hands(&["mousemove", &x, &y, "click", "1"]));
-        wait_changed_by(display, &host, || display.hands(&["type", "a b"]));
-        display.hands(&["key", "Return"]);
+        wait_changed_by(display, &host, || display.xdotool(&["mousemove", &x, &y, "click", "1"]));
+        wait_changed_by(display, &host, || display.xdotool(&["type", "a b"]));
+        display.xdotool(&["key", "Return"]);
         wait::until("the name", UP, || {
             let project = String::from_utf8(plugin.save()).expect("JSON");
             project.contains("a b").then_some(())
         });
         assert!(!host.keys().contains(&SPACE), "the space belongs to the text field");
         // The host keeps its zoom shortcut.
-        display.hands(&["key", "ctrl+plus"]);
-        display.hands(&["mousemove", "400", "250", "key", "space"]);
+        display.xdotool(&["key", "ctrl+plus"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "space"]);
         wait::until("the space bar again", UP, || host.keys().contains(&SPACE).then_some(()));
         wait_filled(display, &host);
         assert_eq!(plugin.editor().size(), Some(USUAL));
@@ -438,7 +438,7 @@ fn editor_survives_state_changes() {
                     wait_look();
                 }
                 let rate = [44_100, 96_000, 48_000, 192_000][round];
-                let audio = Paced::start(&plugin, rate, 256, 1, signal.clone());
+                let audio = AudioThread::start(&plugin, rate, 256, 1, signal.clone());
                 wait::until("sound", UP, || (audio.recorded() > 4_096).then_some(()));
                 assert!(plugin.load(project.as_bytes()), "while it plays");
                 wait_look();
@@ -518,7 +518,7 @@ fn editor_undo_precedes_host_undo() {
         let host = open(&plugin, 0, Some(1.0));
         wait_drawn(display, &host);
         wait_filled(display, &host);
-        display.hands(&["mousemove", "400", "250", "key", "ctrl+z"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "ctrl+z"]);
         let mut keys = Vec::new();
         wait::until("the host's undo", UP, || {
             keys.extend(host.keys());
@@ -526,14 +526,14 @@ fn editor_undo_precedes_host_undo() {
         });
         let letter_z = keys[keys.len() - 1];
         let [x, y] = at("monitor", USUAL, 0);
-        display.hands(&["mousemove", &x, &y, "click", "--repeat", "2", "--delay", "60", "1"]);
-        wait_changed_by(display, &host, || display.hands(&["type", "--delay", "30", "--", "-12"]));
-        display.hands(&["key", "Return"]);
+        display.xdotool(&["mousemove", &x, &y, "click", "--repeat", "2", "--delay", "60", "1"]);
+        wait_changed_by(display, &host, || display.xdotool(&["type", "--delay", "30", "--", "-12"]));
+        display.xdotool(&["key", "Return"]);
         wait::until("a typed value", UP, || (plugin.value(MONITOR) == Some(-12.0)).then_some(()));
         host.keys();
-        display.hands(&["mousemove", "400", "250", "key", "ctrl+z"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "ctrl+z"]);
         wait::until("the previous value", UP, || (plugin.value(MONITOR) == Some(0.0)).then_some(()));
-        display.hands(&["key", "space"]);
+        display.xdotool(&["key", "space"]);
         let mut keys = Vec::new();
         wait::until("the space bar", UP, || {
             keys.extend(host.keys());

@@ -5,7 +5,7 @@
 use clap_sys::ext::gui::CLAP_WINDOW_API_X11;
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::stream::clap_ostream;
-use rtjam_tests::claphost::{IDS, Library, Paced, Plugin, project};
+use rtjam_tests::claphost::{AudioThread, IDS, Library, Plugin, project};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::hosting::on_a_quiet_screen;
 use rtjam_tests::musician::{JOIN, Musician, Options};
@@ -47,7 +47,7 @@ fn plugin_writes_nothing_to_stderr() {
                 assert!(!plugin.editor().set_parent(CLAP_WINDOW_API_X11, 0) && !plugin.editor().set_transient(1));
                 // A room, audio and an editor.
                 assert!(plugin.load(project("Dora", &room.invite, "").as_bytes()));
-                let host = Paced::start(&plugin, 48_000, 128, if id == IDS[0] { 1 } else { 13 }, vec![0.1]);
+                let host = AudioThread::start(&plugin, 48_000, 128, if id == IDS[0] { 1 } else { 13 }, vec![0.1]);
                 cleo.wait_new("Dora's packets", JOIN, |s| {
                     s["musicians"].as_array()?.iter().find(|m| m["packets"].as_u64() > Some(100)).map(|_| ())
                 });

@@ -11,7 +11,7 @@ use clap_sys::events::{
     clap_output_events,
 };
 use clap_sys::process::clap_process;
-use rtjam_tests::claphost::{IDS, Library, Paced, Raw, live_in_a_home_of_our_own, port, project};
+use rtjam_tests::claphost::{AudioThread, IDS, Library, Raw, port, project, use_private_home};
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
 use std::cell::Cell;
@@ -250,7 +250,7 @@ fn automation_allocates_nothing() {
 /// The same while the plugin is in a room.
 #[test]
 fn automation_in_room_allocates_nothing() {
-    live_in_a_home_of_our_own();
+    use_private_home();
     let room = Room::start();
     let mut cleo = Musician::start(&Options::demo("Cleo", &room.invite));
     cleo.wait_joined();
@@ -258,7 +258,7 @@ fn automation_in_room_allocates_nothing() {
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
         let plugin = library.plugin(id);
         assert!(plugin.load(project("Dora", &room.invite, "").as_bytes()));
-        let host = Paced::start(&plugin, 48_000, FRAMES as u32, outputs, vec![0.1]);
+        let host = AudioThread::start(&plugin, 48_000, FRAMES as u32, outputs, vec![0.1]);
         cleo.wait_new("Dora's packets", JOIN, |s| {
             s["musicians"].as_array()?.iter().find(|m| m["packets"].as_u64() > Some(100)).map(|_| ())
         });

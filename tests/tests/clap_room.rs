@@ -1,6 +1,6 @@
 //! A plugin in a room, observed by another musician.
 
-use rtjam_tests::claphost::{IDS, Library, Paced, Plugin, Takes, live_in_a_home_of_our_own, project};
+use rtjam_tests::claphost::{AudioThread, HostRecording, IDS, Library, Plugin, project, use_private_home};
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
@@ -18,11 +18,11 @@ fn names(status: &Value) -> Vec<String> {
     all.iter().filter_map(|m| m["name"].as_str().map(str::to_owned)).collect()
 }
 
-fn is_heard(host: &Paced<'_>, output: usize) -> bool {
+fn is_heard(host: &AudioThread<'_>, output: usize) -> bool {
     is_heard_in(&host.take(), output)
 }
 
-fn is_heard_in(take: &Takes, output: usize) -> bool {
+fn is_heard_in(take: &HostRecording, output: usize) -> bool {
     let last = take.got[output].len().saturating_sub(2_000);
     take.got[output][last..].iter().any(|s| s.abs() > 0.01)
 }
@@ -30,14 +30,14 @@ fn is_heard_in(take: &Takes, output: usize) -> bool {
 /// An instance rejoins muted, keeps its seat while it is bypassed, paused or offline, and leaves when it is deleted.
 #[test]
 fn instance_lifecycle_in_a_room() {
-    live_in_a_home_of_our_own();
+    use_private_home();
     let room = Room::start();
     let mut cleo = Musician::start(&Options::demo("Cleo", &room.invite));
     cleo.wait_joined();
     let library = Library::load();
     let plugin = library.plugin(IDS[0]);
     assert!(plugin.load(project("Dora", &room.invite, ",\"playout_ms\":100").as_bytes()));
-    let host = Paced::start(&plugin, 48_000, 128, 1, vec![0.2, -0.2]);
+    let host = AudioThread::start(&plugin, 48_000, 128, 1, vec![0.2, -0.2]);
     let dora = |s: &Value| s["musicians"].as_array()?.iter().find(|m| m["name"] == "Dora").cloned();
     cleo.wait("Dora in the room", JOIN, dora);
     assert_eq!(plugin.value(SEND_MUTE), Some(1.0), "the instance rejoins muted");
@@ -76,7 +76,7 @@ fn instance_lifecycle_in_a_room() {
 
     // Another rate and block size: the session continues.
     drop(host);
-    let host = Paced::start(&plugin, 96_000, 1024, 1, [[0.2; 48], [-0.2; 48]].concat());
+    let host = AudioThread::start(&plugin, 96_000, 1024, 1, [[0.2; 48], [-0.2; 48]].concat());
     cleo.wait_new("Dora's sound at another rate", LIMIT, loud);
     wait::until("Dora hears Cleo at another rate", LIMIT, || is_heard(&host, 0).then_some(()));
 
@@ -109,7 +109,7 @@ fn silent_again(musician: &Value) -> Option<u64> {
 /// Two instances in one project join as two musicians.
 #[test]
 fn two_instances_are_two_musicians() {
-    live_in_a_home_of_our_own();
+    use_private_home();
     let room = Room::start();
     let mut cleo = Musician::start(&Options::dummy("Cleo", &room.invite));
     cleo.wait_joined();
@@ -118,7 +118,7 @@ fn two_instances_are_two_musicians() {
     for plugin in &plugins {
         assert!(plugin.load(project("Eve", &room.invite, "").as_bytes()));
     }
-    let hosts: Vec<_> = plugins.iter().map(|p| Paced::start(p, 48_000, 64, 1, vec![0.0])).collect();
+    let hosts: Vec<_> = plugins.iter().map(|p| AudioThread::start(p, 48_000, 64, 1, vec![0.0])).collect();
     cleo.wait_new("Eve and Eve 2", LIMIT, |s| {
         let mut names = names(s);
         names.sort();
@@ -135,7 +135,7 @@ fn two_instances_are_two_musicians() {
 /// The key of a room is stored in the user's folder, not in the project.
 #[test]
 fn room_key_stays_outside_project() {
-    let home = live_in_a_home_of_our_own();
+    let home = use_private_home();
     let room = Room::start();
     let library = Library::load();
     let plugin = library.plugin(IDS[0]);
@@ -159,7 +159,7 @@ fn room_key_stays_outside_project() {
 }
 
 /// Indices of the slot outputs that are audible.
-fn heard_slots(host: &Paced<'_>) -> Vec<usize> {
+fn heard_slots(host: &AudioThread<'_>) -> Vec<usize> {
     let take = host.take();
     (1..13).filter(|output| is_heard_in(&take, *output)).collect()
 }
@@ -167,7 +167,7 @@ fn heard_slots(host: &Paced<'_>) -> Vec<usize> {
 /// A project stores the slots of the musicians, and which instance of its user it was.
 #[test]
 fn project_keeps_slots_and_identity() {
-    let home = live_in_a_home_of_our_own();
+    let home = use_private_home();
     let room = Room::start();
     let _cleo = Musician::start(&Options::demo("Cleo", &room.invite));
     let library = Library::load();
@@ -176,8 +176,8 @@ fn project_keeps_slots_and_identity() {
         assert!(plugin.load(state.as_bytes()));
         plugin
     };
-    fn playing(plugin: &Plugin) -> Paced<'_> {
-        Paced::start(plugin, 48_000, 128, 13, vec![0.0])
+    fn playing(plugin: &Plugin) -> AudioThread<'_> {
+        AudioThread::start(plugin, 48_000, 128, 13, vec![0.0])
     }
     let state = |plugin: &Plugin| String::from_utf8(plugin.save()).expect("JSON");
     let seats = |state: &str| serde_json::from_str::<Value>(state).expect("JSON")["seats"].clone();

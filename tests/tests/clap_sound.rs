@@ -1,6 +1,6 @@
 //! Two plugins in hosts that call in real time, in one room: the signal of one arrives at the other's host.
 
-use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
 use rtjam_tests::room::Room;
 use rtjam_tests::{sound, wait};
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn sound_at_96000_by_512() {
 
 /// RTJam plays, RTJam Multi listens.
 fn same_sound(rate: u32, block: u32) {
-    live_in_a_home_of_our_own();
+    use_private_home();
     let room = Room::start();
     let library = Library::load();
     let (ann, ben) = (library.plugin(IDS[0]), library.plugin(IDS[1]));
@@ -62,8 +62,8 @@ fn same_sound(rate: u32, block: u32) {
     assert!(ann.load(project("Ann", &room.invite, settings).as_bytes()));
     assert!(ben.load(project("Ben", &room.invite, settings).as_bytes()));
     let second = rate as usize;
-    let ann = Paced::start(&ann, rate, block, 1, sound::noise_50_to_8000(3 * second, rate, 5));
-    let ben = Paced::start(&ben, rate, block, 13, vec![0.0]);
+    let ann = AudioThread::start(&ann, rate, block, 1, sound::noise_50_to_8000(3 * second, rate, 5));
+    let ben = AudioThread::start(&ben, rate, block, 13, vec![0.0]);
     ann.set(SEND_MUTE, 0.0);
     ben.set(MONITOR, -60.0);
     wait::until("Ben hears Ann", HEARD, || {

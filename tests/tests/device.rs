@@ -2,10 +2,10 @@
 //! with the JACK server.
 
 use rtjam_tests::jackd::Jackd;
+use rtjam_tests::machine;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
-use rtjam_tests::skip;
 use std::path::Path;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const CARD: &str = "pcm.!default {
 fn lost_device_is_reopened() {
     let plugin = ["x86_64", "aarch64"].map(|a| format!("/usr/lib/{a}-linux-gnu/alsa-lib/libasound_module_pcm_jack.so"));
     if !plugin.iter().any(|path| Path::new(path).exists()) {
-        return skip::skipped("ALSA's JACK plugin is not installed (package libasound2-plugins)");
+        return machine::skipped("ALSA's JACK plugin is not installed (package libasound2-plugins)");
     }
     let Some(mut jackd) = Jackd::start(48_000, 128) else { return };
     let home = Scratch::new("card");
@@ -44,7 +44,7 @@ fn lost_device_is_reopened() {
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
     ben.wait_hears("Ann");
     jackd.kill();
-    ann.child.wait_err("is gone", SOON);
+    ann.child.wait_err("back", SOON);
     let before = ben.wait_new("a status", SOON, |s| s["musicians"][0]["packets"].as_u64());
     jackd.start_again(48_000, 128);
     ben.wait_new("Ann's sound again", Duration::from_secs(15), |s| {

@@ -27,7 +27,7 @@ fn damage(m: &mut Musician) -> u64 {
 #[test]
 fn server_ignores_million_bad_datagrams() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     damage(&mut ann);
     let target = SocketAddr::from(([127, 0, 0, 1], room.port));
@@ -48,7 +48,7 @@ fn server_ignores_million_bad_datagrams() {
 #[test]
 fn musician_ignores_million_bad_datagrams() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, _ben) = duet(&relay.link(&room.invite), &room.invite);
     damage(&mut ann);
     let from = relay.musicians();

@@ -16,7 +16,7 @@ fn listener_hears_but_is_silent() {
     wait_mix(&mut cat);
     let status = cat.wait_new("a listener's status", SOON, |s| (s["listeners"] == 1).then(|| s.clone()));
     assert_eq!((&status["role"], &status["tx"]["packets"]), (&"listener".into(), &0.into()), "{status}");
-    assert!(status["sentence"].as_str().is_some_and(|s| s.contains("You listen")), "{status}");
+    assert!(status["sentence"].as_str().is_some_and(|s| s.contains("listen")), "{status}");
     let status = ann.wait_new("one who listens", SOON, |s| (s["listeners"] == 1).then(|| s.clone()));
     assert_eq!(status["musicians"].as_array().map(Vec::len), Some(1), "{status}");
     assert_eq!(status["role"], "musician");
@@ -33,7 +33,7 @@ fn listeners_leave_musicians_seats() {
     let mut cat = Musician::start(&Options::dummy("Cat", link.trim()));
     cat.wait_joined();
     let mut dan = Musician::start(&Options::dummy("Dan", link.trim()));
-    dan.wait("a full room", JOIN, |s| s["sentence"].as_str()?.contains("The room is full").then_some(()));
+    dan.wait("a full room", JOIN, |s| s["sentence"].as_str()?.contains("full").then_some(()));
     let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
     ann.wait_joined();
     wait_mix(&mut cat);

@@ -7,7 +7,7 @@ use rtjam_tests::room::{Room, START};
 /// Legacy clients receive each packet of the others exactly once.
 #[test]
 fn legacy_clients_lose_nothing() {
-    let report = classic_load("--musicians 4 --seconds 2");
+    let report = legacy_load("--musicians 4 --seconds 2");
     assert_whole(&report, 4 * 750, 4 * 750 * 3);
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
@@ -17,9 +17,10 @@ fn load(room: &Room, more: &str) -> Report {
 }
 
 /// Runs a load of legacy clients on their own server.
-fn classic_load(more: &str) -> Report {
+fn legacy_load(more: &str) -> Report {
     let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
-    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
+    let address =
+        room.child.wait_out("line with the legacy port", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
     run(&format!("load --classic {address} {more}"))
 }
 
@@ -77,7 +78,7 @@ fn garbage_costs_musicians_nothing() {
 /// The same at the legacy port.
 #[test]
 fn garbage_costs_legacy_clients_nothing() {
-    assert_unmoved(&classic_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
+    assert_unmoved(&legacy_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
 }
 
 /// At a modest load each packet arrives exactly once.

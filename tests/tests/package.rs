@@ -1,9 +1,9 @@
 //! The server's Debian package: built, unpacked into a root folder, and run from there as its unit describes.
 
 use rtjam_tests::child::Child;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::room::{START, free_port};
-use rtjam_tests::scratch::Scratch;
-use rtjam_tests::{programs, skip};
+use rtjam_tests::{machine, programs};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -20,8 +20,8 @@ const UNIT: &str = "lib/systemd/system/rtjam-server.service";
 /// The package installs a server that runs as its systemd unit describes.
 #[test]
 fn package_installs_a_working_server() {
-    if !skip::has_program("dpkg-deb") {
-        return skip::skipped("dpkg-deb is not installed (Debian and its relatives have it)");
+    if !machine::has_program("dpkg-deb") {
+        return machine::skipped("dpkg-deb is not installed (Debian and its relatives have it)");
     }
     let (work, root) = (Scratch::new("deb"), Scratch::new("root"));
     let package = make(work.path());
@@ -108,7 +108,7 @@ fn has_its_debug_information_apart(package: &Path, root: &Path) {
 /// If systemd is installed, it accepts the unit. systemd checks that the program exists, so this verifies a copy of the
 /// unit whose paths begin with the root folder.
 fn systemd_accepts_its_unit(root: &Path) {
-    if !skip::has_program("systemd-analyze") {
+    if !machine::has_program("systemd-analyze") {
         eprintln!("systemd-analyze is not installed: the unit is not verified");
         return;
     }

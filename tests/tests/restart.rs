@@ -4,7 +4,7 @@ use rtjam_tests::musician::{Musician, Options, duet};
 use rtjam_tests::namespace::Cable;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
-use rtjam_tests::{child::Child, programs, scratch::Scratch, wait};
+use rtjam_tests::{child::Child, machine::Scratch, programs, wait};
 use serde_json::Value;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -56,7 +56,7 @@ fn slots(status: &Value) -> Vec<(String, u64)> {
 #[test]
 fn nat_rebinding_is_followed() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     let before = wait_flows(&mut ben, BACK);
     relay.rebind();
@@ -73,7 +73,7 @@ fn nat_rebinding_is_followed() {
 #[test]
 fn replayed_packets_redirect_nothing() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     wait_flows(&mut ann, BACK);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
@@ -91,9 +91,9 @@ fn replayed_packets_redirect_nothing() {
 #[test]
 fn audio_survives_control_loss() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, _ben) = duet(&relay.link(&room.invite), &room.invite);
-    relay.tcp(false);
+    relay.pass_tcp(false);
     let before = wait_flows(&mut ann, BACK);
     for _ in 0..4 {
         wait_flows(&mut ann, BACK);
@@ -101,14 +101,14 @@ fn audio_survives_control_loss() {
     let after = wait_flows(&mut ann, BACK);
     let concealed = |s: &Value| s["musicians"][0]["concealed_frames"].as_u64().expect("a count");
     assert!(concealed(&after) - concealed(&before) < 4800, "{before}\n{after}");
-    relay.tcp(true);
+    relay.pass_tcp(true);
     wait_flows(&mut ann, BACK);
 }
 
 /// After an outage that outlasts the server's timeout, a musician is back within two seconds.
 #[test]
 fn musician_survives_network_outage() {
-    let Some(cable) = Cable::lay() else { return };
+    let Some(cable) = Cable::create() else { return };
     let data = Scratch::new("outage");
     let mut server = Command::new("ip");
     server.args(["netns", "exec", &cable.left]).arg(programs::server());
@@ -121,11 +121,11 @@ fn musician_survives_network_outage() {
     let mut ben = Musician::start(&Options { prefix: &right, ..Options::demo("Ben", &link) });
     ann.wait_hears("Ben");
     let slot = ben.wait_hears("Ann")["slot"].clone();
-    cable.plug(false);
+    cable.set_link_up(false);
     ann.wait_new("Ben's absence", Duration::from_secs(9), |s| {
         s["musicians"].as_array().is_some_and(Vec::is_empty).then_some(())
     });
-    cable.plug(true);
+    cable.set_link_up(true);
     let plugged = Instant::now();
     let back = wait_flows(&mut ben, BACK);
     eprintln!("back and audible after {:?} (the status comes once a second)", plugged.elapsed());

@@ -109,7 +109,7 @@ fn lone_musician_sees_the_link() {
 #[test]
 fn two_programs_are_two_musicians() {
     let room = Room::start();
-    let config = rtjam_tests::scratch::Scratch::new("shared");
+    let config = rtjam_tests::machine::Scratch::new("shared");
     let folder = config.path().to_str().expect("a plain path").to_string();
     let home = format!("HOME={folder}");
     let xdg = format!("XDG_CONFIG_HOME={folder}");
@@ -130,7 +130,7 @@ fn stopping_server_informs_musicians() {
     ann.wait_joined();
     room.child.signal(libc::SIGTERM);
     assert_eq!(room.child.wait_exit(Duration::from_secs(1)), 0, "{}", room.child.transcript());
-    ann.child.wait_err("going down", Duration::from_secs(2));
+    ann.child.wait_err("when it is back", Duration::from_secs(2));
     room.restart();
     ann.wait_new("status joined", Duration::from_secs(4), |s| (s["state"] == "joined").then_some(()));
 }

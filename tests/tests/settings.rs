@@ -1,10 +1,10 @@
 //! The settings file: keys are flags, the command line takes precedence, errors are reported with their line.
 
 use rtjam_tests::child::Child;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::programs;
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use std::process::Command;
 use std::time::Duration;
 

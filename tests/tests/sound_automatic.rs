@@ -2,7 +2,7 @@
 
 use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
-use rtjam_tests::probe::{self, Take};
+use rtjam_tests::probe::{self, Recording};
 use rtjam_tests::room::Room;
 use rtjam_tests::sound;
 
@@ -13,7 +13,7 @@ const WINDOW: usize = 480;
 /// At 128 frames the delay is at most two periods and changes at most once.
 #[test]
 fn delay_at_128_frames() {
-    let claim = |take: &Take| {
+    let claim = |take: &Recording| {
         let delays = settled(take, 3 * RATE, 5 * RATE)?;
         let delays: Vec<usize> = delays.into_iter().collect::<Option<_>>().ok_or("damaged")?;
         let changes = delays.windows(2).filter(|w| w[0] != w[1]).count();
@@ -29,7 +29,7 @@ fn delay_at_128_frames() {
 /// stretch has to do, and one block in a hundred may be off.
 #[test]
 fn delay_at_64_frames() {
-    let claim = |take: &Take| {
+    let claim = |take: &Recording| {
         let delays = settled(take, RATE, RATE)?;
         let damaged = delays.iter().filter(|d| d.is_none()).count();
         if damaged * 100 > delays.len() || delays.iter().flatten().any(|d| *d > 2 * 64) {
@@ -42,7 +42,7 @@ fn delay_at_64_frames() {
 
 /// Two musicians on one machine; one of six recordings must satisfy the claim. The machine sometimes withholds the
 /// processor for less than the driver reports as an xrun, and playout correctly adds delay then.
-fn some_take_shows(period: u32, claim: impl Fn(&Take) -> Result<(), String>) {
+fn some_take_shows(period: u32, claim: impl Fn(&Recording) -> Result<(), String>) {
     let Some(jackd) = Jackd::start(RATE as u32, period) else { return };
     let room = Room::start();
     let start = |name: &str| {
@@ -57,7 +57,7 @@ fn some_take_shows(period: u32, claim: impl Fn(&Take) -> Result<(), String>) {
     let mut faults = Vec::new();
     for _ in 0..6 {
         let signal = sound::noise_16bit(SECONDS * RATE, 7);
-        match claim(&probe::take(&jackd.name, &[("A:in_1", signal)], &["B:out_1"])) {
+        match claim(&probe::record(&jackd.name, &[("A:in_1", signal)], &["B:out_1"])) {
             Ok(()) => return,
             Err(fault) => {
                 eprintln!("{fault}");
@@ -69,7 +69,7 @@ fn some_take_shows(period: u32, claim: impl Fn(&Take) -> Result<(), String>) {
 }
 
 /// Delays of every 10 ms in the longest quiet stretch, if that is long enough.
-fn settled(take: &Take, settle: usize, length: usize) -> Result<Vec<Option<usize>>, String> {
+fn settled(take: &Recording, settle: usize, length: usize) -> Result<Vec<Option<usize>>, String> {
     let stretch = quiet_stretch(take, settle).filter(|(from, to)| from + length < *to);
     let (from, to) = stretch.ok_or_else(|| format!("xruns of the driver at {:?}", take.xruns))?;
     Ok(delays(take, from, to))
@@ -77,7 +77,7 @@ fn settled(take: &Take, settle: usize, length: usize) -> Result<Vec<Option<usize
 
 /// The longest stretch without xruns, starting `settle` frames after joining or after an xrun. Xruns are the driver's: a
 /// shift that they cause is not a change of the playout.
-fn quiet_stretch(take: &Take, settle: usize) -> Option<(usize, usize)> {
+fn quiet_stretch(take: &Recording, settle: usize) -> Option<(usize, usize)> {
     let end = take.sent[0].len() - 4 * WINDOW;
     let begins = std::iter::once(3 * RATE - settle).chain(take.xruns.iter().copied()).map(|at| at + settle);
     let ends = take.xruns.iter().copied().chain([end]);
@@ -85,7 +85,7 @@ fn quiet_stretch(take: &Take, settle: usize) -> Option<(usize, usize)> {
 }
 
 /// Delay of every 10 ms; `None` where the audio is damaged.
-fn delays(take: &Take, from: usize, to: usize) -> Vec<Option<usize>> {
+fn delays(take: &Recording, from: usize, to: usize) -> Vec<Option<usize>> {
     let window = |at: usize| {
         let (lag, alike) = sound::delay_at(&take.sent[0], &take.got[0], at, WINDOW, 2 * WINDOW);
         (alike > 0.9).then_some(lag)

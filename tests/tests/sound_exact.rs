@@ -70,7 +70,7 @@ fn arrives(period: u32, format: &str, tolerance: f32) {
             ("A:in_1", sound::noise_float(SECONDS * 48_000, 1 + attempt)),
             ("A:in_2", sound::noise_float(SECONDS * 48_000, 101 + attempt)),
         ];
-        let take = probe::take(&jackd.name, &signals, &["B:out_1", "B:out_2", "B:slot01_1", "B:slot01_2"]);
+        let take = probe::record(&jackd.name, &signals, &["B:out_1", "B:out_2", "B:slot01_1", "B:slot01_2"]);
         exact += exact_stretches(&take, tolerance);
         if exact >= EXACT {
             return;
@@ -81,7 +81,7 @@ fn arrives(period: u32, format: &str, tolerance: f32) {
 }
 
 /// Sum of the stretches between xruns in which all four outputs equal A's inputs at one delay.
-fn exact_stretches(take: &probe::Take, tolerance: f32) -> usize {
+fn exact_stretches(take: &probe::Recording, tolerance: f32) -> usize {
     let begins = std::iter::once(SKIP).chain(take.xruns.iter().map(|x| (x + AFTER_XRUN).max(SKIP)));
     let ends = take.xruns.iter().map(|x| x.saturating_sub(BEFORE_XRUN)).chain([take.sent[0].len()]);
     let stretches = begins.zip(ends).filter(|(from, to)| from + WHOLE < *to);
@@ -93,7 +93,7 @@ fn exact_stretches(take: &probe::Take, tolerance: f32) -> usize {
 }
 
 /// Number of exact frames from `from` on, and whether they reach `to`.
-fn exact_frames(take: &probe::Take, from: usize, to: usize, tolerance: f32) -> (usize, bool) {
+fn exact_frames(take: &probe::Recording, from: usize, to: usize, tolerance: f32) -> (usize, bool) {
     let (lag, alike) = sound::delay_at(&take.sent[0], &take.got[0], from, 1024, 4800);
     assert!(alike > 0.99, "B does not hear A ({alike:.3} at {lag})");
     let equal = |at: usize| {

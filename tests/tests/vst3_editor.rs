@@ -8,7 +8,7 @@ use egui::Id;
 use rtjam_stage::places::place;
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
-use rtjam_tests::vst3host::{Buffers, Call, Edit, Module, Offer};
+use rtjam_tests::vst3host::{Buffers, Call, Edit, FrameSupport, Module};
 use rtjam_tests::wait;
 
 const MONITOR: u32 = 1;
@@ -16,7 +16,7 @@ const SEND_MUTE: u32 = 3;
 /// A project that rejoins a room which does not exist.
 const REJOINS: &[u8] = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH","rejoin":true}"#;
 const NAMES: [&str; 2] = ["RTJam", "RTJam Multi"];
-const OFFERS: [Offer; 3] = [Offer::Nothing, Offer::Frame, Offer::RunLoop];
+const SUPPORTS: [FrameSupport; 3] = [FrameSupport::Nothing, FrameSupport::Frame, FrameSupport::RunLoop];
 
 fn wait_drawn(display: &Display, host: &HostWindow) {
     wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
@@ -28,7 +28,7 @@ fn editor_reopens_in_every_host() {
     on_a_screen("editor_reopens_in_every_host", 1, |display| {
         let module = Module::load();
         assert_eq!(module.effects(), NAMES);
-        for (name, offer) in NAMES.iter().flat_map(|name| OFFERS.map(|offer| (name, offer))) {
+        for (name, offer) in NAMES.iter().flat_map(|name| SUPPORTS.map(|offer| (name, offer))) {
             let effect = module.effect(name);
             // Some hosts never ask for the size; some never remove the view.
             for round in 0..4 {
@@ -42,7 +42,7 @@ fn editor_reopens_in_every_host() {
                 // The SDK's editorhost fails without this property, and if it says that the window is already mapped.
                 assert_eq!(host.embed_info(), Some([0, 0]), "{name} {offer:?} {round}");
                 wait_drawn(display, &host);
-                assert_eq!((view.run() > 0, view.timers()), (offer == Offer::RunLoop, 0));
+                assert_eq!((view.run() > 0, view.timers()), (offer == FrameSupport::RunLoop, 0));
                 assert_eq!(view.size(), (760, 480), "{name} {offer:?} {round}");
                 assert_eq!(view.adjust((100, 100)), (520, 320));
                 assert!(view.set_size((900, 600)));
@@ -74,7 +74,7 @@ fn editor_follows_host_scale() {
     on_a_screen("editor_follows_host_scale", 1, |display| {
         let module = Module::load();
         let effect = module.effect(NAMES[1]);
-        let view = effect.view(Offer::RunLoop);
+        let view = effect.view(FrameSupport::RunLoop);
         assert!(view.set_scale(2.0));
         assert_eq!(view.size(), (1520, 960));
         let host = HostWindow::new(0, (1520, 960));
@@ -82,7 +82,7 @@ fn editor_follows_host_scale() {
         wait_drawn(display, &host);
         assert!(view.set_scale(1.0));
         view.run();
-        assert_eq!(view.asked_for(), Some((760, 480)));
+        assert_eq!(view.requested_size(), Some((760, 480)));
         host.resize((760, 480));
         assert!(view.set_size((760, 480)));
         wait::until("the smaller window", UP, || (view.size() == (760, 480)).then_some(()));
@@ -94,7 +94,7 @@ fn editor_follows_host_scale() {
 fn fader_edits_reach_every_host() {
     on_a_screen("fader_edits_reach_every_host", 1, |display| {
         let module = Module::load();
-        for (name, offer) in NAMES.iter().flat_map(|name| OFFERS.map(|offer| (name, offer))) {
+        for (name, offer) in NAMES.iter().flat_map(|name| SUPPORTS.map(|offer| (name, offer))) {
             let effect = module.effect(name);
             let view = effect.view(offer);
             assert_eq!(view.size(), (760, 480));
@@ -111,7 +111,7 @@ fn fader_edits_reach_every_host() {
             let set = |edit: &Edit| matches!(edit, Edit::Perform(MONITOR, value) if (0.0..=1.0).contains(value));
             assert!(edits.len() > 3 && edits[1..edits.len() - 1].iter().all(set), "{edits:?}");
             assert_eq!(edits[edits.len() - 2], Edit::Perform(MONITOR, effect.value(MONITOR)));
-            assert!(offer != Offer::RunLoop || effect.edits.came_here(), "{offer:?}: on another thread");
+            assert!(offer != FrameSupport::RunLoop || effect.edits.came_here(), "{offer:?}: on another thread");
         }
     });
 }
@@ -120,11 +120,11 @@ fn fader_edits_reach_every_host() {
 fn drag_the_monitor(display: &Display) {
     let fader = place(Id::unique("monitor"), (760, 480), 0).center();
     let (x, y) = ((fader.x as i32).to_string(), fader.y as i32);
-    display.hands(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
+    display.xdotool(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
     for step in 1..=5 {
-        display.hands(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
+        display.xdotool(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
     }
-    display.hands(&["mouseup", "1", "mousemove", "400", "300"]);
+    display.xdotool(&["mouseup", "1", "mousemove", "400", "300"]);
 }
 
 /// Loading a project mutes. After the host unmutes, opening an editor must not repeat the mute.
@@ -141,7 +141,7 @@ fn late_editor_does_not_mute() {
             assert_eq!((told, effect.value(SEND_MUTE)), (vec![(SEND_MUTE, 1.0)], 1.0));
             let unmute = Call { changes: Some(&[(SEND_MUTE, 0, 0.0)]), ..Call::default() };
             assert_eq!(buffers.play(&effect, &unmute).1, []);
-            let view = effect.view(Offer::RunLoop);
+            let view = effect.view(FrameSupport::RunLoop);
             let host = HostWindow::new(0, (760, 480));
             assert!(view.attach(host.id));
             wait_drawn(display, &host);
@@ -163,7 +163,7 @@ fn views_open_in_any_order() {
     on_a_screen("views_open_in_any_order", 1, |display| {
         let module = Module::load();
         let effect = module.effect(NAMES[1]);
-        let (one, other) = (effect.view(Offer::RunLoop), effect.view(Offer::RunLoop));
+        let (one, other) = (effect.view(FrameSupport::RunLoop), effect.view(FrameSupport::RunLoop));
         drop(effect.create_view());
         let (covered, window) = (HostWindow::new(0, (760, 480)), HostWindow::new(0, (760, 480)));
         assert!(one.attach(covered.id) && other.attach(window.id));
@@ -179,7 +179,7 @@ fn views_open_in_any_order() {
         other.remove();
         other.remove();
         drop(other);
-        let again = effect.view(Offer::Nothing);
+        let again = effect.view(FrameSupport::Nothing);
         assert!(again.attach(window.id));
         wait_drawn(display, &window);
     });
@@ -192,7 +192,7 @@ fn view_outlives_its_instance() {
         let module = Module::load();
         for release in [false, true] {
             let effect = module.effect(NAMES[0]);
-            let (open, never_open) = (effect.view(Offer::RunLoop), effect.view(Offer::Frame));
+            let (open, never_open) = (effect.view(FrameSupport::RunLoop), effect.view(FrameSupport::Frame));
             let window = HostWindow::new(0, (760, 480));
             assert!(open.attach(window.id));
             wait_drawn(display, &window);

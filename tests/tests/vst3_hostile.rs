@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
 
-use rtjam_tests::hosting::alone;
+use rtjam_tests::hosting::in_own_process;
 use rtjam_tests::vst3host::{Buffers, Bus, Call, Edit, Effect, Module, STALE};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

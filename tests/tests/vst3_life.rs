@@ -1,11 +1,17 @@
-//! A VST3 scan has no side effects, and instances cost little while they are idle.
+//! The VST3 plugin in scans, in hosts that create many instances, and in pedalboard, a JUCE host that renders offline.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
 
-use rtjam_tests::hosting::alone;
-use rtjam_tests::vst3::{MULTI, RTJAM};
+use rtjam_tests::child::Child;
+use rtjam_tests::hosting::in_own_process;
+use rtjam_tests::machine::{self, Scratch};
+use rtjam_tests::programs;
+use rtjam_tests::vst3::{self, MULTI, RTJAM};
 use rtjam_tests::vst3host::{Buffers, Call, Module};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 /// Number of threads and open files of this process.
 fn threads_and_files() -> (usize, usize) {
@@ -34,7 +40,7 @@ fn scan() {
 /// A scan writes nothing to standard error or to the home folder.
 #[test]
 fn scan_opens_and_prints_nothing() {
-    if let Some((errors, entries)) = alone("scan_opens_and_prints_nothing", scan) {
+    if let Some((errors, entries)) = in_own_process("scan_opens_and_prints_nothing", scan) {
         assert_eq!((errors.as_str(), entries), ("", 0), "the scan printed something, or wrote into the home folder");
     }
 }
@@ -42,7 +48,7 @@ fn scan_opens_and_prints_nothing() {
 /// 200 instances leak no memory, thread or file.
 #[test]
 fn two_hundred_instances_leak_nothing() {
-    alone("two_hundred_instances_leak_nothing", come_and_go);
+    in_own_process("two_hundred_instances_leak_nothing", come_and_go);
 }
 
 fn come_and_go() {
@@ -96,4 +102,29 @@ fn bypass_passes_signal_unchanged() {
         assert!(off.iter().flatten().all(|s| *s == 0.0));
         effect.stop();
     }
+}
+
+/// pedalboard loads the plugin, stores its state, and renders the own signal without the room.
+#[test]
+fn pedalboard_renders_without_the_room() {
+    let python = programs::target_folder().join("pedalboard/bin/python");
+    if !python.is_file() {
+        machine::skipped("pedalboard is not installed (`cargo xtask setup` installs it if there is pip and a network)");
+        return;
+    }
+    let home = Scratch::new("pedalboard");
+    let bundle = home.path().join(vst3::BUNDLE);
+    vst3::bundle(&programs::plugin(), &bundle);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/pedalboard_host.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(&bundle).env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path());
+    for class in [RTJAM, MULTI] {
+        let project = "{\"rtjam\":1,\"name\":\"Ångström 🎸 奏者\",\"params\":{\"2\":-3.25}}";
+        let preset = home.path().join(format!("{}.vstpreset", class.name));
+        std::fs::write(&preset, vst3::preset(&class, project.as_bytes())).expect("our own folder");
+        command.arg(preset);
+    }
+    let mut child = Child::start(&mut command, None);
+    assert_eq!(child.wait_exit(Duration::from_secs(120)), 0, "{}", child.transcript());
+    assert_eq!(child.out().newest(|line| Some(line.to_owned())).as_deref(), Some("ok"), "{}", child.transcript());
 }

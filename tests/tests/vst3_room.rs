@@ -5,9 +5,9 @@
 
 use rtjam_tests::child::Child;
 use rtjam_tests::claphost::project;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use rtjam_tests::vst3::RTJAM;
 use rtjam_tests::vst3host::{Buffers, Call, Module};
 use serde_json::Value;
@@ -30,7 +30,7 @@ fn terminated_instance_leaves_its_room() {
     for folder in ["HOME", "XDG_CONFIG_HOME"] {
         command.env(folder, home.path());
     }
-    let (mut host, mut orders) = Child::start_to_talk(&mut command);
+    let (mut host, mut orders) = Child::start_with_stdin(&mut command);
     let names = |s: &Value| s["musicians"].as_array().map(Vec::len);
     ann.wait_new("Uma", Duration::from_secs(20), |s| (names(s) == Some(1)).then_some(()));
     writeln!(orders, "terminate").expect("the host listens");

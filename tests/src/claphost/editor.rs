@@ -139,8 +139,8 @@ impl Editor<'_> {
     }
 
     /// The window size that the plugin requested since the last call.
-    pub fn asked_for(self) -> Option<(u32, u32)> {
-        self.plugin.told.resize.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub fn requested_size(self) -> Option<(u32, u32)> {
+        self.plugin.host_calls.resize.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn raw(self) -> *const clap_plugin {

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Calls that the plugin made to its host.
 #[derive(Default)]
-pub struct Told {
+pub struct HostCalls {
     /// Number of requests to fetch parameter changes.
     pub flush: AtomicU32,
     /// Number of rescans of parameter values.
@@ -44,7 +44,7 @@ impl HostHandlers for TestHost {
 }
 
 pub(super) struct Shared {
-    pub(super) told: Arc<Told>,
+    pub(super) host_calls: Arc<HostCalls>,
     /// Whether the host offers a log.
     pub(super) logs: bool,
 }
@@ -53,19 +53,19 @@ impl SharedHandler<'_> for Shared {
     fn request_restart(&self) {}
     fn request_process(&self) {}
     fn request_callback(&self) {
-        self.told.callback.fetch_add(1, Relaxed);
+        self.host_calls.callback.fetch_add(1, Relaxed);
     }
 }
 
 impl HostLogImpl for Shared {
     fn log(&self, _severity: LogSeverity, message: &str) {
-        self.told.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
+        self.host_calls.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
     }
 }
 
 impl HostParamsImplShared for Shared {
     fn request_flush(&self) {
-        self.told.flush.fetch_add(1, Relaxed);
+        self.host_calls.flush.fetch_add(1, Relaxed);
     }
 }
 
@@ -75,21 +75,21 @@ impl<'a> MainThreadHandler<'a> for MainThread<'a> {}
 
 impl HostParamsImplMainThread for MainThread<'_> {
     fn rescan(&self, _flags: ParamRescanFlags) {
-        self.0.told.rescan.fetch_add(1, Relaxed);
+        self.0.host_calls.rescan.fetch_add(1, Relaxed);
     }
     fn clear(&self, _param_id: ClapId, _flags: ParamClearFlags) {}
 }
 
 impl HostStateImpl for MainThread<'_> {
     fn mark_dirty(&self) {
-        self.0.told.dirty.fetch_add(1, Relaxed);
+        self.0.host_calls.dirty.fetch_add(1, Relaxed);
     }
 }
 
 impl HostGuiImpl for Shared {
     fn resize_hints_changed(&self) {}
     fn request_resize(&self, size: GuiSize) -> Result<(), HostError> {
-        *self.told.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
+        *self.host_calls.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
         Ok(())
     }
     fn request_show(&self) -> Result<(), HostError> {

@@ -4,19 +4,19 @@
 //! of other hosts. All calls are `unsafe` underneath; the plugin under test provides the pointers, which are valid until
 //! it is dropped.
 
+mod audio_thread;
 mod buffers;
 mod editor;
 mod host;
-mod paced;
 mod state;
 
+pub use audio_thread::{AudioThread, HostRecording};
 pub use buffers::{Buffers, Events, STALE, call, port};
 pub use editor::Editor;
-pub use host::Told;
-pub use paced::{Paced, Takes};
+pub use host::HostCalls;
 pub use state::Param;
 
-use crate::scratch::Scratch;
+use crate::machine::Scratch;
 use clack_host::host::HostInfo;
 use clack_host::plugin::PluginInstance;
 use clack_host::prelude::PluginEntry;
@@ -34,7 +34,7 @@ pub fn project(name: &str, link: &str, more: &str) -> String {
 }
 
 /// Gives this process its own home folder, shared by all instances. Call it first in a test that joins a room.
-pub fn live_in_a_home_of_our_own() -> &'static Path {
+pub fn use_private_home() -> &'static Path {
     static HOME: OnceLock<Scratch> = OnceLock::new();
     let home = HOME.get_or_init(|| {
         let home = Scratch::new("home");
@@ -88,18 +88,18 @@ impl Library {
     }
 
     fn plugin_in(&self, id: &str, logs: bool) -> Plugin {
-        let told = Arc::new(Told::default());
+        let host_calls = Arc::new(HostCalls::default());
         let info = HostInfo::new("RTJam tests", "RTJam", "", "1").expect("texts without zeros");
         let id = CString::new(id).expect("an id");
-        let ear = Arc::clone(&told);
+        let shared = Arc::clone(&host_calls);
         let instance = PluginInstance::<host::TestHost>::new(
-            |_| host::Shared { told: ear, logs },
+            |_| host::Shared { host_calls: shared, logs },
             |shared| host::MainThread(shared),
             &self.entry,
             &id,
             &info,
         );
-        Plugin { instance: instance.expect("an instance"), told }
+        Plugin { instance: instance.expect("an instance"), host_calls }
     }
 }
 
@@ -107,7 +107,7 @@ impl Library {
 pub struct Plugin {
     instance: PluginInstance<host::TestHost>,
     /// Calls that the plugin made to its host.
-    pub told: Arc<Told>,
+    pub host_calls: Arc<HostCalls>,
 }
 
 /// A plugin on another thread, valid as long as its [`Plugin`] lives.

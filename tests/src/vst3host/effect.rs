@@ -1,7 +1,7 @@
 //! An instance of the plugin under test.
 
 use super::objects::{Application, Edits, Handler, Stream, pointer};
-use super::view::{Offer, View};
+use super::view::{FrameSupport, View};
 use super::wide_text;
 use ::vst3::Steinberg::Vst::{
     BusDirections_, BusInfo, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
@@ -293,7 +293,7 @@ impl Effect {
     ///
     /// # Panics
     /// If the plugin has none.
-    pub fn view(&self, offer: Offer) -> View {
+    pub fn view(&self, offer: FrameSupport) -> View {
         View::new(self.create_view().expect("an editor"), offer)
     }
 

@@ -17,7 +17,7 @@ mod view;
 pub use effect::{Effect, ParamInfo};
 pub use objects::{Edit, Edits};
 pub use play::{Buffers, Bus, Call, STALE};
-pub use view::{Offer, View};
+pub use view::{FrameSupport, View};
 
 use ::vst3::Steinberg::{
     FUnknown, IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactoryTrait, PClassInfo2, PFactoryInfo,

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 /// What a host supports: some have no frame, some no run loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
+pub enum FrameSupport {
     /// No frame.
     Nothing,
     /// A frame without a run loop.
@@ -27,17 +27,17 @@ pub enum Offer {
 /// An editor. Main thread.
 pub struct View {
     view: ComPtr<IPlugView>,
-    desk: Rc<Desk>,
+    desk: Rc<FrameState>,
     _frame: Option<ComPtr<IPlugFrame>>,
 }
 
 impl View {
-    pub(super) fn new(view: ComPtr<IPlugView>, offer: Offer) -> View {
-        let desk = Rc::new(Desk::default());
+    pub(super) fn new(view: ComPtr<IPlugView>, offer: FrameSupport) -> View {
+        let desk = Rc::new(FrameState::default());
         let frame = match offer {
-            Offer::Nothing => None,
-            Offer::Frame => ComWrapper::new(Frame(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
-            Offer::RunLoop => ComWrapper::new(RunLoop(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
+            FrameSupport::Nothing => None,
+            FrameSupport::Frame => ComWrapper::new(Frame(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
+            FrameSupport::RunLoop => ComWrapper::new(RunLoop(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
         };
         if let Some(frame) = &frame {
             // SAFETY: see the module; the frame lives as long as the view.
@@ -124,20 +124,20 @@ impl View {
     }
 
     /// The window size that the editor requested since the last call.
-    pub fn asked_for(&self) -> Option<(i32, i32)> {
+    pub fn requested_size(&self) -> Option<(i32, i32)> {
         self.desk.asked.take()
     }
 }
 
 /// State of the editor's frame.
 #[derive(Default)]
-struct Desk {
+struct FrameState {
     asked: Cell<Option<(i32, i32)>>,
     handlers: RefCell<Vec<(ComPtr<IEventHandler>, FileDescriptor)>>,
     timers: RefCell<Vec<ComPtr<ITimerHandler>>>,
 }
 
-impl Desk {
+impl FrameState {
     fn ask(&self, size: *mut ViewRect) -> tresult {
         // SAFETY: the plugin's rectangle is valid during this call.
         if let Some(size) = unsafe { size.as_ref() } {
@@ -147,7 +147,7 @@ impl Desk {
     }
 }
 
-struct Frame(Rc<Desk>);
+struct Frame(Rc<FrameState>);
 
 impl Class for Frame {
     type Interfaces = (IPlugFrame,);
@@ -159,7 +159,7 @@ impl IPlugFrameTrait for Frame {
     }
 }
 
-struct RunLoop(Rc<Desk>);
+struct RunLoop(Rc<FrameState>);
 
 impl Class for RunLoop {
     type Interfaces = (IPlugFrame, IRunLoop);

@@ -1,7 +1,7 @@
-//! Concealment by measure: what gaps sound like, ours beside simpler ways and beside linear prediction.
+//! Measures packet loss concealment: the engine compared with simpler methods and with linear prediction.
 //!
-//! Both channels of each [`Material`] are cut into packets, of which some are lost (two states after Gilbert, 1960,
-//! mean run 2). Each way of filling the gaps is compared with the whole sound by the distances of
+//! Both channels of each [`Material`] are split into packets, some of which are lost (two-state model, Gilbert 1960, mean
+//! run 2). Each method fills the gaps, and the result is compared with the complete sound by the distances of
 //! [`super::spectrum`], in the windows that touch a gap.
 
 use super::material::Material;
@@ -15,35 +15,34 @@ use rtjam_protocol::{Micros, SourceId};
 use serde_json::{Value, json};
 use std::fmt::{self, Write};
 
-/// Shares of packets lost.
+/// Fractions of packets lost.
 pub const LOSSES: [f64; 3] = [0.01, 0.05, 0.1];
 
-/// Mean packets lost in a row.
+/// Mean number of consecutive lost packets.
 const RUN: f64 = 2.0;
 
-/// The beginning, in frames, in which the engine places the stream: nothing is lost, nothing is judged.
+/// Initial frames in which the engine starts the stream: nothing is lost or judged there.
 const SETTLE: usize = 48_000;
 
-/// How a gap is filled.
+/// A method of filling gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// The engine, through packets, jitter buffer and all.
+    /// The engine, including packets and jitter buffer.
     Ours,
-    /// Nothing.
+    /// Silence.
     Silence,
-    /// The last packet again, as often as needed.
+    /// Repeats the last packet.
     Repeat,
-    /// Linear prediction with so many coefficients (Burg's method over the last 1024 frames), which fades and
-    /// returns as ours does.
+    /// Linear prediction with this many coefficients (Burg's method over the last 1024 frames), with the engine's fades.
     Prediction(usize),
 }
 
 impl Method {
-    /// What is compared.
+    /// All methods, in the order of the table.
     pub const ALL: [Method; 5] =
         [Method::Ours, Method::Silence, Method::Repeat, Method::Prediction(32), Method::Prediction(128)];
 
-    /// Plays `sound` with the packets of `lost` left out.
+    /// Plays `sound` without the packets marked in `lost`.
     pub fn play(self, sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>; CHANNELS] {
         match self {
             Method::Ours => ours(sound, lost, packet),
@@ -67,18 +66,18 @@ impl fmt::Display for Method {
     }
 }
 
-/// One material with one loss.
+/// Results for one material at one loss.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// What is played.
+    /// The material.
     pub material: Material,
-    /// Share of packets lost.
+    /// Fraction of packets lost.
     pub loss: f64,
-    /// A distance for each of [`Method::ALL`].
+    /// Distance for each of [`Method::ALL`].
     pub distances: Vec<Distance>,
 }
 
-/// Plays all materials with all losses: `seconds` of each, in packets of `packet` frames.
+/// Plays all materials with all losses: `seconds` each, in packets of `packet` frames.
 pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<Row> {
     let ear = Ear::new();
     let packets = (SETTLE + seconds * WIRE_RATE as usize) / packet;
@@ -102,7 +101,7 @@ pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<Row> {
     rows
 }
 
-/// Which packets are lost.
+/// Marks the lost packets.
 pub fn losses(packets: usize, packet: usize, loss: f64, seed: u64) -> Vec<bool> {
     let mut random = Random::new(seed, 1000);
     let mut losing = false;
@@ -114,7 +113,7 @@ pub fn losses(packets: usize, packet: usize, loss: f64, seed: u64) -> Vec<bool> 
     (0..packets).map(&mut draw).collect()
 }
 
-/// Fills each lost packet from what was heard before it.
+/// Fills each lost packet from the audio before it.
 fn patched(sound: &[f32], lost: &[bool], packet: usize, fill: impl Fn(&mut [f32], &[f32])) -> Vec<f32> {
     let mut out = sound.to_vec();
     for at in lost.iter().enumerate().filter(|(_, l)| **l).map(|(i, _)| i * packet) {
@@ -124,7 +123,7 @@ fn patched(sound: &[f32], lost: &[bool], packet: usize, fill: impl Fn(&mut [f32]
     out
 }
 
-/// Through two engines, the second of which plays at a constant delay.
+/// Plays through two engines, the second with a constant delay.
 fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>; CHANNELS] {
     let (mut sender, mut sent, sender_console) = engine(7, || ());
     let (mut receiver, mut received, console) = engine(9, || ());
@@ -155,7 +154,7 @@ fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>
                 peak: p.peak,
             };
             if !lost {
-                // A packet that does not fit is counted there, and missed here.
+                // A packet that does not fit is counted by the engine and missing here.
                 let _ = received.incoming.push(now, &AudioFrame { header, payload: &payload });
             }
         }
@@ -169,7 +168,7 @@ fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>
     heard
 }
 
-/// The table for people: loudness distance in %, log-spectral distance in dB.
+/// The table as text: loudness distance in %, log-spectral distance in dB.
 pub fn text(rows: &[Row]) -> String {
     let mut out = format!("{:<12}{:>6}", "material", "loss");
     for method in Method::ALL {
@@ -189,7 +188,7 @@ pub fn text(rows: &[Row]) -> String {
     out
 }
 
-/// The table for programs.
+/// The table as JSON.
 pub fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         let methods = Method::ALL.iter().zip(&row.distances);

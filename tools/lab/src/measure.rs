@@ -1,4 +1,4 @@
-//! Everything that is said of one trace.
+//! All measurements of one trace.
 
 use super::aftermath::Aftermath;
 use super::damage::{BLOCK, damaged};
@@ -13,21 +13,21 @@ use rtjam_engine::Playout;
 use rtjam_protocol::audio::WIRE_RATE;
 use std::ops::Range;
 
-/// Sound of the stream's end that is not measured, in seconds: it must have been heard.
+/// End of the stream that is not measured, in seconds: its audio must have been heard.
 pub const TAIL_S: f64 = 0.5;
 
-/// The engine may keep sound back so long over what the network needs, in ms. More is not looked for.
+/// The search assumes that the engine adds at most this much to the network's largest delay, in ms.
 const MOST_OVER: f64 = 300.0;
 
-/// A trace that was played, and what came of it.
+/// A replayed trace and its results.
 pub struct Measurement {
     /// The figures.
     pub report: Report,
-    /// Positions that count.
+    /// Measured positions.
     pub span: Range<usize>,
-    /// What was heard when.
+    /// Position over time.
     pub path: Path,
-    /// What was not.
+    /// Missing audio.
     pub gaps: Gaps,
     /// First positions of damaged blocks.
     pub damaged: Vec<usize>,
@@ -35,10 +35,10 @@ pub struct Measurement {
     pub take: Take,
 }
 
-/// Plays `sound` (48 kHz, as long as the trace or longer) over the trace, and measures.
+/// Plays `sound` (48 kHz, at least as long as the trace) over the trace, and measures the output.
 ///
 /// # Errors
-/// When trace and settings do not fit.
+/// If trace and settings do not fit.
 pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Measurement, Unplayable> {
     let take = play(trace, sound, settings)?;
     let wire = f64::from(WIRE_RATE);
@@ -54,7 +54,7 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
     let lost = packets.iter().filter(|p| p.is_none()).count();
     let lost_frames = arrivals.concealed(i64::MAX / 4);
     let playout = Delay::of(delays(&take, &path, &span));
-    // A splice may leap over what was lost; a constant delay cannot.
+    // A splice may skip lost audio; a constant delay cannot.
     let oracle = arrivals.least_delay_ms(gaps.concealed.max(lost_frames));
     let minutes = span.len() as f64 / wire / 60.0;
     let ms_per_min = |frames: u64| frames as f64 / 48.0 / minutes;
@@ -79,7 +79,7 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
     Ok(Measurement { report, span, path, gaps, damaged, take })
 }
 
-/// The delay of each chunk that was heard, in ms.
+/// Delay of each chunk that was heard, in ms.
 fn delays<'a>(take: &'a Take, path: &'a Path, span: &'a Range<usize>) -> impl Iterator<Item = f64> + 'a {
     path.iter().filter(|(_, place)| place.heard).filter_map(move |(n, place)| {
         let position = n as f64 - place.lag;
@@ -99,12 +99,12 @@ fn most_delay_ms(trace: &Trace, take: &Take, settings: &Settings) -> f64 {
     (worst + fixed + MOST_OVER).min(longest)
 }
 
-/// A block's place in time for pictures: the second at which its position was sent.
+/// Time in a picture: the second at which a position was sent.
 pub fn seconds(position: usize) -> f64 {
     position as f64 / f64::from(WIRE_RATE)
 }
 
-/// How long a block of the damage measure is, in seconds.
+/// Length of a block of the damage measure, in seconds.
 pub const BLOCK_S: f64 = BLOCK as f64 / WIRE_RATE as f64;
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
     use crate::sound::chord;
     use crate::trace::Packet;
 
-    /// A network without jitter, of 8 ms.
+    /// A network with a constant delay of 8 ms.
     fn perfect(seconds: usize, packet: usize) -> Trace {
         let at = |i: usize| (i * packet) as u64 * 1_000_000 / 48_000;
         let packets =
@@ -185,7 +185,7 @@ mod tests {
             let settings = Settings { drift_ppm, skip: 15.0, ..Settings::default() };
             let report = measured(&perfect(40, 128), &settings).report;
             assert_eq!(report.lost, 0);
-            // One wrap of callbacks against packets takes 27 s.
+            // Callbacks drift through one packet interval in 27 s.
             assert!(report.concealed_ms_per_min < 10.0, "{report:?}");
             assert!(report.damaged_pct < 0.1, "{report:?}");
             assert!(report.playout.max - report.playout.p50 < 3.5, "{report:?}");

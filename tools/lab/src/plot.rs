@@ -1,4 +1,4 @@
-//! One trace as a picture: arrivals, playout delay and damage over time.
+//! Draws one trace: arrivals, playout delay and damage over time.
 
 use super::measure::{BLOCK_S, Measurement, seconds};
 use super::path::CHUNK;
@@ -9,14 +9,14 @@ const WIDTH: f64 = 1400.0;
 const HEIGHT: f64 = 480.0;
 const LEFT: f64 = 60.0;
 const TOP: f64 = 30.0;
-/// The strip under the axis that shows gaps and damage.
+/// Height of the strip below the axis that shows gaps and damage.
 const STRIP: f64 = 26.0;
 const BOTTOM: f64 = STRIP + 50.0;
 
-/// Dots of one column and one height are drawn once, on a grid so fine (in pixels).
+/// Dots that fall into one cell of this size, in pixels, are drawn once.
 const DOT: f64 = 1.5;
 
-/// Where times and delays lie in the picture.
+/// Maps times and delays to coordinates.
 struct Scale {
     seconds: f64,
     most_ms: f64,
@@ -63,7 +63,7 @@ pub fn svg(trace: &Trace, packet: usize, got: &Measurement) -> String {
     out
 }
 
-/// For each packet that came, when it was sent (s), and how long after that a callback found it (ms).
+/// For each packet that arrived: its send time (s), and the time until a callback found it (ms).
 fn arrivals(packet: usize, got: &Measurement) -> Vec<(f64, f64)> {
     let grid = &got.take.grid;
     let found = got.take.found.iter().enumerate().filter_map(|(i, found)| Some((i * packet, (*found)?)));
@@ -131,7 +131,7 @@ fn delay(out: &mut String, scale: &Scale, got: &Measurement) {
     for (n, place) in got.path.iter() {
         let position = n as f64 - place.lag;
         let ms = got.take.grid.delay_ms(n as f64, position);
-        // A level line needs its corners only.
+        // A horizontal line needs its end points only.
         if last.is_some_and(|l| (l - ms).abs() < 0.02) && n % (CHUNK * 1500) != 0 {
             continue;
         }
@@ -145,7 +145,7 @@ fn delay(out: &mut String, scale: &Scale, got: &Measurement) {
     out.push_str("\"/>\n");
 }
 
-/// Gaps in the upper half of the strip, damaged blocks in the lower.
+/// Gaps in the upper half of the strip, damaged blocks in the lower half.
 fn strip(out: &mut String, scale: &Scale, got: &Measurement) {
     let y = HEIGHT - STRIP - 22.0;
     let _ = writeln!(

@@ -1,38 +1,38 @@
-//! Hosts and servers that stall, and what that does to callbacks.
+//! Stalls of hosts and servers, and their effect on callbacks.
 //!
 //! | who | |
 //! |---|---|
 //! | `sender`, `receiver` | that end's host |
 //! | `both` | both hosts at the same time, as on one machine |
-//! | `server` | the server keeps all packets back, and lets them go at once |
+//! | `server` | the server holds all packets back, and releases them together |
 //! | `machine` | both hosts and the server at the same time |
 //!
 //! | how | callbacks that are due while a host stalls |
 //! |---|---|
-//! | `late` | come one after the other at once when the stall is over; not a frame is lost |
-//! | `lost` | the first comes late, the others never: whole periods that never exist, as JACK skips cycles |
-//! | `reset` | the first comes late, and the next one begins a new grid when the stall is over: as many frames never exist as were missing, as JACK's dummy driver loses them |
+//! | `late` | run one after the other at the end of the stall; no frame is lost |
+//! | `lost` | the first runs late, the others never: whole periods are missing, as when JACK skips cycles |
+//! | `reset` | the first runs late, and the next one starts a new grid after the stall: exactly the time of the stall is missing, as with JACK's dummy driver |
 //!
-//! Frames that never exist are not numbered: the positions before and after them follow each other. A stall that no
-//! second callback is due in loses nothing.
+//! Missing frames are not numbered: the positions before and after them are consecutive. A stall in which no second callback
+//! is due loses nothing.
 
 use super::random::Random;
 use std::fmt;
 use std::str::FromStr;
 
-/// Stalls begin when a stream has settled, in µs.
+/// Stalls begin after the stream has settled, in µs.
 const FIRST_US: f64 = 6e6;
 
-/// Something that stalls again and again.
+/// A repeated stall.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stall {
     /// What stalls.
     pub who: Who,
-    /// What becomes of the callbacks that are due meanwhile.
+    /// What happens to callbacks that are due during the stall.
     pub how: How,
-    /// How long it stalls.
+    /// Duration.
     pub ms: f64,
-    /// From one stall's begin to the next.
+    /// Interval from the begin of one stall to the next.
     pub every_ms: f64,
 }
 
@@ -47,7 +47,7 @@ pub enum Who {
     Machine,
 }
 
-/// What becomes of callbacks that are due meanwhile.
+/// What happens to callbacks that are due during a stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the module's table is the documentation")]
 pub enum How {
@@ -67,14 +67,14 @@ const WHO: [(&str, Who); 5] = [
 const HOW: [(&str, How); 3] = [("late", How::Late), ("lost", How::Lost), ("reset", How::Reset)];
 
 impl Who {
-    /// Its name on the command line and in traces.
+    /// Name on the command line and in traces.
     pub fn name(self) -> &'static str {
         WHO.iter().find(|(_, who)| *who == self).map_or("", |(name, _)| name)
     }
 }
 
 impl How {
-    /// Its name on the command line and in traces.
+    /// Name on the command line and in traces.
     pub fn name(self) -> &'static str {
         HOW.iter().find(|(_, how)| *how == self).map_or("", |(name, _)| name)
     }
@@ -86,7 +86,7 @@ impl fmt::Display for Stall {
     }
 }
 
-/// A text that is no stall.
+/// A text that is not a valid stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadStall;
 
@@ -133,15 +133,15 @@ impl FromStr for How {
 /// One stall, in µs from the sender's first callback.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
-    /// When it begins.
+    /// Begin.
     pub begin: f64,
-    /// When it is over.
+    /// End.
     pub end: f64,
-    /// What becomes of the callbacks that are due in it.
+    /// What happens to callbacks that are due in it.
     pub how: How,
 }
 
-/// When whom the stalls hit.
+/// The stalls of each party.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Course {
     /// The sender's host.
@@ -160,7 +160,7 @@ impl Course {
             let mut random = Random::new(seed, 1000 + index as u64);
             let mut begin = FIRST_US + random.unit() * stall.every_ms * 1000.0;
             while begin < until_s * 1e6 {
-                // To the microsecond, as traces have it.
+                // Rounded to microseconds, as in traces.
                 let window = Window { begin: begin.floor(), end: (begin + stall.ms * 1000.0).floor(), how: stall.how };
                 let hits: &mut [&mut Vec<Window>] = match stall.who {
                     Who::Sender => &mut [&mut course.sender],
@@ -180,13 +180,13 @@ impl Course {
     }
 }
 
-/// A host's callbacks under stalls.
+/// Callbacks of a host with stalls.
 pub struct Host<'a> {
     windows: &'a [Window],
     period: f64,
-    /// Windows that are over.
+    /// Number of stalls that are over.
     over: usize,
-    /// The window that has made a callback late already.
+    /// Whether the current stall has already delayed a callback.
     late_in: Option<usize>,
     slip: f64,
     last: f64,
@@ -195,14 +195,14 @@ pub struct Host<'a> {
 /// A callback, in µs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Call {
-    /// When it comes.
+    /// Its time.
     pub at: f64,
-    /// Time of which no frames exist, up to here.
+    /// Sum of the lost time up to here.
     pub slip: f64,
 }
 
 impl<'a> Host<'a> {
-    /// With callbacks every `period` µs, were there no stalls.
+    /// Callbacks every `period` µs if there were no stalls.
     pub fn new(windows: &'a [Window], period: f64) -> Host<'a> {
         Host { windows, period, over: 0, late_in: None, slip: 0.0, last: f64::NEG_INFINITY }
     }
@@ -237,7 +237,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// When a server passes on what comes at `time`.
+/// Time at which a server passes on a packet that arrives at `time`.
 pub fn held_until(windows: &[Window], time: f64) -> f64 {
     let after = windows.partition_point(|w| w.begin <= time);
     windows[after.saturating_sub(4)..after].iter().fold(time, |at, w| if at < w.end { w.end } else { at })

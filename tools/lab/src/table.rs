@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Packets and blocks of the table, in frames.
+/// Packet and block sizes of the table, in frames.
 pub const SIZES: [(usize, usize); 4] = [(64, 64), (64, 128), (128, 64), (128, 128)];
 
 /// What to run.
@@ -22,32 +22,32 @@ pub const SIZES: [(usize, usize); 4] = [(64, 64), (64, 128), (128, 64), (128, 12
 pub struct Plan {
     /// The networks.
     pub models: Vec<Model>,
-    /// Length of each trace.
+    /// Length of each trace, in seconds.
     pub seconds: f64,
-    /// Traces a model and size: seeds 1 and up.
+    /// Traces per model and size: seeds 1 and up.
     pub seeds: u64,
-    /// Everything but packet and block.
+    /// Everything except packet and block size.
     pub settings: Settings,
-    /// What stalls besides.
+    /// Additional stalls.
     pub stalls: Vec<Stall>,
-    /// When the stalls end, in seconds.
+    /// End of the stalls, in seconds.
     pub stalls_until: f64,
 }
 
-/// A line: one model with one packet and block.
+/// A row: one model with one packet and block size.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The network.
     pub model: Model,
-    /// Frames of a packet.
+    /// Frames per packet.
     pub packet: usize,
-    /// Frames of a block.
+    /// Frames per block.
     pub block: usize,
-    /// One report a seed.
+    /// One report per seed.
     pub reports: Vec<Report>,
-    /// One a seed, where the network's delay jumps.
+    /// One response per seed, for the step model.
     pub steps: Vec<Step>,
-    /// The same without recovery, where the table is about recovery.
+    /// Reports without retransmission, if the table compares both.
     pub without: Vec<Report>,
 }
 
@@ -60,7 +60,7 @@ impl Row {
         self.reports.iter().map(figure).fold(0.0, f64::max)
     }
 
-    /// Mean of the seeds' ratios to their oracles.
+    /// Mean over the seeds of the ratio to the oracle.
     pub fn delay_over_oracle(&self) -> f64 {
         self.mean(|r| r.delay_over_oracle().unwrap_or(f64::NAN))
     }
@@ -86,7 +86,7 @@ impl Row {
         figures + &self.recovery() + &self.aftermath()
     }
 
-    /// What recovery brought and cost, what was concealed without it, and what of that could at best be left.
+    /// Benefit and cost of retransmission, concealment without it, and the best possible rest.
     fn recovery(&self) -> String {
         if self.without.is_empty() {
             return String::new();
@@ -100,7 +100,7 @@ impl Row {
         )
     }
 
-    /// What stalls left behind, where there were any: the largest of all traces.
+    /// Effects of stalls, if there were any: the largest of all traces.
     fn aftermath(&self) -> String {
         let of = |figure: fn(&Aftermath) -> f64| {
             self.reports.iter().filter_map(|r| r.aftermath.as_ref()).map(figure).fold(f64::NAN, f64::max)
@@ -118,7 +118,7 @@ impl Row {
         )
     }
 
-    /// What recovery leaves; `None` where the table is not about recovery, or nothing was lost.
+    /// What retransmission leaves; `None` if the table is not about retransmission, or nothing was lost.
     pub fn left(&self) -> Option<Left> {
         let concealed = self.mean_without(|r| r.concealed_ms_per_min);
         let lost = self.without.iter().any(|r| r.lost > 0);
@@ -133,17 +133,17 @@ impl Row {
     }
 }
 
-/// What recovery leaves of what is concealed without it.
+/// Concealment with retransmission, relative to that without.
 #[derive(Clone, Copy, Debug)]
 pub struct Left {
-    /// With ours.
+    /// With the engine.
     pub ours: f64,
-    /// At the oracle's delay and one packet, with a copy in every packet from the trace's begin on.
+    /// At the oracle's delay plus one packet, with a copy in every packet from the beginning of the trace on.
     pub least: f64,
 }
 
 impl Left {
-    /// Whether a quarter could be all that is left.
+    /// Whether it is possible that only a quarter remains.
     pub fn allows_a_quarter(&self) -> bool {
         self.least <= 0.25
     }
@@ -154,10 +154,10 @@ fn changes_per_min(report: &Report) -> f64 {
     (end.delay_changes - begin.delay_changes) as f64 * 60.0 / report.measured_s
 }
 
-/// Runs the plan, as many replays at once as there are processors.
+/// Runs the plan, with as many parallel replays as there are processors.
 ///
 /// # Errors
-/// When the settings do not fit.
+/// If the settings do not fit.
 pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     let mut rows = Vec::new();
     for &model in &plan.models {
@@ -194,12 +194,12 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     Ok(rows)
 }
 
-/// What came of one trace.
+/// Results of one trace.
 struct Played {
     report: Report,
-    /// Where the network's delay jumps.
+    /// For the step model.
     step: Option<Step>,
-    /// Without recovery, where the table is about recovery.
+    /// Without retransmission, if the table compares both.
     without: Option<Report>,
 }
 
@@ -213,7 +213,7 @@ fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<Played, Unpla
     Ok(Played { report: got.report, step, without })
 }
 
-/// The table for people. Means over the seeds; `max` and `gap` are the largest of all.
+/// The table as text. Means over the seeds; `max` and `gap` are the largest of all.
 pub fn text(rows: &[Row]) -> String {
     let mut out = String::from(
         "model     pkt/block   mean    p95    max  oracle   ratio   lost %   late %  conc/min   gap  damaged%  chg/min",
@@ -267,7 +267,7 @@ pub fn text(rows: &[Row]) -> String {
     out
 }
 
-/// The table for programs.
+/// The table as JSON.
 pub fn json(rows: &[Row]) -> Value {
     let row = |row: &Row| {
         json!({
@@ -284,7 +284,7 @@ pub fn json(rows: &[Row]) -> Value {
     Value::Array(rows.iter().map(row).collect())
 }
 
-/// A model's mean ratio to the oracle over all its rows.
+/// Mean ratio of a model to the oracle over all its rows.
 pub fn ratio(rows: &[Row], model: Model) -> f64 {
     let of_model: Vec<f64> = rows.iter().filter(|r| r.model == model).map(Row::delay_over_oracle).collect();
     of_model.iter().sum::<f64>() / of_model.len().max(1) as f64

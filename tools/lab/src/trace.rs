@@ -1,4 +1,4 @@
-//! A trace: when packets were sent, and when they arrived.
+//! A trace: send and arrival times of packets.
 //!
 //! ```text
 //! # model fiber seed 1 packet 128 base_us 8000
@@ -8,10 +8,10 @@
 //! 1005333,5013460;5014001
 //! ```
 //!
-//! A packet a line, in sequence order. `arrived_us` is empty when the packet was lost; a packet that came
-//! more than once has its further arrivals after a semicolon. The two clocks differ by an unknown constant.
-//! Lines that begin with `#` are comments; `base_us N` in one is the delay that the network has at its best,
-//! which nobody can tell from two clocks. Comments also say how hosts stalled (see [`super::stall`]):
+//! One packet per line, in sequence order. `arrived_us` is empty if the packet was lost; further arrivals of a duplicated
+//! packet follow after semicolons. The offset of the two clocks is unknown. Lines that begin with `#` are comments; `base_us
+//! N` in a comment is the smallest delay of the network, which cannot be derived from two clocks. Comments also record the
+//! stalls of hosts (see [`super::stall`]):
 //!
 //! ```text
 //! # sender lost 4000 us at position 480000
@@ -32,26 +32,26 @@ pub const CALLS_HEADER: &str = "begun_us,frames,rate";
 /// Packets of one stream, in sequence order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// What is known of it, for people.
+    /// Description for people.
     pub note: String,
     /// The network's smallest delay, in µs.
     pub base_us: u64,
-    /// Time of which the sender's host has no frames, in order.
+    /// Lost time of the sender's host, in order.
     pub lost: Vec<Lost>,
-    /// What stalls when.
+    /// Stalls, with their times.
     pub stalls: Vec<Stalled>,
-    /// When the receiver's host called, where that was recorded.
+    /// Callbacks of the receiver's host, if they were recorded.
     pub calls: Vec<HostCall>,
     /// The packets.
     pub packets: Vec<Packet>,
 }
 
-/// Time of which the sender's host has no frames.
+/// Lost time of the sender's host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lost {
-    /// The first position after it.
+    /// First position after it.
     pub position: u64,
-    /// How long it was.
+    /// Duration.
     pub us: u64,
 }
 
@@ -60,35 +60,35 @@ pub struct Lost {
 pub struct Stalled {
     /// One of the hosts, or the server.
     pub who: Who,
-    /// When it begins.
+    /// Begin.
     pub from: u64,
-    /// When it is over.
+    /// End.
     pub to: u64,
-    /// What becomes of the host's callbacks that are due in it.
+    /// What happens to callbacks of the host that are due in it.
     pub how: How,
 }
 
 /// One packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packet {
-    /// When it was sent, on the sender's clock.
+    /// Send time, on the sender's clock.
     pub sent: u64,
-    /// When it arrived, on the receiver's clock: earliest first; none if it was lost.
+    /// Arrival times on the receiver's clock, earliest first; empty if the packet was lost.
     pub arrived: Vec<u64>,
 }
 
-/// Why a text is no trace. Lines count from 1.
+/// Why a text is not a trace. Lines count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTrace {
-    /// The first line that is no comment is not [`HEADER`].
+    /// The first line that is not a comment is not [`HEADER`].
     NoHeader,
-    /// The line is not two times in microseconds.
+    /// The line does not consist of two times in microseconds.
     Line(usize),
     /// The line's packet was sent before the one above it.
     Order(usize),
-    /// Fewer than two packets, or none that arrived.
+    /// There are fewer than two packets, or none that arrived.
     Empty,
-    /// The first line of a record of calls is not [`CALLS_HEADER`].
+    /// The first line of recorded calls is not [`CALLS_HEADER`].
     NoCalls,
     /// The line is not a call.
     Call(usize),
@@ -104,7 +104,7 @@ impl fmt::Display for BadTrace {
             BadTrace::Order(n) => write!(f, "line {n}: packets must be in the order in which they were sent"),
             BadTrace::NoCalls => write!(f, "the first line must be {CALLS_HEADER}"),
             BadTrace::Call(n) => write!(f, "line {n} must be a call: microseconds, frames and rate"),
-            BadTrace::Empty => f.write_str("a trace needs two packets, of which one arrived"),
+            BadTrace::Empty => f.write_str("a trace needs two packets, one of which arrived"),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Trace {
     /// Reads a trace.
     ///
     /// # Errors
-    /// When the text is not one; the error names the line.
+    /// If the text is not a trace; the error names the line.
     pub fn read(text: &str) -> Result<Trace, BadTrace> {
         let mut trace = Trace::default();
         let mut headed = false;
@@ -143,10 +143,10 @@ impl Trace {
         }
     }
 
-    /// Reads when the receiver's host called, from a file beside the trace.
+    /// Reads the callbacks of the receiver's host from a file that was recorded with the trace.
     ///
     /// # Errors
-    /// When the text is not such a record; the error names the line.
+    /// If the text is not such a record; the error names the line.
     pub fn read_calls(&mut self, text: &str) -> Result<(), BadTrace> {
         let mut lines = text.lines().enumerate();
         if lines.next().is_none_or(|(_, line)| line.trim() != CALLS_HEADER) {
@@ -182,12 +182,12 @@ impl Trace {
         out
     }
 
-    /// Packets that never came.
+    /// Number of packets that never arrived.
     pub fn lost(&self) -> usize {
         self.packets.iter().filter(|p| p.arrived.is_empty()).count()
     }
 
-    /// The usual time between two packets, in µs: what the first and the last say.
+    /// Mean interval between packets, in µs, from the first and the last.
     pub fn interval_us(&self) -> f64 {
         match (self.packets.first(), self.packets.last()) {
             (Some(first), Some(last)) if self.packets.len() > 1 => {
@@ -203,7 +203,7 @@ impl Trace {
         }
     }
 
-    /// Reads a comment that says how a host stalled.
+    /// Reads a comment that records a stall.
     fn stall(&mut self, comment: &str) -> Option<()> {
         match comment.split_whitespace().collect::<Vec<_>>()[..] {
             ["sender", "lost", us, "us", "at", "position", position] => {

@@ -1,4 +1,4 @@
-//! Long runs: `soak NAME [--seconds N]`. Ends with 1 when a promise is broken.
+//! Soak tests: `soak NAME [--seconds N]`. The exit code is 1 if a limit is exceeded.
 
 use rtjam_soak::{memory, server};
 use std::process::ExitCode;

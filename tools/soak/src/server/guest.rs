@@ -1,4 +1,4 @@
-//! One musician of the soak: a session as `rtjam` has it, a socket, and an inclination to come and go.
+//! A musician of the soak test: a session as in `rtjam`, a socket, and random joining and leaving.
 
 use super::network::Network;
 use super::report::How;
@@ -17,33 +17,33 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Frames of a packet, and how long they last.
+/// Frames per packet, and their duration.
 const FRAMES: u16 = 256;
 pub(super) const PACKET_US: u64 = FRAMES as u64 * 1_000_000 / 48_000;
 
-/// A musician, in the room or not.
+/// A musician, in the room or absent.
 pub(super) struct Guest {
     link: InviteLink,
     server: SocketAddr,
     identity: Identity,
     name: String,
-    /// When absent: until then.
+    /// If absent: end of the absence.
     returns_at: Micros,
     stay: Option<Stay>,
 }
 
-/// Since when somebody is not all there, and why.
+/// Since when a musician has been disturbed, and why.
 #[derive(Clone, Copy)]
 pub(super) struct Away {
     pub(super) since: Micros,
     pub(super) how: How,
-    /// What the machine had withheld by then.
+    /// Time withheld by the machine up to then.
     pub(super) stalled: Micros,
 }
 
-/// From joining to leaving.
+/// The time from joining to leaving.
 struct Stay {
-    /// Names the connections of this stay; no two have the same.
+    /// Identifies the connections of this stay.
     number: usize,
     session: Session,
     dials: Vec<DialId>,
@@ -60,24 +60,24 @@ struct Stay {
 }
 
 impl Guest {
-    /// Joins with the first look at the clock.
+    /// Joins with the first call of `tend`.
     pub(super) fn new(link: InviteLink, server: SocketAddr, now: Micros) -> Guest {
         let identity = Identity::ephemeral().expect("the machine has random numbers");
         let name = format!("Guest {}", next_number());
         Guest { link, server, identity, name, returns_at: now, stay: None }
     }
 
-    /// Whether a connection is this one's.
+    /// Whether a connection belongs to this musician.
     pub(super) fn is_called(&self, connection: Connection) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.number == connection.0)
     }
 
-    /// In the room, and back from whatever was last.
+    /// Whether the musician is in the room, and back from the last disturbance.
     pub(super) fn is_settled(&self) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.away.is_none())
     }
 
-    /// In the room, and not back yet.
+    /// The current disturbance, if the musician is in the room and not back yet.
     pub(super) fn away(&self) -> Option<Away> {
         self.stay.as_ref()?.away
     }
@@ -88,8 +88,7 @@ impl Guest {
         }
     }
 
-    /// Whether anybody was heard after `since`: who is alone with others that are not all there either, is back when
-    /// there is sound.
+    /// Whether anybody was heard after `since`: if all others are disturbed, too, a musician is back when there is any audio.
     pub(super) fn hears_anyone(&self, since: Micros) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.heard.values().any(|at| *at > since))
     }
@@ -101,7 +100,7 @@ impl Guest {
         at.is_some_and(|at| *at > since)
     }
 
-    /// Something happened on one of the control connections.
+    /// Handles an event of one of the control connections.
     pub(super) fn handle(&mut self, now: Micros, connection: Connection, happened: Happened, desk: &Desk) {
         let Some(trust) = self.link.key.as_ref().map(|key| key.trust) else { return };
         let rtjam_protocol::link::Trust::Pinned(pin) = trust else { return };
@@ -114,7 +113,7 @@ impl Guest {
         stay.drive(now, desk);
     }
 
-    /// What is due by the clock: coming back, and what the session wants.
+    /// Runs timers: returning, and those of the session.
     pub(super) fn tend(&mut self, now: Micros, stalled: Micros, desk: &Desk) {
         if self.stay.is_none() && now >= self.returns_at {
             self.join(now, stalled);
@@ -155,7 +154,7 @@ impl Guest {
         });
     }
 
-    /// Leaves, vanishes, or goes on from another address.
+    /// Leaves, disappears, or continues from another address.
     pub(super) fn suffer(&mut self, now: Micros, stalled: Micros, chance: &mut Network, desk: &Desk) {
         if !self.is_settled() {
             return;
@@ -187,14 +186,14 @@ impl Guest {
         self.returns_at = Micros(u64::MAX);
     }
 
-    /// As a machine does whose power fails.
+    /// Disappears like a machine that loses power.
     fn vanish(&mut self, desk: &Desk) {
         if let Some(mut stay) = self.stay.take() {
             stay.hang_up(desk);
         }
     }
 
-    /// Sends what has become due.
+    /// Sends the packets that have become due.
     pub(super) fn play(&mut self, now: Micros, network: &mut Network) {
         let Some(stay) = &mut self.stay else { return };
         while stay.next_packet <= now {
@@ -203,7 +202,7 @@ impl Guest {
         }
     }
 
-    /// Takes what has arrived and is not lost.
+    /// Receives what has arrived and is not lost.
     pub(super) fn hear(&mut self, now: Micros, inlet: &mut Inlet, network: &mut Network, desk: &Desk) {
         let Some(stay) = &mut self.stay else { return };
         let Stay { session, receive, socket, heard, .. } = stay;

@@ -1,5 +1,5 @@
-//! A room in which people come, go, vanish and change their address, on a bad network: whether the server stays as it
-//! is, and how soon each musician is back.
+//! A room in which musicians join, leave, disappear and change their address, on a bad network: whether the server's
+//! resources stay constant, and how soon each musician is back.
 
 mod guest;
 mod network;
@@ -21,39 +21,39 @@ use rtjam_tests::wait;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// In one room.
+/// Musicians in the room.
 const MUSICIANS: usize = 20;
 
-/// Of what each musician sends and of what each would receive.
+/// Loss of what each musician sends and of what each would receive.
 const LOSS_PERCENT: u64 = 2;
 
-/// What a round of the loop may take; above it, this machine is busy with something else.
+/// Normal limit of a round of the loop; above it, this machine is busy with something else.
 const ROUND: Micros = Micros::from_millis(20);
 
-/// The server gives a session up after 5 s, and closes what does not answer after 10.
+/// The server ends a session after 5 s, and closes an unresponsive connection after 10 s.
 const QUIET: Duration = Duration::from_secs(20);
 
-/// What the server's memory was is noted this often.
+/// Interval at which the server's memory is sampled.
 const SAMPLE_EVERY: Micros = Micros::from_secs(20);
 
-/// A soak under way.
+/// A running soak test.
 struct Soak<'a> {
     clock: Clock,
     desk: Desk,
     network: Network,
     inlet: Inlet,
     guests: Vec<Guest>,
-    /// Something happens to somebody this often, on average.
+    /// Mean interval between disturbances.
     every: Micros,
     next_fate: Micros,
     last_round: Micros,
-    /// Time that this machine did not give us, in all.
+    /// Total time that this machine has withheld.
     stalled: Micros,
     backs: Vec<Back>,
     say: &'a mut dyn FnMut(&str),
 }
 
-/// The server's figures once all of it runs, which is when it answers, and nobody is connected any more.
+/// Figures of the server when it is fully running (it answers) and nobody is connected any more.
 fn at_rest(pid: u32, server: SocketAddr) -> Figures {
     report::figures_of(server);
     let (mut last, mut same) = (process::figures(pid), 0);
@@ -65,10 +65,10 @@ fn at_rest(pid: u32, server: SocketAddr) -> Figures {
     })
 }
 
-/// Plays for `length`; the first fifth of it, at most a minute, is the warm-up. `say` gets a line now and then.
+/// Plays for `length`; the first fifth of it, at most a minute, is the warm-up. `say` receives an occasional line.
 ///
 /// # Panics
-/// When there is no server, or its link is none.
+/// If the server does not start, or its link is invalid.
 pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
     let room = Room::start();
     let pid = room.child.pid();
@@ -85,7 +85,7 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
         network: Network::new(0x50A4, LOSS_PERCENT),
         inlet: Inlet::default(),
         guests: (0..MUSICIANS).map(|_| Guest::new(link.clone(), server, now)).collect(),
-        // Twenty minutes see more than a thousand changes, half a minute still fifty.
+        // Twenty minutes contain more than a thousand disturbances, half a minute still fifty.
         every: if length > Duration::from_secs(120) { Micros::from_millis(1000) } else { Micros::from_millis(400) },
         next_fate: Micros::from_secs(u64::MAX / 2_000_000),
         last_round: now,
@@ -94,7 +94,7 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
         say: &mut say,
     };
     let warm_up = (length / 5).min(Duration::from_secs(60));
-    // Everyone at once first: the most memory that the room will need.
+    // Everyone at once first: this is the most memory that the room needs.
     soak.play(micros(warm_up / 2), pid);
     soak.next_fate = soak.clock.now();
     soak.play(micros(warm_up / 2), pid);
@@ -104,7 +104,7 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
     let figures = report::figures_of(server);
     let Soak { backs, stalled, .. } = soak.part();
 
-    // Whoever is gone without a word is given up after a while. To ask is a connection, too: that comes first.
+    // The server gives up on musicians who disappeared after a while. Asking needs a connection, too, so ask first.
     wait::within(QUIET, || (report::figures_of(server).musicians == 0).then_some(()));
     let left = report::figures_of(server).musicians;
     wait::within(QUIET, || (process::figures(pid).descriptors <= idle.descriptors).then_some(()));
@@ -160,7 +160,7 @@ impl Soak<'_> {
         self.note_returns(now);
     }
 
-    /// Back is who hears everyone else, and is heard by everyone else, of those who are themselves all there.
+    /// A musician is back when they hear all undisturbed musicians, and all of those hear them.
     fn note_returns(&mut self, now: Micros) {
         for n in 0..self.guests.len() {
             let Some(away) = self.guests[n].away() else { continue };
@@ -171,7 +171,7 @@ impl Soak<'_> {
             {
                 continue;
             }
-            // What this machine did not give anyone is not the server's.
+            // Time that this machine withheld from everyone is not the server's.
             let stalled = self.stalled.since(away.stalled);
             self.backs.push(Back { how: away.how, took: now.since(away.since), stalled });
             self.guests[n].settle();

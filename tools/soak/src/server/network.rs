@@ -1,6 +1,6 @@
-//! What is lost, and who suffers what: seeded, so that a run can be told from another by its seed alone.
+//! Packet loss and random disturbances, determined by a seed.
 
-/// A source of chance (xorshift64).
+/// A random source (xorshift64).
 pub(super) struct Network {
     state: u64,
     loss_percent: u64,

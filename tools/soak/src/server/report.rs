@@ -1,4 +1,4 @@
-//! What the soak showed, and whether it is what is promised.
+//! Results of the soak test, and their limits.
 
 use rtjam_load::process::Figures;
 use rtjam_protocol::Micros;
@@ -7,37 +7,37 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Each musician is back within this.
+/// Limit for each musician's return.
 const BACK_WITHIN: Micros = Micros::from_secs(2);
 
-/// The allocator's own breathing, pages of the database, and what is kept of each musician for sending again, which has its
-/// size only after a while. (Flat from a minute on.)
+/// Normal fluctuation of the allocator, pages of the database, and the retransmit buffers of the musicians, which reach their
+/// size after a while. (Constant after a minute.)
 const GROWTH_KIB: i64 = 2048;
 
-/// From what somebody came back.
+/// Kind of disturbance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// They had not been in the room.
+    /// The musician was not in the room.
     Joined,
-    /// Their address had changed.
+    /// The musician's address changed.
     Moved,
 }
 
 /// One return.
 #[derive(Clone, Copy, Debug)]
 pub struct Back {
-    /// From what.
+    /// Kind of disturbance.
     pub how: How,
-    /// Until they heard all, and all heard them.
+    /// Time until the musician heard all others, and all others heard the musician.
     pub took: Micros,
-    /// What this machine withheld meanwhile, from everyone.
+    /// Time that this machine withheld meanwhile from everyone.
     pub stalled: Micros,
 }
 
-/// The server's process at a moment.
+/// The server's process at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// Since the warm-up.
+    /// Time since the warm-up.
     pub at: Micros,
     /// As it was.
     pub figures: Figures,
@@ -50,44 +50,44 @@ impl fmt::Display for Sample {
     }
 }
 
-/// What the server says of itself.
+/// The server's own metrics.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Told {
     /// Musicians in the room.
     pub musicians: u64,
-    /// Audio packets that it has got.
+    /// Audio packets received.
     pub packets: u64,
-    /// Those that were lost on the way.
+    /// Audio packets lost on the way.
     pub lost: u64,
-    /// Sessions since its start.
+    /// Sessions since the start.
     pub sessions: u64,
 }
 
-/// What a soak showed.
+/// Results of a soak test.
 #[derive(Debug)]
 pub struct Report {
-    /// The server before anybody came.
+    /// The server before anybody joined.
     pub idle: Figures,
     /// After the warm-up.
     pub before: Figures,
-    /// At the end, with everybody there.
+    /// At the end, with everybody in the room.
     pub after: Figures,
-    /// When everybody had gone.
+    /// After everybody had left.
     pub end: Figures,
     /// In between.
     pub samples: Vec<Sample>,
-    /// Every return.
+    /// All returns.
     pub backs: Vec<Back>,
     /// Time that this machine withheld.
     pub stalled: Micros,
-    /// What the server said at the end.
+    /// The server's metrics at the end.
     pub figures: Told,
-    /// Musicians whom it believed to be there when everybody had gone.
+    /// Musicians who were still counted after everybody had left.
     pub left: u64,
 }
 
 impl Report {
-    /// Sentences about what is broken; empty when all is kept.
+    /// A sentence per exceeded limit.
     pub fn broken(&self) -> Vec<String> {
         let growth = self.growth_kib();
         let late = self.backs.iter().filter(|b| b.took.since(b.stalled) > BACK_WITHIN).count();
@@ -102,8 +102,8 @@ impl Report {
                 format!("{} threads became {}", self.idle.threads, self.end.threads),
             ),
             (late > 0, format!("{late} of {} returns took longer than 2 s", self.backs.len())),
-            (self.backs.is_empty(), "nobody came back from anything".to_owned()),
-            (self.left > 0, format!("{} musicians are believed to be there still", self.left)),
+            (self.backs.is_empty(), "nobody returned".to_owned()),
+            (self.left > 0, format!("{} musicians are still counted", self.left)),
         ];
         rules.into_iter().filter(|(broken, _)| *broken).map(|(_, sentence)| sentence).collect()
     }
@@ -143,10 +143,10 @@ impl fmt::Display for Report {
     }
 }
 
-/// Asks the server's `/metrics`.
+/// Reads the server's `/metrics`.
 ///
 /// # Panics
-/// When it does not answer.
+/// If the server does not answer.
 pub(super) fn figures_of(server: SocketAddr) -> Told {
     let text = get(server, "/metrics");
     let number = |name: &str| {

@@ -14,14 +14,14 @@ pub const SILENCE: u16 = 32766;
 
 /// A packet that the unit received.
 #[derive(Clone, Debug)]
-pub struct Got {
+pub struct ReceivedPacket {
     /// Arrival time.
     pub at: Instant,
     /// The datagram.
     pub bytes: Vec<u8>,
 }
 
-impl Got {
+impl ReceivedPacket {
     /// Beat of the metronome.
     pub fn beat(&self) -> u8 {
         self.bytes[3]
@@ -64,7 +64,7 @@ pub fn packet(client: u32, sequence: u32, server_time: u64, channels: [&[u16]; 2
 
 /// A unit that plays a sine on channel 1 and silence on channel 2, and keeps the packets that it receives.
 pub struct Unit {
-    got: Arc<Mutex<Vec<Got>>>,
+    got: Arc<Mutex<Vec<ReceivedPacket>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     /// Time of its first packet.
@@ -73,7 +73,7 @@ pub struct Unit {
 
 /// What a unit sends.
 #[derive(Clone, Copy, Debug)]
-pub struct Playing {
+pub struct UnitStream {
     /// Client id.
     pub client: u32,
     /// Frames per packet; 0 sends headers only.
@@ -82,19 +82,19 @@ pub struct Playing {
     pub every: Duration,
 }
 
-impl Playing {
+impl UnitStream {
     /// The packets of a real unit.
-    pub fn audio(client: u32) -> Playing {
-        Playing { client, frames: FRAMES, every: Duration::from_nanos(2_666_667) }
+    pub fn audio(client: u32) -> UnitStream {
+        UnitStream { client, frames: FRAMES, every: Duration::from_nanos(2_666_667) }
     }
 }
 
 impl Unit {
     /// Starts a unit that plays to a server.
-    pub fn start(server: SocketAddr, playing: Playing) -> Unit {
+    pub fn start(server: SocketAddr, playing: UnitStream) -> Unit {
         let socket = UdpSocket::bind(("127.0.0.1", 0)).expect("a socket");
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
-        let (got, stop) = (Arc::<Mutex<Vec<Got>>>::default(), Arc::<AtomicBool>::default());
+        let (got, stop) = (Arc::<Mutex<Vec<ReceivedPacket>>>::default(), Arc::<AtomicBool>::default());
         let (kept, ends) = (got.clone(), stop.clone());
         let began = Instant::now();
         let thread = std::thread::spawn(move || play(&socket, server, playing, began, &kept, &ends));
@@ -102,19 +102,19 @@ impl Unit {
     }
 
     /// All packets received so far.
-    pub fn got(&self) -> Vec<Got> {
+    pub fn received(&self) -> Vec<ReceivedPacket> {
         self.got.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Packets with audio from `client`, or from anyone if that is `None`.
-    pub fn heard(&self, client: Option<u32>) -> Vec<Got> {
-        let fits = |got: &Got| got.bytes.len() > 28 && client.is_none_or(|client| got.client() == client);
-        self.got().into_iter().filter(fits).collect()
+    pub fn audio_from(&self, client: Option<u32>) -> Vec<ReceivedPacket> {
+        let fits = |got: &ReceivedPacket| got.bytes.len() > 28 && client.is_none_or(|client| got.client() == client);
+        self.received().into_iter().filter(fits).collect()
     }
 
     /// Packets without audio, by which units measure the round trip.
-    pub fn echoes(&self) -> Vec<Got> {
-        self.got().into_iter().filter(|got| got.bytes.len() == 28).collect()
+    pub fn headers(&self) -> Vec<ReceivedPacket> {
+        self.received().into_iter().filter(|got| got.bytes.len() == 28).collect()
     }
 }
 
@@ -129,9 +129,9 @@ impl Drop for Unit {
 fn play(
     socket: &UdpSocket,
     server: SocketAddr,
-    playing: Playing,
+    playing: UnitStream,
     began: Instant,
-    kept: &Mutex<Vec<Got>>,
+    kept: &Mutex<Vec<ReceivedPacket>>,
     stop: &AtomicBool,
 ) {
     let (mut sequence, mut server_time, mut buffer) = (0_u32, 0_u64, [0; 2048]);
@@ -146,7 +146,7 @@ fn play(
             sequence += 1;
         }
         while let Ok((len, _)) = socket.recv_from(&mut buffer) {
-            let got = Got { at: Instant::now(), bytes: buffer[..len].to_vec() };
+            let got = ReceivedPacket { at: Instant::now(), bytes: buffer[..len].to_vec() };
             if len >= 28 {
                 server_time = got.server_time();
             }

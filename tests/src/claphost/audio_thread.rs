@@ -9,33 +9,33 @@ use std::time::{Duration, Instant};
 
 /// A host's audio thread with one plugin. Dropping it ends the thread and deactivates the plugin; drop it before the
 /// plugin.
-pub struct Paced<'a> {
+pub struct AudioThread<'a> {
     plugin: &'a Plugin,
     stop: Arc<AtomicBool>,
     paused: Arc<AtomicBool>,
-    takes: Arc<Mutex<Takes>>,
+    takes: Arc<Mutex<HostRecording>>,
     events: Sender<(u32, f64)>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Input and outputs, frame by frame.
 #[derive(Clone, Default)]
-pub struct Takes {
+pub struct HostRecording {
     /// The signal on both input channels.
     pub sent: Vec<f32>,
     /// The left channel of each output.
     pub got: Vec<Vec<f32>>,
 }
 
-impl<'a> Paced<'a> {
+impl<'a> AudioThread<'a> {
     /// Activates `plugin` and calls it every `block` frames at `rate` Hz with `signal` in a loop.
     ///
     /// # Panics
     /// If the plugin does not activate.
-    pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> Paced<'a> {
+    pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> AudioThread<'a> {
         assert!(plugin.activate(f64::from(rate), block), "the plugin does not activate");
         let (stop, paused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let takes = Arc::new(Mutex::new(Takes { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
+        let takes = Arc::new(Mutex::new(HostRecording { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
         let (events, orders) = channel();
         let audio = Audio { raw: plugin.raw(), rate, block, signal };
         let shared = (Arc::clone(&stop), Arc::clone(&paused), Arc::clone(&takes));
@@ -59,7 +59,7 @@ impl<'a> Paced<'a> {
             }
             audio.raw.stop();
         };
-        Paced { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
+        AudioThread { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
     }
 
     /// Changes a parameter as automation does.
@@ -72,10 +72,10 @@ impl<'a> Paced<'a> {
         self.paused.store(paused, Relaxed);
     }
 
-    /// Takes what was recorded since the last call.
-    pub fn take(&self) -> Takes {
+    /// HostRecording what was recorded since the last call.
+    pub fn take(&self) -> HostRecording {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
-        let empty = Takes { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };
+        let empty = HostRecording { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };
         std::mem::replace(&mut takes, empty)
     }
 
@@ -93,7 +93,7 @@ struct Audio {
 }
 
 impl Audio {
-    fn play(&self, buffers: &mut Buffers, events: &mut Events, takes: &Mutex<Takes>) {
+    fn play(&self, buffers: &mut Buffers, events: &mut Events, takes: &Mutex<HostRecording>) {
         let mut takes = takes.lock().unwrap_or_else(PoisonError::into_inner);
         let at = takes.sent.len();
         for frame in 0..self.block as usize {
@@ -108,7 +108,7 @@ impl Audio {
     }
 }
 
-impl Drop for Paced<'_> {
+impl Drop for AudioThread<'_> {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {

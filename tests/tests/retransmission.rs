@@ -1,7 +1,7 @@
 //! Retransmission on one hop: two musicians, one behind a network that loses audio.
 
 use rtjam_tests::musician::{Musician, Options};
-use rtjam_tests::relay::{Relay, Way};
+use rtjam_tests::relay::{Relay, Direction};
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
 use serde_json::Value;
@@ -31,7 +31,7 @@ struct Jam {
 /// Ann plays to Ben; her network loses nothing yet.
 fn jam() -> Jam {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let behind = relay.link(&room.invite);
     let mut ann = Musician::start(&Options { arguments: DEMO, ..Options::demo("Ann", &behind) });
     let mut ben = Musician::start(&Options { arguments: DEMO, ..Options::demo("Ben", &room.invite) });
@@ -57,7 +57,7 @@ struct Heard {
 
 /// Waits for a period in which nearly all losses were repaired: the first losses come before retransmission is active, and a
 /// busy machine has gaps of its own.
-fn wait_recovered(listener: &mut Musician, name: &str, relay: &Relay, way: Way) -> Heard {
+fn wait_recovered(listener: &mut Musician, name: &str, relay: &Relay, way: Direction) -> Heard {
     let deadline = Instant::now() + LIMIT;
     loop {
         let newest = |s: &Value| of(s, name).cloned();
@@ -81,8 +81,8 @@ fn wait_recovered(listener: &mut Musician, name: &str, relay: &Relay, way: Way) 
 #[test]
 fn uplink_losses_are_retransmitted() {
     let Jam { mut ann, mut ben, relay, _room } = jam();
-    relay.lose(Way::Up, EVERY);
-    let Heard { lost, concealed_frames, recovered } = wait_recovered(&mut ben, "Ann", &relay, Way::Up);
+    relay.lose(Direction::Up, EVERY);
+    let Heard { lost, concealed_frames, recovered } = wait_recovered(&mut ben, "Ann", &relay, Direction::Up);
     println!("up: {lost} datagrams lost, {concealed_frames} frames concealed, {recovered} packets retransmitted");
     // Ann's status reports it, and its cost; the other hop lost nothing, apart from a busy machine's sockets.
     let tx =
@@ -99,8 +99,8 @@ fn uplink_losses_are_retransmitted() {
 #[test]
 fn downlink_losses_are_retransmitted() {
     let Jam { mut ann, mut ben, relay, _room } = jam();
-    relay.lose(Way::Down, EVERY);
-    let Heard { lost, concealed_frames, recovered } = wait_recovered(&mut ann, "Ben", &relay, Way::Down);
+    relay.lose(Direction::Down, EVERY);
+    let Heard { lost, concealed_frames, recovered } = wait_recovered(&mut ann, "Ben", &relay, Direction::Down);
     println!("down: {lost} datagrams lost, {concealed_frames} frames concealed, {recovered} packets retransmitted");
     let rx = ann.wait_new("what was sent again", LIMIT, |s| {
         Some(s["rx"].clone()).filter(|r| r["extra_kbps"].as_f64().is_some_and(|kbps| kbps > 0.0))

@@ -1,4 +1,4 @@
-//! A temporary folder, removed on drop.
+//! What a test needs of this machine: a temporary folder, and programs and permissions that may be missing.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,4 +30,26 @@ impl Drop for Scratch {
         // What cannot be removed is left to the system's own cleaning.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Prints that a test is skipped, and why. With `RTJAM_SKIP_NOTHING=1`, which CI on Debian sets, the test fails
+/// instead.
+///
+/// # Panics
+/// If skipping is forbidden.
+pub fn skipped(reason: &str) {
+    assert!(std::env::var_os("RTJAM_SKIP_NOTHING").is_none(), "would be skipped: {reason}");
+    eprintln!("skipped: {reason}");
+}
+
+/// Whether `program` can be started.
+pub fn has_program(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid has no preconditions.
+    unsafe { libc::geteuid() == 0 }
 }

@@ -29,7 +29,7 @@ const MOST_WAITING: usize = 1024;
 
 /// A packet that the server received.
 #[derive(Clone, Copy, Debug)]
-pub struct Came {
+pub struct LoggedPacket {
     /// Source address.
     pub from: SocketAddr,
     /// Client id.
@@ -43,30 +43,30 @@ pub struct Came {
 }
 
 /// A running server.
-pub struct ClassicServer {
+pub struct LegacyServer {
     /// Address on which it listens.
     pub address: SocketAddr,
-    came: Arc<Mutex<Vec<Came>>>,
+    came: Arc<Mutex<Vec<LoggedPacket>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl ClassicServer {
+impl LegacyServer {
     /// Starts a server on a free port.
-    pub fn start(mode: Mode) -> ClassicServer {
-        ClassicServer::start_at(mode, SocketAddr::from(([127, 0, 0, 1], 0)))
+    pub fn start(mode: Mode) -> LegacyServer {
+        LegacyServer::start_at(mode, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// Starts a server at `address`.
-    pub fn start_at(mode: Mode, address: SocketAddr) -> ClassicServer {
+    pub fn start_at(mode: Mode, address: SocketAddr) -> LegacyServer {
         let socket = UdpSocket::bind(address).expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
         hold_much(&socket).expect("set");
         let address = socket.local_addr().expect("bound");
-        let (came, stop) = (Arc::<Mutex<Vec<Came>>>::default(), Arc::<AtomicBool>::default());
+        let (came, stop) = (Arc::<Mutex<Vec<LoggedPacket>>>::default(), Arc::<AtomicBool>::default());
         let (kept, ends) = (came.clone(), stop.clone());
         let thread = std::thread::spawn(move || serve(&socket, mode, &kept, &ends));
-        ClassicServer { address, came, stop, thread: Some(thread) }
+        LegacyServer { address, came, stop, thread: Some(thread) }
     }
 
     /// A link to this server.
@@ -75,12 +75,12 @@ impl ClassicServer {
     }
 
     /// All packets received so far.
-    pub fn came(&self) -> Vec<Came> {
+    pub fn packets(&self) -> Vec<LoggedPacket> {
         self.came.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Drop for ClassicServer {
+impl Drop for LegacyServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         // Fails if the thread panicked, which it has printed.
@@ -96,7 +96,7 @@ struct Client {
     waiting: VecDeque<[f32; 2]>,
 }
 
-fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<Came>>, stop: &AtomicBool) {
+fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<LoggedPacket>>, stop: &AtomicBool) {
     let began = Instant::now();
     let mut clients: HashMap<SocketAddr, Client> = HashMap::new();
     let (mut buffer, mut mixes) = ([0; 2048], 0_u32);
@@ -111,7 +111,7 @@ fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<Came>>, stop: &AtomicB
             client.heard = now;
             client.header.copy_from_slice(&packet[..28]);
             let returned = client.told.contains(&number(&packet[4..12]));
-            let came = Came {
+            let came = LoggedPacket {
                 from,
                 client: number(&packet[20..24]) as u32,
                 len,
