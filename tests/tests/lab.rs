@@ -10,7 +10,7 @@ use rtjam_lab::model::{Model, STEP_MS};
 use rtjam_lab::replay::Settings;
 use rtjam_lab::report::Report;
 use rtjam_lab::sound::chord;
-use rtjam_lab::table::{self, Plan};
+use rtjam_lab::table::{self, TablePlan};
 use rtjam_lab::trace::Trace;
 use rtjam_protocol::Micros;
 
@@ -79,12 +79,12 @@ fn mobile_stalls_are_weighed() {
 /// it returns in less than 10 s.
 #[test]
 fn delay_steps_are_followed() {
-    let plan = Plan {
+    let plan = TablePlan {
         models: vec![Model::Step],
         seconds: SECONDS,
         seeds: 3,
         settings: Settings::default(),
-        ..Plan::default()
+        ..TablePlan::default()
     };
     for row in table::run(&plan).expect("settings fit") {
         let period = row.packet.max(row.block) as f64 / 48.0;

@@ -5,7 +5,7 @@
 
 use rtjam_lab::model::Model;
 use rtjam_lab::stall::Stall;
-use rtjam_lab::table::{self, Plan, Row};
+use rtjam_lab::table::{self, TablePlan, TableRow};
 
 /// Length of the traces; stalls begin after 6 s.
 const SECONDS: f64 = 16.0;
@@ -21,14 +21,14 @@ fn stalls(texts: &[&str]) -> Vec<Stall> {
     texts.iter().map(|text| text.parse().expect("a stall")).collect()
 }
 
-fn play(model: Model, texts: &[&str]) -> Vec<Row> {
-    let plan = Plan {
+fn play(model: Model, texts: &[&str]) -> Vec<TableRow> {
+    let plan = TablePlan {
         models: vec![model],
         seconds: SECONDS,
         seeds: 3,
         stalls: stalls(texts),
         stalls_until: STALLS_UNTIL,
-        ..Plan::default()
+        ..TablePlan::default()
     };
     table::run(&plan).expect("settings fit")
 }

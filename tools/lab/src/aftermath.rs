@@ -1,9 +1,9 @@
 //! Effects of stalls of the hosts and the server on the playout delay.
 
 use super::oracle::Arrivals;
-use super::path::{CHUNK, Path};
-use super::replay::Take;
-use super::report::{Delay, round};
+use super::position_path::{CHUNK, PositionPath};
+use super::replay::Playback;
+use super::statistics::{DelayStatistics, round};
 use super::trace::Trace;
 use serde_json::{Value, json};
 
@@ -35,30 +35,35 @@ pub struct Aftermath {
 
 impl Aftermath {
     /// Computes the results; `None` if the trace contains no stalls.
-    pub(super) fn of(trace: &Trace, take: &Take, path: &Path, arrivals: &Arrivals<'_>) -> Option<Aftermath> {
+    pub(super) fn of(
+        trace: &Trace,
+        playback: &Playback,
+        path: &PositionPath,
+        arrivals: &Arrivals<'_>,
+    ) -> Option<Aftermath> {
         let mut begins: Vec<u64> = trace.stalls.iter().map(|stall| stall.from).collect();
         begins.sort_unstable();
         begins.dedup();
-        let given = |position: f64| take.grid.frame_at(position) / 48_000.0;
+        let given = |position: f64| playback.grid.frame_at(position) / 48_000.0;
         let end = trace.stalls.iter().map(|stall| stall.to).max()?;
-        let last = take.grid.seconds_at(take.grid.local(end));
+        let last = playback.grid.seconds_at(playback.grid.local(end));
         let delays: Vec<(f64, f64)> = path
             .iter()
             .filter(|(_, place)| place.heard)
-            .map(|(n, place)| (n as f64 / 48_000.0, take.grid.delay_ms(n as f64, n as f64 - place.lag)))
+            .map(|(n, place)| (n as f64 / 48_000.0, playback.grid.delay_ms(n as f64, n as f64 - place.lag)))
             .filter(|(at, _)| *at < given(arrivals.span.end as f64))
             .collect();
-        let position = |at: f64| take.grid.position_at(at * 48_000.0).max(0.0) as usize;
+        let position = |at: f64| playback.grid.position_at(at * 48_000.0).max(0.0) as usize;
         let span = position(last + AFTER_S).clamp(arrivals.span.start, arrivals.span.end)..arrivals.span.end;
-        let (after_ms, _) =
-            Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span }.best_by_price(PRICE);
+        let (after_ms, _) = Arrivals { grid: &playback.grid, packet: arrivals.packet, found: &playback.found, span }
+            .best_by_price(PRICE);
         let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > after_ms + BACK_MS);
         let first = trace.stalls.iter().map(|stall| stall.from).min()?;
-        let first = take.grid.seconds_at(take.grid.local(first));
+        let first = playback.grid.seconds_at(playback.grid.local(first));
         let measured = delays.iter().filter(|(at, _)| (first..=last).contains(at)).map(|(_, ms)| *ms);
-        let mean_ms = Delay::of(measured).mean;
+        let mean_ms = DelayStatistics::of(measured).mean;
         let during = position(first).max(arrivals.span.start)..position(last).min(arrivals.span.end);
-        let during = Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span: during };
+        let during = Arrivals { grid: &playback.grid, packet: arrivals.packet, found: &playback.found, span: during };
         let (oracle_ms, least) = during.best_by_price(PRICE);
         let concealed = super::gaps::find(path, &during).concealed as f64 / during.span.len().max(1) as f64;
         Some(Aftermath {
@@ -100,7 +105,7 @@ mod tests {
 
     /// A host that calls late but loses no callback does no harm: the calls that catch up find the packets.
     #[test]
-    fn late_calls_of_the_receiver_cost_nothing() {
+    fn late_receiver_calls_cost_nothing() {
         let report = heard("receiver:late:8:500");
         let aftermath = report.aftermath.unwrap();
         assert!((16..=18).contains(&aftermath.stalls), "{aftermath:?}");

@@ -7,8 +7,8 @@
 use super::material::Material;
 use super::prediction::LinearPrediction;
 use super::random::Random;
-use super::report::round;
-use super::spectrum::{Distance, Ear};
+use super::spectrum::{Distance, SpectrumComparison};
+use super::statistics::round;
 use rtjam_engine::{Outputs, PacketSize, Playout, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
 use rtjam_protocol::{Micros, SourceId};
@@ -68,7 +68,7 @@ impl fmt::Display for Method {
 
 /// Results for one material at one loss.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct ConcealmentRow {
     /// The material.
     pub material: Material,
     /// Fraction of packets lost.
@@ -78,8 +78,8 @@ pub struct Row {
 }
 
 /// Plays all materials with all losses: `seconds` each, in packets of `packet` frames.
-pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<Row> {
-    let ear = Ear::new();
+pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<ConcealmentRow> {
+    let ear = SpectrumComparison::new();
     let packets = (SETTLE + seconds * WIRE_RATE as usize) / packet;
     let mut rows = Vec::new();
     for material in Material::ALL {
@@ -95,7 +95,7 @@ pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<Row> {
                 }
                 distance
             });
-            rows.push(Row { material, loss, distances: distances.to_vec() });
+            rows.push(ConcealmentRow { material, loss, distances: distances.to_vec() });
         }
     }
     rows
@@ -169,7 +169,7 @@ fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>
 }
 
 /// The table as text: loudness distance in %, log-spectral distance in dB.
-pub fn text(rows: &[Row]) -> String {
+pub fn text(rows: &[ConcealmentRow]) -> String {
     let mut out = format!("{:<12}{:>6}", "material", "loss");
     for method in Method::ALL {
         let _ = write!(out, "{:>18}", method.to_string());
@@ -189,8 +189,8 @@ pub fn text(rows: &[Row]) -> String {
 }
 
 /// The table as JSON.
-pub fn json(rows: &[Row]) -> Value {
-    let row = |row: &Row| {
+pub fn json(rows: &[ConcealmentRow]) -> Value {
+    let row = |row: &ConcealmentRow| {
         let methods = Method::ALL.iter().zip(&row.distances);
         let each = methods.map(|(method, d)| {
             json!({"method": method.to_string(), "loudness_pct": round(d.loudness_pct()), "log_db": round(d.log_db())})
@@ -204,16 +204,18 @@ pub fn json(rows: &[Row]) -> Value {
 mod tests {
     use super::*;
 
+    /// Losses have the stated rate and start after the beginning.
     #[test]
-    fn losses_have_their_rate_and_spare_the_beginning() {
+    fn losses_have_the_stated_rate() {
         let lost = losses(200_000, 128, 0.05, 3);
         assert!(lost[..SETTLE / 128].iter().all(|l| !l));
         let share = lost.iter().filter(|l| **l).count() as f64 / lost.len() as f64;
         assert!((share / 0.05 - 1.0).abs() < 0.1, "{share}");
     }
 
+    /// Without losses the engine's output is the input.
     #[test]
-    fn without_losses_the_engine_gives_what_was_played() {
+    fn engine_is_transparent_without_losses() {
         let sound = Material::Mixed.play(96_000, 1);
         let heard = Method::Ours.play(&sound, &[false; 750], 128);
         assert!(sound.iter().zip(&heard).all(|(s, h)| s[SETTLE..] == h[SETTLE..]));

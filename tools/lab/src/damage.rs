@@ -4,7 +4,7 @@
 //! candidate lags differ: they come from the marks instead of bursts, and may be fractional, because a resampler may follow
 //! the clock, and white noise does not correlate with itself at the nearest whole lag.
 
-use super::path::{CHUNK, Path};
+use super::position_path::{CHUNK, PositionPath};
 use super::resample::between_frames;
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ const SILENT: f64 = 3e-4;
 const AUDIBLE: f64 = 3e-3;
 
 /// First positions of the damaged blocks in `span`, and the number of blocks.
-pub fn damaged(path: &Path, sent: &[f32], heard: &[f32], span: Range<usize>) -> (Vec<usize>, usize) {
+pub fn damaged(path: &PositionPath, sent: &[f32], heard: &[f32], span: Range<usize>) -> (Vec<usize>, usize) {
     let mut chunk = path.places().iter().position(Option::is_some).unwrap_or(0);
     let blocks = span.len() / BLOCK;
     let starts = (0..blocks).map(|i| span.start + i * BLOCK);
@@ -39,7 +39,7 @@ pub fn damaged(path: &Path, sent: &[f32], heard: &[f32], span: Range<usize>) -> 
 }
 
 /// The chunk that plays position `at`, searched from `chunk` on.
-fn chunk_of(path: &Path, at: usize, mut chunk: usize) -> usize {
+fn chunk_of(path: &PositionPath, at: usize, mut chunk: usize) -> usize {
     let begins = |i: usize| Some((i * CHUNK) as f64 - path.places().get(i).copied().flatten()?.lag);
     while begins(chunk + 1).is_some_and(|p| p <= at as f64) {
         chunk += 1;
@@ -47,7 +47,7 @@ fn chunk_of(path: &Path, at: usize, mut chunk: usize) -> usize {
     chunk
 }
 
-fn is_alike(path: &Path, chunk: usize, sent: &[f32], heard: &[f32], at: usize) -> bool {
+fn is_alike(path: &PositionPath, chunk: usize, sent: &[f32], heard: &[f32], at: usize) -> bool {
     let Some(own) = path.places().get(chunk).copied().flatten() else { return false };
     let own = own.lag.round() as i64;
     let at_lag = |lag: i64| {

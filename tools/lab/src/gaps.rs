@@ -5,7 +5,7 @@
 //! packets were there, the audio counts as concealed.
 
 use super::oracle::Arrivals;
-use super::path::{CHUNK, Path, Place};
+use super::position_path::{CHUNK, ChunkPosition, PositionPath};
 use std::ops::Range;
 
 /// Unheard consecutive frames that a fade or splice may cause (10 ms).
@@ -30,11 +30,11 @@ impl Gaps {
 }
 
 /// Finds the gaps in the measured positions.
-pub fn find(path: &Path, arrivals: &Arrivals<'_>) -> Gaps {
+pub fn find(path: &PositionPath, arrivals: &Arrivals<'_>) -> Gaps {
     let mut gaps = Gaps::default();
     let mut late = vec![false; arrivals.found.len()];
     // Consecutive unheard chunks: their beginning, and the part that arithmetic explains.
-    let mut unheard: Option<(usize, usize, Place)> = None;
+    let mut unheard: Option<(usize, usize, ChunkPosition)> = None;
     for (from, place) in path.iter() {
         let missing = chunk(from, place, arrivals, &mut gaps, &mut late);
         if place.heard {
@@ -49,7 +49,7 @@ pub fn find(path: &Path, arrivals: &Arrivals<'_>) -> Gaps {
 }
 
 /// Counts the concealed frames of a chunk.
-fn chunk(from: usize, place: Place, arrivals: &Arrivals<'_>, gaps: &mut Gaps, late: &mut [bool]) -> usize {
+fn chunk(from: usize, place: ChunkPosition, arrivals: &Arrivals<'_>, gaps: &mut Gaps, late: &mut [bool]) -> usize {
     let mut missing = 0;
     for n in from..from + CHUNK {
         let Some(position) = position(n, place, arrivals) else { continue };
@@ -70,15 +70,15 @@ fn chunk(from: usize, place: Place, arrivals: &Arrivals<'_>, gaps: &mut Gaps, la
 }
 
 fn end_unheard(
-    unheard: Option<(usize, usize, Place)>,
+    unheard: Option<(usize, usize, ChunkPosition)>,
     to: usize,
-    then: Place,
+    then: ChunkPosition,
     arrivals: &Arrivals<'_>,
     gaps: &mut Gaps,
 ) {
     let Some((from, explained, before)) = unheard else { return };
     // Time that the sender's host lost cannot be heard.
-    let slip = |n: usize, place: Place| arrivals.grid.given_slip(n as f64 - place.lag);
+    let slip = |n: usize, place: ChunkPosition| arrivals.grid.given_slip(n as f64 - place.lag);
     let never_there = (slip(to, then) - slip(from, before)).max(0.0) as usize;
     let left = (to - from).saturating_sub(explained + never_there);
     if left > FADES {
@@ -88,12 +88,12 @@ fn end_unheard(
     }
 }
 
-fn counts(n: usize, place: Place, arrivals: &Arrivals<'_>) -> bool {
+fn counts(n: usize, place: ChunkPosition, arrivals: &Arrivals<'_>) -> bool {
     position(n, place, arrivals).is_some()
 }
 
 /// The position that frame `n` plays, if it is measured.
-fn position(n: usize, place: Place, arrivals: &Arrivals<'_>) -> Option<usize> {
+fn position(n: usize, place: ChunkPosition, arrivals: &Arrivals<'_>) -> Option<usize> {
     let position = usize::try_from((n as f64 - place.lag).round() as i64).ok()?;
     (arrivals.span.contains(&position) && position / arrivals.packet < arrivals.found.len()).then_some(position)
 }

@@ -8,8 +8,8 @@
 //! Hosts that stall call later than their audio is heard or given, and lose frames. A *slip* is lost time, in frames that do
 //! not exist on one side.
 
-use super::stall::{Host, Who, Window};
-use super::trace::{Stalled, Trace};
+use super::stall::{HostCallbacks, StallSite, StallWindow};
+use super::trace::{StallRecord, Trace};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
@@ -196,14 +196,15 @@ impl Grid {
     /// Callbacks of a receiver that stalls; empty if it does not.
     fn stalled_calls(&self, trace: &Trace) -> Vec<Call> {
         let local = |us: u64| self.local(us).0 as f64 - self.begin_us;
-        let window = |s: &Stalled| Window { begin: local(s.from), end: local(s.to), how: s.how };
-        let windows: Vec<Window> = trace.stalls.iter().filter(|s| s.who == Who::Receiver).map(window).collect();
+        let window = |s: &StallRecord| StallWindow { begin: local(s.from), end: local(s.to), how: s.how };
+        let windows: Vec<StallWindow> =
+            trace.stalls.iter().filter(|s| s.who == StallSite::Receiver).map(window).collect();
         if windows.is_empty() {
             return Vec::new();
         }
         let last = trace.packets.iter().flat_map(|p| &p.arrived).max().copied().unwrap_or(0);
         let period = self.block * self.heard_frame_us;
-        let mut host = Host::new(&windows, period);
+        let mut host = HostCallbacks::new(&windows, period);
         let (mut calls, end) = (Vec::new(), local(last) + 2.0 * period);
         while calls.last().is_none_or(|call: &Call| (call.begins.0 as f64) < self.begin_us + end) {
             let call = host.call(calls.len() as f64 * period);
@@ -238,7 +239,7 @@ impl Grid {
 
 fn given_slips(trace: &Trace, frame_us: f64) -> Vec<(f64, f64)> {
     let mut slip = 0.0;
-    let add = |lost: &super::trace::Lost| {
+    let add = |lost: &super::trace::LostTime| {
         slip += lost.us as f64 / frame_us;
         (lost.position as f64, slip)
     };
@@ -277,8 +278,9 @@ mod tests {
     use crate::model::Model;
     use crate::trace::Packet;
 
+    /// A generated trace has equal clocks, and its base delay is the smallest.
     #[test]
-    fn a_generated_trace_has_equal_clocks_and_its_base_as_least_delay() {
+    fn generated_trace_has_base_delay() {
         let trace = Model::Cable.generate(20.0, 1, 128);
         let grid = Grid::new(&trace, 128, 128, 48_000, 0.0);
         assert_eq!(grid.stretch(), 1.0);
@@ -290,8 +292,9 @@ mod tests {
         assert!((least - 12.0).abs() < 1e-6, "{least}");
     }
 
+    /// The first callback that does not begin before its arrival finds a packet.
     #[test]
-    fn a_packet_is_found_by_the_first_callback_not_before_it() {
+    fn first_later_callback_finds_packet() {
         let trace = Model::Lan.generate(5.0, 1, 64);
         for (rate, drift) in [(48_000, 0.0), (44_100, 0.0), (48_000, 100.0)] {
             let grid = Grid::new(&trace, 64, 64, rate, drift);
@@ -305,7 +308,7 @@ mod tests {
 
     /// Slips move the timelines apart by the lost time, and conversions in both directions agree.
     #[test]
-    fn lost_frames_are_time_of_which_there_is_no_sound() {
+    fn lost_frames_separate_the_timelines() {
         let stalls = ["both:reset:4:500".parse().unwrap()];
         let trace = Model::Lan.generate_with_stalls(12.0, 1, 64, &stalls, 11.0);
         let grid = Grid::new(&trace, 64, 64, 48_000, 0.0);
@@ -326,7 +329,7 @@ mod tests {
 
     /// Recorded calls are replayed as they were, with their delays and losses.
     #[test]
-    fn recorded_calls_take_the_place_of_the_grid() {
+    fn recorded_calls_replace_the_grid() {
         let mut trace = Model::Lan.generate(6.0, 1, 64);
         let first = trace.packets[0].arrived[0] - 200_000;
         let text: String = (0..4650_u64)
@@ -346,8 +349,9 @@ mod tests {
         assert!((7..=9).contains(&late), "{late}");
     }
 
+    /// The rate of a sender whose sound card runs slow is measured.
     #[test]
-    fn a_sender_whose_sound_card_runs_slow_is_seen_to() {
+    fn slow_sound_card_is_measured() {
         let mut trace = Model::Lan.generate(60.0, 1, 64);
         let start = trace.packets[0].sent;
         for p in &mut trace.packets {

@@ -4,7 +4,7 @@
 //! delay and loss of the previous packet. Feedback takes half of the round-trip time and is not lost.
 
 use super::grid::Grid;
-use super::replay::{Encoded, SOURCE};
+use super::sender::{Encoded, SOURCE};
 use super::trace::Trace;
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, Frame, Frames, Header, MAX_DATAGRAM, write_audio};
@@ -76,7 +76,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Processes all events up to `now`; `wait` is how much later than usual a packet may arrive.
-    pub(super) fn until(&mut self, now: Micros, wait: Micros, mut take: impl FnMut(Arrival)) {
+    pub(super) fn until(&mut self, now: Micros, wait: Micros, mut deliver: impl FnMut(Arrival)) {
         loop {
             let leaves = self.sent.get(self.next).copied();
             let comes = self.on_the_way.keys().next().map(|(at, _)| *at);
@@ -87,7 +87,7 @@ impl<'a> Hop<'a> {
             }
             match self.on_the_way.pop_first().map(|(_, event)| event) {
                 Some(Event::Datagram(datagram, first)) => {
-                    self.receive(at, &datagram, first, &mut take);
+                    self.receive(at, &datagram, first, &mut deliver);
                     self.ask(at, wait);
                 }
                 Some(Event::Feedback(feedback)) => {
@@ -141,7 +141,7 @@ impl<'a> Hop<'a> {
         counter
     }
 
-    fn receive(&mut self, at: Micros, datagram: &[u8], first: bool, take: &mut impl FnMut(Arrival)) {
+    fn receive(&mut self, at: Micros, datagram: &[u8], first: bool, deliver: &mut impl FnMut(Arrival)) {
         let Some(header) = Header::read(datagram).filter(|_| first) else {
             // The replay window drops duplicates of the network.
             return;
@@ -154,7 +154,7 @@ impl<'a> Hop<'a> {
                 _ => continue,
             };
             let packet = audio.header.sequence.ahead_of(self.first_sequence);
-            take(Arrival { at, packet: packet.unsigned_abs() as usize, again });
+            deliver(Arrival { at, packet: packet.unsigned_abs() as usize, again });
         }
     }
 

@@ -18,18 +18,20 @@
 //! | [`grid`] | the receiver's callbacks and the sender's timeline on one clock |
 //! | [`replay`] | sender, network and receiver in virtual time |
 //! | `hop` | the network with retransmission |
-//! | [`path`] | which position was heard at which time |
+//! | `sender` | the sending end of a replay |
+//! | [`position_path`] | which position was heard at which time |
 //! | [`gaps`], [`damage`] | audio that was not heard in time; audible damage |
 //! | [`oracle`] | the best constant delay in hindsight |
-//! | [`measure`], [`report`] | all results for one trace, and their JSON |
+//! | [`measure`], [`statistics`], [`report`] | all results for one trace, and their JSON |
 //! | [`aftermath`] | effects of stalls |
-//! | [`step`] | response to a step of the network delay |
+//! | [`delay_step`] | response to a step of the network delay |
 //! | [`table`], [`plot`] | all models side by side; one trace as a picture |
 //! | [`conceal`], [`material`], [`spectrum`], [`prediction`] | concealment compared with other methods |
 
 pub mod aftermath;
 pub mod conceal;
 pub mod damage;
+pub mod delay_step;
 pub mod gaps;
 pub mod grid;
 mod hop;
@@ -37,16 +39,17 @@ pub mod material;
 pub mod measure;
 pub mod model;
 pub mod oracle;
-pub mod path;
 pub mod plot;
+pub mod position_path;
 pub mod prediction;
 pub mod random;
 pub mod replay;
 pub mod report;
 pub mod resample;
+mod sender;
 pub mod sound;
 pub mod spectrum;
 pub mod stall;
-pub mod step;
+pub mod statistics;
 pub mod table;
 pub mod trace;

@@ -236,8 +236,9 @@ fn sustained(frames: usize, random: &mut Random) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// Each material has the properties in the module's table.
     #[test]
-    fn each_material_is_what_it_says() {
+    fn materials_have_their_properties() {
         let silent = |s: &[f32]| s.chunks(480).filter(|b| b.iter().all(|s| s.abs() < 0.002)).count() as f32 / 500.0;
         for material in Material::ALL {
             let [left, right] = material.play(240_000, 1);

@@ -20,8 +20,8 @@
 //! (1960). The last five have a steady link and one impairment each, so that a table shows the cost of each.
 
 use super::random::Random;
-use super::stall::{Course, Host, Stall, Who, Window, held_until};
-use super::trace::{Lost, Packet, Stalled, Trace};
+use super::stall::{HostCallbacks, Stall, StallSchedule, StallSite, StallWindow, held_until};
+use super::trace::{LostTime, Packet, StallRecord, Trace};
 use rtjam_protocol::audio::WIRE_RATE;
 use std::fmt;
 use std::str::FromStr;
@@ -80,17 +80,17 @@ impl Model {
 
     /// A trace between hosts that stall until `until_s`.
     pub fn generate_with_stalls(self, seconds: f64, seed: u64, packet: usize, stalls: &[Stall], until_s: f64) -> Trace {
-        let course = Course::new(stalls, until_s, seed);
+        let course = StallSchedule::new(stalls, until_s, seed);
         let mut network = Network::new(self, seconds, seed, &course.server);
         let frames = seconds * f64::from(WIRE_RATE);
         let interval_us = packet as f64 * 1e6 / f64::from(WIRE_RATE);
-        let (mut host, mut slip, mut lost) = (Host::new(&course.sender, interval_us), 0.0, Vec::new());
+        let (mut host, mut slip, mut lost) = (HostCallbacks::new(&course.sender, interval_us), 0.0, Vec::new());
         let mut send = |i: u64| {
             // Rounded down, so that the earliest packets lie exactly on the timeline.
             let call = host.call((i as f64 * interval_us).floor());
             let us = (call.slip - slip).round();
             if us > 0.0 {
-                lost.push(Lost { position: i * packet as u64, us: us as u64 });
+                lost.push(LostTime { position: i * packet as u64, us: us as u64 });
                 slip += us;
             }
             network.carry(call.at.floor())
@@ -100,9 +100,13 @@ impl Model {
         stalls.iter().for_each(|stall| note += &format!(" {stall}"));
         let at = |us: f64| network.at_receiver(us);
         let mut stalls = Vec::new();
-        let all = [(Who::Sender, &course.sender), (Who::Receiver, &course.receiver), (Who::Server, &course.server)];
+        let all = [
+            (StallSite::Sender, &course.sender),
+            (StallSite::Receiver, &course.receiver),
+            (StallSite::Server, &course.server),
+        ];
         for (who, windows) in all {
-            stalls.extend(windows.iter().map(|w| Stalled { who, from: at(w.begin), to: at(w.end), how: w.how }));
+            stalls.extend(windows.iter().map(|w| StallRecord { who, from: at(w.begin), to: at(w.end), how: w.how }));
         }
         Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, lost, stalls, calls: Vec::new(), packets }
     }
@@ -178,7 +182,7 @@ pub const STEP_MS: f64 = 15.0;
 struct Network<'a> {
     model: Model,
     link: Link,
-    server: &'a [Window],
+    server: &'a [StallWindow],
     random: Random,
     span_us: f64,
     started: u64,
@@ -192,7 +196,7 @@ struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    fn new(model: Model, seconds: f64, seed: u64, server: &'a [Window]) -> Network<'a> {
+    fn new(model: Model, seconds: f64, seed: u64, server: &'a [StallWindow]) -> Network<'a> {
         let mut random = Random::new(seed, model as u64 + 1);
         // The origins of the clocks, and so the phase of callbacks and packets, are arbitrary.
         let started = 1_000_000 + random.bits() % 1_000_000;
@@ -296,8 +300,9 @@ mod tests {
         values.iter().filter(|v| **v > over).count() as f64 / values.len() as f64
     }
 
+    /// A seed repeats its trace, and another seed differs.
     #[test]
-    fn a_seed_repeats_and_another_differs() {
+    fn seeds_determine_traces() {
         for model in Model::ALL {
             let trace = model.generate(5.0, 3, 128);
             assert_eq!(trace, model.generate(5.0, 3, 128));
@@ -309,8 +314,9 @@ mod tests {
         }
     }
 
+    /// Losses have the stated rate and run length.
     #[test]
-    fn losses_have_their_rate_and_their_runs() {
+    fn losses_have_rate_and_runs() {
         for model in [Model::Cable, Model::Wifi, Model::Mobile, Model::Burst] {
             let (link, mut lost, mut runs, mut packets) = (model.link(), 0, 0, 0);
             for seed in 0..8 {
@@ -328,8 +334,9 @@ mod tests {
         assert!([Model::Lan, Model::Step, Model::Spike].iter().all(|m| m.generate(60.0, 1, 64).lost() == 0));
     }
 
+    /// The mean delay above the base is the stated jitter.
     #[test]
-    fn delay_above_the_base_is_the_stated_jitter() {
+    fn jitter_is_as_stated() {
         for model in [Model::Lan, Model::Burst, Model::Duplicate] {
             let excess = excess(&model.generate(120.0, 2, 128));
             let mean = excess.iter().sum::<f64>() / excess.len() as f64;
@@ -339,8 +346,9 @@ mod tests {
         }
     }
 
+    /// Stalls have the stated frequency and duration.
     #[test]
-    fn stalls_come_as_often_and_last_as_long_as_stated() {
+    fn stalls_are_as_stated() {
         let trace = Model::Wifi.generate(600.0, 1, 128);
         let excess = excess(&trace);
         let begins = excess.windows(2).filter(|w| w[1] - w[0] > 4.0).count() as f64;
@@ -351,8 +359,9 @@ mod tests {
         assert!((0.003..0.009).contains(&long) && share(&excess, 18.0 + 6.0) < 0.0005, "{long}");
     }
 
+    /// Each impairment is the one in the module's table.
     #[test]
-    fn each_trouble_is_what_it_says() {
+    fn impairments_are_as_stated() {
         let step = excess(&Model::Step.generate(30.0, 1, 128));
         let third = step.len() / 3;
         assert!(share(&step[..third - 4], 5.0) == 0.0 && share(&step[third + 4..2 * third - 4], 14.0) == 1.0);

@@ -128,8 +128,9 @@ mod tests {
         arrivals.span.clone().filter(missing).count() as u64
     }
 
+    /// The oracle's delay is the one that trying all delays finds.
     #[test]
-    fn it_is_what_trying_all_delays_finds() {
+    fn oracle_matches_brute_force() {
         for (seed, model) in Model::ALL.into_iter().enumerate() {
             let (packet, block) = if seed % 2 == 0 { (64, 128) } else { (128, 64) };
             let trace = model.generate(0.8, seed as u64, packet);
@@ -150,7 +151,7 @@ mod tests {
     /// With hosts that lose frames or call late: audio that is due while the receiver plays nothing is not late, and frames that
     /// the sender never had are not missing.
     #[test]
-    fn under_stalls_it_counts_as_playing_frame_by_frame_does() {
+    fn stalls_are_counted_exactly() {
         for stall in ["both:reset:4:250", "sender:lost:12:300", "receiver:reset:9:200", "both:late:20:300"] {
             let stalls = [stall.parse().unwrap()];
             let trace = Model::Cable.generate_with_stalls(9.0, 2, 64, &stalls, 8.0);
@@ -185,8 +186,9 @@ mod tests {
         }
     }
 
+    /// With clock drift the count equals playing frame by frame.
     #[test]
-    fn with_drift_it_counts_as_playing_frame_by_frame_does() {
+    fn drift_is_counted_exactly() {
         let trace = Model::Wifi.generate(2.0, 1, 64);
         for drift in [-150.0, 150.0] {
             let grid = Grid::new(&trace, 64, 64, 48_000, drift);

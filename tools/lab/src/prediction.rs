@@ -100,8 +100,9 @@ fn rise(at: usize, whole: usize) -> f32 {
 mod tests {
     use super::*;
 
+    /// Tones are predicted until the fade-out.
     #[test]
-    fn tones_are_predicted_as_long_as_it_sounds() {
+    fn tones_are_predicted() {
         let tone = |i: usize| 0.4 * (i as f32 * 0.05).sin() + 0.3 * (i as f32 * 0.21).sin();
         let past: Vec<f32> = (0..2048).map(tone).collect();
         let tail = LinearPrediction::new(128).tail(&past);
@@ -110,8 +111,9 @@ mod tests {
         assert!(tail[TAIL - 1].abs() < 1e-4);
     }
 
+    /// Audio that is not lost is unchanged.
     #[test]
-    fn what_is_not_lost_is_what_was_played() {
+    fn received_audio_is_unchanged() {
         let sound: Vec<f32> = (0..12_800).map(|i| (i as f32 * 0.03).sin()).collect();
         let mut lost = vec![false; 100];
         lost[40] = true;

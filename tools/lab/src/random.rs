@@ -45,16 +45,18 @@ impl Random {
 mod tests {
     use super::*;
 
+    /// Seeds and streams differ from each other, and repeat.
     #[test]
-    fn seeds_and_streams_differ_and_repeat() {
+    fn seeds_and_streams_are_independent() {
         let draw = |seed, stream| Random::new(seed, stream).bits();
         assert_eq!(draw(1, 2), draw(1, 2));
         assert_ne!(draw(1, 2), draw(2, 2));
         assert_ne!(draw(1, 2), draw(1, 3));
     }
 
+    /// The distributions have their means.
     #[test]
-    fn the_means_are_right() {
+    fn means_are_right() {
         let mut random = Random::new(5, 0);
         let mean = |mut draw: Box<dyn FnMut() -> f64>| (0..100_000).map(|_| draw()).sum::<f64>() / 1e5;
         let mut other = random.clone();

@@ -2,11 +2,11 @@
 
 use super::grid::Grid;
 use super::hop::{Arrival, Hop};
-use super::sound::marks;
+use super::sender::{Encoded, SOURCE, Sender};
 use super::trace::Trace;
-use rtjam_engine::{Comfort, Engine, HostCall, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
-use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
-use rtjam_protocol::{Micros, SourceId};
+use rtjam_engine::{Comfort, Engine, HostCall, Incoming, Outgoing, Outputs, Playout, VoiceReading, engine};
+use rtjam_protocol::Micros;
+use rtjam_protocol::audio::{AudioFrame, CHANNELS, WIRE_RATE};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -16,8 +16,8 @@ pub const PACKETS: RangeInclusive<usize> = 16..=150;
 /// Rates of the receiver's host that preserve the marks.
 pub const RATES: RangeInclusive<u32> = 44_100..=192_000;
 
-/// The musician at the sending end.
-pub(super) const SOURCE: SourceId = SourceId(1);
+/// End of the stream that is not measured, in seconds: its audio must have been heard.
+pub const TAIL_S: f64 = 0.5;
 
 /// How a trace is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +95,7 @@ impl fmt::Display for Unplayable {
 impl std::error::Error for Unplayable {}
 
 /// Result of a replay.
-pub struct Take {
+pub struct Playback {
     /// Callbacks and timelines.
     pub grid: Grid,
     /// The sent audio and marks, by position.
@@ -114,7 +114,7 @@ pub struct Take {
 ///
 /// # Errors
 /// If trace and settings do not fit.
-pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, Unplayable> {
+pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Playback, Unplayable> {
     check(trace, settings)?;
     let Settings { packet, block, rate, .. } = *settings;
     let grid = Grid::new(trace, packet, block, rate, settings.drift_ppm);
@@ -158,7 +158,7 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, U
     }
     let engine = [at_begin, receiver.console.voice(SOURCE)];
     let extra_share = hop.map_or(0.0, |hop| hop.extra_share());
-    Ok(Take { grid, sent, heard: receiver.heard, found, extra_share, engine })
+    Ok(Playback { grid, sent, heard: receiver.heard, found, extra_share, engine })
 }
 
 fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
@@ -176,7 +176,7 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
         return Err(Unplayable::Interval(trace.interval_us()));
     }
     let seconds = trace.packets.len() as f64 * expected / 1e6;
-    if seconds < settings.skip + super::measure::TAIL_S + 0.1 {
+    if seconds < settings.skip + TAIL_S + 0.1 {
         return Err(Unplayable::Short);
     }
     let fits = |call: &HostCall| call.frames as usize == settings.block && call.rate == settings.rate;
@@ -185,66 +185,6 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
         return Err(Unplayable::Calls);
     }
     Ok(())
-}
-
-/// An encoded packet.
-pub(super) struct Encoded {
-    pub(super) header: AudioHeader,
-    pub(super) payload: Vec<u8>,
-    samples: [Vec<f32>; CHANNELS],
-}
-
-/// The sending end, whose engine makes the packets.
-struct Sender {
-    engine: Engine,
-    outgoing: Outgoing,
-    packet: usize,
-}
-
-impl Sender {
-    fn new(packet: usize) -> Sender {
-        let (mut engine, network, console) = engine(7, || ());
-        console.set_packet_size(PacketSize::Frames(packet as u16));
-        engine.configure(WIRE_RATE, packet);
-        Sender { engine, outgoing: network.outgoing, packet }
-    }
-
-    fn packets(mut self, sound: &[f32], count: usize) -> Vec<Encoded> {
-        let frames = count * self.packet;
-        let marks = marks(frames);
-        let silence = vec![0.0; self.packet];
-        let mut packets = Vec::with_capacity(count);
-        for from in (0..frames).step_by(self.packet) {
-            let span = from..from + self.packet;
-            let input = [sound.get(span.clone()).unwrap_or(&silence), &marks[span]];
-            let (mut left, mut right) = (silence.clone(), silence.clone());
-            let mut outputs = Outputs { main: [&mut left, &mut right], slots: Default::default() };
-            self.engine.process(Micros(from as u64 * 1_000_000 / u64::from(WIRE_RATE)), input, &mut outputs);
-            while let Some(packet) = self.outgoing.pop() {
-                assert_eq!(packet.position.0, packets.len() as u64 * self.packet as u64, "each block makes one packet");
-                packets.push(encoded(&packet));
-            }
-        }
-        packets
-    }
-}
-
-fn encoded(packet: &rtjam_engine::OutPacket) -> Encoded {
-    let header = AudioHeader {
-        source: SOURCE,
-        stream: packet.stream,
-        sequence: packet.sequence,
-        position: packet.position,
-        codec: Codec::F32,
-        layout: packet.layout,
-        frames: packet.frames(),
-        peak: packet.peak,
-    };
-    let mut payload = Vec::new();
-    for channel in packet.channels() {
-        encode(Codec::F32, channel, &mut payload);
-    }
-    Encoded { header, payload, samples: packet.channels().map(<[f32]>::to_vec) }
 }
 
 /// The receiving end, whose main output is recorded.

@@ -1,6 +1,7 @@
 //! Figures of one replay.
 
 use super::aftermath::Aftermath;
+use super::statistics::{DelayStatistics, round};
 use rtjam_engine::VoiceReading;
 use serde_json::{Value, json};
 
@@ -18,7 +19,7 @@ pub struct Report {
     /// Retransmitted volume, in % of the original volume.
     pub extra_pct: f64,
     /// Delay from given to heard, in ms.
-    pub playout: Delay,
+    pub playout: DelayStatistics,
     /// Concealed audio.
     pub concealed_ms_per_min: f64,
     /// Longest stretch of concealed audio.
@@ -35,32 +36,6 @@ pub struct Report {
     pub measured_s: f64,
     /// The engine's own figures, when measuring began and at the end.
     pub engine: [Option<VoiceReading>; 2],
-}
-
-/// Distribution of a delay over time, in ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Delay {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Median.
-    pub p50: f64,
-    /// 95th percentile.
-    pub p95: f64,
-    /// Maximum.
-    pub max: f64,
-}
-
-impl Delay {
-    /// Statistics of values that represent equal stretches of time.
-    pub fn of(values: impl Iterator<Item = f64>) -> Delay {
-        let mut all: Vec<f64> = values.collect();
-        all.sort_unstable_by(f64::total_cmp);
-        let Some((&least, &max)) = all.first().zip(all.last()) else { return Delay::default() };
-        let at = |share: f64| all[((all.len() - 1) as f64 * share).round() as usize];
-        // Summed as differences, so that the mean of a constant is exact.
-        let mean = least + all.iter().map(|v| v - least).sum::<f64>() / all.len() as f64;
-        Delay { mean, p50: at(0.5), p95: at(0.95), max }
-    }
 }
 
 impl Report {
@@ -81,7 +56,7 @@ impl Report {
 
     /// The figures as a JSON object.
     pub fn json(&self) -> Value {
-        let Delay { mean, p50, p95, max } = self.playout;
+        let DelayStatistics { mean, p50, p95, max } = self.playout;
         json!({
             "packets": self.packets,
             "lost": self.lost,
@@ -118,23 +93,4 @@ impl Report {
 pub fn text(report: &Value) -> String {
     let lines = report.as_object().into_iter().flatten();
     lines.map(|(name, value)| format!("{name:<22} {}\n", value.to_string().replace(['{', '}', '"'], ""))).collect()
-}
-
-/// Rounds to three decimals: microseconds of a value in milliseconds.
-pub fn round(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delays_figures_are_those_of_its_distribution() {
-        let delay = Delay::of((0..=100).rev().map(f64::from));
-        assert_eq!(delay, Delay { mean: 50.0, p50: 50.0, p95: 95.0, max: 100.0 });
-        let constant = Delay::of(std::iter::repeat_n(10.0 / 3.0, 999));
-        assert_eq!((constant.mean, constant.max), (10.0 / 3.0, 10.0 / 3.0));
-        assert_eq!(Delay::of(std::iter::empty()), Delay::default());
-    }
 }

@@ -56,16 +56,18 @@ fn weights(phase: f64, half: usize, stretch: f64) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// A shift by a fraction of a frame is exact.
     #[test]
-    fn a_part_of_a_frame_is_a_part_of_a_frame() {
+    fn fractional_shift_is_exact() {
         let signal: Vec<f32> = (0..500).map(|n| (n as f32 * 0.3).sin()).collect();
         let moved = between_frames(&signal, 100.25, 200);
         let worst = (0..200).map(|n| (moved[n] - ((n as f32 + 100.25) * 0.3).sin()).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "{worst}");
     }
 
+    /// A tone keeps its pitch, position and level.
     #[test]
-    fn a_tone_keeps_its_pitch_place_and_level() {
+    fn tone_survives_resampling() {
         for (from, to) in [(44_100.0, 48_000.0), (96_000.0, 48_000.0), (48_000.0, 44_100.0)] {
             let tone = |rate: f64, n: usize| (n as f64 / rate * 5000.0).sin() as f32;
             let signal: Vec<f32> = (0..4800).map(|n| tone(from, n)).collect();

@@ -88,8 +88,9 @@ pub fn write_wav(path: &Path, rate: u32, sound: &[f32]) -> Result<(), hound::Err
 mod tests {
     use super::*;
 
+    /// The sound stays below the limiter, and the marks are faint.
     #[test]
-    fn the_sound_stays_below_the_limiter_and_the_marks_are_faint() {
+    fn sound_and_marks_stay_within_levels() {
         assert!(chord(96_000).iter().all(|s| s.abs() < LOUDEST));
         let marks = marks(48_000);
         let rms = (marks.iter().map(|s| s * s).sum::<f32>() / 48_000.0).sqrt();

@@ -51,26 +51,26 @@ impl Distance {
 }
 
 /// Compares sounds; holds the tables of its Fourier transform.
-pub struct Ear {
+pub struct SpectrumComparison {
     window: Vec<f32>,
     turns: Vec<[f32; 2]>,
     edges: Vec<f32>,
 }
 
-impl Default for Ear {
-    fn default() -> Ear {
-        Ear::new()
+impl Default for SpectrumComparison {
+    fn default() -> SpectrumComparison {
+        SpectrumComparison::new()
     }
 }
 
-impl Ear {
+impl SpectrumComparison {
     /// Computes the tables.
-    pub fn new() -> Ear {
+    pub fn new() -> SpectrumComparison {
         let mel = |hertz: f32| 2595.0 * (1.0 + hertz / 700.0).log10();
         let bin = |mel: f32| 700.0 * (10_f32.powf(mel / 2595.0) - 1.0) * WINDOW as f32 / WIRE_RATE as f32;
         let (low, high) = (mel(LOWEST_HZ), mel(HIGHEST_HZ));
         let at = |i: usize| TAU * i as f32 / WINDOW as f32;
-        Ear {
+        SpectrumComparison {
             window: (0..WINDOW).map(|i| (at(i) / 2.0).sin().powi(2)).collect(),
             turns: (0..WINDOW / 2).map(|i| [at(i).cos(), -at(i).sin()]).collect(),
             edges: (0..=BANDS).map(|i| bin(low + (high - low) * i as f32 / BANDS as f32)).collect(),
@@ -152,12 +152,13 @@ mod tests {
 
     fn distance(meant: &[f32], heard: &[f32]) -> Distance {
         let mut sum = Distance::default();
-        Ear::new().compare(meant, heard, &vec![true; meant.len()], &mut sum);
+        SpectrumComparison::new().compare(meant, heard, &vec![true; meant.len()], &mut sum);
         sum
     }
 
+    /// A sound has no distance to itself, and a distance to others.
     #[test]
-    fn a_sound_is_like_itself_and_unlike_others() {
+    fn equal_sounds_have_no_distance() {
         let meant = tone(440.0, 0.5);
         assert!(distance(&meant, &meant).loudness_pct() < 1e-3);
         let shifted: Vec<f32> = meant[13..].iter().chain(&meant[..13]).copied().collect();
@@ -170,8 +171,9 @@ mod tests {
         assert!(distance(&meant, &softer).log_db() < distance(&meant, &silence).log_db());
     }
 
+    /// A click with the amplitude of a tone counts half as much as the tone in each window that contains it.
     #[test]
-    fn a_click_as_high_as_the_tone_counts_half_as_much_as_the_tone_in_every_window_that_hears_it() {
+    fn click_counts_by_its_loudness() {
         let meant = tone(440.0, 0.5);
         let mut heard = meant.clone();
         heard[5000] += 0.5;
@@ -179,7 +181,7 @@ mod tests {
         let (windows, touched) = ((meant.len() - WINDOW) / HOP + 1, WINDOW as f64 / HOP as f64);
         assert!(click > 50.0 * touched / windows as f64, "{click}");
         // A sine's power is half of its transform's squared magnitude.
-        let power: f32 = Ear::new().bands(&meant[..WINDOW]).iter().sum();
+        let power: f32 = SpectrumComparison::new().bands(&meant[..WINDOW]).iter().sum();
         let expected = (0.5 * WINDOW as f32 / 4.0).powi(2) * 1.5;
         assert!((power / expected - 1.0).abs() < 0.1, "{power} {expected}");
     }

@@ -18,7 +18,7 @@
 //! # receiver stalls lost from 5008123 to 5012123 us
 //! ```
 
-use super::stall::{How, Who};
+use super::stall::{StallEffect, StallSite};
 use rtjam_engine::HostCall;
 use rtjam_protocol::Micros;
 use std::fmt::{self, Write};
@@ -37,9 +37,9 @@ pub struct Trace {
     /// The network's smallest delay, in µs.
     pub base_us: u64,
     /// Lost time of the sender's host, in order.
-    pub lost: Vec<Lost>,
+    pub lost: Vec<LostTime>,
     /// Stalls, with their times.
-    pub stalls: Vec<Stalled>,
+    pub stalls: Vec<StallRecord>,
     /// Callbacks of the receiver's host, if they were recorded.
     pub calls: Vec<HostCall>,
     /// The packets.
@@ -48,7 +48,7 @@ pub struct Trace {
 
 /// Lost time of the sender's host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
+pub struct LostTime {
     /// First position after it.
     pub position: u64,
     /// Duration.
@@ -57,15 +57,15 @@ pub struct Lost {
 
 /// A stall, on the receiver's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stalled {
+pub struct StallRecord {
     /// One of the hosts, or the server.
-    pub who: Who,
+    pub who: StallSite,
     /// Begin.
     pub from: u64,
     /// End.
     pub to: u64,
     /// What happens to callbacks of the host that are due in it.
-    pub how: How,
+    pub how: StallEffect,
 }
 
 /// One packet.
@@ -165,10 +165,10 @@ impl Trace {
     /// The trace as text, without recorded calls.
     pub fn write(&self) -> String {
         let mut out = format!("# {} base_us {}\n", self.note, self.base_us);
-        for Lost { position, us } in &self.lost {
+        for LostTime { position, us } in &self.lost {
             let _ = writeln!(out, "# sender lost {us} us at position {position}");
         }
-        for Stalled { who, from, to, how } in &self.stalls {
+        for StallRecord { who, from, to, how } in &self.stalls {
             let _ = writeln!(out, "# {} stalls {} from {from} to {to} us", who.name(), how.name());
         }
         let _ = writeln!(out, "{HEADER}");
@@ -207,11 +207,11 @@ impl Trace {
     fn stall(&mut self, comment: &str) -> Option<()> {
         match comment.split_whitespace().collect::<Vec<_>>()[..] {
             ["sender", "lost", us, "us", "at", "position", position] => {
-                self.lost.push(Lost { position: position.parse().ok()?, us: us.parse().ok()? });
+                self.lost.push(LostTime { position: position.parse().ok()?, us: us.parse().ok()? });
             }
             [who, "stalls", how, "from", from, "to", to, "us"] => {
                 let (from, to) = (from.parse().ok()?, to.parse().ok()?);
-                self.stalls.push(Stalled { who: who.parse().ok()?, from, to, how: how.parse().ok()? });
+                self.stalls.push(StallRecord { who: who.parse().ok()?, from, to, how: how.parse().ok()? });
             }
             _ => return None,
         }
@@ -252,8 +252,9 @@ mod tests {
 
     const TEXT: &str = "# model x base_us 8000\nsent_us,arrived_us\n0,500\n2666,\n5333,9000;9700\n";
 
+    /// A trace that was written is read unchanged.
     #[test]
-    fn a_trace_is_read_and_written_alike() {
+    fn trace_round_trips() {
         let trace = Trace::read(TEXT).unwrap();
         assert_eq!((trace.base_us, trace.note.as_str(), trace.lost()), (8000, "model x", 1));
         assert_eq!(trace.packets[2], Packet { sent: 5333, arrived: vec![9000, 9700] });
@@ -261,18 +262,23 @@ mod tests {
         assert_eq!(trace.interval_us(), 2666.5);
     }
 
+    /// Stalls that were written are read unchanged.
     #[test]
-    fn stalls_are_read_and_written_alike() {
+    fn stalls_round_trip() {
         let text = "# x base_us 1\n# sender lost 4000 us at position 256\n\
                     # receiver stalls reset from 500 to 4500 us\nsent_us,arrived_us\n0,500\n2666,3000\n";
         let trace = Trace::read(text).unwrap();
-        assert_eq!(trace.lost, [Lost { position: 256, us: 4000 }]);
-        assert_eq!(trace.stalls, [Stalled { who: Who::Receiver, from: 500, to: 4500, how: How::Reset }]);
+        assert_eq!(trace.lost, [LostTime { position: 256, us: 4000 }]);
+        assert_eq!(
+            trace.stalls,
+            [StallRecord { who: StallSite::Receiver, from: 500, to: 4500, how: StallEffect::Reset }]
+        );
         assert_eq!((trace.note.as_str(), trace.write().as_str()), ("x", text));
     }
 
+    /// An error names the line.
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn errors_name_their_line() {
         assert_eq!(Trace::read("0,5\n"), Err(BadTrace::NoHeader));
         assert_eq!(Trace::read("sent_us,arrived_us\n0,5\n1;6\n"), Err(BadTrace::Line(3)));
         assert_eq!(Trace::read("sent_us,arrived_us\n7,\n5,9\n"), Err(BadTrace::Order(3)));

@@ -33,7 +33,7 @@ const SAME: f64 = 1.5;
 
 /// What a chunk plays.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Place {
+pub struct ChunkPosition {
     /// Output frame minus position, in frames.
     pub lag: f64,
     /// Whether the marks were heard; otherwise the lag is inferred.
@@ -41,28 +41,28 @@ pub struct Place {
 }
 
 /// The positions over time of a replay. Chunk `i` begins at output frame `i × CHUNK`.
-pub struct Path {
-    places: Vec<Option<Place>>,
+pub struct PositionPath {
+    places: Vec<Option<ChunkPosition>>,
 }
 
-impl Path {
+impl PositionPath {
     /// All chunks: `None` before the first that was heard and after the last.
-    pub fn places(&self) -> &[Option<Place>] {
+    pub fn places(&self) -> &[Option<ChunkPosition>] {
         &self.places
     }
 
     /// Chunks with their first output frame.
-    pub fn iter(&self) -> impl Iterator<Item = (usize, Place)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (usize, ChunkPosition)> + '_ {
         self.places.iter().enumerate().filter_map(|(i, p)| Some((i * CHUNK, (*p)?)))
     }
 }
 
 /// Finds the path. `sent` are the marks by position, `heard` the output, both at 48 kHz; no delay exceeds `most_ms`.
-pub fn follow(grid: &Grid, sent: &[f32], heard: &[f32], most_ms: f64) -> Path {
+pub fn follow(grid: &Grid, sent: &[f32], heard: &[f32], most_ms: f64) -> PositionPath {
     let mut finder = Finder::new(grid, sent, heard, most_ms);
     let lags: Vec<Option<f64>> = (0..heard.len() / CHUNK).map(|i| finder.find(i * CHUNK)).collect();
     let stretches = accepted(stretches(&lags));
-    Path { places: fill(grid, &stretches, &lags) }
+    PositionPath { places: fill(grid, &stretches, &lags) }
 }
 
 /// Compares the output with the sent marks.
@@ -198,17 +198,17 @@ fn accepted(all: Vec<Stretch>) -> Vec<Stretch> {
     all.into_iter().zip(is_new).filter_map(|(s, new)| new.then_some(s)).collect()
 }
 
-fn fill(grid: &Grid, stretches: &[Stretch], lags: &[Option<f64>]) -> Vec<Option<Place>> {
+fn fill(grid: &Grid, stretches: &[Stretch], lags: &[Option<f64>]) -> Vec<Option<ChunkPosition>> {
     let mut places = vec![None; lags.len()];
     for (i, stretch) in stretches.iter().enumerate() {
         for at in stretch.from..stretch.to {
-            places[at] = lags[at].map(|lag| Place { lag, heard: true });
+            places[at] = lags[at].map(|lag| ChunkPosition { lag, heard: true });
         }
         let Some(next) = stretches.get(i + 1) else { break };
         let change = change_between(grid, stretch, next);
         for (at, place) in places.iter_mut().enumerate().take(next.from).skip(stretch.to) {
             let lag = if at < change { stretch.last_lag } else { next.first_lag };
-            *place = Some(Place { lag, heard: false });
+            *place = Some(ChunkPosition { lag, heard: false });
         }
     }
     places
@@ -245,19 +245,21 @@ mod tests {
         (0..frames).map(at).collect()
     }
 
+    /// A constant delay is found exactly.
     #[test]
-    fn a_constant_delay_is_found_exactly() {
+    fn constant_delay_is_found_exactly() {
         let (grid, sent) = (grid(), marks(200_000));
         let lag = grid.frame_at(0.0).ceil() + 700.0;
         let mut heard = vec![0.0; lag as usize];
         heard.extend_from_slice(&sent[..96_000]);
         let path = follow(&grid, &sent, &heard, 100.0);
         assert!(path.iter().count() > 2900);
-        assert!(path.iter().all(|(_, place)| place == Place { lag, heard: true }));
+        assert!(path.iter().all(|(_, place)| place == ChunkPosition { lag, heard: true }));
     }
 
+    /// A change of delay in either direction is found where it was made.
     #[test]
-    fn a_change_of_delay_either_way_is_found_where_it_was_made() {
+    fn changes_of_delay_are_located() {
         let (grid, sent) = (grid(), marks(200_000));
         for change in [-300.0, 333.0] {
             let mut heard = played(&sent[10_000..], 64_000, |n| if n < 32_000 { 0.0 } else { change });
@@ -272,8 +274,9 @@ mod tests {
         }
     }
 
+    /// Repeated audio in a gap is not taken for its position.
     #[test]
-    fn what_is_heard_again_in_a_gap_is_not_its_place() {
+    fn concealment_is_not_a_position() {
         let (grid, sent) = (grid(), marks(200_000));
         let mut heard = vec![0.0; 12_800];
         heard.extend_from_slice(&sent[10_000..80_000]);
@@ -285,14 +288,15 @@ mod tests {
         assert_eq!(missed, (40_000..40_512).step_by(CHUNK).collect::<Vec<_>>());
     }
 
+    /// A resampler that follows the clock is found to a fraction of a frame.
     #[test]
-    fn a_clock_that_is_followed_is_found_to_a_fraction_of_a_frame() {
+    fn clock_drift_is_found_precisely() {
         let (grid, sent) = (grid(), marks(200_000));
         let lag = |n: usize| 500.0 + n as f64 * 100e-6;
         let mut heard = played(&sent[10_000..], 96_000, |n| lag(n) - 500.0 - 20.0);
         heard.splice(0..0, vec![0.0; 12_800]);
         let path = follow(&grid, &sent, &heard, 300.0);
-        let off = |(n, place): (usize, Place)| (place.lag - 2_780.0 - (n as f64 - 12_784.0) * 100e-6).abs();
+        let off = |(n, place): (usize, ChunkPosition)| (place.lag - 2_780.0 - (n as f64 - 12_784.0) * 100e-6).abs();
         let off: Vec<f64> = path.iter().skip(2).map(off).collect();
         let (worst, mean) = (off.iter().copied().fold(0.0, f64::max), off.iter().sum::<f64>() / off.len() as f64);
         assert!(worst < 0.3 && mean < 0.1 && off.len() > 2900, "{worst} {mean}");

@@ -1,8 +1,8 @@
 //! Response to a step of the network delay, up and back down.
 
 use super::measure::{Measurement, seconds};
-use super::path::Place;
-use super::report::round;
+use super::position_path::ChunkPosition;
+use super::statistics::round;
 use serde_json::{Value, json};
 
 /// Audio may be missing for this long after a step, in s.
@@ -13,7 +13,7 @@ const BACK: f64 = 1.0;
 
 /// Response to the two steps of the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
+pub struct StepResponse {
     /// Time after the step up until which audio was missing, in ms.
     pub late_ms: f64,
     /// Time after the step down until the delay was the previous one, in s.
@@ -24,16 +24,16 @@ pub struct Step {
     pub gaps_down: usize,
 }
 
-impl Step {
+impl StepResponse {
     /// For a trace of `length` seconds with a larger delay in its middle third.
-    pub fn of(got: &Measurement, length: f64) -> Step {
+    pub fn of(got: &Measurement, length: f64) -> StepResponse {
         let (up, down) = (length / 3.0, length * 2.0 / 3.0);
-        let sent = |n: usize, place: Place| (n as f64 - place.lag) * seconds(1);
+        let sent = |n: usize, place: ChunkPosition| (n as f64 - place.lag) * seconds(1);
         let (mut late, mut back) = (up, down);
         let mut before = 0.0_f64;
         for (n, place) in got.path.iter() {
             let at = sent(n, place);
-            let delay = got.take.grid.delay_ms(n as f64, n as f64 - place.lag);
+            let delay = got.playback.grid.delay_ms(n as f64, n as f64 - place.lag);
             if at < up && at > up - 1.0 && place.heard {
                 before = before.max(delay);
             } else if at >= down && place.heard && delay > before + BACK {
@@ -50,7 +50,7 @@ impl Step {
             }
             gaps_down += usize::from(at >= down);
         }
-        Step { late_ms: (late - up) * 1000.0, back_s: back - down, gaps_up, gaps_down }
+        StepResponse { late_ms: (late - up) * 1000.0, back_s: back - down, gaps_up, gaps_down }
     }
 
     /// The response as JSON.
