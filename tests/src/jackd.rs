@@ -68,7 +68,7 @@ fn start(name: &str, rate: u32, period: u32) -> Child {
     for _ in 0..3 {
         match launch(name, rate, period) {
             Ok(child) => return child,
-            Err(transcript) => said = transcript,
+            Err(NotUp { output }) => said = output,
         }
     }
     panic!("jackd does not start\n{said}")
@@ -91,8 +91,8 @@ fn is_jackd_running() -> bool {
     names.filter_map(|p| fs::read_to_string(p.path().join("comm")).ok()).any(|name| name.starts_with("jackd"))
 }
 
-/// Starts a server and waits until it answers; returns its output if it does not.
-fn launch(name: &str, rate: u32, period: u32) -> Result<Child, String> {
+/// Starts a server and waits until it answers.
+fn launch(name: &str, rate: u32, period: u32) -> Result<Child, NotUp> {
     let mut command = Command::new("jackd");
     // A client that is busy for long, such as a DAW that opens a project, is not disconnected.
     command.args(["-n", name, "-R", "-P", "60", "-t", "20000", "-d", "dummy"]);
@@ -102,7 +102,12 @@ fn launch(name: &str, rate: u32, period: u32) -> Result<Child, String> {
     let up = wait::within(Duration::from_secs(5), || {
         if child.exit_code().is_some() { Some(false) } else { answers(name).then_some(true) }
     });
-    if up == Some(true) { Ok(child) } else { Err(child.transcript()) }
+    if up == Some(true) { Ok(child) } else { Err(NotUp { output: child.transcript() }) }
+}
+
+/// A server that did not come up.
+struct NotUp {
+    output: String,
 }
 
 /// A test that is stopped runs no destructors, and jackd has its own process group.

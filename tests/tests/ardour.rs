@@ -65,7 +65,9 @@ fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<
         match ears
             .iter()
             .zip(&take.got)
-            .map(|(ear, got)| carried(&take.sent, got).map_err(|why| format!("{ear}: {why}")))
+            .map(|(ear, got)| {
+                carried(&take.sent, got).map_err(|Unclear { best }| format!("{ear}: best similarity {best:.5}"))
+            })
             .collect()
         {
             Ok(found) => return found,
@@ -76,7 +78,7 @@ fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<
 }
 
 /// Index of the signal in `sent` that is alone in the last second of `got`.
-fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, String> {
+fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, Unclear> {
     let second = RATE as usize;
     let (at, tail) = (got.len() - second, &got[got.len() - second..]);
     if tail.iter().all(|s| *s == 0.0) {
@@ -95,7 +97,12 @@ fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, String> {
         }
     }
     println!("similarity {:.6}", best.1);
-    if best.1 > 0.999 { Ok(Some(best.0)) } else { Err(format!("best similarity {:.5}", best.1)) }
+    if best.1 > 0.999 { Ok(Some(best.0)) } else { Err(Unclear { best: best.1 }) }
+}
+
+/// No signal is similar enough.
+struct Unclear {
+    best: f64,
 }
 
 /// `signal`, delayed by `by` frames.

@@ -272,7 +272,7 @@ const REJOINS: &[u8] = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcH
 /// The mute after loading a project is reported once, with the next block; a value that the host sets first replaces it.
 #[test]
 fn host_edit_replaces_own_edit() {
-    alone("host_edit_replaces_own_edit", own_edits);
+    in_own_process("host_edit_replaces_own_edit", own_edits);
 }
 
 fn own_edits() {

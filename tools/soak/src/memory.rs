@@ -11,7 +11,7 @@ const MUSICIANS: usize = 8;
 
 /// Memory of a room.
 #[derive(Debug)]
-pub struct Report {
+pub struct MemoryReport {
     /// Peak of the server before anyone joined, KiB.
     pub server_idle_kib: u64,
     /// Peak of the server with everyone in the room, KiB.
@@ -27,7 +27,7 @@ pub struct Report {
 }
 
 /// Limits.
-impl Report {
+impl MemoryReport {
     /// A sentence per exceeded limit.
     pub fn broken(&self) -> Vec<String> {
         let a_musician = self.server_full_kib.saturating_sub(self.server_idle_kib) / MUSICIANS as u64;
@@ -46,7 +46,7 @@ impl Report {
 /// Normal fluctuation of the allocator.
 const GROWTH_KIB: i64 = 512;
 
-impl fmt::Display for Report {
+impl fmt::Display for MemoryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |kib: u64| kib as f64 / 1024.0;
         let a_musician = self.server_full_kib.saturating_sub(self.server_idle_kib) as f64 / MUSICIANS as f64;
@@ -61,7 +61,7 @@ impl fmt::Display for Report {
 }
 
 /// Plays for `length`; the first fifth of it (at most a minute) is the warm-up. `progress` receives an occasional line.
-pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> Report {
+pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> MemoryReport {
     let room = Room::start();
     let server_idle_kib = process::figures(room.child.pid()).peak_kib;
     let names: Vec<String> = (1..=MUSICIANS).map(|n| format!("M{n}")).collect();
@@ -81,7 +81,7 @@ pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> Report {
 
     let growth: Vec<i64> = before.iter().zip(&after).map(|(b, a)| a.rss_kib as i64 - b.rss_kib as i64).collect();
     let handles = |f: &Figures| f.threads as i64 + f.descriptors as i64;
-    Report {
+    MemoryReport {
         server_idle_kib,
         server_full_kib: after[0].peak_kib,
         musician_kib: after[1..].iter().map(|f| f.peak_kib).max().unwrap_or(0),

@@ -20,6 +20,7 @@ use crate::workspace::Workspace;
 use display::Display;
 use part::{Event, Heard, Part};
 use players::Players;
+pub(crate) use players::SETTLE;
 use scratch::Scratch;
 use server::Server;
 
@@ -32,8 +33,6 @@ pub(crate) struct Options {
     pub(crate) bin: Option<PathBuf>,
 }
 
-/// Playout settles during this time after both have joined, so nothing is judged.
-pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 pub(crate) const LEAST_SECONDS: u64 = 5;
 
 /// Time limit for both to join, if `--seconds` is given.

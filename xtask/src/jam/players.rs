@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::SETTLE;
 use super::hearing::{Hearing, Measurement};
 use super::part::Who;
 use super::status::{Musician, Status};
+
+/// Playout settles during this time after both have joined, so nothing is judged.
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 pub(super) struct Players {

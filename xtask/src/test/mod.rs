@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use crate::command::Stop;
-use crate::setup::{self, Family};
+use crate::setup;
 use crate::workspace::Workspace;
 use report::{Outcome, Row};
 use steps::{STEPS, Step};
@@ -40,21 +40,15 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, names: &[String]) -> Resul
     Ok(if report::all_well(&rows) && !stop.asked() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether nothing may be skipped: in CI, as root, on a system for which all tests are made.
-pub(crate) fn is_strict() -> bool {
-    let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
-    in_ci && Family::here() == Family::Debian && setup::is_root()
-}
-
 fn skip_nothing_if_strict(tests: &mut Command) {
-    if is_strict() {
+    if setup::is_strict() {
         tests.env("RTJAM_SKIP_NOTHING", "1");
     }
 }
 
 fn one(workspace: &Workspace, stop: &Stop, step: &Step) -> Outcome {
     if let Some(reason) = (step.cannot_run)() {
-        return if is_strict() {
+        return if setup::is_strict() {
             Outcome::Failed(format!("skipped: {reason}"), None)
         } else {
             Outcome::Skipped(reason)

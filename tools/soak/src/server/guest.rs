@@ -1,7 +1,6 @@
 //! A musician of the soak test: a session as in `rtjam`, a socket, and random joining and leaving.
 
-use super::network::Network;
-use super::report::How;
+use super::report::Disturbance;
 use rtjam_client::Identity;
 use rtjam_load::control::{Connection, Desk, Happened};
 use rtjam_load::inlet::{self, Inlet};
@@ -36,7 +35,7 @@ pub(super) struct Guest {
 #[derive(Clone, Copy)]
 pub(super) struct Away {
     pub(super) since: Micros,
-    pub(super) how: How,
+    pub(super) how: Disturbance,
     /// Time withheld by the machine up to then.
     pub(super) stalled: Micros,
 }
@@ -60,7 +59,7 @@ struct Stay {
 }
 
 impl Guest {
-    /// Joins with the first call of `tend`.
+    /// Joins with the first call of `run_timers`.
     pub(super) fn new(link: InviteLink, server: SocketAddr, now: Micros) -> Guest {
         let identity = Identity::ephemeral().expect("the machine has random numbers");
         let name = format!("Guest {}", next_number());
@@ -114,7 +113,7 @@ impl Guest {
     }
 
     /// Runs timers: returning, and those of the session.
-    pub(super) fn tend(&mut self, now: Micros, stalled: Micros, desk: &Desk) {
+    pub(super) fn run_timers(&mut self, now: Micros, stalled: Micros, desk: &Desk) {
         if self.stay.is_none() && now >= self.returns_at {
             self.join(now, stalled);
         }
@@ -146,7 +145,7 @@ impl Guest {
             receive: None,
             source: None,
             heard: HashMap::new(),
-            away: Some(Away { since: now, how: How::Joined, stalled }),
+            away: Some(Away { since: now, how: Disturbance::Joined, stalled }),
             next_packet: now,
             sequence: 0,
             stream: StreamId(number as u32),
@@ -155,23 +154,23 @@ impl Guest {
     }
 
     /// Leaves, disappears, or continues from another address.
-    pub(super) fn suffer(&mut self, now: Micros, stalled: Micros, chance: &mut Network, desk: &Desk) {
+    pub(super) fn disturb(&mut self, now: Micros, stalled: Micros, impairments: &mut Impairments, desk: &Desk) {
         if !self.is_settled() {
             return;
         }
-        match chance.below(4) {
+        match impairments.below(4) {
             0 => {
                 self.leave(now, desk);
-                self.returns_at = now + Micros(chance.below(3_000_000));
+                self.returns_at = now + Micros(impairments.below(3_000_000));
             }
             1 => {
                 self.vanish(desk);
-                self.returns_at = now + Micros(chance.below(8_000_000));
+                self.returns_at = now + Micros(impairments.below(8_000_000));
             }
             _ => {
                 let Some(stay) = &mut self.stay else { return };
                 stay.socket = socket_to(self.server);
-                stay.away = Some(Away { since: now, how: How::Moved, stalled });
+                stay.away = Some(Away { since: now, how: Disturbance::Moved, stalled });
             }
         }
     }
@@ -194,22 +193,22 @@ impl Guest {
     }
 
     /// Sends the packets that have become due.
-    pub(super) fn play(&mut self, now: Micros, network: &mut Network) {
+    pub(super) fn play(&mut self, now: Micros, impairments: &mut Impairments) {
         let Some(stay) = &mut self.stay else { return };
         while stay.next_packet <= now {
             stay.next_packet += Micros(PACKET_US);
-            stay.play(now, network);
+            stay.play(now, impairments);
         }
     }
 
     /// Receives what has arrived and is not lost.
-    pub(super) fn hear(&mut self, now: Micros, inlet: &mut Inlet, network: &mut Network, desk: &Desk) {
+    pub(super) fn hear(&mut self, now: Micros, inlet: &mut Inlet, impairments: &mut Impairments, desk: &Desk) {
         let Some(stay) = &mut self.stay else { return };
         let Stay { session, receive, socket, heard, .. } = stay;
         let Some(receive) = receive else { return };
         let mut spoke = false;
         inlet.drain(socket, |datagram, _| {
-            if network.loses() {
+            if impairments.loses() {
                 return;
             }
             let Ok(opened) = receive.open(now, datagram) else { return };
@@ -256,7 +255,7 @@ impl Stay {
         }
     }
 
-    fn play(&mut self, now: Micros, network: &mut Network) {
+    fn play(&mut self, now: Micros, impairments: &mut Impairments) {
         self.sequence += 1;
         let header = AudioHeader {
             source: SourceId(0),
@@ -269,7 +268,7 @@ impl Stay {
             peak: [Peak(64); 2],
         };
         let payload = [0x15; FRAMES as usize * 4];
-        if self.session.seal_audio(now, &header, &payload, &mut self.out).is_some() && !network.loses() {
+        if self.session.seal_audio(now, &header, &payload, &mut self.out).is_some() && !impairments.loses() {
             let _ = self.socket.send(&self.out);
         }
     }
@@ -292,4 +291,29 @@ fn socket_to(server: SocketAddr) -> UdpSocket {
 fn next_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Packet loss and random decisions, determined by a seed (xorshift64).
+pub(super) struct Impairments {
+    state: u64,
+    loss_percent: u64,
+}
+
+impl Impairments {
+    pub(super) fn new(seed: u64, loss_percent: u64) -> Impairments {
+        Impairments { state: seed | 1, loss_percent }
+    }
+
+    /// Whether the next datagram is lost.
+    pub(super) fn loses(&mut self) -> bool {
+        self.below(100) < self.loss_percent
+    }
+
+    /// From 0 to `n` - 1.
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        (self.state >> 11) % n.max(1)
+    }
 }

@@ -16,7 +16,7 @@ const GROWTH_KIB: i64 = 2048;
 
 /// Kind of disturbance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum Disturbance {
     /// The musician was not in the room.
     Joined,
     /// The musician's address changed.
@@ -25,9 +25,9 @@ pub enum How {
 
 /// One return.
 #[derive(Clone, Copy, Debug)]
-pub struct Back {
+pub struct Return {
     /// Kind of disturbance.
-    pub how: How,
+    pub how: Disturbance,
     /// Time until the musician heard all others, and all others heard the musician.
     pub took: Micros,
     /// Time that this machine withheld meanwhile from everyone.
@@ -52,7 +52,7 @@ impl fmt::Display for Sample {
 
 /// The server's own metrics.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct ServerMetrics {
     /// Musicians in the room.
     pub musicians: u64,
     /// Audio packets received.
@@ -65,7 +65,7 @@ pub struct Told {
 
 /// Results of a soak test.
 #[derive(Debug)]
-pub struct Report {
+pub struct ServerReport {
     /// The server before anybody joined.
     pub idle: Figures,
     /// After the warm-up.
@@ -77,20 +77,20 @@ pub struct Report {
     /// In between.
     pub samples: Vec<Sample>,
     /// All returns.
-    pub backs: Vec<Back>,
+    pub returns: Vec<Return>,
     /// Time that this machine withheld.
     pub stalled: Micros,
     /// The server's metrics at the end.
-    pub figures: Told,
+    pub figures: ServerMetrics,
     /// Musicians who were still counted after everybody had left.
     pub left: u64,
 }
 
-impl Report {
+impl ServerReport {
     /// A sentence per exceeded limit.
     pub fn broken(&self) -> Vec<String> {
         let growth = self.growth_kib();
-        let late = self.backs.iter().filter(|b| b.took.since(b.stalled) > BACK_WITHIN).count();
+        let late = self.returns.iter().filter(|b| b.took.since(b.stalled) > BACK_WITHIN).count();
         let rules = [
             (growth > GROWTH_KIB, format!("the server grew by {growth} KiB")),
             (
@@ -101,8 +101,8 @@ impl Report {
                 self.end.threads > self.idle.threads,
                 format!("{} threads became {}", self.idle.threads, self.end.threads),
             ),
-            (late > 0, format!("{late} of {} returns took longer than 2 s", self.backs.len())),
-            (self.backs.is_empty(), "nobody returned".to_owned()),
+            (late > 0, format!("{late} of {} returns took longer than 2 s", self.returns.len())),
+            (self.returns.is_empty(), "nobody returned".to_owned()),
             (self.left > 0, format!("{} musicians are still counted", self.left)),
         ];
         rules.into_iter().filter(|(broken, _)| *broken).map(|(_, sentence)| sentence).collect()
@@ -113,7 +113,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ServerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for sample in &self.samples {
             writeln!(f, "{sample}")?;
@@ -123,8 +123,8 @@ impl fmt::Display for Report {
         writeln!(f, "server, at the end            {:8} KiB", self.after.rss_kib)?;
         writeln!(f, "growth                        {:8} KiB", self.growth_kib())?;
         writeln!(f, "descriptors, before and after {:8} {}", self.idle.descriptors, self.end.descriptors)?;
-        for (how, name) in [(How::Joined, "joined"), (How::Moved, "address changed")] {
-            let mut took: Vec<u64> = self.backs.iter().filter(|b| b.how == how).map(|b| b.took.0 / 1000).collect();
+        for (how, name) in [(Disturbance::Joined, "joined"), (Disturbance::Moved, "address changed")] {
+            let mut took: Vec<u64> = self.returns.iter().filter(|b| b.how == how).map(|b| b.took.0 / 1000).collect();
             took.sort_unstable();
             let at = |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or(0);
             writeln!(
@@ -136,7 +136,7 @@ impl fmt::Display for Report {
                 took.last().copied().unwrap_or(0)
             )?;
         }
-        let Told { packets, lost, sessions, .. } = self.figures;
+        let ServerMetrics { packets, lost, sessions, .. } = self.figures;
         let percent = lost as f64 * 100.0 / (packets + lost).max(1) as f64;
         writeln!(f, "the server counted            {sessions:8} sessions, {packets} packets, {percent:.2} % lost")?;
         write!(f, "this machine was busy for     {:8} ms", self.stalled.0 / 1000)
@@ -147,13 +147,13 @@ impl fmt::Display for Report {
 ///
 /// # Panics
 /// If the server does not answer.
-pub(super) fn figures_of(server: SocketAddr) -> Told {
+pub(super) fn figures_of(server: SocketAddr) -> ServerMetrics {
     let text = get(server, "/metrics");
     let number = |name: &str| {
         let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|n| n.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
     };
-    Told {
+    ServerMetrics {
         musicians: number("rtjam_musicians"),
         packets: number("rtjam_audio_packets_total"),
         lost: number("rtjam_audio_lost_total"),
