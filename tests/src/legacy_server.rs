@@ -46,7 +46,7 @@ pub struct LoggedPacket {
 pub struct LegacyServer {
     /// Address on which it listens.
     pub address: SocketAddr,
-    came: Arc<Mutex<Vec<LoggedPacket>>>,
+    received: Arc<Mutex<Vec<LoggedPacket>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -63,10 +63,10 @@ impl LegacyServer {
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
         hold_much(&socket).expect("set");
         let address = socket.local_addr().expect("bound");
-        let (came, stop) = (Arc::<Mutex<Vec<LoggedPacket>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, ends) = (came.clone(), stop.clone());
+        let (received, stop) = (Arc::<Mutex<Vec<LoggedPacket>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, ends) = (received.clone(), stop.clone());
         let thread = std::thread::spawn(move || serve(&socket, mode, &kept, &ends));
-        LegacyServer { address, came, stop, thread: Some(thread) }
+        LegacyServer { address, received, stop, thread: Some(thread) }
     }
 
     /// A link to this server.
@@ -76,7 +76,7 @@ impl LegacyServer {
 
     /// All packets received so far.
     pub fn packets(&self) -> Vec<LoggedPacket> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -89,10 +89,10 @@ impl Drop for LegacyServer {
 }
 
 struct Client {
-    heard: Instant,
+    last_heard: Instant,
     /// Newest header, for the mix.
     header: [u8; 28],
-    told: HashSet<u64>,
+    sent_times: HashSet<u64>,
     waiting: VecDeque<[f32; 2]>,
 }
 
@@ -108,23 +108,23 @@ fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<LoggedPacket>>, stop: 
             let now = Instant::now();
             let packet = &mut buffer[..len];
             let client = clients.entry(from).or_insert_with(|| new_client(now));
-            client.heard = now;
+            client.last_heard = now;
             client.header.copy_from_slice(&packet[..28]);
-            let returned = client.told.contains(&number(&packet[4..12]));
-            let came = LoggedPacket {
+            let returned = client.sent_times.contains(&number(&packet[4..12]));
+            let received = LoggedPacket {
                 from,
                 client: number(&packet[20..24]) as u32,
                 len,
                 sequence: number(&packet[24..28]) as u32,
                 returned,
             };
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(came);
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(received);
             match mode {
-                Mode::Separate => hand_on(socket, began, &mut clients, from, packet),
-                Mode::Mix => wait(client, &packet[28..]),
+                Mode::Separate => forward(socket, began, &mut clients, from, packet),
+                Mode::Mix => enqueue(client, &packet[28..]),
             }
         }
-        clients.retain(|_, client| client.heard.elapsed() <= FORGOTTEN_AFTER);
+        clients.retain(|_, client| client.last_heard.elapsed() <= FORGOTTEN_AFTER);
         while mode == Mode::Mix && began + MIX_EVERY * mixes <= Instant::now() {
             mix(socket, began, &mut clients, mixes);
             mixes += 1;
@@ -133,7 +133,7 @@ fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<LoggedPacket>>, stop: 
 }
 
 fn new_client(now: Instant) -> Client {
-    Client { heard: now, header: [0; 28], told: HashSet::new(), waiting: VecDeque::new() }
+    Client { last_heard: now, header: [0; 28], sent_times: HashSet::new(), waiting: VecDeque::new() }
 }
 
 /// A big-endian number of up to eight bytes.
@@ -142,16 +142,16 @@ fn number(bytes: &[u8]) -> u64 {
 }
 
 /// Writes the current time and beat into a header; no time is written twice.
-fn stamp(packet: &mut [u8], began: Instant, told: &mut HashSet<u64>) {
+fn stamp(packet: &mut [u8], began: Instant, sent_times: &mut HashSet<u64>) {
     let mut time = began.elapsed().as_micros() as u64 + 1;
-    while !told.insert(time) {
+    while !sent_times.insert(time) {
         time += 1;
     }
     packet[3] = (time / 500_000 % 4) as u8;
     packet[4..12].copy_from_slice(&time.to_be_bytes());
 }
 
-fn hand_on(
+fn forward(
     socket: &UdpSocket,
     began: Instant,
     clients: &mut HashMap<SocketAddr, Client>,
@@ -160,13 +160,13 @@ fn hand_on(
 ) {
     for (to, client) in clients {
         let len = if *to == from { 28 } else { packet.len() };
-        stamp(packet, began, &mut client.told);
+        stamp(packet, began, &mut client.sent_times);
         // Fails while the client's port is closed.
         let _ = socket.send_to(&packet[..len], to);
     }
 }
 
-fn wait(client: &mut Client, audio: &[u8]) {
+fn enqueue(client: &mut Client, audio: &[u8]) {
     let (first, second) = audio.split_at(audio.len() / 2);
     let read = |bytes: &[u8; 2]| f32::from(u16::from_be_bytes(*bytes)) / 32768.0 - 1.0;
     let frames = first.as_chunks::<2>().0.iter().zip(second.as_chunks::<2>().0);
@@ -196,7 +196,7 @@ fn mix(socket: &UdpSocket, began: Instant, clients: &mut HashMap<SocketAddr, Cli
             let write = |frame: &[f32; 2]| (((frame[c] + 1.0) * 32766.0).clamp(0.0, 65532.0) as u16).to_be_bytes();
             packet.extend(sum.iter().flat_map(write));
         }
-        stamp(&mut packet, began, &mut client.told);
+        stamp(&mut packet, began, &mut client.sent_times);
         let _ = socket.send_to(&packet, to);
     }
 }

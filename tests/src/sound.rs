@@ -102,6 +102,7 @@ fn sinc(x: f64) -> f64 {
 mod tests {
     use super::*;
 
+    /// A delay is found to a fraction of a frame.
     #[test]
     fn finds_delay_and_its_fraction() {
         let sent = noise_50_to_8000(9000, 48_000, 3);

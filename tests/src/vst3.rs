@@ -52,6 +52,7 @@ pub fn preset(class: &Class, state: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// The list of chunks of a preset follows the state.
     #[test]
     fn preset_list_follows_state() {
         let file = preset(&RTJAM, b"{}");

@@ -40,7 +40,7 @@ fn insert(ardour: &mut Ardour, name: &str, class: &Class, outputs: u32, project:
 
 /// The musician `name` in a status, if they are audible (`loud`) or silent. All instances in a DAW have one identity: the
 /// name of the second in the room ends with " 2".
-fn seen(status: &Value, name: &str, loud: bool) -> Option<Value> {
+fn musician_in(status: &Value, name: &str, loud: bool) -> Option<Value> {
     let is_them = |m: &&Value| m["name"].as_str().is_some_and(|n| n.split(' ').next() == Some(name));
     let them = status["musicians"].as_array()?.iter().find(is_them)?;
     let level = them["dbfs"][0].as_f64()?;
@@ -53,7 +53,7 @@ fn port(track: &str, channel: u32) -> String {
 
 /// Plays a distinct signal into each port of `players`, and returns for each port of `ears` the index of the only signal
 /// that it carries, or `None` if it is silent.
-fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<usize>> {
+fn audible_players(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<usize>> {
     let mut unclear = String::new();
     for take in 0..TAKES {
         let signals: Vec<(&str, Vec<f32>)> = (0..)
@@ -66,7 +66,7 @@ fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<
             .iter()
             .zip(&take.got)
             .map(|(ear, got)| {
-                carried(&take.sent, got).map_err(|Unclear { best }| format!("{ear}: best similarity {best:.5}"))
+                only_signal_in(&take.sent, got).map_err(|Unclear { best }| format!("{ear}: best similarity {best:.5}"))
             })
             .collect()
         {
@@ -78,7 +78,7 @@ fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<
 }
 
 /// Index of the signal in `sent` that is alone in the last second of `got`.
-fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, Unclear> {
+fn only_signal_in(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, Unclear> {
     let second = RATE as usize;
     let (at, tail) = (got.len() - second, &got[got.len() - second..]);
     if tail.iter().all(|s| *s == 0.0) {
@@ -127,16 +127,16 @@ fn project_restores_musicians_and_outputs() {
     insert(&mut ardour, "Vic", &MULTI, 26, &project("Vic", &room.invite, EXACT));
     // Uma's track drops the slot outputs.
     insert(&mut ardour, "Wes", &MULTI, 2, &project("Wes", &room.invite, EXACT));
-    come_back_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
+    rejoin_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
     ardour.set("Uma", "Room level", 0.25);
     ardour.set("Vic", "Monitor", 0.0);
 
     let players = ["Ann:in_1", "Ben:in_1", "Ardour:Uma/audio_in 1"];
     let slots: Vec<String> = (3..=26).step_by(2).map(|channel| port("Vic", channel)).collect();
-    let before = who_is_where(&jackd, &players, &slots);
+    let before = audible_players(&jackd, &players, &slots);
     each_alone(&before, players.len());
     let ears = ["Ann:out_1".to_owned(), port("Uma", 1), port("Wes", 1)];
-    let uma_alone = who_is_where(&jackd, &players[2..], &ears);
+    let uma_alone = audible_players(&jackd, &players[2..], &ears);
     assert_eq!(uma_alone, [Some(0); 3], "at Ann's, on Uma's own track, and at Wes', who has no slot outputs");
 
     ardour.run("save()");
@@ -147,16 +147,16 @@ fn project_restores_musicians_and_outputs() {
     });
 
     ardour.run(&format!("open({folder:?}, \"song\")"));
-    come_back_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
+    rejoin_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
     assert_eq!(ardour.value("Uma", "Room level"), 0.25);
     assert_eq!(ardour.value("Vic", "Monitor"), 0.0);
-    assert_eq!(who_is_where(&jackd, &players, &slots), before, "each musician has the same slot as before");
+    assert_eq!(audible_players(&jackd, &players, &slots), before, "each musician has the same slot as before");
     ardour.run("close()");
 }
 
 /// Waits until all are in the room and stay muted, as after loading a project, and then unmutes them.
-fn come_back_muted(ardour: &mut Ardour, ann: &mut Musician, names: &[&str]) {
-    let silent = |s: &Value| names.iter().all(|name| seen(s, name, false).is_some()).then_some(());
+fn rejoin_muted(ardour: &mut Ardour, ann: &mut Musician, names: &[&str]) {
+    let silent = |s: &Value| names.iter().all(|name| musician_in(s, name, false).is_some()).then_some(());
     ann.wait_new(&format!("{names:?}, muted"), SOON, silent);
     // Ardour sets all parameters once more to the values in the project.
     for _ in 0..2 {
@@ -190,11 +190,11 @@ fn five_instances_are_five_musicians() {
     for name in names {
         insert(&mut ardour, name, &RTJAM, 2, &project(name, &room.invite, EXACT));
     }
-    come_back_muted(&mut ardour, &mut ann, &names);
+    rejoin_muted(&mut ardour, &mut ann, &names);
     let inputs = names.map(|name| format!("{CLIENT}:{name}/audio_in 1"));
-    let slot = |name| move |s: &Value| seen(s, name, false)?["slot"].as_u64();
+    let slot = |name| move |s: &Value| musician_in(s, name, false)?["slot"].as_u64();
     let ears = names.map(|name| format!("Ann:slot{:02}_1", ann.wait_new("a slot", SOON, slot(name))));
-    let found = who_is_where(&jackd, &inputs.each_ref().map(String::as_str), &ears);
+    let found = audible_players(&jackd, &inputs.each_ref().map(String::as_str), &ears);
     assert_eq!(found, [0, 1, 2, 3, 4].map(Some), "each on their own slot");
     ardour.run("close()");
     ann.wait_new("nobody left", SOON, |s| s["musicians"].as_array()?.is_empty().then_some(()));

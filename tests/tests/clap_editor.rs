@@ -17,7 +17,7 @@ use rtjam_tests::wait;
 use serde_json::Value;
 
 const MONITOR: u32 = 1;
-const USUAL: (u32, u32) = (760, 480);
+const DEFAULT_SIZE: (u32, u32) = (760, 480);
 /// The colour `ground` of the palette, dark and light.
 const GROUND: [u32; 2] = [0x14_17_1a, 0xe4_e8_ec];
 /// The colour `panel` of the palette, dark.
@@ -83,12 +83,13 @@ fn editor_fills_and_remembers_its_size() {
             let hints = editor.hints().expect("hints");
             assert!(hints.can_resize_horizontally && hints.can_resize_vertically && !hints.preserve_aspect_ratio);
             assert!(editor.can_resize());
-            let sizes = [((0, 0), USUAL), ((1, 1), (520, 320)), ((800, 600), (800, 600)), ((9_999, 400), (3_840, 400))];
+            let sizes =
+                [((0, 0), DEFAULT_SIZE), ((1, 1), (520, 320)), ((800, 600), (800, 600)), ((9_999, 400), (3_840, 400))];
             for (asked, nearest) in sizes {
                 assert_eq!(editor.adjust(asked), Some(nearest));
             }
             let host = open(&plugin, 0, Some(1.0));
-            assert_eq!((editor.size(), display.size(host.id)), (Some(USUAL), (760, 480)));
+            assert_eq!((editor.size(), display.size(host.id)), (Some(DEFAULT_SIZE), (760, 480)));
             wait_drawn(display, &host);
             wait_filled(display, &host);
             // The order that the host chooses: editor first, or its own window first.
@@ -137,11 +138,11 @@ fn editor_follows_host_scale() {
         assert_eq!((editor.size(), window_in_project(&plugin)), (Some((1140, 720)), serde_json::json!([760, 480])));
         assert!(editor.set_scale(1.0));
         host.resize((760, 480));
-        assert!(editor.set_size(USUAL));
+        assert!(editor.set_size(DEFAULT_SIZE));
         wait_filled(display, &host);
-        assert_eq!((editor.size(), window_in_project(&plugin)), (Some(USUAL), serde_json::json!([760, 480])));
+        assert_eq!((editor.size(), window_in_project(&plugin)), (Some(DEFAULT_SIZE), serde_json::json!([760, 480])));
         editor.destroy();
-        assert_eq!(editor.size(), Some(USUAL));
+        assert_eq!(editor.size(), Some(DEFAULT_SIZE));
     });
 }
 
@@ -162,7 +163,10 @@ fn editor_defaults_to_screen_scale() {
         assert_eq!(display.size(host.id), (760, 480));
         wait_drawn(display, &host);
         wait_filled(display, &host);
-        assert_eq!((small.editor().size(), window_in_project(&small)), (Some(USUAL), serde_json::json!([760, 480])));
+        assert_eq!(
+            (small.editor().size(), window_in_project(&small)),
+            (Some(DEFAULT_SIZE), serde_json::json!([760, 480]))
+        );
     });
 }
 
@@ -191,7 +195,7 @@ fn typed_and_pasted_links_join() {
         hosts.iter().for_each(|host| wait_drawn(display, host));
         let names = |s: &Value| Some(s["musicians"].as_array()?.iter().map(|m| m["name"].clone()).collect::<Vec<_>>());
         let click = |control: &str, x: i16| {
-            let [x, y] = at(control, USUAL, x);
+            let [x, y] = at(control, DEFAULT_SIZE, x);
             display.xdotool(&["mousemove", &x, &y, "click", "1"]);
         };
         wait_changed_by(display, &hosts[0], || click("invite link", 0));
@@ -217,7 +221,7 @@ fn wait_changed_by(display: &Display, host: &HostWindow, act: impl FnOnce()) {
 }
 
 /// Events from the plugin: `(parameter, Some(value))`, or `(parameter, None)` at the beginning and end of a gesture.
-fn told(events: &Events) -> Vec<(u32, Option<f64>)> {
+fn parameter_events(events: &Events) -> Vec<(u32, Option<f64>)> {
     let told = events.output.iter().filter_map(|event| match event.as_core_event()? {
         CoreEventSpace::ParamValue(e) => Some((e.param_id()?.get(), Some(e.value()))),
         CoreEventSpace::ParamGestureBegin(e) => Some((e.param_id()?.get(), None)),
@@ -241,7 +245,7 @@ fn fader_and_automation_stay_in_sync() {
                 } else {
                     plugin.raw().flush(&mut events);
                 }
-                told(&events)
+                parameter_events(&events)
             };
             if active {
                 assert!(plugin.activate(48_000.0, 64) && plugin.raw().start());
@@ -249,7 +253,7 @@ fn fader_and_automation_stay_in_sync() {
             let host = open(&plugin, 0, Some(1.0));
             wait_drawn(display, &host);
             wait_filled(display, &host);
-            let [x, y] = at("monitor", USUAL, 0);
+            let [x, y] = at("monitor", DEFAULT_SIZE, 0);
             let y: i32 = y.parse().expect("a number");
             display.xdotool(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
             for step in 1..=8 {
@@ -269,7 +273,7 @@ fn fader_and_automation_stay_in_sync() {
             assert!(plugin.host_calls.flush.load(std::sync::atomic::Ordering::Relaxed) > 0);
 
             // Automation, to where the fader was left and away again.
-            let fader = place(Id::unique("monitor"), USUAL, 0);
+            let fader = place(Id::unique("monitor"), DEFAULT_SIZE, 0);
             let thumb = || {
                 let picture = display.picture(host.id);
                 let column = fader.center().x as usize;
@@ -312,7 +316,7 @@ fn host_keeps_keys_outside_fields() {
         wait_drawn(display, &host);
         display.xdotool(&["mousemove", "400", "250", "key", "space"]);
         wait::until("the space bar", UP, || host.keys().contains(&SPACE).then_some(()));
-        let [x, y] = at("name", USUAL, 0);
+        let [x, y] = at("name", DEFAULT_SIZE, 0);
         wait_changed_by(display, &host, || display.xdotool(&["mousemove", &x, &y, "click", "1"]));
         wait_changed_by(display, &host, || display.xdotool(&["type", "a b"]));
         display.xdotool(&["key", "Return"]);
@@ -326,7 +330,7 @@ fn host_keeps_keys_outside_fields() {
         display.xdotool(&["mousemove", "400", "250", "key", "space"]);
         wait::until("the space bar again", UP, || host.keys().contains(&SPACE).then_some(()));
         wait_filled(display, &host);
-        assert_eq!(plugin.editor().size(), Some(USUAL));
+        assert_eq!(plugin.editor().size(), Some(DEFAULT_SIZE));
     });
 }
 
@@ -525,7 +529,7 @@ fn editor_undo_precedes_host_undo() {
             (keys.len() >= 2).then_some(())
         });
         let letter_z = keys[keys.len() - 1];
-        let [x, y] = at("monitor", USUAL, 0);
+        let [x, y] = at("monitor", DEFAULT_SIZE, 0);
         display.xdotool(&["mousemove", &x, &y, "click", "--repeat", "2", "--delay", "60", "1"]);
         wait_changed_by(display, &host, || display.xdotool(&["type", "--delay", "30", "--", "-12"]));
         display.xdotool(&["key", "Return"]);

@@ -168,7 +168,7 @@ impl List {
 }
 
 /// A host's event list that accepts everything and stores nothing.
-fn taker() -> clap_output_events {
+fn discarding_output() -> clap_output_events {
     unsafe extern "C" fn push(_list: *const clap_output_events, _event: *const clap_event_header) -> bool {
         true
     }
@@ -184,7 +184,8 @@ fn first_calls(raw: Raw, outputs: usize, list: &List) -> [usize; 3] {
         let mut inputs = input.each_mut().map(|c| c.as_mut_ptr());
         let mut pairs: Vec<[*mut f32; 2]> = output.iter_mut().map(|o| o.each_mut().map(|c| c.as_mut_ptr())).collect();
         let mut ports: Vec<_> = pairs.iter_mut().map(|pair| port(pair.as_mut_ptr(), 2)).collect();
-        let (input_port, events, taker) = (port(inputs.as_mut_ptr(), 2), list.as_clap(), taker());
+        let (input_port, events, discarding_output) =
+            (port(inputs.as_mut_ptr(), 2), list.as_clap(), discarding_output());
         let process = clap_process {
             steady_time: -1,
             frames_count: FRAMES as u32,
@@ -194,7 +195,7 @@ fn first_calls(raw: Raw, outputs: usize, list: &List) -> [usize; 3] {
             audio_inputs_count: 1,
             audio_outputs_count: ports.len() as u32,
             in_events: &events,
-            out_events: &taker,
+            out_events: &discarding_output,
         };
         watched(|| {
             for _ in 0..2 {

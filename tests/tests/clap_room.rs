@@ -64,10 +64,10 @@ fn instance_lifecycle_in_a_room() {
 
     // Bypass by a host that stops calling: nothing is sent, the seat stays.
     host.pause(true);
-    let before = cleo.wait_new("silence", LIMIT, |s| silent_again(&dora(s)?));
+    let before = cleo.wait_new("silence", LIMIT, |s| packets_while_silent(&dora(s)?));
     // The status comes once a second.
     for _ in 0..3 {
-        let after = cleo.wait_new("still there", LIMIT, |s| silent_again(&dora(s)?));
+        let after = cleo.wait_new("still there", LIMIT, |s| packets_while_silent(&dora(s)?));
         assert_eq!(before, after, "packets were still sent");
     }
     host.pause(false);
@@ -82,7 +82,7 @@ fn instance_lifecycle_in_a_room() {
 
     // Offline rendering: nothing is sent, and the room is silent.
     assert!(plugin.set_offline(true));
-    cleo.wait_new("nothing from Dora", LIMIT, |s| silent_again(&dora(s)?));
+    cleo.wait_new("nothing from Dora", LIMIT, |s| packets_while_silent(&dora(s)?));
     host.take();
     wait::until("a second of offline rendering", LIMIT, || (host.recorded() > 96_000).then_some(()));
     let bounce = host.take();
@@ -102,7 +102,7 @@ fn instance_lifecycle_in_a_room() {
 }
 
 /// Packet count of a musician who is silent.
-fn silent_again(musician: &Value) -> Option<u64> {
+fn packets_while_silent(musician: &Value) -> Option<u64> {
     (musician["dbfs"][0] == -120.0).then(|| musician["packets"].as_u64())?
 }
 

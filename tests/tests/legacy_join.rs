@@ -56,10 +56,14 @@ fn room_with_legacy_port() -> (Room, String) {
 
 /// Each packet has one of these lengths; in the end they echo received server times and are numbered consecutively.
 fn only_sent(server: &LegacyServer, lengths: &[usize]) {
-    let came = server.packets();
-    assert!(came.iter().all(|c| lengths.contains(&c.len)), "{:?}", came.iter().find(|c| !lengths.contains(&c.len)));
-    let source = came.last().expect("packets").from;
-    let own: Vec<&LoggedPacket> = came.iter().filter(|c| c.from == source).collect();
+    let packets = server.packets();
+    assert!(
+        packets.iter().all(|c| lengths.contains(&c.len)),
+        "{:?}",
+        packets.iter().find(|c| !lengths.contains(&c.len))
+    );
+    let source = packets.last().expect("packets").from;
+    let own: Vec<&LoggedPacket> = packets.iter().filter(|c| c.from == source).collect();
     assert!(own.iter().rev().take(1000).all(|c| c.returned), "the client echoes a server time that it was not sent");
     assert!(own.windows(2).all(|w| w[1].sequence == w[0].sequence.wrapping_add(1)), "numbers");
     assert!((1..40_000).contains(&own[0].client), "{}", own[0].client);
@@ -172,7 +176,8 @@ fn muted_client_sends_headers_only() {
     let mut ann = Musician::start(&options);
     ann.wait("a loop", SOON, |s| s["rtt_ms"].is_number().then_some(()));
     let before = server.packets().len();
-    let muted = until("a second of headers", SOON, || Some(server.packets()).filter(|came| came.len() > before + 400));
+    let muted =
+        until("a second of headers", SOON, || Some(server.packets()).filter(|packets| packets.len() > before + 400));
     assert!(muted[before + 20..].iter().all(|c| c.len == 28 && c.returned), "{:?}", muted.last());
 }
 

@@ -8,7 +8,7 @@ use rtjam_tests::room::{Room, START};
 #[test]
 fn legacy_clients_lose_nothing() {
     let report = legacy_load("--musicians 4 --seconds 2");
-    assert_whole(&report, 4 * 750, 4 * 750 * 3);
+    assert_nothing_lost(&report, 4 * 750, 4 * 750 * 3);
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
 
@@ -31,7 +31,7 @@ fn run(line: &str) -> Report {
     report
 }
 
-fn assert_whole(report: &Report, sent: u64, expected: u64) {
+fn assert_nothing_lost(report: &Report, sent: u64, expected: u64) {
     assert_eq!((report.sent, report.expected), (sent, expected));
     assert_eq!((report.lost, report.duplicated, report.own_drops), (0, 0, 0), "{}", report.json());
 }
@@ -62,7 +62,7 @@ const FLOOD: &str = "--garbage 50000";
 const LOST_PER_MILLE: u64 = 10;
 
 /// The garbage got no answer, and the audio continued.
-fn assert_unmoved(report: &Report) {
+fn assert_unaffected(report: &Report) {
     let garbage = report.garbage.expect("garbage was sent");
     assert_eq!(garbage.answers, 0, "of {garbage:?}");
     assert!(report.lost * 1000 <= report.expected * LOST_PER_MILLE, "{}", report.json());
@@ -72,20 +72,20 @@ fn assert_unmoved(report: &Report) {
 #[test]
 fn garbage_costs_musicians_nothing() {
     let room = Room::start();
-    assert_unmoved(&load(&room, &format!("--musicians 8 --seconds 4 {FLOOD}")));
+    assert_unaffected(&load(&room, &format!("--musicians 8 --seconds 4 {FLOOD}")));
 }
 
 /// The same at the legacy port.
 #[test]
 fn garbage_costs_legacy_clients_nothing() {
-    assert_unmoved(&legacy_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
+    assert_unaffected(&legacy_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
 }
 
 /// At a modest load each packet arrives exactly once.
 #[test]
 fn modest_load_loses_nothing() {
     let room = Room::start();
-    assert_whole(&load(&room, "--musicians 6 --seconds 2"), 6 * 750, 6 * 750 * 5);
+    assert_nothing_lost(&load(&room, "--musicians 6 --seconds 2"), 6 * 750, 6 * 750 * 5);
 }
 
 /// Rooms do not hear each other, and packets that arrive together are heard once.
@@ -93,7 +93,7 @@ fn modest_load_loses_nothing() {
 fn rooms_are_separate() {
     let room = Room::start();
     let report = load(&room, "--musicians 9 --rooms 3 --packet 256 --seconds 2 --arrivals aligned");
-    assert_whole(&report, 9 * 375, 9 * 375 * 2);
+    assert_nothing_lost(&report, 9 * 375, 9 * 375 * 2);
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
 
@@ -103,5 +103,5 @@ fn header_counting_is_complete() {
     let room = Room::start();
     let report = load(&room, "--musicians 21 --rooms 7 --packet 256 --seconds 1");
     assert_eq!(report.opened_share, 16);
-    assert_whole(&report, 21 * 187, 21 * 187 * 2);
+    assert_nothing_lost(&report, 21 * 187, 21 * 187 * 2);
 }

@@ -24,19 +24,19 @@ fn package_installs_a_working_server() {
         return machine::skipped("dpkg-deb is not installed (Debian and its relatives have it)");
     }
     let (work, root) = (Scratch::new("deb"), Scratch::new("root"));
-    let package = make(work.path());
+    let package = build_package(work.path());
     let root = root.path();
-    said(Command::new("dpkg-deb").arg("-x").arg(&package).arg(root));
-    has_what_it_should(root);
-    said(Command::new("dpkg-deb").arg("-e").arg(&package).arg(root.join("DEBIAN")));
-    is_described(root);
+    output_of(Command::new("dpkg-deb").arg("-x").arg(&package).arg(root));
+    contains_all_files(root);
+    output_of(Command::new("dpkg-deb").arg("-e").arg(&package).arg(root.join("DEBIAN")));
+    has_metadata(root);
     has_its_debug_information_apart(&package, root);
     systemd_accepts_its_unit(root);
     runs_as_its_unit_says(root);
 }
 
 /// Builds the package of the server under test and returns its path.
-fn make(work: &Path) -> PathBuf {
+fn build_package(work: &Path) -> PathBuf {
     fs::copy(programs::server(), work.join("rtjam-server")).expect("the server can be copied");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let mut command = Command::new(env!("CARGO"));
@@ -47,7 +47,7 @@ fn make(work: &Path) -> PathBuf {
     path.unwrap_or_else(|| panic!("no package is named\n{}", child.transcript()))
 }
 
-fn said(command: &mut Command) -> String {
+fn output_of(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().expect("it can be started");
     assert!(status.success(), "{command:?}\n{}", String::from_utf8_lossy(&stderr));
     String::from_utf8_lossy(&stdout).into_owned()
@@ -58,7 +58,7 @@ fn mode(path: &Path) -> u32 {
     file.permissions().mode() & 0o7777
 }
 
-fn has_what_it_should(root: &Path) {
+fn contains_all_files(root: &Path) {
     for (file, wanted) in [
         ("usr/bin/rtjam-server", 0o755),
         ("etc/rtjam-server/server.toml", 0o644),
@@ -74,9 +74,9 @@ fn has_what_it_should(root: &Path) {
 }
 
 /// Its version is the program's, its settings survive an upgrade, and its scripts are executable shell scripts.
-fn is_described(root: &Path) {
+fn has_metadata(root: &Path) {
     let control = fs::read_to_string(root.join("DEBIAN/control")).expect("a control file");
-    let version = said(Command::new(root.join("usr/bin/rtjam-server")).arg("--version"));
+    let version = output_of(Command::new(root.join("usr/bin/rtjam-server")).arg("--version"));
     let version = version.split_whitespace().last().expect("a version");
     assert!(control.lines().any(|l| l == format!("Version: {version}")), "{control}");
     assert!(control.lines().any(|l| l == "Package: rtjam-server") && !control.contains('@'), "{control}");
@@ -85,7 +85,7 @@ fn is_described(root: &Path) {
     for script in ["postinst", "prerm", "postrm"] {
         let script = root.join("DEBIAN").join(script);
         assert_eq!(mode(&script), 0o755);
-        said(Command::new("sh").arg("-n").arg(&script));
+        output_of(Command::new("sh").arg("-n").arg(&script));
     }
 }
 
@@ -95,13 +95,13 @@ fn has_its_debug_information_apart(package: &Path, root: &Path) {
     let apart = package.with_file_name(name.replace("rtjam-server_", "rtjam-server-dbgsym_"));
     let symbols = "usr/lib/debug/usr/bin/rtjam-server.debug";
     let debug_root = Scratch::new("debug-root");
-    said(Command::new("dpkg-deb").arg("-x").arg(&apart).arg(debug_root.path()));
+    output_of(Command::new("dpkg-deb").arg("-x").arg(&apart).arg(debug_root.path()));
     assert_eq!(mode(&debug_root.path().join(symbols)), 0o644);
     assert!(!root.join("usr/lib/debug").exists(), "the server's package has no debug information");
-    let program = said(Command::new("objdump").arg("-h").arg(root.join("usr/bin/rtjam-server")));
+    let program = output_of(Command::new("objdump").arg("-h").arg(root.join("usr/bin/rtjam-server")));
     assert!(!program.contains(".debug_line") && program.contains(".gnu_debuglink"), "{program}");
-    assert!(said(Command::new("objdump").arg("-h").arg(debug_root.path().join(symbols))).contains(".debug_line"));
-    let control = said(Command::new("dpkg-deb").arg("-f").arg(&apart));
+    assert!(output_of(Command::new("objdump").arg("-h").arg(debug_root.path().join(symbols))).contains(".debug_line"));
+    let control = output_of(Command::new("dpkg-deb").arg("-f").arg(&apart));
     assert!(control.contains("Package: rtjam-server-dbgsym") && control.contains("Section: debug"), "{control}");
 }
 

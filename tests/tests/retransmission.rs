@@ -1,7 +1,7 @@
 //! Retransmission on one hop: two musicians, one behind a network that loses audio.
 
 use rtjam_tests::musician::{Musician, Options};
-use rtjam_tests::relay::{Relay, Direction};
+use rtjam_tests::relay::{Direction, Relay};
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
 use serde_json::Value;
@@ -40,7 +40,7 @@ fn jam() -> Jam {
     Jam { ann, ben, relay, _room: room }
 }
 
-fn of<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
+fn musician<'a>(status: &'a Value, name: &str) -> Option<&'a Value> {
     status["musicians"].as_array()?.iter().find(|m| m["name"] == name)
 }
 
@@ -49,7 +49,7 @@ fn count(value: &Value, field: &str) -> u64 {
 }
 
 /// Result of the losses in one direction while the listener's counts of `name` grew.
-struct Heard {
+struct LossPeriod {
     lost: u64,
     concealed_frames: u64,
     recovered: u64,
@@ -57,21 +57,21 @@ struct Heard {
 
 /// Waits for a period in which nearly all losses were repaired: the first losses come before retransmission is active, and a
 /// busy machine has gaps of its own.
-fn wait_recovered(listener: &mut Musician, name: &str, relay: &Relay, way: Direction) -> Heard {
+fn wait_retransmitted(listener: &mut Musician, name: &str, relay: &Relay, way: Direction) -> LossPeriod {
     let deadline = Instant::now() + LIMIT;
     loop {
-        let newest = |s: &Value| of(s, name).cloned();
+        let newest = |s: &Value| musician(s, name).cloned();
         let (lost, before) = (relay.lost(way), listener.wait_new("a status", LIMIT, newest));
         let enough = || (relay.lost(way) >= lost + LOSSES).then_some(());
         wait::within(LIMIT, enough).unwrap_or_else(|| panic!("no losses\n{}", listener.child.transcript()));
         let after = listener.wait_new("a status", LIMIT, newest);
         let grew = |field| count(&after, field) - count(&before, field);
         let lost = (relay.lost(way) - lost) as u64;
-        let heard = Heard { lost, concealed_frames: grew("concealed_frames"), recovered: grew("recovered") };
+        let heard = LossPeriod { lost, concealed_frames: grew("concealed_frames"), recovered: grew("recovered") };
         if heard.concealed_frames < lost * PACKET / 4 && heard.recovered > lost / 2 {
             return heard;
         }
-        let Heard { concealed_frames, recovered, .. } = heard;
+        let LossPeriod { concealed_frames, recovered, .. } = heard;
         let last = format!("{lost} lost, {concealed_frames} frames concealed, {recovered} retransmitted");
         assert!(Instant::now() < deadline, "{last}\n{}", listener.child.transcript());
     }
@@ -82,7 +82,7 @@ fn wait_recovered(listener: &mut Musician, name: &str, relay: &Relay, way: Direc
 fn uplink_losses_are_retransmitted() {
     let Jam { mut ann, mut ben, relay, _room } = jam();
     relay.lose(Direction::Up, EVERY);
-    let Heard { lost, concealed_frames, recovered } = wait_recovered(&mut ben, "Ann", &relay, Direction::Up);
+    let LossPeriod { lost, concealed_frames, recovered } = wait_retransmitted(&mut ben, "Ann", &relay, Direction::Up);
     println!("up: {lost} datagrams lost, {concealed_frames} frames concealed, {recovered} packets retransmitted");
     // Ann's status reports it, and its cost; the other hop lost nothing, apart from a busy machine's sockets.
     let tx =
@@ -100,7 +100,7 @@ fn uplink_losses_are_retransmitted() {
 fn downlink_losses_are_retransmitted() {
     let Jam { mut ann, mut ben, relay, _room } = jam();
     relay.lose(Direction::Down, EVERY);
-    let Heard { lost, concealed_frames, recovered } = wait_recovered(&mut ann, "Ben", &relay, Direction::Down);
+    let LossPeriod { lost, concealed_frames, recovered } = wait_retransmitted(&mut ann, "Ben", &relay, Direction::Down);
     println!("down: {lost} datagrams lost, {concealed_frames} frames concealed, {recovered} packets retransmitted");
     let rx = ann.wait_new("what was sent again", LIMIT, |s| {
         Some(s["rx"].clone()).filter(|r| r["extra_kbps"].as_f64().is_some_and(|kbps| kbps > 0.0))

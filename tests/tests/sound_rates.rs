@@ -6,11 +6,13 @@ use rtjam_tests::probe::{self, Recording};
 use rtjam_tests::room::Room;
 use rtjam_tests::sound;
 
+/// JACK at 44.1 kHz.
 #[test]
 fn sound_is_the_same_at_44100() {
     same_at(44_100);
 }
 
+/// JACK at 96 kHz.
 #[test]
 fn sound_is_the_same_at_96000() {
     same_at(96_000);
