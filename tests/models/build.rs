@@ -1,4 +1,4 @@
-//! Sets `cfg(loom)` for this package alone: other crates know that name, too, and would change with it.
+//! Sets `cfg(loom)` for this package alone: other crates react to that name, too.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -1,8 +1,8 @@
--- A host to be told what to do: reads a line of Lua at a time, runs it, and answers with a line that begins with "=> " and
--- the order's number.
+-- Controls Ardour: reads Lua line by line, runs it, and answers with a line that begins with "=> " and
+-- the number of the line.
 -- Runs in Ardour's `luasession`; written for Ardour 7.
 
--- Tracks are connected as the tests say, and not otherwise.
+-- Only the tests connect tracks.
 local config = ARDOUR.config()
 config:set_input_auto_connect(ARDOUR.AutoConnectOption.ManualConnect)
 config:set_output_auto_connect(ARDOUR.AutoConnectOption.ManualConnect)
@@ -21,7 +21,7 @@ local function insert_of(track)
 	return insert
 end
 
--- The number that Ardour gives a parameter.
+-- Index of a parameter in Ardour.
 local function number_of(insert, label)
 	local plugin = insert:to_insert():plugin(0)
 	for n = 0, plugin:parameter_count() - 1 do
@@ -51,8 +51,8 @@ function close()
 	close_session()
 end
 
--- A track with a plugin in the state of a preset. With two outputs it has strict i/o: what the plugin has besides is left
--- out. Else it has the outputs of the plugin.
+-- A track with a plugin in the state of a preset. With two outputs it has strict i/o, which drops further outputs of
+-- the plugin. Otherwise it has all outputs of the plugin.
 function track(name, plugin, preset, outputs)
 	local made = session():new_audio_track(2, 2, nil, 1, name, CENTRE, ARDOUR.TrackMode.Normal, false):front()
 	made:set_strict_io(outputs == 2)
@@ -65,7 +65,7 @@ function track(name, plugin, preset, outputs)
 	return made:n_outputs():n_audio()
 end
 
--- 0 to 1.
+-- Value, 0 to 1.
 function set(track, label, value)
 	local insert = insert_of(track)
 	assert(ARDOUR.LuaAPI.set_processor_param(insert, number_of(insert, label), value), "not set")

@@ -1,21 +1,21 @@
-//! Ardour without its window: a real DAW on a JACK server, which a script (`ardour.lua`) tells what to do.
+//! Ardour without its window: a real DAW on a JACK server, controlled by a script (`ardour.lua`).
 
 use crate::child::Child;
 use crate::jackd::Jackd;
-use crate::scratch::Scratch;
-use crate::{programs, skip, vst3};
+use crate::machine::Scratch;
+use crate::{machine, programs, vst3};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command};
 use std::time::Duration;
 
-/// Opening a session, with all of its plugins.
+/// Time limit for opening a session with all of its plugins.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The JACK client's name.
+/// Name of Ardour's JACK client.
 pub const CLIENT: &str = "Ardour";
 
-/// A running Ardour with a home of its own, in which RTJam is installed.
+/// A running Ardour with its own home folder, in which RTJam is installed.
 pub struct Ardour {
     child: Child,
     orders: ChildStdin,
@@ -24,31 +24,31 @@ pub struct Ardour {
 }
 
 impl Ardour {
-    /// Starts it; `None` (said on stderr) where it is not installed.
+    /// Starts Ardour; returns `None`, and says so on stderr, if it is not installed.
     ///
     /// # Panics
-    /// When it is installed and does not start, or where nothing may be skipped.
+    /// If Ardour is installed and does not start, or if skipping is forbidden.
     pub fn start(jackd: &Jackd) -> Option<Ardour> {
         let Some(place) = Place::find() else {
-            skip::skipped("Ardour 7 or newer is not installed (package ardour)");
+            machine::skipped("Ardour 7 or newer is not installed (package ardour)");
             return None;
         };
         let home = Scratch::new("ardour");
         let bundle = home.path().join(".vst3").join(vst3::BUNDLE);
         vst3::bundle(&programs::plugin(), &bundle);
-        // Ardour alone knows the plugins that it has scanned.
+        // Ardour only knows plugins that it has scanned.
         let mut scanner = place.command("ardour-vst3-scanner", home.path());
         let mut scan = Child::start(scanner.arg("-f").arg(&bundle), None);
         assert_eq!(scan.wait_exit(LIMIT), 0, "{}", scan.transcript());
         let script = home.path().join("ardour.lua");
         std::fs::write(&script, include_str!("ardour.lua")).expect("the scratch folder can be written");
         let mut command = place.command("luasession", home.path());
-        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name).env("LD_PRELOAD", in_turn(home.path()));
-        let (child, orders) = Child::start_to_talk(&mut command);
+        command.arg(&script).env("JACK_DEFAULT_SERVER", &jackd.name).env("LD_PRELOAD", request_serialiser(home.path()));
+        let (child, orders) = Child::start_with_stdin(&mut command);
         Some(Ardour { child, orders, answers: 0, home })
     }
 
-    /// Puts a project's JSON where Ardour finds it as the preset `name` of a plugin.
+    /// Stores a project's JSON where Ardour finds it as the preset `name` of a plugin.
     pub fn preset(&self, plugin: &vst3::Class, name: &str, project: &str) {
         let folder = self.home.path().join(".vst3/presets/RTJam").join(plugin.name);
         std::fs::create_dir_all(&folder).expect("the scratch folder can be written");
@@ -56,12 +56,12 @@ impl Ardour {
         std::fs::write(file, vst3::preset(plugin, project.as_bytes())).expect("the scratch folder can be written");
     }
 
-    /// Runs an expression of Lua, and gives its value.
+    /// Evaluates a Lua expression and returns its value.
     ///
     /// # Panics
-    /// When it fails.
+    /// If the expression fails.
     pub fn run(&mut self, lua: &str) -> String {
-        writeln!(self.orders, "{lua}").expect("Ardour listens");
+        writeln!(self.orders, "{lua}").expect("Ardour reads its input");
         self.answers += 1;
         let mark = format!("=> {} ", self.answers);
         let answer = self.child.wait_out(lua, LIMIT, |line| line.strip_prefix(&mark).map(str::to_owned));
@@ -69,7 +69,7 @@ impl Ardour {
         value.unwrap_or_else(|| panic!("{lua}: {answer}\n{}", self.child.transcript())).to_owned()
     }
 
-    /// A parameter's value, 0 to 1, as Ardour knows it.
+    /// Value of a parameter, 0 to 1, as Ardour knows it.
     pub fn value(&mut self, track: &str, parameter: &str) -> f64 {
         self.run(&format!("get({track:?}, {parameter:?})")).parse().expect("a number")
     }
@@ -79,7 +79,7 @@ impl Ardour {
         self.run(&format!("set({track:?}, {parameter:?}, {value})"));
     }
 
-    /// Its home folder: sessions lie there, and the plugin's settings.
+    /// Its home folder, which holds sessions and the plugin's settings.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -88,15 +88,15 @@ impl Ardour {
 impl Drop for Ardour {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("Ardour said:\n{}", self.child.transcript());
+            eprintln!("Output of Ardour:\n{}", self.child.transcript());
         }
     }
 }
 
-/// Builds what makes Ardour ask JACK one thing at a time; `jack_in_turn.rs` says why.
-fn in_turn(folder: &Path) -> PathBuf {
-    let (source, library) = (folder.join("jack_in_turn.rs"), folder.join("libjack_in_turn.so"));
-    std::fs::write(&source, include_str!("jack_in_turn.rs")).expect("the scratch folder can be written");
+/// Builds the library that serialises Ardour's requests to JACK; see `jack_serialiser.rs`.
+fn request_serialiser(folder: &Path) -> PathBuf {
+    let (source, library) = (folder.join("jack_serialiser.rs"), folder.join("libjack_serialiser.so"));
+    std::fs::write(&source, include_str!("jack_serialiser.rs")).expect("the scratch folder can be written");
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc.args(["--edition", "2024", "--crate-type", "cdylib", "-O", "-o"]).arg(&library).arg(&source);
     let mut build = Child::start(&mut rustc, None);
@@ -104,10 +104,10 @@ fn in_turn(folder: &Path) -> PathBuf {
     library
 }
 
-/// Where Ardour is installed.
+/// An Ardour installation.
 struct Place {
     programs: PathBuf,
-    /// "ardour7".
+    /// Name of its folder, such as `ardour7`.
     name: String,
 }
 
@@ -122,7 +122,7 @@ impl Place {
         places.pop()
     }
 
-    /// One of its programs, as its own wrapper scripts call them, with a home folder.
+    /// One of Ardour's programs, with the environment that Ardour's wrapper scripts set, and a home folder.
     fn command(&self, program: &str, home: &Path) -> Command {
         let mut command = Command::new(self.programs.join(program));
         for name in ["HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"] {
@@ -131,7 +131,7 @@ impl Place {
         command.env("LD_LIBRARY_PATH", &self.programs).env("ARDOUR_DLL_PATH", &self.programs);
         command.env("ARDOUR_DATA_PATH", Path::new("/usr/share").join(&self.name));
         command.env("ARDOUR_CONFIG_PATH", Path::new("/etc").join(&self.name));
-        // No window, whatever this machine has.
+        // No window, even if this machine has a display.
         command.env_remove("DISPLAY").current_dir(home);
         command
     }

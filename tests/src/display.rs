@@ -1,4 +1,4 @@
-//! A screen that nobody sees (Xvfb), and what a window manager, a host and a musician do on it.
+//! A virtual screen (Xvfb), with the actions of a window manager, a plugin host and a musician.
 
 use crate::child::Child;
 use crate::wait;
@@ -13,27 +13,27 @@ use x11rb::protocol::xproto::{
 use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
-/// A window comes up within this time.
+/// Time limit for a window to appear.
 pub const UP: Duration = Duration::from_secs(20);
 
 /// A running Xvfb.
 pub struct Display {
-    /// `None`: somebody else's.
+    /// `None` if the display was already there.
     _server: Option<Child>,
-    /// ":7".
+    /// Name, such as `:7`.
     pub name: String,
     connection: RustConnection,
     root: u32,
 }
 
 impl Display {
-    /// One screen; `scale` is what desktops tell programs by `Xft.dpi`.
+    /// Starts Xvfb with one screen; `scale` is the scale that desktops announce by `Xft.dpi`.
     ///
     /// # Panics
-    /// Without Xvfb.
+    /// If Xvfb is not installed.
     pub fn start(scale: u32) -> Display {
         let mut command = Command::new("Xvfb");
-        // It shall not forget its properties whenever the last window goes.
+        // Keep the server's properties when the last window closes.
         command.args(["-displayfd", "1", "-noreset", "-nolisten", "tcp", "-screen", "0", "1900x1200x24"]);
         let mut server = Child::start(&mut command, None);
         let number = server.wait_out("a display's number", UP, |line| line.trim().parse::<u32>().ok());
@@ -49,10 +49,10 @@ impl Display {
         display
     }
 
-    /// The one that this process was started on.
+    /// The display of this process.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is none.
     pub fn ours() -> Display {
         Display::connect(std::env::var("DISPLAY").expect("a display"), None)
     }
@@ -63,12 +63,12 @@ impl Display {
         Display { _server: server, name, connection, root }
     }
 
-    /// Makes a program a client of this display.
-    pub fn shows(&self, command: &mut Command) {
+    /// Makes a program use this display.
+    pub fn set_for(&self, command: &mut Command) {
         command.env("DISPLAY", &self.name).env_remove("WAYLAND_DISPLAY");
     }
 
-    /// The window of a title, once it is on the screen.
+    /// Waits until the window with this title is on the screen, and returns it.
     pub fn window(&self, title: &str) -> u32 {
         wait::until("a window", UP, || self.find(title).filter(|window| self.is_on_screen(*window)))
     }
@@ -78,7 +78,7 @@ impl Display {
         answer.is_some_and(|attributes| attributes.map_state == MapState::VIEWABLE)
     }
 
-    /// Whether there is a window of that title.
+    /// The window with this title, if there is one.
     pub fn find(&self, title: &str) -> Option<u32> {
         let children = self.connection.query_tree(self.root).ok()?.reply().ok()?.children;
         children.into_iter().find(|window| {
@@ -93,7 +93,7 @@ impl Display {
         (geometry.width, geometry.height)
     }
 
-    /// The colours of a window, a pixel each; 0xRRGGBB.
+    /// Pixels of a window, as 0xRRGGBB.
     pub fn picture(&self, window: u32) -> Vec<u32> {
         let (width, height) = self.size(window);
         let image = self.connection.get_image(ImageFormat::Z_PIXMAP, window, 0, 0, width, height, !0);
@@ -101,12 +101,12 @@ impl Display {
         image.data.chunks_exact(4).map(|p| u32::from_le_bytes([p[0], p[1], p[2], 0])).collect()
     }
 
-    /// How many colours a window shows.
+    /// Number of colours that a window shows.
     pub fn colours(&self, window: u32) -> usize {
         self.picture(window).into_iter().collect::<std::collections::HashSet<u32>>().len()
     }
 
-    /// Closes a window as its frame's button does.
+    /// Closes a window as the button of its frame does.
     pub fn close(&self, window: u32) {
         let atom = |name: &str| {
             self.connection.intern_atom(false, name.as_bytes()).expect("sent").reply().expect("answered").atom
@@ -116,27 +116,27 @@ impl Display {
         self.connection.send_event(false, window, EventMask::NO_EVENT, message).expect("sent").check().expect("taken");
     }
 
-    /// Runs xdotool: the musician's hands.
+    /// Runs xdotool, which moves the pointer and presses keys.
     ///
     /// # Panics
-    /// When it fails.
-    pub fn hands(&self, arguments: &[&str]) {
+    /// If xdotool fails.
+    pub fn xdotool(&self, arguments: &[&str]) {
         let mut command = Command::new("xdotool");
-        self.shows(command.args(arguments));
+        self.set_for(command.args(arguments));
         let mut child = Child::start(&mut command, None);
         assert_eq!(child.wait_exit(UP), 0, "xdotool {arguments:?}: {}", child.transcript());
     }
 }
 
-/// A host's window on the display that `$DISPLAY` names, for an editor to be put into.
+/// A plugin host's window on the display that `$DISPLAY` names, in which an editor is embedded.
 pub struct HostWindow {
     connection: RustConnection,
-    /// Its number.
+    /// X11 window id.
     pub id: u32,
 }
 
 impl HostWindow {
-    /// A window at `x` that listens to keys, and has the focus.
+    /// Opens a window at `x` that receives key events and has the focus.
     pub fn new(x: i16, size: (u16, u16)) -> HostWindow {
         let (connection, screen) = x11rb::connect(None).expect("the display can be opened");
         let root = connection.setup().roots[screen].root;
@@ -161,38 +161,38 @@ impl HostWindow {
         host
     }
 
-    /// Gives it another size.
+    /// Resizes the window.
     pub fn resize(&self, (width, height): (u32, u32)) {
         let size = x11rb::protocol::xproto::ConfigureWindowAux::new().width(width).height(height);
         self.connection.configure_window(self.id, &size).expect("sent").check().expect("done");
     }
 
-    /// Shows the window, or hides it with all that is in it.
+    /// Shows or hides the window with all its children.
     pub fn show(&self, visible: bool) {
         let shown = if visible { self.connection.map_window(self.id) } else { self.connection.unmap_window(self.id) };
         shown.expect("sent").check().expect("done");
     }
 
-    /// Version and flags of `_XEMBED_INFO` of the window in this one, as XEmbed hosts read them.
+    /// Version and flags of `_XEMBED_INFO` of the embedded window, as XEmbed hosts read them.
     ///
     /// # Panics
-    /// When there is not exactly one window in it.
+    /// If there is not exactly one embedded window.
     pub fn embed_info(&self) -> Option<[u32; 2]> {
         let tree = self.connection.query_tree(self.id).expect("sent").reply().expect("a tree");
         let [plug] = tree.children[..] else { panic!("{} windows in the host's", tree.children.len()) };
-        // Only if it exists: a host does not make it.
+        // Only if the atom exists: a host does not create it.
         let atom = self.connection.intern_atom(true, b"_XEMBED_INFO").expect("sent").reply().expect("an answer").atom;
         let property = self.connection.get_property(false, plug, atom, atom, 0, 2).expect("sent").reply().ok()?;
         let values: Vec<u32> = property.value32()?.collect();
         values.try_into().ok()
     }
 
-    /// Takes the window away, with all that is in it.
+    /// Destroys the window with all its children.
     pub fn destroy(&self) {
         self.connection.destroy_window(self.id).expect("sent").check().expect("gone");
     }
 
-    /// The keys that came since the last time, by their numbers.
+    /// Key codes received since the last call.
     pub fn keys(&self) -> Vec<u8> {
         let events = std::iter::from_fn(|| self.connection.poll_for_event().ok().flatten());
         events.filter_map(|event| if let Event::KeyPress(key) = event { Some(key.detail) } else { None }).collect()

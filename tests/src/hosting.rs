@@ -1,26 +1,26 @@
-//! A test in a process of its own, on a screen that nobody sees: the host of a plugin's editor, which a bad plugin takes
-//! down, with a home and a memory of its own.
+//! Runs a test in its own process, with its own home folder and memory, and on a virtual screen if it needs one: a plugin
+//! that crashes takes only that process down.
 
 use crate::child::Child;
 use crate::display::Display;
-use crate::scratch::Scratch;
-use crate::skip::{has_program, skipped};
+use crate::machine::Scratch;
+use crate::machine::{has_program, skipped};
 use std::process::Command;
 use std::time::Duration;
 
-/// Names the test that the process was started for.
+/// Environment variable that names the test which the process runs.
 const INSIDE: &str = "RTJAM_TEST_HOST";
-/// What such a process says last.
-const END: &str = "the host has ended well";
-/// It ends within this time.
+/// Last line of output of such a process.
+const END: &str = "the host has ended normally";
+/// Time limit for such a process.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// Runs `host` in a process of its own with an empty home, without a screen. Gives what that process wrote on its error
-/// output and how many entries its home has afterwards; `None` in that process itself. `test` is the calling test's name.
+/// Runs `host` in its own process with an empty home folder and no screen. Returns that process's error output and the
+/// number of entries in its home folder; `None` inside that process. `test` is the name of the calling test.
 ///
 /// # Panics
-/// When that process does not end well.
-pub fn alone(test: &str, host: impl FnOnce()) -> Option<(String, usize)> {
+/// If that process fails.
+pub fn in_own_process(test: &str, host: impl FnOnce()) -> Option<(String, usize)> {
     if std::env::var(INSIDE).is_ok_and(|inside| inside == test) {
         host();
         println!("{END}");
@@ -39,18 +39,18 @@ pub fn alone(test: &str, host: impl FnOnce()) -> Option<(String, usize)> {
     Some((errors, std::fs::read_dir(home.path()).expect("our own").count()))
 }
 
-/// Runs `host` in a process of its own. `test` is the calling test's name; `scale` the screen's.
+/// Runs `host` in its own process on a virtual screen of the given scale. `test` is the name of the calling test.
 ///
 /// # Panics
-/// When that process does not end well.
+/// If that process fails.
 pub fn on_a_screen(test: &str, scale: u32, host: impl FnOnce(&Display)) {
     run(test, scale, false, host);
 }
 
-/// The same; nothing in that process may write to standard error.
+/// The same at scale 1; that process must not write to standard error.
 ///
 /// # Panics
-/// When it does not end well, or something does.
+/// If that process fails or writes to standard error.
 pub fn on_a_quiet_screen(test: &str, host: impl FnOnce(&Display)) {
     run(test, 1, true, host);
 }
@@ -70,15 +70,15 @@ fn run(test: &str, scale: u32, quiet: bool, host: impl FnOnce(&Display)) {
     for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"] {
         command.env(folder, home.path());
     }
-    // One heap for all threads: else the C library keeps a little of each ended thread's, which is no leak of ours.
-    display.shows(command.env("MALLOC_ARENA_MAX", "1"));
+    // One heap for all threads: otherwise the C library keeps some memory of each ended thread, which is not our leak.
+    display.set_for(command.env("MALLOC_ARENA_MAX", "1"));
     let mut process = Child::start(&mut command, None);
     let code = process.wait_exit(LIMIT);
     assert_eq!(code, 0, "{}", process.transcript());
     let said = process.err().all();
-    assert!(!quiet || said.is_empty(), "on standard error: {said:#?}");
+    assert!(!quiet || said.is_empty(), "standard error: {said:#?}");
     let lines = process.out().all();
-    // Were there no test of that name, it would end well, too. The line may begin with what the test runner says.
+    // Without a test of that name the process would also succeed. The line may begin with output of the test runner.
     assert!(lines.iter().any(|line| line.ends_with(END)), "{}", process.transcript());
     lines.iter().for_each(|line| println!("{line}"));
 }

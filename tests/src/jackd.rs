@@ -1,7 +1,7 @@
 //! A JACK server with the dummy driver.
 
 use crate::child::Child;
-use crate::{calm, skip, wait};
+use crate::{machine, realtime_stalls, wait};
 use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -9,47 +9,47 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-/// A running jackd of its own name.
+/// A running jackd with its own server name.
 pub struct Jackd {
-    /// `JACK_DEFAULT_SERVER` for its clients.
+    /// `JACK_DEFAULT_SERVER` of its clients.
     pub name: String,
     child: Child,
     _alone: MutexGuard<'static, ()>,
 }
 
-/// The JACK library finds its server through the environment, which a process has only one of: one test at a time.
+/// The JACK library finds its server through the environment, which is shared by the process: one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Only before this process uses the JACK library, which keeps the list of servers mapped.
-static FORGET: Once = Once::new();
+/// Dead servers are cleared before this process first uses the JACK library, which keeps the list of servers mapped.
+static CLEAR: Once = Once::new();
 
 impl Jackd {
-    /// Starts one; `None` (said on stderr) where jackd is not installed.
+    /// Starts jackd; returns `None`, and says so on stderr, if it is not installed.
     ///
     /// # Panics
-    /// When it is installed and does not start, or where nothing may be skipped.
+    /// If jackd is installed and does not start, or if skipping is forbidden.
     pub fn start(rate: u32, period: u32) -> Option<Jackd> {
-        if !skip::has_program("jackd") {
-            skip::skipped("jackd is not installed (package jackd2)");
+        if !machine::has_program("jackd") {
+            machine::skipped("jackd is not installed (package jackd2)");
             return None;
         }
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        FORGET.call_once(forget_dead_servers);
-        calm::ensure();
+        CLEAR.call_once(clear_dead_servers);
+        realtime_stalls::avoid();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("rt{}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         Some(Jackd { child: start(&name, rate, period), name, _alone })
     }
 
-    /// Ends it as a crash would; clients see it vanish.
+    /// Kills the server as a crash would; its clients see it disappear.
     pub fn kill(&mut self) {
         self.child.kill();
     }
 
-    /// Starts a server of the same name again.
+    /// Starts a server with the same name again.
     ///
     /// # Panics
-    /// When it does not start.
+    /// If it does not start.
     pub fn start_again(&mut self, rate: u32, period: u32) {
         self.child = start(&self.name, rate, period);
     }
@@ -57,26 +57,26 @@ impl Jackd {
 
 impl Drop for Jackd {
     fn drop(&mut self) {
-        // A server that is killed keeps its place among the eight that JACK allows.
+        // A killed server keeps its slot among the eight that JACK has.
         self.child.end(Duration::from_secs(3));
     }
 }
 
 fn start(name: &str, rate: u32, period: u32) -> Child {
     let mut said = String::new();
-    // Now and then a server that starts while another one ends does not come up.
+    // Occasionally a server that starts while another one ends fails to come up.
     for _ in 0..3 {
         match launch(name, rate, period) {
             Ok(child) => return child,
-            Err(transcript) => said = transcript,
+            Err(NotUp { output }) => said = output,
         }
     }
     panic!("jackd does not start\n{said}")
 }
 
-/// JACK has places for eight servers, and one that is killed keeps its place until they are cleared by hand.
-fn forget_dead_servers() {
-    if a_jackd_runs() {
+/// JACK has slots for eight servers, and a killed server keeps its slot until somebody clears it.
+fn clear_dead_servers() {
+    if is_jackd_running() {
         return;
     }
     for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
@@ -86,15 +86,15 @@ fn forget_dead_servers() {
     }
 }
 
-fn a_jackd_runs() -> bool {
+fn is_jackd_running() -> bool {
     let names = fs::read_dir("/proc").into_iter().flatten().flatten();
     names.filter_map(|p| fs::read_to_string(p.path().join("comm")).ok()).any(|name| name.starts_with("jackd"))
 }
 
-/// A server that answers, or what it said instead.
-fn launch(name: &str, rate: u32, period: u32) -> Result<Child, String> {
+/// Starts a server and waits until it answers.
+fn launch(name: &str, rate: u32, period: u32) -> Result<Child, NotUp> {
     let mut command = Command::new("jackd");
-    // A client that is busy for long, as a DAW that opens a project, keeps its place.
+    // A client that is busy for long, such as a DAW that opens a project, is not disconnected.
     command.args(["-n", name, "-R", "-P", "60", "-t", "20000", "-d", "dummy"]);
     command.args(["-r", &rate.to_string(), "-p", &period.to_string()]);
     end_with_this_thread(&mut command);
@@ -102,10 +102,15 @@ fn launch(name: &str, rate: u32, period: u32) -> Result<Child, String> {
     let up = wait::within(Duration::from_secs(5), || {
         if child.exit_code().is_some() { Some(false) } else { answers(name).then_some(true) }
     });
-    if up == Some(true) { Ok(child) } else { Err(child.transcript()) }
+    if up == Some(true) { Ok(child) } else { Err(NotUp { output: child.transcript() }) }
 }
 
-/// A test that is stopped drops nothing, and jackd is in a process group of its own.
+/// A server that did not come up.
+struct NotUp {
+    output: String,
+}
+
+/// A test that is stopped runs no destructors, and jackd has its own process group.
 fn end_with_this_thread(command: &mut Command) {
     // SAFETY: between fork and exec; prctl is one system call on plain integers and touches no memory of ours.
     unsafe {
@@ -116,7 +121,7 @@ fn end_with_this_thread(command: &mut Command) {
     }
 }
 
-/// Asks by a client of its own process, so that a server that is not there leaves no trace in this one.
+/// Asks from another process, so that a missing server leaves no trace in this one.
 fn answers(name: &str) -> bool {
     let mut command = Command::new("jack_wait");
     command.args(["-s", name, "-c"]).env("JACK_NO_START_SERVER", "1").env("JACK_DEFAULT_SERVER", name);

@@ -2,44 +2,42 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`programs`] | where the programs under test are |
-//! | [`child`] | a program that runs: its lines, its end |
-//! | [`room`], [`musician`] | `rtjam-server` and `rtjam --headless` as a test sees them |
+//! | [`programs`] | paths of the programs under test |
+//! | [`child`] | a child process, its output and its end |
+//! | [`room`], [`musician`] | a running `rtjam-server` and a running `rtjam --headless` |
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
-//! | `calm` | a machine that lets both do so in time |
-//! | [`claphost`] | a small plugin host, well-behaved or not |
-//! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as it takes it |
-//! | [`vst3host`] | a small VST3 host, well-behaved or not |
-//! | [`classic`], [`classic_server`] | an rtjam unit and a server of before, made from the bytes of their packet |
-//! | [`relay`] | a network between a musician and a server that can be made bad |
+//! | `realtime_stalls` | keeps the kernel from stalling real-time threads |
+//! | [`claphost`], [`vst3host`] | small plugin hosts, correct or deliberately incorrect |
+//! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as a VST3 bundle |
+//! | [`legacy`], [`legacy_server`] | a legacy rtjam unit and a legacy server, written from their packet format alone |
+//! | [`relay`] | an impaired network between a musician and a server |
 //! | [`namespace`] | network namespaces |
-//! | [`sound`] | what was played against what arrived |
-//! | [`display`] | a screen that nobody sees, a host's window on it, and a musician's hands |
-//! | [`hosting`] | a test in a process of its own, on a screen that nobody sees |
-//! | [`wait`] | conditions with deadlines; [`skip`]: parts that are not there |
+//! | [`sound`] | test signals, and comparison of the sent with the received signal |
+//! | [`display`] | a virtual screen, a host's window on it, pointer and keys |
+//! | [`hosting`] | a test in its own process, on a virtual screen |
+//! | [`wait`] | conditions with deadlines |
+//! | [`machine`] | temporary folders; programs and permissions that may be missing |
 //!
-//! Tests wait for conditions with deadlines, never for time to pass.
+//! Tests wait for conditions with deadlines; they do not sleep for a fixed time.
 
-#![allow(clippy::expect_used, reason = "a harness ends a test by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a test harness fails by a panic that says what is missing")]
 
 pub mod ardour;
-mod calm;
 pub mod child;
 pub mod claphost;
-pub mod classic;
-pub mod classic_server;
 pub mod display;
 pub mod hosting;
 pub mod jackd;
+pub mod legacy;
+pub mod legacy_server;
+pub mod machine;
 pub mod musician;
 pub mod namespace;
 pub mod probe;
-
 pub mod programs;
+mod realtime_stalls;
 pub mod relay;
 pub mod room;
-pub mod scratch;
-pub mod skip;
 pub mod sound;
 
 pub mod vst3;

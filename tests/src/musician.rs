@@ -1,16 +1,16 @@
-//! `rtjam --headless` as a test sees it.
+//! A running `rtjam --headless`, seen through its JSON status.
 
 use crate::child::Child;
+use crate::machine::Scratch;
 use crate::programs;
-use crate::scratch::Scratch;
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
 
-/// A musician is in the room within this time.
+/// Time limit for joining a room.
 pub const JOIN: Duration = Duration::from_secs(10);
 
-/// Ann and Ben, each by a way of their own into one room, who play the demo and hear each other.
+/// Starts Ann and Ben, who join one room by a link each, play the demo and hear each other.
 pub fn duet(ann: &str, ben: &str) -> (Musician, Musician) {
     let (mut ann, mut ben) = (Musician::start(&Options::demo("Ann", ann)), Musician::start(&Options::demo("Ben", ben)));
     ann.wait_hears("Ben");
@@ -18,48 +18,48 @@ pub fn duet(ann: &str, ben: &str) -> (Musician, Musician) {
     (ann, ben)
 }
 
-/// A running `rtjam` with its own config folder and `--status-json`.
+/// A running `rtjam --status-json` with its own config folder.
 pub struct Musician {
     /// The program.
     pub child: Child,
     config: Option<Scratch>,
 }
 
-/// How to start one.
+/// How to start `rtjam`.
 pub struct Options<'a> {
     /// `--name`.
     pub name: &'a str,
-    /// The link, given on standard input.
+    /// The link, written to standard input.
     pub link: &'a str,
-    /// Further arguments, the backend among them.
+    /// Further arguments, including the backend.
     pub arguments: &'a [&'a str],
     /// `JACK_DEFAULT_SERVER`.
     pub jack: Option<&'a str>,
-    /// What runs it, `ip netns exec NAME` say.
+    /// Command that runs it, such as `ip netns exec NAME`.
     pub prefix: &'a [&'a str],
 }
 
 impl<'a> Options<'a> {
-    /// On the dummy clock, in silence.
+    /// On the dummy backend, silent.
     pub fn dummy(name: &'a str, link: &'a str) -> Options<'a> {
         Options { name, link, arguments: &["--backend", "dummy", "--source", "device"], jack: None, prefix: &[] }
     }
 
-    /// On the dummy clock, playing the demo.
+    /// On the dummy backend, playing the demo.
     pub fn demo(name: &'a str, link: &'a str) -> Options<'a> {
         Options { name, link, arguments: &["--backend", "dummy", "--source", "demo"], jack: None, prefix: &[] }
     }
 }
 
 impl Musician {
-    /// Starts one with a fresh identity.
+    /// Starts a musician with a new identity.
     pub fn start(options: &Options<'_>) -> Musician {
         let config = Scratch::new(options.name);
         let child = launch(options, &config);
         Musician { child, config: Some(config) }
     }
 
-    /// Ends it by SIGTERM and starts it again with the same identity and settings.
+    /// Ends the program by SIGTERM and starts it again with the same identity and settings.
     pub fn restart(mut self, options: &Options<'_>) -> Musician {
         self.child.signal(libc::SIGTERM);
         self.child.wait_exit(Duration::from_secs(2));
@@ -73,12 +73,12 @@ impl Musician {
         self.child.out().newest(|line| serde_json::from_str(line).ok())
     }
 
-    /// Waits for a status that `pick` takes.
+    /// Waits for a status for which `pick` returns a value.
     pub fn wait<T>(&mut self, what: &str, limit: Duration, pick: impl Fn(&Value) -> Option<T>) -> T {
         self.child.wait_out(what, limit, |line| pick(&serde_json::from_str(line).ok()?))
     }
 
-    /// Waits for a status, written after this call, that `pick` takes.
+    /// Waits for a status, written after this call, for which `pick` returns a value.
     pub fn wait_new<T>(&mut self, what: &str, limit: Duration, pick: impl Fn(&Value) -> Option<T>) -> T {
         let lines = self.child.out().clone();
         let before = lines.count();
@@ -89,12 +89,12 @@ impl Musician {
         }
     }
 
-    /// Waits until it is in the room.
+    /// Waits until the musician is in the room.
     pub fn wait_joined(&mut self) {
         self.wait("status joined", JOIN, |s| (s["state"] == "joined").then_some(()));
     }
 
-    /// Waits until it hears the musician `name`; gives that musician's part of the status.
+    /// Waits until this musician hears the musician `name`, and returns that musician's part of the status.
     pub fn wait_hears(&mut self, name: &str) -> Value {
         self.wait(&format!("sound of {name}"), JOIN, |s| {
             let heard = s["musicians"].as_array()?.iter().find(|m| m["name"] == name)?;
@@ -105,7 +105,7 @@ impl Musician {
 
 impl Drop for Musician {
     fn drop(&mut self) {
-        // A JACK server whose clients are killed just before its own end keeps its place among the eight that JACK allows.
+        // A JACK server whose clients are killed just before it ends keeps its slot among the eight that JACK has.
         self.child.end(Duration::from_secs(2));
     }
 }

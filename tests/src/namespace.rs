@@ -1,14 +1,14 @@
-//! Network namespaces by iproute2.
+//! Network namespaces, made with iproute2.
 
-use crate::skip;
+use crate::machine;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Two namespaces joined by a virtual cable: addresses 10.78.0.1 and 10.78.0.2, fd78::1 and fd78::2, and, on the interface
-/// `jam0`, fe80::78:1 and fe80::78:2.
+/// Two namespaces joined by a veth pair, with the addresses 10.78.0.1 and 10.78.0.2, fd78::1 and fd78::2, and, on the
+/// interface `jam0`, fe80::78:1 and fe80::78:2.
 pub struct Cable {
     /// Namespace of 10.78.0.1.
     pub left: String,
@@ -17,13 +17,13 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// Lays one; `None` (said on stderr) without root or iproute2.
+    /// Creates the namespaces; returns `None`, and says so on stderr, without root or iproute2.
     ///
     /// # Panics
-    /// When it should be possible and is not, or where nothing may be skipped.
-    pub fn lay() -> Option<Cable> {
-        if !skip::is_root() || !skip::has_program("ip") {
-            skip::skipped("network namespaces need root and iproute2");
+    /// If they cannot be created although root and iproute2 are there, or if skipping is forbidden.
+    pub fn create() -> Option<Cable> {
+        if !machine::is_root() || !machine::has_program("ip") {
+            machine::skipped("network namespaces need root and iproute2");
             return None;
         }
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -44,13 +44,13 @@ impl Cable {
         Some(cable)
     }
 
-    /// Pulls the plug of the right end, or puts it back.
-    pub fn plug(&self, up: bool) {
+    /// Sets the right end of the link down or up.
+    pub fn set_link_up(&self, up: bool) {
         ip(&["-n", &self.right, "link", "set", "jam0", if up { "up" } else { "down" }]);
     }
 
-    /// Sets the largest packet of both ends.
-    pub fn mtu(&self, bytes: u32) {
+    /// Sets the MTU of both ends.
+    pub fn set_mtu(&self, bytes: u32) {
         for name in [&self.left, &self.right] {
             ip(&["-n", name, "link", "set", "jam0", "mtu", &bytes.to_string()]);
         }
@@ -60,20 +60,20 @@ impl Cable {
 impl Drop for Cable {
     fn drop(&mut self) {
         for name in [&self.left, &self.right] {
-            // Ends with the system if it cannot be removed now.
+            // If it cannot be removed now, it goes away with the system.
             let _ = Command::new("ip").args(["netns", "del", name]).output();
         }
     }
 }
 
-/// A network namespace of its own, with loopback up. Dropping it removes it.
+/// A network namespace with loopback up, removed on drop.
 pub struct Namespace {
-    /// Its name for `ip netns exec`.
+    /// Name for `ip netns exec`.
     pub name: String,
 }
 
 impl Namespace {
-    /// Adds one. `label` tells it apart in `ip netns list`.
+    /// Creates a namespace. `label` identifies it in `ip netns list`.
     ///
     /// # Panics
     /// Without root or iproute2.
@@ -85,11 +85,11 @@ impl Namespace {
         Namespace { name }
     }
 
-    /// Joins this namespace and `other` by a virtual cable. Each end is an address with its prefix length on an interface
-    /// called `device` there.
+    /// Joins this namespace and `other` by a veth pair. Each end has an interface named `device` and an address with its
+    /// prefix length.
     ///
     /// # Panics
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn join(&self, other: &Namespace, device: [&str; 2], address: [&str; 2]) {
         let pair = ["type", "veth", "peer", "name", device[1], "netns", &other.name];
         ip(&[&["-n", &self.name, "link", "add", device[0]][..], &pair].concat());
@@ -99,16 +99,16 @@ impl Namespace {
         }
     }
 
-    /// Gives the interface `device` one more address.
+    /// Adds an address to the interface `device`.
     ///
     /// # Panics
-    /// When the system refuses.
+    /// If the system refuses.
     pub fn add_address(&self, address: &str, device: &str) {
         ip(&["-n", &self.name, "addr", "add", address, "dev", device]);
     }
 
-    /// Moves the calling thread into this namespace for the rest of its life. Threads and sockets that it makes from then on
-    /// belong there, too.
+    /// Moves the calling thread into this namespace for the rest of its life. Threads and sockets that it creates from then
+    /// on belong to the namespace, too.
     ///
     /// # Errors
     /// Without root.
@@ -122,7 +122,7 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Ends with the system if it cannot be removed now.
+        // If it cannot be removed now, it goes away with the system.
         let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
     }
 }

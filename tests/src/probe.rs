@@ -1,4 +1,4 @@
-//! A JACK client that plays signals into ports and records what other ports return, frame against frame.
+//! A JACK client that plays signals into ports and records other ports, aligned by frame.
 
 use crate::wait;
 use jack::{AudioIn, AudioOut, Client, ClientOptions, Control, Port, ProcessScope};
@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-/// What was played and what came back in the same cycles.
-pub struct Take {
-    /// A signal a played port.
+/// The played and the recorded signals of the same cycles.
+pub struct Recording {
+    /// One signal per played port.
     pub sent: Vec<Vec<f32>>,
-    /// A signal a recorded port, of the same length.
+    /// One signal per recorded port, of the same length.
     pub got: Vec<Vec<f32>>,
-    /// Frames at which the server reported an xrun.
+    /// Frame positions at which the server reported an xrun.
     pub xruns: Vec<usize>,
 }
 
 /// Plays `signals` (port name, samples) and records `ports` for as long as the longest signal.
 ///
 /// # Panics
-/// When the server or a port is not there, or the take does not end in time.
-pub fn take(server: &str, signals: &[(&str, Vec<f32>)], ports: &[&str]) -> Take {
+/// If the server or a port is missing, or if the recording does not end in time.
+pub fn record(server: &str, signals: &[(&str, Vec<f32>)], ports: &[&str]) -> Recording {
     let client = open(server);
     let frames = signals.iter().map(|(_, s)| s.len()).max().unwrap_or(0);
     let seconds = frames as u64 / u64::from(client.sample_rate());
@@ -54,18 +54,18 @@ pub fn take(server: &str, signals: &[(&str, Vec<f32>)], ports: &[&str]) -> Take 
         let own = format!("{name}:in_{i}");
         active.as_client().connect_ports_by_name(port, &own).unwrap_or_else(|e| panic!("no port {port}: {e}"));
     }
-    let (got, xruns) = finished.recv_timeout(Duration::from_secs(seconds * 2 + 20)).expect("the take ends");
-    // A handler that still runs must not be dropped under the server's feet.
+    let (got, xruns) = finished.recv_timeout(Duration::from_secs(seconds * 2 + 20)).expect("the recording ends");
+    // A handler must not be dropped while it runs.
     active.deactivate().expect("the probe leaves the JACK server");
-    Take { sent: signals.iter().map(|(_, s)| s.clone()).collect(), got, xruns }
+    Recording { sent: signals.iter().map(|(_, s)| s.clone()).collect(), got, xruns }
 }
 
-/// The names of all ports of `server` that begin with `prefix`.
+/// Names of all ports of `server` that begin with `prefix`.
 pub fn ports(server: &str, prefix: &str) -> Vec<String> {
     open(server).ports(Some(&format!("^{prefix}")), None, jack::PortFlags::empty())
 }
 
-/// Frames of a cycle of `server`.
+/// Frames per period of `server`.
 pub fn period(server: &str) -> u32 {
     open(server).buffer_size()
 }
@@ -73,7 +73,7 @@ pub fn period(server: &str) -> u32 {
 /// The ports that `port` is connected to.
 ///
 /// # Panics
-/// When there is no such port.
+/// If there is no such port.
 pub fn connections(server: &str, port: &str) -> Vec<String> {
     let client = open(server);
     let port = client.port_by_name(port).unwrap_or_else(|| panic!("no port {port}"));
@@ -88,7 +88,7 @@ fn open(server: &str) -> Client {
     // SAFETY: tests of this package read and write the environment under this lock or before threads exist.
     unsafe { std::env::set_var("JACK_DEFAULT_SERVER", server) };
     jack::set_logger(jack::LoggerType::None);
-    // A server that is busy with another client's leaving may refuse at first.
+    // A server that is still removing another client may refuse at first.
     wait::until("an answer of the JACK server", Duration::from_secs(5), || {
         Client::new("probe", ClientOptions::NO_START_SERVER).ok().map(|(client, _)| client)
     })
@@ -142,7 +142,7 @@ impl Tape {
         {
             let got = self.ins.iter_mut().map(|r| std::mem::take(&mut r.samples)).collect();
             self.ins.clear();
-            // Nobody listens any more when the test has failed meanwhile.
+            // The receiver is gone if the test has failed meanwhile.
             let _ = done.try_send((got, std::mem::take(&mut self.xrun_frames)));
         }
     }

@@ -1,5 +1,5 @@
-//! Where the programs and the plugin under test are: `$RTJAM_BIN`, else beside the tests in cargo's target folder (release
-//! first, then the tests' own profile).
+//! Paths of the programs and the plugin under test: in `$RTJAM_BIN`, otherwise beside the tests in cargo's target folder
+//! (release first, then the tests' own profile).
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub fn server() -> PathBuf {
     find("rtjam-server")
 }
 
-/// Path of `editor`, the program of `tools/stage`, as built beside the tests.
+/// Path of `editor`, the program of `tools/stage`, built beside the tests.
 pub fn editor() -> PathBuf {
     let path = profile_folder().join(format!("editor{}", std::env::consts::EXE_SUFFIX));
     assert!(path.is_file(), "no {}; build it: cargo build -p rtjam-stage", path.display());
@@ -48,7 +48,7 @@ pub fn target_folder() -> PathBuf {
     profile.parent().unwrap_or(&profile).to_owned()
 }
 
-/// A test lies in target/PROFILE/deps, a program of this package in target/PROFILE.
+/// A test is in target/PROFILE/deps, a program of this package in target/PROFILE.
 fn profile_folder() -> PathBuf {
     let own = std::env::current_exe().expect("the test's own path is known");
     let folder = own.ancestors().skip(1).find(|dir| !dir.ends_with("deps"));

@@ -1,6 +1,6 @@
-//! A network between musicians and a server: same port number, another loopback address, and as bad as a test asks.
+//! An impaired network between musicians and a server: the same port number on another loopback address.
 //!
-//! TCP is piped; every musician's UDP goes to the server from a socket of its own, as behind a NAT.
+//! TCP is piped. Each musician's UDP reaches the server from a socket of its own, as behind a NAT.
 
 use rtjam_load::process;
 use rtjam_load::stamp::{self, Stamped};
@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// The address that musicians join at.
+/// The address at which musicians join.
 pub const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
-/// How often a thread looks whether the relay has ended.
+/// Interval at which a thread checks whether the relay has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A running relay.
@@ -30,19 +30,19 @@ struct Shared {
     entry: UdpSocket,
     tcp_passes: AtomicBool,
     udp_passes: AtomicBool,
-    /// UDP payloads larger than this are lost.
+    /// Larger UDP payloads are lost.
     largest: AtomicUsize,
-    /// One audio datagram in so many is lost, to the server and from it; 0: none.
+    /// One audio datagram in this many is lost, to the server and from it; 0 loses none.
     lossy: [Loss; 2],
     ended: AtomicBool,
     exits: Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>,
-    /// What musicians sent, newest last.
+    /// Datagrams of musicians, newest last.
     heard: Mutex<Vec<Vec<u8>>>,
-    /// When audio left musicians, while somebody wants to know.
+    /// Send times of musicians' audio datagrams, once a test asks for them.
     audio_left: Mutex<Option<Vec<Duration>>>,
 }
 
-/// Loses audio datagrams evenly, and counts them.
+/// Loses audio datagrams at regular intervals, and counts them.
 #[derive(Default)]
 struct Loss {
     every: AtomicUsize,
@@ -50,24 +50,24 @@ struct Loss {
     lost: AtomicUsize,
 }
 
-/// A way through the relay.
+/// A direction through the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// From musicians to the server.
     Up,
     /// From the server to musicians.
     Down,
 }
 
-/// Datagrams kept for [`Relay::captured`].
+/// Number of datagrams kept for [`Relay::captured`].
 const KEPT: usize = 5000;
 
 impl Relay {
-    /// Starts one before the server on 127.0.0.1:`port`.
+    /// Starts a relay in front of the server on 127.0.0.1:`port`.
     ///
     /// # Panics
-    /// When its port is taken.
-    pub fn before(port: u16) -> Relay {
+    /// If its port is in use.
+    pub fn in_front_of(port: u16) -> Relay {
         let listener = TcpListener::bind((ADDRESS, port)).expect("the relay's TCP port is free");
         let entry = UdpSocket::bind((ADDRESS, port)).expect("the relay's UDP port is free");
         entry.set_read_timeout(Some(LOOK_EVERY)).expect("a timeout can be set");
@@ -90,55 +90,55 @@ impl Relay {
         Relay { shared, port }
     }
 
-    /// `link`, by way of this relay.
+    /// `link`, through this relay.
     pub fn link(&self, link: &str) -> String {
         let direct = format!("127.0.0.1:{}", self.port);
         assert!(link.contains(&direct), "{link} does not lead to {direct}");
         link.replace(&direct, &format!("{ADDRESS}:{}", self.port))
     }
 
-    /// Lets TCP pass, or neither accept nor carry any.
-    pub fn tcp(&self, passes: bool) {
+    /// Passes TCP, or neither accepts nor carries any.
+    pub fn pass_tcp(&self, passes: bool) {
         self.shared.tcp_passes.store(passes, Ordering::SeqCst);
     }
 
-    /// Lets UDP pass, or loses all of it.
-    pub fn udp(&self, passes: bool) {
+    /// Passes UDP, or loses all of it.
+    pub fn pass_udp(&self, passes: bool) {
         self.shared.udp_passes.store(passes, Ordering::SeqCst);
     }
 
     /// Loses UDP payloads larger than `bytes`.
-    pub fn largest(&self, bytes: usize) {
+    pub fn limit_size(&self, bytes: usize) {
         self.shared.largest.store(bytes, Ordering::SeqCst);
     }
 
-    /// Loses one audio datagram in `every` on that way, or none with 0.
-    pub fn lose(&self, way: Way, every: usize) {
+    /// Loses one audio datagram in `every` in that direction; 0 loses none.
+    pub fn lose(&self, way: Direction, every: usize) {
         self.shared.lossy[way as usize].every.store(every, Ordering::SeqCst);
     }
 
-    /// Audio datagrams lost by [`Relay::lose`] on that way so far.
-    pub fn lost(&self, way: Way) -> usize {
+    /// Number of audio datagrams that [`Relay::lose`] has lost in that direction.
+    pub fn lost(&self, way: Direction) -> usize {
         self.shared.lossy[way as usize].lost.load(Ordering::SeqCst)
     }
 
-    /// From now on every musician's UDP comes from another port, as when a NAT forgets its table.
+    /// From now on each musician's UDP comes from another port, as when a NAT has lost its table.
     pub fn rebind(&self) {
         self.shared.exits.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Where musicians send from, as the relay sees them.
+    /// Source addresses of the musicians, as the relay sees them.
     pub fn musicians(&self) -> Vec<SocketAddr> {
         self.shared.exits.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    /// When each audio datagram left since the last call (wall clock, by the kernel). The first call begins.
+    /// Send time of each audio datagram since the last call (wall clock, by the kernel). The first call starts the recording.
     pub fn audio_left(&self) -> Vec<Duration> {
         let mut left = self.shared.audio_left.lock().unwrap_or_else(PoisonError::into_inner);
         left.replace(Vec::new()).unwrap_or_default()
     }
 
-    /// The last datagrams that musicians sent, oldest first.
+    /// The last datagrams of musicians, oldest first.
     pub fn captured(&self) -> Vec<Vec<u8>> {
         self.shared.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -147,7 +147,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
-        // Wakes the listener so that it sees the end.
+        // Wakes the listener, which then sees the end.
         let _ = TcpStream::connect((ADDRESS, self.port));
     }
 }
@@ -157,7 +157,7 @@ impl Shared {
         self.ended.load(Ordering::SeqCst)
     }
 
-    fn loses(&self, way: Way, datagram: &[u8]) -> bool {
+    fn loses(&self, way: Direction, datagram: &[u8]) -> bool {
         let loss = &self.lossy[way as usize];
         let every = loss.every.load(Ordering::SeqCst);
         if every == 0 || datagram.first() != Some(&(Class::Media as u8)) {
@@ -173,7 +173,7 @@ impl Shared {
     }
 }
 
-/// Above the programs under test: their load must not become the network's delay.
+/// Above the programs under test: their load must not become network delay.
 const PRIORITY: i32 = 50;
 
 fn carry_up(shared: &Arc<Shared>) {
@@ -181,13 +181,13 @@ fn carry_up(shared: &Arc<Shared>) {
     let mut buffer = [0; 2048];
     while !shared.has_ended() {
         let Ok(Stamped { len: n, from: musician, at }) = stamp::receive(&shared.entry, &mut buffer) else { continue };
-        if !shared.carries(n) || shared.loses(Way::Up, &buffer[..n]) {
+        if !shared.carries(n) || shared.loses(Direction::Up, &buffer[..n]) {
             continue;
         }
         note_audio(shared, &buffer[..n], at);
         keep(shared, &buffer[..n]);
         let exit = exit_for(shared, musician);
-        // A server that is down refuses; that is part of the game.
+        // A server that is down refuses, as on a real network.
         let _ = exit.send_to(&buffer[..n], shared.server);
     }
 }
@@ -221,7 +221,7 @@ fn exit_for(shared: &Arc<Shared>, musician: SocketAddr) -> Arc<UdpSocket> {
     exit.clone()
 }
 
-/// Ends when the NAT has forgotten `exit`.
+/// Ends when the NAT has dropped `exit`.
 fn carry_down(shared: &Shared, exit: &Arc<UdpSocket>, musician: SocketAddr) {
     process::be_real_time(PRIORITY);
     let mut buffer = [0; 2048];
@@ -231,7 +231,7 @@ fn carry_down(shared: &Shared, exit: &Arc<UdpSocket>, musician: SocketAddr) {
     };
     while !shared.has_ended() && is_current() {
         let Ok((n, _)) = exit.recv_from(&mut buffer) else { continue };
-        if shared.carries(n) && is_current() && !shared.loses(Way::Down, &buffer[..n]) {
+        if shared.carries(n) && is_current() && !shared.loses(Direction::Down, &buffer[..n]) {
             let _ = shared.entry.send_to(&buffer[..n], musician);
         }
     }
@@ -265,7 +265,7 @@ fn pipe(shared: &Arc<Shared>, from: &TcpStream, to: &TcpStream) {
                         break;
                     }
                 }
-                // Swallowed, as by a network that is gone.
+                // Lost, as on a broken network.
                 Ok(_) => {}
                 Err(e) if matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
                 Err(_) => break,

@@ -1,14 +1,14 @@
-//! A room server as a test sees it.
+//! A running `rtjam-server`.
 
 use crate::child::Child;
+use crate::machine::Scratch;
 use crate::programs;
-use crate::scratch::Scratch;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-/// A server starts within this time.
+/// Time limit for a server to start.
 pub const START: Duration = Duration::from_secs(10);
 
 /// A running `rtjam-server` with its own data folder.
@@ -23,17 +23,17 @@ pub struct Room {
 }
 
 impl Room {
-    /// Starts one on a free loopback port.
+    /// Starts a server on a free loopback port.
     pub fn start() -> Room {
         Room::start_with(&[])
     }
 
-    /// Starts one on a free loopback port with further arguments.
+    /// Starts a server on a free loopback port with further arguments.
     pub fn start_with(arguments: &[&str]) -> Room {
         Room::launch_at(free_port(), arguments)
     }
 
-    /// Starts one with a fresh data folder, and so with another key, on a port that a stopped server had.
+    /// Starts a server with an empty data folder, and therefore another key, on the port of a stopped server.
     pub fn start_at(port: u16) -> Room {
         Room::launch_at(port, &[])
     }
@@ -60,12 +60,12 @@ impl Room {
         self.data.path()
     }
 
-    /// What `rtjam-server invite` prints for this server.
+    /// Output of `rtjam-server invite` for this server.
     pub fn invite_command(&self, arguments: &[&str]) -> String {
         self.command(&[&["invite"], arguments].concat())
     }
 
-    /// What a command of the server's program says about this room's data folder.
+    /// Output of a command of `rtjam-server` on this room's data folder.
     pub fn command(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(programs::server());
         command.args(arguments).arg("--data").arg(self.data.path());
@@ -84,10 +84,10 @@ fn launch(data: &Path, port: u16, arguments: &[&str]) -> (Child, String) {
     (child, invite)
 }
 
-/// A port that is free for TCP and UDP on loopback now.
+/// A port that is currently free for TCP and UDP on loopback.
 ///
 /// # Panics
-/// When there is none.
+/// If there is none.
 pub fn free_port() -> u16 {
     for _ in 0..100 {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,6 +1,6 @@
-//! What was played against what arrived.
+//! Test signals, and comparison of the sent with the received signal.
 
-/// Noise whose samples lie on a 16-bit grid of ±0.5, so that every format carries it exactly.
+/// Noise of ±0.5 on a 16-bit grid, which every format carries exactly.
 pub fn noise_16bit(frames: usize, seed: u32) -> Vec<f32> {
     noise(seed).take(frames).map(|v| (v * 16384.0).round() / 32768.0).collect()
 }
@@ -21,7 +21,7 @@ pub fn noise_50_to_8000(frames: usize, rate: u32, seed: u32) -> Vec<f32> {
     for _ in 0..SINES {
         let step = std::f64::consts::TAU * (50.0 + next() * 7950.0) / f64::from(rate);
         let phase = next() * std::f64::consts::TAU;
-        // A rotating phasor: a sine a sample would take the tests' time.
+        // A rotating phasor: computing a sine per sample would take too long.
         let (turn_re, turn_im) = (step.cos(), step.sin());
         let (mut re, mut im) = (phase.cos(), phase.sin());
         for o in &mut out {
@@ -41,7 +41,7 @@ fn noise(seed: u32) -> impl Iterator<Item = f32> {
     })
 }
 
-/// How alike two signals are: normalised correlation, 1 for equal shape.
+/// Normalised correlation of two signals; 1 means equal shape.
 pub fn similarity(a: &[f32], b: &[f32]) -> f64 {
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
     for (&x, &y) in a.iter().zip(b) {
@@ -53,8 +53,8 @@ pub fn similarity(a: &[f32], b: &[f32]) -> f64 {
     if aa * bb > 0.0 { ab / (aa * bb).sqrt() } else { 0.0 }
 }
 
-/// The delay in frames (at most `most`) at which `window` frames of `sent` from `at` on are best found in `got`,
-/// and how alike they are there.
+/// Finds `window` frames of `sent` from `at` on in `got`: the delay in frames, at most `most`, with the highest
+/// correlation, and that correlation.
 pub fn delay_at(sent: &[f32], got: &[f32], at: usize, window: usize, most: usize) -> (usize, f64) {
     let pattern = &sent[at..at + window];
     (0..=most)
@@ -63,8 +63,8 @@ pub fn delay_at(sent: &[f32], got: &[f32], at: usize, window: usize, most: usize
         .unwrap_or((0, 0.0))
 }
 
-/// How alike `window` frames of `sent` from `at` on are to `got` around a delay of `lag` frames, when the best
-/// fraction of a frame is removed by interpolating `got`.
+/// Correlation of `window` frames of `sent` from `at` on with `got` around a delay of `lag` frames, at the best fraction
+/// of a frame, by interpolation of `got`.
 pub fn similarity_at_fractional_delay(sent: &[f32], got: &[f32], at: usize, window: usize, lag: usize) -> f64 {
     const STEPS: i32 = 64;
     let pattern = &sent[at..at + window];
@@ -76,7 +76,7 @@ pub fn similarity_at_fractional_delay(sent: &[f32], got: &[f32], at: usize, wind
     (-STEPS..=STEPS).map(at_fraction).fold(0.0, f64::max)
 }
 
-/// `signal` between its samples, by a Blackman-windowed sinc of 64 taps.
+/// Value of `signal` between its samples, by a Blackman-windowed sinc of 64 taps.
 fn interpolate(signal: &[f32], at: f64) -> f32 {
     const HALF: i64 = 32;
     let base = at.floor() as i64;
@@ -102,8 +102,9 @@ fn sinc(x: f64) -> f64 {
 mod tests {
     use super::*;
 
+    /// A delay is found to a fraction of a frame.
     #[test]
-    fn a_delay_and_its_fraction_are_found() {
+    fn finds_delay_and_its_fraction() {
         let sent = noise_50_to_8000(9000, 48_000, 3);
         let half_between: Vec<f32> = (0..9000).map(|i| interpolate(&sent, i as f64 - 100.5)).collect();
         let (lag, _) = delay_at(&sent, &half_between, 2000, 2000, 300);

@@ -1,4 +1,4 @@
-//! RTJam in a real DAW: Ardour on a JACK server, with musicians who play by the program.
+//! RTJam in a real DAW: Ardour on a JACK server, with musicians who play by the standalone program.
 
 use rtjam_tests::ardour::{Ardour, CLIENT};
 use rtjam_tests::claphost::project;
@@ -11,11 +11,11 @@ use serde_json::Value;
 use std::time::Duration;
 
 const RATE: u32 = 48_000;
-/// What a busy machine does to JACK on one take, it does not do on every take.
+/// A busy machine may disturb JACK during one recording, but not during every one.
 const TAKES: u32 = 6;
 const SECONDS: usize = 3;
 const SOON: Duration = Duration::from_secs(20);
-/// Settings that carry sound exactly and bear a busy machine.
+/// Settings that carry audio exactly and tolerate a busy machine.
 const EXACT: &str = ",\"format\":\"f32\",\"playout_ms\":150";
 
 fn standalone<'a>(name: &'a str, room: &'a Room, jackd: &'a Jackd) -> Musician {
@@ -31,16 +31,16 @@ fn standalone<'a>(name: &'a str, room: &'a Room, jackd: &'a Jackd) -> Musician {
     musician
 }
 
-/// A track of that name with a plugin that goes to the room under the same name, muted.
+/// Adds a track with a plugin that joins the room, muted; both have the name `name`.
 fn insert(ardour: &mut Ardour, name: &str, class: &Class, outputs: u32, project: &str) {
     ardour.preset(class, name, project);
     let made = ardour.run(&format!("track({name:?}, {:?}, {name:?}, {outputs})", class.id));
     assert_eq!(made, outputs.to_string(), "outputs of the track {name}");
 }
 
-/// How `name` is seen, when what they play is heard, or is not. All in one DAW are one user's: the second in the room has
-/// a " 2" behind the name.
-fn seen(status: &Value, name: &str, loud: bool) -> Option<Value> {
+/// The musician `name` in a status, if they are audible (`loud`) or silent. All instances in a DAW have one identity: the
+/// name of the second in the room ends with " 2".
+fn musician_in(status: &Value, name: &str, loud: bool) -> Option<Value> {
     let is_them = |m: &&Value| m["name"].as_str().is_some_and(|n| n.split(' ').next() == Some(name));
     let them = status["musicians"].as_array()?.iter().find(is_them)?;
     let level = them["dbfs"][0].as_f64()?;
@@ -51,9 +51,9 @@ fn port(track: &str, channel: u32) -> String {
     format!("{CLIENT}:{track}/audio_out {channel}")
 }
 
-/// Who is heard where: plays a signal of their own for each of `players` (a port each) and gives, for each port of `ears`,
-/// which one it carries alone, or nothing when it is silent.
-fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<usize>> {
+/// Plays a distinct signal into each port of `players`, and returns for each port of `ears` the index of the only signal
+/// that it carries, or `None` if it is silent.
+fn audible_players(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<usize>> {
     let mut unclear = String::new();
     for take in 0..TAKES {
         let signals: Vec<(&str, Vec<f32>)> = (0..)
@@ -61,22 +61,24 @@ fn who_is_where(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<
             .map(|(n, p)| (*p, sound::noise_50_to_8000(SECONDS * RATE as usize, RATE, 10 * take + n)))
             .collect();
         let ports: Vec<&str> = ears.iter().map(String::as_str).collect();
-        let take = probe::take(&jackd.name, &signals, &ports);
+        let take = probe::record(&jackd.name, &signals, &ports);
         match ears
             .iter()
             .zip(&take.got)
-            .map(|(ear, got)| carried(&take.sent, got).map_err(|why| format!("{ear}: {why}")))
+            .map(|(ear, got)| {
+                only_signal_in(&take.sent, got).map_err(|Unclear { best }| format!("{ear}: best similarity {best:.5}"))
+            })
             .collect()
         {
             Ok(found) => return found,
             Err(why) => unclear = format!("{why} (xruns at {:?})", take.xruns),
         }
     }
-    panic!("no take was clean; the last: {unclear}")
+    panic!("no recording was clean; the last: {unclear}")
 }
 
-/// Which of `sent` the last second of `got` carries alone.
-fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, String> {
+/// Index of the signal in `sent` that is alone in the last second of `got`.
+fn only_signal_in(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, Unclear> {
     let second = RATE as usize;
     let (at, tail) = (got.len() - second, &got[got.len() - second..]);
     if tail.iter().all(|s| *s == 0.0) {
@@ -84,7 +86,7 @@ fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, String> {
     }
     let mut best = (0, 0.0);
     for (n, sent) in sent.iter().enumerate() {
-        // Backwards in time: what is heard now was played up to half a second ago.
+        // The received signal was sent up to half a second earlier.
         let (lag, rough) = sound::delay_at(got, &shifted(sent, second / 2), at, 1_024, second / 2);
         if rough > 0.9 {
             let played = shifted(sent, second / 2);
@@ -95,41 +97,47 @@ fn carried(sent: &[Vec<f32>], got: &[f32]) -> Result<Option<usize>, String> {
         }
     }
     println!("similarity {:.6}", best.1);
-    if best.1 > 0.999 { Ok(Some(best.0)) } else { Err(format!("best similarity {:.5}", best.1)) }
+    if best.1 > 0.999 { Ok(Some(best.0)) } else { Err(Unclear { best: best.1 }) }
 }
 
-/// `signal`, later by so many frames.
+/// No signal is similar enough.
+struct Unclear {
+    best: f64,
+}
+
+/// `signal`, delayed by `by` frames.
 fn shifted(signal: &[f32], by: usize) -> Vec<f32> {
     std::iter::repeat_n(0.0, by).chain(signal.iter().copied()).collect()
 }
 
+/// Each musician is heard on the output of their slot, and a reopened project rejoins with the same slots.
 #[test]
-fn musicians_in_a_daw_are_heard_each_on_their_output_and_come_back_with_the_project() {
+fn project_restores_musicians_and_outputs() {
     let Some(jackd) = Jackd::start(RATE, 256) else { return };
     let Some(mut ardour) = Ardour::start(&jackd) else { return };
     let room = Room::start();
     let mut ann = standalone("Ann", &room, &jackd);
     let _ben = standalone("Ben", &room, &jackd);
     let folder = ardour.home().join("song");
-    let folder = folder.to_str().expect("a path of letters").to_owned();
+    let folder = folder.to_str().expect("a plain path").to_owned();
     ardour.run(&format!("create({folder:?}, \"song\", {RATE})"));
     // Uma's key stays in her config folder.
     let uma = project("Uma", &room.invite, EXACT).replace("\"keep_key\":true", "\"keep_key\":false");
     insert(&mut ardour, "Uma", &RTJAM, 2, &uma);
     insert(&mut ardour, "Vic", &MULTI, 26, &project("Vic", &room.invite, EXACT));
-    // The outputs for the slots are left out here.
+    // Uma's track drops the slot outputs.
     insert(&mut ardour, "Wes", &MULTI, 2, &project("Wes", &room.invite, EXACT));
-    come_back_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
+    rejoin_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
     ardour.set("Uma", "Room level", 0.25);
     ardour.set("Vic", "Monitor", 0.0);
 
     let players = ["Ann:in_1", "Ben:in_1", "Ardour:Uma/audio_in 1"];
     let slots: Vec<String> = (3..=26).step_by(2).map(|channel| port("Vic", channel)).collect();
-    let before = who_is_where(&jackd, &players, &slots);
+    let before = audible_players(&jackd, &players, &slots);
     each_alone(&before, players.len());
     let ears = ["Ann:out_1".to_owned(), port("Uma", 1), port("Wes", 1)];
-    let uma_alone = who_is_where(&jackd, &players[2..], &ears);
-    assert_eq!(uma_alone, [Some(0); 3], "at Ann's, on Uma's own track, and at Wes', who has no outputs for slots");
+    let uma_alone = audible_players(&jackd, &players[2..], &ears);
+    assert_eq!(uma_alone, [Some(0); 3], "at Ann's, on Uma's own track, and at Wes', who has no slot outputs");
 
     ardour.run("save()");
     ardour.run("close()");
@@ -139,21 +147,21 @@ fn musicians_in_a_daw_are_heard_each_on_their_output_and_come_back_with_the_proj
     });
 
     ardour.run(&format!("open({folder:?}, \"song\")"));
-    come_back_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
+    rejoin_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
     assert_eq!(ardour.value("Uma", "Room level"), 0.25);
     assert_eq!(ardour.value("Vic", "Monitor"), 0.0);
-    assert_eq!(who_is_where(&jackd, &players, &slots), before, "they sit where they sat");
+    assert_eq!(audible_players(&jackd, &players, &slots), before, "each musician has the same slot as before");
     ardour.run("close()");
 }
 
-/// Waits until all are in the room and stay muted, as they have to be who come with a project, and lets them be heard.
-fn come_back_muted(ardour: &mut Ardour, ann: &mut Musician, names: &[&str]) {
-    let silent = |s: &Value| names.iter().all(|name| seen(s, name, false).is_some()).then_some(());
+/// Waits until all are in the room and stay muted, as after loading a project, and then unmutes them.
+fn rejoin_muted(ardour: &mut Ardour, ann: &mut Musician, names: &[&str]) {
+    let silent = |s: &Value| names.iter().all(|name| musician_in(s, name, false).is_some()).then_some(());
     ann.wait_new(&format!("{names:?}, muted"), SOON, silent);
-    // It stays so: Ardour sets every parameter once more to what it was when the project was saved.
+    // Ardour sets all parameters once more to the values in the project.
     for _ in 0..2 {
         let still = ann.wait_new("another status", SOON, |s| Some(silent(s).is_some()));
-        assert!(still, "somebody is heard who came with a project");
+        assert!(still, "a musician who rejoined with a project is audible");
     }
     for name in names {
         assert_eq!(ardour.value(name, "Send mute"), 1.0, "{name} is not shown as muted");
@@ -161,32 +169,33 @@ fn come_back_muted(ardour: &mut Ardour, ann: &mut Musician, names: &[&str]) {
     }
 }
 
-/// Each player is on one of the outputs, and nobody else on any.
+/// Each player is alone on one output, and nobody else is on any.
 fn each_alone(found: &[Option<usize>], players: usize) {
     let count = |player| found.iter().filter(|p| **p == Some(player)).count();
     assert!((0..players).all(|player| count(player) == 1), "{found:?}");
     assert_eq!(found.iter().flatten().count(), players, "{found:?}");
 }
 
+/// Five instances in one project join as five musicians.
 #[test]
-fn five_instances_in_a_project_are_five_musicians() {
+fn five_instances_are_five_musicians() {
     let Some(jackd) = Jackd::start(RATE, 256) else { return };
     let Some(mut ardour) = Ardour::start(&jackd) else { return };
-    // By default one person has at most four seats in a room.
+    // By default a person may have at most four seats in a room.
     let room = Room::start_with(&["--max-seats-per-identity", "5"]);
     let mut ann = standalone("Ann", &room, &jackd);
     let folder = ardour.home().join("band");
-    ardour.run(&format!("create({:?}, \"band\", {RATE})", folder.to_str().expect("a path of letters")));
+    ardour.run(&format!("create({:?}, \"band\", {RATE})", folder.to_str().expect("a plain path")));
     let names = ["Eve", "Finn", "Gus", "Hal", "Ida"];
     for name in names {
         insert(&mut ardour, name, &RTJAM, 2, &project(name, &room.invite, EXACT));
     }
-    come_back_muted(&mut ardour, &mut ann, &names);
+    rejoin_muted(&mut ardour, &mut ann, &names);
     let inputs = names.map(|name| format!("{CLIENT}:{name}/audio_in 1"));
-    let slot = |name| move |s: &Value| seen(s, name, false)?["slot"].as_u64();
+    let slot = |name| move |s: &Value| musician_in(s, name, false)?["slot"].as_u64();
     let ears = names.map(|name| format!("Ann:slot{:02}_1", ann.wait_new("a slot", SOON, slot(name))));
-    let found = who_is_where(&jackd, &inputs.each_ref().map(String::as_str), &ears);
-    assert_eq!(found, [0, 1, 2, 3, 4].map(Some), "each on a slot of their own");
+    let found = audible_players(&jackd, &inputs.each_ref().map(String::as_str), &ears);
+    assert_eq!(found, [0, 1, 2, 3, 4].map(Some), "each on their own slot");
     ardour.run("close()");
     ann.wait_new("nobody left", SOON, |s| s["musicians"].as_array()?.is_empty().then_some(()));
 }

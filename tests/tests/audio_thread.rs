@@ -1,12 +1,12 @@
-//! The audio thread makes no system call but the one wake. The kernel itself checks: any other one kills the test.
+//! The audio thread makes no system call except the wake. The kernel checks this: any other call kills the test.
 
 #![cfg(target_os = "linux")]
 
 use rtjam_client::{Client, ClientOptions, Clock, Identity, Wake};
 use rtjam_engine::{Engine, Outputs, SLOTS};
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use rtjam_tests::wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,8 +22,9 @@ struct Counts {
     stopped: AtomicBool,
 }
 
+/// `process` wakes the sending thread at most once per block and makes no other system call.
 #[test]
-fn process_wakes_once_a_block_at_most_and_asks_the_kernel_for_nothing_else() {
+fn process_makes_only_wake_calls() {
     let room = Room::start();
     let scratch = Scratch::new("audio-thread");
     let counts = Arc::new(Counts::default());
@@ -40,7 +41,7 @@ fn process_wakes_once_a_block_at_most_and_asks_the_kernel_for_nothing_else() {
     let ben = Musician::start(&Options::demo("Ben", &room.invite));
 
     let shared = counts.clone();
-    // Its end would need system calls that it may not make: it spins until the process ends.
+    // Ending this thread would need forbidden system calls: it spins until the process ends.
     std::thread::spawn(move || play(&mut engine, clock, &shared));
     let hears = |name: &str, limit| {
         let heard = |s: &rtjam_client::Status| s.musicians.iter().any(|m| m.name == name && m.packets > 100);
@@ -57,12 +58,10 @@ fn process_wakes_once_a_block_at_most_and_asks_the_kernel_for_nothing_else() {
     hears("Ben", Duration::from_secs(10));
     drop(ben);
     let enough = || (counts.blocks.load(Ordering::SeqCst) > 4000).then_some(());
-    wait::until("some seconds of playing", Duration::from_secs(60), enough);
+    wait::until("some seconds of audio", Duration::from_secs(60), enough);
 
     counts.stop.store(true, Ordering::SeqCst);
-    wait::until("the end of the playing", Duration::from_secs(2), || {
-        counts.stopped.load(Ordering::SeqCst).then_some(())
-    });
+    wait::until("the end of the audio", Duration::from_secs(2), || counts.stopped.load(Ordering::SeqCst).then_some(()));
     let (blocks, wakes) = (counts.blocks.load(Ordering::SeqCst), counts.wakes.load(Ordering::SeqCst));
     eprintln!("{blocks} blocks, {wakes} wakes");
     assert!(wakes > blocks / 2 && wakes <= blocks);
@@ -75,7 +74,7 @@ fn play(engine: &mut Engine, clock: Clock, counts: &Counts) {
     only_wakes_from_here();
     let mut block = 0_u32;
     while !counts.stop.load(Ordering::Relaxed) {
-        // Read through the vDSO: no system call.
+        // Read through the vDSO, without a system call.
         let due = begun + Duration::from_nanos(1_000_000_000 / 750) * block;
         while Instant::now() < due {
             std::hint::spin_loop();
@@ -98,7 +97,7 @@ fn play(engine: &mut Engine, clock: Clock, counts: &Counts) {
     }
 }
 
-/// A seccomp filter on the calling thread: futex with FUTEX_WAKE passes, everything else kills the process.
+/// Installs a seccomp filter on the calling thread: FUTEX_WAKE passes, any other system call kills the process.
 fn only_wakes_from_here() {
     const NUMBER: u32 = 0;
     const SECOND_ARGUMENT: u32 = 24;
@@ -121,7 +120,7 @@ fn only_wakes_from_here() {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const filter) == 0
     };
-    assert!(set, "the kernel takes seccomp filters");
+    assert!(set, "the kernel accepts seccomp filters");
 }
 
 fn step(code: u32, jump_if: u8, jump_else: u8, k: u32) -> libc::sock_filter {

@@ -1,4 +1,4 @@
-//! What a host finds in the library: two plugins, their ports and parameters.
+//! The content of the library as a host sees it: two plugins, their ports and parameters.
 
 use clap_sys::ext::audio_ports::{CLAP_EXT_AUDIO_PORTS, clap_audio_port_info, clap_plugin_audio_ports};
 use clap_sys::ext::latency::{CLAP_EXT_LATENCY, clap_plugin_latency};
@@ -7,22 +7,23 @@ use clap_sys::process::CLAP_PROCESS_CONTINUE;
 use rtjam_tests::claphost::{Buffers, Events, IDS, Library, Plugin};
 use std::collections::HashSet;
 
+/// The library contains exactly the two plugins.
 #[test]
-fn there_are_two_plugins_and_no_third() {
+fn library_contains_two_plugins() {
     let library = Library::load();
     let plugins = library.plugins();
     let known = [(IDS[0], "RTJam"), (IDS[1], "RTJam Multi")].map(|(id, name)| (id.to_owned(), name.to_owned()));
     assert_eq!(plugins, known);
 }
 
-/// What else it showed would get in the way of other plugins and of the host's own libraries.
+/// Other exports would collide with other plugins and with the host's libraries; a C++ library is not needed.
 #[cfg(target_os = "linux")]
 #[test]
-fn it_shows_its_host_four_names_and_needs_no_cpp_library() {
+fn library_exports_four_symbols() {
     let library = rtjam_tests::programs::plugin();
     let asked = |program: &str, argument: &str| {
         let output = std::process::Command::new(program).arg(argument).arg(&library).output();
-        let output = output.unwrap_or_else(|e| panic!("{program}, of the compiler's own tools: {e}"));
+        let output = output.unwrap_or_else(|e| panic!("cannot run {program} (part of the compiler's tools): {e}"));
         String::from_utf8(output.stdout).expect("text")
     };
     let shown = asked("nm", "-gDP");
@@ -38,14 +39,14 @@ fn it_shows_its_host_four_names_and_needs_no_cpp_library() {
     assert!(!needed.is_empty() && needed.iter().all(|line| !line.contains("libstdc++")), "{needed:?}");
 }
 
-/// Channels of each port.
+/// Number of channels of each port.
 fn ports(plugin: &Plugin, is_input: bool) -> Vec<u32> {
     let (raw, ports) = (plugin.raw().as_ptr(), plugin.extension::<clap_plugin_audio_ports>(CLAP_EXT_AUDIO_PORTS));
-    // SAFETY: the plugin lives; the structure is one of numbers and arrays of them.
+    // SAFETY: the plugin lives; the structure consists of numbers and arrays of numbers.
     unsafe {
         let count = ports.count.expect("it has one")(raw, is_input);
         let mut info: clap_audio_port_info = std::mem::zeroed();
-        assert!(!ports.get.expect("it has one")(raw, count, is_input, &mut info), "a port too many");
+        assert!(!ports.get.expect("it has one")(raw, count, is_input, &mut info), "there is one port too many");
         let channels = |index| {
             let mut info: clap_audio_port_info = std::mem::zeroed();
             assert!(ports.get.expect("it has one")(raw, index, is_input, &mut info));
@@ -56,16 +57,18 @@ fn ports(plugin: &Plugin, is_input: bool) -> Vec<u32> {
     }
 }
 
+/// RTJam is stereo; RTJam Multi has a further output per slot.
 #[test]
-fn one_is_stereo_and_the_other_has_an_output_for_each_slot_besides() {
+fn plugins_declare_their_ports() {
     let library = Library::load();
     let [one, multi] = IDS.map(|id| library.plugin(id));
     assert_eq!((ports(&one, true), ports(&one, false)), (vec![2], vec![2]));
     assert_eq!((ports(&multi, true), ports(&multi, false)), (vec![2], vec![2; 13]));
 }
 
+/// The plugin reports no latency for the own signal, and an infinite tail.
 #[test]
-fn the_own_signal_passes_undelayed_and_the_tail_never_ends() {
+fn latency_is_zero_and_tail_infinite() {
     let library = Library::load();
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
         let plugin = library.plugin(id);
@@ -91,8 +94,9 @@ fn the_own_signal_passes_undelayed_and_the_tail_never_ends() {
     }
 }
 
+/// Each parameter has an id and a range, and the text of each value parses to that value.
 #[test]
-fn every_parameter_has_a_number_a_range_and_a_text_that_can_be_read_again() {
+fn parameter_texts_parse_to_values() {
     let library = Library::load();
     for (id, count) in IDS.into_iter().zip([4 + 12 * 8, 4 + 12 * 9]) {
         let plugin = library.plugin(id);

@@ -1,14 +1,14 @@
-//! The plugin's editor in a host's window. Each test is a host process of its own on a screen that nobody sees.
+//! The plugin's editor in a host's window. Each test runs in its own host process on a virtual screen.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
 
 use clack_host::events::spaces::CoreEventSpace;
 use clap_sys::ext::gui::{CLAP_WINDOW_API_WAYLAND, CLAP_WINDOW_API_WIN32, CLAP_WINDOW_API_X11};
 use egui::Id;
 use rtjam_load::process;
 use rtjam_stage::places::place;
-use rtjam_tests::claphost::{Events, IDS, Library, Paced, Plugin};
+use rtjam_tests::claphost::{AudioThread, Events, IDS, Library, Plugin};
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::musician::{JOIN, Musician, Options};
@@ -17,17 +17,17 @@ use rtjam_tests::wait;
 use serde_json::Value;
 
 const MONITOR: u32 = 1;
-const USUAL: (u32, u32) = (760, 480);
-/// The palette's `ground`, dark and light.
+const DEFAULT_SIZE: (u32, u32) = (760, 480);
+/// The colour `ground` of the palette, dark and light.
 const GROUND: [u32; 2] = [0x14_17_1a, 0xe4_e8_ec];
-/// The palette's `panel`, dark.
+/// The colour `panel` of the palette, dark.
 const PANEL: u32 = 0x1c_20_24;
-/// The space bar, by X's number.
+/// X11 key code of the space bar.
 const SPACE: u8 = 65;
-/// What a window may leave allocated, in KiB. (The keyboard's map, which baseview never gives back, takes 54.)
+/// Allocated memory that may remain after a window, in KiB. (baseview leaks the keyboard map, 54 KiB.)
 const LEFT: i64 = 150;
 
-/// Opens it in a window at `x`.
+/// Opens the editor in a window at `x`.
 fn open(plugin: &Plugin, x: i16, scale: Option<f64>) -> HostWindow {
     plugin.editor().open(scale, |(width, height)| {
         let host = HostWindow::new(x, (width as u16, height as u16));
@@ -39,13 +39,13 @@ fn wait_drawn(display: &Display, host: &HostWindow) {
     wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
 }
 
-/// The colours that a window shows left of the strips, half way down, and in its last corner.
+/// The colour of a window left of the strips, at half height, and in its last corner.
 fn ground(display: &Display, host: &HostWindow) -> u32 {
     let (width, height) = display.size(host.id);
     display.picture(host.id)[usize::from(height / 2) * usize::from(width) + 2]
 }
 
-/// Waits until the whole window is the editor's: its corners and its middle show what the editor shows there.
+/// Waits until the editor fills the window: the corners and the middle show the editor.
 fn wait_filled(display: &Display, host: &HostWindow) {
     wait::until("an editor that fills its window", UP, || {
         let (width, height) = display.size(host.id);
@@ -56,7 +56,7 @@ fn wait_filled(display: &Display, host: &HostWindow) {
     });
 }
 
-/// The middle of a control, for xdotool.
+/// Position of the middle of a control, for xdotool.
 fn at(control: &str, size: (u32, u32), x: i16) -> [String; 2] {
     let place = place(Id::unique(control), size, 0).center();
     [(place.x as i32 + i32::from(x)).to_string(), (place.y as i32).to_string()]
@@ -66,9 +66,10 @@ fn window_in_project(plugin: &Plugin) -> Value {
     serde_json::from_slice::<Value>(&plugin.save()).expect("JSON")["window"].clone()
 }
 
+/// The editor fills the size that the host sets, and opens with it the next time.
 #[test]
-fn it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it() {
-    on_a_screen("it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it", 1, |display| {
+fn editor_fills_and_remembers_its_size() {
+    on_a_screen("editor_fills_and_remembers_its_size", 1, |display| {
         let library = Library::load();
         for id in IDS {
             let plugin = library.plugin(id);
@@ -82,15 +83,16 @@ fn it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it() {
             let hints = editor.hints().expect("hints");
             assert!(hints.can_resize_horizontally && hints.can_resize_vertically && !hints.preserve_aspect_ratio);
             assert!(editor.can_resize());
-            let sizes = [((0, 0), USUAL), ((1, 1), (520, 320)), ((800, 600), (800, 600)), ((9_999, 400), (3_840, 400))];
+            let sizes =
+                [((0, 0), DEFAULT_SIZE), ((1, 1), (520, 320)), ((800, 600), (800, 600)), ((9_999, 400), (3_840, 400))];
             for (asked, nearest) in sizes {
                 assert_eq!(editor.adjust(asked), Some(nearest));
             }
             let host = open(&plugin, 0, Some(1.0));
-            assert_eq!((editor.size(), display.size(host.id)), (Some(USUAL), (760, 480)));
+            assert_eq!((editor.size(), display.size(host.id)), (Some(DEFAULT_SIZE), (760, 480)));
             wait_drawn(display, &host);
             wait_filled(display, &host);
-            // The host's order: the editor first, or its own window first.
+            // The order that the host chooses: editor first, or its own window first.
             assert!(editor.set_size((900, 600)));
             host.resize((900, 600));
             wait_filled(display, &host);
@@ -100,7 +102,7 @@ fn it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it() {
             assert_eq!(editor.size(), Some((640, 400)));
             editor.destroy();
             drop(host);
-            // The next time, and in the project's copy.
+            // The next time, and in a copy of the project.
             assert_eq!(editor.size(), Some((640, 400)));
             let copy = library.plugin(id);
             assert!(copy.load(&plugin.save()));
@@ -111,9 +113,10 @@ fn it_is_as_large_as_the_host_says_draws_all_of_that_and_remembers_it() {
     });
 }
 
+/// The host may set the scale before the editor opens and while it is open.
 #[test]
-fn the_hosts_scale_is_honoured_before_and_while_it_is_open() {
-    on_a_screen("the_hosts_scale_is_honoured_before_and_while_it_is_open", 1, |display| {
+fn editor_follows_host_scale() {
+    on_a_screen("editor_follows_host_scale", 1, |display| {
         let library = Library::load();
         let plugin = library.plugin(IDS[0]);
         let editor = plugin.editor();
@@ -126,26 +129,27 @@ fn the_hosts_scale_is_honoured_before_and_while_it_is_open() {
         wait_filled(display, &host);
         crisp(display, &host);
         assert_eq!(window_in_project(&plugin), serde_json::json!([760, 480]));
-        // To a screen with other pixels: the plugin asks for a window of the same size there.
+        // The window moves to a screen with another scale: the plugin requests the same logical size there.
         assert!(editor.set_scale(1.5));
-        assert_eq!((editor.asked_for(), editor.size()), (Some((1140, 720)), Some((1140, 720))));
+        assert_eq!((editor.requested_size(), editor.size()), (Some((1140, 720)), Some((1140, 720))));
         host.resize((1140, 720));
         assert!(editor.set_size((1140, 720)));
         wait_filled(display, &host);
         assert_eq!((editor.size(), window_in_project(&plugin)), (Some((1140, 720)), serde_json::json!([760, 480])));
         assert!(editor.set_scale(1.0));
         host.resize((760, 480));
-        assert!(editor.set_size(USUAL));
+        assert!(editor.set_size(DEFAULT_SIZE));
         wait_filled(display, &host);
-        assert_eq!((editor.size(), window_in_project(&plugin)), (Some(USUAL), serde_json::json!([760, 480])));
+        assert_eq!((editor.size(), window_in_project(&plugin)), (Some(DEFAULT_SIZE), serde_json::json!([760, 480])));
         editor.destroy();
-        assert_eq!(editor.size(), Some(USUAL));
+        assert_eq!(editor.size(), Some(DEFAULT_SIZE));
     });
 }
 
+/// If the host sets no scale, the editor uses the screen's.
 #[test]
-fn without_a_word_of_the_hosts_the_screens_scale_holds() {
-    on_a_screen("without_a_word_of_the_hosts_the_screens_scale_holds", 2, |display| {
+fn editor_defaults_to_screen_scale() {
+    on_a_screen("editor_defaults_to_screen_scale", 2, |display| {
         let library = Library::load();
         let (plugin, small) = (library.plugin(IDS[0]), library.plugin(IDS[1]));
         let host = open(&plugin, 0, None);
@@ -154,26 +158,30 @@ fn without_a_word_of_the_hosts_the_screens_scale_holds() {
         crisp(display, &host);
         plugin.editor().destroy();
         drop(host);
-        // A host that knows better.
+        // A scale from the host takes precedence.
         let host = open(&small, 0, Some(1.0));
         assert_eq!(display.size(host.id), (760, 480));
         wait_drawn(display, &host);
         wait_filled(display, &host);
-        assert_eq!((small.editor().size(), window_in_project(&small)), (Some(USUAL), serde_json::json!([760, 480])));
+        assert_eq!(
+            (small.editor().size(), window_in_project(&small)),
+            (Some(DEFAULT_SIZE), serde_json::json!([760, 480]))
+        );
     });
 }
 
-/// Lines of one pixel: were it drawn small and blown up, each pair of rows would be alike.
+/// Lines of one pixel: in an editor that is drawn small and scaled up, rows would be equal in pairs.
 fn crisp(display: &Display, host: &HostWindow) {
     let picture = display.picture(host.id);
     let rows: Vec<&[u32]> = picture.chunks(usize::from(display.size(host.id).0)).collect();
     let alike = rows.chunks(2).filter(|pair| pair[0] == pair[1]).count();
-    assert!(alike < 400, "{alike} of 480 pairs of rows are alike");
+    assert!(alike < 400, "{alike} of 480 pairs of rows are equal");
 }
 
+/// A link can be typed or pasted.
 #[test]
-fn a_typed_link_leads_to_the_room_and_a_pasted_one_too() {
-    on_a_screen("a_typed_link_leads_to_the_room_and_a_pasted_one_too", 1, |display| {
+fn typed_and_pasted_links_join() {
+    on_a_screen("typed_and_pasted_links_join", 1, |display| {
         let room = Room::start();
         let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
         ann.wait_joined();
@@ -182,18 +190,18 @@ fn a_typed_link_leads_to_the_room_and_a_pasted_one_too() {
         for (plugin, name) in plugins.iter().zip(["Dora", "Eve"]) {
             assert!(plugin.load(format!("{{\"rtjam\":1,\"name\":\"{name}\"}}").as_bytes()));
         }
-        let audio = plugins.each_ref().map(|plugin| Paced::start(plugin, 48_000, 128, 1, vec![0.0]));
+        let audio = plugins.each_ref().map(|plugin| AudioThread::start(plugin, 48_000, 128, 1, vec![0.0]));
         let hosts = [open(&plugins[0], 0, Some(1.0)), open(&plugins[1], 800, Some(1.0))];
         hosts.iter().for_each(|host| wait_drawn(display, host));
         let names = |s: &Value| Some(s["musicians"].as_array()?.iter().map(|m| m["name"].clone()).collect::<Vec<_>>());
         let click = |control: &str, x: i16| {
-            let [x, y] = at(control, USUAL, x);
-            display.hands(&["mousemove", &x, &y, "click", "1"]);
+            let [x, y] = at(control, DEFAULT_SIZE, x);
+            display.xdotool(&["mousemove", &x, &y, "click", "1"]);
         };
         wait_changed_by(display, &hosts[0], || click("invite link", 0));
-        wait_changed_by(display, &hosts[0], || display.hands(&["type", "--delay", "20", &room.invite]));
-        // What is typed can be copied, too.
-        display.hands(&["key", "--delay", "50", "ctrl+a", "ctrl+c"]);
+        wait_changed_by(display, &hosts[0], || display.xdotool(&["type", "--delay", "20", &room.invite]));
+        // Typed text can be copied, too.
+        display.xdotool(&["key", "--delay", "50", "ctrl+a", "ctrl+c"]);
         click("join", 0);
         ann.wait_new("the one who typed", JOIN, |s| (names(s)? == ["Dora"]).then_some(()));
         click("join", 0);
@@ -205,15 +213,15 @@ fn a_typed_link_leads_to_the_room_and_a_pasted_one_too() {
     });
 }
 
-/// Waits until `act` is seen in a window.
+/// Waits until the effect of `act` is visible in a window.
 fn wait_changed_by(display: &Display, host: &HostWindow, act: impl FnOnce()) {
     let before = display.picture(host.id);
     act();
-    wait::until("a change that is seen", UP, || (display.picture(host.id) != before).then_some(()));
+    wait::until("a visible change", UP, || (display.picture(host.id) != before).then_some(()));
 }
 
-/// What came from the plugin: `(parameter, Some(value))`, or `(parameter, None)` where a hand takes it or lets it go.
-fn told(events: &Events) -> Vec<(u32, Option<f64>)> {
+/// Events from the plugin: `(parameter, Some(value))`, or `(parameter, None)` at the beginning and end of a gesture.
+fn parameter_events(events: &Events) -> Vec<(u32, Option<f64>)> {
     let told = events.output.iter().filter_map(|event| match event.as_core_event()? {
         CoreEventSpace::ParamValue(e) => Some((e.param_id()?.get(), Some(e.value()))),
         CoreEventSpace::ParamGestureBegin(e) => Some((e.param_id()?.get(), None)),
@@ -223,9 +231,10 @@ fn told(events: &Events) -> Vec<(u32, Option<f64>)> {
     told.collect()
 }
 
+/// Moving a fader informs the host, and automation moves the fader.
 #[test]
-fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
-    on_a_screen("a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor", 1, |display| {
+fn fader_and_automation_stay_in_sync() {
+    on_a_screen("fader_and_automation_stay_in_sync", 1, |display| {
         let library = Library::load();
         for (id, active) in IDS.into_iter().zip([false, true]) {
             let plugin = library.plugin(id);
@@ -236,7 +245,7 @@ fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
                 } else {
                     plugin.raw().flush(&mut events);
                 }
-                told(&events)
+                parameter_events(&events)
             };
             if active {
                 assert!(plugin.activate(48_000.0, 64) && plugin.raw().start());
@@ -244,15 +253,15 @@ fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
             let host = open(&plugin, 0, Some(1.0));
             wait_drawn(display, &host);
             wait_filled(display, &host);
-            let [x, y] = at("monitor", USUAL, 0);
+            let [x, y] = at("monitor", DEFAULT_SIZE, 0);
             let y: i32 = y.parse().expect("a number");
-            display.hands(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
+            display.xdotool(&["mousemove", &x, &y.to_string(), "mousedown", "1"]);
             for step in 1..=8 {
-                display.hands(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
+                display.xdotool(&["mousemove", &x, &(y + 8 * step).to_string(), "sleep", "0.05"]);
             }
-            display.hands(&["mouseup", "1", "mousemove", "400", "300"]);
+            display.xdotool(&["mouseup", "1", "mousemove", "400", "300"]);
             let mut all = Vec::new();
-            wait::until("the hand lets go", UP, || {
+            wait::until("the end of the gesture", UP, || {
                 all.extend(exchange(Events::none()));
                 (all.iter().filter(|(_, value)| value.is_none()).count() == 2).then_some(())
             });
@@ -261,10 +270,10 @@ fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
             assert!(all[0].1.is_none() && all[all.len() - 1].1.is_none() && values.len() >= 2, "{all:?}");
             let last = values[values.len() - 1];
             assert!((-60.0..-1.0).contains(&last) && plugin.value(MONITOR) == Some(last), "{all:?}");
-            assert!(plugin.told.flush.load(std::sync::atomic::Ordering::Relaxed) > 0);
+            assert!(plugin.host_calls.flush.load(std::sync::atomic::Ordering::Relaxed) > 0);
 
-            // Automation, to where the hand left it and away again.
-            let fader = place(Id::unique("monitor"), USUAL, 0);
+            // Automation, to where the fader was left and away again.
+            let fader = place(Id::unique("monitor"), DEFAULT_SIZE, 0);
             let thumb = || {
                 let picture = display.picture(host.id);
                 let column = fader.center().x as usize;
@@ -284,7 +293,7 @@ fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
                 });
                 places.push(place);
             }
-            assert!(places[2] < places[0] && places[0] < places[1], "louder is up: {places:?}");
+            assert!(places[2] < places[0] && places[0] < places[1], "a louder level is higher: {places:?}");
             if active {
                 plugin.raw().stop();
             }
@@ -292,41 +301,43 @@ fn a_hand_on_a_fader_reaches_the_host_and_automation_reaches_the_editor() {
     });
 }
 
-/// As the line on a fader's thumb is, and nothing else on its way.
+/// The line on a fader's thumb is blue, and nothing else along its way is.
 fn is_blue(colour: u32) -> bool {
     (colour & 0xff) > (colour >> 16 & 0xff) + 60
 }
 
+/// The host receives the keys as long as no text field has the focus.
 #[test]
-fn keys_go_to_the_host_until_a_field_wants_them() {
-    on_a_screen("keys_go_to_the_host_until_a_field_wants_them", 1, |display| {
+fn host_keeps_keys_outside_fields() {
+    on_a_screen("host_keeps_keys_outside_fields", 1, |display| {
         let library = Library::load();
         let plugin = library.plugin(IDS[1]);
         let host = open(&plugin, 0, Some(1.0));
         wait_drawn(display, &host);
-        display.hands(&["mousemove", "400", "250", "key", "space"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "space"]);
         wait::until("the space bar", UP, || host.keys().contains(&SPACE).then_some(()));
-        let [x, y] = at("name", USUAL, 0);
-        wait_changed_by(display, &host, || display.hands(&["mousemove", &x, &y, "click", "1"]));
-        wait_changed_by(display, &host, || display.hands(&["type", "a b"]));
-        display.hands(&["key", "Return"]);
+        let [x, y] = at("name", DEFAULT_SIZE, 0);
+        wait_changed_by(display, &host, || display.xdotool(&["mousemove", &x, &y, "click", "1"]));
+        wait_changed_by(display, &host, || display.xdotool(&["type", "a b"]));
+        display.xdotool(&["key", "Return"]);
         wait::until("the name", UP, || {
             let project = String::from_utf8(plugin.save()).expect("JSON");
             project.contains("a b").then_some(())
         });
-        assert!(!host.keys().contains(&SPACE), "the space was written into the field");
-        // The host's zoom is not ours.
-        display.hands(&["key", "ctrl+plus"]);
-        display.hands(&["mousemove", "400", "250", "key", "space"]);
+        assert!(!host.keys().contains(&SPACE), "the space belongs to the text field");
+        // The host keeps its zoom shortcut.
+        display.xdotool(&["key", "ctrl+plus"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "space"]);
         wait::until("the space bar again", UP, || host.keys().contains(&SPACE).then_some(()));
         wait_filled(display, &host);
-        assert_eq!(plugin.editor().size(), Some(USUAL));
+        assert_eq!(plugin.editor().size(), Some(DEFAULT_SIZE));
     });
 }
 
+/// A host may destroy its window before the editor.
 #[test]
-fn a_parent_that_dies_first_does_no_harm() {
-    on_a_screen("a_parent_that_dies_first_does_no_harm", 1, |display| {
+fn parent_window_may_close_first() {
+    on_a_screen("parent_window_may_close_first", 1, |display| {
         let library = Library::load();
         for id in IDS {
             let plugin = library.plugin(id);
@@ -348,7 +359,7 @@ fn a_parent_that_dies_first_does_no_harm() {
                     editor.destroy();
                 }
             }
-            // Without a destroy, another parent.
+            // Another parent without a `destroy`.
             let host = HostWindow::new(0, (760, 480));
             assert!(editor.set_parent(CLAP_WINDOW_API_X11, host.id.into()));
             wait_drawn(display, &host);
@@ -356,21 +367,22 @@ fn a_parent_that_dies_first_does_no_harm() {
     });
 }
 
+/// No order of calls to the editor crashes it or leaves two editors.
 #[test]
-fn calls_in_any_order_do_no_harm() {
-    on_a_screen("calls_in_any_order_do_no_harm", 1, |display| {
+fn calls_work_in_any_order() {
+    on_a_screen("calls_work_in_any_order", 1, |display| {
         let library = Library::load();
         for id in IDS {
             let plugin = library.plugin(id);
             let editor = plugin.editor();
-            // Before anything else.
+            // Before `create`.
             editor.destroy();
             editor.destroy();
             editor.show();
             editor.hide();
             assert!(editor.set_size((0, 0)) && editor.set_size((u32::MAX, u32::MAX)) && editor.set_size((600, 400)));
             assert!(!editor.set_transient(1));
-            // Windows that are none.
+            // Invalid windows.
             for id in [0, 0x7fff_fff0, u64::MAX] {
                 assert!(!editor.set_parent(CLAP_WINDOW_API_X11, id), "{id}");
             }
@@ -384,7 +396,7 @@ fn calls_in_any_order_do_no_harm() {
             assert!(editor.set_parent(CLAP_WINDOW_API_X11, one.id.into()));
             assert!(editor.set_parent(CLAP_WINDOW_API_X11, other.id.into()), "from one parent to the other");
             wait_drawn(display, &other);
-            assert_eq!(display.colours(one.id), 1, "it is in one only");
+            assert_eq!(display.colours(one.id), 1, "the editor is in one window only");
             for size in [(0, 0), (1, 1), (u32::MAX, 1), (521, 321), (3_000, 2_000), (760, 480)] {
                 assert!(editor.set_size(size));
                 let (width, height) = editor.size().expect("a size");
@@ -409,9 +421,10 @@ fn calls_in_any_order_do_no_harm() {
     });
 }
 
+/// The editor stays open while the instance is activated, deactivated, playing or loading a project.
 #[test]
-fn it_stays_open_while_the_instance_sleeps_plays_and_is_loaded() {
-    on_a_screen("it_stays_open_while_the_instance_sleeps_plays_and_is_loaded", 1, |display| {
+fn editor_survives_state_changes() {
+    on_a_screen("editor_survives_state_changes", 1, |display| {
         let library = Library::load();
         for id in IDS {
             let plugin = library.plugin(id);
@@ -422,14 +435,14 @@ fn it_stays_open_while_the_instance_sleeps_plays_and_is_loaded() {
                 let project = format!("{{\"rtjam\":1,\"name\":\"Round {round}\",\"light\":{light}}}");
                 let wait_look = || {
                     let wanted = GROUND[usize::from(light)];
-                    wait::until("the project's look", UP, || (ground(display, &host) == wanted).then_some(()));
+                    wait::until("the project's theme", UP, || (ground(display, &host) == wanted).then_some(()));
                 };
                 if round < 2 {
                     assert!(plugin.load(project.as_bytes()));
                     wait_look();
                 }
                 let rate = [44_100, 96_000, 48_000, 192_000][round];
-                let audio = Paced::start(&plugin, rate, 256, 1, signal.clone());
+                let audio = AudioThread::start(&plugin, rate, 256, 1, signal.clone());
                 wait::until("sound", UP, || (audio.recorded() > 4_096).then_some(()));
                 assert!(plugin.load(project.as_bytes()), "while it plays");
                 wait_look();
@@ -442,12 +455,13 @@ fn it_stays_open_while_the_instance_sleeps_plays_and_is_loaded() {
     });
 }
 
+/// Deleting an instance closes its open editor.
 #[test]
-fn an_instance_that_is_deleted_with_its_editor_open_takes_it_along() {
-    on_a_screen("an_instance_that_is_deleted_with_its_editor_open_takes_it_along", 1, |display| {
+fn deleting_instance_closes_editor() {
+    on_a_screen("deleting_instance_closes_editor", 1, |display| {
         let host = HostWindow::new(0, (760, 480));
         for round in 0..12 {
-            // The library goes with it.
+            // The library is unloaded, too.
             let library = Library::load();
             let plugin = library.plugin(IDS[round % 2]);
             let editor = plugin.editor();
@@ -467,15 +481,15 @@ fn an_instance_that_is_deleted_with_its_editor_open_takes_it_along() {
     });
 }
 
-/// The C library's heap keeps up to 20 MB of what a window has given back, and sometimes gives it to the system later: so
-/// what is measured is what the process holds once that is given back.
+/// A hundred openings leak no memory. Measured after the heap's free memory is returned to the system: the C library keeps
+/// up to 20 MB of what a window has freed, and returns it at any time.
 #[test]
-fn a_hundred_openings_leave_the_memory_flat() {
-    on_a_screen("a_hundred_openings_leave_the_memory_flat", 1, |display| {
+fn hundred_openings_leak_no_memory() {
+    on_a_screen("hundred_openings_leak_no_memory", 1, |display| {
         let library = Library::load();
         let plugins = IDS.map(|id| library.plugin(id));
         let now = || process::figures(std::process::id());
-        // What is allocated, memory without what is free in the heap, threads, descriptors; after every ten of two.
+        // Allocated memory, resident memory without free heap, threads and descriptors, after every ten openings of two editors.
         let mut told = Vec::new();
         let idle = now().threads;
         for opening in 1..=50 {
@@ -483,7 +497,7 @@ fn a_hundred_openings_leave_the_memory_flat() {
             hosts.iter().for_each(|host| wait_drawn(display, host));
             plugins.iter().for_each(|plugin| plugin.editor().destroy());
             drop(hosts);
-            // The clipboards' threads end a moment after their windows.
+            // The clipboards' threads end shortly after their windows.
             wait::within(UP, || (now().threads <= idle).then_some(()));
             if opening % 10 == 0 {
                 process::trim_heap();
@@ -492,42 +506,43 @@ fn a_hundred_openings_leave_the_memory_flat() {
                 told.push([kib[0], kib[1], figures.threads as i64, figures.descriptors as i64]);
             }
         }
-        println!("KiB allocated, KiB in memory, threads, descriptors, after each ten openings of two: {told:?}");
+        println!("KiB allocated, KiB resident, threads, descriptors, after each ten openings of two: {told:?}");
         let grown = |figure: usize| told[4][figure] - told[1][figure];
         assert!(grown(0) < LEFT * 2 * 30 && grown(1) < LEFT * 2 * 30, "{told:?}");
         assert!(grown(2) <= 0 && grown(3) <= 2, "{told:?}");
     });
 }
 
+/// Ctrl+Z undoes the editor's last edit if there is one; otherwise the host receives it.
 #[test]
-fn undo_is_the_editors_while_it_has_something_to_take_back() {
-    on_a_screen("undo_is_the_editors_while_it_has_something_to_take_back", 1, |display| {
+fn editor_undo_precedes_host_undo() {
+    on_a_screen("editor_undo_precedes_host_undo", 1, |display| {
         let library = Library::load();
         let plugin = library.plugin(IDS[0]);
         let host = open(&plugin, 0, Some(1.0));
         wait_drawn(display, &host);
         wait_filled(display, &host);
-        display.hands(&["mousemove", "400", "250", "key", "ctrl+z"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "ctrl+z"]);
         let mut keys = Vec::new();
         wait::until("the host's undo", UP, || {
             keys.extend(host.keys());
             (keys.len() >= 2).then_some(())
         });
         let letter_z = keys[keys.len() - 1];
-        let [x, y] = at("monitor", USUAL, 0);
-        display.hands(&["mousemove", &x, &y, "click", "--repeat", "2", "--delay", "60", "1"]);
-        wait_changed_by(display, &host, || display.hands(&["type", "--delay", "30", "--", "-12"]));
-        display.hands(&["key", "Return"]);
+        let [x, y] = at("monitor", DEFAULT_SIZE, 0);
+        display.xdotool(&["mousemove", &x, &y, "click", "--repeat", "2", "--delay", "60", "1"]);
+        wait_changed_by(display, &host, || display.xdotool(&["type", "--delay", "30", "--", "-12"]));
+        display.xdotool(&["key", "Return"]);
         wait::until("a typed value", UP, || (plugin.value(MONITOR) == Some(-12.0)).then_some(()));
         host.keys();
-        display.hands(&["mousemove", "400", "250", "key", "ctrl+z"]);
-        wait::until("the value of before", UP, || (plugin.value(MONITOR) == Some(0.0)).then_some(()));
-        display.hands(&["key", "space"]);
+        display.xdotool(&["mousemove", "400", "250", "key", "ctrl+z"]);
+        wait::until("the previous value", UP, || (plugin.value(MONITOR) == Some(0.0)).then_some(()));
+        display.xdotool(&["key", "space"]);
         let mut keys = Vec::new();
         wait::until("the space bar", UP, || {
             keys.extend(host.keys());
             keys.contains(&SPACE).then_some(())
         });
-        assert!(!keys.contains(&letter_z), "the host would take back something else: {keys:?}");
+        assert!(!keys.contains(&letter_z), "the host would undo something else: {keys:?}");
     });
 }

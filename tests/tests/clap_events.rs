@@ -1,5 +1,5 @@
-//! What validators ask of every plugin, beside what the other files show: descriptors, defaults, whatever events there
-//! are at whatever time, resets, states that are none.
+//! Checks of plugin validators that the other files do not contain: descriptors, defaults, events of any kind at any time,
+//! resets and invalid states.
 
 use clap_sys::events::{
     CLAP_CORE_EVENT_SPACE_ID, CLAP_EVENT_MIDI, CLAP_EVENT_NOTE_ON, CLAP_EVENT_PARAM_MOD, CLAP_EVENT_PARAM_VALUE,
@@ -17,10 +17,10 @@ use std::ptr::{null, null_mut};
 struct List(Vec<Box<[u64]>>);
 
 impl List {
-    /// Adds an event of CLAP's C structures; its first field is the header.
+    /// Adds an event, a CLAP structure whose first field is the header.
     fn push<E: Copy>(&mut self, event: E) {
         let mut memory = vec![0_u64; size_of::<E>().div_ceil(8)].into_boxed_slice();
-        // SAFETY: the memory is as large as the event and aligned for it: all of them are made of numbers of up to 8 bytes.
+        // SAFETY: the memory has the size of the event and its alignment: all events consist of numbers of up to 8 bytes.
         unsafe { memory.as_mut_ptr().cast::<E>().write(event) };
         self.0.push(memory);
     }
@@ -56,7 +56,7 @@ fn header<E>(time: u32, space_id: u16, kind: u16) -> clap_event_header {
     clap_event_header { size: size_of::<E>() as u32, time, space_id, type_: kind, flags: 0 }
 }
 
-/// One block of noise with these events. Gives the output.
+/// Processes one block of noise with these events and returns the output.
 fn play(plugin: &Plugin, frames: usize, events: &List, random: &mut Random) -> [Vec<f32>; 2] {
     let mut input = [0, 1].map(|_| (0..frames).map(|_| random.unit() as f32 * 2.0 - 1.0).collect::<Vec<f32>>());
     let mut output = [vec![f32::NAN; frames], vec![f32::NAN; frames]];
@@ -76,10 +76,13 @@ fn play(plugin: &Plugin, frames: usize, events: &List, random: &mut Random) -> [
         out_events: null(),
     };
     let raw = plugin.raw().as_ptr();
-    // SAFETY: the plugin lives and is active; all that is pointed to lives until the end of this call.
+    // SAFETY: the plugin lives and is active; all pointers are valid until the end of this call.
     let answer = unsafe { (*raw).process.expect("it has one")(raw, &call) };
     assert_eq!(answer, CLAP_PROCESS_CONTINUE);
-    assert!(output.iter().flatten().all(|s| *s == 0.0 || s.is_normal()), "no number, or a subnormal one");
+    assert!(
+        output.iter().flatten().all(|s| *s == 0.0 || s.is_normal()),
+        "the output has NaN, infinite or subnormal samples"
+    );
     output
 }
 
@@ -105,8 +108,9 @@ fn texts(list: *const *const std::ffi::c_char) -> Vec<String> {
     (0..).map_while(text).collect()
 }
 
+/// An instance has the descriptor that the library lists.
 #[test]
-fn an_instance_describes_itself_as_the_library_does() {
+fn descriptors_of_instance_and_library_match() {
     let library = Library::load();
     for (id, name) in library.plugins() {
         let plugin = library.plugin(&id);
@@ -125,8 +129,9 @@ fn an_instance_describes_itself_as_the_library_does() {
     }
 }
 
+/// Parameters start at their defaults, and events of other event spaces do not change them.
 #[test]
-fn parameters_begin_at_their_defaults_and_foreign_events_change_none() {
+fn foreign_events_change_no_parameter() {
     let library = Library::load();
     for id in IDS {
         let (plugin, mut random) = (library.plugin(id), Random(1));
@@ -143,8 +148,9 @@ fn parameters_begin_at_their_defaults_and_foreign_events_change_none() {
     }
 }
 
+/// Random events leave finite samples and parameter values within their ranges.
 #[test]
-fn whatever_events_come_sound_and_values_stay_sound() {
+fn random_events_keep_output_valid() {
     let library = Library::load();
     for id in IDS {
         let (plugin, mut random) = (library.plugin(id), Random(7));
@@ -178,7 +184,7 @@ fn whatever_events_come_sound_and_values_stay_sound() {
                             amount: value,
                         }),
                         1 => {
-                            // SAFETY: a structure of numbers; zeros are values.
+                            // SAFETY: a structure of numbers; zeros are valid.
                             let mut transport: clap_event_transport = unsafe { std::mem::zeroed() };
                             let kind = CLAP_EVENT_TRANSPORT;
                             transport.header = header::<clap_event_transport>(time, CLAP_CORE_EVENT_SPACE_ID, kind);
@@ -211,7 +217,7 @@ fn whatever_events_come_sound_and_values_stay_sound() {
             for (param, last) in params.iter().zip(&last) {
                 let value = plugin.value(param.id).expect("a value");
                 assert!((param.range[0]..=param.range[1]).contains(&value), "{param:?} is {value}");
-                // What was set last holds, to the step of a switch, and of a pan that is left to the layout.
+                // The last value holds, rounded for a switch; a pan may be overridden by the layout.
                 let is_coarse = param.range == [0.0, 1.0, param.range[2]] || param.name.contains("pan");
                 assert!(
                     is_coarse || last.is_none_or(|last| (value - last).abs() < 1e-9),
@@ -223,8 +229,9 @@ fn whatever_events_come_sound_and_values_stay_sound() {
     }
 }
 
+/// A flush has the same effect on parameters as a block.
 #[test]
-fn a_flush_sets_what_a_block_would_set() {
+fn flush_sets_values_like_process() {
     let library = Library::load();
     for id in IDS {
         let (by_flush, by_block) = (library.plugin(id), library.plugin(id));
@@ -244,8 +251,9 @@ fn a_flush_sets_what_a_block_would_set() {
     }
 }
 
+/// Resets, and activations at fractional rates, leave a valid output.
 #[test]
-fn resets_and_activations_at_fractional_rates_leave_the_sound_sound() {
+fn resets_and_rates_keep_output_valid() {
     let library = Library::load();
     for id in IDS {
         let (plugin, mut random) = (library.plugin(id), Random(5));
@@ -263,8 +271,9 @@ fn resets_and_activations_at_fractional_rates_leave_the_sound_sound() {
     }
 }
 
+/// Invalid state is refused and changes nothing.
 #[test]
-fn states_that_are_none_are_refused_and_change_nothing() {
+fn invalid_state_is_refused_unchanged() {
     let library = Library::load();
     for id in IDS {
         let (plugin, mut random) = (library.plugin(id), Random(9));

@@ -1,4 +1,4 @@
-//! Hosts that do what hosts should not: each has been seen in one.
+//! Incorrect behaviour of hosts; each case has been observed in a host.
 
 use clap_sys::events::clap_event_transport;
 use clap_sys::ext::params::{CLAP_EXT_PARAMS, clap_plugin_params};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const MONITOR: u32 = 1;
 const SEND_MUTE: u32 = 3;
 
-/// Runs `test` with each of the plugins, active and processing, and its count of outputs.
+/// Runs `test` with each plugin, active and processing, and with its number of outputs.
 fn with_each(rate: f64, most_frames: u32, test: impl Fn(&Plugin, usize)) {
     let library = Library::load();
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
@@ -24,7 +24,7 @@ fn with_each(rate: f64, most_frames: u32, test: impl Fn(&Plugin, usize)) {
     }
 }
 
-/// Like a signal: never 0, never the same twice in a row.
+/// Fills the input with a signal that is never 0 and never repeats a value.
 fn fill(input: &mut [Vec<f32>; 2]) {
     for (channel, samples) in input.iter_mut().enumerate() {
         let step = channel as f32 * 0.25 + 0.1;
@@ -32,8 +32,9 @@ fn fill(input: &mut [Vec<f32>; 2]) {
     }
 }
 
+/// Blocks may have no frames, or far more than announced.
 #[test]
-fn blocks_of_no_frames_and_of_far_more_than_announced() {
+fn empty_and_oversized_blocks() {
     with_each(48_000.0, 64, |plugin, outputs| {
         let mut buffers = Buffers::new(20_000, outputs);
         fill(&mut buffers.input);
@@ -42,15 +43,16 @@ fn blocks_of_no_frames_and_of_far_more_than_announced() {
             let n = frames as usize;
             for side in 0..2 {
                 assert_eq!(buffers.outputs[0][side][..n], buffers.input[side][..n], "{frames}");
-                assert!(buffers.outputs[0][side][n..].iter().all(|s| *s == STALE), "it wrote beyond {frames}");
+                assert!(buffers.outputs[0][side][n..].iter().all(|s| *s == STALE), "the plugin wrote beyond {frames}");
             }
             assert!(buffers.outputs[1..].iter().flatten().all(|c| c[..n].iter().all(|s| *s == 0.0)));
         }
     });
 }
 
+/// The size of blocks may change with every call.
 #[test]
-fn a_thousand_blocks_of_random_sizes() {
+fn thousand_blocks_of_random_size() {
     with_each(44_100.0, 512, |plugin, outputs| {
         let mut buffers = Buffers::new(8_192, outputs);
         fill(&mut buffers.input);
@@ -64,14 +66,15 @@ fn a_thousand_blocks_of_random_sizes() {
     });
 }
 
+/// Rates from 8 to 768 kHz work, and invalid ones do no damage.
 #[test]
-fn every_rate_from_8_to_768_khz_and_some_that_are_none() {
+fn valid_and_invalid_sample_rates() {
     let library = Library::load();
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
         let plugin = library.plugin(id);
         let rates = [8e3, 11_025.0, 22_050.0, 32e3, 44_099.7, 88_200.0, 176_400.0, 192e3, 384e3, 768e3];
         for rate in rates.into_iter().chain([0.0, -48e3, f64::NAN, f64::INFINITY, 1e300]) {
-            // A host may also not believe the plugin and play anyway.
+            // A host may ignore that the activation failed, and play.
             plugin.activate(rate, 256);
             plugin.raw().start();
             let mut buffers = Buffers::new(256, outputs);
@@ -89,8 +92,9 @@ fn every_rate_from_8_to_768_khz_and_some_that_are_none() {
     }
 }
 
+/// Input and output may be the same memory, with channels in any order.
 #[test]
-fn input_and_output_in_the_same_memory() {
+fn in_place_buffers() {
     with_each(48_000.0, 128, |plugin, outputs| {
         let mut memory = [vec![0.0_f32; 128], vec![0.0_f32; 128]];
         fill(&mut memory);
@@ -104,7 +108,7 @@ fn input_and_output_in_the_same_memory() {
         output.extend(rest.iter_mut().map(|o| port(o.as_mut_ptr(), 2)));
         call(plugin.raw(), 128, &input, &mut output, &mut Events::none(), None);
         assert_eq!(memory, before);
-        // The sides exchanged: the left output lies where the right input is.
+        // Channels swapped: the left output uses the memory of the right input.
         let mut crossed = [main[1], main[0]];
         output[0] = port(crossed.as_mut_ptr(), 2);
         call(plugin.raw(), 128, &input, &mut output, &mut Events::none(), None);
@@ -112,8 +116,9 @@ fn input_and_output_in_the_same_memory() {
     });
 }
 
+/// Buffers and channels may be missing, and pointers null.
 #[test]
-fn no_buffers_no_channels_and_null_pointers_wherever_one_can_be() {
+fn missing_buffers_and_null_pointers() {
     with_each(48_000.0, 128, |plugin, outputs| {
         let mut real = Buffers::new(128, outputs);
         fill(&mut real.input);
@@ -132,15 +137,16 @@ fn no_buffers_no_channels_and_null_pointers_wherever_one_can_be() {
         play(&[port(half_input.as_mut_ptr(), 2)], &mut [port(left_only.as_mut_ptr(), 2)]);
         play(&[port(half_input.as_mut_ptr(), 1)], &mut [port(left_only.as_mut_ptr(), 1)]);
         assert_eq!(real.outputs[0][0], real.input[0]);
-        // Without an input there is silence, not what lay in the buffer.
+        // Without an input the output is silent; it does not contain old samples.
         real.outputs[0][0].fill(STALE);
         play(&[], &mut [port(left_only.as_mut_ptr(), 2)]);
         assert_eq!(real.outputs[0][0], [0.0; 128]);
     });
 }
 
+/// The host may pass fewer, more or wider outputs than declared.
 #[test]
-fn fewer_outputs_than_declared_more_and_wider_ones() {
+fn wrong_number_of_outputs() {
     with_each(48_000.0, 64, |plugin, _| {
         let mut memory = vec![[[STALE; 64]; 4]; 20];
         for ports in 0..=20 {
@@ -150,14 +156,15 @@ fn fewer_outputs_than_declared_more_and_wider_ones() {
             let mut outputs: Vec<_> = pointers[..ports].iter_mut().map(|p| port(p.as_mut_ptr(), 4)).collect();
             call(plugin.raw(), 64, &[], &mut outputs, &mut Events::none(), None);
             let silent = |p: &[[f32; 64]; 4]| p.iter().flatten().all(|s| *s == 0.0);
-            assert!(memory[..ports].iter().all(silent), "{ports} outputs: not all are written");
+            assert!(memory[..ports].iter().all(silent), "{ports} outputs: some were not written");
             assert!(memory[ports..].iter().flatten().flatten().all(|s| *s == STALE));
         }
     });
 }
 
+/// Hosts may pass one scratch buffer for all unconnected channels.
 #[test]
-fn one_scratch_buffer_for_all_channels_that_nobody_hears() {
+fn shared_buffer_for_unused_outputs() {
     with_each(44_100.0, 64, |plugin, outputs| {
         let mut real = Buffers::new(64, 1);
         fill(&mut real.input);
@@ -174,8 +181,9 @@ fn one_scratch_buffer_for_all_channels_that_nobody_hears() {
     });
 }
 
+/// 64-bit buffers, which the plugin does not offer, are filled with silence.
 #[test]
-fn sixty_four_bits_that_were_never_offered_are_silenced() {
+fn double_buffers_are_silenced() {
     with_each(48_000.0, 64, |plugin, _| {
         let mut wide = [[0.7_f64; 64]; 2];
         let mut pointers = wide.each_mut().map(|c| c.as_mut_ptr());
@@ -188,8 +196,9 @@ fn sixty_four_bits_that_were_never_offered_are_silenced() {
     });
 }
 
+/// NaN, infinities and denormals in the input do not reach the output.
 #[test]
-fn not_a_number_and_denormals_do_not_leave_the_plugin() {
+fn nan_and_denormals_are_silenced() {
     with_each(48_000.0, 64, |plugin, outputs| {
         for offline in [false, true] {
             assert!(plugin.set_offline(offline));
@@ -202,8 +211,9 @@ fn not_a_number_and_denormals_do_not_leave_the_plugin() {
     });
 }
 
+/// Values may be NaN, ids unknown and times out of range.
 #[test]
-fn parameters_that_are_no_numbers_unknown_or_out_of_time() {
+fn invalid_parameter_events() {
     with_each(48_000.0, 64, |plugin, outputs| {
         let mut buffers = Buffers::new(64, outputs);
         let mut events = Events::none();
@@ -222,15 +232,16 @@ fn parameters_that_are_no_numbers_unknown_or_out_of_time() {
     });
 }
 
+/// The transport may consist of zero bits or of one bits.
 #[test]
-fn a_transport_of_zeros_and_one_of_ones() {
+fn garbage_transport() {
     with_each(48_000.0, 64, |plugin, outputs| {
         let mut buffers = Buffers::new(64, outputs);
         fill(&mut buffers.input);
         for byte in [0_u8, 0xff] {
-            // SAFETY: the structure is made of numbers, of which all bits are values.
+            // SAFETY: the structure consists of numbers, for which all bit patterns are valid.
             let mut transport: clap_event_transport = unsafe { std::mem::zeroed() };
-            // SAFETY: as above; the pointer and the size are the structure's own.
+            // SAFETY: as above; pointer and size are those of the structure.
             unsafe { std::ptr::write_bytes(&raw mut transport, byte, 1) };
             buffers.transport = Some(transport);
             buffers.process(plugin.raw(), 64, &mut Events::none());
@@ -239,20 +250,22 @@ fn a_transport_of_zeros_and_one_of_ones() {
     });
 }
 
+/// The event lists may be missing.
 #[test]
-fn no_lists_of_events() {
+fn missing_event_lists() {
     with_each(48_000.0, 64, |plugin, _| {
-        // SAFETY: the structure is made of numbers and pointers that may be null.
+        // SAFETY: the structure consists of numbers and pointers, which may be null.
         let mut nothing: clap_process = unsafe { std::mem::zeroed() };
         nothing.frames_count = 64;
-        // SAFETY: the plugin lives and is active; it is told of no memory.
+        // SAFETY: the plugin lives and is active; no memory is passed.
         let answer = unsafe { (*plugin.raw().as_ptr()).process.expect("it has one")(plugin.raw().as_ptr(), &nothing) };
         assert_eq!(answer, CLAP_PROCESS_CONTINUE);
     });
 }
 
+/// `process` may be called while inactive, and `activate` twice.
 #[test]
-fn process_before_activate_and_after_and_activate_more_than_once() {
+fn process_outside_activation() {
     let library = Library::load();
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
         let plugin = library.plugin(id);
@@ -263,7 +276,7 @@ fn process_before_activate_and_after_and_activate_more_than_once() {
         assert!(plugin.activate(48_000.0, 64));
         assert!(!plugin.activate(44_100.0, 128), "twice");
         fill(&mut buffers.input);
-        // Without start_processing, too.
+        // Also without start_processing.
         assert_eq!(buffers.process(raw, 64, &mut Events::none()), CLAP_PROCESS_CONTINUE);
         assert_eq!(buffers.outputs[0], buffers.input);
         plugin.deactivate();
@@ -273,13 +286,14 @@ fn process_before_activate_and_after_and_activate_more_than_once() {
             assert!(plugin.activate(96_000.0, 1));
             plugin.deactivate();
         }
-        // And it is destroyed while active.
+        // Then it is destroyed while active.
         assert!(plugin.activate(96_000.0, u32::MAX));
     }
 }
 
+/// `flush` may run beside `process`, on two threads.
 #[test]
-fn flush_beside_process_and_from_two_threads() {
+fn concurrent_flush_and_process() {
     with_each(48_000.0, 64, |plugin, outputs| {
         let stop = AtomicBool::new(false);
         std::thread::scope(|threads| {
@@ -310,8 +324,9 @@ fn flush_beside_process_and_from_two_threads() {
     });
 }
 
+/// A value that the host sets applies at once, with and without audio.
 #[test]
-fn host_edits_hold_at_once_with_and_without_audio() {
+fn host_edits_apply_immediately() {
     let library = Library::load();
     let plugin = library.plugin(IDS[0]);
     plugin.raw().flush(&mut Events::set(MONITOR, -6.5));
@@ -321,7 +336,7 @@ fn host_edits_hold_at_once_with_and_without_audio() {
     assert_eq!(plugin.value(MONITOR), Some(-60.0));
     let mut buffers = Buffers::new(64, 1);
     fill(&mut buffers.input);
-    // 15 ms of fade.
+    // The fade takes 15 ms.
     for _ in 0..20 {
         buffers.process(plugin.raw(), 64, &mut Events::none());
     }
@@ -329,15 +344,16 @@ fn host_edits_hold_at_once_with_and_without_audio() {
     assert!(plugin.extension::<clap_plugin_params>(CLAP_EXT_PARAMS).flush.is_some());
 }
 
+/// Offline rendering outputs the own signal at the monitor level and nothing else.
 #[test]
-fn offline_the_own_signal_is_at_the_monitor_level_and_alone() {
+fn offline_renders_own_signal_only() {
     with_each(48_000.0, 64, |plugin, outputs| {
         assert!(plugin.set_offline(true));
         let mut buffers = Buffers::new(64, outputs);
         fill(&mut buffers.input);
         let silence = [vec![0.0; 64], vec![0.0; 64]];
         for (monitor, heard) in [(0.0, buffers.input.clone()), (-60.0, silence), (0.0, buffers.input.clone())] {
-            // 15 ms of fade.
+            // The fade takes 15 ms.
             for _ in 0..20 {
                 buffers.process(plugin.raw(), 64, &mut Events::set(MONITOR, monitor));
                 assert!(buffers.outputs[1..].iter().flatten().flatten().all(|s| *s == 0.0));

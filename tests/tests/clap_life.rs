@@ -1,9 +1,9 @@
-//! Instances come and go, and cost little while they do nothing.
+//! Instances may be created and deleted often, and cost little while they are idle.
 
 use rtjam_load::process::figures;
 use rtjam_tests::claphost::{Buffers, Events, IDS, Library};
 
-/// Threads and open files of this process.
+/// Number of threads and open files of this process.
 fn threads_and_files() -> (usize, usize) {
     let count = |folder| std::fs::read_dir(folder).expect("Linux has it").count();
     (count("/proc/self/task"), count("/proc/self/fd"))
@@ -14,14 +14,14 @@ fn held() -> u64 {
     figures(std::process::id()).rss_kib
 }
 
-/// So between calls it takes no processor time either.
+/// An instance that never joined has no thread, socket or open file, and so uses no processor time between calls.
 #[test]
-fn an_instance_that_never_joined_has_no_thread_socket_or_file() {
+fn unjoined_instance_holds_no_resources() {
     let library = Library::load();
     let before = threads_and_files();
     let plugins: Vec<_> = IDS.iter().cycle().take(6).map(|id| library.plugin(id)).collect();
     for plugin in &plugins {
-        // A project with a room: nothing happens before there is audio, and without the wish to rejoin not even then.
+        // A project with a room does nothing before audio runs, and nothing at all if it is not to rejoin.
         let project = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH","rejoin":false}"#;
         assert!(plugin.load(project));
         assert!(plugin.activate(48_000.0, 64));
@@ -33,8 +33,9 @@ fn an_instance_that_never_joined_has_no_thread_socket_or_file() {
     assert_eq!(threads_and_files(), before);
 }
 
+/// Loading and unloading the library 200 times leaks no memory.
 #[test]
-fn two_hundred_loads_and_unloads() {
+fn two_hundred_loads_leak_nothing() {
     let cycle = || {
         let library = Library::load();
         let plugins = IDS.map(|id| library.plugin(id));
@@ -49,11 +50,12 @@ fn two_hundred_loads_and_unloads() {
     assert_eq!(threads_and_files(), before);
     let grown = held().saturating_sub(at_first);
     println!("180 loads and unloads: {grown} KiB more");
-    assert!(grown < 4_096, "{grown} KiB were not given back");
+    assert!(grown < 4_096, "{grown} KiB were not freed");
 }
 
+/// An instance needs less than 20 MB.
 #[test]
-fn an_instance_costs_less_than_twenty_megabytes() {
+fn instance_memory_is_bounded() {
     let library = Library::load();
     for id in IDS {
         let at_first = held();

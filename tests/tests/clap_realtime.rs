@@ -1,8 +1,8 @@
-//! The plugin's audio thread neither allocates nor frees, in whatever library below it, nor has a thread's first call
-//! anything registered for that thread's end.
+//! The plugin's audio thread neither allocates nor frees, in any library below it, and its first call registers no
+//! thread-end destructor.
 //!
-//! The C library's allocator is replaced in this program: so what the plugin's own library, the C library and the
-//! dynamic linker (thread-local variables) ask for is seen as well. An allocator of Rust's would see its own program only.
+//! This program replaces the C library's allocator, so it also sees the requests of the plugin's library, the C library
+//! and the dynamic linker (thread-local variables). A Rust allocator would only see its own program.
 
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
@@ -11,7 +11,7 @@ use clap_sys::events::{
     clap_output_events,
 };
 use clap_sys::process::clap_process;
-use rtjam_tests::claphost::{IDS, Library, Paced, Raw, live_in_a_home_of_our_own, port, project};
+use rtjam_tests::claphost::{AudioThread, IDS, Library, Raw, port, project, use_private_home};
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
 use std::cell::Cell;
@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 const FRAMES: usize = 64;
 
 thread_local! {
-    /// The thread is in a call of the plugin's. Constant and without a destructor: itself it needs nothing.
+    /// Whether the thread is in a call of the plugin. Constant and without a destructor, so it needs no memory itself.
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What watched threads asked for: memory, its release, a call at the thread's end.
+/// Requests of watched threads: allocations, releases, thread-end destructors.
 static SEEN: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 
 fn note(what: usize) {
@@ -35,7 +35,7 @@ fn note(what: usize) {
     }
 }
 
-/// Does `act` and gives what it asked for meanwhile.
+/// Runs `act` and returns its requests.
 fn watched(act: impl FnOnce()) -> [usize; 3] {
     let before = SEEN.each_ref().map(|count| count.load(Relaxed));
     WATCHED.set(true);
@@ -45,7 +45,7 @@ fn watched(act: impl FnOnce()) -> [usize; 3] {
 }
 
 mod replaced {
-    //! In the place of the C library's functions of these names.
+    //! Replacements of the C library's functions of these names.
 
     use super::{c_int, c_void, note};
 
@@ -60,7 +60,7 @@ mod replaced {
     #[unsafe(no_mangle)]
     unsafe extern "C" fn malloc(size: usize) -> *mut c_void {
         note(0);
-        // SAFETY: the C library's own, with the arguments that came.
+        // SAFETY: calls the C library's function with the same arguments.
         unsafe { __libc_malloc(size) }
     }
 
@@ -95,7 +95,7 @@ mod replaced {
     #[unsafe(no_mangle)]
     unsafe extern "C" fn posix_memalign(to: *mut *mut c_void, alignment: usize, size: usize) -> c_int {
         note(0);
-        // SAFETY: as above; the caller's pointer can be written.
+        // SAFETY: as above; the caller's pointer is writable.
         unsafe {
             let memory = __libc_memalign(alignment, size);
             *to = memory;
@@ -116,7 +116,7 @@ mod replaced {
     unsafe extern "C" fn __cxa_thread_atexit_impl(end: Destructor, object: *mut c_void, library: *mut c_void) -> c_int {
         note(2);
         type Register = unsafe extern "C" fn(Destructor, *mut c_void, *mut c_void) -> c_int;
-        // SAFETY: the next one of that name is the C library's, of this type.
+        // SAFETY: the next symbol of that name is the C library's, with this type.
         unsafe {
             let next = libc::dlsym(libc::RTLD_NEXT, c"__cxa_thread_atexit_impl".as_ptr());
             if next.is_null() {
@@ -130,7 +130,7 @@ mod replaced {
 /// Parameter events for one call, all at its first frame.
 struct List(Vec<clap_event_param_value>);
 
-// SAFETY: it is only read, and the pointers in it (cookies) are null.
+// SAFETY: the list is only read, and the pointers in it (cookies) are null.
 unsafe impl Sync for List {}
 
 impl List {
@@ -167,15 +167,15 @@ impl List {
     }
 }
 
-/// A host's list that takes all and keeps nothing.
-fn taker() -> clap_output_events {
+/// A host's event list that accepts everything and stores nothing.
+fn discarding_output() -> clap_output_events {
     unsafe extern "C" fn push(_list: *const clap_output_events, _event: *const clap_event_header) -> bool {
         true
     }
     clap_output_events { ctx: null_mut(), try_push: Some(push) }
 }
 
-/// On a new thread: two calls with these events. Gives what they asked for.
+/// Makes two calls with these events on a new thread, and returns their requests.
 fn first_calls(raw: Raw, outputs: usize, list: &List) -> [usize; 3] {
     let call = move || {
         let raw: Raw = raw;
@@ -184,7 +184,8 @@ fn first_calls(raw: Raw, outputs: usize, list: &List) -> [usize; 3] {
         let mut inputs = input.each_mut().map(|c| c.as_mut_ptr());
         let mut pairs: Vec<[*mut f32; 2]> = output.iter_mut().map(|o| o.each_mut().map(|c| c.as_mut_ptr())).collect();
         let mut ports: Vec<_> = pairs.iter_mut().map(|pair| port(pair.as_mut_ptr(), 2)).collect();
-        let (input_port, events, taker) = (port(inputs.as_mut_ptr(), 2), list.as_clap(), taker());
+        let (input_port, events, discarding_output) =
+            (port(inputs.as_mut_ptr(), 2), list.as_clap(), discarding_output());
         let process = clap_process {
             steady_time: -1,
             frames_count: FRAMES as u32,
@@ -194,31 +195,32 @@ fn first_calls(raw: Raw, outputs: usize, list: &List) -> [usize; 3] {
             audio_inputs_count: 1,
             audio_outputs_count: ports.len() as u32,
             in_events: &events,
-            out_events: &taker,
+            out_events: &discarding_output,
         };
         watched(|| {
             for _ in 0..2 {
-                // SAFETY: the plugin lives and is active; all that is pointed to lives until the end of the call.
+                // SAFETY: the plugin lives and is active; all pointers are valid until the end of the call.
                 unsafe { (*raw.as_ptr()).process.expect("it has one")(raw.as_ptr(), &process) };
             }
         })
     };
-    std::thread::scope(|scope| scope.spawn(call).join().expect("the thread ends well"))
+    std::thread::scope(|scope| scope.spawn(call).join().expect("the thread does not panic"))
 }
 
 impl List {
-    /// Every parameter of a plugin, at a share of its range.
+    /// All parameters of a plugin, at a fraction of their ranges.
     fn all(plugin: &rtjam_tests::claphost::Plugin, share: f64) -> List {
         let at = |p: rtjam_tests::claphost::Param| (p.id, p.range[0] + (p.range[1] - p.range[0]) * share);
         List::of(plugin.params().into_iter().map(at))
     }
 }
 
+/// The guard of these tests detects allocations, releases and thread-end destructors.
 #[test]
-fn the_guard_sees_memory_and_what_a_thread_registers() {
+fn guard_detects_allocation_and_registration() {
     let memory = watched(|| drop(std::hint::black_box(vec![1_u8; 100])));
     assert!(memory[0] > 0 && memory[1] > 0, "{memory:?}");
-    // Larger than what the allocator's usual functions align to, as a thread-local's memory may be.
+    // Larger than the allocator's default alignment, as thread-local memory may be.
     #[repr(align(128))]
     struct Wide {
         _bytes: [u8; 128],
@@ -229,8 +231,9 @@ fn the_guard_sees_memory_and_what_a_thread_registers() {
     assert!(seen[2] > 0, "{seen:?}");
 }
 
+/// Automation on a new audio thread neither allocates nor frees.
 #[test]
-fn automation_on_new_audio_threads_asks_for_nothing() {
+fn automation_allocates_nothing() {
     let library = Library::load();
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
         for rate in [48_000.0, 44_100.0, 400_000.0] {
@@ -245,9 +248,10 @@ fn automation_on_new_audio_threads_asks_for_nothing() {
     }
 }
 
+/// The same while the plugin is in a room.
 #[test]
-fn automation_on_new_audio_threads_in_a_room_asks_for_nothing() {
-    live_in_a_home_of_our_own();
+fn automation_in_room_allocates_nothing() {
+    use_private_home();
     let room = Room::start();
     let mut cleo = Musician::start(&Options::demo("Cleo", &room.invite));
     cleo.wait_joined();
@@ -255,7 +259,7 @@ fn automation_on_new_audio_threads_in_a_room_asks_for_nothing() {
     for (id, outputs) in IDS.into_iter().zip([1, 13]) {
         let plugin = library.plugin(id);
         assert!(plugin.load(project("Dora", &room.invite, "").as_bytes()));
-        let host = Paced::start(&plugin, 48_000, FRAMES as u32, outputs, vec![0.1]);
+        let host = AudioThread::start(&plugin, 48_000, FRAMES as u32, outputs, vec![0.1]);
         cleo.wait_new("Dora's packets", JOIN, |s| {
             s["musicians"].as_array()?.iter().find(|m| m["packets"].as_u64() > Some(100)).map(|_| ())
         });

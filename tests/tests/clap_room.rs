@@ -1,6 +1,6 @@
-//! A plugin's life in a room, seen by somebody else in it.
+//! A plugin in a room, observed by another musician.
 
-use rtjam_tests::claphost::{IDS, Library, Paced, Plugin, Takes, live_in_a_home_of_our_own, project};
+use rtjam_tests::claphost::{AudioThread, HostRecording, IDS, Library, Plugin, project, use_private_home};
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
@@ -12,34 +12,35 @@ const SEND_MUTE: u32 = 3;
 const BYPASS: u32 = 4;
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// The names of the others, by the newest status.
+/// Names of the other musicians in a status.
 fn names(status: &Value) -> Vec<String> {
     let all = status["musicians"].as_array().cloned().unwrap_or_default();
     all.iter().filter_map(|m| m["name"].as_str().map(str::to_owned)).collect()
 }
 
-fn is_heard(host: &Paced<'_>, output: usize) -> bool {
+fn is_heard(host: &AudioThread<'_>, output: usize) -> bool {
     is_heard_in(&host.take(), output)
 }
 
-fn is_heard_in(take: &Takes, output: usize) -> bool {
+fn is_heard_in(take: &HostRecording, output: usize) -> bool {
     let last = take.got[output].len().saturating_sub(2_000);
     take.got[output][last..].iter().any(|s| s.abs() > 0.01)
 }
 
+/// An instance rejoins muted, keeps its seat while it is bypassed, paused or offline, and leaves when it is deleted.
 #[test]
-fn it_comes_back_muted_keeps_its_seat_while_paused_and_leaves_when_deleted() {
-    live_in_a_home_of_our_own();
+fn instance_lifecycle_in_a_room() {
+    use_private_home();
     let room = Room::start();
     let mut cleo = Musician::start(&Options::demo("Cleo", &room.invite));
     cleo.wait_joined();
     let library = Library::load();
     let plugin = library.plugin(IDS[0]);
     assert!(plugin.load(project("Dora", &room.invite, ",\"playout_ms\":100").as_bytes()));
-    let host = Paced::start(&plugin, 48_000, 128, 1, vec![0.2, -0.2]);
+    let host = AudioThread::start(&plugin, 48_000, 128, 1, vec![0.2, -0.2]);
     let dora = |s: &Value| s["musicians"].as_array()?.iter().find(|m| m["name"] == "Dora").cloned();
     cleo.wait("Dora in the room", JOIN, dora);
-    assert_eq!(plugin.value(SEND_MUTE), Some(1.0), "it comes back muted");
+    assert_eq!(plugin.value(SEND_MUTE), Some(1.0), "the instance rejoins muted");
     let silent = |s: &Value| dora(s).filter(|d| d["packets"].as_u64() > Some(100) && d["dbfs"][0] == -120.0);
     cleo.wait("packets of silence", LIMIT, silent);
     host.set(SEND_MUTE, 0.0);
@@ -48,7 +49,7 @@ fn it_comes_back_muted_keeps_its_seat_while_paused_and_leaves_when_deleted() {
     cleo.wait("Dora's sound", LIMIT, loud);
     wait::until("Dora hears Cleo", LIMIT, || is_heard(&host, 0).then_some(()));
 
-    // Bypassed by the parameter: the own signal passes bit for bit, the others hear silence, the seat stays.
+    // Bypass by the parameter: the own signal passes bit for bit, the others hear silence, the seat stays.
     host.set(BYPASS, 1.0);
     let silent_now = |s: &Value| dora(s).filter(|d| d["dbfs"][0] == -120.0).and_then(|d| d["packets"].as_u64());
     let first = cleo.wait_new("silence from Dora", LIMIT, silent_now);
@@ -61,53 +62,54 @@ fn it_comes_back_muted_keeps_its_seat_while_paused_and_leaves_when_deleted() {
     cleo.wait_new("Dora's sound after the bypass", LIMIT, loud);
     wait::until("Dora hears Cleo after the bypass", LIMIT, || is_heard(&host, 0).then_some(()));
 
-    // Bypassed by the host, which does not call: nothing is sent, the seat stays.
+    // Bypass by a host that stops calling: nothing is sent, the seat stays.
     host.pause(true);
-    let before = cleo.wait_new("silence", LIMIT, |s| silent_again(&dora(s)?));
-    // A status a second.
+    let before = cleo.wait_new("silence", LIMIT, |s| packets_while_silent(&dora(s)?));
+    // The status comes once a second.
     for _ in 0..3 {
-        let after = cleo.wait_new("still there", LIMIT, |s| silent_again(&dora(s)?));
-        assert_eq!(before, after, "packets went on");
+        let after = cleo.wait_new("still there", LIMIT, |s| packets_while_silent(&dora(s)?));
+        assert_eq!(before, after, "packets were still sent");
     }
     host.pause(false);
     cleo.wait_new("Dora's sound again", LIMIT, loud);
     wait::until("Dora hears Cleo again", LIMIT, || is_heard(&host, 0).then_some(()));
 
-    // Another rate and block: the session goes on.
+    // Another rate and block size: the session continues.
     drop(host);
-    let host = Paced::start(&plugin, 96_000, 1024, 1, [[0.2; 48], [-0.2; 48]].concat());
+    let host = AudioThread::start(&plugin, 96_000, 1024, 1, [[0.2; 48], [-0.2; 48]].concat());
     cleo.wait_new("Dora's sound at another rate", LIMIT, loud);
     wait::until("Dora hears Cleo at another rate", LIMIT, || is_heard(&host, 0).then_some(()));
 
-    // A bounce: nothing is sent, and the room is silent.
+    // Offline rendering: nothing is sent, and the room is silent.
     assert!(plugin.set_offline(true));
-    cleo.wait_new("nothing from Dora", LIMIT, |s| silent_again(&dora(s)?));
+    cleo.wait_new("nothing from Dora", LIMIT, |s| packets_while_silent(&dora(s)?));
     host.take();
-    wait::until("a second of bounce", LIMIT, || (host.recorded() > 96_000).then_some(()));
+    wait::until("a second of offline rendering", LIMIT, || (host.recorded() > 96_000).then_some(()));
     let bounce = host.take();
     assert!(bounce.got[0].iter().all(|s| *s == 0.0), "the monitor is off");
     host.set(MONITOR, 0.0);
-    wait::until("a second of bounce", LIMIT, || (host.recorded() > 96_000).then_some(()));
+    wait::until("a second of offline rendering", LIMIT, || (host.recorded() > 96_000).then_some(()));
     let bounce = host.take();
     let last = bounce.sent.len() - 48_000;
-    assert_eq!(bounce.got[0][last..], bounce.sent[last..], "the own signal at the monitor's level");
+    assert_eq!(bounce.got[0][last..], bounce.sent[last..], "the own signal at the monitor level");
     host.set(MONITOR, -60.0);
     assert!(plugin.set_offline(false));
-    cleo.wait_new("Dora's sound after the bounce", LIMIT, loud);
+    cleo.wait_new("Dora's sound after the offline rendering", LIMIT, loud);
 
     drop(host);
     drop(plugin);
     cleo.wait_new("Dora has left", LIMIT, |s| (s["state"] == "joined" && names(s).is_empty()).then_some(()));
 }
 
-/// The count of packets of somebody who is not heard.
-fn silent_again(musician: &Value) -> Option<u64> {
+/// Packet count of a musician who is silent.
+fn packets_while_silent(musician: &Value) -> Option<u64> {
     (musician["dbfs"][0] == -120.0).then(|| musician["packets"].as_u64())?
 }
 
+/// Two instances in one project join as two musicians.
 #[test]
-fn two_instances_in_one_project_are_two_musicians() {
-    live_in_a_home_of_our_own();
+fn two_instances_are_two_musicians() {
+    use_private_home();
     let room = Room::start();
     let mut cleo = Musician::start(&Options::dummy("Cleo", &room.invite));
     cleo.wait_joined();
@@ -116,13 +118,13 @@ fn two_instances_in_one_project_are_two_musicians() {
     for plugin in &plugins {
         assert!(plugin.load(project("Eve", &room.invite, "").as_bytes()));
     }
-    let hosts: Vec<_> = plugins.iter().map(|p| Paced::start(p, 48_000, 64, 1, vec![0.0])).collect();
+    let hosts: Vec<_> = plugins.iter().map(|p| AudioThread::start(p, 48_000, 64, 1, vec![0.0])).collect();
     cleo.wait_new("Eve and Eve 2", LIMIT, |s| {
         let mut names = names(s);
         names.sort();
         (names == ["Eve", "Eve 2"]).then_some(())
     });
-    // Deactivated, they stay.
+    // They stay when they are deactivated.
     drop(hosts);
     for _ in 0..3 {
         let seated = cleo.wait_new("another status", LIMIT, |s| Some(names(s).len()));
@@ -130,9 +132,10 @@ fn two_instances_in_one_project_are_two_musicians() {
     }
 }
 
+/// The key of a room is stored in the user's folder, not in the project.
 #[test]
-fn the_key_of_a_room_is_in_the_users_folder_and_not_in_the_project() {
-    let home = live_in_a_home_of_our_own();
+fn room_key_stays_outside_project() {
+    let home = use_private_home();
     let room = Room::start();
     let library = Library::load();
     let plugin = library.plugin(IDS[0]);
@@ -142,11 +145,11 @@ fn the_key_of_a_room_is_in_the_users_folder_and_not_in_the_project() {
     let (bare, key) = room.invite.split_once('#').expect("a link with a key");
     let saved = String::from_utf8(plugin.save()).expect("JSON");
     assert!(saved.contains(bare) && !saved.contains(key), "{saved}");
-    let rooms = wait::until("the key is kept", LIMIT, || std::fs::read_to_string(home.join("rtjam/rooms.json")).ok());
+    let rooms = wait::until("the stored key", LIMIT, || std::fs::read_to_string(home.join("rtjam/rooms.json")).ok());
     assert!(rooms.contains(key));
     drop(plugin);
 
-    // The project opens again: the key is found.
+    // The project is opened again and finds the key.
     let mut cleo = Musician::start(&Options::dummy("Cleo", &room.invite));
     cleo.wait_joined();
     let plugin = library.plugin(IDS[0]);
@@ -155,15 +158,16 @@ fn the_key_of_a_room_is_in_the_users_folder_and_not_in_the_project() {
     cleo.wait_new("Finn", LIMIT, |s| (names(s) == ["Finn"]).then_some(()));
 }
 
-/// The slot outputs on which something is heard.
-fn heard_slots(host: &Paced<'_>) -> Vec<usize> {
+/// Indices of the slot outputs that are audible.
+fn heard_slots(host: &AudioThread<'_>) -> Vec<usize> {
     let take = host.take();
     (1..13).filter(|output| is_heard_in(&take, *output)).collect()
 }
 
+/// A project stores the slots of the musicians, and which instance of its user it was.
 #[test]
-fn a_project_keeps_who_sat_where_and_as_whom_it_was_in_the_room() {
-    let home = live_in_a_home_of_our_own();
+fn project_keeps_slots_and_identity() {
+    let home = use_private_home();
     let room = Room::start();
     let _cleo = Musician::start(&Options::demo("Cleo", &room.invite));
     let library = Library::load();
@@ -172,8 +176,8 @@ fn a_project_keeps_who_sat_where_and_as_whom_it_was_in_the_room() {
         assert!(plugin.load(state.as_bytes()));
         plugin
     };
-    fn playing(plugin: &Plugin) -> Paced<'_> {
-        Paced::start(plugin, 48_000, 128, 13, vec![0.0])
+    fn playing(plugin: &Plugin) -> AudioThread<'_> {
+        AudioThread::start(plugin, 48_000, 128, 13, vec![0.0])
     }
     let state = |plugin: &Plugin| String::from_utf8(plugin.save()).expect("JSON");
     let seats = |state: &str| serde_json::from_str::<Value>(state).expect("JSON")["seats"].clone();
@@ -188,16 +192,16 @@ fn a_project_keeps_who_sat_where_and_as_whom_it_was_in_the_room() {
     assert_eq!(seats(&saved)["slots"][0]["slot"], 1, "{saved}");
     drop(plugin);
 
-    // In this project she sits on slot 9, whatever the user's other projects say, and it was the user's third.
+    // In this project Cleo has slot 9, regardless of the user's other projects, and this was the user's third instance.
     let moved =
         saved.replace("\"slot\":1", "\"slot\":9").replace("\"instance\":0,\"slots\"", "\"instance\":2,\"slots\"");
     assert_ne!(moved, saved);
     assert!(std::fs::read_to_string(home.join("rtjam/slots.json")).expect("there").contains("Cleo"));
     let plugin = open(&moved);
-    // What is kept is kept, also before it is in the room.
+    // The stored slots are kept even before the instance has joined.
     assert_eq!(seats(&state(&plugin)), seats(&moved));
     let host = playing(&plugin);
     wait::until("Cleo is heard on her slot of the project", LIMIT, || (heard_slots(&host) == [9]).then_some(()));
-    wait::until("its own number", LIMIT, || (seats(&state(&plugin))["instance"] == 2).then_some(()));
+    wait::until("the stored instance number", LIMIT, || (seats(&state(&plugin))["instance"] == 2).then_some(()));
     assert_eq!(seats(&state(&plugin))["slots"][0]["slot"], 9);
 }

@@ -1,53 +1,60 @@
-//! Two plugins in hosts that call in real time, and a room between them: what one plays, the other gives its host.
+//! Two plugins in hosts that call in real time, in one room: the signal of one arrives at the other's host.
 
-use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
 use rtjam_tests::room::Room;
 use rtjam_tests::{sound, wait};
 use std::time::Duration;
 
 const MONITOR: u32 = 1;
 const SEND_MUTE: u32 = 3;
-/// Joining, and the first sound.
+/// Time limit for joining and the first audio.
 const HEARD: Duration = Duration::from_secs(15);
 
+/// 44.1 kHz, blocks of 32 frames.
 #[test]
-fn at_44100_hz_in_blocks_of_32() {
+fn sound_at_44100_by_32() {
     same_sound(44_100, 32);
 }
 
+/// 44.1 kHz, blocks of 1024 frames.
 #[test]
-fn at_44100_hz_in_blocks_of_1024() {
+fn sound_at_44100_by_1024() {
     same_sound(44_100, 1024);
 }
 
+/// 48 kHz, blocks of 32 frames.
 #[test]
-fn at_48000_hz_in_blocks_of_32() {
+fn sound_at_48000_by_32() {
     same_sound(48_000, 32);
 }
 
+/// 48 kHz, blocks of 128 frames.
 #[test]
-fn at_48000_hz_in_blocks_of_128() {
+fn sound_at_48000_by_128() {
     same_sound(48_000, 128);
 }
 
+/// 48 kHz, blocks of 1024 frames.
 #[test]
-fn at_48000_hz_in_blocks_of_1024() {
+fn sound_at_48000_by_1024() {
     same_sound(48_000, 1024);
 }
 
+/// 96 kHz, blocks of 64 frames.
 #[test]
-fn at_96000_hz_in_blocks_of_64() {
+fn sound_at_96000_by_64() {
     same_sound(96_000, 64);
 }
 
+/// 96 kHz, blocks of 512 frames.
 #[test]
-fn at_96000_hz_in_blocks_of_512() {
+fn sound_at_96000_by_512() {
     same_sound(96_000, 512);
 }
 
 /// RTJam plays, RTJam Multi listens.
 fn same_sound(rate: u32, block: u32) {
-    live_in_a_home_of_our_own();
+    use_private_home();
     let room = Room::start();
     let library = Library::load();
     let (ann, ben) = (library.plugin(IDS[0]), library.plugin(IDS[1]));
@@ -55,21 +62,21 @@ fn same_sound(rate: u32, block: u32) {
     assert!(ann.load(project("Ann", &room.invite, settings).as_bytes()));
     assert!(ben.load(project("Ben", &room.invite, settings).as_bytes()));
     let second = rate as usize;
-    let ann = Paced::start(&ann, rate, block, 1, sound::noise_50_to_8000(3 * second, rate, 5));
-    let ben = Paced::start(&ben, rate, block, 13, vec![0.0]);
+    let ann = AudioThread::start(&ann, rate, block, 1, sound::noise_50_to_8000(3 * second, rate, 5));
+    let ben = AudioThread::start(&ben, rate, block, 13, vec![0.0]);
     ann.set(SEND_MUTE, 0.0);
     ben.set(MONITOR, -60.0);
     wait::until("Ben hears Ann", HEARD, || {
         (ben.recorded() > second / 4).then(|| ben.take()).filter(|take| take.got[0].iter().any(|s| s.abs() > 0.1))
     });
 
-    // What a busy machine does to one second, it does not do to every second.
+    // A busy machine may disturb one second, but not every second.
     let mut best = 0.0_f64;
     for _ in 0..6 {
         ben.take();
         ann.take();
         let full = wait::within(HEARD, || (ann.recorded().min(ben.recorded()) > second + second / 4).then_some(()));
-        full.expect("the hosts go on");
+        full.expect("the hosts keep running");
         let (sent, heard) = (ann.take().sent, ben.take());
         let slots: Vec<usize> = (1..13).filter(|n| heard.got[*n].iter().any(|s| *s != 0.0)).collect();
         assert_eq!(slots.len(), 1, "Ann is on one slot: {slots:?}");
@@ -77,7 +84,7 @@ fn same_sound(rate: u32, block: u32) {
         let (lag, alike) = sound::delay_at(&sent, &heard.got[0], at, 2048, second / 2);
         let close =
             |output: usize| sound::similarity_at_fractional_delay(&sent, &heard.got[output], at, second / 20, lag);
-        // Far from alike, the search for a fraction of a frame would only take time.
+        // If the signals differ much, searching for a fraction of a frame would only take time.
         let [main, slot] = if alike > 0.9 { [close(0), close(slots[0])] } else { [alike; 2] };
         println!(
             "{rate} Hz, {block} frames: {main:.6}, slot {slot:.6}, after {:.1} ms",

@@ -1,11 +1,11 @@
-//! A sound card that is pulled out and put back, through cpal and ALSA. The card is ALSA's plugin that plays into a
-//! JACK server: it vanishes with the server.
+//! A sound card that is removed and reinserted, through cpal and ALSA. The card is ALSA's plugin for JACK: it disappears
+//! with the JACK server.
 
 use rtjam_tests::jackd::Jackd;
+use rtjam_tests::machine;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
-use rtjam_tests::skip;
 use std::path::Path;
 use std::time::Duration;
 
@@ -21,11 +21,12 @@ const CARD: &str = "pcm.!default {
 }
 ";
 
+/// A device that disappears is reported, and used again when it is back.
 #[test]
-fn a_device_that_is_pulled_out_is_said_and_played_again_when_it_is_back() {
+fn lost_device_is_reopened() {
     let plugin = ["x86_64", "aarch64"].map(|a| format!("/usr/lib/{a}-linux-gnu/alsa-lib/libasound_module_pcm_jack.so"));
     if !plugin.iter().any(|path| Path::new(path).exists()) {
-        return skip::skipped("ALSA's JACK plugin is not installed (package libasound2-plugins)");
+        return machine::skipped("ALSA's JACK plugin is not installed (package libasound2-plugins)");
     }
     let Some(mut jackd) = Jackd::start(48_000, 128) else { return };
     let home = Scratch::new("card");
@@ -43,7 +44,7 @@ fn a_device_that_is_pulled_out_is_said_and_played_again_when_it_is_back() {
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
     ben.wait_hears("Ann");
     jackd.kill();
-    ann.child.wait_err("is gone", SOON);
+    ann.child.wait_err("back", SOON);
     let before = ben.wait_new("a status", SOON, |s| s["musicians"][0]["packets"].as_u64());
     jackd.start_again(48_000, 128);
     ben.wait_new("Ann's sound again", Duration::from_secs(15), |s| {

@@ -1,4 +1,4 @@
-//! Every failure is a sentence that says what to do.
+//! Each failure produces a message that says what to do, and the documented exit code.
 
 use rtjam_protocol::link::{InviteLink, Secret};
 use rtjam_tests::child::Child;
@@ -6,102 +6,108 @@ use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::namespace::Cable;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
-use rtjam_tests::{programs, scratch::Scratch, skip};
+use rtjam_tests::{machine, machine::Scratch, programs};
 use std::process::Command;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(8);
 
 /// `link` after `change`.
-fn altered(link: &str, change: impl FnOnce(&mut InviteLink)) -> String {
+fn altered_link(link: &str, change: impl FnOnce(&mut InviteLink)) -> String {
     let mut link: InviteLink = link.parse().expect("the server prints links");
     change(&mut link);
     link.to_string()
 }
 
-/// Runs `rtjam` with `link` and waits for its end.
-fn ends_with(link: &str, code: i32, sentence: &str) {
+/// Runs `rtjam` with `link` and checks its exit code and the key words of its message.
+fn exits_with(link: &str, code: i32, words: &str) {
     let mut ann = Musician::start(&Options::dummy("Ann", link));
     assert_eq!(ann.child.wait_exit(SOON), code, "{}", ann.child.transcript());
-    ann.child.wait_err(sentence, SOON);
+    ann.child.wait_err(words, SOON);
 }
 
+/// A wrong secret is refused.
 #[test]
-fn a_wrong_secret_is_refused_with_exit_code_3() {
+fn wrong_secret_exits_with_3() {
     let room = Room::start();
-    let link = altered(&room.invite, |l| l.key.as_mut().expect("a key").secret = Secret([9; 16]));
-    ends_with(&link, 3, "Ask whoever runs the room for a new link");
+    let link = altered_link(&room.invite, |l| l.key.as_mut().expect("a key").secret = Secret([9; 16]));
+    exits_with(&link, 3, "new link");
 }
 
+/// A renewed invitation makes the old one invalid.
 #[test]
-fn a_renewed_invitation_makes_the_old_one_invalid() {
+fn renewed_invite_replaces_old() {
     let room = Room::start();
     let renewed = room.invite_command(&["lobby", "--renew"]);
     assert_ne!(renewed, room.invite);
-    ends_with(&room.invite, 3, "Ask whoever runs the room for a new link");
+    exits_with(&room.invite, 3, "new link");
     Musician::start(&Options::dummy("Ann", &renewed)).wait_joined();
 }
 
-/// Whoever is put out of the room is told why and what to do, and their program ends.
+/// A musician who is removed from the room is told why and what to do, and the program ends.
 #[test]
-fn musicians_who_are_put_out_are_told_why() {
+fn removed_musicians_are_told_why() {
     let room = Room::start();
     let mut link = room.invite.clone();
-    for (command, sentence) in [
-        (&["kick", "lobby", "Ann"][..], "Whoever runs the room has removed you from it."),
-        (&["invite", "lobby", "--renew"], "Ask whoever runs the room for a new link."),
-        (&["ban", "lobby", "Ann"], "You are banned from this room."),
+    for (command, words) in [
+        (&["kick", "lobby", "Ann"][..], "removed you"),
+        (&["invite", "lobby", "--renew"], "new link"),
+        (&["ban", "lobby", "Ann"], "banned"),
     ] {
         let mut ann = Musician::start(&Options::dummy("Ann", &link));
         ann.wait_joined();
         let said = room.command(command);
         assert_eq!(ann.child.wait_exit(SOON), 3, "{}", ann.child.transcript());
-        ann.child.wait_err(sentence, SOON);
+        ann.child.wait_err(words, SOON);
         if command[0] == "invite" {
             link = said;
         }
     }
 }
 
-/// While another server sits at the room's address the musician keeps trying, and joins once the right one is back.
+/// While another server has the room's address the musician keeps trying, and joins once the right one is back.
 #[test]
-fn wrong_server_first_then_right_one() {
+fn wrong_server_is_retried() {
     let mut room = Room::start();
     room.child.kill();
     let mut wrong = Room::start_at(room.port);
     let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
-    ann.child.wait_err("is not the server that the invitation was made for", SOON);
-    // For several tries and pauses.
+    ann.child.wait_err("not the server", SOON);
+    // For several attempts and pauses.
     for _ in 0..6 {
         ann.wait_new("another status", SOON, |s| (s["state"] == "connecting").then_some(()));
     }
-    assert_eq!(ann.child.exit_code(), None, "the wrong server is retried");
+    assert_eq!(ann.child.exit_code(), None, "the program keeps trying");
     wrong.child.kill();
     room.restart();
     ann.wait_new("status joined", SOON, |s| (s["state"] == "joined").then_some(()));
 }
 
+/// An unknown room is refused.
 #[test]
-fn an_unknown_room_is_refused_with_exit_code_3() {
+fn unknown_room_exits_with_3() {
     let room = Room::start();
-    ends_with(&room.invite.replace("/lobby#", "/attic#"), 3, "no longer valid");
+    exits_with(&room.invite.replace("/lobby#", "/attic#"), 3, "new link");
 }
 
+/// Text that is not a link is refused.
 #[test]
-fn what_is_no_link_ends_with_exit_code_2() {
-    ends_with("https://example.org/lobby", 2, "not an RTJam invite link");
+fn malformed_link_exits_with_2() {
+    exits_with("https://example.org/lobby", 2, "invite link");
 }
 
+/// A link that was not copied completely is refused.
 #[test]
-fn a_link_that_lost_its_end_ends_with_exit_code_2() {
+fn truncated_link_exits_with_2() {
     let room = Room::start();
-    ends_with(&room.invite[..room.invite.len() - 3], 2, "Copy the whole link again");
+    exits_with(&room.invite[..room.invite.len() - 3], 2, "whole link");
     let bare = room.invite.split('#').next().expect("a link");
-    ends_with(bare, 2, "#");
+    exits_with(bare, 2, "#");
 }
 
+/// An unknown flag or value is refused.
 #[test]
-fn a_wrong_flag_ends_with_exit_code_2() {
+fn wrong_flag_exits_with_2() {
     for arguments in [&["--payout", "10"][..], &["--format", "mp3"], &["--packet", "7"], &["--playout", "soon"]] {
         let mut command = Command::new(programs::rtjam());
         let mut child = Child::start(command.args(arguments), None);
@@ -110,29 +116,32 @@ fn a_wrong_flag_ends_with_exit_code_2() {
     }
 }
 
+/// A full room is reported, and joined when a seat is free.
 #[test]
-fn a_full_room_is_said_and_joined_when_a_seat_is_free() {
+fn full_room_is_retried() {
     let room = Room::start_with(&["--max-musicians", "1"]);
     let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
     ann.wait_joined();
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
-    ben.child.wait_err("The room is full", SOON);
+    ben.child.wait_err("full", SOON);
     drop(ann);
-    // Ann's end was a crash: the server waits five seconds for her.
+    // Ann's program was killed: the server keeps her seat for five seconds.
     ben.wait("status joined", Duration::from_secs(12), |s| (s["state"] == "joined").then_some(()));
 }
 
+/// A host that cannot be found is named and retried.
 #[test]
-fn a_host_that_cannot_be_found_is_named_and_tried_again() {
+fn unresolvable_host_is_retried() {
     let room = Room::start();
     let link = room.invite.replace(&format!("127.0.0.1:{}", room.port), "no-such-host.invalid");
     let mut ann = Musician::start(&Options::dummy("Ann", &link));
     ann.child.wait_err("no-such-host.invalid", SOON);
-    assert_eq!(ann.child.exit_code(), None, "an unreachable room is retried for ever");
+    assert_eq!(ann.child.exit_code(), None, "the program keeps trying");
 }
 
+/// A server that does not answer is reported, and joined when it starts.
 #[test]
-fn a_server_that_does_not_answer_is_said_and_joined_when_it_comes() {
+fn unreachable_server_is_retried() {
     let mut room = Room::start();
     room.child.kill();
     let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
@@ -142,36 +151,38 @@ fn a_server_that_does_not_answer_is_said_and_joined_when_it_comes() {
     ann.wait_new("status joined", Duration::from_secs(4), |s| (s["state"] == "joined").then_some(()));
 }
 
+/// Blocked UDP is reported with the port.
 #[test]
-fn udp_that_does_not_get_through_is_named_with_its_port() {
+fn blocked_udp_names_its_port() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
-    relay.udp(false);
+    let relay = Relay::in_front_of(room.port);
+    relay.pass_udp(false);
     let mut ann = Musician::start(&Options::dummy("Ann", &relay.link(&room.invite)));
-    let sentence = ann.child.wait_err("The room answers but audio does not get through", Duration::from_secs(10));
-    assert!(sentence.contains(&format!("open UDP {}", room.port)), "{sentence}");
-    relay.udp(true);
+    ann.child.wait_err(&format!("open UDP {}", room.port), Duration::from_secs(10));
+    relay.pass_udp(true);
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
     ben.wait_hears("Ann");
 }
 
+/// A path that carries only small datagrams is reported and used.
 #[test]
-fn a_path_that_carries_only_small_datagrams_is_said_and_used() {
+fn small_path_mtu_is_used() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
-    relay.largest(900);
+    let relay = Relay::in_front_of(room.port);
+    relay.limit_size(900);
     let arguments = ["--backend", "dummy", "--source", "demo", "--format", "f32", "--packet", "256"];
     let link = relay.link(&room.invite);
     let mut ann = Musician::start(&Options { arguments: &arguments, ..Options::dummy("Ann", &link) });
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
     ann.child.wait_err("800 bytes", SOON);
-    // 256 float frames are 2048 bytes: Ben hears them in parts of at most 800.
+    // 256 float frames are 2048 bytes: Ben receives them in parts of at most 800.
     ben.wait_hears("Ann");
     ben.wait_new("Ann's sound", SOON, |s| s["musicians"][0]["dbfs"][0].as_f64().filter(|db| *db > -40.0));
 }
 
+/// Without a JACK server, `--backend jack` says how to start one.
 #[test]
-fn without_a_jack_server_backend_jack_says_how_to_start_one_and_ends_with_1() {
+fn missing_jack_server_exits_with_1() {
     let room = Room::start();
     let arguments = ["--backend", "jack"];
     let jack = Some("no-such-jack-server");
@@ -180,11 +191,12 @@ fn without_a_jack_server_backend_jack_says_how_to_start_one_and_ends_with_1() {
     ann.child.wait_err("JACK", SOON);
 }
 
+/// Steps of the wall clock do not disturb the audio.
 #[test]
-fn a_wall_clock_that_is_stepped_changes_nothing() {
+fn wall_clock_steps_are_harmless() {
     let library = ["x86_64", "aarch64"].map(|a| format!("/usr/lib/{a}-linux-gnu/faketime/libfaketime.so.1"));
     let Some(library) = library.iter().find(|path| std::path::Path::new(path).exists()) else {
-        return skip::skipped("libfaketime is not installed (package libfaketime)");
+        return machine::skipped("libfaketime is not installed (package libfaketime)");
     };
     let room = Room::start();
     let folder = Scratch::new("clock");
@@ -210,10 +222,10 @@ fn a_wall_clock_that_is_stepped_changes_nothing() {
     assert!(after.0 - before.0 < 4800 && after.1 - before.1 < 4800, "{before:?} {after:?}");
 }
 
-/// The name has a dead IPv6 address first and a living IPv4 one.
+/// If a name has a dead IPv6 address and a working IPv4 address, the musician joins by IPv4.
 #[test]
-fn dead_ipv6_does_not_keep_a_musician_out_while_ipv4_works() {
-    let Some(cable) = Cable::lay() else { return };
+fn dead_ipv6_falls_back_to_ipv4() {
+    let Some(cable) = Cable::create() else { return };
     let hosts = Hosts::write(&cable.right, "fd78::9 jam.test\n10.78.0.1 jam.test\n");
     let data = Scratch::new("dual");
     let mut server = Command::new("ip");
@@ -228,11 +240,10 @@ fn dead_ipv6_does_not_keep_a_musician_out_while_ipv4_works() {
     drop(hosts);
 }
 
-/// A link-local address is joined by the interface that its link names, and sound flows there; without an interface the
-/// musician is told to name one.
+/// A link with a link-local address and an interface is joined; without an interface the musician is asked to name one.
 #[test]
-fn link_local_addresses_are_joined_by_interface() {
-    let Some(cable) = Cable::lay() else { return };
+fn link_local_addresses_need_an_interface() {
+    let Some(cable) = Cable::create() else { return };
     let data = Scratch::new("scope");
     let mut server = Command::new("ip");
     server.args(["netns", "exec", &cable.left]).arg(programs::server()).arg("--data").arg(data.path());

@@ -1,4 +1,4 @@
-//! A million datagrams that nobody should send, at server and musician.
+//! A million invalid datagrams to the server and to a musician.
 
 use rtjam_load::garbage::{Answers, Garbage};
 use rtjam_load::process;
@@ -10,9 +10,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const MILLION: usize = 1_000_000;
-/// A datagram every 20 µs, beside the music.
+/// One datagram every 20 µs, beside the audio.
 const PER_SECOND: usize = 50_000;
-/// What a program's memory may move by for other reasons.
+/// Change of a program's memory that may have other causes.
 const SLACK_KIB: u64 = 1024;
 
 fn damage(m: &mut Musician) -> u64 {
@@ -23,15 +23,16 @@ fn damage(m: &mut Musician) -> u64 {
     m.wait_new("a status", Duration::from_secs(3), sum)
 }
 
+/// A million bad datagrams get no answer and damage at most 1 % of the packets.
 #[test]
-fn a_million_bad_datagrams_at_the_server_change_nothing_and_get_no_answer() {
+fn server_ignores_million_bad_datagrams() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     damage(&mut ann);
     let target = SocketAddr::from(([127, 0, 0, 1], room.port));
     let mut garbage = Garbage::new(1, relay.captured());
-    // The first throw brings every buffer of the server to its size.
+    // The first batch grows each of the server's buffers to its final size.
     garbage.throw(target, MILLION / 100, PER_SECOND);
     let (before, memory) = ((damage(&mut ann), damage(&mut ben)), process::figures(room.child.pid()));
     assert_eq!(garbage.throw(target, MILLION, PER_SECOND), Answers(0));
@@ -43,10 +44,11 @@ fn a_million_bad_datagrams_at_the_server_change_nothing_and_get_no_answer() {
     assert!(damaged.0 <= 75 && damaged.1 <= 75, "more than 1 %: {damaged:?}");
 }
 
+/// A million bad datagrams get no answer and damage at most 1 % of the packets.
 #[test]
-fn a_million_bad_datagrams_at_a_musician_change_nothing_and_get_no_answer() {
+fn musician_ignores_million_bad_datagrams() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, _ben) = duet(&relay.link(&room.invite), &room.invite);
     damage(&mut ann);
     let from = relay.musicians();

@@ -1,4 +1,4 @@
-//! `rtjam` as a JACK client: ports, connections, names, and a server whose period changes, or that goes away.
+//! `rtjam` as a JACK client: ports, connections, names, and a server that changes its period or disappears.
 
 use rtjam_tests::child::Child;
 use rtjam_tests::jackd::Jackd;
@@ -14,8 +14,9 @@ fn on_jack<'a>(name: &'a str, room: &'a Room, jackd: &'a Jackd, arguments: &'a [
     Musician::start(&Options { name, link: &room.invite, arguments, jack: Some(&jackd.name), prefix: &[] })
 }
 
+/// The client has the documented ports and connects to the first two physical ports.
 #[test]
-fn it_has_the_ports_of_its_contract_and_connects_the_first_two_of_the_system() {
+fn jack_ports_follow_contract() {
     let Some(jackd) = Jackd::start(48_000, 128) else { return };
     let room = Room::start();
     let mut ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--jack-name", "band"]);
@@ -37,8 +38,9 @@ fn it_has_the_ports_of_its_contract_and_connects_the_first_two_of_the_system() {
     }
 }
 
+/// `--no-connect` connects nothing, and a second client gets another name.
 #[test]
-fn without_connections_it_connects_nothing_and_a_second_one_has_a_name_of_its_own() {
+fn no_connect_and_unique_names() {
     let Some(jackd) = Jackd::start(48_000, 128) else { return };
     let room = Room::start();
     let arguments = ["--backend", "jack", "--no-connect"];
@@ -52,8 +54,9 @@ fn without_connections_it_connects_nothing_and_a_second_one_has_a_name_of_its_ow
     assert_ne!(inputs[0], inputs[1]);
 }
 
+/// The period may change while the client plays.
 #[test]
-fn the_period_may_change_while_it_plays() {
+fn period_change_keeps_playing() {
     let Some(jackd) = Jackd::start(48_000, 128) else { return };
     let room = Room::start();
     let _ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--source", "demo"]);
@@ -73,8 +76,9 @@ fn the_period_may_change_while_it_plays() {
     }
 }
 
+/// A JACK server that disappears is reported, and used again when it is back.
 #[test]
-fn a_jack_server_that_vanishes_is_said_and_joined_again_when_it_is_back() {
+fn lost_jack_server_is_rejoined() {
     let Some(mut jackd) = Jackd::start(48_000, 128) else { return };
     let room = Room::start();
     let mut ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--jack-name", "Ann", "--no-connect"]);

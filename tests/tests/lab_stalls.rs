@@ -1,51 +1,51 @@
-//! Playout between hosts that stall: each cause alone and some in pairs, three traces of each with packets and blocks of 64
-//! and 128 frames, through the real engine in virtual time.
+//! Playout between hosts that stall: each cause alone and some in pairs, through the real engine in virtual time, with three
+//! traces each and packets and blocks of 64 and 128 frames.
 //!
-//! `lab table --stall WHO:HOW:MS:EVERY` shows the figures.
+//! `lab table --stall WHO:HOW:MS:EVERY` prints the figures.
 
 use rtjam_lab::model::Model;
 use rtjam_lab::stall::Stall;
-use rtjam_lab::table::{self, Plan, Row};
+use rtjam_lab::table::{self, TablePlan, TableRow};
 
-/// Of the traces; stalls begin after 6 s.
+/// Length of the traces; stalls begin after 6 s.
 const SECONDS: f64 = 16.0;
 const STALLS_UNTIL: f64 = 12.0;
 
-/// The mean delay while stalls last, over that of the constant delay that is best in hindsight by the price of late packets.
+/// Mean delay during the stalls, relative to the best constant delay in hindsight at the price of late packets.
 const OVER_ORACLE: f64 = 1.15;
 
-/// The delay is back so long after the last stall, in s.
+/// Seconds after the last stall until the delay is back.
 const BACK_S: f64 = 2.0;
 
 fn stalls(texts: &[&str]) -> Vec<Stall> {
     texts.iter().map(|text| text.parse().expect("a stall")).collect()
 }
 
-fn play(model: Model, texts: &[&str]) -> Vec<Row> {
-    let plan = Plan {
+fn play(model: Model, texts: &[&str]) -> Vec<TableRow> {
+    let plan = TablePlan {
         models: vec![model],
         seconds: SECONDS,
         seeds: 3,
         stalls: stalls(texts),
         stalls_until: STALLS_UNTIL,
-        ..Plan::default()
+        ..TablePlan::default()
     };
     table::run(&plan).expect("settings fit")
 }
 
-/// Packets that a stall can touch at most.
+/// Largest number of packets that one stall can affect.
 fn touched(stall: &Stall, packet: usize) -> f64 {
     (stall.ms * 48.0 / packet as f64).ceil() + 1.0
 }
 
-/// The same on average, of stalls that come as often as they do.
+/// The mean over stalls of different frequency.
 fn touched_each(stalls: &[Stall], packet: usize) -> f64 {
     let often = |stall: &Stall| 1.0 / stall.every_ms;
     stalls.iter().map(|stall| touched(stall, packet) * often(stall)).sum::<f64>()
         / stalls.iter().map(often).sum::<f64>()
 }
 
-/// Plays each of these causes, and fails with every trace that is out of bounds. The network itself makes up to `besides`
+/// Plays each of these causes and fails with all traces that exceed the bounds. The network itself makes up to `besides`
 /// packets late.
 fn assert_bounds(model: Model, causes: &[&[&str]], besides: f64) {
     let mut wrong = String::new();
@@ -69,37 +69,37 @@ fn assert_bounds(model: Model, causes: &[&[&str]], besides: f64) {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// Guards: callbacks of the sender that come late, or never, cost no delay that is not worth it, and none for long.
+/// Late or missing callbacks of the sender add no delay that is not worth it, and none for long.
 #[test]
-fn a_sender_that_stalls_costs_little() {
+fn sender_stalls_cost_little() {
     assert_bounds(Model::Lan, &[&["sender:late:4:1000"], &["sender:lost:4:1000"], &["sender:reset:4:1000"]], 0.0);
     assert_bounds(Model::Fiber, &[&["sender:reset:30:2000"]], 4.0);
 }
 
-/// Guards: callbacks of the receiver that come late, or never, cost next to nothing.
+/// Late or missing callbacks of the receiver cost almost nothing.
 #[test]
-fn a_receiver_that_stalls_costs_nothing() {
+fn receiver_stalls_cost_nothing() {
     let causes: &[&[&str]] = &[&["receiver:late:4:1000"], &["receiver:lost:4:1000"], &["receiver:reset:4:1000"]];
     assert_bounds(Model::Lan, causes, 0.0);
     assert_bounds(Model::Fiber, &[&["receiver:reset:30:2000"]], 4.0);
 }
 
-/// Guards: what both hosts of one machine lose together is no delay for either.
+/// Stalls that both hosts of one machine share add no delay for either.
 #[test]
-fn both_hosts_that_stall_together_cost_little() {
+fn common_stalls_cost_little() {
     assert_bounds(Model::Lan, &[&["both:lost:4:1000"], &["both:reset:4:1000"]], 0.0);
     assert_bounds(Model::Fiber, &[&["both:late:4:1000"], &["both:reset:4:1000"]], 4.0);
 }
 
-/// Guards: what the server holds back regularly is late, and nothing else is.
+/// Packets that the server holds back regularly are late; no others are.
 #[test]
-fn a_server_that_stalls_costs_little() {
+fn server_stalls_cost_little() {
     assert_bounds(Model::Lan, &[&["server:late:4:1000"], &["server:late:10:1000"]], 0.0);
 }
 
-/// Guards: causes that come together are each answered as if they came alone.
+/// Causes that occur together are handled as if they occurred alone.
 #[test]
-fn causes_in_pairs_cost_no_more_than_each_alone() {
+fn pairs_of_stalls_cost_little() {
     let causes: &[&[&str]] = &[
         &["sender:reset:4:1000", "receiver:lost:4:700"],
         &["sender:lost:4:1000", "server:late:4:900"],

@@ -1,13 +1,14 @@
-//! Many musicians at once: nothing lost, nothing twice.
+//! Many musicians at once: no packet is lost or duplicated.
 
 use clap::Parser as _;
 use rtjam_load::{self, Options, Report};
 use rtjam_tests::room::{Room, START};
 
+/// Legacy clients receive each packet of the others exactly once.
 #[test]
-fn classic_clients_hear_each_other_whole() {
-    let report = classic_load("--musicians 4 --seconds 2");
-    assert_whole(&report, 4 * 750, 4 * 750 * 3);
+fn legacy_clients_lose_nothing() {
+    let report = legacy_load("--musicians 4 --seconds 2");
+    assert_nothing_lost(&report, 4 * 750, 4 * 750 * 3);
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
 
@@ -15,10 +16,11 @@ fn load(room: &Room, more: &str) -> Report {
     run(&format!("load --join {} --pid {} {more}", room.invite, room.child.pid()))
 }
 
-/// Of classic clients, at a server of their own.
-fn classic_load(more: &str) -> Report {
+/// Runs a load of legacy clients on their own server.
+fn legacy_load(more: &str) -> Report {
     let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
-    let address = room.child.wait_out("classic line", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
+    let address =
+        room.child.wait_out("line with the legacy port", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
     run(&format!("load --classic {address} {more}"))
 }
 
@@ -29,13 +31,14 @@ fn run(line: &str) -> Report {
     report
 }
 
-fn assert_whole(report: &Report, sent: u64, expected: u64) {
+fn assert_nothing_lost(report: &Report, sent: u64, expected: u64) {
     assert_eq!((report.sent, report.expected), (sent, expected));
     assert_eq!((report.lost, report.duplicated, report.own_drops), (0, 0, 0), "{}", report.json());
 }
 
+/// Overload drops packets of all musicians alike, and ends with its cause.
 #[test]
-fn what_is_too_much_is_dropped_of_everyone_alike_and_once_it_is_over_nothing_is_lost() {
+fn overload_is_shared_then_ends() {
     let room = Room::start_with(&["--media-threads", "1"]);
     let too_much = load(&room, "--musicians 32 --packet 32 --seconds 3");
     let [least, most] = too_much.heard_pct;
@@ -44,55 +47,61 @@ fn what_is_too_much_is_dropped_of_everyone_alike_and_once_it_is_over_nothing_is_
     assert!(after.lost * 1000 <= after.expected * LOST_PER_MILLE, "{}", after.json());
 }
 
+/// With a mix, the number of packets does not depend on the number of musicians.
 #[test]
-fn takers_of_a_mix_get_one_packet_a_tick_however_many_play() {
+fn mixed_musicians_get_one_stream() {
     let room = Room::start();
     let report = load(&room, "--musicians 6 --seconds 2 --mix one");
     assert!((6 * 700..=6 * 760).contains(&report.received), "{}", report.json());
 }
 
-/// What a flood is.
+/// A flood of garbage.
 const FLOOD: &str = "--garbage 50000";
 
-/// Of a thousand packets, those that a machine may lose that is busy with something else.
+/// Packets per thousand that a busy machine may lose.
 const LOST_PER_MILLE: u64 = 10;
 
-/// Nothing came back, and the music went on.
-fn assert_unmoved(report: &Report) {
-    let garbage = report.garbage.expect("it was thrown");
+/// The garbage got no answer, and the audio continued.
+fn assert_unaffected(report: &Report) {
+    let garbage = report.garbage.expect("garbage was sent");
     assert_eq!(garbage.answers, 0, "of {garbage:?}");
     assert!(report.lost * 1000 <= report.expected * LOST_PER_MILLE, "{}", report.json());
 }
 
+/// A flood of garbage gets no answer and costs the musicians nothing.
 #[test]
-fn a_flood_of_garbage_is_not_answered_and_takes_nothing_from_the_musicians() {
+fn garbage_costs_musicians_nothing() {
     let room = Room::start();
-    assert_unmoved(&load(&room, &format!("--musicians 8 --seconds 4 {FLOOD}")));
+    assert_unaffected(&load(&room, &format!("--musicians 8 --seconds 4 {FLOOD}")));
 }
 
+/// The same at the legacy port.
 #[test]
-fn a_flood_of_garbage_is_not_answered_by_the_classic_port_and_takes_nothing_from_classic_clients() {
-    assert_unmoved(&classic_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
+fn garbage_costs_legacy_clients_nothing() {
+    assert_unaffected(&legacy_load(&format!("--musicians 4 --seconds 4 {FLOOD}")));
 }
 
+/// At a modest load each packet arrives exactly once.
 #[test]
-fn at_a_modest_load_nothing_is_lost_or_heard_twice() {
+fn modest_load_loses_nothing() {
     let room = Room::start();
-    assert_whole(&load(&room, "--musicians 6 --seconds 2"), 6 * 750, 6 * 750 * 5);
+    assert_nothing_lost(&load(&room, "--musicians 6 --seconds 2"), 6 * 750, 6 * 750 * 5);
 }
 
+/// Rooms do not hear each other, and packets that arrive together are heard once.
 #[test]
-fn rooms_are_apart_and_packets_that_come_all_at_once_are_heard_once() {
+fn rooms_are_separate() {
     let room = Room::start();
     let report = load(&room, "--musicians 9 --rooms 3 --packet 256 --seconds 2 --arrivals aligned");
-    assert_whole(&report, 9 * 375, 9 * 375 * 2);
+    assert_nothing_lost(&report, 9 * 375, 9 * 375 * 2);
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
 
+/// Musicians that only read headers count the same packets.
 #[test]
-fn musicians_counted_by_header_alone_are_counted_whole() {
+fn header_counting_is_complete() {
     let room = Room::start();
     let report = load(&room, "--musicians 21 --rooms 7 --packet 256 --seconds 1");
     assert_eq!(report.opened_share, 16);
-    assert_whole(&report, 21 * 187, 21 * 187 * 2);
+    assert_nothing_lost(&report, 21 * 187, 21 * 187 * 2);
 }

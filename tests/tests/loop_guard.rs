@@ -1,14 +1,14 @@
-//! A loop through a room howls. Who sends loudly while the room is as loud is muted, and told how to go on.
+//! Feedback through a room: a musician who sends loudly while the room is as loud is muted, and told how to resume.
 
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use std::path::Path;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(6);
 
-/// A second of a 440 Hz sine with this RMS level, in dBFS.
+/// Writes a second of a 440 Hz sine with this RMS level, in dBFS.
 fn sine(path: &Path, dbfs: f64) {
     let amplitude = 32_768.0 * 10_f64.powf(dbfs / 20.0) * std::f64::consts::SQRT_2;
     let spec = hound::WavSpec {
@@ -27,8 +27,9 @@ fn sine(path: &Path, dbfs: f64) {
     wav.finalize().expect("the scratch folder can be written");
 }
 
+/// Feedback is muted within two seconds; SIGUSR1 resumes sending.
 #[test]
-fn a_howl_is_muted_within_two_seconds_and_sigusr1_sends_again() {
+fn howl_is_muted_until_sigusr1() {
     let scratch = Scratch::new("loud");
     let room = Room::start();
     let start = |name: &str, dbfs| {
@@ -39,16 +40,16 @@ fn a_howl_is_muted_within_two_seconds_and_sigusr1_sends_again() {
     };
     let mut ann = start("Ann", -5.0);
     ann.wait_joined();
-    // Loud alone is no loop.
+    // A loud signal alone is not feedback.
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
     let level =
         |s: &serde_json::Value| s["musicians"].as_array()?.iter().find(|m| m["name"] == "Ann")?["dbfs"][0].as_f64();
     for _ in 0..3 {
         ben.wait_new("Ann's howl", SOON, |s| level(s).filter(|db| *db > -6.0));
     }
-    // Cleo stays under what the guard minds, and is as loud as a loop would be.
+    // Cleo stays below the guard's threshold and is as loud as feedback would be.
     let cleo = start("Cleo", -6.5);
-    ann.child.wait_err("stopped sending", SOON);
+    ann.child.wait_err("feedback", SOON);
     ben.wait_new("Ann's silence", SOON, |s| level(s).filter(|db| *db <= -120.0));
     drop(cleo);
     ann.wait_new("Cleo's absence", Duration::from_secs(8), |s| (s["musicians"].as_array()?.len() == 1).then_some(()));

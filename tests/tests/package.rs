@@ -1,9 +1,9 @@
-//! The Debian package of the server: made, laid out in a root of its own, and run from there as its unit runs it.
+//! The server's Debian package: built, unpacked into a root folder, and run from there as its unit describes.
 
 use rtjam_tests::child::Child;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::room::{START, free_port};
-use rtjam_tests::scratch::Scratch;
-use rtjam_tests::{programs, skip};
+use rtjam_tests::{machine, programs};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,30 +12,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-/// Everything happens within this time, also on a busy machine; cargo may have to build its task first.
+/// Time limit for everything, also on a busy machine; cargo may have to build xtask first.
 const SOON: Duration = Duration::from_secs(300);
 
 const UNIT: &str = "lib/systemd/system/rtjam-server.service";
 
+/// The package installs a server that runs as its systemd unit describes.
 #[test]
-fn the_package_installs_a_server_that_runs_as_its_unit_says() {
-    if !skip::has_program("dpkg-deb") {
-        return skip::skipped("there is no dpkg-deb: Debian packages are made on Debian");
+fn package_installs_a_working_server() {
+    if !machine::has_program("dpkg-deb") {
+        return machine::skipped("dpkg-deb is not installed (Debian and its relatives have it)");
     }
     let (work, root) = (Scratch::new("deb"), Scratch::new("root"));
-    let package = make(work.path());
+    let package = build_package(work.path());
     let root = root.path();
-    said(Command::new("dpkg-deb").arg("-x").arg(&package).arg(root));
-    has_what_it_should(root);
-    said(Command::new("dpkg-deb").arg("-e").arg(&package).arg(root.join("DEBIAN")));
-    is_described(root);
+    output_of(Command::new("dpkg-deb").arg("-x").arg(&package).arg(root));
+    contains_all_files(root);
+    output_of(Command::new("dpkg-deb").arg("-e").arg(&package).arg(root.join("DEBIAN")));
+    has_metadata(root);
     has_its_debug_information_apart(&package, root);
     systemd_accepts_its_unit(root);
     runs_as_its_unit_says(root);
 }
 
-/// Makes it of the server under test, and gives its path.
-fn make(work: &Path) -> PathBuf {
+/// Builds the package of the server under test and returns its path.
+fn build_package(work: &Path) -> PathBuf {
     fs::copy(programs::server(), work.join("rtjam-server")).expect("the server can be copied");
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let mut command = Command::new(env!("CARGO"));
@@ -46,7 +47,7 @@ fn make(work: &Path) -> PathBuf {
     path.unwrap_or_else(|| panic!("no package is named\n{}", child.transcript()))
 }
 
-fn said(command: &mut Command) -> String {
+fn output_of(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().expect("it can be started");
     assert!(status.success(), "{command:?}\n{}", String::from_utf8_lossy(&stderr));
     String::from_utf8_lossy(&stdout).into_owned()
@@ -57,7 +58,7 @@ fn mode(path: &Path) -> u32 {
     file.permissions().mode() & 0o7777
 }
 
-fn has_what_it_should(root: &Path) {
+fn contains_all_files(root: &Path) {
     for (file, wanted) in [
         ("usr/bin/rtjam-server", 0o755),
         ("etc/rtjam-server/server.toml", 0o644),
@@ -72,10 +73,10 @@ fn has_what_it_should(root: &Path) {
     }
 }
 
-/// Its version is the program's, its settings are kept at an upgrade, and its scripts are such.
-fn is_described(root: &Path) {
+/// Its version is the program's, its settings survive an upgrade, and its scripts are executable shell scripts.
+fn has_metadata(root: &Path) {
     let control = fs::read_to_string(root.join("DEBIAN/control")).expect("a control file");
-    let version = said(Command::new(root.join("usr/bin/rtjam-server")).arg("--version"));
+    let version = output_of(Command::new(root.join("usr/bin/rtjam-server")).arg("--version"));
     let version = version.split_whitespace().last().expect("a version");
     assert!(control.lines().any(|l| l == format!("Version: {version}")), "{control}");
     assert!(control.lines().any(|l| l == "Package: rtjam-server") && !control.contains('@'), "{control}");
@@ -84,31 +85,31 @@ fn is_described(root: &Path) {
     for script in ["postinst", "prerm", "postrm"] {
         let script = root.join("DEBIAN").join(script);
         assert_eq!(mode(&script), 0o755);
-        said(Command::new("sh").arg("-n").arg(&script));
+        output_of(Command::new("sh").arg("-n").arg(&script));
     }
 }
 
-/// In a package of its own, where debuggers look for it by the name that the program gives.
+/// Debug information is a separate package, in which debuggers find it by the program's build id.
 fn has_its_debug_information_apart(package: &Path, root: &Path) {
     let name = package.file_name().and_then(|name| name.to_str()).expect("UTF-8");
     let apart = package.with_file_name(name.replace("rtjam-server_", "rtjam-server-dbgsym_"));
     let symbols = "usr/lib/debug/usr/bin/rtjam-server.debug";
     let debug_root = Scratch::new("debug-root");
-    said(Command::new("dpkg-deb").arg("-x").arg(&apart).arg(debug_root.path()));
+    output_of(Command::new("dpkg-deb").arg("-x").arg(&apart).arg(debug_root.path()));
     assert_eq!(mode(&debug_root.path().join(symbols)), 0o644);
-    assert!(!root.join("usr/lib/debug").exists(), "not in the server's package");
-    let program = said(Command::new("objdump").arg("-h").arg(root.join("usr/bin/rtjam-server")));
+    assert!(!root.join("usr/lib/debug").exists(), "the server's package has no debug information");
+    let program = output_of(Command::new("objdump").arg("-h").arg(root.join("usr/bin/rtjam-server")));
     assert!(!program.contains(".debug_line") && program.contains(".gnu_debuglink"), "{program}");
-    assert!(said(Command::new("objdump").arg("-h").arg(debug_root.path().join(symbols))).contains(".debug_line"));
-    let control = said(Command::new("dpkg-deb").arg("-f").arg(&apart));
+    assert!(output_of(Command::new("objdump").arg("-h").arg(debug_root.path().join(symbols))).contains(".debug_line"));
+    let control = output_of(Command::new("dpkg-deb").arg("-f").arg(&apart));
     assert!(control.contains("Package: rtjam-server-dbgsym") && control.contains("Section: debug"), "{control}");
 }
 
-/// Where systemd is, it reads the unit without a complaint about it. It wants the program where the unit has it, so the
-/// unit is shown to it with the root before the paths.
+/// If systemd is installed, it accepts the unit. systemd checks that the program exists, so this verifies a copy of the
+/// unit whose paths begin with the root folder.
 fn systemd_accepts_its_unit(root: &Path) {
-    if !skip::has_program("systemd-analyze") {
-        eprintln!("there is no systemd-analyze here to read the unit");
+    if !machine::has_program("systemd-analyze") {
+        eprintln!("systemd-analyze is not installed: the unit is not verified");
         return;
     }
     let unit = root.join("rtjam-server.service");
@@ -117,7 +118,7 @@ fn systemd_accepts_its_unit(root: &Path) {
     fs::write(&unit, text.replace("=/usr/bin/rtjam-server", &format!("={}", program.display()))).expect("written");
     let mut verify = Command::new("systemd-analyze");
     let Output { stderr, .. } = verify.arg("verify").arg("--man=no").arg(&unit).output().expect("it can be started");
-    // Units of this machine have faults of their own.
+    // Other units of this machine may be faulty.
     let complaints = String::from_utf8_lossy(&stderr);
     let ours: Vec<&str> = complaints.lines().filter(|l| l.contains("rtjam-server.service")).collect();
     assert!(ours.is_empty(), "{ours:?}");
@@ -127,7 +128,7 @@ fn runs_as_its_unit_says(root: &Path) {
     let unit = fs::read_to_string(root.join(UNIT)).expect("a unit");
     let start = unit.lines().find_map(|l| l.strip_prefix("ExecStart=")).expect("it starts something");
     let words: Vec<&str> = start.split_whitespace().collect();
-    // Absolute paths are those of the machine that it is installed on.
+    // Absolute paths are those of the machine on which the package is installed.
     let here = |word: &str| word.strip_prefix('/').map_or(PathBuf::from(word), |path| root.join(path));
     let state = root.join("var/lib/rtjam-server");
     fs::create_dir_all(&state).expect("a folder");
@@ -135,7 +136,7 @@ fn runs_as_its_unit_says(root: &Path) {
     let address = format!("127.0.0.1:{port}");
     let mut command = Command::new(here(words[0]));
     command.args(words[1..].iter().map(|word| here(word))).env("STATE_DIRECTORY", &state);
-    // Not on this machine's real port and addresses.
+    // Not this machine's default port and addresses.
     command.args(["--listen", &address, "--public-address", &address]);
     let mut server = Child::start(&mut command, None);
     let invite = server.wait_out("invite line", START, |l| l.strip_prefix("invite: ").map(str::to_owned));

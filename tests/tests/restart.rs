@@ -1,31 +1,32 @@
-//! What a musician notices when server or network go away and come back.
+//! What a musician notices when the server or the network disappears and returns.
 
 use rtjam_tests::musician::{Musician, Options, duet};
 use rtjam_tests::namespace::Cable;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
-use rtjam_tests::{child::Child, programs, scratch::Scratch, wait};
+use rtjam_tests::{child::Child, machine::Scratch, programs, wait};
 use serde_json::Value;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A status comes once a second; what must be true within two seconds is seen within three.
+/// The status comes once a second: what happens within two seconds is visible within three.
 const BACK: Duration = Duration::from_millis(3100);
 
-/// Packets heard of the one other musician, while joined.
+/// Packets received from the only other musician, while joined.
 fn heard(status: &Value) -> Option<u64> {
     if status["state"] == "joined" { status["musicians"][0]["packets"].as_u64() } else { None }
 }
 
-/// Waits until `musician` hears more than before.
+/// Waits until `musician` has received more packets than before.
 fn wait_flows(musician: &mut Musician, limit: Duration) -> Value {
     let first = musician.wait_new("sound", limit, heard);
     let more = |s: &Value| heard(s).filter(|n| *n > first + 100).map(|_| s.clone());
     musician.wait_new("sound that goes on", Duration::from_millis(2500), more)
 }
 
+/// After a crash of the server the musicians are back within two seconds, on the same slots.
 #[test]
-fn after_a_crash_of_the_server_both_are_back_within_two_seconds_on_the_same_slots() {
+fn musicians_survive_server_crash() {
     let mut room = Room::start();
     let mut musicians = ["Ann", "Ben", "Cleo"].map(|name| Musician::start(&Options::demo(name, &room.invite)));
     for m in &mut musicians {
@@ -51,26 +52,28 @@ fn slots(status: &Value) -> Vec<(String, u64)> {
     slots
 }
 
+/// A new NAT mapping interrupts the audio for at most half a second.
 #[test]
-fn a_nat_that_forgets_its_table_is_followed_within_half_a_second() {
+fn nat_rebinding_is_followed() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     let before = wait_flows(&mut ben, BACK);
     relay.rebind();
     let after = wait_flows(&mut ben, BACK);
     let lost = |s: &Value| s["musicians"][0]["lost"].as_u64().unwrap_or(u64::MAX);
-    // What Ann sends keeps its way through the new port at once; what she hears pauses until the new path is proven.
+    // Ann's audio continues through the new port at once; what she hears pauses until the new path is validated.
     assert!(lost(&after) - lost(&before) < 20, "{before}\n{after}");
     let heard_by_ann = wait_flows(&mut ann, BACK);
     let concealed = heard_by_ann["musicians"][0]["concealed_frames"].as_u64().expect("a count");
     assert!(concealed < 24_000 + 4_800, "half a second is 24000 frames: {concealed}");
 }
 
+/// Replayed packets from another address neither redirect audio nor get an answer.
 #[test]
-fn old_packets_replayed_from_elsewhere_move_nothing_and_get_no_answer() {
+fn replayed_packets_redirect_nothing() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, mut ben) = duet(&relay.link(&room.invite), &room.invite);
     wait_flows(&mut ann, BACK);
     let stranger = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
@@ -84,12 +87,13 @@ fn old_packets_replayed_from_elsewhere_move_nothing_and_get_no_answer() {
     wait_flows(&mut ben, BACK);
 }
 
+/// Losing only the control connection does not interrupt the audio.
 #[test]
-fn losing_the_control_connection_alone_stops_no_sound() {
+fn audio_survives_control_loss() {
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let (mut ann, _ben) = duet(&relay.link(&room.invite), &room.invite);
-    relay.tcp(false);
+    relay.pass_tcp(false);
     let before = wait_flows(&mut ann, BACK);
     for _ in 0..4 {
         wait_flows(&mut ann, BACK);
@@ -97,14 +101,14 @@ fn losing_the_control_connection_alone_stops_no_sound() {
     let after = wait_flows(&mut ann, BACK);
     let concealed = |s: &Value| s["musicians"][0]["concealed_frames"].as_u64().expect("a count");
     assert!(concealed(&after) - concealed(&before) < 4800, "{before}\n{after}");
-    relay.tcp(true);
+    relay.pass_tcp(true);
     wait_flows(&mut ann, BACK);
 }
 
-/// The server in one namespace, Ann in another one; the cable between them is pulled.
+/// After an outage that outlasts the server's timeout, a musician is back within two seconds.
 #[test]
-fn after_a_network_outage_longer_than_the_server_waits_a_musician_is_back_within_two_seconds() {
-    let Some(cable) = Cable::lay() else { return };
+fn musician_survives_network_outage() {
+    let Some(cable) = Cable::create() else { return };
     let data = Scratch::new("outage");
     let mut server = Command::new("ip");
     server.args(["netns", "exec", &cable.left]).arg(programs::server());
@@ -117,14 +121,14 @@ fn after_a_network_outage_longer_than_the_server_waits_a_musician_is_back_within
     let mut ben = Musician::start(&Options { prefix: &right, ..Options::demo("Ben", &link) });
     ann.wait_hears("Ben");
     let slot = ben.wait_hears("Ann")["slot"].clone();
-    cable.plug(false);
+    cable.set_link_up(false);
     ann.wait_new("Ben's absence", Duration::from_secs(9), |s| {
         s["musicians"].as_array().is_some_and(Vec::is_empty).then_some(())
     });
-    cable.plug(true);
+    cable.set_link_up(true);
     let plugged = Instant::now();
     let back = wait_flows(&mut ben, BACK);
-    eprintln!("back and heard after {:?} (a status comes once a second)", plugged.elapsed());
+    eprintln!("back and audible after {:?} (the status comes once a second)", plugged.elapsed());
     assert_eq!(back["musicians"][0]["slot"], slot);
     wait::until("Ann hears Ben again", BACK, || ann.status().as_ref().and_then(heard));
 }

@@ -1,4 +1,4 @@
-//! Two musicians in a room: who hears whom, how they are named, how they end.
+//! Two musicians in a room: audio, names, and the end of their programs.
 
 use rtjam_tests::musician::{Musician, Options, duet};
 use rtjam_tests::room::Room;
@@ -9,8 +9,9 @@ fn names(status: &Value) -> Vec<&str> {
     status["musicians"].as_array().into_iter().flatten().filter_map(|m| m["name"].as_str()).collect()
 }
 
+/// Two musicians hear each other and never themselves.
 #[test]
-fn two_musicians_hear_each_other_and_never_themselves() {
+fn musicians_hear_each_other() {
     let room = Room::start();
     let (mut ann, ben) = duet(&room.invite, &room.invite);
     let loud = |m: &Value| m["dbfs"][0].as_f64().is_some_and(|db| db > -40.0);
@@ -19,8 +20,9 @@ fn two_musicians_hear_each_other_and_never_themselves() {
     assert_eq!(names(&ben.status().expect("a status")), ["Ann"]);
 }
 
+/// The JSON status has every documented field.
 #[test]
-fn status_has_every_field_of_its_contract() {
+fn status_has_documented_fields() {
     let room = Room::start();
     let (mut ann, _ben) = duet(&room.invite, &room.invite);
     let status =
@@ -45,8 +47,9 @@ fn status_has_every_field_of_its_contract() {
     assert_eq!(ben["dbfs"].as_array().map(Vec::len), Some(2));
 }
 
+/// Silence is −120 dBFS, and losses are counted from the join on.
 #[test]
-fn silence_is_minus_120_and_losses_are_counted_since_joining() {
+fn silence_is_minus_120() {
     let room = Room::start();
     let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
     let mut ben = Musician::start(&Options::dummy("Ben", &room.invite));
@@ -56,8 +59,9 @@ fn silence_is_minus_120_and_losses_are_counted_since_joining() {
     assert_eq!(quiet["dbfs"], serde_json::json!([-120.0, -120.0]));
 }
 
+/// A musician who leaves is gone from the others' status within a second.
 #[test]
-fn a_musician_who_leaves_is_gone_from_the_other_ones_status_within_a_second() {
+fn leaving_is_seen_at_once() {
     let room = Room::start();
     let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
     let mut ben = Musician::start(&Options::demo("Ben", &room.invite));
@@ -67,8 +71,9 @@ fn a_musician_who_leaves_is_gone_from_the_other_ones_status_within_a_second() {
     ann.wait_new("Ben's absence", Duration::from_millis(2100), |s| names(s).is_empty().then_some(()));
 }
 
+/// SIGINT ends the program within a second.
 #[test]
-fn sigint_ends_within_a_second_with_exit_code_0() {
+fn sigint_exits_with_0() {
     let room = Room::start();
     let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
     ann.wait_joined();
@@ -76,32 +81,35 @@ fn sigint_ends_within_a_second_with_exit_code_0() {
     assert_eq!(ann.child.wait_exit(Duration::from_secs(1)), 0);
 }
 
+/// SIGTERM ends the program within a second, even if the room cannot be reached.
 #[test]
-fn sigterm_ends_within_a_second_also_while_the_room_cannot_be_reached() {
+fn sigterm_ends_while_connecting() {
     let mut ann = Musician::start(&Options::demo("Ann", &unreachable_link()));
     ann.wait("status connecting", Duration::from_secs(5), |s| (s["state"] == "connecting").then_some(()));
     ann.child.signal(libc::SIGTERM);
     assert_eq!(ann.child.wait_exit(Duration::from_secs(1)), 0);
 }
 
-/// A whole link to a port where nothing listens.
+/// A valid link to a port on which nothing listens.
 fn unreachable_link() -> String {
     let room = Room::start();
     room.invite.clone()
 }
 
+/// A musician who is alone is shown the link to send to others.
 #[test]
-fn a_musician_alone_is_shown_the_link_to_send() {
+fn lone_musician_sees_the_link() {
     let room = Room::start();
     let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
     ann.wait_joined();
     ann.child.wait_err(&room.invite, Duration::from_secs(3));
 }
 
+/// Two programs with one identity are two musicians.
 #[test]
-fn two_programs_of_one_musician_are_two_musicians() {
+fn two_programs_are_two_musicians() {
     let room = Room::start();
-    let config = rtjam_tests::scratch::Scratch::new("shared");
+    let config = rtjam_tests::machine::Scratch::new("shared");
     let folder = config.path().to_str().expect("a plain path").to_string();
     let home = format!("HOME={folder}");
     let xdg = format!("XDG_CONFIG_HOME={folder}");
@@ -114,14 +122,15 @@ fn two_programs_of_one_musician_are_two_musicians() {
     first.wait_hears("Ann 2");
 }
 
+/// The server informs the musicians when it stops, and stops within a second.
 #[test]
-fn the_server_tells_the_musicians_when_it_ends_and_ends_within_a_second() {
+fn stopping_server_informs_musicians() {
     let mut room = Room::start();
     let mut ann = Musician::start(&Options::demo("Ann", &room.invite));
     ann.wait_joined();
     room.child.signal(libc::SIGTERM);
     assert_eq!(room.child.wait_exit(Duration::from_secs(1)), 0, "{}", room.child.transcript());
-    ann.child.wait_err("going down", Duration::from_secs(2));
+    ann.child.wait_err("when it is back", Duration::from_secs(2));
     room.restart();
     ann.wait_new("status joined", Duration::from_secs(4), |s| (s["state"] == "joined").then_some(()));
 }

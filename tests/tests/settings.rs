@@ -1,10 +1,10 @@
-//! The settings file: keys are flags, the command line wins, mistakes are named with their line.
+//! The settings file: keys are flags, the command line takes precedence, errors are reported with their line.
 
 use rtjam_tests::child::Child;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::programs;
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use std::process::Command;
 use std::time::Duration;
 
@@ -25,8 +25,9 @@ fn path(scratch: &Scratch) -> &str {
     scratch.path().to_str().expect("a plain path")
 }
 
+/// An unknown key and an invalid value are reported with their line.
 #[test]
-fn a_wrong_key_and_a_wrong_value_are_named_with_their_line() {
+fn settings_errors_name_their_line() {
     for (text, line, what) in [
         ("# mine\nname = \"Ann\"\nplayuot = \"auto\"\n", "line 3", "playout"),
         ("packet = 128\nformat = \"mp3\"\n", "line 2", "pcm16"),
@@ -41,8 +42,9 @@ fn a_wrong_key_and_a_wrong_value_are_named_with_their_line() {
     }
 }
 
+/// SIGHUP reloads the file, and the command line still takes precedence.
 #[test]
-fn on_sighup_the_file_is_read_again_and_the_command_line_still_wins() {
+fn sighup_reloads_settings() {
     let room = Room::start();
     let scratch = folder("mute = false\nsource = \"demo\"\nbackend = \"jack\"\n");
     let arguments = ["--backend", "dummy", "--config", path(&scratch)];
@@ -53,7 +55,7 @@ fn on_sighup_the_file_is_read_again_and_the_command_line_still_wins() {
     write(&scratch, "mute = true\nsource = \"demo\"\nbackend = \"jack\"\n");
     ann.child.signal(libc::SIGHUP);
     ben.wait_new("Ann's silence", SOON, |s| level(s).filter(|db| *db <= -120.0));
-    // A mistake made meanwhile changes nothing and ends nothing.
+    // An error introduced meanwhile changes nothing and ends nothing.
     write(&scratch, "mute = maybe\n");
     ann.child.signal(libc::SIGHUP);
     ann.child.wait_err("line 1", SOON);

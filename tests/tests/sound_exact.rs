@@ -1,50 +1,55 @@
-//! With fixed playout what B hears is what A plays: one delay, equal to the format's precision.
+//! With a fixed playout delay B hears exactly what A plays, to the format's precision.
 
 use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::{probe, sound};
 
-/// Of a take: what is skipped, what must be exact, and one more.
+/// Length of a recording: the skipped part, the part that must be exact, and one second more.
 const SECONDS: usize = 13;
-/// Joining, and the first placing of the playout.
+/// Joining, and finding the first playout position.
 const SKIP: usize = 2 * 48_000;
-/// What must be exact between xruns: in one stretch, or added up from whole ones.
+/// Frames between xruns that must be exact: in one stretch, or as a sum of complete ones.
 const EXACT: usize = 10 * 48_000;
-/// A stretch between two xruns that counts, if it is exact from its beginning to its end.
+/// The shortest stretch between two xruns that counts, if it is exact as a whole.
 const WHOLE: usize = 48_000;
-/// After an xrun the ends' clocks have slipped against each other; playout settles again within this time.
+/// An xrun shifts the clocks of the two clients; playout settles within this time.
 const AFTER_XRUN: usize = 24_000;
-/// An xrun is told somewhat after it has happened.
+/// An xrun is reported somewhat after it has happened.
 const BEFORE_XRUN: usize = 9_600;
 
+/// PCM16 arrives within one quantisation step.
 #[test]
-fn pcm16_arrives_within_one_step_at_64_frames() {
+fn pcm16_at_64_frames_is_exact() {
     arrives(64, "pcm16", 1.0 / 32768.0);
 }
 
+/// PCM16 arrives within one quantisation step.
 #[test]
-fn pcm16_arrives_within_one_step_at_256_frames() {
+fn pcm16_at_256_frames_is_exact() {
     arrives(256, "pcm16", 1.0 / 32768.0);
 }
 
+/// Float arrives bit for bit.
 #[test]
-fn float_arrives_bit_for_bit_at_128_frames() {
+fn float_at_128_frames_is_exact() {
     arrives(128, "f32", 0.0);
 }
 
+/// Float arrives bit for bit, in two datagrams per period.
 #[test]
-fn float_arrives_bit_for_bit_at_256_frames_in_two_datagrams_a_period() {
+fn float_at_256_frames_is_exact() {
     arrives(256, "f32", 0.0);
 }
 
+/// PCM24 arrives within one quantisation step.
 #[test]
-fn pcm24_arrives_within_one_step_at_128_frames() {
+fn pcm24_at_128_frames_is_exact() {
     arrives(128, "pcm24", 1.0 / 8_388_608.0);
 }
 
-/// Takes are repeated while xruns leave less than ten seconds: they are the driver's, and on a busy machine it has one
-/// every few seconds.
+/// Recordings are repeated while xruns leave less than ten seconds: xruns are the driver's, and a busy machine has one every
+/// few seconds.
 fn arrives(period: u32, format: &str, tolerance: f32) {
     let Some(jackd) = Jackd::start(48_000, period) else { return };
     let room = Room::start();
@@ -65,7 +70,7 @@ fn arrives(period: u32, format: &str, tolerance: f32) {
             ("A:in_1", sound::noise_float(SECONDS * 48_000, 1 + attempt)),
             ("A:in_2", sound::noise_float(SECONDS * 48_000, 101 + attempt)),
         ];
-        let take = probe::take(&jackd.name, &signals, &["B:out_1", "B:out_2", "B:slot01_1", "B:slot01_2"]);
+        let take = probe::record(&jackd.name, &signals, &["B:out_1", "B:out_2", "B:slot01_1", "B:slot01_2"]);
         exact += exact_stretches(&take, tolerance);
         if exact >= EXACT {
             return;
@@ -75,8 +80,8 @@ fn arrives(period: u32, format: &str, tolerance: f32) {
     panic!("at {period} frames {format} was exact for {exact} frames only\n{}", b.child.transcript());
 }
 
-/// How many frames of the stretches between xruns count: in each all four outputs are A's inputs at one delay.
-fn exact_stretches(take: &probe::Take, tolerance: f32) -> usize {
+/// Sum of the stretches between xruns in which all four outputs equal A's inputs at one delay.
+fn exact_stretches(take: &probe::Recording, tolerance: f32) -> usize {
     let begins = std::iter::once(SKIP).chain(take.xruns.iter().map(|x| (x + AFTER_XRUN).max(SKIP)));
     let ends = take.xruns.iter().map(|x| x.saturating_sub(BEFORE_XRUN)).chain([take.sent[0].len()]);
     let stretches = begins.zip(ends).filter(|(from, to)| from + WHOLE < *to);
@@ -87,8 +92,8 @@ fn exact_stretches(take: &probe::Take, tolerance: f32) -> usize {
     stretches.map(counts).sum()
 }
 
-/// How many frames from `from` on are exact in all outputs, and whether those are all until `to`.
-fn exact_frames(take: &probe::Take, from: usize, to: usize, tolerance: f32) -> (usize, bool) {
+/// Number of exact frames from `from` on, and whether they reach `to`.
+fn exact_frames(take: &probe::Recording, from: usize, to: usize, tolerance: f32) -> (usize, bool) {
     let (lag, alike) = sound::delay_at(&take.sent[0], &take.got[0], from, 1024, 4800);
     assert!(alike > 0.99, "B does not hear A ({alike:.3} at {lag})");
     let equal = |at: usize| {

@@ -1,16 +1,18 @@
-//! JACK servers at other rates: the wire stays at 48 kHz and the sound stays the same.
+//! JACK servers at other rates: the wire stays at 48 kHz, and the audio is the same.
 
 use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
-use rtjam_tests::probe::{self, Take};
+use rtjam_tests::probe::{self, Recording};
 use rtjam_tests::room::Room;
 use rtjam_tests::sound;
 
+/// JACK at 44.1 kHz.
 #[test]
 fn sound_is_the_same_at_44100() {
     same_at(44_100);
 }
 
+/// JACK at 96 kHz.
 #[test]
 fn sound_is_the_same_at_96000() {
     same_at(96_000);
@@ -33,7 +35,7 @@ fn same_at(rate: u32) {
     let second = rate as usize;
     let signal = sound::noise_50_to_8000(10 * second, rate, 3);
     for _ in 0..5 {
-        let take = probe::take(&jackd.name, &[("A:in_1", signal.clone())], &["B:out_1"]);
+        let take = probe::record(&jackd.name, &[("A:in_1", signal.clone())], &["B:out_1"]);
         let Some(at) = quiet_place(&take, second) else { continue };
         let (lag, _) = sound::delay_at(&take.sent[0], &take.got[0], at, 4096, second / 5);
         let window = second / 2;
@@ -44,8 +46,8 @@ fn same_at(rate: u32) {
     panic!("no three seconds without an xrun of the dummy driver");
 }
 
-/// A place two seconds after the beginning or an xrun, and a second before the end or the next one.
-fn quiet_place(take: &Take, second: usize) -> Option<usize> {
+/// A position two seconds after the beginning or an xrun, and a second before the end or the next one.
+fn quiet_place(take: &Recording, second: usize) -> Option<usize> {
     let begins = std::iter::once(0).chain(take.xruns.iter().copied());
     let ends = take.xruns.iter().copied().chain([take.sent[0].len()]);
     begins.zip(ends).find(|(from, to)| from + 3 * second <= *to).map(|(from, _)| from + 2 * second)

@@ -1,17 +1,17 @@
-//! Projects that the first releases wrote are opened: ids, names, values and state are what hosts have stored of them.
+//! Projects of the first releases open: hosts have stored ids, names, values and state.
 //!
-//! The files in `golden/vst3` were written by the VST3 side of those releases. What is added since is not in them; what
-//! is in them stays. `RTJAM_WRITE_GOLDEN=FOLDER` writes them anew, from whatever library is under test.
+//! The VST3 side of those releases wrote the files in `golden/vst3`. They lack later additions; their content must stay
+//! valid. `RTJAM_WRITE_GOLDEN=FOLDER` writes new ones from the library under test.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
 
 use rtjam_tests::vst3::{MULTI, RTJAM};
 use rtjam_tests::vst3host::{Buffers, Call, Module};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Settings that a default project has not, the ones of the user's own computer among them.
+/// Settings that differ from the defaults, including those of the user's own computer.
 const SETTINGS: &[u8] = br#"{"rtjam":1,"name":"Ann","format":"pcm24","packet":64,"playout_ms":12.5,"comfort":"safe",
     "layout":"dual-mono","link":"rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH","keep_key":true,"light":true,
     "window":[900,600],"seats":{"slots":[]}}"#;
@@ -20,7 +20,7 @@ fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/vst3").join(format!("{name}.json"))
 }
 
-/// All that hosts store of a plugin, and a project with every parameter away from its default.
+/// Everything that hosts store about a plugin, and a project with each parameter away from its default.
 fn written_now(module: &Module, name: &str) -> Value {
     let effect = module.effect(name);
     let mut description = effect.description();
@@ -42,7 +42,7 @@ fn written_now(module: &Module, name: &str) -> Value {
     description
 }
 
-/// Fails where something of `old` is missing or another in `new`. Elements of arrays are known by their place.
+/// Fails if a part of `old` is missing from `new` or differs there. Array elements are matched by index.
 fn assert_holds(old: &Value, new: &Value, place: &str) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {
@@ -61,7 +61,7 @@ fn assert_holds(old: &Value, new: &Value, place: &str) {
     }
 }
 
-/// By id: where a later release adds parameters, is its own affair.
+/// Indexed by id: later releases may add parameters anywhere.
 fn by_id(mut description: Value) -> Value {
     let params = description["params"].as_array().expect("parameters").clone();
     let keyed = params.into_iter().map(|param| (param["id"].to_string(), param)).collect();
@@ -69,8 +69,9 @@ fn by_id(mut description: Value) -> Value {
     description
 }
 
+/// Projects of the first releases open with the same ids, names, values and state.
 #[test]
-fn projects_of_the_first_releases_open_unchanged() {
+fn old_projects_open_unchanged() {
     let module = Module::load();
     for class in [RTJAM, MULTI] {
         if let Some(folder) = std::env::var_os("RTJAM_WRITE_GOLDEN") {
@@ -102,9 +103,9 @@ fn projects_of_the_first_releases_open_unchanged() {
     }
 }
 
-/// Automation is stored from 0 to 1: the same number has to mean the same sound.
+/// Automation is stored as 0 to 1: the same number must mean the same value.
 #[test]
-fn automation_of_the_first_releases_means_what_it_meant() {
+fn old_automation_keeps_its_meaning() {
     let module = Module::load();
     for class in [RTJAM, MULTI] {
         let text = std::fs::read_to_string(golden(class.name)).expect("a golden file");

@@ -1,9 +1,9 @@
-//! What VST3 hosts do that they should not, or may and others do not: buses, buffers, order, ids, streams.
+//! Incorrect and unusual behaviour of VST3 hosts: buses, buffers, order of calls, ids and streams.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
 
-use rtjam_tests::hosting::alone;
+use rtjam_tests::hosting::in_own_process;
 use rtjam_tests::vst3host::{Buffers, Bus, Call, Edit, Effect, Module, STALE};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -12,12 +12,12 @@ use vst3::Steinberg::{kInvalidArgument, kNotInitialized, kResultOk, kResultTrue}
 
 const MONITOR: u32 = 1;
 const SEND_MUTE: u32 = 3;
-/// Of `RTJam Multi` only.
+/// A parameter of `RTJam Multi` only.
 const MAIN_MIX_1: u32 = 1040;
 const UNKNOWN: [u32; 5] = [0, 5, 999_999, 0x7fff_ffff, u32::MAX];
 const NAMES: [(&str, usize); 2] = [("RTJam", 1), ("RTJam Multi", 13)];
 
-/// Runs `test` with each of the plugins, active and playing, and its count of outputs.
+/// Runs `test` with each plugin, active and processing, and with its number of outputs.
 fn with_each(rate: f64, block: i32, test: impl Fn(&Effect, usize)) {
     let module = Module::load();
     for (name, outputs) in NAMES {
@@ -32,7 +32,7 @@ fn call(frames: i32) -> Call<'static> {
     Call { frames, ..Call::default() }
 }
 
-/// Plays a block of 64 frames and hears the own signal, and nothing on the slots' outputs.
+/// Plays a block of 64 frames; the own signal must come out, and the slot outputs must be silent.
 fn assert_plays(effect: &Effect, outputs: usize) {
     let mut buffers = Buffers::new(64, outputs);
     assert_eq!(buffers.play(effect, &call(64)).0, kResultOk);
@@ -40,8 +40,9 @@ fn assert_plays(effect: &Effect, outputs: usize) {
     assert!(buffers.outputs[1..].iter().flatten().flatten().all(|s| *s == 0.0));
 }
 
+/// The host may pass fewer, more or wider outputs than declared.
 #[test]
-fn fewer_outputs_than_declared_more_and_wider_ones() {
+fn wrong_number_of_outputs() {
     with_each(48_000.0, 64, |effect, _| {
         for count in 0..=20 {
             let mut memory = vec![[[STALE; 64]; 4]; 20];
@@ -51,15 +52,15 @@ fn fewer_outputs_than_declared_more_and_wider_ones() {
             assert_eq!(effect.call(&call(64), &mut [], &mut outputs).0, kResultOk);
             assert!(outputs.iter().all(|bus| !bus.says_silent()));
             let silent = |bus: &[[f32; 64]; 4]| bus.iter().flatten().all(|s| *s == 0.0);
-            assert!(memory[..count].iter().all(silent), "{count} outputs: not all are written");
+            assert!(memory[..count].iter().all(silent), "{count} outputs: some were not written");
             assert!(memory[count..].iter().flatten().flatten().all(|s| *s == STALE));
         }
     });
 }
 
-/// What hosts that switched a bus off pass for it.
+/// A bus that the host has deactivated has no channels; the others still play.
 #[test]
-fn buses_without_channels_do_not_keep_the_rest_from_playing() {
+fn buses_without_channels() {
     with_each(48_000.0, 64, |effect, outputs| {
         let mut buffers = Buffers::new(64, 1);
         let mut input = buffers.input.each_mut().map(|c| c.as_mut_ptr());
@@ -68,7 +69,7 @@ fn buses_without_channels_do_not_keep_the_rest_from_playing() {
         buses.resize(outputs, Bus::new(null_mut(), 0));
         assert_eq!(effect.call(&call(64), &mut [Bus::new(input.as_mut_ptr(), 2)], &mut buses).0, kResultOk);
         assert_eq!(buffers.outputs[0], buffers.input);
-        // The other way round: no input, and no main output.
+        // The reverse: no input, and no main output.
         let mut slots = Buffers::new(64, outputs);
         let mut pointers: Vec<[*mut f32; 2]> =
             slots.outputs.iter_mut().map(|bus| bus.each_mut().map(|c| c.as_mut_ptr())).collect();
@@ -79,8 +80,9 @@ fn buses_without_channels_do_not_keep_the_rest_from_playing() {
     });
 }
 
+/// Pointers in a block may be null.
 #[test]
-fn null_pointers_wherever_a_block_can_have_one() {
+fn null_pointers_in_a_block() {
     with_each(48_000.0, 64, |effect, outputs| {
         let mut real = Buffers::new(64, 1);
         let mut nulls = [null_mut(); 2];
@@ -95,7 +97,7 @@ fn null_pointers_wherever_a_block_can_have_one() {
         play(&mut [Bus::new(nulls.as_mut_ptr(), -1)], &mut [Bus::new(nulls.as_mut_ptr(), i32::MIN)]);
         play(&mut [Bus::new(half_input.as_mut_ptr(), 2)], &mut [Bus::new(left_only.as_mut_ptr(), 2)]);
         assert_eq!(real.outputs[0][0], real.input[0]);
-        // Without an input there is silence, not what lay in the buffer.
+        // Without an input the output is silent; it does not contain old samples.
         play(&mut [], &mut [Bus::new(left_only.as_mut_ptr(), 2)]);
         assert_eq!(real.outputs[0][0], [0.0; 64]);
         let quiet = Call { changes: None, listens: false, ..call(64) };
@@ -104,8 +106,9 @@ fn null_pointers_wherever_a_block_can_have_one() {
     });
 }
 
+/// Input and output may be the same memory.
 #[test]
-fn input_and_output_in_the_same_memory() {
+fn in_place_buffers() {
     with_each(48_000.0, 64, |effect, _| {
         let mut memory = Buffers::new(64, 0).input;
         let before = memory.clone();
@@ -120,8 +123,9 @@ fn input_and_output_in_the_same_memory() {
     });
 }
 
+/// Blocks may have no frames, or far more than announced.
 #[test]
-fn blocks_of_no_frames_and_of_far_more_than_announced() {
+fn empty_and_oversized_blocks() {
     with_each(48_000.0, 64, |effect, outputs| {
         for frames in [0, 1, 64, 0, 8_192, 3, 20_000, 8_193] {
             let mut buffers = Buffers::new(20_000, outputs);
@@ -129,7 +133,7 @@ fn blocks_of_no_frames_and_of_far_more_than_announced() {
             let n = frames as usize;
             for side in 0..2 {
                 assert_eq!(buffers.outputs[0][side][..n], buffers.input[side][..n], "{frames}");
-                assert!(buffers.outputs[0][side][n..].iter().all(|s| *s == STALE), "it wrote beyond {frames}");
+                assert!(buffers.outputs[0][side][n..].iter().all(|s| *s == STALE), "the plugin wrote beyond {frames}");
             }
             assert!(buffers.outputs[1..].iter().flatten().all(|c| c[..n].iter().all(|s| *s == 0.0)));
         }
@@ -137,8 +141,9 @@ fn blocks_of_no_frames_and_of_far_more_than_announced() {
     });
 }
 
+/// 64-bit samples are refused, and such buffers are filled with silence.
 #[test]
-fn sixty_four_bits_are_refused_and_silenced() {
+fn double_samples_are_refused() {
     with_each(48_000.0, 64, |effect, _| {
         assert!(!effect.takes_64_bits());
         let mut wide = [[0.7_f64; 64]; 2];
@@ -149,13 +154,14 @@ fn sixty_four_bits_are_refused_and_silenced() {
     });
 }
 
+/// `setActive` and `setProcessing` may come in any order.
 #[test]
-fn active_and_processing_in_any_order() {
+fn activation_in_any_order() {
     let module = Module::load();
     for (name, outputs) in NAMES {
         let effect = module.effect(name);
         let mut buffers = Buffers::new(64, outputs);
-        // Before anything: silence and an error, not a crash.
+        // Before anything else: silence and an error, not a crash.
         assert_eq!(buffers.play(&effect, &call(64)).0, kNotInitialized);
         assert!(buffers.outputs.iter().flatten().flatten().all(|s| *s == 0.0));
         effect.set_processing(true);
@@ -164,7 +170,7 @@ fn active_and_processing_in_any_order() {
         assert_eq!(effect.set_active(true), kResultOk, "twice");
         effect.set_processing(false);
         assert_plays(&effect, outputs);
-        // A new rate and block without a word of deactivation.
+        // A new rate and block size without deactivation.
         assert_eq!(effect.set_up(96_000.0, 32, false), kResultOk);
         assert_plays(&effect, outputs);
         effect.set_active(false);
@@ -179,15 +185,16 @@ fn active_and_processing_in_any_order() {
             assert_plays(&effect, outputs);
             effect.set_active(false);
         }
-        // And it is terminated while active, twice.
+        // Then it is terminated while active, twice.
         effect.set_active(true);
         assert_eq!(effect.terminate(), kResultOk);
         assert_eq!(effect.terminate(), kResultOk);
     }
 }
 
+/// The host may pass no context.
 #[test]
-fn a_host_without_a_context() {
+fn host_without_context() {
     let module = Module::load();
     for (name, outputs) in NAMES {
         let effect = module.effect_in(name, None);
@@ -198,8 +205,9 @@ fn a_host_without_a_context() {
     }
 }
 
+/// Calls with unknown ids return an error.
 #[test]
-fn ids_that_nobody_has_are_told_so() {
+fn unknown_ids_are_refused() {
     with_each(48_000.0, 64, |effect, outputs| {
         let others = if outputs == 1 { vec![MAIN_MIX_1] } else { vec![] };
         for id in UNKNOWN.into_iter().chain(others) {
@@ -215,8 +223,9 @@ fn ids_that_nobody_has_are_told_so() {
     });
 }
 
+/// Values outside 0 to 1 are clamped, and NaN is refused.
 #[test]
-fn values_that_are_none_become_none() {
+fn invalid_values_are_refused() {
     with_each(48_000.0, 64, |effect, outputs| {
         for id in effect.params().iter().map(|p| p.id) {
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e300, 1e300, 5e-324] {
@@ -229,9 +238,10 @@ fn values_that_are_none_become_none() {
     });
 }
 
-/// By the controller, by a block, and by a block of no frames; with and without audio.
+/// A value that the host sets is in the state at once: by the controller, by a block, by an empty block; with and without
+/// audio.
 #[test]
-fn a_host_edit_is_in_the_state_at_once() {
+fn host_edit_reaches_state_immediately() {
     let module = Module::load();
     for (name, outputs) in NAMES {
         let saved = |effect: &Effect| {
@@ -252,17 +262,17 @@ fn a_host_edit_is_in_the_state_at_once() {
         // The last of several changes counts.
         buffers.play(&effect, &Call { changes: Some(&[(MONITOR, 0, 0.0), (MONITOR, 63, 1.0)]), ..call(64) });
         assert_eq!(saved(&effect), 12.0);
-        assert_eq!(effect.edits.all(), [], "the host's edits come back to it");
+        assert_eq!(effect.edits.all(), [], "the host's changes are not echoed");
     }
 }
 
-/// A project that goes back to its room, which is not there.
+/// A project that rejoins a room which does not exist.
 const REJOINS: &[u8] = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH","rejoin":true}"#;
 
-/// The mute of a return is told once, with the block that comes next; what the host says first replaces it.
+/// The mute after loading a project is reported once, with the next block; a value that the host sets first replaces it.
 #[test]
-fn an_own_edit_never_goes_out_after_the_hosts() {
-    alone("an_own_edit_never_goes_out_after_the_hosts", own_edits);
+fn host_edit_replaces_own_edit() {
+    in_own_process("host_edit_replaces_own_edit", own_edits);
 }
 
 fn own_edits() {
@@ -277,7 +287,7 @@ fn own_edits() {
                 effect.set_value(SEND_MUTE, 0.0);
             }
             let mut buffers = Buffers::new(64, outputs);
-            // A host that does not listen hears of it later.
+            // A host that does not listen is informed later.
             assert_eq!(buffers.play(&effect, &Call { listens: false, ..call(64) }).0, kResultOk);
             let told = buffers.play(&effect, &call(64)).1;
             assert_eq!(told, if unmutes_first { vec![] } else { vec![(SEND_MUTE, 1.0)] });
@@ -290,9 +300,9 @@ fn own_edits() {
     }
 }
 
-/// Ardour waits for ever for a plugin that tells of values while it loads, and repeats its old values afterwards.
+/// A host that repeats its old values after loading a project, as Ardour does, is told the new ones.
 #[test]
-fn a_host_that_replays_old_values_after_a_load_is_told_the_new_ones() {
+fn replayed_old_values_are_corrected() {
     let module = Module::load();
     for (name, outputs) in NAMES {
         for (host, replays) in [("Ardour", true), ("REAPER", false)] {
@@ -309,15 +319,16 @@ fn a_host_that_replays_old_values_after_a_load_is_told_the_new_ones() {
             assert!(told.iter().all(|(id, value)| *value == effect.value(*id)));
             let wanted = if replays { (0.5, 1.0) } else { (1.0, 0.0) };
             assert_eq!((effect.value(MONITOR), effect.value(SEND_MUTE)), wanted, "{host}");
-            // From then on it is believed.
+            // Afterwards the host's values apply.
             assert_eq!(buffers.play(&effect, &old).1, []);
             assert_eq!((effect.value(MONITOR), effect.value(SEND_MUTE)), (1.0, 0.0));
         }
     }
 }
 
+/// Streams may transfer few bytes per call, and states may be invalid.
 #[test]
-fn streams_that_give_and_take_little_and_states_that_are_none() {
+fn slow_streams_and_invalid_states() {
     with_each(48_000.0, 64, |effect, _| {
         effect.set_value(MONITOR, 0.25);
         let state = effect.state();
@@ -336,8 +347,9 @@ fn streams_that_give_and_take_little_and_states_that_are_none() {
     });
 }
 
+/// Offline rendering outputs the own signal at unity and nothing else.
 #[test]
-fn offline_the_own_signal_is_at_unity_and_alone() {
+fn offline_renders_own_signal_only() {
     let module = Module::load();
     for (name, outputs) in NAMES {
         for (by_setup, by_block) in [(true, false), (false, true)] {
@@ -355,11 +367,12 @@ fn offline_the_own_signal_is_at_unity_and_alone() {
     }
 }
 
+/// The controller may be called beside `process`.
 #[test]
-fn the_controller_beside_process() {
+fn concurrent_controller_and_process() {
     with_each(48_000.0, 64, |effect, outputs| {
         struct Shared<'a>(&'a Effect);
-        // SAFETY: VST3 lets the controller's thread and the audio thread call at once.
+        // SAFETY: VST3 permits concurrent calls of the controller's thread and the audio thread.
         unsafe impl Sync for Shared<'_> {}
         let (shared, stop) = (Shared(effect), AtomicBool::new(false));
         std::thread::scope(|threads| {

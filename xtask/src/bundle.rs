@@ -1,4 +1,4 @@
-//! `cargo xtask bundle` and `install`: the plugin as hosts want it, and where they look for it; the program beside it.
+//! `cargo xtask bundle` and `install`: builds the plugin's bundles, and installs them for plugin hosts, with the program.
 
 use std::fs;
 use std::io;
@@ -6,22 +6,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::command::{self, Ended};
+use crate::command::{self, Ended, Stop};
 use crate::debug_symbols::{self, Keep};
 use crate::setup;
-use crate::stop::Stop;
 use crate::workspace::Workspace;
 
-/// The bundles, and the folder beside them in a user's plugin folders.
+/// The bundles, which are also the names in a user's plugin folders.
 const BUNDLES: [&str; 2] = ["RTJam.clap", "RTJam.vst3"];
 
-/// The program, as it is put beside the bundles.
+/// The program, which lies beside the bundles.
 const PROGRAM: &str = if cfg!(windows) { "rtjam.exe" } else { "rtjam" };
 
-/// The folder beside the bundles with their debug information: a file `NAME.debug` for each.
+/// Folder beside the bundles for their debug information, one file `NAME.debug` each.
 const DEBUG: &str = "debug";
 
-/// Builds the bundles and says what came of it.
+/// Builds the bundles and prints their sizes and requirements.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String> {
     let folder = bundle(workspace, stop)?;
     let debug = cfg!(target_os = "linux").then_some(DEBUG);
@@ -33,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the bundles and puts them where the user's hosts look.
+/// Builds the bundles and copies them into the user's plugin folders.
 pub(crate) fn install(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String> {
     let folder = bundle(workspace, stop)?;
     let places = places().ok_or("There is no home folder to install into. Set HOME.")?;
@@ -42,13 +41,13 @@ pub(crate) fn install(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, St
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts each bundle of `folder` into its place, and says so.
+/// Installs each bundle of `folder` into its place, and prints it.
 fn put_all(folder: &Path, places: &[PathBuf; 2]) -> Result<(), String> {
     for (name, place) in BUNDLES.iter().zip(places) {
         let to = place.join(name);
         put(&folder.join(name), &to).map_err(|e| {
             format!(
-                "{}. See that {} is a folder that you may write to, and start again.",
+                "{}. Check that {} is a folder that you may write to, and start again.",
                 told(&to, &e),
                 place.display()
             )
@@ -58,7 +57,7 @@ fn put_all(folder: &Path, places: &[PathBuf; 2]) -> Result<(), String> {
     Ok(())
 }
 
-/// The folder with the bundles: cargo's `target/bundled`.
+/// Builds the bundles and returns their folder, `bundled` in cargo's target folder.
 fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
     setup::system_packages(workspace, &[setup::BUILD])?;
     let mut build = workspace.cargo(["build", "--release", "-p", "rtjam", "-p", "rtjam-plugin"]);
@@ -67,10 +66,10 @@ fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
         Ended::Badly(how) => return Err(format!("the release build failed ({how}).")),
     }
     let target = workspace.target_folder()?;
-    // It looks for `bundler.toml` where the program stands.
+    // It looks for `bundler.toml` in the current folder.
     std::env::set_current_dir(workspace.path("")).map_err(|e| told(&workspace.path(""), &e))?;
     let made = nice_plug_xtask::bundle(&target, "rtjam", &["--release".to_owned()], false);
-    made.map_err(|e| format!("the bundles cannot be made: {e:#}"))?;
+    made.map_err(|e| format!("cannot make the bundles: {e:#}"))?;
     let (folder, built) = (target.join("bundled"), target.join("release").join(PROGRAM));
     put(&built, &folder.join(PROGRAM)).map_err(|e| told(&built, &e))?;
     if cfg!(target_os = "linux") {
@@ -78,14 +77,14 @@ fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
         remove(&debug).map_err(|e| told(&debug, &e))?;
         let files = libraries(&folder).map_err(|e| told(&folder, &e))?;
         for file in files.into_iter().chain([folder.join(PROGRAM)]) {
-            // Names of functions stay, for the log of a fault.
+            // Keep function names for crash logs.
             debug_symbols::split(workspace, &file, &debug, Keep::Names)?;
         }
     }
     Ok(folder)
 }
 
-/// The files of the bundles in a folder, folders within them included.
+/// Binaries of the bundles in a folder, searched recursively.
 fn libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -100,7 +99,7 @@ fn libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Where hosts look for CLAP and for VST3.
+/// Plugin folders of the user for CLAP and for VST3.
 fn places() -> Option<[PathBuf; 2]> {
     let under = |variable: &str, parts: [&str; 2]| {
         let base = PathBuf::from(std::env::var_os(variable)?);
@@ -115,7 +114,7 @@ fn places() -> Option<[PathBuf; 2]> {
     }
 }
 
-/// Copies a file or folder beside its place and moves it there: a host that has the old one open keeps it.
+/// Copies a file or folder next to its destination and moves it there: a host that has the old one open keeps it.
 fn put(from: &Path, to: &Path) -> io::Result<()> {
     let fresh = to.with_extension("new");
     remove(&fresh)?;
@@ -155,17 +154,17 @@ fn size(path: &Path) -> io::Result<u64> {
     fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
 }
 
-/// What the library needs of the system that it is loaded on.
+/// The library's requirements, as a sentence.
 fn needs(library: &Path) -> io::Result<String> {
     if !cfg!(target_os = "linux") {
-        return Ok("It needs nothing but the system.".to_owned());
+        return Ok("It needs no other libraries than the system's.".to_owned());
     }
     let bytes = fs::read(library)?;
     let (major, minor) = newest_glibc(&bytes);
-    Ok(format!("It needs glibc {major}.{minor} or newer, as it was built here."))
+    Ok(format!("It needs glibc {major}.{minor} or newer, because it was built on this system."))
 }
 
-/// The newest version among the names of glibc's symbols.
+/// The newest version in the names of glibc's symbols.
 fn newest_glibc(bytes: &[u8]) -> (u32, u32) {
     const MARK: &[u8] = b"GLIBC_";
     let versions = bytes.windows(MARK.len() + 8).filter(|w| w.starts_with(MARK)).filter_map(|w| {
@@ -184,14 +183,16 @@ fn told(path: &Path, error: &io::Error) -> String {
 mod tests {
     use super::*;
 
+    /// The newest version counts, compared by number and not as text.
     #[test]
-    fn the_newest_symbol_counts_not_the_longest_number() {
+    fn newest_glibc_symbol_is_found() {
         assert_eq!(newest_glibc(b"..GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.9\0GLIBC_PRIVATE\0"), (2, 34));
         assert_eq!(newest_glibc(b""), (2, 0));
     }
 
+    /// Both bundles can be installed repeatedly, and an error says what to do.
     #[test]
-    fn both_bundles_are_installed_again_and_again_and_an_error_says_what_to_do() {
+    fn bundles_are_reinstalled() {
         let folder = std::env::temp_dir().join(format!("rtjam-install-{}", std::process::id()));
         let (made, home) = (folder.join("bundled"), folder.join("home"));
         let places = [home.join(".clap"), home.join(".vst3")];
@@ -215,8 +216,9 @@ mod tests {
         fs::remove_dir_all(folder).expect("our own");
     }
 
+    /// The destination may be a file or a folder.
     #[test]
-    fn what_is_put_replaces_files_and_folders() {
+    fn put_replaces_files_and_folders() {
         let folder = std::env::temp_dir().join(format!("rtjam-put-{}", std::process::id()));
         let (from, to) = (folder.join("a/B.vst3"), folder.join("home/.vst3/B.vst3"));
         for text in ["one", "two"] {

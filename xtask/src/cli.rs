@@ -1,10 +1,10 @@
-//! What the command line asks for.
+//! The command line.
 
 use std::path::PathBuf;
 
 use crate::{jam, soak, test};
 
-/// One thing to do.
+/// What the command line asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Action {
     Print(String),
@@ -12,7 +12,7 @@ pub(crate) enum Action {
     Bundle,
     Install,
     Jam(jam::Options),
-    /// The named steps, or all when there is no name.
+    /// The named steps, or all if there are none.
     Test(Vec<String>),
     Soak(String),
     /// With the programs of this folder, or after building them.
@@ -40,7 +40,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Action, String> {
         "jam" => parse_jam(rest).map(Action::Jam),
         "test" => parse_test(rest),
         "soak" => parse_soak(rest),
-        other => Err(format!("there is no command `{other}`. `cargo xtask --help` lists them.")),
+        other => Err(format!("there is no command `{other}`. `cargo xtask --help` lists the commands.")),
     }
 }
 
@@ -59,7 +59,7 @@ fn parse_jam(arguments: &[String]) -> Result<jam::Options, String> {
             "--seconds" => options.seconds = Some(seconds(&value()?)?),
             "--bin" => options.bin = Some(PathBuf::from(value()?)),
             "--scratch" if attached.is_none() => options.scratch = true,
-            _ => return Err(format!("`jam` knows no `{argument}`. `cargo xtask jam --help` lists what it knows.")),
+            _ => return Err(format!("`jam` has no option `{argument}`. `cargo xtask jam --help` lists its options.")),
         }
     }
     Ok(options)
@@ -69,7 +69,7 @@ fn seconds(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(seconds) if seconds >= jam::LEAST_SECONDS => Ok(seconds),
         _ => Err(format!(
-            "`--seconds {text}`: give a whole number of at least {}, for the first {} s do not count.",
+            "`--seconds {text}`: give a whole number of at least {}, because the first {} s do not count.",
             jam::LEAST_SECONDS,
             jam::SETTLE.as_secs()
         )),
@@ -82,7 +82,7 @@ fn parse_test(arguments: &[String]) -> Result<Action, String> {
     }
     for name in arguments {
         if !test::is_step(name) {
-            return Err(format!("there is no step `{name}`. `cargo xtask test --list` lists them."));
+            return Err(format!("there is no step `{name}`. `cargo xtask test --list` lists the steps."));
         }
     }
     Ok(Action::Test(arguments.to_vec()))
@@ -93,7 +93,7 @@ fn parse_soak(arguments: &[String]) -> Result<Action, String> {
         [] => Ok(Action::Print(soak::list())),
         [name] if name == "list" || name == "--list" => Ok(Action::Print(soak::list())),
         [name] if soak::is_known(name) => Ok(Action::Soak(name.clone())),
-        [name] => Err(format!("there is no soak `{name}`. `cargo xtask soak list` lists them.")),
+        [name] => Err(format!("there is no soak test `{name}`. `cargo xtask soak list` lists the soak tests.")),
         [_, more, ..] => Err(one_too_many(more)),
     }
 }
@@ -115,7 +115,7 @@ fn no_more(arguments: &[String]) -> Result<(), String> {
 }
 
 fn one_too_many(argument: &str) -> String {
-    format!("`{argument}` is one argument too many. `cargo xtask --help` shows the use.")
+    format!("there is no argument `{argument}` here. `cargo xtask --help` shows the usage.")
 }
 
 const HELP: &str = "\
@@ -123,44 +123,44 @@ The commands of the RTJam workspace. Each installs what it needs before it start
 
 Usage: cargo xtask COMMAND
 
-  jam [--seconds N]   a room and two musicians on this machine, with sound
-  bundle              the plugin: RTJam.clap and RTJam.vst3 in cargo's target/bundled
-  install             the same, put into your plugin folders
-  test [STEP...]      everything that must hold; `--list` names the steps
-  soak NAME           what takes longer; `list` names them
-  deb                 the room server as a Debian package
-  setup               only the set-up of the others
+  jam [--seconds N]   run a room and two musicians on this machine, with sound
+  bundle              build the plugin: RTJam.clap and RTJam.vst3 in cargo's target/bundled
+  install             build the plugin and copy it into your plugin folders
+  test [STEP...]      run all checks; `--list` lists the steps
+  soak NAME           run a longer test; `list` lists them
+  deb                 build the room server's Debian package
+  setup               install what all commands need
 
-`cargo xtask COMMAND --help` says more.
+`cargo xtask COMMAND --help` prints details.
 ";
 
 const BUNDLE_HELP: &str = "\
-Builds the plugin in release, and makes RTJam.clap and RTJam.vst3 in the folder `bundled` of cargo's target
-folder, and beside them the program `rtjam`. On Linux their debug symbols lie apart, in `bundled/debug`: copy NAME.debug
-beside NAME for a debugger. `install` puts them into your plugin folders, too: ~/.clap and ~/.vst3 on Linux.
+Builds the plugin in release, and makes RTJam.clap and RTJam.vst3 in the folder `bundled` of cargo's target folder,
+with the program `rtjam` beside them. On Linux their debug symbols are in `bundled/debug`: copy NAME.debug beside NAME
+for a debugger. `install` also copies the bundles into your plugin folders: ~/.clap and ~/.vst3 on Linux.
 
 Usage: cargo xtask bundle
        cargo xtask install
 ";
 
 const JAM_HELP: &str = "\
-A room server on this machine, you in its room (JACK where a server runs, else the first audio device,
-else a clock without a device) and a second musician who plays a demo. Ctrl-C ends all of it.
+Runs a room server on this machine, you in its room (on JACK if a server runs, otherwise on the first audio device,
+otherwise without a device) and a second musician who plays a demo. Ctrl-C ends all of them.
 
 Usage: cargo xtask jam [--seconds N] [--scratch] [--bin DIR]
 
-  --seconds N   end by itself N seconds after both have joined
-  --scratch     leave your own settings and identity alone (the default where CI=true)
-  --bin DIR     use the programs of this folder instead of building them
+  --seconds N   end N seconds after both have joined
+  --scratch     do not use your own settings and identity (the default if CI=true)
+  --bin DIR     use the programs in this folder instead of building them
 
-Exit code 0: from 3 s after both joined, lost + late + concealed were at most 1 % each way, and the demo
-arrived louder than -40 dBFS. Otherwise 1, and a sentence says which figure failed.
+Exit code 0: from 3 s after both joined, lost, late and concealed audio was at most 1 % in each direction, and the
+demo arrived louder than -40 dBFS. Exit code 1: a message says which figure failed.
 ";
 
 const TEST_HELP: &str = "\
 Usage: cargo xtask test [--list] [STEP...]
 
-Without a name, every step in this order. All run, also after one failed; the table at the end names it.
+Without a name, runs all steps in this order. A failed step does not stop the others; the table at the end names it.
 
 ";
 
@@ -170,18 +170,18 @@ Usage: cargo xtask soak NAME
 ";
 
 const DEB_HELP: &str = "\
-Makes the room server's Debian package, looks whether all is in it, lets systemd judge its unit where there is
-systemd, and prints the package's path.
+Builds the room server's Debian package, checks that it is complete, checks its unit if systemd is installed, and
+prints the path of the package.
 
 Usage: cargo xtask deb [--bin DIR]
 
-  --bin DIR   pack the program of this folder instead of building it
+  --bin DIR   package the program in this folder instead of building it
 ";
 
 const SETUP_HELP: &str = "\
-Installs what `jam`, `test` and `soak` need: system packages on Debian, Ubuntu and Raspberry Pi OS (as
-root, or by sudo), cargo-deny and cargo-fuzz everywhere, and pedalboard (by pip, into cargo's target folder)
-for a test of the plugin. On other systems it says what to install.
+Installs what `jam`, `test` and `soak` need: system packages on Debian, Ubuntu and Raspberry Pi OS (as root, or by
+sudo), cargo-deny and cargo-fuzz everywhere, and pedalboard (by pip, into cargo's target folder) for a test of the
+plugin. On other systems it prints what to install.
 
 Usage: cargo xtask setup
 ";
@@ -195,16 +195,18 @@ mod tests {
         parse(&arguments)
     }
 
+    /// `--seconds` takes its value after a space or `=`.
     #[test]
-    fn jam_takes_its_seconds_both_ways() {
+    fn jam_parses_its_options() {
         let expected = Ok(Action::Jam(jam::Options { seconds: Some(15), ..Default::default() }));
         assert_eq!(parsed("jam --seconds 15"), expected);
         assert_eq!(parsed("jam --seconds=15"), expected);
         assert_eq!(parsed("jam"), Ok(Action::Jam(jam::Options::default())));
     }
 
+    /// An error names the argument that is not understood.
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn unknown_arguments_are_named() {
         for (line, named) in [
             ("jam --second 15", "--second"),
             ("jam --seconds", "--seconds"),
@@ -223,8 +225,9 @@ mod tests {
         }
     }
 
+    /// Help and lists run no command.
     #[test]
-    fn help_and_lists_are_printed_not_run() {
+    fn help_and_lists_are_printed() {
         for line in [
             "",
             "--help",

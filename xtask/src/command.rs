@@ -1,28 +1,49 @@
-//! Runs a command to its end, and ends it with all that it started when asked to stop or when its time is over.
+//! Runs a command to its end, and ends it with all of its children on a request to stop or at its time limit.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::stop::Stop;
+use signal_hook::{consts, flag};
+
+/// A request to stop this program, made by SIGINT, SIGTERM or SIGHUP.
+#[derive(Clone)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn register() -> io::Result<Self> {
+        let asked = Arc::new(AtomicBool::new(false));
+        flag::register(consts::SIGINT, asked.clone())?;
+        flag::register(consts::SIGTERM, asked.clone())?;
+        #[cfg(unix)]
+        flag::register(consts::SIGHUP, asked.clone())?;
+        Ok(Self(asked))
+    }
+
+    pub(crate) fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// How a command ended.
 pub(crate) enum Ended {
     Well,
-    /// In words: "exit code 101".
+    /// In words, such as "exit code 101".
     Badly(String),
 }
 
-/// Runs `command` in a process group of its own for `limit` at most.
+/// Runs `command` in its own process group for at most `limit`.
 pub(crate) fn run(command: &mut Command, stop: &Stop, limit: Duration) -> Result<Ended, String> {
     let child = spawn_group(command)?;
     wait(child, stop, limit, || {})
 }
 
-/// As [`run`]; each line that the command prints goes to `on_line` instead of the terminal. Lines to standard error do so
-/// only where the caller has piped that.
+/// Like [`run`], but passes each line that the command prints to `on_line` instead of the terminal. This includes standard
+/// error only if the caller has piped it.
 pub(crate) fn run_reading(
     command: &mut Command,
     stop: &Stop,
@@ -40,7 +61,7 @@ pub(crate) fn run_reading(
         drop(sender);
     }
     let ended = wait(child, stop, limit, || lines.try_iter().for_each(|line| on_line(&line)));
-    // The rest, for as long as it flows: something that the command left running may hold the pipe open.
+    // The rest of the output, while it flows: a process that the command left running may hold the pipe open.
     while let Ok(line) = lines.recv_timeout(Duration::from_millis(500)) {
         on_line(&line);
     }
@@ -57,20 +78,20 @@ fn forward(from: impl Read + Send + 'static, to: Sender<String>) {
     });
 }
 
-/// Runs `command` in this program's own group, so that it can use the terminal (sudo asks for a password there).
+/// Runs `command` in this program's process group, so that it can use the terminal (sudo asks for a password there).
 pub(crate) fn run_in_terminal(command: &mut Command) -> Result<Ended, String> {
     let status = command.status().map_err(|e| cannot_start(command, &e))?;
     Ok(ended(status))
 }
 
-/// What `command` prints, if it runs and ends well.
+/// Output of `command`, if it succeeds.
 pub(crate) fn output(command: &mut Command) -> Option<String> {
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Starts `command` as the head of a new process group. On Linux it is told to end when this program dies.
-/// Call it on a thread that outlives the child: Linux watches over the thread that started it.
+/// Starts `command` as the leader of a new process group. On Linux it receives SIGTERM when this program dies; call this on
+/// a thread that outlives the child, because Linux watches the thread that started it.
 pub(crate) fn spawn_group(command: &mut Command) -> Result<Child, String> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -88,8 +109,8 @@ pub(crate) fn spawn_group(command: &mut Command) -> Result<Child, String> {
     command.spawn().map_err(|e| cannot_start(command, &e))
 }
 
-/// Ends the child's group: asks, waits up to 2 s for the child, then kills what is left of the group.
-/// `None` when it had to be killed.
+/// Ends the child's group: SIGTERM, up to 2 s for the child, then SIGKILL for the rest of the group. `None` if the child
+/// had to be killed.
 pub(crate) fn end_group(child: &mut Child) -> Option<ExitStatus> {
     if let Ok(Some(status)) = child.try_wait() {
         return Some(status);
@@ -121,11 +142,11 @@ fn kill_group(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// The child must not have been waited for: until then its number belongs to nobody else.
+/// The child must not have been waited for: until then its process id cannot be reused.
 #[cfg(unix)]
 fn signal_group(child: &Child, signal: libc::c_int) {
     if let Ok(group) = libc::pid_t::try_from(child.id()) {
-        // SAFETY: a system call on integers; the group is one that `spawn_group` made.
+        // SAFETY: a system call on integers; `spawn_group` created the group.
         unsafe { libc::kill(-group, signal) };
     }
 }
@@ -155,7 +176,7 @@ fn ended(status: ExitStatus) -> Ended {
     if status.success() { Ended::Well } else { Ended::Badly(in_words(status)) }
 }
 
-/// "exit code 3" or "signal 15".
+/// In words, such as "exit code 3" or "signal 15".
 pub(crate) fn in_words(status: ExitStatus) -> String {
     if let Some(code) = status.code() {
         return format!("exit code {code}");
@@ -181,8 +202,9 @@ mod tests {
         command
     }
 
+    /// The caller receives the printed lines and the exit code.
     #[test]
-    fn lines_arrive_and_the_exit_code_is_told() {
+    fn lines_and_exit_code_arrive() {
         let stop = Stop::register().expect("signal handlers");
         let mut lines = Vec::new();
         let ended = run_reading(&mut shell("echo one; echo two; exit 3"), &stop, Duration::from_secs(10), |line| {
@@ -192,8 +214,9 @@ mod tests {
         assert_eq!(lines, ["one", "two"]);
     }
 
+    /// Lines on standard error arrive if the caller has piped it.
     #[test]
-    fn lines_to_standard_error_arrive_too_where_they_are_asked_for() {
+    fn piped_stderr_lines_arrive() {
         let stop = Stop::register().expect("signal handlers");
         let mut lines = Vec::new();
         let mut both = shell("echo one; echo two >&2");
@@ -205,8 +228,9 @@ mod tests {
         assert_eq!(lines, ["one", "two"]);
     }
 
+    /// At its time limit a command ends with its children.
     #[test]
-    fn over_its_time_it_ends_with_what_it_started() {
+    fn timeout_ends_the_whole_group() {
         let stop = Stop::register().expect("signal handlers");
         let mut grandchild = String::new();
         let start = Instant::now();
@@ -215,8 +239,8 @@ mod tests {
         });
         assert!(matches!(ended, Ok(Ended::Badly(how)) if how.starts_with("not done")));
         assert!(start.elapsed() < Duration::from_secs(5));
-        let pid: libc::pid_t = grandchild.parse().expect("a process number");
-        // SAFETY: signal 0 only asks whether the process is there.
+        let pid: libc::pid_t = grandchild.parse().expect("a process id");
+        // SAFETY: signal 0 only checks whether the process exists.
         let is_there = || unsafe { libc::kill(pid, 0) } == 0;
         let deadline = Instant::now() + Duration::from_secs(5);
         while is_there() && !is_zombie(pid) {
@@ -225,7 +249,7 @@ mod tests {
         }
     }
 
-    /// Ended, but not yet collected by whoever adopted it.
+    /// Whether the process has ended but has not been waited for.
     fn is_zombie(pid: libc::pid_t) -> bool {
         std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
     }

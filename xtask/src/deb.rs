@@ -1,20 +1,19 @@
-//! `cargo xtask deb`: the room server as a Debian package, and a look at what is in it.
+//! `cargo xtask deb`: builds the room server's Debian package and checks its content.
 //!
-//! The package is a tree, four scripts and two lists; `dpkg-deb` packs them. A tool that would do more takes longer to
-//! build than the server.
+//! The package is a folder, four scripts and two lists, packed by `dpkg-deb`. Building a packaging tool would take longer
+//! than building the server.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::command;
+use crate::command::{self, Stop};
 use crate::debug_symbols::{self, Keep};
 use crate::setup;
-use crate::stop::Stop;
 use crate::workspace::Workspace;
 
-/// What the package holds: from where in the workspace, to where on the machine.
+/// Content of the package: path in the workspace, path on the machine.
 const FILES: &[(&str, &str)] = &[
     ("packaging/server.toml", "etc/rtjam-server/server.toml"),
     ("packaging/rtjam-server.service", "lib/systemd/system/rtjam-server.service"),
@@ -27,10 +26,10 @@ const FILES: &[(&str, &str)] = &[
 
 const PROGRAM: &str = "usr/bin/rtjam-server";
 
-/// Where debuggers look for the debug information of [`PROGRAM`].
+/// Where debuggers search for the debug information of [`PROGRAM`].
 const DEBUG: &str = "usr/lib/debug/usr/bin";
 
-/// What `dpkg` itself reads; the scripts may be run.
+/// Control files that `dpkg` reads; the scripts are executable.
 const LISTS: &[&str] = &["conffiles"];
 const SCRIPTS: &[&str] = &["postinst", "prerm", "postrm"];
 
@@ -59,11 +58,11 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, bin: Option<PathBuf>) -> R
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the package says of the machine that it was made on and for.
+/// Properties of the machine on which the package is built.
 struct Facts {
     version: &'static str,
     architecture: String,
-    /// The program's symbols are no newer than this.
+    /// Newest glibc version of the program's symbols.
     libc: String,
 }
 
@@ -71,8 +70,8 @@ impl Facts {
     fn of_this_machine(workspace: &Workspace) -> Result<Facts, String> {
         let said = |program: &str, argument: &str| command::output(workspace.command(program).arg(argument));
         let architecture =
-            said("dpkg", "--print-architecture").ok_or("a Debian package is made on Debian or Ubuntu.")?;
-        let libc = said("getconf", "GNU_LIBC_VERSION").ok_or("`getconf GNU_LIBC_VERSION` says nothing.")?;
+            said("dpkg", "--print-architecture").ok_or("Debian packages can only be built on Debian or Ubuntu.")?;
+        let libc = said("getconf", "GNU_LIBC_VERSION").ok_or("`getconf GNU_LIBC_VERSION` prints nothing.")?;
         Ok(Facts {
             version: env!("CARGO_PKG_VERSION"),
             architecture: architecture.trim().to_owned(),
@@ -88,7 +87,7 @@ impl Facts {
 
 fn lay_out(workspace: &Workspace, bin: &Path, tree: &Path, facts: &Facts) -> Result<(), String> {
     if tree.exists() {
-        fs::remove_dir_all(tree).map_err(|e| format!("{} cannot be removed: {e}.", tree.display()))?;
+        fs::remove_dir_all(tree).map_err(|e| format!("cannot remove {}: {e}.", tree.display()))?;
     }
     let program = tree.join(PROGRAM);
     copy(&bin.join("rtjam-server"), &program, 0o755)?;
@@ -102,24 +101,25 @@ fn lay_out(workspace: &Workspace, bin: &Path, tree: &Path, facts: &Facts) -> Res
         }
     }
     let template = scripts.join("control");
-    let control = fs::read_to_string(&template).map_err(|e| format!("{} cannot be read: {e}.", template.display()))?;
-    fs::write(tree.join("DEBIAN/control"), facts.fill_in(&control)).map_err(|e| format!("no control file: {e}."))
+    let control = fs::read_to_string(&template).map_err(|e| format!("cannot read {}: {e}.", template.display()))?;
+    fs::write(tree.join("DEBIAN/control"), facts.fill_in(&control))
+        .map_err(|e| format!("cannot write the control file: {e}."))
 }
 
-/// The package of the program's debug information, which leaves the program.
+/// Moves the program's debug information into a package of its own.
 fn lay_out_debug(workspace: &Workspace, tree: &Path, debug_tree: &Path, facts: &Facts) -> Result<(), String> {
     if debug_tree.exists() {
-        fs::remove_dir_all(debug_tree).map_err(|e| format!("{} cannot be removed: {e}.", debug_tree.display()))?;
+        fs::remove_dir_all(debug_tree).map_err(|e| format!("cannot remove {}: {e}.", debug_tree.display()))?;
     }
     let symbols = debug_symbols::split(workspace, &tree.join(PROGRAM), &debug_tree.join(DEBUG), Keep::Nothing)?;
     fs::set_permissions(&symbols, fs::Permissions::from_mode(0o644))
-        .map_err(|e| format!("{} keeps its mode: {e}.", symbols.display()))?;
+        .map_err(|e| format!("cannot set the mode of {}: {e}.", symbols.display()))?;
     let template = workspace.path("packaging/debian/control-dbgsym");
-    let control = fs::read_to_string(&template).map_err(|e| format!("{} cannot be read: {e}.", template.display()))?;
+    let control = fs::read_to_string(&template).map_err(|e| format!("cannot read {}: {e}.", template.display()))?;
     let folder = debug_tree.join("DEBIAN");
     fs::create_dir_all(&folder)
         .and_then(|()| fs::write(folder.join("control"), facts.fill_in(&control)))
-        .map_err(|e| format!("no control file: {e}."))
+        .map_err(|e| format!("cannot write the control file: {e}."))
 }
 
 fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), String> {
@@ -130,7 +130,7 @@ fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), String> {
         fs::copy(from, to)?;
         fs::set_permissions(to, fs::Permissions::from_mode(mode))
     };
-    copied().map_err(|e| format!("{} cannot be copied to {}: {e}.", from.display(), to.display()))
+    copied().map_err(|e| format!("cannot copy {} to {}: {e}.", from.display(), to.display()))
 }
 
 fn pack(workspace: &Workspace, tree: &Path, package: &Path) -> Result<(), String> {
@@ -155,7 +155,7 @@ fn missing(contents: &str) -> Option<&'static str> {
     wanted.find(|(mode, file)| !contents.lines().any(|line| is_listed(line, mode, file))).map(|(_, file)| file)
 }
 
-/// Whether a line of `dpkg-deb --contents` is about this file of root's.
+/// Whether a line of `dpkg-deb --contents` lists this file with this mode, owned by root.
 fn is_listed(line: &str, mode: &str, file: &str) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
     words.first() == Some(&mode)
@@ -163,19 +163,23 @@ fn is_listed(line: &str, mode: &str, file: &str) -> bool {
         && words.last().and_then(|name| name.strip_prefix("./")) == Some(file)
 }
 
-/// Where systemd is, it judges the unit.
+/// If systemd is installed, checks the exposure of the unit.
 fn judge_unit(workspace: &Workspace) -> Result<(), String> {
     let mut analyze = workspace.command("systemd-analyze");
-    // Exposure in tenths.
+    // Limit of the exposure, in tenths.
     analyze.args(["security", "--offline=true", "--threshold=20", "packaging/rtjam-server.service"]);
     match analyze.output() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout);
             println!("{}", text.lines().last().unwrap_or_default());
-            if output.status.success() { Ok(()) } else { Err(format!("systemd finds the unit too exposed:\n{text}")) }
+            if output.status.success() {
+                Ok(())
+            } else {
+                Err(format!("systemd rates the unit as too exposed:\n{text}"))
+            }
         }
         Err(_) => {
-            println!("skipped: there is no systemd-analyze here to judge the unit");
+            println!("skipped: systemd-analyze is not installed, so the unit was not checked");
             Ok(())
         }
     }
@@ -185,8 +189,9 @@ fn judge_unit(workspace: &Workspace) -> Result<(), String> {
 mod tests {
     use super::*;
 
+    /// A file that the package lacks is named.
     #[test]
-    fn what_a_package_lacks_is_named() {
+    fn missing_package_files_are_named() {
         let line = |mode: &str, file: &str| format!("{mode} root/root         12 2026-11-20 10:00 ./{file}\n");
         let files: String = FILES.iter().map(|(_, file)| line("-rw-r--r--", file)).collect();
         let all = files + &line("-rwxr-xr-x", PROGRAM);
@@ -196,8 +201,9 @@ mod tests {
         assert_eq!(missing(&all.replace("root/root", "ann/ann")), Some("etc/rtjam-server/server.toml"));
     }
 
+    /// Each packaged file exists in the workspace, and the control files have no placeholders left.
     #[test]
-    fn all_that_is_packed_is_there_and_the_control_file_is_filled_in() {
+    fn packaged_files_and_control_exist() {
         let workspace = Workspace::find();
         let lists = LISTS.iter().chain(SCRIPTS).map(|name| format!("packaging/debian/{name}"));
         for file in FILES.iter().map(|(from, _)| (*from).to_owned()).chain(lists) {

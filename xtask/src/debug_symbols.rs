@@ -1,23 +1,23 @@
-//! Keeps debug information apart: programs and libraries go out without it, and debuggers find it in a file of its own.
+//! Separates debug information: programs and libraries ship without it, and debuggers find it in a file of its own.
 
 use std::path::{Path, PathBuf};
 
 use crate::command;
 use crate::workspace::Workspace;
 
-/// What stays in a program or library.
+/// Symbols that stay in a program or library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// The names of functions, which the log of a fault shows.
+    /// Function names, which crash logs show.
     Names,
-    /// What it needs to run.
+    /// Only what is needed at run time.
     Nothing,
 }
 
-/// Moves the debug information of `file` into `folder`, as `NAME.debug`; gives that file. `file` refers to it by name and
+/// Moves the debug information of `file` into `folder/NAME.debug` and returns that path. `file` refers to it by name and
 /// checksum, so debuggers find it beside `file`, in a folder `.debug` there, and under `/usr/lib/debug`.
 ///
-/// Linux. It needs `objcopy`, which is part of binutils like the linker.
+/// Linux only. It needs `objcopy`, which is part of binutils like the linker.
 pub(crate) fn split(workspace: &Workspace, file: &Path, folder: &Path, keep: Keep) -> Result<PathBuf, String> {
     let name = file.file_name().ok_or_else(|| format!("{} is no file.", file.display()))?;
     let mut symbols = folder.join(name).into_os_string();
@@ -41,10 +41,7 @@ fn objcopy<A: AsRef<std::ffi::OsStr>>(
     let mut objcopy = workspace.command("objcopy");
     objcopy.args(options).arg(file).args(to);
     command::output(&mut objcopy).map(|_| ()).ok_or_else(|| {
-        format!(
-            "objcopy does not work on {}. It is part of binutils; see what `objcopy --version` says.",
-            file.display()
-        )
+        format!("objcopy fails on {}. It is part of binutils; check that `objcopy --version` works.", file.display())
     })
 }
 
@@ -53,13 +50,14 @@ mod tests {
     use super::*;
     use std::fs;
 
-    /// The sections of a file, by their names and sizes.
+    /// Names and sizes of the sections of a file.
     fn sections(workspace: &Workspace, file: &Path) -> String {
         command::output(workspace.command("objdump").arg("-h").arg(file)).expect("objdump reads it")
     }
 
+    /// The program refers to the file with its debug information.
     #[test]
-    fn debug_information_moves_into_a_file_that_the_program_refers_to() {
+    fn debug_information_moves_to_a_file() {
         let workspace = Workspace::find();
         let folder = std::env::temp_dir().join(format!("rtjam-symbols-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("writable");
@@ -77,7 +75,7 @@ mod tests {
             let names = command::output(workspace.command("nm").arg(&file)).unwrap_or_default();
             assert_eq!(names.contains("debug_symbols"), keep == Keep::Names);
             assert!(fs::metadata(&file).expect("there").len() < before);
-            // It still runs.
+            // The program still runs.
             let tests = command::output(workspace.command(file.to_str().expect("UTF-8")).arg("--list"));
             assert!(tests.expect("it runs").contains("debug_information_moves"));
         }

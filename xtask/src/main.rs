@@ -1,4 +1,4 @@
-//! `cargo xtask …`: the commands of the RTJam workspace. Each does its own set-up.
+//! `cargo xtask …`: the commands of the RTJam workspace. Each command installs what it needs.
 
 mod bundle;
 mod cli;
@@ -10,7 +10,6 @@ mod jam;
 mod pool;
 mod setup;
 mod soak;
-mod stop;
 mod test;
 mod workspace;
 
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run(action: Action) -> Result<ExitCode, String> {
-    let stop = stop::Stop::register().map_err(|e| format!("cannot listen for signals: {e}"))?;
+    let stop = command::Stop::register().map_err(|e| format!("cannot listen for signals: {e}"))?;
     let workspace = workspace::Workspace::find();
     match action {
         Action::Print(text) => {
@@ -52,7 +51,7 @@ fn run(action: Action) -> Result<ExitCode, String> {
         #[cfg(unix)]
         Action::Deb(bin) => deb::run(&workspace, &stop, bin),
         #[cfg(not(unix))]
-        Action::Deb(_) => Err("a Debian package is made on Debian or Ubuntu.".to_owned()),
+        Action::Deb(_) => Err("Debian packages can only be built on Debian or Ubuntu.".to_owned()),
         Action::Soak(name) => soak::run(&workspace, &stop, &name),
     }
 }

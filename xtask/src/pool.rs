@@ -1,10 +1,10 @@
-//! Some things at a time.
+//! A pool of worker threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Calls `work` for each job, on `workers` threads, and returns when all are done. Each job is worked on by one thread from
-/// its beginning to its end, so that `work` may start programs (see [`crate::command::spawn_group`]).
+/// Calls `work` for each job on `workers` threads, and returns when all are done. One thread runs a job from beginning to
+/// end, so `work` may start programs (see [`crate::command::spawn_group`]).
 pub(crate) fn each<T: Sync>(jobs: &[T], workers: usize, work: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -18,7 +18,7 @@ pub(crate) fn each<T: Sync>(jobs: &[T], workers: usize, work: impl Fn(&T) + Sync
     });
 }
 
-/// How many processors there are.
+/// Number of processors.
 pub(crate) fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -28,11 +28,12 @@ mod tests {
     use super::*;
     use std::sync::{Barrier, Mutex};
 
+    /// Each job runs once, two of them in parallel.
     #[test]
-    fn each_job_is_done_once_and_two_at_a_time() {
+    fn jobs_run_once_in_parallel() {
         let (both, done) = (Barrier::new(2), Mutex::new(Vec::new()));
         each(&[1, 2, 3, 4], 2, |job| {
-            // Would wait for ever if they came one after the other.
+            // Would wait forever if the jobs ran one after the other.
             both.wait();
             done.lock().expect("no panic").push(*job);
         });

@@ -1,20 +1,19 @@
-//! Where things are, and how cargo is called.
+//! Paths of the workspace, and calls of cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::command::{self, Ended};
-use crate::stop::Stop;
+use crate::command::{self, Ended, Stop};
 
 pub(crate) struct Workspace {
     root: PathBuf,
 }
 
-/// What cargo made of one file of tests.
+/// A test program that cargo built.
 #[derive(Debug, PartialEq)]
 pub(crate) struct TestProgram {
-    /// Of the file in `tests/`, or "lib" or "bin" and the name of what has unit tests.
+    /// Name of the file in `tests/`, or "lib" or "bin" and the name of a crate with unit tests.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
 }
@@ -32,7 +31,7 @@ impl Workspace {
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).stdin(Stdio::null());
-        // What `cargo run` told this program about itself. Build scripts that look at it would run anew each time.
+        // What `cargo run` tells this program about itself would make build scripts that read it run again each time.
         for (name, _) in std::env::vars_os() {
             let is_ours =
                 name.to_str().is_some_and(|n| n.starts_with("CARGO_PKG_") || n.starts_with("CARGO_MANIFEST_"));
@@ -50,7 +49,7 @@ impl Workspace {
         command
     }
 
-    /// Where cargo builds.
+    /// Cargo's target folder.
     pub(crate) fn target_folder(&self) -> Result<PathBuf, String> {
         let text = command::output(&mut self.cargo(["metadata", "--no-deps", "--format-version", "1"]));
         let metadata: Option<serde_json::Value> = text.and_then(|text| serde_json::from_str(&text).ok());
@@ -58,14 +57,14 @@ impl Workspace {
         folder.map(PathBuf::from).ok_or_else(|| "cargo does not say where it builds.".to_owned())
     }
 
-    /// Builds the two programs and the plugin in release, as packages ship them, and returns the folder they are in.
+    /// Builds the two programs and the plugin in release, as they are packaged, and returns their folder.
     pub(crate) fn build_release(&self, stop: &Stop) -> Result<PathBuf, String> {
         let packages = ["-p", "rtjam-server", "-p", "rtjam", "-p", "rtjam-plugin"];
         let mut cargo = self.cargo(["build", "--release", "--bins", "--lib"]);
         self.build_executables(cargo.args(packages), stop, "the release build")
     }
 
-    /// Runs a build of programs, and returns the folder they are in.
+    /// Builds programs, and returns their folder.
     pub(crate) fn build_executables(&self, cargo: &mut Command, stop: &Stop, what: &str) -> Result<PathBuf, String> {
         cargo.arg("--message-format=json-render-diagnostics");
         let mut executables = Vec::new();
@@ -74,7 +73,7 @@ impl Workspace {
         folder.map(Path::to_owned).ok_or_else(|| "cargo built no program.".to_owned())
     }
 
-    /// Builds the tests of a package, and says where they are, by their names in order.
+    /// Builds the tests of a package, and returns the test programs sorted by name.
     pub(crate) fn build_tests(&self, package: &str, stop: &Stop) -> Result<Vec<TestProgram>, String> {
         let mut cargo = self.cargo(["test", "-p", package, "--no-run", "--message-format=json-render-diagnostics"]);
         let mut programs = Vec::new();
@@ -91,13 +90,13 @@ fn build(cargo: &mut Command, stop: &Stop, what: &str, on_line: impl FnMut(&str)
     }
 }
 
-/// The executable that a line of cargo's JSON messages names.
+/// The executable in a line of cargo's JSON messages.
 fn executable_of(line: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     Some(PathBuf::from(message.get("executable")?.as_str()?))
 }
 
-/// The tests that a line of cargo's JSON messages names.
+/// The test program in a line of cargo's JSON messages.
 fn test_program_of(line: &str) -> Option<TestProgram> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     let is_test = message.get("profile")?.get("test")?.as_bool()?;
@@ -114,16 +113,18 @@ fn test_program_of(line: &str) -> Option<TestProgram> {
 mod tests {
     use super::*;
 
+    /// Only messages with an executable name one.
     #[test]
-    fn only_messages_with_an_executable_name_one() {
+    fn executables_are_read_from_messages() {
         let built = r#"{"reason":"compiler-artifact","target":{"name":"rtjam"},"executable":"/t/release/rtjam"}"#;
         assert_eq!(executable_of(built), Some(PathBuf::from("/t/release/rtjam")));
         assert_eq!(executable_of(r#"{"reason":"compiler-artifact","executable":null}"#), None);
         assert_eq!(executable_of("warning: not JSON"), None);
     }
 
+    /// Test programs are distinguished from the programs that they run.
     #[test]
-    fn tests_are_told_from_the_programs_that_they_run() {
+    fn tests_differ_from_programs() {
         let line = |kind, test| {
             let target = format!(r#"{{"kind":["{kind}"],"name":"load"}}"#);
             format!(r#"{{"target":{target},"profile":{{"test":{test}}},"executable":"/t/load-1"}}"#)

@@ -5,7 +5,7 @@
 #[allow(dead_code, unreachable_pub)]
 mod crowd;
 
-/// A mutex that is only ever tried. Loom's own does not try all orders in which a `try_lock` can fail.
+/// A mutex with `try_lock` only. Loom's own does not explore every order in which a `try_lock` can fail.
 mod try_mutex {
     use loom::cell::{MutPtr, UnsafeCell};
     use loom::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +18,11 @@ mod try_mutex {
 
     pub(crate) struct Guard<'a, T> {
         locked: &'a AtomicBool,
-        /// `None` once the guard is being dropped.
+        /// `None` while the guard is being dropped.
         value: Option<MutPtr<T>>,
     }
 
-    // SAFETY: only the holder of the one guard reaches the value, and loom checks that.
+    // SAFETY: only the holder of the one guard accesses the value, and loom checks that.
     unsafe impl<T: Send> Sync for Mutex<T> {}
 
     impl<T> Mutex<T> {
@@ -68,7 +68,7 @@ use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::datagram::write_audio;
 use rtjam_protocol::{FramePosition, Micros, RoomName, Sequence, SourceId, StreamId};
 
-/// More steps than usual: every decision reads the levels of 256 sources.
+/// Needs more steps than the default: each decision reads the levels of 256 sources.
 fn model(check: impl Fn() + Send + Sync + 'static) {
     let mut model = Builder::new();
     model.max_branches = 20_000;
@@ -79,7 +79,7 @@ fn crowd() -> Arc<Crowd> {
     Arc::new(Crowd::new(RoomName::new("r").expect("a name")))
 }
 
-/// Somebody plays.
+/// Reports sound from a source.
 fn hear(crowd: &Crowd, now: Micros, source: u16) {
     let header = AudioHeader {
         source: SourceId(source),
@@ -97,9 +97,9 @@ fn hear(crowd: &Crowd, now: Micros, source: u16) {
     crowd.hear(now, SourceId(source), &frames);
 }
 
-/// A choice that could not be told is told later, whatever another thread decides meanwhile.
+/// A selection that could not be announced is announced later, whatever another thread decides meanwhile.
 #[test]
-fn a_choice_that_was_not_told_is_told_again() {
+fn failed_announcement_is_repeated() {
     model(|| {
         let crowd = crowd();
         let at = Micros::from_millis;
@@ -107,7 +107,7 @@ fn a_choice_that_was_not_told_is_told_again() {
         assert!(crowd.decide(at(5000)).is_some());
         let other = {
             let crowd = Arc::clone(&crowd);
-            thread::spawn(move || assert!(crowd.decide(at(5200)).is_none(), "too soon to tell again"))
+            thread::spawn(move || assert!(crowd.decide(at(5200)).is_none(), "too soon to announce again"))
         };
         crowd.not_told();
         other.join().expect("no panic");
@@ -115,9 +115,9 @@ fn a_choice_that_was_not_told_is_told_again() {
     });
 }
 
-/// Two threads that find a decision due at the same time tell the room once.
+/// Two threads that find a selection due at the same time announce it once.
 #[test]
-fn two_threads_tell_a_choice_once() {
+fn simultaneous_decisions_announce_once() {
     model(|| {
         let crowd = crowd();
         let at = Micros::from_millis;

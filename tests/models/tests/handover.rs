@@ -9,14 +9,14 @@ mod performer {
     use loom::cell::UnsafeCell;
     use rtjam_engine::Outputs;
 
-    /// Counts the blocks that it played. Loom fails the test when two threads have it at once, or when the second does
-    /// not see all that the first one did.
+    /// Counts the blocks that it played. Loom fails the test when two threads access it at once, or when the second does
+    /// not see everything that the first one did.
     #[derive(Default)]
     pub(crate) struct Performer(UnsafeCell<u32>);
 
     impl Performer {
         pub(crate) fn perform(&mut self, _: [&[f32]; 2], outputs: &mut Outputs<'_>) {
-            // SAFETY: loom fails the test if anybody else has it.
+            // SAFETY: loom fails the test if another thread accesses the cell.
             self.0.with_mut(|blocks| unsafe { *blocks += 1 });
             outputs.main[0].fill(1.0);
         }
@@ -34,7 +34,7 @@ use performer::Performer;
 use rtjam_engine::{Outputs, SLOTS};
 use rtjam_models::times;
 
-/// One block; whether there was sound in it.
+/// Processes one block and returns whether it contained sound.
 fn plays(stage: &mut Stage) -> bool {
     let [mut left, mut right] = [[9.0; 1]; 2];
     let mut outputs = Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] };
@@ -42,7 +42,7 @@ fn plays(stage: &mut Stage) -> bool {
     left[0] > 0.0
 }
 
-/// Waits a few times for the other thread to do something.
+/// Yields to the other thread a few times.
 fn briefly() -> impl FnMut() -> bool {
     let mut left = times(2, 4);
     move || {
@@ -52,9 +52,9 @@ fn briefly() -> impl FnMut() -> bool {
     }
 }
 
-/// A recall brings the performer home, or leaves it playing: never something between.
+/// A recall returns the processor or leaves it playing; there is no third outcome.
 #[test]
-fn a_recall_brings_home_or_leaves_playing() {
+fn recall_returns_or_keeps_playing() {
     loom::model(|| {
         let (mut desk, mut stage) = stage();
         assert!(desk.give(Box::default()).is_ok());
@@ -72,16 +72,16 @@ fn a_recall_brings_home_or_leaves_playing() {
             }
             None => assert!(heard > 0 || plays(&mut stage)),
         }
-        assert!(plays(&mut stage), "given again, or still there");
+        assert!(plays(&mut stage), "handed over again, or still there");
         drop(stage);
         assert!(desk.after_the_show().is_some_and(|performer| performer.blocks() > heard));
     });
 }
 
-/// A performer that is changed at the desk and given again is seen as it was left there, and comes home in the end, also
-/// where the stage is gone before it arrives.
+/// A processor that is changed after a recall and handed over again keeps the change, and returns in the end, even if
+/// the stage is dropped before it arrives.
 #[test]
-fn a_changed_performer_is_given_again() {
+fn changed_processor_is_handed_over_again() {
     loom::model(|| {
         let (mut desk, mut stage) = stage();
         assert!(desk.give(Box::default()).is_ok());
@@ -102,9 +102,9 @@ fn a_changed_performer_is_given_again() {
     });
 }
 
-/// A stage that its device's thread drops during a recall sends the performer home all the same.
+/// A stage that the device's thread drops during a recall still returns the processor.
 #[test]
-fn a_dropped_stage_loses_no_performer() {
+fn dropped_stage_returns_processor() {
     loom::model(|| {
         let (mut desk, stage) = stage();
         assert!(desk.give(Box::default()).is_ok());

@@ -1,4 +1,4 @@
-//! The values that the plugin and its host share: `crates/ui/src/params` itself.
+//! The values that the plugin and its host share: compiles `crates/ui/src/params`.
 
 #[path = "../../../crates/ui/src/params/mod.rs"]
 #[allow(dead_code, unreachable_pub, unused_imports)]
@@ -11,7 +11,7 @@ use rtjam_models::times;
 
 const PARAM: Param = Param::Room;
 
-/// The host fetches what it has yet to be told; `knows` is what it then takes the value for.
+/// The host fetches the changes that it has not been told of; `knows` is the value that the host then assumes.
 fn fetch(values: &SyncedValues, knows: &mut f64) {
     values.drain_untold(|param, value| {
         assert_eq!(param, PARAM);
@@ -20,9 +20,9 @@ fn fetch(values: &SyncedValues, knows: &mut f64) {
     });
 }
 
-/// Whichever of an edit by RTJam and one by the host comes last, the host knows the value in the end.
+/// Whether RTJam or the host edits last, the host knows the value in the end.
 #[test]
-fn the_host_knows_every_value_in_the_end() {
+fn host_knows_every_final_value() {
     loom::model(|| {
         let values = Arc::new(SyncedValues::default());
         let ours = Arc::clone(&values);
@@ -42,9 +42,9 @@ fn the_host_knows_every_value_in_the_end() {
     });
 }
 
-/// An edit that the host refuses once is told the next time, also when another edit comes between.
+/// An edit that the host refuses once is sent again, even if another edit comes between.
 #[test]
-fn a_refused_edit_is_told_again() {
+fn refused_edit_is_sent_again() {
     loom::model(|| {
         let values = Arc::new(SyncedValues::default());
         values.set_and_tell(PARAM, -1.0);
@@ -60,9 +60,9 @@ fn a_refused_edit_is_told_again() {
     });
 }
 
-/// A value that is marked is also there for whoever sees the mark: the host is never told an older one last.
+/// A thread that sees a change flag also sees its value: the last value that the host is told is never stale.
 #[test]
-fn a_mark_is_never_ahead_of_its_value() {
+fn change_flag_follows_its_value() {
     loom::model(|| {
         let values = Arc::new(SyncedValues::default());
         let ours = Arc::clone(&values);

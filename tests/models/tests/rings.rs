@@ -1,4 +1,4 @@
-//! The rings between threads: `ringbuf` with loom's atomics, and the engine's own use of it.
+//! The rings between threads: `ringbuf` with loom's atomics, and the engine's use of it.
 
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Notify};
@@ -11,26 +11,26 @@ use rtjam_protocol::Micros;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Sequence, SourceId, StreamId};
 
-/// An item whose memory loom watches: reading it before the writer is done is an error.
+/// An item whose memory loom watches: reading it before the write has finished is an error.
 struct Item(UnsafeCell<u32>);
 
 impl Item {
     fn new(value: u32) -> Item {
         let item = Item(UnsafeCell::new(0));
-        // SAFETY: nobody else has it yet.
+        // SAFETY: no other thread has the item yet.
         item.0.with_mut(|cell| unsafe { *cell = value });
         item
     }
 
     fn value(&self) -> u32 {
-        // SAFETY: loom fails the test if anybody writes meanwhile.
+        // SAFETY: loom fails the test if another thread writes at the same time.
         self.0.with(|cell| unsafe { *cell })
     }
 }
 
-/// What is pushed comes out once, whole and in order; what does not fit comes back to whoever pushes it.
+/// Each pushed item comes out once, complete and in order; an item that does not fit is returned to its producer.
 #[test]
-fn a_ring_keeps_order_and_loses_nothing() {
+fn ring_keeps_order_and_items() {
     loom::model(|| {
         let (mut producer, mut consumer) = HeapRb::new(2).split();
         let items = times(3, 5);
@@ -46,17 +46,17 @@ fn a_ring_keeps_order_and_loses_nothing() {
 
 const FRAMES: usize = 64;
 
-/// A thread with room for an engine on its stack: 1 MB, in words.
+/// Spawns a thread whose stack has room for an engine: 1 MB, in words.
 fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> thread::JoinHandle<T> {
     thread::Builder::new().stack_size(0x2_0000).spawn(run).expect("loom starts it")
 }
 
-/// A model with an engine in it.
+/// Runs a model that contains an engine.
 fn model(check: fn()) {
     loom::model(move || spawn(check).join().expect("no panic"));
 }
 
-/// One block: makes one packet, and takes all that have come.
+/// Processes one block: makes one packet and drains all that have arrived.
 fn process(engine: &mut Engine, block: u64) {
     let silence = [0.0; FRAMES];
     let [mut left, mut right] = [[0.0; FRAMES]; 2];
@@ -64,9 +64,9 @@ fn process(engine: &mut Engine, block: u64) {
     engine.process(Micros(1_000_000 + block * 1333), [&silence, &silence], &mut outputs);
 }
 
-/// The sending thread sleeps until the audio thread wakes it, then takes all there is. No packet waits for a later wake.
+/// The sending thread sleeps until the audio thread wakes it, then drains the ring. No packet waits for a later wake.
 #[test]
-fn a_wake_comes_after_its_packet() {
+fn wake_follows_its_packet() {
     model(|| {
         let bell = Arc::new(Notify::new());
         let ring = Arc::clone(&bell);
@@ -84,9 +84,9 @@ fn a_wake_comes_after_its_packet() {
     });
 }
 
-/// What the receiving thread hands over reaches the mixer, whole and counted, whenever the audio thread looks.
+/// Each packet that the receiving thread pushes reaches the mixer, complete and counted, whenever the audio thread polls.
 #[test]
-fn every_packet_reaches_the_audio_thread() {
+fn audio_thread_receives_every_packet() {
     model(|| {
         let (mut engine, mut network, console) = engine(1, || {});
         engine.configure(48_000, FRAMES);

@@ -1,4 +1,4 @@
-//! A call's buffers and events.
+//! Buffers and events of a process call.
 
 use super::Raw;
 use clack_host::events::Pckn;
@@ -11,10 +11,10 @@ use clap_sys::events::clap_event_transport;
 use clap_sys::process::clap_process;
 use std::ptr;
 
-/// What stands in output buffers before a call: a plugin that leaves it there is heard.
+/// Content of output buffers before a call: audible if the plugin leaves it there.
 pub const STALE: f32 = 0.7;
 
-/// Events to the plugin and from it.
+/// Events to the plugin and from the plugin.
 #[derive(Default)]
 pub struct Events {
     /// For the plugin.
@@ -24,36 +24,36 @@ pub struct Events {
 }
 
 impl Events {
-    /// None.
+    /// No events.
     pub fn none() -> Events {
         Events::default()
     }
 
-    /// A parameter is set.
+    /// A parameter change.
     pub fn set(id: u32, value: f64) -> Events {
         let mut events = Events::default();
         events.push(0, id, value);
         events
     }
 
-    /// One more.
+    /// Adds a parameter change.
     pub fn push(&mut self, time: u32, id: u32, value: f64) {
         self.input.push(&ParamValueEvent::new(time, ClapId::new(id), Pckn::match_all(), value));
     }
 }
 
-/// Stereo buffers: one input, some outputs.
+/// Stereo buffers: one input and any number of outputs.
 pub struct Buffers {
     /// The two input channels.
     pub input: [Vec<f32>; 2],
-    /// Two channels for each output.
+    /// Two channels per output.
     pub outputs: Vec<[Vec<f32>; 2]>,
-    /// The host's transport; hosts pass none, or one of zeros.
+    /// The host's transport; some hosts pass none, or one filled with zeros.
     pub transport: Option<clap_event_transport>,
 }
 
 impl Buffers {
-    /// Silence in, for up to `frames` frames; `outputs` stereo outputs.
+    /// A silent input and `outputs` stereo outputs, for up to `frames` frames.
     pub fn new(frames: usize, outputs: usize) -> Buffers {
         let channel = || vec![0.0; frames];
         Buffers {
@@ -63,7 +63,7 @@ impl Buffers {
         }
     }
 
-    /// The usual call with the first `frames` frames. Gives the plugin's answer. Audio thread.
+    /// Processes the first `frames` frames and returns the plugin's status. Audio thread.
     pub fn process(&mut self, plugin: Raw, frames: u32, events: &mut Events) -> i32 {
         for channel in self.outputs.iter_mut().flatten() {
             channel.fill(STALE);
@@ -76,12 +76,12 @@ impl Buffers {
     }
 }
 
-/// A port of 32 bits; `channels` may be null.
+/// A port of 32-bit samples; `channels` may be null.
 pub fn port(channels: *mut *mut f32, count: u32) -> clap_audio_buffer {
     clap_audio_buffer { data32: channels, data64: ptr::null_mut(), channel_count: count, latency: 0, constant_mask: 0 }
 }
 
-/// A call with whatever ports. Audio thread.
+/// A process call with any ports. Audio thread.
 pub fn call(
     plugin: Raw,
     frames: u32,
@@ -101,9 +101,9 @@ pub fn call(
         audio_inputs_count: inputs.len() as u32,
         audio_outputs_count: outputs.len() as u32,
         in_events: input.as_raw(),
-        // SAFETY: for the plugin, and as it takes it.
+        // SAFETY: `clap_process` is plain data; null is a valid transport.
         out_events: unsafe { output.as_raw_mut() },
     };
-    // SAFETY: the pointers are good during the call, as far as the test wants them to be.
+    // SAFETY: the pointers are valid during the call, or invalid where the test wants them to be.
     unsafe { (*plugin.as_ptr()).process.expect("it has one")(plugin.as_ptr(), &process) }
 }

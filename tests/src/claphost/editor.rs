@@ -1,4 +1,4 @@
-//! A plugin's editor, by CLAP's own functions.
+//! A plugin's editor, through CLAP's own functions.
 
 use super::Plugin;
 use clap_sys::ext::gui::{
@@ -9,7 +9,7 @@ use std::ffi::CStr;
 use std::ptr::null;
 use std::sync::PoisonError;
 
-/// A plugin's `clap.gui`. Main thread. All calls are passed on as they are, in whatever order.
+/// A plugin's `clap.gui`. Main thread. Every call is passed on unchanged, in any order.
 #[derive(Clone, Copy)]
 pub struct Editor<'a> {
     plugin: &'a Plugin,
@@ -17,21 +17,21 @@ pub struct Editor<'a> {
 }
 
 impl Plugin {
-    /// Its editor.
+    /// The plugin's editor.
     ///
     /// # Panics
-    /// When it has none.
+    /// If the plugin has none.
     pub fn editor(&self) -> Editor<'_> {
         Editor { plugin: self, gui: self.extension(CLAP_EXT_GUI) }
     }
 }
 
 impl Editor<'_> {
-    /// What hosts do to put it into a window that is as large as it wants, with or without a word about the scale.
-    /// Gives the size. `window` makes the host's window.
+    /// Opens the editor as hosts do: in a window of the size that it asks for, with or without a scale. Returns the host's
+    /// window, which `window` makes.
     ///
     /// # Panics
-    /// When it does not open.
+    /// If the editor does not open.
     pub fn open<W>(self, scale: Option<f64>, window: impl FnOnce((u32, u32)) -> (u32, W)) -> W {
         assert!(self.is_supported(CLAP_WINDOW_API_X11, false) && self.create(CLAP_WINDOW_API_X11, false));
         if let Some(scale) = scale {
@@ -43,13 +43,13 @@ impl Editor<'_> {
         window
     }
 
-    /// Whether it can be put into such a window.
+    /// Whether the editor supports a window system, embedded or floating.
     pub fn is_supported(self, api: &CStr, floating: bool) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.is_api_supported.expect("it has one")(self.raw(), api.as_ptr(), floating) }
     }
 
-    /// What window it wants, and whether it floats.
+    /// Preferred window system, and whether the editor prefers to float.
     pub fn preferred(self) -> Option<(String, bool)> {
         let (mut api, mut floating) = (null(), true);
         // SAFETY: see the module above; the plugin's name for it is a constant.
@@ -59,25 +59,25 @@ impl Editor<'_> {
         }
     }
 
-    /// Begins.
+    /// `create`.
     pub fn create(self, api: &CStr, floating: bool) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.create.expect("it has one")(self.raw(), api.as_ptr(), floating) }
     }
 
-    /// Ends.
+    /// `destroy`.
     pub fn destroy(self) {
         // SAFETY: see the module above.
         unsafe { self.gui.destroy.expect("it has one")(self.raw()) }
     }
 
-    /// Physical pixels a logical one.
+    /// Sets the physical pixels per logical pixel.
     pub fn set_scale(self, scale: f64) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.set_scale.expect("it has one")(self.raw(), scale) }
     }
 
-    /// How large it is, or wants to be.
+    /// Current or preferred size.
     pub fn size(self) -> Option<(u32, u32)> {
         let (mut width, mut height) = (0, 0);
         // SAFETY: see the module above.
@@ -85,13 +85,13 @@ impl Editor<'_> {
             .then_some((width, height))
     }
 
-    /// Whether its size is the host's affair.
+    /// Whether the host may resize the editor.
     pub fn can_resize(self) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.can_resize.expect("it has one")(self.raw()) }
     }
 
-    /// In which ways.
+    /// Resize hints.
     pub fn hints(self) -> Option<clap_gui_resize_hints> {
         // SAFETY: a structure of numbers and booleans; zeros are values.
         let mut hints = unsafe { std::mem::zeroed() };
@@ -99,48 +99,48 @@ impl Editor<'_> {
         unsafe { self.gui.get_resize_hints.expect("it has one")(self.raw(), &mut hints) }.then_some(hints)
     }
 
-    /// The size that it can have nearest to this one.
+    /// The nearest size that the editor supports.
     pub fn adjust(self, (mut width, mut height): (u32, u32)) -> Option<(u32, u32)> {
         // SAFETY: see the module above.
         unsafe { self.gui.adjust_size.expect("it has one")(self.raw(), &mut width, &mut height) }
             .then_some((width, height))
     }
 
-    /// Gives it a size.
+    /// Resizes the editor.
     pub fn set_size(self, (width, height): (u32, u32)) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.set_size.expect("it has one")(self.raw(), width, height) }
     }
 
-    /// Puts it into a window.
+    /// Embeds the editor in a window.
     pub fn set_parent(self, api: &CStr, id: u64) -> bool {
         let window = clap_window { api: api.as_ptr(), specific: clap_window_handle { x11: id } };
         // SAFETY: see the module above.
         unsafe { self.gui.set_parent.expect("it has one")(self.raw(), &window) }
     }
 
-    /// Keeps it above a window.
+    /// Keeps a floating editor above a window.
     pub fn set_transient(self, id: u64) -> bool {
         let window = clap_window { api: CLAP_WINDOW_API_X11.as_ptr(), specific: clap_window_handle { x11: id } };
         // SAFETY: see the module above.
         unsafe { self.gui.set_transient.expect("it has one")(self.raw(), &window) }
     }
 
-    /// Shows it.
+    /// `show`.
     pub fn show(self) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.show.expect("it has one")(self.raw()) }
     }
 
-    /// Hides it.
+    /// `hide`.
     pub fn hide(self) -> bool {
         // SAFETY: see the module above.
         unsafe { self.gui.hide.expect("it has one")(self.raw()) }
     }
 
-    /// How large the plugin asked its host's window to be since the last time.
-    pub fn asked_for(self) -> Option<(u32, u32)> {
-        self.plugin.told.resize.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// The window size that the plugin requested since the last call.
+    pub fn requested_size(self) -> Option<(u32, u32)> {
+        self.plugin.host_calls.resize.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn raw(self) -> *const clap_plugin {

@@ -1,4 +1,4 @@
-//! What the plugin may ask of the host.
+//! The host's side of the extensions that the plugin uses.
 
 use clack_extensions::gui::{GuiSize, HostGui, HostGuiImpl};
 use clack_extensions::log::{HostLog, HostLogImpl, LogSeverity};
@@ -11,20 +11,20 @@ use clack_host::utils::ClapId;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What the plugin told its host: how often, or what.
+/// Calls that the plugin made to its host.
 #[derive(Default)]
-pub struct Told {
-    /// That there are edits to fetch.
+pub struct HostCalls {
+    /// Number of requests to fetch parameter changes.
     pub flush: AtomicU32,
-    /// That values have changed.
+    /// Number of rescans of parameter values.
     pub rescan: AtomicU32,
-    /// That the project is to be stored.
+    /// Number of times that the project was marked as changed.
     pub dirty: AtomicU32,
-    /// That it wants a call on the main thread.
+    /// Number of requests for a call on the main thread.
     pub callback: AtomicU32,
-    /// How large it wants the host's window to be, and has not been given yet.
+    /// A window size that the plugin requested and the host has not set yet.
     pub resize: Mutex<Option<(u32, u32)>>,
-    /// What it has put into the host's log.
+    /// Messages in the host's log.
     pub log: Mutex<Vec<String>>,
 }
 
@@ -44,8 +44,8 @@ impl HostHandlers for TestHost {
 }
 
 pub(super) struct Shared {
-    pub(super) told: Arc<Told>,
-    /// Whether it has a log.
+    pub(super) host_calls: Arc<HostCalls>,
+    /// Whether the host offers a log.
     pub(super) logs: bool,
 }
 
@@ -53,19 +53,19 @@ impl SharedHandler<'_> for Shared {
     fn request_restart(&self) {}
     fn request_process(&self) {}
     fn request_callback(&self) {
-        self.told.callback.fetch_add(1, Relaxed);
+        self.host_calls.callback.fetch_add(1, Relaxed);
     }
 }
 
 impl HostLogImpl for Shared {
     fn log(&self, _severity: LogSeverity, message: &str) {
-        self.told.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
+        self.host_calls.log.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_owned());
     }
 }
 
 impl HostParamsImplShared for Shared {
     fn request_flush(&self) {
-        self.told.flush.fetch_add(1, Relaxed);
+        self.host_calls.flush.fetch_add(1, Relaxed);
     }
 }
 
@@ -75,21 +75,21 @@ impl<'a> MainThreadHandler<'a> for MainThread<'a> {}
 
 impl HostParamsImplMainThread for MainThread<'_> {
     fn rescan(&self, _flags: ParamRescanFlags) {
-        self.0.told.rescan.fetch_add(1, Relaxed);
+        self.0.host_calls.rescan.fetch_add(1, Relaxed);
     }
     fn clear(&self, _param_id: ClapId, _flags: ParamClearFlags) {}
 }
 
 impl HostStateImpl for MainThread<'_> {
     fn mark_dirty(&self) {
-        self.0.told.dirty.fetch_add(1, Relaxed);
+        self.0.host_calls.dirty.fetch_add(1, Relaxed);
     }
 }
 
 impl HostGuiImpl for Shared {
     fn resize_hints_changed(&self) {}
     fn request_resize(&self, size: GuiSize) -> Result<(), HostError> {
-        *self.told.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
+        *self.host_calls.resize.lock().unwrap_or_else(PoisonError::into_inner) = Some((size.width, size.height));
         Ok(())
     }
     fn request_show(&self) -> Result<(), HostError> {

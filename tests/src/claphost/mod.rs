@@ -1,22 +1,22 @@
-//! A small CLAP host: loads the plugin as a host would, and calls it as hosts should, or as they should not.
+//! A small CLAP host that loads the plugin and calls it correctly, or deliberately incorrectly.
 //!
-//! Calls go through the plugin's own function pointers: a host that makes no mistakes would hide what happens when
-//! others do. All calls are `unsafe` beneath; the plugin is the one under test, and its pointers are good until it is
-//! dropped.
+//! It calls the plugin's own function pointers: a host that cannot make mistakes would hide how the plugin handles those
+//! of other hosts. All calls are `unsafe` underneath; the plugin under test provides the pointers, which are valid until
+//! it is dropped.
 
+mod audio_thread;
 mod buffers;
 mod editor;
 mod host;
-mod paced;
 mod state;
 
+pub use audio_thread::{AudioThread, HostRecording};
 pub use buffers::{Buffers, Events, STALE, call, port};
 pub use editor::Editor;
-pub use host::Told;
-pub use paced::{Paced, Takes};
+pub use host::HostCalls;
 pub use state::Param;
 
-use crate::scratch::Scratch;
+use crate::machine::Scratch;
 use clack_host::host::HostInfo;
 use clack_host::plugin::PluginInstance;
 use clack_host::prelude::PluginEntry;
@@ -25,16 +25,16 @@ use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// The two plugins' ids.
+/// Ids of the two plugins.
 pub const IDS: [&str; 2] = ["org.rtjam.rtjam", "org.rtjam.rtjam-multi"];
 
-/// A project that goes to a room as soon as there is audio, muted. `more` is JSON: further fields, or nothing.
+/// A project that joins a room, muted, as soon as audio runs. `more` holds further JSON fields, or nothing.
 pub fn project(name: &str, link: &str, more: &str) -> String {
     format!("{{\"rtjam\":1,\"name\":\"{name}\",\"link\":\"{link}\",\"keep_key\":true,\"rejoin\":true{more}}}")
 }
 
-/// Gives this process a home of its own, for all instances in it. Call it first in a test that joins a room.
-pub fn live_in_a_home_of_our_own() -> &'static Path {
+/// Gives this process its own home folder, shared by all instances. Call it first in a test that joins a room.
+pub fn use_private_home() -> &'static Path {
     static HOME: OnceLock<Scratch> = OnceLock::new();
     let home = HOME.get_or_init(|| {
         let home = Scratch::new("home");
@@ -47,16 +47,16 @@ pub fn live_in_a_home_of_our_own() -> &'static Path {
     home.path()
 }
 
-/// The library, loaded.
+/// The plugin's library, loaded.
 pub struct Library {
     entry: PluginEntry,
 }
 
 impl Library {
-    /// Loads it.
+    /// Loads the library.
     ///
     /// # Panics
-    /// When there is none, or it does not load.
+    /// If the library does not exist or does not load.
     pub fn load() -> Library {
         let path = crate::programs::plugin();
         // SAFETY: it is the library under test.
@@ -64,90 +64,90 @@ impl Library {
         Library { entry: entry.unwrap_or_else(|e| panic!("{}: {e}", path.display())) }
     }
 
-    /// Ids and names of the plugins in it.
+    /// Ids and names of the plugins in the library.
     pub fn plugins(&self) -> Vec<(String, String)> {
         let factory = self.entry.get_plugin_factory().expect("it makes plugins");
         let text = |s: Option<&CStr>| s.map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         factory.plugin_descriptors().map(|d| (text(d.id()), text(d.name()))).collect()
     }
 
-    /// An instance.
+    /// Creates an instance.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If it cannot be created.
     pub fn plugin(&self, id: &str) -> Plugin {
         self.plugin_in(id, true)
     }
 
-    /// An instance in a host without a log.
+    /// Creates an instance in a host without a log.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// If it cannot be created.
     pub fn plugin_without_log(&self, id: &str) -> Plugin {
         self.plugin_in(id, false)
     }
 
     fn plugin_in(&self, id: &str, logs: bool) -> Plugin {
-        let told = Arc::new(Told::default());
+        let host_calls = Arc::new(HostCalls::default());
         let info = HostInfo::new("RTJam tests", "RTJam", "", "1").expect("texts without zeros");
         let id = CString::new(id).expect("an id");
-        let ear = Arc::clone(&told);
+        let shared = Arc::clone(&host_calls);
         let instance = PluginInstance::<host::TestHost>::new(
-            |_| host::Shared { told: ear, logs },
+            |_| host::Shared { host_calls: shared, logs },
             |shared| host::MainThread(shared),
             &self.entry,
             &id,
             &info,
         );
-        Plugin { instance: instance.expect("an instance"), told }
+        Plugin { instance: instance.expect("an instance"), host_calls }
     }
 }
 
-/// One instance. Main thread, unless a method says otherwise.
+/// A plugin instance. Main thread, unless a method says otherwise.
 pub struct Plugin {
     instance: PluginInstance<host::TestHost>,
-    /// What it told its host.
-    pub told: Arc<Told>,
+    /// Calls that the plugin made to its host.
+    pub host_calls: Arc<HostCalls>,
 }
 
-/// A plugin on another thread, as long as its [`Plugin`] lives.
+/// A plugin on another thread, valid as long as its [`Plugin`] lives.
 #[derive(Clone, Copy)]
 pub struct Raw(*const clap_plugin);
 
-// SAFETY: CLAP's functions may be called on other threads, as each says.
+// SAFETY: CLAP defines for each function on which threads it may be called.
 unsafe impl Send for Raw {}
 
 impl Plugin {
-    /// For calls on other threads.
+    /// The plugin, for calls on other threads.
     pub fn raw(&self) -> Raw {
         Raw(self.instance.raw_instance())
     }
 
-    /// Activates it. Whether it did.
+    /// Activates the plugin and returns whether it succeeded.
     pub fn activate(&self, rate: f64, most_frames: u32) -> bool {
         let raw = self.raw().0;
         // SAFETY: see the module.
         unsafe { (*raw).activate.is_some_and(|f| f(raw, rate, 1, most_frames)) }
     }
 
-    /// Deactivates it.
+    /// Deactivates the plugin.
     pub fn deactivate(&self) {
         let raw = self.raw().0;
         // SAFETY: see the module.
         unsafe { (*raw).deactivate.expect("it has one")(raw) };
     }
 
-    /// Runs what it asked for on the main thread.
+    /// Runs the call on the main thread that the plugin requested.
     pub fn on_main_thread(&self) {
         let raw = self.raw().0;
         // SAFETY: see the module.
         unsafe { (*raw).on_main_thread.expect("it has one")(raw) };
     }
 
-    /// One of its extensions, as CLAP's C structure.
+    /// One of the plugin's extensions, as CLAP's C structure.
     ///
     /// # Panics
-    /// When it has none of that name.
+    /// If the plugin does not have it.
     pub fn extension<T>(&self, name: &CStr) -> &T {
         self.raw().extension(name)
     }
@@ -157,9 +157,9 @@ impl Raw {
     /// See [`Plugin::extension`].
     ///
     /// # Panics
-    /// When it has none of that name.
+    /// If the plugin does not have it.
     pub fn extension<'a, T>(self, name: &CStr) -> &'a T {
-        // SAFETY: see the module; the name says which structure it is.
+        // SAFETY: see the module; the name determines the structure.
         unsafe {
             let found: *const c_void = (*self.0).get_extension.expect("it has one")(self.0, name.as_ptr());
             found.cast::<T>().as_ref().unwrap_or_else(|| panic!("no extension {name:?}"))
@@ -171,13 +171,13 @@ impl Raw {
         self.0
     }
 
-    /// Audio thread: begins processing.
+    /// Starts processing. Audio thread.
     pub fn start(self) -> bool {
         // SAFETY: see the module.
         unsafe { (*self.0).start_processing.is_some_and(|f| f(self.0)) }
     }
 
-    /// Audio thread: ends processing.
+    /// Stops processing. Audio thread.
     pub fn stop(self) {
         // SAFETY: see the module.
         unsafe { (*self.0).stop_processing.expect("it has one")(self.0) };

@@ -1,7 +1,7 @@
-//! One instance of the plugin under test.
+//! An instance of the plugin under test.
 
 use super::objects::{Application, Edits, Handler, Stream, pointer};
-use super::view::{Offer, View};
+use super::view::{FrameSupport, View};
 use super::wide_text;
 use ::vst3::Steinberg::Vst::{
     BusDirections_, BusInfo, IAudioProcessor, IAudioProcessorTrait, IComponent, IComponentHandler, IComponentTrait,
@@ -15,32 +15,32 @@ use std::cell::{Cell, RefCell};
 use std::ptr::null_mut;
 use std::sync::Arc;
 
-/// One instance. What it needs of its host lives as long as it.
+/// An instance. It owns the host's objects that it uses.
 pub struct Effect {
     pub(super) controller: ComPtr<IEditController>,
     pub(super) component: ComPtr<IComponent>,
     pub(super) processor: ComPtr<IAudioProcessor>,
-    /// What it told its host.
+    /// Edits that the plugin made through the host's handler.
     pub edits: Arc<Edits>,
     alive: Cell<bool>,
     _application: Option<ComPtr<FUnknown>>,
     _handler: ComPtr<IComponentHandler>,
 }
 
-/// A parameter as its host sees it.
+/// A parameter as the host sees it.
 #[derive(Clone, Debug)]
 pub struct ParamInfo {
-    /// Its number.
+    /// Id.
     pub id: u32,
-    /// Its name.
+    /// Name.
     pub title: String,
-    /// Steps between its ends.
+    /// Number of steps between minimum and maximum.
     pub steps: i32,
-    /// What it is at first, from 0 to 1.
+    /// Default, 0 to 1.
     pub default: f64,
-    /// Its folder.
+    /// Its unit (folder).
     pub unit: i32,
-    /// What it can.
+    /// Its flags.
     pub flags: i32,
 }
 
@@ -64,7 +64,7 @@ impl Effect {
         Effect { controller, component, processor, edits, alive, _application: application, _handler: handler }
     }
 
-    /// The host lets go of it. Views of it may still be there.
+    /// Releases the instance, whose views may still exist.
     pub fn terminate(&self) -> tresult {
         self.alive.set(false);
         // SAFETY: see the module.
@@ -74,7 +74,7 @@ impl Effect {
         }
     }
 
-    /// Says how audio will be.
+    /// `setupProcessing`.
     pub fn set_up(&self, rate: f64, block: i32, offline: bool) -> tresult {
         let mode = if offline { ProcessModes_::kOffline } else { ProcessModes_::kRealtime };
         let mut setup = ProcessSetup {
@@ -87,7 +87,7 @@ impl Effect {
         unsafe { self.processor.setupProcessing(&mut setup) }
     }
 
-    /// Switches all buses on, activates, and begins to play.
+    /// Activates all buses and the plugin, and starts processing.
     pub fn start(&self, rate: f64, block: i32) {
         assert_eq!(self.set_up(rate, block, false), kResultOk);
         let audio = MediaTypes_::kAudio as i32;
@@ -103,7 +103,7 @@ impl Effect {
         self.set_processing(true);
     }
 
-    /// Ends what [`Effect::start`] began.
+    /// Reverses [`Effect::start`].
     pub fn stop(&self) {
         self.set_processing(false);
         self.set_active(false);
@@ -121,24 +121,24 @@ impl Effect {
         unsafe { self.processor.setProcessing(u8::from(processing)) }
     }
 
-    /// Whether it takes samples of 64 bits.
+    /// Whether the plugin accepts 64-bit samples.
     pub fn takes_64_bits(&self) -> bool {
         // SAFETY: see the module.
         unsafe { self.processor.canProcessSampleSize(SymbolicSampleSizes_::kSample64 as i32) == kResultOk }
     }
 
-    /// What it adds to the way of the sound, and how long it rings on, in frames.
+    /// Latency and tail, in frames.
     pub fn latency_and_tail(&self) -> (u32, u32) {
         // SAFETY: see the module.
         unsafe { (self.processor.getLatencySamples(), self.processor.getTailSamples()) }
     }
 
-    /// What a project holds of it.
+    /// The plugin's state, as a project stores it.
     pub fn state(&self) -> Vec<u8> {
         self.state_in_parts(usize::MAX).expect("a state")
     }
 
-    /// The same, by a stream that takes so many bytes a call. `None` when it did not succeed.
+    /// The same, through a stream that accepts at most `most` bytes per call. `None` if it failed.
     pub fn state_in_parts(&self, most: usize) -> Option<Vec<u8>> {
         let stream = ComWrapper::new(Stream { bytes: RefCell::default(), at: Cell::new(0), most });
         let given = pointer::<_, IBStream>(&stream)?;
@@ -147,12 +147,12 @@ impl Effect {
         (result == kResultOk).then(|| stream.bytes.borrow().clone())
     }
 
-    /// Opens a project, as hosts do: component, then controller.
+    /// Loads a project as hosts do: component, then controller.
     pub fn set_state(&self, state: &[u8]) -> bool {
         self.set_state_in_parts(state, usize::MAX)
     }
 
-    /// The same, by a stream that gives so many bytes a call.
+    /// The same, through a stream that returns at most `most` bytes per call.
     pub fn set_state_in_parts(&self, state: &[u8], most: usize) -> bool {
         let stream = || Stream { bytes: RefCell::new(state.to_vec()), at: Cell::new(0), most };
         let [one, two] = [(); 2].map(|()| pointer::<_, IBStream>(&ComWrapper::new(stream())).expect("a stream"));
@@ -164,7 +164,7 @@ impl Effect {
         }
     }
 
-    /// Its answers to null pointers wherever one can be; none may be [`kResultOk`].
+    /// Results of calls with null pointers wherever one is possible; none may be [`kResultOk`].
     pub fn answers_to_null(&self) -> Vec<tresult> {
         let (audio, output) = (MediaTypes_::kAudio as i32, BusDirections_::kOutput as i32);
         // SAFETY: null pointers are what is tested.
@@ -186,7 +186,7 @@ impl Effect {
 
     /// Its parameters, in order.
     pub fn params(&self) -> Vec<ParamInfo> {
-        // SAFETY: see the module; zeros are a value of the structure.
+        // SAFETY: see the module; a zeroed structure is valid.
         unsafe {
             let param = |index| {
                 let mut info: ParameterInfo = std::mem::zeroed();
@@ -204,19 +204,19 @@ impl Effect {
         }
     }
 
-    /// What a parameter is set to, from 0 to 1.
+    /// Value of a parameter, 0 to 1.
     pub fn value(&self, id: u32) -> f64 {
         // SAFETY: see the module.
         unsafe { self.controller.getParamNormalized(id) }
     }
 
-    /// Sets a parameter by the controller.
+    /// Sets a parameter through the controller.
     pub fn set_value(&self, id: u32, normalized: f64) -> tresult {
         // SAFETY: see the module.
         unsafe { self.controller.setParamNormalized(id, normalized) }
     }
 
-    /// How a value reads; the error where there is none.
+    /// Text of a value, or the error.
     pub fn text(&self, id: u32, normalized: f64) -> Result<String, tresult> {
         let mut text = [0; 128];
         // SAFETY: see the module.
@@ -226,7 +226,7 @@ impl Effect {
         }
     }
 
-    /// What a text means; the error where it means nothing.
+    /// Value of a text, or the error.
     pub fn parse(&self, id: u32, text: &str) -> Result<f64, tresult> {
         let mut text: Vec<u16> = text.encode_utf16().chain([0]).collect();
         let mut normalized = 0.0;
@@ -237,10 +237,10 @@ impl Effect {
         }
     }
 
-    /// Names, arrangements and kinds of its buses; its parameters; its folders.
+    /// Names, arrangements and kinds of its buses; its parameters; its units.
     pub fn description(&self) -> Value {
         let [inputs, outputs] = [BusDirections_::kInput, BusDirections_::kOutput].map(|d| self.buses(d as i32));
-        // Ardour keeps plain values in its projects.
+        // Ardour stores plain values in its projects.
         let plain = |id| unsafe {
             // SAFETY: see the module.
             [0.25, 1.0].map(|normalized| self.controller.normalizedParamToPlain(id, normalized))
@@ -257,7 +257,7 @@ impl Effect {
 
     fn buses(&self, direction: i32) -> Vec<Value> {
         let audio = MediaTypes_::kAudio as i32;
-        // SAFETY: see the module; zeros are a value of the structure.
+        // SAFETY: see the module; a zeroed structure is valid.
         unsafe {
             let bus = |index| {
                 let mut info: BusInfo = std::mem::zeroed();
@@ -275,7 +275,7 @@ impl Effect {
 
     fn units(&self) -> Vec<Value> {
         let units = self.controller.cast::<IUnitInfo>().expect("it has folders");
-        // SAFETY: see the module; zeros are a value of the structure.
+        // SAFETY: see the module; a zeroed structure is valid.
         unsafe {
             let unit = |index| {
                 let mut info: UnitInfo = std::mem::zeroed();
@@ -289,15 +289,15 @@ impl Effect {
         }
     }
 
-    /// Its editor, with what the host offers it.
+    /// Its editor, in a host with the given support for editors.
     ///
     /// # Panics
-    /// When it has none.
-    pub fn view(&self, offer: Offer) -> View {
+    /// If the plugin has none.
+    pub fn view(&self, offer: FrameSupport) -> View {
         View::new(self.create_view().expect("an editor"), offer)
     }
 
-    /// Its editor; `None` where it makes none.
+    /// Its editor; `None` if the plugin makes none.
     pub fn create_view(&self) -> Option<ComPtr<IPlugView>> {
         // SAFETY: see the module.
         unsafe { ComPtr::from_raw(self.controller.createView(ViewType::kEditor)) }

@@ -1,13 +1,13 @@
-//! A small VST3 host on Linux, well-behaved or not.
+//! A small VST3 host on Linux that calls the plugin correctly, or deliberately incorrectly.
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | `effect` | an instance: its description, parameters, state |
-//! | `play` | a call of `process`, with whatever buffers a test wants |
-//! | `objects` | what a host hands to a plugin: application, handler, streams, parameter changes |
-//! | `view` | editors, with or without a run loop |
+//! | `effect` | an instance: its description, parameters and state |
+//! | `play` | a call of `process`, with any buffers |
+//! | `objects` | the host's objects: application, handler, streams, parameter changes |
+//! | `view` | editors, in hosts with or without a run loop |
 //!
-//! All calls are `unsafe` beneath; the plugin is the one under test, and its pointers are counted.
+//! All calls are `unsafe` underneath; the plugin under test provides the pointers, which are reference-counted.
 
 mod effect;
 mod objects;
@@ -17,7 +17,7 @@ mod view;
 pub use effect::{Effect, ParamInfo};
 pub use objects::{Edit, Edits};
 pub use play::{Buffers, Bus, Call, STALE};
-pub use view::{Offer, View};
+pub use view::{FrameSupport, View};
 
 use ::vst3::Steinberg::{
     FUnknown, IPluginFactory, IPluginFactory2, IPluginFactory2Trait, IPluginFactoryTrait, PClassInfo2, PFactoryInfo,
@@ -30,7 +30,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr::null_mut;
 
-/// What a VST3 host calls an effect.
+/// Category of effects in VST3.
 const EFFECT: &str = "Audio Module Class";
 
 /// The library, loaded as VST3. It stays loaded: hosts do not unload modules that they may need again.
@@ -42,7 +42,7 @@ impl Module {
     /// Loads the library under test.
     ///
     /// # Panics
-    /// When there is none, or it is no VST3 module.
+    /// If the library does not exist or is not a VST3 module.
     pub fn load() -> Module {
         Module::load_from(&crate::programs::plugin())
     }
@@ -50,10 +50,10 @@ impl Module {
     /// Loads a library.
     ///
     /// # Panics
-    /// When there is none, or it is no VST3 module.
+    /// If the library does not exist or is not a VST3 module.
     pub fn load_from(path: &Path) -> Module {
         let name = CString::new(path.as_os_str().as_bytes()).expect("a path without zeros");
-        // SAFETY: it is the library under test; the functions have the types that VST3 says.
+        // SAFETY: it is the library under test; the functions have the types that VST3 defines.
         unsafe {
             let library = libc::dlopen(name.as_ptr(), libc::RTLD_LAZY | libc::RTLD_LOCAL);
             let function = |name: &CStr| {
@@ -62,22 +62,22 @@ impl Module {
                 found
             };
             let enter: unsafe extern "system" fn(*mut c_void) -> bool = std::mem::transmute(function(c"ModuleEntry"));
-            assert!(enter(library), "it does not begin");
+            assert!(enter(library), "ModuleEntry fails");
             let get: unsafe extern "system" fn() -> *mut IPluginFactory =
                 std::mem::transmute(function(c"GetPluginFactory"));
             Module { factory: ComPtr::from_raw(get()).expect("a factory") }
         }
     }
 
-    /// The names of its effects.
+    /// Names of its effects.
     pub fn effects(&self) -> Vec<String> {
         self.classes().iter().map(|info| text(&info.name)).collect()
     }
 
-    /// What its factory says of the effect of that name, and of itself.
+    /// Description of an effect and of the factory.
     pub fn description(&self, name: &str) -> Value {
         let info = self.class(name);
-        // SAFETY: see the module; zeros are a value of the structure.
+        // SAFETY: see the module; a zeroed structure is valid.
         let factory = unsafe {
             let mut about: PFactoryInfo = std::mem::zeroed();
             assert_eq!(self.factory.getFactoryInfo(&mut about), kResultOk);
@@ -96,23 +96,23 @@ impl Module {
         })
     }
 
-    /// An instance of the effect of that name, initialized by a host with all that hosts usually have.
+    /// Creates an instance of the named effect in a host with a complete context.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such effect.
     pub fn effect(&self, name: &str) -> Effect {
         self.effect_in(name, Some("RTJam tests"))
     }
 
-    /// As [`Module::effect`], in a host of a name, or in one without a context.
+    /// Like [`Module::effect`], in a host with the given name, or in one without a context.
     ///
     /// # Panics
-    /// When there is none.
+    /// If there is no such effect.
     pub fn effect_in(&self, name: &str, host: Option<&str>) -> Effect {
         Effect::new(self.create(&self.class(name).cid).expect("an instance"), host)
     }
 
-    /// Whether the factory makes something of a class id that it never offered.
+    /// Whether the factory creates something for an unknown class id.
     pub fn makes_unknown(&self) -> bool {
         self.create(&[0x55; 16]).is_some()
     }
@@ -132,7 +132,7 @@ impl Module {
 
     fn classes(&self) -> Vec<PClassInfo2> {
         let factory = self.factory.cast::<IPluginFactory2>().expect("a factory of the second kind");
-        // SAFETY: see the module; zeros are a value of the structure.
+        // SAFETY: see the module; a zeroed structure is valid.
         unsafe {
             let classes = (0..factory.countClasses()).filter_map(|index| {
                 let mut info: PClassInfo2 = std::mem::zeroed();
@@ -144,12 +144,12 @@ impl Module {
     }
 }
 
-/// A text of ASCII that ends with a zero.
+/// An ASCII text up to its terminating zero.
 fn text(units: &[c_char]) -> String {
     units.iter().take_while(|unit| **unit != 0).map(|unit| *unit as u8 as char).collect()
 }
 
-/// A text of UTF-16 that ends with a zero.
+/// A UTF-16 text up to its terminating zero.
 fn wide_text(units: &[u16]) -> String {
     let units: Vec<u16> = units.iter().copied().take_while(|unit| *unit != 0).collect();
     String::from_utf16(&units).expect("UTF-16")

@@ -1,4 +1,4 @@
-//! What a host hands to a plugin.
+//! Objects that the host passes to the plugin.
 
 use ::vst3::Steinberg::Vst::{
     IComponentHandler, IComponentHandlerTrait, IHostApplication, IHostApplicationTrait, IParamValueQueue,
@@ -14,7 +14,7 @@ use std::ptr::null_mut;
 use std::sync::Mutex;
 use std::thread::ThreadId;
 
-/// What the plugin told its host by the handler.
+/// A call of the plugin to the host's handler.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Edit {
     /// `beginEdit`.
@@ -27,17 +27,17 @@ pub enum Edit {
     Restart(i32),
 }
 
-/// Everything that the plugin told, in order, and on which thread.
+/// All calls of the plugin to the host's handler, in order, with their threads.
 #[derive(Default)]
 pub struct Edits(Mutex<Vec<(Edit, ThreadId)>>);
 
 impl Edits {
-    /// In order.
+    /// All calls, in order.
     pub fn all(&self) -> Vec<Edit> {
         self.0.lock().expect("no panic").iter().map(|(edit, _)| *edit).collect()
     }
 
-    /// Whether all were told on the calling thread.
+    /// Whether all calls were made on the calling thread.
     pub fn came_here(&self) -> bool {
         let here = std::thread::current().id();
         self.0.lock().expect("no panic").iter().all(|(_, thread)| *thread == here)
@@ -93,8 +93,8 @@ impl IComponentHandlerTrait for Handler {
     }
 }
 
-/// A stream in memory that gives and takes `most` bytes a call. One that is not asked to give everything at once answers
-/// with an error at its end; the SDK's own do not.
+/// A stream in memory that transfers at most `most` bytes per call. A stream with a limit returns an error at its end,
+/// unlike those of the SDK.
 pub(super) struct Stream {
     pub(super) bytes: RefCell<Vec<u8>>,
     pub(super) at: Cell<usize>,
@@ -109,7 +109,7 @@ impl IBStreamTrait for Stream {
     unsafe fn read(&self, buffer: *mut c_void, count: int32, read: *mut int32) -> tresult {
         let (bytes, at) = (self.bytes.borrow(), self.at.get());
         let length = (bytes.len() - at).min(self.most).min(count as usize);
-        // SAFETY: the plugin's buffer of `count` bytes.
+        // SAFETY: the plugin's buffer has `count` bytes.
         unsafe { std::ptr::copy_nonoverlapping(bytes[at..].as_ptr(), buffer.cast(), length) };
         self.at.set(at + length);
         if !read.is_null() {
@@ -121,7 +121,7 @@ impl IBStreamTrait for Stream {
 
     unsafe fn write(&self, buffer: *mut c_void, count: int32, written: *mut int32) -> tresult {
         let length = self.most.min(count as usize);
-        // SAFETY: the plugin's buffer of `count` bytes.
+        // SAFETY: the plugin's buffer has `count` bytes.
         let given = unsafe { std::slice::from_raw_parts(buffer.cast::<u8>(), length) };
         self.bytes.borrow_mut().extend_from_slice(given);
         if !written.is_null() {
@@ -140,7 +140,7 @@ impl IBStreamTrait for Stream {
     }
 }
 
-/// Changes of parameters, for a call of `process` or from it.
+/// Parameter changes that go into a call of `process` or come out of it.
 pub(super) struct Changes(pub(super) RefCell<Vec<ComWrapper<Queue>>>);
 
 impl Changes {
@@ -151,7 +151,7 @@ impl Changes {
         Changes(RefCell::new(points.iter().map(queue).collect()))
     }
 
-    /// The last point of each queue.
+    /// Last point of each queue.
     pub(super) fn last(&self) -> Vec<(u32, f64)> {
         let last = |queue: &ComWrapper<Queue>| Some((queue.id, queue.points.borrow().last()?.1));
         self.0.borrow().iter().filter_map(last).collect()
@@ -223,7 +223,7 @@ impl IParamValueQueueTrait for Queue {
     }
 }
 
-/// The pointer that a plugin gets for a call.
+/// The pointer that is passed to the plugin.
 pub(super) fn pointer<C: Class, I: ::vst3::Interface>(object: &ComWrapper<C>) -> Option<ComPtr<I>> {
     object.to_com_ptr::<I>()
 }

@@ -1,4 +1,4 @@
-//! A call of `process`, with whatever a test makes of its buffers.
+//! A call of `process`, with any buffers.
 
 use super::effect::Effect;
 use super::objects::{Changes, pointer};
@@ -10,38 +10,38 @@ use ::vst3::Steinberg::Vst::{
 use ::vst3::Steinberg::tresult;
 use std::ptr::null_mut;
 
-/// What lies in an output before the plugin writes it.
+/// Content of output buffers before a call.
 pub const STALE: f32 = 7.5;
 
-/// A bus as a call passes it.
+/// A bus as it is passed to the plugin.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Bus(pub(super) AudioBusBuffers);
 
 impl Bus {
-    /// So many channels at an array of pointers, which may be null. The array has to live until the call.
+    /// `count` channels at an array of pointers, which may be null. The array must live until the call.
     pub fn new(channels: *mut *mut f32, count: i32) -> Bus {
         let pointers = AudioBusBuffers__type0 { channelBuffers32: channels };
         Bus(AudioBusBuffers { numChannels: count, silenceFlags: u64::MAX, __field0: pointers })
     }
 
-    /// Whether the plugin says of any channel that it is silent.
+    /// Whether the plugin flags any channel as silent.
     pub fn says_silent(&self) -> bool {
         self.0.silenceFlags != 0
     }
 }
 
-/// A call: what is not named is as a good host has it.
+/// A call of `process`; the default is that of a correct host.
 pub struct Call<'a> {
-    /// In frames.
+    /// Frames.
     pub frames: i32,
-    /// 32 or 64.
+    /// Sample size: 32 or 64.
     pub bits: u32,
-    /// Edits of the host: parameter, frame, value from 0 to 1. `None`: a null pointer.
+    /// Parameter changes of the host: id, frame, value from 0 to 1. `None` passes a null pointer.
     pub changes: Option<&'a [(u32, i32, f64)]>,
-    /// Whether the host takes edits of the plugin.
+    /// Whether the host accepts the plugin's parameter changes.
     pub listens: bool,
-    /// Whether the host works without listening.
+    /// Whether the host renders offline.
     pub offline: bool,
 }
 
@@ -52,7 +52,7 @@ impl Default for Call<'_> {
 }
 
 impl Effect {
-    /// Calls `process`. Gives its answer, and the edits that came out of it.
+    /// Calls `process` and returns its result and the plugin's parameter changes.
     pub fn call(&self, call: &Call, inputs: &mut [Bus], outputs: &mut [Bus]) -> (tresult, Vec<(u32, f64)>) {
         let given = call.changes.map(|changes| ComWrapper::new(Changes::new(changes)));
         let taken = call.listens.then(|| ComWrapper::new(Changes::new(&[])));
@@ -76,23 +76,23 @@ impl Effect {
             outputEvents: null_mut(),
             processContext: null_mut(),
         };
-        // SAFETY: `Bus` has the layout of what it holds; all buffers
-        // live until the end of this call, or are as wrong as the test wants them.
+        // SAFETY: `Bus` has the layout of its content; all buffers live until the end of this call, or are invalid where the
+        // test wants them to be.
         let result = unsafe { self.processor.process(&mut data) };
         (result, taken.map(|changes| changes.last()).unwrap_or_default())
     }
 }
 
-/// Buffers of a host: a stereo input, and stereo outputs.
+/// A host's buffers: a stereo input and stereo outputs.
 pub struct Buffers {
-    /// The input's channels.
+    /// Channels of the input.
     pub input: [Vec<f32>; 2],
-    /// The outputs' channels.
+    /// Channels of the outputs.
     pub outputs: Vec<[Vec<f32>; 2]>,
 }
 
 impl Buffers {
-    /// For so many frames and outputs; with a signal in the input that is never 0.
+    /// Buffers for the given frames and outputs, with an input signal that is never 0.
     pub fn new(frames: usize, outputs: usize) -> Buffers {
         let signal = |side: f32| (0..frames).map(|frame| side + (frame % 7) as f32 * 0.01).collect();
         Buffers {
@@ -101,7 +101,7 @@ impl Buffers {
         }
     }
 
-    /// Plays a block. Gives the plugin's answer and its edits.
+    /// Processes a block and returns the result and the plugin's parameter changes.
     pub fn play(&mut self, effect: &Effect, call: &Call) -> (tresult, Vec<(u32, f64)>) {
         self.outputs.iter_mut().flatten().for_each(|channel| channel.fill(STALE));
         let mut input = self.input.each_mut().map(|channel| channel.as_mut_ptr());

@@ -1,4 +1,4 @@
-//! Editors, with what some hosts offer them and others do not.
+//! Editors, in hosts that differ in what they support.
 
 use ::vst3::Steinberg::Linux::{
     FileDescriptor, IEventHandler, IEventHandlerTrait, IRunLoop, IRunLoopTrait, ITimerHandler, ITimerHandlerTrait,
@@ -13,12 +13,12 @@ use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
 use std::rc::Rc;
 
-/// What a host offers an editor: some have no frame, some no run loop.
+/// What a host supports: some have no frame, some no run loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Offer {
-    /// Not even a frame.
+pub enum FrameSupport {
+    /// No frame.
     Nothing,
-    /// A frame that cannot run anything.
+    /// A frame without a run loop.
     Frame,
     /// A frame with a run loop: see [`View::run`].
     RunLoop,
@@ -27,17 +27,17 @@ pub enum Offer {
 /// An editor. Main thread.
 pub struct View {
     view: ComPtr<IPlugView>,
-    desk: Rc<Desk>,
+    desk: Rc<FrameState>,
     _frame: Option<ComPtr<IPlugFrame>>,
 }
 
 impl View {
-    pub(super) fn new(view: ComPtr<IPlugView>, offer: Offer) -> View {
-        let desk = Rc::new(Desk::default());
+    pub(super) fn new(view: ComPtr<IPlugView>, offer: FrameSupport) -> View {
+        let desk = Rc::new(FrameState::default());
         let frame = match offer {
-            Offer::Nothing => None,
-            Offer::Frame => ComWrapper::new(Frame(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
-            Offer::RunLoop => ComWrapper::new(RunLoop(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
+            FrameSupport::Nothing => None,
+            FrameSupport::Frame => ComWrapper::new(Frame(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
+            FrameSupport::RunLoop => ComWrapper::new(RunLoop(Rc::clone(&desk))).to_com_ptr::<IPlugFrame>(),
         };
         if let Some(frame) = &frame {
             // SAFETY: see the module; the frame lives as long as the view.
@@ -46,25 +46,25 @@ impl View {
         View { view, desk, _frame: frame }
     }
 
-    /// Whether it can be put into an X11 window.
+    /// Whether the editor can be embedded in an X11 window.
     pub fn is_supported(&self) -> bool {
         // SAFETY: see the module.
         unsafe { self.view.isPlatformTypeSupported(kPlatformTypeX11EmbedWindowID) == kResultOk }
     }
 
-    /// Puts it into a window.
+    /// Embeds the editor in a window.
     pub fn attach(&self, id: u32) -> bool {
-        // SAFETY: see the module; X11's windows are numbers, passed as a pointer.
+        // SAFETY: see the module; X11 window ids are passed as pointers.
         unsafe { self.view.attached(id as usize as *mut c_void, kPlatformTypeX11EmbedWindowID) == kResultOk }
     }
 
-    /// Takes it out.
+    /// Removes the editor from its window.
     pub fn remove(&self) {
         // SAFETY: see the module.
         unsafe { self.view.removed() };
     }
 
-    /// How large it is, or wants to be.
+    /// Current or preferred size.
     pub fn size(&self) -> (i32, i32) {
         let mut rect = ViewRect { left: 0, top: 0, right: 0, bottom: 0 };
         // SAFETY: see the module.
@@ -72,14 +72,14 @@ impl View {
         (rect.right - rect.left, rect.bottom - rect.top)
     }
 
-    /// Gives it a size.
+    /// Resizes the editor.
     pub fn set_size(&self, (width, height): (i32, i32)) -> bool {
         let mut rect = ViewRect { left: 0, top: 0, right: width, bottom: height };
         // SAFETY: see the module.
         unsafe { self.view.onSize(&mut rect) == kResultOk }
     }
 
-    /// The size that it can have nearest to this one.
+    /// The nearest size that the editor supports.
     pub fn adjust(&self, (width, height): (i32, i32)) -> (i32, i32) {
         let mut rect = ViewRect { left: 0, top: 0, right: width, bottom: height };
         // SAFETY: see the module.
@@ -87,19 +87,19 @@ impl View {
         (rect.right - rect.left, rect.bottom - rect.top)
     }
 
-    /// Physical pixels a logical one.
+    /// Sets the physical pixels per logical pixel.
     pub fn set_scale(&self, scale: f32) -> bool {
         let scales = self.view.cast::<IPlugViewContentScaleSupport>();
         // SAFETY: see the module.
         scales.is_some_and(|scales| unsafe { scales.setContentScaleFactor(scale) == kResultOk })
     }
 
-    /// Runs what it registered with the run loop and is ready. Gives how many handlers there are.
+    /// Runs the registered event handlers that are ready. Returns the number of handlers.
     pub fn run(&self) -> usize {
         let handlers: Vec<_> = self.desk.handlers.borrow().clone();
         for (handler, descriptor) in &handlers {
             let mut ready = libc::pollfd { fd: *descriptor, events: libc::POLLIN, revents: 0 };
-            // SAFETY: one structure, of this call's own; the handler is held by a count.
+            // SAFETY: one structure, owned by this call; the handler is reference-counted.
             unsafe {
                 assert!(
                     libc::poll(&mut ready, 1, 0) >= 0 && ready.revents & libc::POLLNVAL == 0,
@@ -112,34 +112,34 @@ impl View {
         }
         let timers: Vec<_> = self.desk.timers.borrow().clone();
         for timer in &timers {
-            // SAFETY: see the module; it is held by a count.
+            // SAFETY: see the module; it is reference-counted.
             unsafe { timer.onTimer() };
         }
         handlers.len()
     }
 
-    /// How many timers of the host's it uses.
+    /// Number of timers that the editor has registered.
     pub fn timers(&self) -> usize {
         self.desk.timers.borrow().len()
     }
 
-    /// How large it asked its window to be since the last time.
-    pub fn asked_for(&self) -> Option<(i32, i32)> {
+    /// The window size that the editor requested since the last call.
+    pub fn requested_size(&self) -> Option<(i32, i32)> {
         self.desk.asked.take()
     }
 }
 
-/// What the editor's frame noted.
+/// State of the editor's frame.
 #[derive(Default)]
-struct Desk {
+struct FrameState {
     asked: Cell<Option<(i32, i32)>>,
     handlers: RefCell<Vec<(ComPtr<IEventHandler>, FileDescriptor)>>,
     timers: RefCell<Vec<ComPtr<ITimerHandler>>>,
 }
 
-impl Desk {
+impl FrameState {
     fn ask(&self, size: *mut ViewRect) -> tresult {
-        // SAFETY: the plugin's rectangle, for this call.
+        // SAFETY: the plugin's rectangle is valid during this call.
         if let Some(size) = unsafe { size.as_ref() } {
             self.asked.set(Some((size.right - size.left, size.bottom - size.top)));
         }
@@ -147,7 +147,7 @@ impl Desk {
     }
 }
 
-struct Frame(Rc<Desk>);
+struct Frame(Rc<FrameState>);
 
 impl Class for Frame {
     type Interfaces = (IPlugFrame,);
@@ -159,7 +159,7 @@ impl IPlugFrameTrait for Frame {
     }
 }
 
-struct RunLoop(Rc<Desk>);
+struct RunLoop(Rc<FrameState>);
 
 impl Class for RunLoop {
     type Interfaces = (IPlugFrame, IRunLoop);
@@ -173,7 +173,7 @@ impl IPlugFrameTrait for RunLoop {
 
 impl IRunLoopTrait for RunLoop {
     unsafe fn registerEventHandler(&self, handler: *mut IEventHandler, descriptor: FileDescriptor) -> tresult {
-        // SAFETY: the plugin's object, counted from here on.
+        // SAFETY: the plugin's object, reference-counted from here on.
         if let Some(handler) = unsafe { ComRef::from_raw(handler) } {
             self.0.handlers.borrow_mut().push((handler.to_com_ptr(), descriptor));
         }
@@ -187,7 +187,7 @@ impl IRunLoopTrait for RunLoop {
     }
 
     unsafe fn registerTimer(&self, handler: *mut ITimerHandler, _ms: TimerInterval) -> tresult {
-        // SAFETY: the plugin's object, counted from here on.
+        // SAFETY: the plugin's object, reference-counted from here on.
         if let Some(timer) = unsafe { ComRef::from_raw(handler) } {
             self.0.timers.borrow_mut().push(timer.to_com_ptr());
         }

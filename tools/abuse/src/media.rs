@@ -102,7 +102,7 @@ impl Media {
         let _ = self.socket.send(&self.out);
     }
 
-    /// Takes what has arrived, frame by frame, each with the time of its arrival (ns of the wall clock). Challenges are
+    /// HostRecording what has arrived, frame by frame, each with the time of its arrival (ns of the wall clock). Challenges are
     /// answered.
     pub fn hear(&mut self, mut take: impl FnMut(&Frame<'_>, u64)) {
         let Media { socket, down, inlet, .. } = self;
@@ -121,7 +121,7 @@ impl Media {
         }
     }
 
-    /// Takes the headers of what has arrived and opens.
+    /// HostRecording the headers of what has arrived and opens.
     pub fn hear_datagrams(&mut self, mut take: impl FnMut(&Header)) {
         let Media { socket, down, inlet, .. } = self;
         inlet.drain(socket, |datagram, _| {

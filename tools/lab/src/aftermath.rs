@@ -1,64 +1,69 @@
-//! What stalls of hosts and of the server leave behind.
+//! Effects of stalls of the hosts and the server on the playout delay.
 
 use super::oracle::Arrivals;
-use super::path::{CHUNK, Path};
-use super::replay::Take;
-use super::report::{Delay, round};
+use super::position_path::{CHUNK, PositionPath};
+use super::replay::Playback;
+use super::statistics::{DelayStatistics, round};
 use super::trace::Trace;
 use serde_json::{Value, json};
 
-/// What late packets cost, in frames of delay, were all of them late: as at comfort normal.
+/// Price of late packets, in frames of delay if all packets were late: that of the normal playout bias.
 const PRICE: f64 = 19_200.0;
 
-/// A delay is back when it is no more than this over what is best for the rest of the trace, in ms.
+/// The delay counts as recovered when it is at most this much above the best one for the rest of the trace, in ms.
 const BACK_MS: f64 = 1.0;
 
-/// What is best after the stalls is judged by what comes so long after the last one, in s.
+/// The best delay after the stalls is computed from this long after the last stall on, in s.
 const AFTER_S: f64 = 1.0;
 
-/// The figures of a trace with stalls.
+/// Results for a trace with stalls.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Aftermath {
-    /// Stalls, what stalls at one time counted once.
+    /// Number of stalls; simultaneous ones count once.
     pub stalls: usize,
-    /// The mean delay from the first stall to the last, in ms.
+    /// Mean delay from the first stall to the last, in ms.
     pub mean_ms: f64,
-    /// The constant delay for that time that is best in hindsight by the price of late packets, in ms.
+    /// Best constant delay in hindsight for that time, at the price of late packets, in ms.
     pub oracle_ms: f64,
-    /// What ours costs by that price over what the oracle costs, late packets included.
+    /// Cost of the playout relative to the oracle's at that price, late packets included.
     pub cost_over_oracle: f64,
-    /// The constant delay that is best in hindsight, by the same price, for what comes after the last stall, in ms.
+    /// Best constant delay in hindsight, at the same price, after the last stall, in ms.
     pub after_ms: f64,
-    /// How long after the last stall the delay is no more than that and a millisecond for good, in s.
+    /// Time from the last stall until the delay stays within a millisecond of that, in s.
     pub back_s: f64,
 }
 
 impl Aftermath {
-    /// Of a trace that says when hosts stalled; `None` where it says nothing.
-    pub(super) fn of(trace: &Trace, take: &Take, path: &Path, arrivals: &Arrivals<'_>) -> Option<Aftermath> {
+    /// Computes the results; `None` if the trace contains no stalls.
+    pub(super) fn of(
+        trace: &Trace,
+        playback: &Playback,
+        path: &PositionPath,
+        arrivals: &Arrivals<'_>,
+    ) -> Option<Aftermath> {
         let mut begins: Vec<u64> = trace.stalls.iter().map(|stall| stall.from).collect();
         begins.sort_unstable();
         begins.dedup();
-        let given = |position: f64| take.grid.frame_at(position) / 48_000.0;
+        let given = |position: f64| playback.grid.frame_at(position) / 48_000.0;
         let end = trace.stalls.iter().map(|stall| stall.to).max()?;
-        let last = take.grid.seconds_at(take.grid.local(end));
+        let last = playback.grid.seconds_at(playback.grid.local(end));
         let delays: Vec<(f64, f64)> = path
             .iter()
             .filter(|(_, place)| place.heard)
-            .map(|(n, place)| (n as f64 / 48_000.0, take.grid.delay_ms(n as f64, n as f64 - place.lag)))
+            .map(|(n, place)| (n as f64 / 48_000.0, playback.grid.delay_ms(n as f64, n as f64 - place.lag)))
             .filter(|(at, _)| *at < given(arrivals.span.end as f64))
             .collect();
-        let position = |at: f64| take.grid.position_at(at * 48_000.0).max(0.0) as usize;
+        let position = |at: f64| playback.grid.position_at(at * 48_000.0).max(0.0) as usize;
         let span = position(last + AFTER_S).clamp(arrivals.span.start, arrivals.span.end)..arrivals.span.end;
-        let (after_ms, _) =
-            Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span }.best_by_price(PRICE);
+        let (after_ms, _) = Arrivals { grid: &playback.grid, packet: arrivals.packet, found: &playback.found, span }
+            .best_by_price(PRICE);
         let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > after_ms + BACK_MS);
         let first = trace.stalls.iter().map(|stall| stall.from).min()?;
-        let first = take.grid.seconds_at(take.grid.local(first));
+        let first = playback.grid.seconds_at(playback.grid.local(first));
         let measured = delays.iter().filter(|(at, _)| (first..=last).contains(at)).map(|(_, ms)| *ms);
-        let mean_ms = Delay::of(measured).mean;
+        let mean_ms = DelayStatistics::of(measured).mean;
         let during = position(first).max(arrivals.span.start)..position(last).min(arrivals.span.end);
-        let during = Arrivals { grid: &take.grid, packet: arrivals.packet, found: &take.found, span: during };
+        let during = Arrivals { grid: &playback.grid, packet: arrivals.packet, found: &playback.found, span: during };
         let (oracle_ms, least) = during.best_by_price(PRICE);
         let concealed = super::gaps::find(path, &during).concealed as f64 / during.span.len().max(1) as f64;
         Some(Aftermath {
@@ -71,7 +76,7 @@ impl Aftermath {
         })
     }
 
-    /// As JSON.
+    /// The results as JSON.
     pub fn json(&self) -> Value {
         json!({
             "stalls": self.stalls,
@@ -98,9 +103,9 @@ mod tests {
         measure(&trace, &chord(20 * 48_000), &settings).unwrap().report
     }
 
-    /// A host that calls late and loses nothing is no trouble: what came meanwhile is found by the calls that catch up.
+    /// A host that calls late but loses no callback does no harm: the calls that catch up find the packets.
     #[test]
-    fn late_calls_of_the_receiver_cost_nothing() {
+    fn late_receiver_calls_cost_nothing() {
         let report = heard("receiver:late:8:500");
         let aftermath = report.aftermath.unwrap();
         assert!((16..=18).contains(&aftermath.stalls), "{aftermath:?}");
@@ -109,7 +114,7 @@ mod tests {
         assert!((aftermath.cost_over_oracle - 1.0).abs() < 0.05 && aftermath.back_s < 0.01, "{report:?}");
     }
 
-    /// A sender whose packets are held back for longer than they wait makes as many of them late as the stall covers.
+    /// Packets that are held back for longer than the playout delay are late, as many as the stall covers.
     #[test]
     fn held_packets_are_late_once() {
         let report = heard("server:late:20:1000");

@@ -1,49 +1,48 @@
-//! Concealment by measure: what gaps sound like, ours beside simpler ways and beside linear prediction.
+//! Measures packet loss concealment: the engine compared with simpler methods and with linear prediction.
 //!
-//! Both channels of each [`Material`] are cut into packets, of which some are lost (two states after Gilbert, 1960,
-//! mean run 2). Each way of filling the gaps is compared with the whole sound by the distances of
+//! Both channels of each [`Material`] are split into packets, some of which are lost (two-state model, Gilbert 1960, mean
+//! run 2). Each method fills the gaps, and the result is compared with the complete sound by the distances of
 //! [`super::spectrum`], in the windows that touch a gap.
 
 use super::material::Material;
 use super::prediction::LinearPrediction;
 use super::random::Random;
-use super::report::round;
-use super::spectrum::{Distance, Ear};
+use super::spectrum::{Distance, SpectrumComparison};
+use super::statistics::round;
 use rtjam_engine::{Outputs, PacketSize, Playout, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
 use rtjam_protocol::{Micros, SourceId};
 use serde_json::{Value, json};
 use std::fmt::{self, Write};
 
-/// Shares of packets lost.
+/// Fractions of packets lost.
 pub const LOSSES: [f64; 3] = [0.01, 0.05, 0.1];
 
-/// Mean packets lost in a row.
+/// Mean number of consecutive lost packets.
 const RUN: f64 = 2.0;
 
-/// The beginning, in frames, in which the engine places the stream: nothing is lost, nothing is judged.
+/// Initial frames in which the engine starts the stream: nothing is lost or judged there.
 const SETTLE: usize = 48_000;
 
-/// How a gap is filled.
+/// A method of filling gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// The engine, through packets, jitter buffer and all.
+    /// The engine, including packets and jitter buffer.
     Ours,
-    /// Nothing.
+    /// Silence.
     Silence,
-    /// The last packet again, as often as needed.
+    /// Repeats the last packet.
     Repeat,
-    /// Linear prediction with so many coefficients (Burg's method over the last 1024 frames), which fades and
-    /// returns as ours does.
+    /// Linear prediction with this many coefficients (Burg's method over the last 1024 frames), with the engine's fades.
     Prediction(usize),
 }
 
 impl Method {
-    /// What is compared.
+    /// All methods, in the order of the table.
     pub const ALL: [Method; 5] =
         [Method::Ours, Method::Silence, Method::Repeat, Method::Prediction(32), Method::Prediction(128)];
 
-    /// Plays `sound` with the packets of `lost` left out.
+    /// Plays `sound` without the packets marked in `lost`.
     pub fn play(self, sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>; CHANNELS] {
         match self {
             Method::Ours => ours(sound, lost, packet),
@@ -67,20 +66,20 @@ impl fmt::Display for Method {
     }
 }
 
-/// One material with one loss.
+/// Results for one material at one loss.
 #[derive(Clone, Debug)]
-pub struct Row {
-    /// What is played.
+pub struct ConcealmentRow {
+    /// The material.
     pub material: Material,
-    /// Share of packets lost.
+    /// Fraction of packets lost.
     pub loss: f64,
-    /// A distance for each of [`Method::ALL`].
+    /// Distance for each of [`Method::ALL`].
     pub distances: Vec<Distance>,
 }
 
-/// Plays all materials with all losses: `seconds` of each, in packets of `packet` frames.
-pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<Row> {
-    let ear = Ear::new();
+/// Plays all materials with all losses: `seconds` each, in packets of `packet` frames.
+pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<ConcealmentRow> {
+    let ear = SpectrumComparison::new();
     let packets = (SETTLE + seconds * WIRE_RATE as usize) / packet;
     let mut rows = Vec::new();
     for material in Material::ALL {
@@ -96,13 +95,13 @@ pub fn run(seconds: usize, packet: usize, seed: u64) -> Vec<Row> {
                 }
                 distance
             });
-            rows.push(Row { material, loss, distances: distances.to_vec() });
+            rows.push(ConcealmentRow { material, loss, distances: distances.to_vec() });
         }
     }
     rows
 }
 
-/// Which packets are lost.
+/// Marks the lost packets.
 pub fn losses(packets: usize, packet: usize, loss: f64, seed: u64) -> Vec<bool> {
     let mut random = Random::new(seed, 1000);
     let mut losing = false;
@@ -114,7 +113,7 @@ pub fn losses(packets: usize, packet: usize, loss: f64, seed: u64) -> Vec<bool> 
     (0..packets).map(&mut draw).collect()
 }
 
-/// Fills each lost packet from what was heard before it.
+/// Fills each lost packet from the audio before it.
 fn patched(sound: &[f32], lost: &[bool], packet: usize, fill: impl Fn(&mut [f32], &[f32])) -> Vec<f32> {
     let mut out = sound.to_vec();
     for at in lost.iter().enumerate().filter(|(_, l)| **l).map(|(i, _)| i * packet) {
@@ -124,7 +123,7 @@ fn patched(sound: &[f32], lost: &[bool], packet: usize, fill: impl Fn(&mut [f32]
     out
 }
 
-/// Through two engines, the second of which plays at a constant delay.
+/// Plays through two engines, the second with a constant delay.
 fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>; CHANNELS] {
     let (mut sender, mut sent, sender_console) = engine(7, || ());
     let (mut receiver, mut received, console) = engine(9, || ());
@@ -155,7 +154,7 @@ fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>
                 peak: p.peak,
             };
             if !lost {
-                // A packet that does not fit is counted there, and missed here.
+                // A packet that does not fit is counted by the engine and missing here.
                 let _ = received.incoming.push(now, &AudioFrame { header, payload: &payload });
             }
         }
@@ -169,8 +168,8 @@ fn ours(sound: &[Vec<f32>; CHANNELS], lost: &[bool], packet: usize) -> [Vec<f32>
     heard
 }
 
-/// The table for people: loudness distance in %, log-spectral distance in dB.
-pub fn text(rows: &[Row]) -> String {
+/// The table as text: loudness distance in %, log-spectral distance in dB.
+pub fn text(rows: &[ConcealmentRow]) -> String {
     let mut out = format!("{:<12}{:>6}", "material", "loss");
     for method in Method::ALL {
         let _ = write!(out, "{:>18}", method.to_string());
@@ -189,9 +188,9 @@ pub fn text(rows: &[Row]) -> String {
     out
 }
 
-/// The table for programs.
-pub fn json(rows: &[Row]) -> Value {
-    let row = |row: &Row| {
+/// The table as JSON.
+pub fn json(rows: &[ConcealmentRow]) -> Value {
+    let row = |row: &ConcealmentRow| {
         let methods = Method::ALL.iter().zip(&row.distances);
         let each = methods.map(|(method, d)| {
             json!({"method": method.to_string(), "loudness_pct": round(d.loudness_pct()), "log_db": round(d.log_db())})
@@ -205,16 +204,18 @@ pub fn json(rows: &[Row]) -> Value {
 mod tests {
     use super::*;
 
+    /// Losses have the stated rate and start after the beginning.
     #[test]
-    fn losses_have_their_rate_and_spare_the_beginning() {
+    fn losses_have_the_stated_rate() {
         let lost = losses(200_000, 128, 0.05, 3);
         assert!(lost[..SETTLE / 128].iter().all(|l| !l));
         let share = lost.iter().filter(|l| **l).count() as f64 / lost.len() as f64;
         assert!((share / 0.05 - 1.0).abs() < 0.1, "{share}");
     }
 
+    /// Without losses the engine's output is the input.
     #[test]
-    fn without_losses_the_engine_gives_what_was_played() {
+    fn engine_is_transparent_without_losses() {
         let sound = Material::Mixed.play(96_000, 1);
         let heard = Method::Ours.play(&sound, &[false; 750], 128);
         assert!(sound.iter().zip(&heard).all(|(s, h)| s[SETTLE..] == h[SETTLE..]));

@@ -1,33 +1,33 @@
-//! What a listener would notice: blocks of 10 ms less than 0.9 alike to what was sent, at the best local delay.
+//! Audible damage: blocks of 10 ms whose correlation with the sent audio is below 0.9 at the best local lag.
 //!
-//! The measure, its block, bound and reach of lags are those of the report by which RTJam is compared with
-//! other systems; only the lags to try come from the marks instead of bursts, and a filter that follows a clock
-//! may stand between frames, where white noise is not like itself at any whole lag.
+//! Block length, threshold and range of lags are those of the report that compares RTJam with other systems. Only the
+//! candidate lags differ: they come from the marks instead of bursts, and may be fractional, because a resampler may follow
+//! the clock, and white noise does not correlate with itself at the nearest whole lag.
 
-use super::path::{CHUNK, Path};
+use super::position_path::{CHUNK, PositionPath};
 use super::resample::between_frames;
 use std::ops::Range;
 
-/// Frames of a block (10 ms).
+/// Frames per block (10 ms).
 pub const BLOCK: usize = 480;
 
-/// Less alike is damaged; more alike than the second need not be looked at further.
+/// A block with a lower correlation is damaged; above the second value the search ends.
 const ALIKE: f64 = 0.9;
 const ENOUGH: f64 = 0.98;
 
-/// Lags around the block's own are tried so far (2 ms), around others so far.
+/// Range of lags around the block's own (2 ms), and around other lags.
 const REACH: i64 = 96;
 const NEAR: i64 = 8;
 
-/// Other lags count if they were heard within so many chunks (375 ms) of the block.
+/// Other lags are candidates if they occur within this many chunks (375 ms) of the block.
 const AROUND: usize = 18_000 / CHUNK;
 
-/// Quieter (−70 dBFS) is silence, of which nothing can be alike; it is damaged by sound over −50 dBFS.
+/// Below the first level (−70 dBFS) a block is silent; it is damaged if the output is above the second (−50 dBFS).
 const SILENT: f64 = 3e-4;
 const AUDIBLE: f64 = 3e-3;
 
-/// The damaged blocks of the positions in `span`, by their first position, and how many blocks there are.
-pub fn damaged(path: &Path, sent: &[f32], heard: &[f32], span: Range<usize>) -> (Vec<usize>, usize) {
+/// First positions of the damaged blocks in `span`, and the number of blocks.
+pub fn damaged(path: &PositionPath, sent: &[f32], heard: &[f32], span: Range<usize>) -> (Vec<usize>, usize) {
     let mut chunk = path.places().iter().position(Option::is_some).unwrap_or(0);
     let blocks = span.len() / BLOCK;
     let starts = (0..blocks).map(|i| span.start + i * BLOCK);
@@ -39,7 +39,7 @@ pub fn damaged(path: &Path, sent: &[f32], heard: &[f32], span: Range<usize>) -> 
 }
 
 /// The chunk that plays position `at`, searched from `chunk` on.
-fn chunk_of(path: &Path, at: usize, mut chunk: usize) -> usize {
+fn chunk_of(path: &PositionPath, at: usize, mut chunk: usize) -> usize {
     let begins = |i: usize| Some((i * CHUNK) as f64 - path.places().get(i).copied().flatten()?.lag);
     while begins(chunk + 1).is_some_and(|p| p <= at as f64) {
         chunk += 1;
@@ -47,7 +47,7 @@ fn chunk_of(path: &Path, at: usize, mut chunk: usize) -> usize {
     chunk
 }
 
-fn is_alike(path: &Path, chunk: usize, sent: &[f32], heard: &[f32], at: usize) -> bool {
+fn is_alike(path: &PositionPath, chunk: usize, sent: &[f32], heard: &[f32], at: usize) -> bool {
     let Some(own) = path.places().get(chunk).copied().flatten() else { return false };
     let own = own.lag.round() as i64;
     let at_lag = |lag: i64| {
@@ -76,7 +76,7 @@ fn is_alike(path: &Path, chunk: usize, sent: &[f32], heard: &[f32], at: usize) -
     best.0 >= ALIKE || is_alike_between(sent, heard, (at as i64 + best.1) as f64)
 }
 
-/// Whether a place between frames next to `at` is alike.
+/// Whether a fractional lag next to `at` matches.
 fn is_alike_between(sent: &[f32], heard: &[f32], at: f64) -> bool {
     let mut quarters = [-0.5, -0.25, 0.25, 0.5].into_iter().map(|part| at + part);
     quarters.any(|at| at >= 0.0 && likeness(sent, &between_frames(heard, at, BLOCK)) >= ALIKE)

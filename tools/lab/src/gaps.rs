@@ -1,24 +1,24 @@
-//! What was not heard in time.
+//! Finds audio that was not heard in time.
 //!
-//! A frame is concealed when the callback that plays its position came before the packet was found, or the
-//! packet was lost: with the course known, arithmetic tells exactly. Besides, where the marks were not heard
-//! for longer than fades take, although packets were there, the sound is as good as concealed.
+//! A frame is concealed if its packet was lost, or was found only after the callback that plays the frame's position. With
+//! the path known, this is exact arithmetic. In addition, if the marks were not heard for longer than a fade although the
+//! packets were there, the audio counts as concealed.
 
 use super::oracle::Arrivals;
-use super::path::{CHUNK, Path, Place};
+use super::position_path::{CHUNK, ChunkPosition, PositionPath};
 use std::ops::Range;
 
-/// Unheard frames in a row that fades and splices may take (10 ms).
+/// Unheard consecutive frames that a fade or splice may cause (10 ms).
 const FADES: usize = 480;
 
-/// What is missing in a replay.
+/// Missing audio of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gaps {
     /// Output frames of each gap.
     pub runs: Vec<Range<usize>>,
-    /// Concealed frames.
+    /// Number of concealed frames.
     pub concealed: u64,
-    /// Packets that came after their first frame was due.
+    /// Packets that arrived after their first frame was due.
     pub late: usize,
 }
 
@@ -29,12 +29,12 @@ impl Gaps {
     }
 }
 
-/// Finds the gaps among the positions that count.
-pub fn find(path: &Path, arrivals: &Arrivals<'_>) -> Gaps {
+/// Finds the gaps in the measured positions.
+pub fn find(path: &PositionPath, arrivals: &Arrivals<'_>) -> Gaps {
     let mut gaps = Gaps::default();
     let mut late = vec![false; arrivals.found.len()];
-    // Unheard chunks in a row: where they begin, and how much of them arithmetic explains.
-    let mut unheard: Option<(usize, usize, Place)> = None;
+    // Consecutive unheard chunks: their beginning, and the part that arithmetic explains.
+    let mut unheard: Option<(usize, usize, ChunkPosition)> = None;
     for (from, place) in path.iter() {
         let missing = chunk(from, place, arrivals, &mut gaps, &mut late);
         if place.heard {
@@ -48,8 +48,8 @@ pub fn find(path: &Path, arrivals: &Arrivals<'_>) -> Gaps {
     gaps
 }
 
-/// Counts a chunk's concealed frames.
-fn chunk(from: usize, place: Place, arrivals: &Arrivals<'_>, gaps: &mut Gaps, late: &mut [bool]) -> usize {
+/// Counts the concealed frames of a chunk.
+fn chunk(from: usize, place: ChunkPosition, arrivals: &Arrivals<'_>, gaps: &mut Gaps, late: &mut [bool]) -> usize {
     let mut missing = 0;
     for n in from..from + CHUNK {
         let Some(position) = position(n, place, arrivals) else { continue };
@@ -70,15 +70,15 @@ fn chunk(from: usize, place: Place, arrivals: &Arrivals<'_>, gaps: &mut Gaps, la
 }
 
 fn end_unheard(
-    unheard: Option<(usize, usize, Place)>,
+    unheard: Option<(usize, usize, ChunkPosition)>,
     to: usize,
-    then: Place,
+    then: ChunkPosition,
     arrivals: &Arrivals<'_>,
     gaps: &mut Gaps,
 ) {
     let Some((from, explained, before)) = unheard else { return };
-    // What the sender's host lost cannot be heard.
-    let slip = |n: usize, place: Place| arrivals.grid.given_slip(n as f64 - place.lag);
+    // Time that the sender's host lost cannot be heard.
+    let slip = |n: usize, place: ChunkPosition| arrivals.grid.given_slip(n as f64 - place.lag);
     let never_there = (slip(to, then) - slip(from, before)).max(0.0) as usize;
     let left = (to - from).saturating_sub(explained + never_there);
     if left > FADES {
@@ -88,12 +88,12 @@ fn end_unheard(
     }
 }
 
-fn counts(n: usize, place: Place, arrivals: &Arrivals<'_>) -> bool {
+fn counts(n: usize, place: ChunkPosition, arrivals: &Arrivals<'_>) -> bool {
     position(n, place, arrivals).is_some()
 }
 
-/// The position that frame `n` plays, if it counts.
-fn position(n: usize, place: Place, arrivals: &Arrivals<'_>) -> Option<usize> {
+/// The position that frame `n` plays, if it is measured.
+fn position(n: usize, place: ChunkPosition, arrivals: &Arrivals<'_>) -> Option<usize> {
     let position = usize::try_from((n as f64 - place.lag).round() as i64).ok()?;
     (arrivals.span.contains(&position) && position / arrivals.packet < arrivals.found.len()).then_some(position)
 }

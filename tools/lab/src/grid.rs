@@ -1,45 +1,44 @@
-//! The receiver's callbacks and the sender's timeline, on one clock.
+//! The receiver's callbacks and the sender's timeline on one clock, the receiver's.
 //!
-//! The receiver's clock rules. Output frame `n` (at 48 kHz, also where the host's rate is another) is heard
-//! at `n` frames after the first callback began. The sender's position `p` is *given* when the sender's
-//! callback has it, which is when its packet is sent, a frame's length later for each frame of the packet.
-//! Delay is from given to heard, as a probe between the two hosts would measure it. As the two clocks differ
-//! by an unknown constant, the smallest transit of the trace is taken to be its base delay.
+//! Output frame `n` (at 48 kHz, even if the host's rate differs) is heard `n` frames after the first callback began. The
+//! sender's position `p` is *given* when the sender's callback receives it: when its packet is sent, plus one frame's
+//! duration per frame of the packet. The delay is the time from given to heard, as a probe between the two hosts would
+//! measure it. The offset of the two clocks is unknown: the smallest transit of the trace is defined as its base delay.
 //!
-//! Hosts that stall call later than the sound is heard or given, and lose frames: a *slip* is time, in frames, of which
-//! there are none on a side.
+//! Hosts that stall call later than their audio is heard or given, and lose frames. A *slip* is lost time, in frames that do
+//! not exist on one side.
 
-use super::stall::{Host, Who, Window};
-use super::trace::{Stalled, Trace};
+use super::stall::{HostCallbacks, StallSite, StallWindow};
+use super::trace::{StallRecord, Trace};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
-/// The receiver's clock is set so that the earliest arrival lies so late, in µs.
+/// The earliest arrival on the receiver's clock, in µs.
 const LEAD_IN: u64 = 1_000_000;
 
 /// Silence before the earliest arrival, in µs.
 const SILENCE: f64 = 50_000.0;
 
-/// Slower drift of a sender against its own time stamps is none.
+/// A slower drift of a sender against its own time stamps is treated as zero.
 const SLOWEST: f64 = 0.5e-6;
 
 /// Callbacks and timeline of one replay.
 #[derive(Clone, Debug)]
 pub struct Grid {
-    /// When callback 0 begins, in µs of the receiver's clock.
+    /// Begin of callback 0, in µs of the receiver's clock.
     begin_us: f64,
-    /// The time of a frame at 48 kHz on either side, in µs.
+    /// Duration of a frame at 48 kHz on each side, in µs.
     heard_frame_us: f64,
     given_frame_us: f64,
-    /// Frames at 48 kHz of a callback.
+    /// Frames at 48 kHz per callback.
     block: f64,
-    /// When position 0 was given, in µs of the receiver's clock.
+    /// Time at which position 0 was given, in µs of the receiver's clock.
     given_us: f64,
-    /// What is added to arrival times of the trace.
+    /// Offset that is added to arrival times of the trace.
     shift: i128,
-    /// The receiver's callbacks, where its host stalls; else they lie as above.
+    /// The receiver's callbacks if its host stalls; otherwise they are regular.
     calls: Vec<Call>,
-    /// The sender's slips: the first position after each, and all of the slip from there on.
+    /// The sender's slips: the first position after each, and the sum of slips from there on.
     given_slips: Vec<(f64, f64)>,
 }
 
@@ -47,13 +46,13 @@ pub struct Grid {
 #[derive(Clone, Copy, Debug)]
 struct Call {
     begins: Micros,
-    /// The receiver's slip, from its first frame on.
+    /// The receiver's slip from the callback's first frame on.
     slip: f64,
 }
 
 impl Grid {
-    /// For callbacks of `block` frames at `rate` Hz, of a device whose clock is `drift_ppm` slower than the
-    /// sender's, and packets of `packet` frames.
+    /// For callbacks of `block` frames at `rate` Hz on a device whose clock is `drift_ppm` slower than the sender's, and packets
+    /// of `packet` frames.
     pub fn new(trace: &Trace, packet: usize, block: usize, rate: u32, drift_ppm: f64) -> Grid {
         let wire_us = 1e6 / f64::from(WIRE_RATE);
         let heard_frame_us = wire_us * (1.0 + drift_ppm * 1e-6);
@@ -61,7 +60,7 @@ impl Grid {
         let shift = i128::from(LEAD_IN) - i128::from(earliest) + i128::from(earliest % 1_000_000);
         let block = block as f64 * f64::from(WIRE_RATE) / f64::from(rate);
         let first = (LEAD_IN + earliest % 1_000_000) as f64;
-        // Callbacks lie on a grid of their own, whatever the trace: their phase is the trace's seed's.
+        // The phase of the callbacks is derived from the trace's seed.
         let period = block * heard_frame_us;
         let begin_us = ((first - SILENCE) / period).floor() * period;
         let (start, given_frame_us) = timeline(trace, packet, wire_us);
@@ -91,7 +90,7 @@ impl Grid {
         Micros(u64::try_from(i128::from(arrived) + self.shift).unwrap_or(0))
     }
 
-    /// When a callback begins.
+    /// Begin of a callback.
     pub fn begins(&self, callback: u64) -> Micros {
         if let Some(call) = self.calls.get(callback as usize) {
             return call.begins;
@@ -99,7 +98,7 @@ impl Grid {
         Micros((self.begin_us + callback as f64 * self.block * self.heard_frame_us).round() as u64)
     }
 
-    /// The first callback that finds a packet which arrived then.
+    /// The first callback that finds a packet with this arrival time.
     pub fn callback_for(&self, arrived: Micros) -> u64 {
         if !self.calls.is_empty() {
             return self.calls.partition_point(|call| call.begins < arrived) as u64;
@@ -112,17 +111,17 @@ impl Grid {
         callback
     }
 
-    /// Frames at 48 kHz of a callback.
+    /// Frames at 48 kHz per callback.
     pub fn block(&self) -> f64 {
         self.block
     }
 
-    /// Output frames per frame of the sender: 1 when the clocks are equal.
+    /// Output frames per frame of the sender: 1 if the clocks are equal.
     pub fn stretch(&self) -> f64 {
         self.given_frame_us / self.heard_frame_us
     }
 
-    /// How long after position `p` was given output frame `n` is heard, in ms.
+    /// Time from giving position `p` to hearing output frame `n`, in ms.
     pub fn delay_ms(&self, n: f64, p: f64) -> f64 {
         let heard = self.begin_us + (n + self.heard_slip(n)) * self.heard_frame_us;
         (heard - self.given_us - self.given(p) * self.given_frame_us) / 1000.0
@@ -137,7 +136,7 @@ impl Grid {
     pub fn position_at(&self, n: f64) -> f64 {
         let time =
             (self.begin_us + (n + self.heard_slip(n)) * self.heard_frame_us - self.given_us) / self.given_frame_us;
-        // Within a slip it is the first position after it.
+        // Within a slip, the first position after it.
         let mut slip = 0.0;
         for (at, after) in &self.given_slips {
             if time <= at + slip {
@@ -148,12 +147,12 @@ impl Grid {
         time - slip
     }
 
-    /// A time of the receiver in output frames over 48,000.
+    /// A time of the receiver in seconds after the first callback, counted in output frames.
     pub fn seconds_at(&self, time: Micros) -> f64 {
         self.without_slip((time.0 as f64 - self.begin_us) / self.heard_frame_us) / f64::from(WIRE_RATE)
     }
 
-    /// The receiver's slip at output frame `n`: time, in frames, of which it has none.
+    /// The receiver's slip at output frame `n`: lost time, in frames.
     pub fn heard_slip(&self, n: f64) -> f64 {
         let callback = (n / self.block + 1e-9).floor().max(0.0) as usize;
         self.calls.get(callback).or(self.calls.last()).map_or(0.0, |call| call.slip)
@@ -165,7 +164,7 @@ impl Grid {
         after.checked_sub(1).map_or(0.0, |last| self.given_slips[last].1)
     }
 
-    /// Times of the receiver, in its frames, of which it has none, before callback `before` and no earlier than `from`.
+    /// Lost time of the receiver, in its frames, before callback `before` and after `from`.
     pub fn unheard(&self, from: f64, before: u64) -> impl Iterator<Item = std::ops::Range<f64>> + '_ {
         let calls = &self.calls[..self.calls.len().min(before as usize + 1)];
         let gaps = (1..calls.len()).rev().map(move |k| {
@@ -175,7 +174,7 @@ impl Grid {
         gaps.take_while(move |gap| gap.end > from).filter(|gap| gap.start < gap.end)
     }
 
-    /// When position `p` is given, in frames after the first, slips included.
+    /// Time at which position `p` is given, in frames after the first, slips included.
     fn given(&self, p: f64) -> f64 {
         p + self.given_slip(p)
     }
@@ -194,17 +193,18 @@ impl Grid {
         (time - slip).min(if low == self.calls.len() { f64::INFINITY } else { low as f64 * self.block })
     }
 
-    /// The callbacks of a receiver that stalls; none where it does not.
+    /// Callbacks of a receiver that stalls; empty if it does not.
     fn stalled_calls(&self, trace: &Trace) -> Vec<Call> {
         let local = |us: u64| self.local(us).0 as f64 - self.begin_us;
-        let window = |s: &Stalled| Window { begin: local(s.from), end: local(s.to), how: s.how };
-        let windows: Vec<Window> = trace.stalls.iter().filter(|s| s.who == Who::Receiver).map(window).collect();
+        let window = |s: &StallRecord| StallWindow { begin: local(s.from), end: local(s.to), how: s.how };
+        let windows: Vec<StallWindow> =
+            trace.stalls.iter().filter(|s| s.who == StallSite::Receiver).map(window).collect();
         if windows.is_empty() {
             return Vec::new();
         }
         let last = trace.packets.iter().flat_map(|p| &p.arrived).max().copied().unwrap_or(0);
         let period = self.block * self.heard_frame_us;
-        let mut host = Host::new(&windows, period);
+        let mut host = HostCallbacks::new(&windows, period);
         let (mut calls, end) = (Vec::new(), local(last) + 2.0 * period);
         while calls.last().is_none_or(|call: &Call| (call.begins.0 as f64) < self.begin_us + end) {
             let call = host.call(calls.len() as f64 * period);
@@ -215,11 +215,11 @@ impl Grid {
     }
 }
 
-/// The promptest of so many ms of recorded calls tell where the device stands.
+/// The earliest of the recorded calls in each period of this length determine the device's clock.
 const PROMPT_US: f64 = 100_000.0;
 
 impl Grid {
-    /// The callbacks of a receiver whose calls were recorded: those from shortly before the earliest arrival on.
+    /// Recorded callbacks of the receiver, from shortly before the earliest arrival on.
     fn recorded_calls(&mut self, trace: &Trace) -> Vec<Call> {
         let begins: Vec<Micros> = trace.calls.iter().map(|call| self.local(call.begun.0)).collect();
         let first = begins.partition_point(|at| (at.0 as f64) < self.begin_us);
@@ -229,7 +229,7 @@ impl Grid {
             begins.iter().enumerate().map(|(k, at)| at.0 as f64 - self.begin_us - k as f64 * period).collect();
         let reach = (PROMPT_US / period).ceil() as usize;
         let prompt = |k: usize| behind[k..behind.len().min(k + reach)].iter().copied().fold(f64::INFINITY, f64::min);
-        // The first callback begins the grid.
+        // The first callback starts the grid.
         let start = if behind.is_empty() { 0.0 } else { prompt(0) };
         self.begin_us += start;
         let call = |(k, at): (usize, &Micros)| Call { begins: *at, slip: (prompt(k) - start) / self.heard_frame_us };
@@ -239,15 +239,15 @@ impl Grid {
 
 fn given_slips(trace: &Trace, frame_us: f64) -> Vec<(f64, f64)> {
     let mut slip = 0.0;
-    let add = |lost: &super::trace::Lost| {
+    let add = |lost: &super::trace::LostTime| {
         slip += lost.us as f64 / frame_us;
         (lost.position as f64, slip)
     };
     trace.lost.iter().map(add).collect()
 }
 
-/// When position 0 was given on the sender's clock, and how long a frame takes there. Callbacks and threads
-/// only ever delay, so the promptest packets of both ends of the trace tell.
+/// Time at which position 0 was given on the sender's clock, and the duration of a frame there. Callbacks and threads can
+/// only delay packets, so the earliest ones at both ends of the trace determine it.
 fn timeline(trace: &Trace, packet: usize, wire_us: f64) -> (f64, f64) {
     let mut slips = trace.lost.iter().peekable();
     let mut slip = 0.0;
@@ -278,8 +278,9 @@ mod tests {
     use crate::model::Model;
     use crate::trace::Packet;
 
+    /// A generated trace has equal clocks, and its base delay is the smallest.
     #[test]
-    fn a_generated_trace_has_equal_clocks_and_its_base_as_least_delay() {
+    fn generated_trace_has_base_delay() {
         let trace = Model::Cable.generate(20.0, 1, 128);
         let grid = Grid::new(&trace, 128, 128, 48_000, 0.0);
         assert_eq!(grid.stretch(), 1.0);
@@ -291,8 +292,9 @@ mod tests {
         assert!((least - 12.0).abs() < 1e-6, "{least}");
     }
 
+    /// The first callback that does not begin before its arrival finds a packet.
     #[test]
-    fn a_packet_is_found_by_the_first_callback_not_before_it() {
+    fn first_later_callback_finds_packet() {
         let trace = Model::Lan.generate(5.0, 1, 64);
         for (rate, drift) in [(48_000, 0.0), (44_100, 0.0), (48_000, 100.0)] {
             let grid = Grid::new(&trace, 64, 64, rate, drift);
@@ -304,9 +306,9 @@ mod tests {
         }
     }
 
-    /// Slips move the timelines apart by what was lost, and back and forth agree.
+    /// Slips move the timelines apart by the lost time, and conversions in both directions agree.
     #[test]
-    fn lost_frames_are_time_of_which_there_is_no_sound() {
+    fn lost_frames_separate_the_timelines() {
         let stalls = ["both:reset:4:500".parse().unwrap()];
         let trace = Model::Lan.generate_with_stalls(12.0, 1, 64, &stalls, 11.0);
         let grid = Grid::new(&trace, 64, 64, 48_000, 0.0);
@@ -325,9 +327,9 @@ mod tests {
         }
     }
 
-    /// Calls that were recorded are played as they were: late ones are late, and lost time is lost.
+    /// Recorded calls are replayed as they were, with their delays and losses.
     #[test]
-    fn recorded_calls_take_the_place_of_the_grid() {
+    fn recorded_calls_replace_the_grid() {
         let mut trace = Model::Lan.generate(6.0, 1, 64);
         let first = trace.packets[0].arrived[0] - 200_000;
         let text: String = (0..4650_u64)
@@ -347,8 +349,9 @@ mod tests {
         assert!((7..=9).contains(&late), "{late}");
     }
 
+    /// The rate of a sender whose sound card runs slow is measured.
     #[test]
-    fn a_sender_whose_sound_card_runs_slow_is_seen_to() {
+    fn slow_sound_card_is_measured() {
         let mut trace = Model::Lan.generate(60.0, 1, 64);
         let start = trace.packets[0].sent;
         for p in &mut trace.packets {

@@ -1,10 +1,10 @@
-//! A traced network with recovery: both ends are the protocol's own, the trace is the way there.
+//! A traced network with retransmission: both ends are the protocol's own, and the trace is the downstream network.
 //!
-//! A copy arrives with its carrier; what is sent at another time than the trace's packets has the delay and the loss
-//! of the packet sent last before. Feedback takes half of the round trip and is not lost.
+//! A copy arrives with the packet that carries it. A datagram that is sent at another time than the trace's packets has the
+//! delay and loss of the previous packet. Feedback takes half of the round-trip time and is not lost.
 
 use super::grid::Grid;
-use super::replay::{Encoded, SOURCE};
+use super::sender::{Encoded, SOURCE};
 use super::trace::Trace;
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, Frame, Frames, Header, MAX_DATAGRAM, write_audio};
@@ -14,20 +14,20 @@ use rtjam_protocol::{Sequence, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What came in, as the receiving thread hands it to the engine.
+/// An arrival, as the receiving thread passes it to the engine.
 pub(super) struct Arrival {
-    /// When.
+    /// Arrival time.
     pub(super) at: Micros,
-    /// Which packet of the trace.
+    /// Index of the packet in the trace.
     pub(super) packet: usize,
-    /// It was sent before.
+    /// Whether the packet is a retransmission.
     pub(super) again: bool,
 }
 
-/// A hop on the receiver's clock.
+/// A hop, on the receiver's clock.
 pub(super) struct Hop<'a> {
     packets: &'a [Encoded],
-    /// When each packet was sent, and when it arrived, on the receiver's clock.
+    /// Send and arrival time of each packet, on the receiver's clock.
     sent: Vec<Micros>,
     arrived: Vec<Vec<Micros>>,
     back: Micros,
@@ -36,7 +36,7 @@ pub(super) struct Hop<'a> {
     sender: Sender,
     receiver: Receiver,
     first_sequence: Sequence,
-    /// Packets sent so far.
+    /// Number of packets sent so far.
     next: usize,
     on_the_way: BTreeMap<(Micros, u64), Event>,
     events: u64,
@@ -44,13 +44,13 @@ pub(super) struct Hop<'a> {
 }
 
 enum Event {
-    /// A datagram arrives, for the first time or once more.
+    /// A datagram arrives, for the first time or again.
     Datagram(Arc<[u8]>, bool),
     Feedback(Box<Feedback>),
 }
 
 impl<'a> Hop<'a> {
-    /// The trace's network, with so much round trip.
+    /// The trace's network with the given round-trip time.
     pub(super) fn new(trace: &Trace, grid: &Grid, packets: &'a [Encoded], rtt: Micros) -> Hop<'a> {
         let arrived = trace.packets.iter().map(|p| p.arrived.iter().map(|&at| grid.local(at)).collect());
         let arrived: Vec<Vec<Micros>> = arrived.collect();
@@ -75,8 +75,8 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// Lets everything happen until `now`; `wait` is how much later than usual a packet may come.
-    pub(super) fn until(&mut self, now: Micros, wait: Micros, mut take: impl FnMut(Arrival)) {
+    /// Processes all events up to `now`; `wait` is how much later than usual a packet may arrive.
+    pub(super) fn until(&mut self, now: Micros, wait: Micros, mut deliver: impl FnMut(Arrival)) {
         loop {
             let leaves = self.sent.get(self.next).copied();
             let comes = self.on_the_way.keys().next().map(|(at, _)| *at);
@@ -87,7 +87,7 @@ impl<'a> Hop<'a> {
             }
             match self.on_the_way.pop_first().map(|(_, event)| event) {
                 Some(Event::Datagram(datagram, first)) => {
-                    self.receive(at, &datagram, first, &mut take);
+                    self.receive(at, &datagram, first, &mut deliver);
                     self.ask(at, wait);
                 }
                 Some(Event::Feedback(feedback)) => {
@@ -99,7 +99,7 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// What was sent again, as a share of what was sent anyway.
+    /// Retransmitted volume relative to the original volume.
     pub(super) fn extra_share(&self) -> f64 {
         self.sender.extra_bytes() as f64 / self.original_bytes.max(1) as f64
     }
@@ -128,7 +128,7 @@ impl<'a> Hop<'a> {
         }
     }
 
-    /// Sends a datagram now, with the fate of packet `like`.
+    /// Sends a datagram now, with the delay and loss of packet `like`.
     fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> Counter {
         let mut out = Vec::new();
         let counter = self.lane.seal(Class::Media, &mut out, |out| out.extend_from_slice(frames));
@@ -141,9 +141,9 @@ impl<'a> Hop<'a> {
         counter
     }
 
-    fn receive(&mut self, at: Micros, datagram: &[u8], first: bool, take: &mut impl FnMut(Arrival)) {
+    fn receive(&mut self, at: Micros, datagram: &[u8], first: bool, deliver: &mut impl FnMut(Arrival)) {
         let Some(header) = Header::read(datagram).filter(|_| first) else {
-            // The replay window drops what the network brings twice.
+            // The replay window drops duplicates of the network.
             return;
         };
         self.receiver.handle_datagram(at, &header, datagram.len());
@@ -154,7 +154,7 @@ impl<'a> Hop<'a> {
                 _ => continue,
             };
             let packet = audio.header.sequence.ahead_of(self.first_sequence);
-            take(Arrival { at, packet: packet.unsigned_abs() as usize, again });
+            deliver(Arrival { at, packet: packet.unsigned_abs() as usize, again });
         }
     }
 
@@ -168,7 +168,7 @@ impl<'a> Hop<'a> {
     }
 }
 
-/// Seals nothing: the lab's network does not listen.
+/// No encryption: nobody listens on the lab's network.
 struct Plain;
 
 impl Sealer for Plain {

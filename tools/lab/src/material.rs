@@ -1,6 +1,6 @@
-//! Sounds to judge concealment by: what people play, synthesised, in two channels.
+//! Synthesised stereo sounds of typical instruments, for judging concealment.
 //!
-//! | material | what it is | what concealment meets in it |
+//! | material | what it is | its difficulty |
 //! |---|---|---|
 //! | speech | pulses of a gliding pitch through three moving formants, hisses, pauses | pitch that moves, noise, silence |
 //! | plucked | strings after Karplus and Strong (1983), four of them, struck again and again | attacks, then slow decay |
@@ -13,13 +13,13 @@ use rtjam_protocol::audio::{CHANNELS, WIRE_RATE};
 use std::f32::consts::TAU;
 use std::fmt;
 
-/// Frames a second.
+/// Frames per second.
 const RATE: f32 = WIRE_RATE as f32;
 
-/// The loudest sample.
+/// Peak amplitude.
 const PEAK: f32 = 0.7;
 
-/// What is played.
+/// A kind of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the module's table is the documentation")]
 pub enum Material {
@@ -31,11 +31,11 @@ pub enum Material {
 }
 
 impl Material {
-    /// All of them.
+    /// All materials.
     pub const ALL: [Material; 5] =
         [Material::Speech, Material::Plucked, Material::Percussive, Material::Sustained, Material::Mixed];
 
-    /// The name in tables.
+    /// Name in tables.
     pub const fn name(self) -> &'static str {
         match self {
             Material::Speech => "speech",
@@ -46,7 +46,7 @@ impl Material {
         }
     }
 
-    /// So many frames of it, the same for a seed.
+    /// `frames` frames of the material, determined by `seed`.
     pub fn play(self, frames: usize, seed: u64) -> [Vec<f32>; CHANNELS] {
         let mut random = Random::new(seed, self as u64);
         let mut sound = match self {
@@ -82,7 +82,7 @@ impl fmt::Display for Material {
     }
 }
 
-/// Two microphones in a room: the second hears `share` of it, 0.2 ms later.
+/// Places a sound between two microphones: the second receives `share` of it, 0.2 ms later.
 fn placed(sound: &[f32], share: f32) -> [Vec<f32>; CHANNELS] {
     let later = (0..sound.len()).map(|i| if i < 10 { 0.0 } else { share * sound[i - 10] });
     [sound.to_vec(), later.collect()]
@@ -92,7 +92,7 @@ fn hiss(random: &mut Random) -> f32 {
     (random.unit() * 2.0 - 1.0) as f32
 }
 
-/// Resonances of vowels, in Hz.
+/// Formants of vowels, in Hz.
 const VOWELS: [[f32; 3]; 5] = [
     [700.0, 1220.0, 2600.0],
     [390.0, 1990.0, 2550.0],
@@ -114,7 +114,7 @@ impl Resonator {
     }
 }
 
-/// Syllables of 120 to 260 ms, now and then a hiss before them, and a pause after every few.
+/// Syllables of 120 to 260 ms, some with a hiss before them, and regular pauses.
 fn speech(frames: usize, random: &mut Random) -> Vec<f32> {
     let mut out = Vec::with_capacity(frames);
     let mut formants = [Resonator::default(); 3];
@@ -158,7 +158,7 @@ fn speech(frames: usize, random: &mut Random) -> Vec<f32> {
     out
 }
 
-/// Four strings, each struck every half second or so.
+/// Four strings, each plucked about every half second.
 fn plucked(frames: usize, random: &mut Random) -> Vec<f32> {
     const NOTES: [f32; 8] = [82.4, 110.0, 146.8, 164.8, 196.0, 220.0, 246.9, 329.6];
     let mut out = vec![0.0; frames];
@@ -181,7 +181,7 @@ fn plucked(frames: usize, random: &mut Random) -> Vec<f32> {
     out
 }
 
-/// Sixteenths at 120 a minute: bass drum, snare, hi-hat, and rests.
+/// Sixteenths at 120 bpm: bass drum, snare, hi-hat and rests.
 fn percussive(frames: usize, random: &mut Random) -> Vec<f32> {
     let mut out = vec![0.0; frames];
     for (step, begin) in (0..frames).step_by(6000).enumerate() {
@@ -236,8 +236,9 @@ fn sustained(frames: usize, random: &mut Random) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// Each material has the properties in the module's table.
     #[test]
-    fn each_material_is_what_it_says() {
+    fn materials_have_their_properties() {
         let silent = |s: &[f32]| s.chunks(480).filter(|b| b.iter().all(|s| s.abs() < 0.002)).count() as f32 / 500.0;
         for material in Material::ALL {
             let [left, right] = material.play(240_000, 1);

@@ -1,60 +1,60 @@
-//! Everything that is said of one trace.
+//! All measurements of one trace.
 
 use super::aftermath::Aftermath;
 use super::damage::{BLOCK, damaged};
 use super::gaps::{Gaps, find};
 use super::oracle::Arrivals;
-use super::path::{CHUNK, Path, follow};
-use super::replay::{Settings, Take, Unplayable, play};
-use super::report::{Delay, Report};
+use super::position_path::{CHUNK, PositionPath, follow};
+use super::replay::{Playback, Settings, TAIL_S, Unplayable, play};
+use super::report::Report;
 use super::resample::resample;
+use super::statistics::DelayStatistics;
 use super::trace::Trace;
 use rtjam_engine::Playout;
 use rtjam_protocol::audio::WIRE_RATE;
 use std::ops::Range;
 
-/// Sound of the stream's end that is not measured, in seconds: it must have been heard.
-pub const TAIL_S: f64 = 0.5;
-
-/// The engine may keep sound back so long over what the network needs, in ms. More is not looked for.
+/// The search assumes that the engine adds at most this much to the network's largest delay, in ms.
 const MOST_OVER: f64 = 300.0;
 
-/// A trace that was played, and what came of it.
+/// A replayed trace and its results.
 pub struct Measurement {
     /// The figures.
     pub report: Report,
-    /// Positions that count.
+    /// Measured positions.
     pub span: Range<usize>,
-    /// What was heard when.
-    pub path: Path,
-    /// What was not.
+    /// Position over time.
+    pub path: PositionPath,
+    /// Missing audio.
     pub gaps: Gaps,
     /// First positions of damaged blocks.
     pub damaged: Vec<usize>,
     /// The replay.
-    pub take: Take,
+    pub playback: Playback,
 }
 
-/// Plays `sound` (48 kHz, as long as the trace or longer) over the trace, and measures.
+/// Plays `sound` (48 kHz, at least as long as the trace) over the trace, and measures the output.
 ///
 /// # Errors
-/// When trace and settings do not fit.
+/// If trace and settings do not fit.
 pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Measurement, Unplayable> {
-    let take = play(trace, sound, settings)?;
+    let playback = play(trace, sound, settings)?;
     let wire = f64::from(WIRE_RATE);
-    let [sound_heard, marks_heard] = take.heard.each_ref().map(|h| resample(h, f64::from(settings.rate), wire));
+    let [sound_heard, marks_heard] = playback.heard.each_ref().map(|h| resample(h, f64::from(settings.rate), wire));
     let frames = trace.packets.len() * settings.packet;
     let span = (settings.skip * wire) as usize..frames - (TAIL_S * wire) as usize;
-    let path = follow(&take.grid, &take.sent[1], &marks_heard, most_delay_ms(trace, &take, settings));
-    let arrivals = Arrivals { grid: &take.grid, packet: settings.packet, found: &take.found, span: span.clone() };
+    let path = follow(&playback.grid, &playback.sent[1], &marks_heard, most_delay_ms(trace, &playback, settings));
+    let arrivals =
+        Arrivals { grid: &playback.grid, packet: settings.packet, found: &playback.found, span: span.clone() };
     let gaps = find(&path, &arrivals);
-    let (damaged, blocks) = damaged(&path, &take.sent[0], &sound_heard, span.clone());
+    let (damaged, blocks) = damaged(&path, &playback.sent[0], &sound_heard, span.clone());
 
-    let packets = &take.found[span.start / settings.packet..span.end.div_ceil(settings.packet).min(take.found.len())];
+    let packets =
+        &playback.found[span.start / settings.packet..span.end.div_ceil(settings.packet).min(playback.found.len())];
     let lost = packets.iter().filter(|p| p.is_none()).count();
     let lost_frames = arrivals.concealed(i64::MAX / 4);
-    let playout = Delay::of(delays(&take, &path, &span));
-    // A splice may leap over what was lost; a constant delay cannot.
+    let playout = DelayStatistics::of(delays(&playback, &path, &span));
+    // A splice may skip lost audio; a constant delay cannot.
     let oracle = arrivals.least_delay_ms(gaps.concealed.max(lost_frames));
     let minutes = span.len() as f64 / wire / 60.0;
     let ms_per_min = |frames: u64| frames as f64 / 48.0 / minutes;
@@ -64,47 +64,51 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
         packets: packets.len(),
         lost,
         late: gaps.late,
-        recovered: take.engine[1].map_or(0, |e| e.recovered - take.engine[0].map_or(0, |e| e.recovered)),
-        extra_pct: take.extra_share * 100.0,
+        recovered: playback.engine[1].map_or(0, |e| e.recovered - playback.engine[0].map_or(0, |e| e.recovered)),
+        extra_pct: playback.extra_share * 100.0,
         playout,
         concealed_ms_per_min: gaps.concealed as f64 / 48.0 / minutes,
         longest_gap_ms: gaps.longest() as f64 / 48.0,
         oracle_delay_ms: oracle,
         oracle_with_copies: with_copies,
-        aftermath: Aftermath::of(trace, &take, &path, &arrivals),
+        aftermath: Aftermath::of(trace, &playback, &path, &arrivals),
         damaged_pct: damaged.len() as f64 * 100.0 / blocks.max(1) as f64,
         measured_s: minutes * 60.0,
-        engine: take.engine,
+        engine: playback.engine,
     };
-    Ok(Measurement { report, span, path, gaps, damaged, take })
+    Ok(Measurement { report, span, path, gaps, damaged, playback })
 }
 
-/// The delay of each chunk that was heard, in ms.
-fn delays<'a>(take: &'a Take, path: &'a Path, span: &'a Range<usize>) -> impl Iterator<Item = f64> + 'a {
+/// Delay of each chunk that was heard, in ms.
+fn delays<'a>(
+    playback: &'a Playback,
+    path: &'a PositionPath,
+    span: &'a Range<usize>,
+) -> impl Iterator<Item = f64> + 'a {
     path.iter().filter(|(_, place)| place.heard).filter_map(move |(n, place)| {
         let position = n as f64 - place.lag;
         let counts = position >= span.start as f64 && position + (CHUNK as f64) < span.end as f64;
-        counts.then(|| take.grid.delay_ms(n as f64, position))
+        counts.then(|| playback.grid.delay_ms(n as f64, position))
     })
 }
 
-fn most_delay_ms(trace: &Trace, take: &Take, settings: &Settings) -> f64 {
+fn most_delay_ms(trace: &Trace, playback: &Playback, settings: &Settings) -> f64 {
     let transit = |(i, found): (usize, &Option<u64>)| {
-        let n = (*found)? as f64 * take.grid.block();
-        Some(take.grid.delay_ms(n, (i * settings.packet) as f64))
+        let n = (*found)? as f64 * playback.grid.block();
+        Some(playback.grid.delay_ms(n, (i * settings.packet) as f64))
     };
-    let worst = take.found.iter().enumerate().filter_map(transit).fold(0.0, f64::max);
+    let worst = playback.found.iter().enumerate().filter_map(transit).fold(0.0, f64::max);
     let fixed = if let Playout::Fixed { ms } = settings.playout { f64::from(ms) } else { 0.0 };
     let longest = trace.packets.len() as f64 * trace.interval_us() / 1000.0;
     (worst + fixed + MOST_OVER).min(longest)
 }
 
-/// A block's place in time for pictures: the second at which its position was sent.
+/// Time in a picture: the second at which a position was sent.
 pub fn seconds(position: usize) -> f64 {
     position as f64 / f64::from(WIRE_RATE)
 }
 
-/// How long a block of the damage measure is, in seconds.
+/// Length of a block of the damage measure, in seconds.
 pub const BLOCK_S: f64 = BLOCK as f64 / WIRE_RATE as f64;
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
     use crate::sound::chord;
     use crate::trace::Packet;
 
-    /// A network without jitter, of 8 ms.
+    /// A network with a constant delay of 8 ms.
     fn perfect(seconds: usize, packet: usize) -> Trace {
         let at = |i: usize| (i * packet) as u64 * 1_000_000 / 48_000;
         let packets =
@@ -126,8 +130,9 @@ mod tests {
         measure(trace, &sound, settings).unwrap()
     }
 
+    /// A perfect network costs only the grid of the callbacks.
     #[test]
-    fn a_perfect_network_costs_nothing_but_the_callbacks_grid() {
+    fn perfect_network_costs_only_the_grid() {
         for (packet, block) in [(128, 128), (64, 64), (64, 128), (128, 64)] {
             let settings = Settings { packet, block, ..Settings::default() };
             let report = measured(&perfect(12, packet), &settings).report;
@@ -140,8 +145,9 @@ mod tests {
         }
     }
 
+    /// A fixed playout delay is the requested one.
     #[test]
-    fn fixed_playout_is_what_was_asked_for() {
+    fn fixed_playout_delay_is_exact() {
         let trace = perfect(8, 64);
         let at = |ms: f32| {
             let settings = Settings { packet: 64, block: 64, playout: Playout::Fixed { ms }, ..Settings::default() };
@@ -152,8 +158,9 @@ mod tests {
         assert!((10.0..11.4).contains(&short.mean), "{short:?}");
     }
 
+    /// A lost packet is a gap of exactly its length.
     #[test]
-    fn a_lost_packet_is_a_gap_of_exactly_its_length() {
+    fn lost_packet_is_one_gap() {
         for lost in [1, 3] {
             let mut trace = perfect(12, 128);
             for i in 0..lost {
@@ -170,8 +177,9 @@ mod tests {
         }
     }
 
+    /// A late packet counts as late and not as lost.
     #[test]
-    fn a_late_packet_is_late_and_not_lost() {
+    fn late_packet_is_not_lost() {
         let mut trace = perfect(12, 128);
         trace.packets[2000].arrived[0] += 20_000;
         let report = measured(&trace, &Settings::default()).report;
@@ -179,13 +187,14 @@ mod tests {
         assert!((report.longest_gap_ms - 128.0 / 48.0).abs() < 1e-6);
     }
 
+    /// Clock drift causes neither gaps nor a growing delay.
     #[test]
-    fn clocks_apart_neither_drop_out_nor_creep() {
+    fn clock_drift_causes_no_gaps() {
         for drift_ppm in [-100.0, 100.0] {
             let settings = Settings { drift_ppm, skip: 15.0, ..Settings::default() };
             let report = measured(&perfect(40, 128), &settings).report;
             assert_eq!(report.lost, 0);
-            // One wrap of callbacks against packets takes 27 s.
+            // Callbacks drift through one packet interval in 27 s.
             assert!(report.concealed_ms_per_min < 10.0, "{report:?}");
             assert!(report.damaged_pct < 0.1, "{report:?}");
             assert!(report.playout.max - report.playout.p50 < 3.5, "{report:?}");
@@ -194,8 +203,9 @@ mod tests {
         }
     }
 
+    /// Receivers at other sample rates are measured, too.
     #[test]
-    fn other_rates_are_measured_too() {
+    fn other_rates_are_measured() {
         for rate in [44_100, 96_000] {
             let settings = Settings { rate, ..Settings::default() };
             let report = measured(&perfect(8, 128), &settings).report;

@@ -1,6 +1,6 @@
-//! Networks that people have, as seeded models.
+//! Seeded models of typical networks.
 //!
-//! | model | base ms | jitter ms | stalls | loss | besides |
+//! | model | base ms | jitter ms | stalls | loss | other |
 //! |---|---|---|---|---|---|
 //! | lan | 0.3 | 0.03 | | | |
 //! | fiber | 8 | 0.25 | every 20 s, ≤ 4 ms | 0.05 %, runs of 1.5 | |
@@ -8,26 +8,25 @@
 //! | wifi | 12 | 1.5 | every 1.2 s, ≤ 18 ms | 0.5 %, runs of 3 | |
 //! | mobile | 25 | 3 | every 2.5 s, ≤ 30 ms | 0.5 %, runs of 3 | |
 //! | step | 8 | 0.25 | | | +15 ms in the middle third |
-//! | spike | 8 | 0.25 | | | every 5 to 15 s one stall of 30 to 60 ms |
+//! | spike | 8 | 0.25 | | | one stall of 30 to 60 ms every 5 to 15 s |
 //! | burst | 8 | 0.25 | | 2 %, runs of 5 | |
-//! | reorder | 8 | 0.25 | | | 2 % of packets 3 to 8 ms late, overtaken |
-//! | duplicate | 8 | 0.25 | | | 5 % of packets once more within 10 ms |
+//! | reorder | 8 | 0.25 | | | 2 % of packets 3 to 8 ms late and overtaken |
+//! | duplicate | 8 | 0.25 | | | 5 % of packets duplicated within 10 ms |
 //!
-//! The first five are the figures of the bad link that RTJam is compared with other systems over, whose
-//! `lte` is `mobile` here; so is how they work. Jitter: an Erlang-2 variable of that mean, smoothed from
-//! packet to packet by 0.3; order is kept, so queues bunch. Stalls: a Poisson process; each holds all
-//! packets for 30 to 100 % of the stated time and then lets them go at once, as Wi-Fi does while it scans
-//! or backs off. Loss: two states after Gilbert (1960). The last five have a steady link and one trouble
-//! each, so that a table shows what each alone costs.
+//! The first five have the figures and the behaviour of the bad link over which RTJam is compared with other systems; its
+//! `lte` is called `mobile` here. Jitter: an Erlang-2 variable of that mean, smoothed from packet to packet by 0.3; the order
+//! is kept, so packets bunch as in a queue. Stalls: a Poisson process; each holds all packets for 30 to 100 % of the stated
+//! time and then releases them together, as Wi-Fi does while it scans or backs off. Loss: the two-state model of Gilbert
+//! (1960). The last five have a steady link and one impairment each, so that a table shows the cost of each.
 
 use super::random::Random;
-use super::stall::{Course, Host, Stall, Who, Window, held_until};
-use super::trace::{Lost, Packet, Stalled, Trace};
+use super::stall::{HostCallbacks, Stall, StallSchedule, StallSite, StallWindow, held_until};
+use super::trace::{LostTime, Packet, StallRecord, Trace};
 use rtjam_protocol::audio::WIRE_RATE;
 use std::fmt;
 use std::str::FromStr;
 
-/// A network.
+/// A network model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the module's table is the documentation")]
 pub enum Model {
@@ -44,7 +43,7 @@ pub enum Model {
 }
 
 impl Model {
-    /// All of them.
+    /// All models.
     pub const ALL: [Model; 10] = [
         Model::Lan,
         Model::Fiber,
@@ -58,7 +57,7 @@ impl Model {
         Model::Duplicate,
     ];
 
-    /// The model's name on the command line.
+    /// Name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Model::Lan => "lan",
@@ -74,24 +73,24 @@ impl Model {
         }
     }
 
-    /// A trace of `seconds`, in packets of `packet` frames, between hosts that never stall.
+    /// A trace of `seconds` in packets of `packet` frames, between hosts that never stall.
     pub fn generate(self, seconds: f64, seed: u64, packet: usize) -> Trace {
         self.generate_with_stalls(seconds, seed, packet, &[], 0.0)
     }
 
     /// A trace between hosts that stall until `until_s`.
     pub fn generate_with_stalls(self, seconds: f64, seed: u64, packet: usize, stalls: &[Stall], until_s: f64) -> Trace {
-        let course = Course::new(stalls, until_s, seed);
+        let course = StallSchedule::new(stalls, until_s, seed);
         let mut network = Network::new(self, seconds, seed, &course.server);
         let frames = seconds * f64::from(WIRE_RATE);
         let interval_us = packet as f64 * 1e6 / f64::from(WIRE_RATE);
-        let (mut host, mut slip, mut lost) = (Host::new(&course.sender, interval_us), 0.0, Vec::new());
+        let (mut host, mut slip, mut lost) = (HostCallbacks::new(&course.sender, interval_us), 0.0, Vec::new());
         let mut send = |i: u64| {
-            // Rounded down, so that the earliest packets all lie on the exact timeline.
+            // Rounded down, so that the earliest packets lie exactly on the timeline.
             let call = host.call((i as f64 * interval_us).floor());
             let us = (call.slip - slip).round();
             if us > 0.0 {
-                lost.push(Lost { position: i * packet as u64, us: us as u64 });
+                lost.push(LostTime { position: i * packet as u64, us: us as u64 });
                 slip += us;
             }
             network.carry(call.at.floor())
@@ -101,14 +100,18 @@ impl Model {
         stalls.iter().for_each(|stall| note += &format!(" {stall}"));
         let at = |us: f64| network.at_receiver(us);
         let mut stalls = Vec::new();
-        let all = [(Who::Sender, &course.sender), (Who::Receiver, &course.receiver), (Who::Server, &course.server)];
+        let all = [
+            (StallSite::Sender, &course.sender),
+            (StallSite::Receiver, &course.receiver),
+            (StallSite::Server, &course.server),
+        ];
         for (who, windows) in all {
-            stalls.extend(windows.iter().map(|w| Stalled { who, from: at(w.begin), to: at(w.end), how: w.how }));
+            stalls.extend(windows.iter().map(|w| StallRecord { who, from: at(w.begin), to: at(w.end), how: w.how }));
         }
         Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, lost, stalls, calls: Vec::new(), packets }
     }
 
-    /// The figures of the link under the trouble.
+    /// Figures of the link without the model's impairment.
     pub const fn link(self) -> Link {
         let steady = Link { base_ms: 8.0, jitter_ms: 0.25, stall_every_s: 0.0, stall_ms: 0.0, loss: 0.0, run: 1.0 };
         match self {
@@ -135,7 +138,7 @@ impl fmt::Display for Model {
     }
 }
 
-/// No model has this name.
+/// An unknown model name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownModel;
 
@@ -155,35 +158,35 @@ impl FromStr for Model {
     }
 }
 
-/// What a link does to packets.
+/// Properties of a link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
-    /// The smallest delay.
+    /// Smallest delay.
     pub base_ms: f64,
-    /// Mean delay above it.
+    /// Mean delay above the smallest.
     pub jitter_ms: f64,
-    /// Mean time between stalls; 0: none.
+    /// Mean time between stalls; 0 means none.
     pub stall_every_s: f64,
-    /// The longest stall.
+    /// Longest stall.
     pub stall_ms: f64,
-    /// Share of packets lost.
+    /// Fraction of packets lost.
     pub loss: f64,
-    /// Mean packets lost in a row.
+    /// Mean number of consecutive lost packets.
     pub run: f64,
 }
 
-/// By how much the step model's delay jumps, in ms.
+/// Step of the step model's delay, in ms.
 pub const STEP_MS: f64 = 15.0;
 
-/// A network at work. Times in µs of the sender's clock.
+/// State of a simulated network. Times in µs of the sender's clock.
 struct Network<'a> {
     model: Model,
     link: Link,
-    server: &'a [Window],
+    server: &'a [StallWindow],
     random: Random,
     span_us: f64,
     started: u64,
-    /// Receiver's clock minus sender's.
+    /// Receiver's clock minus sender's clock.
     offset: u64,
     jitter_ms: f64,
     losing: bool,
@@ -193,9 +196,9 @@ struct Network<'a> {
 }
 
 impl<'a> Network<'a> {
-    fn new(model: Model, seconds: f64, seed: u64, server: &'a [Window]) -> Network<'a> {
+    fn new(model: Model, seconds: f64, seed: u64, server: &'a [StallWindow]) -> Network<'a> {
         let mut random = Random::new(seed, model as u64 + 1);
-        // Neither clock's origin, and so no phase of callbacks against packets, means anything.
+        // The origins of the clocks, and so the phase of callbacks and packets, are arbitrary.
         let started = 1_000_000 + random.bits() % 1_000_000;
         let offset = random.bits() % 1_000_000_000;
         let mut network = Network {
@@ -216,7 +219,7 @@ impl<'a> Network<'a> {
         network
     }
 
-    /// Sends a packet on its way at `time`.
+    /// Sends a packet at `time`.
     fn carry(&mut self, time: f64) -> Packet {
         let sent = self.started + time as u64;
         if self.loses() {
@@ -285,7 +288,7 @@ impl<'a> Network<'a> {
 mod tests {
     use super::*;
 
-    /// Transit above the base of every packet that came, in ms.
+    /// Transit above the base delay of each packet that arrived, in ms.
     fn excess(trace: &Trace) -> Vec<f64> {
         let transit = |p: &Packet| Some((p.arrived.first()? - p.sent) as i64);
         let all: Vec<i64> = trace.packets.iter().filter_map(transit).collect();
@@ -297,8 +300,9 @@ mod tests {
         values.iter().filter(|v| **v > over).count() as f64 / values.len() as f64
     }
 
+    /// A seed repeats its trace, and another seed differs.
     #[test]
-    fn a_seed_repeats_and_another_differs() {
+    fn seeds_determine_traces() {
         for model in Model::ALL {
             let trace = model.generate(5.0, 3, 128);
             assert_eq!(trace, model.generate(5.0, 3, 128));
@@ -310,8 +314,9 @@ mod tests {
         }
     }
 
+    /// Losses have the stated rate and run length.
     #[test]
-    fn losses_have_their_rate_and_their_runs() {
+    fn losses_have_rate_and_runs() {
         for model in [Model::Cable, Model::Wifi, Model::Mobile, Model::Burst] {
             let (link, mut lost, mut runs, mut packets) = (model.link(), 0, 0, 0);
             for seed in 0..8 {
@@ -329,31 +334,34 @@ mod tests {
         assert!([Model::Lan, Model::Step, Model::Spike].iter().all(|m| m.generate(60.0, 1, 64).lost() == 0));
     }
 
+    /// The mean delay above the base is the stated jitter.
     #[test]
-    fn delay_above_the_base_is_the_stated_jitter() {
+    fn jitter_is_as_stated() {
         for model in [Model::Lan, Model::Burst, Model::Duplicate] {
             let excess = excess(&model.generate(120.0, 2, 128));
             let mean = excess.iter().sum::<f64>() / excess.len() as f64;
             let stated = model.link().jitter_ms;
-            // The smallest transit has some jitter too, and order is kept.
+            // The smallest transit contains some jitter, too, and the order is kept.
             assert!((0.6..1.4).contains(&(mean / stated)), "{model}: {mean} {stated}");
         }
     }
 
+    /// Stalls have the stated frequency and duration.
     #[test]
-    fn stalls_come_as_often_and_last_as_long_as_stated() {
+    fn stalls_are_as_stated() {
         let trace = Model::Wifi.generate(600.0, 1, 128);
         let excess = excess(&trace);
         let begins = excess.windows(2).filter(|w| w[1] - w[0] > 4.0).count() as f64;
-        // 500 in 600 s, of which the shortest are hardly longer than jitter.
+        // 500 in 600 s; the shortest are hardly longer than jitter.
         assert!((330.0..520.0).contains(&begins), "{begins}");
-        // Of a stall of L ms, L − 6 have more than 6 ms to wait: 6 ms in 1.2 s. Two may follow each other.
+        // In a stall of L ms, packets of the first L − 6 ms wait longer than 6 ms: 6 ms in 1.2 s. Stalls may follow each other.
         let long = share(&excess, 6.0);
         assert!((0.003..0.009).contains(&long) && share(&excess, 18.0 + 6.0) < 0.0005, "{long}");
     }
 
+    /// Each impairment is the one in the module's table.
     #[test]
-    fn each_trouble_is_what_it_says() {
+    fn impairments_are_as_stated() {
         let step = excess(&Model::Step.generate(30.0, 1, 128));
         let third = step.len() / 3;
         assert!(share(&step[..third - 4], 5.0) == 0.0 && share(&step[third + 4..2 * third - 4], 14.0) == 1.0);

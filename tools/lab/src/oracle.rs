@@ -3,18 +3,18 @@
 use super::grid::Grid;
 use std::ops::Range;
 
-/// The search for the cheapest delay takes steps of so many frames first: no more than a period.
+/// The search for the cheapest delay starts with steps of this many frames, at most a period.
 const COARSE: i64 = 16;
 
-/// Which packets the receiver's callbacks find when.
+/// At which callback the receiver finds each packet.
 pub struct Arrivals<'a> {
     /// Callbacks and timelines.
     pub grid: &'a Grid,
-    /// Frames of a packet.
+    /// Frames per packet.
     pub packet: usize,
-    /// For each packet the callback that found it; `None`: lost.
+    /// Index of the callback that found each packet; `None` if it was lost.
     pub found: &'a [Option<u64>],
-    /// Positions that count.
+    /// Measured positions.
     pub span: Range<usize>,
 }
 
@@ -25,8 +25,8 @@ impl Arrivals<'_> {
         (first..last.min(self.found.len())).map(|index| self.concealed_of(index, lag)).sum()
     }
 
-    /// Frames that a constant delay conceals at least, where every packet carries a copy of one earlier packet and all
-    /// are the same number of packets behind: at the best such number.
+    /// Smallest number of concealed frames if each packet carried a copy of an earlier packet at a constant distance, minimised
+    /// over the distance.
     pub fn concealed_with_copies(&self, lag: i64) -> u64 {
         let with = |behind: usize| {
             let carried = self.found.iter().skip(behind).copied().chain(std::iter::repeat(None));
@@ -37,13 +37,13 @@ impl Arrivals<'_> {
         (1..=32).map(with).min().unwrap_or(0)
     }
 
-    /// Where position 0 is played with this constant delay, in frames of the receiver's time.
+    /// Output frame at which position 0 is played with this constant delay.
     pub fn lag_of(&self, delay_ms: f64) -> i64 {
         (self.grid.frame_at(0.0) + delay_ms * 48.0 / (self.grid.delay_ms(48.0, 0.0) - self.grid.delay_ms(0.0, 0.0)))
             .round() as i64
     }
 
-    /// The constant delay, in ms, at which (frames of delay + `price` × share of frames concealed) is least, and that sum.
+    /// The constant delay, in ms, that minimises frames of delay + `price` × fraction of frames concealed, and that sum.
     pub fn best_by_price(&self, price: f64) -> (f64, f64) {
         let least = self.grid.frame_at(0.0).floor() as i64;
         let share = |lag: i64| self.concealed(lag) as f64 / self.span.len().max(1) as f64;
@@ -51,7 +51,7 @@ impl Arrivals<'_> {
         let cheapest = |lags: &mut dyn Iterator<Item = i64>| {
             let mut best = (f64::INFINITY, least);
             for lag in lags {
-                // Longer delays cost more, whatever they bring.
+                // Longer delays cost more even without concealment.
                 if (lag - least) as f64 > best.0 {
                     break;
                 }
@@ -68,7 +68,7 @@ impl Arrivals<'_> {
         (delay, delay * 48.0 + price * share(lag))
     }
 
-    /// The delay in ms where position 0 is played at output frame `lag`.
+    /// Delay in ms if position 0 is played at output frame `lag`.
     fn delay_of(&self, lag: i64) -> f64 {
         self.grid.delay_ms(0.0, 0.0)
             + lag as f64 * (self.grid.delay_ms(48.0, 0.0) - self.grid.delay_ms(0.0, 0.0)) / 48.0
@@ -78,22 +78,21 @@ impl Arrivals<'_> {
         let begin = index * self.packet;
         let within = begin.max(self.span.start)..(begin + self.packet).min(self.span.end);
         let Some(found) = self.found[index] else { return within.len() as u64 };
-        // Of positions before this one the callback came and the packet had not.
+        // The callback has played the positions before this one, and the packet had not arrived.
         let begins = found as f64 * self.grid.block();
         let position = |time: f64| (time - lag as f64) / self.grid.stretch() - self.grid.given_slip(begin as f64);
         let before = |time: f64| (position(time).ceil() - within.start as f64).clamp(0.0, within.len() as f64);
         let late = before(begins + self.grid.heard_slip(begins));
-        // What is due while the receiver plays nothing is not late.
+        // Audio that is due while the receiver plays nothing is not late.
         let first = (within.start as f64 + self.grid.given_slip(begin as f64)) * self.grid.stretch() + lag as f64;
         let unheard: f64 = self.grid.unheard(first, found).map(|gap| before(gap.end) - before(gap.start)).sum();
         (late - unheard) as u64
     }
 
-    /// The smallest constant delay, in ms, that conceals no more than `allowed` frames. `None`: none does,
-    /// because more than that were lost.
+    /// The smallest constant delay, in ms, that conceals at most `allowed` frames; `None` if more than that were lost.
     pub fn least_delay_ms(&self, allowed: u64) -> Option<f64> {
         let latest = self.found.iter().flatten().max().copied().unwrap_or(0) as f64;
-        // At the lower end nothing has come yet, at the upper end everything.
+        // At the lower end nothing has arrived yet, at the upper end everything has.
         let mut too_soon = self.grid.frame_at(0.0).floor() as i64 - 1;
         let mut enough = (latest * self.grid.block()).ceil() as i64 + 1;
         if self.concealed(enough) > allowed {
@@ -129,8 +128,9 @@ mod tests {
         arrivals.span.clone().filter(missing).count() as u64
     }
 
+    /// The oracle's delay is the one that trying all delays finds.
     #[test]
-    fn it_is_what_trying_all_delays_finds() {
+    fn oracle_matches_brute_force() {
         for (seed, model) in Model::ALL.into_iter().enumerate() {
             let (packet, block) = if seed % 2 == 0 { (64, 128) } else { (128, 64) };
             let trace = model.generate(0.8, seed as u64, packet);
@@ -148,10 +148,10 @@ mod tests {
         }
     }
 
-    /// Hosts that lose frames, or call late: what is due while the receiver plays nothing is not late, and frames that the
-    /// sender never had are not missed.
+    /// With hosts that lose frames or call late: audio that is due while the receiver plays nothing is not late, and frames that
+    /// the sender never had are not missing.
     #[test]
-    fn under_stalls_it_counts_as_playing_frame_by_frame_does() {
+    fn stalls_are_counted_exactly() {
         for stall in ["both:reset:4:250", "sender:lost:12:300", "receiver:reset:9:200", "both:late:20:300"] {
             let stalls = [stall.parse().unwrap()];
             let trace = Model::Cable.generate_with_stalls(9.0, 2, 64, &stalls, 8.0);
@@ -180,14 +180,15 @@ mod tests {
                 };
                 let expected = arrivals.span.clone().filter(missing).count() as i64;
                 let off = arrivals.concealed(lag) as i64 - expected;
-                // Slips are no whole frames: one a stall may be counted otherwise.
+                // Slips are not whole frames: one per stall may be counted differently.
                 assert!(off.abs() <= 40, "{stall} {lag}: {expected} {off}");
             }
         }
     }
 
+    /// With clock drift the count equals playing frame by frame.
     #[test]
-    fn with_drift_it_counts_as_playing_frame_by_frame_does() {
+    fn drift_is_counted_exactly() {
         let trace = Model::Wifi.generate(2.0, 1, 64);
         for drift in [-150.0, 150.0] {
             let grid = Grid::new(&trace, 64, 64, 48_000, drift);

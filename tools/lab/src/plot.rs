@@ -1,7 +1,7 @@
-//! One trace as a picture: arrivals, playout delay and damage over time.
+//! Draws one trace: arrivals, playout delay and damage over time.
 
 use super::measure::{BLOCK_S, Measurement, seconds};
-use super::path::CHUNK;
+use super::position_path::CHUNK;
 use super::trace::Trace;
 use std::fmt::Write;
 
@@ -9,14 +9,14 @@ const WIDTH: f64 = 1400.0;
 const HEIGHT: f64 = 480.0;
 const LEFT: f64 = 60.0;
 const TOP: f64 = 30.0;
-/// The strip under the axis that shows gaps and damage.
+/// Height of the strip below the axis that shows gaps and damage.
 const STRIP: f64 = 26.0;
 const BOTTOM: f64 = STRIP + 50.0;
 
-/// Dots of one column and one height are drawn once, on a grid so fine (in pixels).
+/// Dots that fall into one cell of this size, in pixels, are drawn once.
 const DOT: f64 = 1.5;
 
-/// Where times and delays lie in the picture.
+/// Maps times and delays to coordinates.
 struct Scale {
     seconds: f64,
     most_ms: f64,
@@ -63,10 +63,10 @@ pub fn svg(trace: &Trace, packet: usize, got: &Measurement) -> String {
     out
 }
 
-/// For each packet that came, when it was sent (s), and how long after that a callback found it (ms).
+/// For each packet that arrived: its send time (s), and the time until a callback found it (ms).
 fn arrivals(packet: usize, got: &Measurement) -> Vec<(f64, f64)> {
-    let grid = &got.take.grid;
-    let found = got.take.found.iter().enumerate().filter_map(|(i, found)| Some((i * packet, (*found)?)));
+    let grid = &got.playback.grid;
+    let found = got.playback.found.iter().enumerate().filter_map(|(i, found)| Some((i * packet, (*found)?)));
     found.map(|(p, found)| (seconds(p), grid.delay_ms(found as f64 * grid.block(), p as f64))).collect()
 }
 
@@ -130,8 +130,8 @@ fn delay(out: &mut String, scale: &Scale, got: &Measurement) {
     let mut last: Option<f64> = None;
     for (n, place) in got.path.iter() {
         let position = n as f64 - place.lag;
-        let ms = got.take.grid.delay_ms(n as f64, position);
-        // A level line needs its corners only.
+        let ms = got.playback.grid.delay_ms(n as f64, position);
+        // A horizontal line needs its end points only.
         if last.is_some_and(|l| (l - ms).abs() < 0.02) && n % (CHUNK * 1500) != 0 {
             continue;
         }
@@ -145,7 +145,7 @@ fn delay(out: &mut String, scale: &Scale, got: &Measurement) {
     out.push_str("\"/>\n");
 }
 
-/// Gaps in the upper half of the strip, damaged blocks in the lower.
+/// Gaps in the upper half of the strip, damaged blocks in the lower half.
 fn strip(out: &mut String, scale: &Scale, got: &Measurement) {
     let y = HEIGHT - STRIP - 22.0;
     let _ = writeln!(
@@ -164,7 +164,7 @@ fn strip(out: &mut String, scale: &Scale, got: &Measurement) {
         }
         out.push_str("\"/>\n");
     };
-    let at = |n: usize| got.take.grid.position_at(n as f64).max(0.0) / 48_000.0;
+    let at = |n: usize| got.playback.grid.position_at(n as f64).max(0.0) / 48_000.0;
     bars("#e90", y, &mut got.gaps.runs.iter().map(|r| (at(r.start), at(r.end))));
     bars("#c22", y + 13.0, &mut got.damaged.iter().map(|p| (seconds(*p), seconds(*p) + BLOCK_S)));
     let _ = writeln!(
@@ -193,8 +193,9 @@ mod tests {
     use crate::replay::Settings;
     use crate::sound::chord;
 
+    /// The picture is well-formed and small.
     #[test]
-    fn a_picture_is_well_formed_and_small() {
+    fn picture_is_well_formed_and_small() {
         let mut trace = Model::Wifi.generate(6.0, 1, 128);
         trace.note = "a < b".into();
         let got = measure(&trace, &chord(6 * 48_000), &Settings::default()).unwrap();
@@ -204,6 +205,7 @@ mod tests {
         assert_eq!(svg.matches('<').count(), svg.matches('>').count());
     }
 
+    /// An axis ends at a round number.
     #[test]
     fn axes_end_on_round_numbers() {
         assert_eq!([0.3, 11.0, 28.0, 30.0, 77.0].map(nice), [1.0, 20.0, 30.0, 30.0, 100.0]);

@@ -1,14 +1,14 @@
-//! Linear prediction, the other known way to continue a sound: here only to compare with.
+//! Linear prediction, the other common method to extrapolate a sound, for comparison only.
 //!
-//! The next frame is a weighted sum of the last ones, with the weights that would have predicted the last 1024
-//! frames best (Burg, "Maximum entropy spectral analysis", 1975). It knows nothing of pitches whose period is longer
-//! than its order, and its cost grows with order times window: at 128 coefficients some 400,000 multiplications a
-//! channel, twenty times those of the search for a similar stretch, for both channels.
+//! Each frame is a weighted sum of the previous ones, with the weights that would have predicted the last 1024 frames best
+//! (Burg, "Maximum entropy spectral analysis", 1975). It cannot represent pitches whose period is longer than its order, and
+//! its cost grows with order times window: about 400,000 multiplications per channel at 128 coefficients, twenty times those
+//! of the search for a matching waveform in both channels.
 
-/// What the weights are found in, in frames.
+/// Frames from which the weights are computed.
 const WINDOW: usize = 1024;
 
-/// The engine's own fades, in frames: silent after, full for, return within.
+/// The engine's fades, in frames: end of the fade-out, its begin, and length of the fade-in.
 const TAIL: usize = 1200;
 const HOLD: usize = 720;
 const RETURN: usize = 96;
@@ -19,16 +19,16 @@ pub struct LinearPrediction {
 }
 
 impl LinearPrediction {
-    /// With so many coefficients.
+    /// A predictor with `order` coefficients.
     pub fn new(order: usize) -> LinearPrediction {
         LinearPrediction { order }
     }
 
-    /// Plays `sound` with the packets of `lost` left out.
+    /// Plays `sound` without the packets marked in `lost`.
     pub fn play(&self, sound: &[f32], lost: &[bool], packet: usize) -> Vec<f32> {
         let mut out: Vec<f32> = Vec::with_capacity(sound.len());
         let mut tail = vec![0.0; TAIL];
-        // Frames of the tail that were heard, and of the return that are due.
+        // Frames of the tail that were played, and of the fade-in that remain.
         let (mut heard, mut back) = (TAIL, RETURN);
         for (index, &lost) in lost.iter().enumerate() {
             let real = &sound[index * packet..(index + 1) * packet];
@@ -68,7 +68,7 @@ impl LinearPrediction {
     }
 }
 
-/// The weights of the last frame, the one before, and so on.
+/// Weights of the last frame, the one before, and so on.
 fn burg(window: &[f32], order: usize) -> Vec<f64> {
     let mut forward: Vec<f64> = window.iter().map(|s| f64::from(*s)).collect();
     let mut backward = forward.clone();
@@ -100,8 +100,9 @@ fn rise(at: usize, whole: usize) -> f32 {
 mod tests {
     use super::*;
 
+    /// Tones are predicted until the fade-out.
     #[test]
-    fn tones_are_predicted_as_long_as_it_sounds() {
+    fn tones_are_predicted() {
         let tone = |i: usize| 0.4 * (i as f32 * 0.05).sin() + 0.3 * (i as f32 * 0.21).sin();
         let past: Vec<f32> = (0..2048).map(tone).collect();
         let tail = LinearPrediction::new(128).tail(&past);
@@ -110,8 +111,9 @@ mod tests {
         assert!(tail[TAIL - 1].abs() < 1e-4);
     }
 
+    /// Audio that is not lost is unchanged.
     #[test]
-    fn what_is_not_lost_is_what_was_played() {
+    fn received_audio_is_unchanged() {
         let sound: Vec<f32> = (0..12_800).map(|i| (i as f32 * 0.03).sin()).collect();
         let mut lost = vec![false; 100];
         lost[40] = true;

@@ -1,11 +1,11 @@
-//! Seeded random numbers: the same everywhere, for ever.
+//! Seeded random numbers, which never change between systems or versions.
 
 /// SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// Numbers for `seed`; different `stream`s of a seed have nothing in common.
+    /// Numbers for `seed`; the `stream`s of a seed are independent.
     pub fn new(seed: u64, stream: u64) -> Random {
         let mut random = Random(seed.wrapping_mul(0xA076_1D64_78BD_642F) ^ stream.wrapping_mul(0xE703_7ED1_A0B4_28DB));
         random.next();
@@ -17,7 +17,7 @@ impl Random {
         self.next()
     }
 
-    /// Uniform between 0 and 1, never either.
+    /// Uniform between 0 and 1, both excluded.
     pub fn unit(&mut self) -> f64 {
         ((self.next() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
     }
@@ -45,16 +45,18 @@ impl Random {
 mod tests {
     use super::*;
 
+    /// Seeds and streams differ from each other, and repeat.
     #[test]
-    fn seeds_and_streams_differ_and_repeat() {
+    fn seeds_and_streams_are_independent() {
         let draw = |seed, stream| Random::new(seed, stream).bits();
         assert_eq!(draw(1, 2), draw(1, 2));
         assert_ne!(draw(1, 2), draw(2, 2));
         assert_ne!(draw(1, 2), draw(1, 3));
     }
 
+    /// The distributions have their means.
     #[test]
-    fn the_means_are_right() {
+    fn means_are_right() {
         let mut random = Random::new(5, 0);
         let mean = |mut draw: Box<dyn FnMut() -> f64>| (0..100_000).map(|_| draw()).sum::<f64>() / 1e5;
         let mut other = random.clone();

@@ -1,42 +1,42 @@
-//! A sender, the traced network and a receiver, in virtual time. Both ends are the real engine.
+//! A sender, the traced network and a receiver in virtual time. Both ends are the real engine.
 
 use super::grid::Grid;
 use super::hop::{Arrival, Hop};
-use super::sound::marks;
+use super::sender::{Encoded, SOURCE, Sender};
 use super::trace::Trace;
-use rtjam_engine::{Comfort, Engine, HostCall, Incoming, Outgoing, Outputs, PacketSize, Playout, VoiceReading, engine};
-use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
-use rtjam_protocol::{Micros, SourceId};
+use rtjam_engine::{Comfort, Engine, HostCall, Incoming, Outgoing, Outputs, Playout, VoiceReading, engine};
+use rtjam_protocol::Micros;
+use rtjam_protocol::audio::{AudioFrame, CHANNELS, WIRE_RATE};
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Packets that a replay can have: what one datagram carries in floating point.
+/// Packet sizes of a replay: one datagram must carry a packet of floats.
 pub const PACKETS: RangeInclusive<usize> = 16..=150;
 
-/// Host rates of the receiver: those that carry the marks.
+/// Rates of the receiver's host that preserve the marks.
 pub const RATES: RangeInclusive<u32> = 44_100..=192_000;
 
-/// The musician at the other end.
-pub(super) const SOURCE: SourceId = SourceId(1);
+/// End of the stream that is not measured, in seconds: its audio must have been heard.
+pub const TAIL_S: f64 = 0.5;
 
 /// How a trace is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Frames of a packet; the sender's block too.
+    /// Frames per packet, and per block of the sender.
     pub packet: usize,
-    /// Frames of the receiver's block.
+    /// Frames per block of the receiver.
     pub block: usize,
     /// The receiver's rate, in Hz. The sender's is 48 kHz.
     pub rate: u32,
-    /// By how much the sender's clock is faster than the receiver's.
+    /// How much faster the sender's clock is than the receiver's.
     pub drift_ppm: f64,
     /// The receiver's playout.
     pub playout: Playout,
-    /// What automatic playout prefers.
+    /// The bias of automatic playout.
     pub comfort: Comfort,
-    /// Sound of the stream's beginning that is not measured, in seconds.
+    /// Begin of the stream that is not measured, in seconds.
     pub skip: f64,
-    /// Recovery over a hop with this round trip; `None`: off.
+    /// Retransmission over a hop with this round-trip time; `None` means off.
     pub recovery: Option<Micros>,
 }
 
@@ -55,20 +55,20 @@ impl Default for Settings {
     }
 }
 
-/// Why a trace cannot be played so.
+/// Why a trace cannot be played with the settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Unplayable {
-    /// A packet of so many frames.
+    /// The packet size is out of range.
     Packet(usize),
-    /// A block of so many frames.
+    /// The block size is out of range.
     Block(usize),
-    /// This rate.
+    /// The rate is out of range.
     Rate(u32),
-    /// The trace's packets come every so many µs.
+    /// The interval of the trace's packets, in µs, belongs to another packet size.
     Interval(f64),
-    /// The trace has nothing after what is skipped.
+    /// The trace contains nothing after the skipped part.
     Short,
-    /// The recorded calls are not all of this block and rate, or do not last as long as the trace.
+    /// The recorded calls have another block size or rate, or end before the trace.
     Calls,
 }
 
@@ -94,27 +94,27 @@ impl fmt::Display for Unplayable {
 
 impl std::error::Error for Unplayable {}
 
-/// What a replay gave.
-pub struct Take {
+/// Result of a replay.
+pub struct Playback {
     /// Callbacks and timelines.
     pub grid: Grid,
-    /// The sound and the marks as sent, by position.
+    /// The sent audio and marks, by position.
     pub sent: [Vec<f32>; CHANNELS],
     /// Both as heard, at the receiver's rate.
     pub heard: [Vec<f32>; CHANNELS],
-    /// For each packet the callback that found it; `None`: lost.
+    /// Index of the callback that found each packet; `None` if it was lost.
     pub found: Vec<Option<u64>>,
-    /// What was sent again, as a share of what was sent anyway.
+    /// Retransmitted volume relative to the original volume.
     pub extra_share: f64,
-    /// What the engine says of the musician: when measuring begins, and in the end.
+    /// The engine's figures of the musician, when measuring begins and at the end.
     pub engine: [Option<VoiceReading>; 2],
 }
 
 /// Plays a trace.
 ///
 /// # Errors
-/// When trace and settings do not fit.
-pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, Unplayable> {
+/// If trace and settings do not fit.
+pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Playback, Unplayable> {
     check(trace, settings)?;
     let Settings { packet, block, rate, .. } = *settings;
     let grid = Grid::new(trace, packet, block, rate, settings.drift_ppm);
@@ -158,7 +158,7 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Take, U
     }
     let engine = [at_begin, receiver.console.voice(SOURCE)];
     let extra_share = hop.map_or(0.0, |hop| hop.extra_share());
-    Ok(Take { grid, sent, heard: receiver.heard, found, extra_share, engine })
+    Ok(Playback { grid, sent, heard: receiver.heard, found, extra_share, engine })
 }
 
 fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
@@ -176,7 +176,7 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
         return Err(Unplayable::Interval(trace.interval_us()));
     }
     let seconds = trace.packets.len() as f64 * expected / 1e6;
-    if seconds < settings.skip + super::measure::TAIL_S + 0.1 {
+    if seconds < settings.skip + TAIL_S + 0.1 {
         return Err(Unplayable::Short);
     }
     let fits = |call: &HostCall| call.frames as usize == settings.block && call.rate == settings.rate;
@@ -187,67 +187,7 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
     Ok(())
 }
 
-/// A packet on its way.
-pub(super) struct Encoded {
-    pub(super) header: AudioHeader,
-    pub(super) payload: Vec<u8>,
-    samples: [Vec<f32>; CHANNELS],
-}
-
-/// The other end: its engine makes the packets.
-struct Sender {
-    engine: Engine,
-    outgoing: Outgoing,
-    packet: usize,
-}
-
-impl Sender {
-    fn new(packet: usize) -> Sender {
-        let (mut engine, network, console) = engine(7, || ());
-        console.set_packet_size(PacketSize::Frames(packet as u16));
-        engine.configure(WIRE_RATE, packet);
-        Sender { engine, outgoing: network.outgoing, packet }
-    }
-
-    fn packets(mut self, sound: &[f32], count: usize) -> Vec<Encoded> {
-        let frames = count * self.packet;
-        let marks = marks(frames);
-        let silence = vec![0.0; self.packet];
-        let mut packets = Vec::with_capacity(count);
-        for from in (0..frames).step_by(self.packet) {
-            let span = from..from + self.packet;
-            let input = [sound.get(span.clone()).unwrap_or(&silence), &marks[span]];
-            let (mut left, mut right) = (silence.clone(), silence.clone());
-            let mut outputs = Outputs { main: [&mut left, &mut right], slots: Default::default() };
-            self.engine.process(Micros(from as u64 * 1_000_000 / u64::from(WIRE_RATE)), input, &mut outputs);
-            while let Some(packet) = self.outgoing.pop() {
-                assert_eq!(packet.position.0, packets.len() as u64 * self.packet as u64, "a packet a block");
-                packets.push(encoded(&packet));
-            }
-        }
-        packets
-    }
-}
-
-fn encoded(packet: &rtjam_engine::OutPacket) -> Encoded {
-    let header = AudioHeader {
-        source: SOURCE,
-        stream: packet.stream,
-        sequence: packet.sequence,
-        position: packet.position,
-        codec: Codec::F32,
-        layout: packet.layout,
-        frames: packet.frames(),
-        peak: packet.peak,
-    };
-    let mut payload = Vec::new();
-    for channel in packet.channels() {
-        encode(Codec::F32, channel, &mut payload);
-    }
-    Encoded { header, payload, samples: packet.channels().map(<[f32]>::to_vec) }
-}
-
-/// This end: what its main output plays.
+/// The receiving end, whose main output is recorded.
 struct Receiver {
     engine: Engine,
     incoming: Incoming,
@@ -275,11 +215,11 @@ impl Receiver {
 
     fn take(&mut self, arrived: Micros, packet: &Encoded, again: bool) {
         let frame = AudioFrame { header: packet.header, payload: &packet.payload };
-        // What the engine does not take it counts, and the listener misses it.
+        // The engine counts a packet that it rejects, and the listener misses it.
         let _ = if again { self.incoming.push_again(arrived, &frame) } else { self.incoming.push(arrived, &frame) };
     }
 
-    /// How much later than usual a packet may come, as the receiving thread tells the sender.
+    /// How much later than usual a packet may arrive, as the receiving thread reports to the sender.
     fn wait(&self) -> Micros {
         let voice = self.console.voice(SOURCE).filter(|v| v.active);
         Micros(voice.map_or(0.0, |v| f64::from(v.patience_ms) * 1000.0) as u64)

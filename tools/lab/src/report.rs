@@ -1,71 +1,45 @@
-//! The figures of one replay.
+//! Figures of one replay.
 
 use super::aftermath::Aftermath;
+use super::statistics::{DelayStatistics, round};
 use rtjam_engine::VoiceReading;
 use serde_json::{Value, json};
 
-/// What a replay showed. Counts and shares are of the part that was measured.
+/// Figures of a replay. Counts and fractions refer to the measured part.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Packets sent.
     pub packets: usize,
-    /// Packets that never came.
+    /// Packets that never arrived.
     pub lost: usize,
-    /// Packets that came after their first frame was due.
+    /// Packets that arrived after their first frame was due.
     pub late: usize,
-    /// Packets that only recovery brought.
+    /// Packets that arrived only by retransmission.
     pub recovered: u64,
-    /// What recovery sent again, in % of what is sent without.
+    /// Retransmitted volume, in % of the original volume.
     pub extra_pct: f64,
-    /// From given to heard, in ms.
-    pub playout: Delay,
-    /// Sound that was made up.
+    /// Delay from given to heard, in ms.
+    pub playout: DelayStatistics,
+    /// Concealed audio.
     pub concealed_ms_per_min: f64,
-    /// The longest stretch of it.
+    /// Longest stretch of concealed audio.
     pub longest_gap_ms: f64,
-    /// The smallest constant delay that conceals no more.
+    /// Smallest constant delay that conceals no more.
     pub oracle_delay_ms: Option<f64>,
-    /// What that delay and one packet more would conceal, in ms a minute, if every packet carried a copy of an earlier
-    /// one.
+    /// What that delay plus one packet would conceal, in ms per minute, if each packet carried a copy of an earlier one.
     pub oracle_with_copies: Option<f64>,
-    /// What stalls left behind, where the trace has any.
+    /// Effects of stalls, if the trace has any.
     pub aftermath: Option<Aftermath>,
-    /// Share of damaged blocks.
+    /// Fraction of damaged blocks.
     pub damaged_pct: f64,
-    /// Seconds measured.
+    /// Measured seconds.
     pub measured_s: f64,
-    /// What the engine says itself: when measuring began, and in the end.
+    /// The engine's own figures, when measuring began and at the end.
     pub engine: [Option<VoiceReading>; 2],
 }
 
-/// How a delay was distributed over the time, in ms.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Delay {
-    /// Arithmetic mean.
-    pub mean: f64,
-    /// Half of the time it was no more.
-    pub p50: f64,
-    /// 95 % of the time it was no more.
-    pub p95: f64,
-    /// It was never more.
-    pub max: f64,
-}
-
-impl Delay {
-    /// Of values that stand for equal stretches of time.
-    pub fn of(values: impl Iterator<Item = f64>) -> Delay {
-        let mut all: Vec<f64> = values.collect();
-        all.sort_unstable_by(f64::total_cmp);
-        let Some((&least, &max)) = all.first().zip(all.last()) else { return Delay::default() };
-        let at = |share: f64| all[((all.len() - 1) as f64 * share).round() as usize];
-        // Summed as differences: a constant's mean is the constant.
-        let mean = least + all.iter().map(|v| v - least).sum::<f64>() / all.len() as f64;
-        Delay { mean, p50: at(0.5), p95: at(0.95), max }
-    }
-}
-
 impl Report {
-    /// Mean delay over the oracle's.
+    /// Mean delay relative to the oracle's.
     pub fn delay_over_oracle(&self) -> Option<f64> {
         self.oracle_delay_ms.map(|oracle| self.playout.mean / oracle)
     }
@@ -82,7 +56,7 @@ impl Report {
 
     /// The figures as a JSON object.
     pub fn json(&self) -> Value {
-        let Delay { mean, p50, p95, max } = self.playout;
+        let DelayStatistics { mean, p50, p95, max } = self.playout;
         json!({
             "packets": self.packets,
             "lost": self.lost,
@@ -101,7 +75,7 @@ impl Report {
         })
     }
 
-    /// The engine's own counters over the same time, to compare.
+    /// The engine's own counters over the same time, for comparison.
     fn engine_json(&self) -> Value {
         let [Some(begin), Some(end)] = self.engine else { return Value::Null };
         json!({
@@ -115,27 +89,8 @@ impl Report {
     }
 }
 
-/// A report's JSON as lines for people.
+/// A report's JSON as text, one line per figure.
 pub fn text(report: &Value) -> String {
     let lines = report.as_object().into_iter().flatten();
     lines.map(|(name, value)| format!("{name:<22} {}\n", value.to_string().replace(['{', '}', '"'], ""))).collect()
-}
-
-/// To three decimals: a microsecond of a millisecond.
-pub fn round(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_delays_figures_are_those_of_its_distribution() {
-        let delay = Delay::of((0..=100).rev().map(f64::from));
-        assert_eq!(delay, Delay { mean: 50.0, p50: 50.0, p95: 95.0, max: 100.0 });
-        let constant = Delay::of(std::iter::repeat_n(10.0 / 3.0, 999));
-        assert_eq!((constant.mean, constant.max), (10.0 / 3.0, 10.0 / 3.0));
-        assert_eq!(Delay::of(std::iter::empty()), Delay::default());
-    }
 }

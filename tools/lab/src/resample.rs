@@ -1,11 +1,11 @@
-//! From any rate to another, for sounds that are whole in memory.
+//! Sample rate conversion of complete sounds.
 
-/// Taps on either side, at the lower of the two rates.
+/// Taps on each side, at the lower of the two rates.
 const HALF: usize = 24;
 /// Rows of the filter's table; values between two rows are interpolated.
 const ROWS: usize = 512;
 
-/// `signal` at another rate, by a Blackman-windowed sinc; the first frame of both is the same instant.
+/// `signal` at another rate, by a Blackman-windowed sinc; the first frames of both coincide.
 pub fn resample(signal: &[f32], from: f64, to: f64) -> Vec<f32> {
     if from == to {
         return signal.to_vec();
@@ -17,7 +17,7 @@ pub fn resample(signal: &[f32], from: f64, to: f64) -> Vec<f32> {
     (0..frames).map(|n| at(signal, n as f64 * from / to, half, &rows)).collect()
 }
 
-/// `frames` frames of `signal`, read from `position` on, which lies between frames.
+/// `frames` frames of `signal`, read from the fractional `position` on.
 pub fn between_frames(signal: &[f32], position: f64, frames: usize) -> Vec<f32> {
     let row = weights(position.fract(), HALF, 1.0);
     let rows = [row.clone(), row];
@@ -38,7 +38,7 @@ fn at(signal: &[f32], position: f64, half: usize, rows: &[Vec<f32>]) -> f32 {
     taps.filter_map(tap).sum()
 }
 
-/// The filter for an instant `phase` of a frame after a frame.
+/// The filter for a fraction `phase` of a frame.
 fn weights(phase: f64, half: usize, stretch: f64) -> Vec<f32> {
     let pi = std::f64::consts::PI;
     let weight = |k: usize| {
@@ -56,16 +56,18 @@ fn weights(phase: f64, half: usize, stretch: f64) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// A shift by a fraction of a frame is exact.
     #[test]
-    fn a_part_of_a_frame_is_a_part_of_a_frame() {
+    fn fractional_shift_is_exact() {
         let signal: Vec<f32> = (0..500).map(|n| (n as f32 * 0.3).sin()).collect();
         let moved = between_frames(&signal, 100.25, 200);
         let worst = (0..200).map(|n| (moved[n] - ((n as f32 + 100.25) * 0.3).sin()).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-3, "{worst}");
     }
 
+    /// A tone keeps its pitch, position and level.
     #[test]
-    fn a_tone_keeps_its_pitch_place_and_level() {
+    fn tone_survives_resampling() {
         for (from, to) in [(44_100.0, 48_000.0), (96_000.0, 48_000.0), (48_000.0, 44_100.0)] {
             let tone = |rate: f64, n: usize| (n as f64 / rate * 5000.0).sin() as f32;
             let signal: Vec<f32> = (0..4800).map(|n| tone(from, n)).collect();

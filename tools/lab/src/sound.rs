@@ -1,4 +1,4 @@
-//! What is played: a sound to judge by, and a noise to find one's place by.
+//! Test signals: a sound to be judged, and noise that identifies positions.
 
 use super::random::Random;
 use super::resample::resample;
@@ -6,14 +6,13 @@ use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use rtjam_protocol::audio::WIRE_RATE;
 use std::path::Path;
 
-/// Level of the noise in channel 2: −80 dBFS. Far below what any decision on the sound looks at.
+/// Level of the noise in channel 2, −80 dBFS: too low to affect any decision about the sound.
 const FAINT: f32 = 1e-4;
 
-/// The loudest that a sound may be: the room's limiter begins at −1 dBFS and must not work.
+/// Peak amplitude of a sound: the limiter starts at −1 dBFS and must stay inactive.
 const LOUDEST: f32 = 0.85;
 
-/// A chord with a short burst of noise every 250 ms, as the probe plays that RTJam is compared with other
-/// systems by.
+/// A chord with a short burst of noise every 250 ms, like the probe that compares RTJam with other systems.
 pub fn chord(frames: usize) -> Vec<f32> {
     const HERTZ: [f64; 4] = [220.0, 277.18, 329.63, 1318.5];
     let mut random = 1_u32;
@@ -30,25 +29,25 @@ pub fn chord(frames: usize) -> Vec<f32> {
     (0..frames).map(&mut sample).collect()
 }
 
-/// Faint noise, every stretch of which is unlike every other. Its spectrum falls towards 24 kHz, so that it
-/// is still alike to itself half a frame later.
+/// Faint noise without repetitions. Its spectrum falls towards 24 kHz, so that it still correlates with itself half a frame
+/// later.
 pub fn marks(frames: usize) -> Vec<f32> {
     let mut random = Random::new(0x6D61_726B, 0);
     let mut past = [0.0_f32; 5];
     let mut sample = |_| {
         past.rotate_left(1);
         past[4] = (random.unit() * 2.0 - 1.0) as f32;
-        // Binomial weights; their root sum of squares is 8.4, a uniform variable's deviation 0.58.
+        // Binomial weights; their root sum of squares is 8.4, and a uniform variable's deviation is 0.58.
         let sum = past[0] + 4.0 * past[1] + 6.0 * past[2] + 4.0 * past[3] + past[4];
         sum * (FAINT / (8.37 * 0.577))
     };
     (0..frames).map(&mut sample).collect()
 }
 
-/// Reads a WAV file as one channel at 48 kHz, repeated or cut to `frames`, no louder than the limiter allows.
+/// Reads a WAV file as one channel at 48 kHz, repeated or cut to `frames`, below the limiter's threshold.
 ///
 /// # Errors
-/// When the file cannot be read, or holds nothing.
+/// If the file cannot be read or is empty.
 pub fn read_wav(path: &Path, frames: usize) -> Result<Vec<f32>, hound::Error> {
     let mut reader = WavReader::open(path)?;
     let spec = reader.spec();
@@ -75,7 +74,7 @@ pub fn read_wav(path: &Path, frames: usize) -> Result<Vec<f32>, hound::Error> {
 /// Writes one channel as 32-bit float.
 ///
 /// # Errors
-/// When the file cannot be written.
+/// If the file cannot be written.
 pub fn write_wav(path: &Path, rate: u32, sound: &[f32]) -> Result<(), hound::Error> {
     let spec = WavSpec { channels: 1, sample_rate: rate, bits_per_sample: 32, sample_format: SampleFormat::Float };
     let mut writer = WavWriter::create(path, spec)?;
@@ -89,8 +88,9 @@ pub fn write_wav(path: &Path, rate: u32, sound: &[f32]) -> Result<(), hound::Err
 mod tests {
     use super::*;
 
+    /// The sound stays below the limiter, and the marks are faint.
     #[test]
-    fn the_sound_stays_below_the_limiter_and_the_marks_are_faint() {
+    fn sound_and_marks_stay_within_levels() {
         assert!(chord(96_000).iter().all(|s| s.abs() < LOUDEST));
         let marks = marks(48_000);
         let rms = (marks.iter().map(|s| s * s).sum::<f32>() / 48_000.0).sqrt();

@@ -1,21 +1,20 @@
-//! How unlike two sounds are to the ear.
+//! Perceptual distance of two sounds.
 //!
-//! **Loudness distance**, in %: both sounds are cut into windows of 21 ms (Hann, every 5 ms), each window's power is
-//! summed in 40 bands of equal width in mel, and each band's power to the 0.3 is taken for its loudness (Stevens,
-//! "The measurement of loudness", 1955). The distance is what loudness differs by in all bands and windows, over the
-//! loudness that there should be. So silence where there was sound, sound where there was silence, a click, and a
-//! wrong pitch each count as loud as they are; phase, which one does not hear, does not count, and a faithful
-//! continuation is not punished for being some samples off.
+//! **Loudness distance**, in %: both sounds are split into windows of 21 ms (Hann, every 5 ms), the power of each window is
+//! summed in 40 bands of equal width in mel, and each band's power is raised to 0.3 to estimate its loudness (Stevens, "The
+//! measurement of loudness", 1955). The distance is the sum of the loudness differences over all bands and windows, relative
+//! to the loudness of the original. Silence instead of sound, sound instead of silence, a click and a wrong pitch each count
+//! by their loudness. Phase, which is inaudible, does not count, and a faithful continuation is not penalised for a shift by
+//! some samples.
 //!
 //! **Log-spectral distance**, in dB, as in studies of speech coding (Gray and Markel, "Distance measures for speech
-//! processing", 1976): the root of the mean square of what the same bands' levels differ by, not looking further
-//! than 60 dB below the loudest. It weighs faint bands as much as loud ones, and so stands beside as a second
-//! opinion.
+//! processing", 1976): the root mean square of the level differences of the same bands, limited to 60 dB below the loudest.
+//! It weights faint bands like loud ones and serves as a second opinion.
 
 use rtjam_protocol::audio::WIRE_RATE;
 use std::f32::consts::TAU;
 
-/// Frames of a window and from one to the next.
+/// Frames per window, and frames from one window to the next.
 pub const WINDOW: usize = 1024;
 /// See [`WINDOW`].
 pub const HOP: usize = 240;
@@ -24,10 +23,10 @@ const BANDS: usize = 40;
 const LOWEST_HZ: f32 = 50.0;
 const HIGHEST_HZ: f32 = 16_000.0;
 
-/// Power to loudness.
+/// Exponent from power to loudness.
 const STEVENS: f32 = 0.3;
 
-/// What is heard beside loud sound, in dB below it.
+/// Dynamic range that is audible beside loud sound, in dB.
 const RANGE_DB: f32 = 60.0;
 
 /// Sums over windows.
@@ -40,7 +39,7 @@ pub struct Distance {
 }
 
 impl Distance {
-    /// Loudness that is wrong, in % of what there should be.
+    /// Loudness difference, in % of the original's loudness.
     pub fn loudness_pct(&self) -> f64 {
         100.0 * self.off / self.loudness.max(f64::MIN_POSITIVE)
     }
@@ -51,38 +50,38 @@ impl Distance {
     }
 }
 
-/// Compares sounds. Holds the tables of its transform.
-pub struct Ear {
+/// Compares sounds; holds the tables of its Fourier transform.
+pub struct SpectrumComparison {
     window: Vec<f32>,
     turns: Vec<[f32; 2]>,
     edges: Vec<f32>,
 }
 
-impl Default for Ear {
-    fn default() -> Ear {
-        Ear::new()
+impl Default for SpectrumComparison {
+    fn default() -> SpectrumComparison {
+        SpectrumComparison::new()
     }
 }
 
-impl Ear {
-    /// The tables.
-    pub fn new() -> Ear {
+impl SpectrumComparison {
+    /// Computes the tables.
+    pub fn new() -> SpectrumComparison {
         let mel = |hertz: f32| 2595.0 * (1.0 + hertz / 700.0).log10();
         let bin = |mel: f32| 700.0 * (10_f32.powf(mel / 2595.0) - 1.0) * WINDOW as f32 / WIRE_RATE as f32;
         let (low, high) = (mel(LOWEST_HZ), mel(HIGHEST_HZ));
         let at = |i: usize| TAU * i as f32 / WINDOW as f32;
-        Ear {
+        SpectrumComparison {
             window: (0..WINDOW).map(|i| (at(i) / 2.0).sin().powi(2)).collect(),
             turns: (0..WINDOW / 2).map(|i| [at(i).cos(), -at(i).sin()]).collect(),
             edges: (0..=BANDS).map(|i| bin(low + (high - low) * i as f32 / BANDS as f32)).collect(),
         }
     }
 
-    /// Adds to `sum` how `heard` differs from `meant`, in windows that touch a frame of which `counts` is true.
+    /// Adds the difference between `heard` and `meant` to `sum`, in windows that contain a frame marked in `counts`.
     pub fn compare(&self, meant: &[f32], heard: &[f32], counts: &[bool], sum: &mut Distance) {
         let frames = meant.len().min(heard.len()).min(counts.len());
         let starts: Vec<usize> = (0..frames.saturating_sub(WINDOW)).step_by(HOP).collect();
-        // The window's outer quarters hardly weigh.
+        // The window's outer quarters have little weight.
         let touched = |at: &usize| counts[at + WINDOW / 4..at + 3 * WINDOW / 4].contains(&true);
         let starts: Vec<usize> = starts.into_iter().filter(touched).collect();
         let pairs: Vec<_> = starts
@@ -104,7 +103,7 @@ impl Ear {
         }
     }
 
-    /// Power in each band. Bands narrower than a bin take their share of it.
+    /// Power in each band. Bands narrower than a bin receive a part of it.
     fn bands(&self, samples: &[f32]) -> [f32; BANDS] {
         let mut points: Vec<[f32; 2]> = samples.iter().zip(&self.window).map(|(s, w)| [s * w, 0.0]).collect();
         self.transform(&mut points);
@@ -153,12 +152,13 @@ mod tests {
 
     fn distance(meant: &[f32], heard: &[f32]) -> Distance {
         let mut sum = Distance::default();
-        Ear::new().compare(meant, heard, &vec![true; meant.len()], &mut sum);
+        SpectrumComparison::new().compare(meant, heard, &vec![true; meant.len()], &mut sum);
         sum
     }
 
+    /// A sound has no distance to itself, and a distance to others.
     #[test]
-    fn a_sound_is_like_itself_and_unlike_others() {
+    fn equal_sounds_have_no_distance() {
         let meant = tone(440.0, 0.5);
         assert!(distance(&meant, &meant).loudness_pct() < 1e-3);
         let shifted: Vec<f32> = meant[13..].iter().chain(&meant[..13]).copied().collect();
@@ -171,16 +171,17 @@ mod tests {
         assert!(distance(&meant, &softer).log_db() < distance(&meant, &silence).log_db());
     }
 
+    /// A click with the amplitude of a tone counts half as much as the tone in each window that contains it.
     #[test]
-    fn a_click_as_high_as_the_tone_counts_half_as_much_as_the_tone_in_every_window_that_hears_it() {
+    fn click_counts_by_its_loudness() {
         let meant = tone(440.0, 0.5);
         let mut heard = meant.clone();
         heard[5000] += 0.5;
         let click = distance(&meant, &heard).loudness_pct();
         let (windows, touched) = ((meant.len() - WINDOW) / HOP + 1, WINDOW as f64 / HOP as f64);
         assert!(click > 50.0 * touched / windows as f64, "{click}");
-        // Half a period of a sine's power is what its transform says.
-        let power: f32 = Ear::new().bands(&meant[..WINDOW]).iter().sum();
+        // A sine's power is half of its transform's squared magnitude.
+        let power: f32 = SpectrumComparison::new().bands(&meant[..WINDOW]).iter().sum();
         let expected = (0.5 * WINDOW as f32 / 4.0).powi(2) * 1.5;
         assert!((power / expected - 1.0).abs() < 0.1, "{power} {expected}");
     }

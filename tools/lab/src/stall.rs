@@ -1,45 +1,45 @@
-//! Hosts and servers that stall, and what that does to callbacks.
+//! Stalls of hosts and servers, and their effect on callbacks.
 //!
 //! | who | |
 //! |---|---|
 //! | `sender`, `receiver` | that end's host |
 //! | `both` | both hosts at the same time, as on one machine |
-//! | `server` | the server keeps all packets back, and lets them go at once |
+//! | `server` | the server holds all packets back, and releases them together |
 //! | `machine` | both hosts and the server at the same time |
 //!
 //! | how | callbacks that are due while a host stalls |
 //! |---|---|
-//! | `late` | come one after the other at once when the stall is over; not a frame is lost |
-//! | `lost` | the first comes late, the others never: whole periods that never exist, as JACK skips cycles |
-//! | `reset` | the first comes late, and the next one begins a new grid when the stall is over: as many frames never exist as were missing, as JACK's dummy driver loses them |
+//! | `late` | run one after the other at the end of the stall; no frame is lost |
+//! | `lost` | the first runs late, the others never: whole periods are missing, as when JACK skips cycles |
+//! | `reset` | the first runs late, and the next one starts a new grid after the stall: exactly the time of the stall is missing, as with JACK's dummy driver |
 //!
-//! Frames that never exist are not numbered: the positions before and after them follow each other. A stall that no
-//! second callback is due in loses nothing.
+//! Missing frames are not numbered: the positions before and after them are consecutive. A stall in which no second callback
+//! is due loses nothing.
 
 use super::random::Random;
 use std::fmt;
 use std::str::FromStr;
 
-/// Stalls begin when a stream has settled, in µs.
+/// Stalls begin after the stream has settled, in µs.
 const FIRST_US: f64 = 6e6;
 
-/// Something that stalls again and again.
+/// A repeated stall.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stall {
     /// What stalls.
-    pub who: Who,
-    /// What becomes of the callbacks that are due meanwhile.
-    pub how: How,
-    /// How long it stalls.
+    pub who: StallSite,
+    /// What happens to callbacks that are due during the stall.
+    pub how: StallEffect,
+    /// Duration.
     pub ms: f64,
-    /// From one stall's begin to the next.
+    /// Interval from the begin of one stall to the next.
     pub every_ms: f64,
 }
 
 /// What stalls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the module's table is the documentation")]
-pub enum Who {
+pub enum StallSite {
     Sender,
     Receiver,
     Both,
@@ -47,36 +47,37 @@ pub enum Who {
     Machine,
 }
 
-/// What becomes of callbacks that are due meanwhile.
+/// What happens to callbacks that are due during a stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the module's table is the documentation")]
-pub enum How {
+pub enum StallEffect {
     Late,
     Lost,
     Reset,
 }
 
-const WHO: [(&str, Who); 5] = [
-    ("sender", Who::Sender),
-    ("receiver", Who::Receiver),
-    ("both", Who::Both),
-    ("server", Who::Server),
-    ("machine", Who::Machine),
+const SITES: [(&str, StallSite); 5] = [
+    ("sender", StallSite::Sender),
+    ("receiver", StallSite::Receiver),
+    ("both", StallSite::Both),
+    ("server", StallSite::Server),
+    ("machine", StallSite::Machine),
 ];
 
-const HOW: [(&str, How); 3] = [("late", How::Late), ("lost", How::Lost), ("reset", How::Reset)];
+const EFFECTS: [(&str, StallEffect); 3] =
+    [("late", StallEffect::Late), ("lost", StallEffect::Lost), ("reset", StallEffect::Reset)];
 
-impl Who {
-    /// Its name on the command line and in traces.
+impl StallSite {
+    /// Name on the command line and in traces.
     pub fn name(self) -> &'static str {
-        WHO.iter().find(|(_, who)| *who == self).map_or("", |(name, _)| name)
+        SITES.iter().find(|(_, who)| *who == self).map_or("", |(name, _)| name)
     }
 }
 
-impl How {
-    /// Its name on the command line and in traces.
+impl StallEffect {
+    /// Name on the command line and in traces.
     pub fn name(self) -> &'static str {
-        HOW.iter().find(|(_, how)| *how == self).map_or("", |(name, _)| name)
+        EFFECTS.iter().find(|(_, how)| *how == self).map_or("", |(name, _)| name)
     }
 }
 
@@ -86,7 +87,7 @@ impl fmt::Display for Stall {
     }
 }
 
-/// A text that is no stall.
+/// A text that is not a valid stall.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadStall;
 
@@ -114,60 +115,61 @@ impl FromStr for Stall {
     }
 }
 
-impl FromStr for Who {
+impl FromStr for StallSite {
     type Err = BadStall;
 
-    fn from_str(text: &str) -> Result<Who, BadStall> {
-        WHO.iter().find(|(name, _)| *name == text).map(|(_, who)| *who).ok_or(BadStall)
+    fn from_str(text: &str) -> Result<StallSite, BadStall> {
+        SITES.iter().find(|(name, _)| *name == text).map(|(_, who)| *who).ok_or(BadStall)
     }
 }
 
-impl FromStr for How {
+impl FromStr for StallEffect {
     type Err = BadStall;
 
-    fn from_str(text: &str) -> Result<How, BadStall> {
-        HOW.iter().find(|(name, _)| *name == text).map(|(_, how)| *how).ok_or(BadStall)
+    fn from_str(text: &str) -> Result<StallEffect, BadStall> {
+        EFFECTS.iter().find(|(name, _)| *name == text).map(|(_, how)| *how).ok_or(BadStall)
     }
 }
 
 /// One stall, in µs from the sender's first callback.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Window {
-    /// When it begins.
+pub struct StallWindow {
+    /// Begin.
     pub begin: f64,
-    /// When it is over.
+    /// End.
     pub end: f64,
-    /// What becomes of the callbacks that are due in it.
-    pub how: How,
+    /// What happens to callbacks that are due in it.
+    pub how: StallEffect,
 }
 
-/// When whom the stalls hit.
+/// The stalls of each party.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Course {
+pub struct StallSchedule {
     /// The sender's host.
-    pub sender: Vec<Window>,
+    pub sender: Vec<StallWindow>,
     /// The receiver's host.
-    pub receiver: Vec<Window>,
+    pub receiver: Vec<StallWindow>,
     /// The server.
-    pub server: Vec<Window>,
+    pub server: Vec<StallWindow>,
 }
 
-impl Course {
+impl StallSchedule {
     /// Stalls until `until_s`, each beginning at a random time.
-    pub fn new(stalls: &[Stall], until_s: f64, seed: u64) -> Course {
-        let mut course = Course::default();
+    pub fn new(stalls: &[Stall], until_s: f64, seed: u64) -> StallSchedule {
+        let mut course = StallSchedule::default();
         for (index, stall) in stalls.iter().enumerate() {
             let mut random = Random::new(seed, 1000 + index as u64);
             let mut begin = FIRST_US + random.unit() * stall.every_ms * 1000.0;
             while begin < until_s * 1e6 {
-                // To the microsecond, as traces have it.
-                let window = Window { begin: begin.floor(), end: (begin + stall.ms * 1000.0).floor(), how: stall.how };
-                let hits: &mut [&mut Vec<Window>] = match stall.who {
-                    Who::Sender => &mut [&mut course.sender],
-                    Who::Receiver => &mut [&mut course.receiver],
-                    Who::Both => &mut [&mut course.sender, &mut course.receiver],
-                    Who::Server => &mut [&mut course.server],
-                    Who::Machine => &mut [&mut course.sender, &mut course.receiver, &mut course.server],
+                // Rounded to microseconds, as in traces.
+                let window =
+                    StallWindow { begin: begin.floor(), end: (begin + stall.ms * 1000.0).floor(), how: stall.how };
+                let hits: &mut [&mut Vec<StallWindow>] = match stall.who {
+                    StallSite::Sender => &mut [&mut course.sender],
+                    StallSite::Receiver => &mut [&mut course.receiver],
+                    StallSite::Both => &mut [&mut course.sender, &mut course.receiver],
+                    StallSite::Server => &mut [&mut course.server],
+                    StallSite::Machine => &mut [&mut course.sender, &mut course.receiver, &mut course.server],
                 };
                 hits.iter_mut().for_each(|windows| windows.push(window));
                 begin += stall.every_ms * 1000.0;
@@ -180,13 +182,13 @@ impl Course {
     }
 }
 
-/// A host's callbacks under stalls.
-pub struct Host<'a> {
-    windows: &'a [Window],
+/// Callbacks of a host with stalls.
+pub struct HostCallbacks<'a> {
+    windows: &'a [StallWindow],
     period: f64,
-    /// Windows that are over.
+    /// Number of stalls that are over.
     over: usize,
-    /// The window that has made a callback late already.
+    /// Whether the current stall has already delayed a callback.
     late_in: Option<usize>,
     slip: f64,
     last: f64,
@@ -195,16 +197,16 @@ pub struct Host<'a> {
 /// A callback, in µs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Call {
-    /// When it comes.
+    /// Its time.
     pub at: f64,
-    /// Time of which no frames exist, up to here.
+    /// Sum of the lost time up to here.
     pub slip: f64,
 }
 
-impl<'a> Host<'a> {
-    /// With callbacks every `period` µs, were there no stalls.
-    pub fn new(windows: &'a [Window], period: f64) -> Host<'a> {
-        Host { windows, period, over: 0, late_in: None, slip: 0.0, last: f64::NEG_INFINITY }
+impl<'a> HostCallbacks<'a> {
+    /// Callbacks every `period` µs if there were no stalls.
+    pub fn new(windows: &'a [StallWindow], period: f64) -> HostCallbacks<'a> {
+        HostCallbacks { windows, period, over: 0, late_in: None, slip: 0.0, last: f64::NEG_INFINITY }
     }
 
     /// The next callback, which would be due at `on_time` if no frame had been lost.
@@ -221,12 +223,12 @@ impl<'a> Host<'a> {
                     break;
                 }
                 match window.how {
-                    How::Late => {
+                    StallEffect::Late => {
                         at = window.end;
                         break;
                     }
-                    How::Lost => self.slip += ((window.end - at) / self.period).ceil() * self.period,
-                    How::Reset => self.slip += window.end - at,
+                    StallEffect::Lost => self.slip += ((window.end - at) / self.period).ceil() * self.period,
+                    StallEffect::Reset => self.slip += window.end - at,
                 }
                 at = on_time + self.slip;
             }
@@ -237,8 +239,8 @@ impl<'a> Host<'a> {
     }
 }
 
-/// When a server passes on what comes at `time`.
-pub fn held_until(windows: &[Window], time: f64) -> f64 {
+/// Time at which a server passes on a packet that arrives at `time`.
+pub fn held_until(windows: &[StallWindow], time: f64) -> f64 {
     let after = windows.partition_point(|w| w.begin <= time);
     windows[after.saturating_sub(4)..after].iter().fold(time, |at, w| if at < w.end { w.end } else { at })
 }
@@ -247,28 +249,30 @@ pub fn held_until(windows: &[Window], time: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn calls(how: How, begin: f64, end: f64) -> Vec<(f64, f64)> {
-        let windows = [Window { begin, end, how }];
-        let mut host = Host::new(&windows, 1000.0);
+    fn calls(how: StallEffect, begin: f64, end: f64) -> Vec<(f64, f64)> {
+        let windows = [StallWindow { begin, end, how }];
+        let mut host = HostCallbacks::new(&windows, 1000.0);
         (0..8).map(|k| host.call(f64::from(k) * 1000.0)).map(|c| (c.at, c.slip)).collect()
     }
 
+    /// A stall delays, skips or shifts callbacks.
     #[test]
-    fn a_stall_delays_skips_or_shifts_callbacks() {
-        let late = calls(How::Late, 1500.0, 4200.0);
+    fn stall_delays_skips_or_shifts() {
+        let late = calls(StallEffect::Late, 1500.0, 4200.0);
         assert_eq!(late[1..6], [(1000.0, 0.0), (4200.0, 0.0), (4200.0, 0.0), (4200.0, 0.0), (5000.0, 0.0)]);
-        let lost = calls(How::Lost, 1500.0, 4200.0);
+        let lost = calls(StallEffect::Lost, 1500.0, 4200.0);
         assert_eq!(lost[1..5], [(1000.0, 0.0), (4200.0, 0.0), (5000.0, 2000.0), (6000.0, 2000.0)]);
-        let reset = calls(How::Reset, 1500.0, 4200.0);
+        let reset = calls(StallEffect::Reset, 1500.0, 4200.0);
         assert_eq!(reset[1..5], [(1000.0, 0.0), (4200.0, 0.0), (4200.0, 1200.0), (5200.0, 1200.0)]);
-        for how in [How::Late, How::Lost, How::Reset] {
+        for how in [StallEffect::Late, StallEffect::Lost, StallEffect::Reset] {
             // No second callback is due.
             assert_eq!(calls(how, 1500.0, 2800.0)[2..5], [(2800.0, 0.0), (3000.0, 0.0), (4000.0, 0.0)]);
         }
     }
 
+    /// A stall is parsed as it is displayed, and invalid texts are refused.
     #[test]
-    fn a_stall_reads_as_it_is_written_and_nonsense_does_not() {
+    fn stalls_are_parsed() {
         for text in ["both:reset:4:1000", "machine:lost:12.5:250", "server:late:100:60000"] {
             assert_eq!(text.parse::<Stall>().unwrap().to_string(), text);
         }
@@ -277,11 +281,12 @@ mod tests {
         }
     }
 
+    /// A stall of the machine affects all parties at once, until the stalls end.
     #[test]
-    fn a_machine_stalls_everywhere_at_once_and_until_it_ends() {
-        let stalls = [Stall { who: Who::Machine, how: How::Lost, ms: 4.0, every_ms: 1000.0 }];
-        let course = Course::new(&stalls, 20.0, 3);
-        assert_eq!(course, Course::new(&stalls, 20.0, 3));
+    fn machine_stalls_are_simultaneous() {
+        let stalls = [Stall { who: StallSite::Machine, how: StallEffect::Lost, ms: 4.0, every_ms: 1000.0 }];
+        let course = StallSchedule::new(&stalls, 20.0, 3);
+        assert_eq!(course, StallSchedule::new(&stalls, 20.0, 3));
         assert_eq!((&course.sender, &course.sender), (&course.receiver, &course.server));
         assert!((13..=14).contains(&course.sender.len()), "{}", course.sender.len());
         assert!(course.sender.iter().all(|w| w.begin >= FIRST_US && w.begin < 20e6));

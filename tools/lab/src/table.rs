@@ -1,57 +1,58 @@
 //! All models side by side.
 
 use super::aftermath::Aftermath;
+use super::delay_step::StepResponse;
 use super::measure::measure;
 use super::model::Model;
 use super::replay::{Settings, Unplayable};
-use super::report::{Report, round};
+use super::report::Report;
 use super::sound::chord;
 use super::stall::Stall;
-use super::step::Step;
+use super::statistics::round;
 use rtjam_protocol::audio::WIRE_RATE;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Packets and blocks of the table, in frames.
+/// Packet and block sizes of the table, in frames.
 pub const SIZES: [(usize, usize); 4] = [(64, 64), (64, 128), (128, 64), (128, 128)];
 
 /// What to run.
 #[derive(Clone, Debug, Default)]
-pub struct Plan {
+pub struct TablePlan {
     /// The networks.
     pub models: Vec<Model>,
-    /// Length of each trace.
+    /// Length of each trace, in seconds.
     pub seconds: f64,
-    /// Traces a model and size: seeds 1 and up.
+    /// Traces per model and size: seeds 1 and up.
     pub seeds: u64,
-    /// Everything but packet and block.
+    /// Everything except packet and block size.
     pub settings: Settings,
-    /// What stalls besides.
+    /// Additional stalls.
     pub stalls: Vec<Stall>,
-    /// When the stalls end, in seconds.
+    /// End of the stalls, in seconds.
     pub stalls_until: f64,
 }
 
-/// A line: one model with one packet and block.
+/// A row: one model with one packet and block size.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct TableRow {
     /// The network.
     pub model: Model,
-    /// Frames of a packet.
+    /// Frames per packet.
     pub packet: usize,
-    /// Frames of a block.
+    /// Frames per block.
     pub block: usize,
-    /// One report a seed.
+    /// One report per seed.
     pub reports: Vec<Report>,
-    /// One a seed, where the network's delay jumps.
-    pub steps: Vec<Step>,
-    /// The same without recovery, where the table is about recovery.
+    /// One response per seed, for the step model.
+    pub steps: Vec<StepResponse>,
+    /// Reports without retransmission, if the table compares both.
     pub without: Vec<Report>,
 }
 
-impl Row {
+impl TableRow {
     fn mean(&self, figure: impl Fn(&Report) -> f64) -> f64 {
         self.reports.iter().map(figure).sum::<f64>() / self.reports.len().max(1) as f64
     }
@@ -60,7 +61,7 @@ impl Row {
         self.reports.iter().map(figure).fold(0.0, f64::max)
     }
 
-    /// Mean of the seeds' ratios to their oracles.
+    /// Mean over the seeds of the ratio to the oracle.
     pub fn delay_over_oracle(&self) -> f64 {
         self.mean(|r| r.delay_over_oracle().unwrap_or(f64::NAN))
     }
@@ -86,13 +87,13 @@ impl Row {
         figures + &self.recovery() + &self.aftermath()
     }
 
-    /// What recovery brought and cost, what was concealed without it, and what of that could at best be left.
+    /// Benefit and cost of retransmission, concealment without it, and the best possible rest.
     fn recovery(&self) -> String {
         if self.without.is_empty() {
             return String::new();
         }
         let concealed = self.mean_without(|r| r.concealed_ms_per_min);
-        let Left { ours, least } = self.left().unwrap_or(Left { ours: f64::NAN, least: f64::NAN });
+        let Remainder { ours, least } = self.left().unwrap_or(Remainder { ours: f64::NAN, least: f64::NAN });
         format!(
             "{:>9.1}{:>8.1}{concealed:>9.0}{ours:>7.2}{least:>7.2}",
             self.mean(|r| r.recovered as f64),
@@ -100,7 +101,7 @@ impl Row {
         )
     }
 
-    /// What stalls left behind, where there were any: the largest of all traces.
+    /// Effects of stalls, if there were any: the largest of all traces.
     fn aftermath(&self) -> String {
         let of = |figure: fn(&Aftermath) -> f64| {
             self.reports.iter().filter_map(|r| r.aftermath.as_ref()).map(figure).fold(f64::NAN, f64::max)
@@ -118,11 +119,11 @@ impl Row {
         )
     }
 
-    /// What recovery leaves; `None` where the table is not about recovery, or nothing was lost.
-    pub fn left(&self) -> Option<Left> {
+    /// What retransmission leaves; `None` if the table is not about retransmission, or nothing was lost.
+    pub fn left(&self) -> Option<Remainder> {
         let concealed = self.mean_without(|r| r.concealed_ms_per_min);
         let lost = self.without.iter().any(|r| r.lost > 0);
-        lost.then(|| Left {
+        lost.then(|| Remainder {
             ours: self.mean(|r| r.concealed_ms_per_min) / concealed,
             least: self.mean_without(|r| r.oracle_with_copies.unwrap_or(f64::NAN)) / concealed,
         })
@@ -133,17 +134,17 @@ impl Row {
     }
 }
 
-/// What recovery leaves of what is concealed without it.
+/// Concealment with retransmission, relative to that without.
 #[derive(Clone, Copy, Debug)]
-pub struct Left {
-    /// With ours.
+pub struct Remainder {
+    /// With the engine.
     pub ours: f64,
-    /// At the oracle's delay and one packet, with a copy in every packet from the trace's begin on.
+    /// At the oracle's delay plus one packet, with a copy in every packet from the beginning of the trace on.
     pub least: f64,
 }
 
-impl Left {
-    /// Whether a quarter could be all that is left.
+impl Remainder {
+    /// Whether it is possible that only a quarter remains.
     pub fn allows_a_quarter(&self) -> bool {
         self.least <= 0.25
     }
@@ -154,14 +155,14 @@ fn changes_per_min(report: &Report) -> f64 {
     (end.delay_changes - begin.delay_changes) as f64 * 60.0 / report.measured_s
 }
 
-/// Runs the plan, as many replays at once as there are processors.
+/// Runs the plan, with as many parallel replays as there are processors.
 ///
 /// # Errors
-/// When the settings do not fit.
-pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
+/// If the settings do not fit.
+pub fn run(plan: &TablePlan) -> Result<Vec<TableRow>, Unplayable> {
     let mut rows = Vec::new();
     for &model in &plan.models {
-        rows.extend(SIZES.map(|(packet, block)| Row {
+        rows.extend(SIZES.map(|(packet, block)| TableRow {
             model,
             packet,
             block,
@@ -186,7 +187,7 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     let mut done = done.into_inner().expect("no replay panicked");
     done.sort_unstable_by_key(|(row, seed, _)| (*row, *seed));
     for (row, _, report) in done {
-        let Played { report, step, without } = report?;
+        let TraceResult { report, step, without } = report?;
         rows[row].reports.push(report);
         rows[row].steps.extend(step);
         rows[row].without.extend(without);
@@ -194,27 +195,27 @@ pub fn run(plan: &Plan) -> Result<Vec<Row>, Unplayable> {
     Ok(rows)
 }
 
-/// What came of one trace.
-struct Played {
+/// Results of one trace.
+struct TraceResult {
     report: Report,
-    /// Where the network's delay jumps.
-    step: Option<Step>,
-    /// Without recovery, where the table is about recovery.
+    /// For the step model.
+    step: Option<StepResponse>,
+    /// Without retransmission, if the table compares both.
     without: Option<Report>,
 }
 
-fn one(row: &Row, seed: u64, plan: &Plan, sound: &[f32]) -> Result<Played, Unplayable> {
+fn one(row: &TableRow, seed: u64, plan: &TablePlan, sound: &[f32]) -> Result<TraceResult, Unplayable> {
     let trace = row.model.generate_with_stalls(plan.seconds, seed, row.packet, &plan.stalls, plan.stalls_until);
     let settings = Settings { packet: row.packet, block: row.block, ..plan.settings };
     let got = measure(&trace, sound, &settings)?;
-    let step = (row.model == Model::Step).then(|| Step::of(&got, plan.seconds));
+    let step = (row.model == Model::Step).then(|| StepResponse::of(&got, plan.seconds));
     let off = Settings { recovery: None, ..settings };
     let without = settings.recovery.map(|_| measure(&trace, sound, &off).map(|m| m.report)).transpose()?;
-    Ok(Played { report: got.report, step, without })
+    Ok(TraceResult { report: got.report, step, without })
 }
 
-/// The table for people. Means over the seeds; `max` and `gap` are the largest of all.
-pub fn text(rows: &[Row]) -> String {
+/// The table as text. Means over the seeds; `max` and `gap` are the largest of all.
+pub fn text(rows: &[TableRow]) -> String {
     let mut out = String::from(
         "model     pkt/block   mean    p95    max  oracle   ratio   lost %   late %  conc/min   gap  damaged%  chg/min",
     );
@@ -233,10 +234,11 @@ pub fn text(rows: &[Row]) -> String {
         );
     }
     if recovery {
-        let allow = rows.iter().filter_map(|row| row.left().filter(Left::allows_a_quarter).map(|left| (row, left)));
+        let allow =
+            rows.iter().filter_map(|row| row.left().filter(Remainder::allows_a_quarter).map(|left| (row, left)));
         let each: Vec<String> = allow
-            .map(|(row, Left { ours, least })| {
-                let Row { model, packet, block, .. } = row;
+            .map(|(row, Remainder { ours, least })| {
+                let TableRow { model, packet, block, .. } = row;
                 let kept = if ours <= 0.25 { "kept" } else { "MISSED" };
                 format!("{model} {packet}/{block} {ours:.3} (least {least:.3}): {kept}")
             })
@@ -249,12 +251,12 @@ pub fn text(rows: &[Row]) -> String {
     for model in models {
         let _ = writeln!(out, "{:<10} ratio {:.3}", model.name(), ratio(rows, model));
     }
-    let steps: Vec<&Step> = rows.iter().flat_map(|r| &r.steps).collect();
+    let steps: Vec<&StepResponse> = rows.iter().flat_map(|r| &r.steps).collect();
     if !steps.is_empty() {
-        let most = |figure: fn(&Step) -> f64| steps.iter().map(|s| figure(s)).fold(0.0, f64::max);
+        let most = |figure: fn(&StepResponse) -> f64| steps.iter().map(|s| figure(s)).fold(0.0, f64::max);
         let (late, back) = (most(|s| s.late_ms), most(|s| s.back_s));
         let gaps: [usize; 2] =
-            [|s: &Step| s.gaps_up, |s: &Step| s.gaps_down].map(|of| steps.iter().map(|s| of(s)).sum());
+            [|s: &StepResponse| s.gaps_up, |s: &StepResponse| s.gaps_down].map(|of| steps.iter().map(|s| of(s)).sum());
         let _ = writeln!(
             out,
             "step: the last sound is missing {late:.0} ms after the jump; back down within {back:.1} s; of {} traces {} \
@@ -267,9 +269,9 @@ pub fn text(rows: &[Row]) -> String {
     out
 }
 
-/// The table for programs.
-pub fn json(rows: &[Row]) -> Value {
-    let row = |row: &Row| {
+/// The table as JSON.
+pub fn json(rows: &[TableRow]) -> Value {
+    let row = |row: &TableRow| {
         json!({
             "model": row.model.name(),
             "packet": row.packet,
@@ -277,15 +279,15 @@ pub fn json(rows: &[Row]) -> Value {
             "delay_over_oracle": round(row.delay_over_oracle()),
             "left": row.left().map(|left| round(left.ours)),
             "least_left": row.left().map(|left| round(left.least)),
-            "steps": row.steps.iter().map(Step::json).collect::<Vec<_>>(),
+            "steps": row.steps.iter().map(StepResponse::json).collect::<Vec<_>>(),
             "traces": row.reports.iter().map(Report::json).collect::<Vec<_>>(),
         })
     };
     Value::Array(rows.iter().map(row).collect())
 }
 
-/// A model's mean ratio to the oracle over all its rows.
-pub fn ratio(rows: &[Row], model: Model) -> f64 {
-    let of_model: Vec<f64> = rows.iter().filter(|r| r.model == model).map(Row::delay_over_oracle).collect();
+/// Mean ratio of a model to the oracle over all its rows.
+pub fn ratio(rows: &[TableRow], model: Model) -> f64 {
+    let of_model: Vec<f64> = rows.iter().filter(|r| r.model == model).map(TableRow::delay_over_oracle).collect();
     of_model.iter().sum::<f64>() / of_model.len().max(1) as f64
 }

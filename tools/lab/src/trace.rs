@@ -1,4 +1,4 @@
-//! A trace: when packets were sent, and when they arrived.
+//! A trace: send and arrival times of packets.
 //!
 //! ```text
 //! # model fiber seed 1 packet 128 base_us 8000
@@ -8,17 +8,17 @@
 //! 1005333,5013460;5014001
 //! ```
 //!
-//! A packet a line, in sequence order. `arrived_us` is empty when the packet was lost; a packet that came
-//! more than once has its further arrivals after a semicolon. The two clocks differ by an unknown constant.
-//! Lines that begin with `#` are comments; `base_us N` in one is the delay that the network has at its best,
-//! which nobody can tell from two clocks. Comments also say how hosts stalled (see [`super::stall`]):
+//! One packet per line, in sequence order. `arrived_us` is empty if the packet was lost; further arrivals of a duplicated
+//! packet follow after semicolons. The offset of the two clocks is unknown. Lines that begin with `#` are comments; `base_us
+//! N` in a comment is the smallest delay of the network, which cannot be derived from two clocks. Comments also record the
+//! stalls of hosts (see [`super::stall`]):
 //!
 //! ```text
 //! # sender lost 4000 us at position 480000
 //! # receiver stalls lost from 5008123 to 5012123 us
 //! ```
 
-use super::stall::{How, Who};
+use super::stall::{StallEffect, StallSite};
 use rtjam_engine::HostCall;
 use rtjam_protocol::Micros;
 use std::fmt::{self, Write};
@@ -32,63 +32,63 @@ pub const CALLS_HEADER: &str = "begun_us,frames,rate";
 /// Packets of one stream, in sequence order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trace {
-    /// What is known of it, for people.
+    /// Description for people.
     pub note: String,
     /// The network's smallest delay, in µs.
     pub base_us: u64,
-    /// Time of which the sender's host has no frames, in order.
-    pub lost: Vec<Lost>,
-    /// What stalls when.
-    pub stalls: Vec<Stalled>,
-    /// When the receiver's host called, where that was recorded.
+    /// Lost time of the sender's host, in order.
+    pub lost: Vec<LostTime>,
+    /// Stalls, with their times.
+    pub stalls: Vec<StallRecord>,
+    /// Callbacks of the receiver's host, if they were recorded.
     pub calls: Vec<HostCall>,
     /// The packets.
     pub packets: Vec<Packet>,
 }
 
-/// Time of which the sender's host has no frames.
+/// Lost time of the sender's host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// The first position after it.
+pub struct LostTime {
+    /// First position after it.
     pub position: u64,
-    /// How long it was.
+    /// Duration.
     pub us: u64,
 }
 
 /// A stall, on the receiver's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stalled {
+pub struct StallRecord {
     /// One of the hosts, or the server.
-    pub who: Who,
-    /// When it begins.
+    pub who: StallSite,
+    /// Begin.
     pub from: u64,
-    /// When it is over.
+    /// End.
     pub to: u64,
-    /// What becomes of the host's callbacks that are due in it.
-    pub how: How,
+    /// What happens to callbacks of the host that are due in it.
+    pub how: StallEffect,
 }
 
 /// One packet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packet {
-    /// When it was sent, on the sender's clock.
+    /// Send time, on the sender's clock.
     pub sent: u64,
-    /// When it arrived, on the receiver's clock: earliest first; none if it was lost.
+    /// Arrival times on the receiver's clock, earliest first; empty if the packet was lost.
     pub arrived: Vec<u64>,
 }
 
-/// Why a text is no trace. Lines count from 1.
+/// Why a text is not a trace. Lines count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTrace {
-    /// The first line that is no comment is not [`HEADER`].
+    /// The first line that is not a comment is not [`HEADER`].
     NoHeader,
-    /// The line is not two times in microseconds.
+    /// The line does not consist of two times in microseconds.
     Line(usize),
     /// The line's packet was sent before the one above it.
     Order(usize),
-    /// Fewer than two packets, or none that arrived.
+    /// There are fewer than two packets, or none that arrived.
     Empty,
-    /// The first line of a record of calls is not [`CALLS_HEADER`].
+    /// The first line of recorded calls is not [`CALLS_HEADER`].
     NoCalls,
     /// The line is not a call.
     Call(usize),
@@ -104,7 +104,7 @@ impl fmt::Display for BadTrace {
             BadTrace::Order(n) => write!(f, "line {n}: packets must be in the order in which they were sent"),
             BadTrace::NoCalls => write!(f, "the first line must be {CALLS_HEADER}"),
             BadTrace::Call(n) => write!(f, "line {n} must be a call: microseconds, frames and rate"),
-            BadTrace::Empty => f.write_str("a trace needs two packets, of which one arrived"),
+            BadTrace::Empty => f.write_str("a trace needs two packets, one of which arrived"),
         }
     }
 }
@@ -115,7 +115,7 @@ impl Trace {
     /// Reads a trace.
     ///
     /// # Errors
-    /// When the text is not one; the error names the line.
+    /// If the text is not a trace; the error names the line.
     pub fn read(text: &str) -> Result<Trace, BadTrace> {
         let mut trace = Trace::default();
         let mut headed = false;
@@ -143,10 +143,10 @@ impl Trace {
         }
     }
 
-    /// Reads when the receiver's host called, from a file beside the trace.
+    /// Reads the callbacks of the receiver's host from a file that was recorded with the trace.
     ///
     /// # Errors
-    /// When the text is not such a record; the error names the line.
+    /// If the text is not such a record; the error names the line.
     pub fn read_calls(&mut self, text: &str) -> Result<(), BadTrace> {
         let mut lines = text.lines().enumerate();
         if lines.next().is_none_or(|(_, line)| line.trim() != CALLS_HEADER) {
@@ -165,10 +165,10 @@ impl Trace {
     /// The trace as text, without recorded calls.
     pub fn write(&self) -> String {
         let mut out = format!("# {} base_us {}\n", self.note, self.base_us);
-        for Lost { position, us } in &self.lost {
+        for LostTime { position, us } in &self.lost {
             let _ = writeln!(out, "# sender lost {us} us at position {position}");
         }
-        for Stalled { who, from, to, how } in &self.stalls {
+        for StallRecord { who, from, to, how } in &self.stalls {
             let _ = writeln!(out, "# {} stalls {} from {from} to {to} us", who.name(), how.name());
         }
         let _ = writeln!(out, "{HEADER}");
@@ -182,12 +182,12 @@ impl Trace {
         out
     }
 
-    /// Packets that never came.
+    /// Number of packets that never arrived.
     pub fn lost(&self) -> usize {
         self.packets.iter().filter(|p| p.arrived.is_empty()).count()
     }
 
-    /// The usual time between two packets, in µs: what the first and the last say.
+    /// Mean interval between packets, in µs, from the first and the last.
     pub fn interval_us(&self) -> f64 {
         match (self.packets.first(), self.packets.last()) {
             (Some(first), Some(last)) if self.packets.len() > 1 => {
@@ -203,15 +203,15 @@ impl Trace {
         }
     }
 
-    /// Reads a comment that says how a host stalled.
+    /// Reads a comment that records a stall.
     fn stall(&mut self, comment: &str) -> Option<()> {
         match comment.split_whitespace().collect::<Vec<_>>()[..] {
             ["sender", "lost", us, "us", "at", "position", position] => {
-                self.lost.push(Lost { position: position.parse().ok()?, us: us.parse().ok()? });
+                self.lost.push(LostTime { position: position.parse().ok()?, us: us.parse().ok()? });
             }
             [who, "stalls", how, "from", from, "to", to, "us"] => {
                 let (from, to) = (from.parse().ok()?, to.parse().ok()?);
-                self.stalls.push(Stalled { who: who.parse().ok()?, from, to, how: how.parse().ok()? });
+                self.stalls.push(StallRecord { who: who.parse().ok()?, from, to, how: how.parse().ok()? });
             }
             _ => return None,
         }
@@ -252,8 +252,9 @@ mod tests {
 
     const TEXT: &str = "# model x base_us 8000\nsent_us,arrived_us\n0,500\n2666,\n5333,9000;9700\n";
 
+    /// A trace that was written is read unchanged.
     #[test]
-    fn a_trace_is_read_and_written_alike() {
+    fn trace_round_trips() {
         let trace = Trace::read(TEXT).unwrap();
         assert_eq!((trace.base_us, trace.note.as_str(), trace.lost()), (8000, "model x", 1));
         assert_eq!(trace.packets[2], Packet { sent: 5333, arrived: vec![9000, 9700] });
@@ -261,18 +262,23 @@ mod tests {
         assert_eq!(trace.interval_us(), 2666.5);
     }
 
+    /// Stalls that were written are read unchanged.
     #[test]
-    fn stalls_are_read_and_written_alike() {
+    fn stalls_round_trip() {
         let text = "# x base_us 1\n# sender lost 4000 us at position 256\n\
                     # receiver stalls reset from 500 to 4500 us\nsent_us,arrived_us\n0,500\n2666,3000\n";
         let trace = Trace::read(text).unwrap();
-        assert_eq!(trace.lost, [Lost { position: 256, us: 4000 }]);
-        assert_eq!(trace.stalls, [Stalled { who: Who::Receiver, from: 500, to: 4500, how: How::Reset }]);
+        assert_eq!(trace.lost, [LostTime { position: 256, us: 4000 }]);
+        assert_eq!(
+            trace.stalls,
+            [StallRecord { who: StallSite::Receiver, from: 500, to: 4500, how: StallEffect::Reset }]
+        );
         assert_eq!((trace.note.as_str(), trace.write().as_str()), ("x", text));
     }
 
+    /// An error names the line.
     #[test]
-    fn what_is_wrong_is_named_with_its_line() {
+    fn errors_name_their_line() {
         assert_eq!(Trace::read("0,5\n"), Err(BadTrace::NoHeader));
         assert_eq!(Trace::read("sent_us,arrived_us\n0,5\n1;6\n"), Err(BadTrace::Line(3)));
         assert_eq!(Trace::read("sent_us,arrived_us\n7,\n5,9\n"), Err(BadTrace::Order(3)));

@@ -1,4 +1,4 @@
-//! Long runs, by `cargo xtask soak NAME`. Each is a function of its length; a test runs its short form.
+//! Soak tests, run by `cargo xtask soak NAME`. Each is a function of its length; a test runs a short version.
 
 pub mod memory;
 pub mod server;

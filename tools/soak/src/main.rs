@@ -1,14 +1,14 @@
-//! Long runs: `soak NAME [--seconds N]`. Ends with 1 when a promise is broken.
+//! Soak tests: `soak NAME [--seconds N]`. The exit code is 1 if a limit is exceeded.
 
 use rtjam_soak::{memory, server};
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-usage: soak NAME [--seconds N]
+Usage: soak NAME [--seconds N]
 
-  memory   peak memory and growth of the server and eight musicians (600 s)
-  server   twenty musicians who come, go, vanish and change their address, 2 % loss (1200 s)";
+  memory   peak memory and its growth, of the server and eight musicians (default 600 s)
+  server   twenty musicians who join, leave, disappear and change their address, at 2 % packet loss (default 1200 s)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,4 +1,4 @@
-//! Peak memory of server and musicians, and whether anything grows.
+//! Peak memory of server and musicians, and whether it grows.
 
 use rtjam_load::process::{self, Figures};
 use rtjam_tests::musician::{Musician, Options};
@@ -9,26 +9,26 @@ use std::time::{Duration, Instant};
 
 const MUSICIANS: usize = 8;
 
-/// What the memory of a room was.
+/// Memory of a room.
 #[derive(Debug)]
-pub struct Report {
+pub struct MemoryReport {
     /// Peak of the server before anyone joined, KiB.
     pub server_idle_kib: u64,
-    /// Its peak with everyone in the room, KiB.
+    /// Peak of the server with everyone in the room, KiB.
     pub server_full_kib: u64,
     /// Peak of the largest musician's program, KiB.
     pub musician_kib: u64,
-    /// What the server's resident memory grew by between the end of the warm-up and the end, KiB.
+    /// Growth of the server's resident memory after the warm-up, KiB.
     pub server_growth_kib: i64,
-    /// The same of the musician's program that grew most, KiB.
+    /// Growth of the musician's program that grew most, KiB.
     pub musician_growth_kib: i64,
-    /// The same for threads and descriptors of all programs.
+    /// Growth of threads and descriptors of all programs.
     pub handle_growth: i64,
 }
 
-/// What is promised.
-impl Report {
-    /// Sentences about what is broken; empty when all is kept.
+/// Limits.
+impl MemoryReport {
+    /// A sentence per exceeded limit.
     pub fn broken(&self) -> Vec<String> {
         let a_musician = self.server_full_kib.saturating_sub(self.server_idle_kib) / MUSICIANS as u64;
         let rules = [
@@ -43,10 +43,10 @@ impl Report {
     }
 }
 
-/// The allocator's own breathing.
+/// Normal fluctuation of the allocator.
 const GROWTH_KIB: i64 = 512;
 
-impl fmt::Display for Report {
+impl fmt::Display for MemoryReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mib = |kib: u64| kib as f64 / 1024.0;
         let a_musician = self.server_full_kib.saturating_sub(self.server_idle_kib) as f64 / MUSICIANS as f64;
@@ -60,8 +60,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// Plays for `length`, the first fifth of it (at most a minute) as a warm-up. `progress` gets a line now and then.
-pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> Report {
+/// Plays for `length`; the first fifth of it (at most a minute) is the warm-up. `progress` receives an occasional line.
+pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> MemoryReport {
     let room = Room::start();
     let server_idle_kib = process::figures(room.child.pid()).peak_kib;
     let names: Vec<String> = (1..=MUSICIANS).map(|n| format!("M{n}")).collect();
@@ -81,7 +81,7 @@ pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> Report {
 
     let growth: Vec<i64> = before.iter().zip(&after).map(|(b, a)| a.rss_kib as i64 - b.rss_kib as i64).collect();
     let handles = |f: &Figures| f.threads as i64 + f.descriptors as i64;
-    Report {
+    MemoryReport {
         server_idle_kib,
         server_full_kib: after[0].peak_kib,
         musician_kib: after[1..].iter().map(|f| f.peak_kib).max().unwrap_or(0),
@@ -91,7 +91,7 @@ pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> Report {
     }
 }
 
-/// Lets `length` pass, with a word every ten seconds.
+/// Waits for `length`, and reports every ten seconds.
 fn pass(length: Duration, mut word: impl FnMut(Duration)) {
     let end = Instant::now() + length;
     while let Some(left) = end.checked_duration_since(Instant::now()) {

@@ -1,4 +1,4 @@
-//! The live status: one line that is written anew on a terminal, else a line a second.
+//! The live status: one line that is rewritten on a terminal, otherwise one line per second.
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
@@ -22,7 +22,7 @@ impl Display {
     }
 
     pub(super) fn status(&mut self, players: &Players) {
-        // Both speak once a second, at different moments.
+        // Both report once a second, at different moments.
         let is_due = self.printed.is_none_or(|at| at.elapsed() > Duration::from_millis(900));
         if !self.is_terminal && !is_due {
             return;
@@ -30,7 +30,7 @@ impl Display {
         self.printed = Some(Instant::now());
         let line = describe(self.start.elapsed(), players);
         if self.is_terminal {
-            // Back to the line's start; without line wrap, so that a narrow window cuts it; the rest cleared.
+            // Carriage return; no line wrap, so that a narrow window cuts the line; clear the rest.
             print!("\r\x1b[?7l{line}\x1b[K\x1b[?7h");
             let _ = std::io::stdout().flush();
             self.is_line_open = true;
@@ -39,7 +39,7 @@ impl Display {
         }
     }
 
-    /// Something that a program said.
+    /// Prints a line of output of a program.
     pub(super) fn line(&mut self, who: Who, line: &str) {
         self.finish();
         println!("{}: {line}", who.name());
@@ -94,8 +94,9 @@ fn other(musician: &Musician) -> String {
 mod tests {
     use super::*;
 
+    /// The status line shows both directions.
     #[test]
-    fn a_line_tells_both_sides() {
+    fn line_shows_both_directions() {
         let mut players = Players::default();
         assert_eq!(describe(Duration::from_secs(1), &players), "   1 s | you: starting | demo: starting");
         let line = r#"{"state":"joined","rtt_ms":0.44,"xruns":2,"musicians":[{"name":"Demo","lost":3,"late":null,

@@ -1,15 +1,15 @@
-//! What one musician heard of the other, measured between two status lines.
+//! What one musician received from the other, measured between two status lines.
 
 use std::time::Duration;
 
 use super::status::Musician;
 
-/// Counts from the first status line after the settling time to the latest.
+/// Counts from the first status line after the settling time to the newest.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measurement {
     first: Option<(Duration, Counts)>,
     latest: (Duration, Counts),
-    /// Of what was counted before the counts began anew: the musician had left and come back.
+    /// Sum of earlier counts, from before the musician left and rejoined.
     before: Counts,
     powers: Vec<f64>,
     is_there: bool,
@@ -21,16 +21,16 @@ pub(super) struct Measurement {
 pub(super) struct Hearing {
     pub(super) seconds: f64,
     pub(super) counts: Counts,
-    /// The mean power of the louder channel.
+    /// Mean power of the louder channel.
     pub(super) dbfs: Option<f64>,
     pub(super) playout_delay_ms: Option<f64>,
-    /// At the end the musician was still in the room.
+    /// Whether the musician was in the room at the end.
     pub(super) is_there: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Received, late ones included.
+    /// Received packets, including late ones.
     pub(super) packets: u64,
     pub(super) lost: u64,
     pub(super) late: u64,
@@ -38,7 +38,7 @@ pub(super) struct Counts {
 }
 
 impl Measurement {
-    /// `at` is a time after the settling; `None` where the status line did not name the musician.
+    /// Adds a status line at `at`, a time after the settling; `musician` is `None` if the line does not contain them.
     pub(super) fn take(&mut self, at: Duration, musician: Option<&Musician>) {
         self.is_there = musician.is_some();
         let Some(musician) = musician else { return };
@@ -56,7 +56,7 @@ impl Measurement {
         self.playout_delay_ms = musician.playout_delay_ms;
     }
 
-    /// `None` until there is an interval.
+    /// The result; `None` until there are two status lines.
     pub(super) fn hearing(&self) -> Option<Hearing> {
         let (start, first) = self.first?;
         let (end, latest) = self.latest;
@@ -71,15 +71,15 @@ impl Measurement {
 }
 
 impl Hearing {
-    /// Lost and late of the packets that should have come, and concealed frames of the frames played, added up: 0 to
-    /// about 3, where every packet is lost, and its gap concealed.
+    /// Sum of the lost and late packets relative to those expected, and of the concealed frames relative to those played: 0 to
+    /// about 3, if every packet is lost and its gap concealed.
     pub(super) fn damaged(&self) -> f64 {
         let Counts { packets, lost, late, concealed_frames } = self.counts;
         share(lost + late, (packets + lost) as f64) + share(concealed_frames, self.seconds * WIRE_RATE)
     }
 }
 
-/// Frames a second of what is on the wire, in which concealment is counted.
+/// Frames per second on the wire, in which concealment is counted.
 const WIRE_RATE: f64 = 48_000.0;
 
 fn share(part: u64, whole: f64) -> f64 {
@@ -101,7 +101,7 @@ impl Counts {
         }
     }
 
-    /// Whether these can have grown from `earlier`.
+    /// Whether these counts can have grown from `earlier`.
     fn is_from(&self, earlier: &Self) -> bool {
         self.packets >= earlier.packets
             && self.lost >= earlier.lost
@@ -148,8 +148,9 @@ mod tests {
         Duration::from_secs(s)
     }
 
+    /// Counts from before the first status line are ignored.
     #[test]
-    fn what_was_before_the_first_line_does_not_count() {
+    fn counts_start_at_first_line() {
         let mut measurement = Measurement::default();
         measurement.take(seconds(3), Some(&musician(1000, 50, 9, 7000, -120.0)));
         assert_eq!(measurement.hearing(), None);
@@ -162,8 +163,9 @@ mod tests {
         assert!(hearing.is_there);
     }
 
+    /// Counts that restart at zero are added to the earlier ones.
     #[test]
-    fn counts_that_begin_anew_are_added() {
+    fn restarted_counts_are_added() {
         let mut measurement = Measurement::default();
         measurement.take(seconds(3), Some(&musician(100, 1, 0, 0, -20.0)));
         measurement.take(seconds(4), Some(&musician(200, 5, 0, 0, -20.0)));
@@ -174,16 +176,18 @@ mod tests {
         assert_eq!(hearing.counts, Counts { packets: 130, lost: 6, late: 0, concealed_frames: 0 });
     }
 
+    /// Levels are averaged by power, and silence has a floor.
     #[test]
-    fn levels_are_averaged_by_power_and_silence_has_a_floor() {
+    fn levels_are_averaged_by_power() {
         assert_eq!(mean_dbfs(&[]), None);
         assert_eq!(mean_dbfs(&[0.0]), Some(-120.0));
         let mean = mean_dbfs(&[0.02, 0.0]).expect("a level");
         assert!((mean + 20.0).abs() < 1e-9);
     }
 
+    /// Without any packet there is no division by zero.
     #[test]
-    fn nothing_received_is_no_division_by_zero() {
+    fn nothing_received_is_valid() {
         let nothing = Hearing::default();
         assert_eq!(nothing.damaged(), 0.0);
         let all_lost = Hearing { counts: Counts { lost: 10, ..Default::default() }, ..Default::default() };

@@ -14,29 +14,28 @@ use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use crate::command::Stop;
 use crate::setup;
-use crate::stop::Stop;
 use crate::workspace::Workspace;
 use display::Display;
 use part::{Event, Heard, Part};
 use players::Players;
+pub(crate) use players::SETTLE;
 use scratch::Scratch;
 use server::Server;
 
-/// What the command line says.
+/// Options of the command line.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Options {
     pub(crate) seconds: Option<u64>,
-    /// "You" gets a temporary identity and settings, too.
+    /// "You" uses a temporary identity and temporary settings, too.
     pub(crate) scratch: bool,
     pub(crate) bin: Option<PathBuf>,
 }
 
-/// Where playout is still finding its place nothing is judged: this long after both have joined.
-pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 pub(crate) const LEAST_SECONDS: u64 = 5;
 
-/// Both must be in the room by then, if `--seconds` sets an end at all.
+/// Time limit for both to join, if `--seconds` is given.
 const JOIN_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, options: &Options) -> Result<ExitCode, String> {
@@ -50,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, options: &Options) -> Resu
     let scratch = Scratch::new()?;
     let (events, arriving) = mpsc::channel();
 
-    // Dropped in the reverse order: the musicians leave before the room closes.
+    // Dropped in reverse order: the musicians leave before the room closes.
     let mut server = Server::start(workspace, &programs, &scratch, &events, &arriving, stop)?;
     let own_scratch = options.scratch || std::env::var("CI").is_ok_and(|v| v == "true" || v == "1");
     let mut you = part::you(workspace, &programs, own_scratch.then_some(&scratch), &server.invite, &events)?;
@@ -136,7 +135,7 @@ fn jam(
     }
 }
 
-/// Prints the summary; the exit code is the verdict's.
+/// Prints the summary and returns the verdict as an exit code.
 fn close(ending: Ending, players: &Players) -> Result<ExitCode, String> {
     if let Ending::Failed(sentence) = ending {
         return Err(format!("jam failed: {sentence}"));

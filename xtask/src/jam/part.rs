@@ -30,7 +30,7 @@ impl Who {
     }
 }
 
-/// Something that a part printed.
+/// Output of a part.
 pub(super) struct Event {
     pub(super) who: Who,
     pub(super) heard: Heard,
@@ -41,7 +41,7 @@ pub(super) enum Heard {
     Line(String),
 }
 
-/// Ended, with what it started, when dropped.
+/// A running part, ended with its children on drop.
 pub(super) struct Part {
     who: Who,
     child: Child,
@@ -49,7 +49,7 @@ pub(super) struct Part {
     has_ended: bool,
 }
 
-/// The last lines of stderr.
+/// The last lines of standard error.
 #[derive(Clone, Default)]
 struct Tail(Arc<Mutex<VecDeque<String>>>);
 
@@ -81,7 +81,7 @@ pub(super) fn demo(
     join(Who::Demo, command, invite, events)
 }
 
-/// The link goes in by stdin: an argument would show its secret to everyone on the machine.
+/// The link is passed through standard input: an argument would show its secret to everyone on the machine.
 fn musician(workspace: &Workspace, programs: &Path, name: &str) -> Command {
     let mut command = workspace.command(&programs.join("rtjam").to_string_lossy());
     command.args(["--headless", "--join", "-", "--status-json", "--name", name]).stdin(Stdio::piped());
@@ -91,7 +91,7 @@ fn musician(workspace: &Workspace, programs: &Path, name: &str) -> Command {
 fn join(who: Who, command: Command, invite: &str, events: &Sender<Event>) -> Result<Part, String> {
     let mut part = Part::start(who, command, events)?;
     if let Some(mut stdin) = part.child.stdin.take() {
-        // One that is gone already is reported by `ended_early`, with its reason.
+        // A program that has already ended is reported by `ended_early`, with its reason.
         let _ = writeln!(stdin, "{invite}");
     }
     Ok(part)
@@ -116,23 +116,23 @@ impl Part {
             let tail = tail.clone();
             read_lines(stderr, move |line| {
                 tail.push(line.clone());
-                // What the server logs and what the second musician says is of interest when they fail.
+                // Output of the server and of the demo matters only if they fail.
                 who != Who::You || events.send(Event { who, heard: Heard::Line(line) }).is_ok()
             });
         }
         Ok(Self { who, child, tail, has_ended: false })
     }
 
-    /// If it is not running any more: how it ended and what it said last.
+    /// If the part has ended: how, with its last output.
     pub(super) fn ended_early(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok()??;
         self.has_ended = true;
-        // Its last words may still be on their way to the thread that reads them.
+        // Its last output may not have been read yet.
         thread::sleep(std::time::Duration::from_millis(100));
         Some(format!("`{}` ended early ({}).{}", self.who.name(), command::in_words(status), self.tail.quoted()))
     }
 
-    /// Asks it to end, and says so when it did not do that well.
+    /// Ends the part, and reports if it did not end normally.
     pub(super) fn end(&mut self) {
         if std::mem::replace(&mut self.has_ended, true) {
             return;
@@ -142,7 +142,7 @@ impl Part {
             Some(status) if status.success() || is_by_request(status) => {}
             Some(status) => {
                 let how = command::in_words(status);
-                eprintln!("xtask: `{}` ended badly ({how}).{}", self.who.name(), self.tail.quoted());
+                eprintln!("xtask: `{}` failed ({how}).{}", self.who.name(), self.tail.quoted());
             }
         }
     }
@@ -168,13 +168,13 @@ impl Tail {
     fn quoted(&self) -> String {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.is_empty() {
-            return " It said nothing.".to_owned();
+            return " It printed nothing.".to_owned();
         }
-        lines.iter().fold(" It said last:".to_owned(), |text, line| format!("{text}\n  {line}"))
+        lines.iter().fold(" Its last output:".to_owned(), |text, line| format!("{text}\n  {line}"))
     }
 }
 
-/// Killed by SIGTERM before it listened for it.
+/// Whether SIGTERM killed it before it had installed its signal handler.
 fn is_by_request(status: ExitStatus) -> bool {
     #[cfg(unix)]
     return std::os::unix::process::ExitStatusExt::signal(&status) == Some(libc::SIGTERM);

@@ -1,11 +1,13 @@
-//! What both musicians said of themselves and of each other.
+//! The newest status of both musicians.
 
 use std::time::{Duration, Instant};
 
-use super::SETTLE;
 use super::hearing::{Hearing, Measurement};
 use super::part::Who;
 use super::status::{Musician, Status};
+
+/// Playout settles during this time after both have joined, so nothing is judged.
+pub(crate) const SETTLE: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 pub(super) struct Players {
@@ -39,7 +41,7 @@ impl Players {
         }
     }
 
-    /// Since when both have been in the room and known of each other.
+    /// Time since which both have been in the room and seen each other.
     pub(super) fn both_joined(&self) -> Option<Instant> {
         self.both_joined
     }
@@ -52,17 +54,17 @@ impl Players {
         self.demo.status.as_ref()
     }
 
-    /// The demo, as you hear it.
+    /// The demo, as seen by you.
     pub(super) fn you_hear(&self) -> Option<&Musician> {
         self.you().filter(|status| status.is_joined())?.musician(DEMO_NAME)
     }
 
-    /// You, as the demo hears you.
+    /// You, as seen by the demo.
     pub(super) fn demo_hears(&self) -> Option<&Musician> {
         self.demo().filter(|status| status.is_joined())?.musician(YOUR_NAME)
     }
 
-    /// What you heard of the demo, and the demo of you.
+    /// What you received from the demo, and the demo from you.
     pub(super) fn measured(&self) -> Option<(Hearing, Hearing)> {
         Some((self.you.other.hearing()?, self.demo.other.hearing()?))
     }
@@ -78,7 +80,7 @@ impl Players {
     }
 }
 
-/// The names that the two join with.
+/// Names with which the two join.
 const YOUR_NAME: &str = "You";
 const DEMO_NAME: &str = "Demo";
 
@@ -94,8 +96,9 @@ mod tests {
         serde_json::from_str(&line).expect("a status")
     }
 
+    /// Counting starts three seconds after both have joined.
     #[test]
-    fn three_seconds_after_both_joined_it_begins_to_count() {
+    fn counting_starts_after_settling() {
         let mut players = Players::default();
         let start = Instant::now();
         players.take(Who::You, hears("Demo", 10), start);
@@ -111,8 +114,9 @@ mod tests {
         assert_eq!((demo_hears.seconds, demo_hears.counts.packets), (4.0, 400));
     }
 
+    /// A player who has left the room hears nobody.
     #[test]
-    fn whoever_left_the_room_hears_nobody() {
+    fn absent_player_hears_nobody() {
         let mut players = Players::default();
         let start = Instant::now();
         players.take(Who::You, hears("Demo", 10), start);
@@ -130,8 +134,9 @@ mod tests {
         assert!(!you_hear.is_there && demo_hears.is_there);
     }
 
+    /// The message about a failed join contains the state of both.
     #[test]
-    fn the_state_of_both_is_told() {
+    fn join_failure_names_both_states() {
         let mut players = Players::default();
         players.take(Who::You, hears("Nobody", 1), Instant::now());
         let sentence = players.why_not_joined(Duration::from_secs(20));

@@ -3,28 +3,28 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Removed with all that is in it when dropped.
+/// A temporary folder, removed on drop.
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
     pub(super) fn new() -> Result<Self, String> {
         let path = std::env::temp_dir().join(format!("rtjam-jam-{}", std::process::id()));
         let mut folder = fs::DirBuilder::new();
-        // Keys and secrets will be in it.
+        // It will contain keys and secrets.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
         folder.create(&path).map_err(|e| format!("cannot make the folder {}: {e}", path.display()))?;
         Ok(Self(path))
     }
 
-    /// A new folder in it.
+    /// Creates a folder in it.
     pub(super) fn folder(&self, name: &str) -> Result<PathBuf, String> {
         let path = self.0.join(name);
         fs::create_dir_all(&path).map_err(|e| format!("cannot make the folder {}: {e}", path.display()))?;
         Ok(path)
     }
 
-    /// Environment under which a program keeps its settings, data and identity in `folder`.
+    /// Environment variables under which a program keeps its settings, data and identity in `folder`.
     pub(super) fn home(folder: &Path) -> Vec<(&'static str, PathBuf)> {
         vec![
             ("HOME", folder.to_owned()),

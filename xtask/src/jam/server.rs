@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::part::{Event, Heard, Part, Who};
 use super::scratch::Scratch;
-use crate::stop::Stop;
+use crate::command::Stop;
 use crate::workspace::Workspace;
 
 pub(super) struct Server {
@@ -17,7 +17,7 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Returns when the server has said where it is.
+    /// Starts the server and returns once it has printed its address.
     pub(super) fn start(
         workspace: &Workspace,
         programs: &Path,
@@ -60,7 +60,7 @@ impl Server {
 
 const START_LIMIT: Duration = Duration::from_secs(15);
 
-/// A loopback port that is free for TCP and for UDP.
+/// A loopback port that is free for TCP and UDP.
 fn free_port() -> Result<u16, String> {
     for _ in 0..100 {
         let Ok(tcp) = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)) else { continue };

@@ -1,4 +1,4 @@
-//! One line of `rtjam --status-json`, as far as the jam reads it.
+//! A line of `rtjam --status-json`, as far as the jam reads it.
 
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ pub(super) struct Status {
     pub(super) musicians: Vec<Musician>,
 }
 
-/// Somebody else in the room. Counts are since joining; what is unknown is `None`.
+/// Another musician in the room. Counts start at joining; unknown values are `None`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Musician {
@@ -23,7 +23,7 @@ pub(super) struct Musician {
     pub(super) late: Option<u64>,
     pub(super) concealed_frames: Option<u64>,
     pub(super) playout_delay_ms: Option<f64>,
-    /// A level a channel, −120 for silence.
+    /// Level per channel, −120 for silence.
     pub(super) dbfs: Option<Vec<Option<f64>>>,
 }
 
@@ -32,7 +32,7 @@ impl Status {
         self.state == "joined"
     }
 
-    /// The musician of that name; a second one of it is called "NAME 2".
+    /// The musician with this name; a second one with the same name is called "NAME 2".
     pub(super) fn musician(&self, name: &str) -> Option<&Musician> {
         self.musicians.iter().find(|m| m.name == name).or_else(|| {
             self.musicians.iter().find(|m| m.name.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))
@@ -41,7 +41,7 @@ impl Status {
 }
 
 impl Musician {
-    /// The louder channel, in dBFS.
+    /// Level of the louder channel, in dBFS.
     pub(super) fn level(&self) -> Option<f64> {
         self.dbfs.iter().flatten().flatten().copied().reduce(f64::max)
     }
@@ -51,8 +51,9 @@ impl Musician {
 mod tests {
     use super::*;
 
+    /// A status line may contain unknown fields and null.
     #[test]
-    fn a_line_is_read_and_unknown_fields_and_nulls_do_no_harm() {
+    fn unknown_fields_and_nulls_are_accepted() {
         let line = r#"{"state":"joined","room":"lobby","rtt_ms":0.4,"xruns":null,"callback_load_pct":1.5,
             "tx":{"packets":10,"dropped":0,"dbfs":[-18.0,-20.0]},"new":1,
             "musicians":[{"slot":null,"name":"You","packets":5,"lost":0,"late":0,"recovered":0,"concealed_frames":12,
@@ -65,8 +66,9 @@ mod tests {
         assert!(status.musician("Dem").is_none());
     }
 
+    /// Other lines are not a status.
     #[test]
-    fn other_lines_are_no_status() {
+    fn other_lines_are_rejected() {
         assert!(serde_json::from_str::<Status>("page: http://127.0.0.1:7891/").is_err());
         assert!(serde_json::from_str::<Status>("{}").is_err());
     }

@@ -1,12 +1,12 @@
-//! Whether the jam was good.
+//! Judges whether the jam was good.
 
 use std::fmt::Write as _;
 
 use super::hearing::Hearing;
 
-/// Of what is lost, late and concealed together, each way.
+/// Limit for lost, late and concealed audio together, in each direction.
 const MOST_DAMAGED: f64 = 0.01;
-/// The received demo is louder than this, in dBFS.
+/// The received demo must be louder than this, in dBFS.
 const LEAST_LEVEL: f64 = -40.0;
 
 /// The sentences of an `Err` name each figure that failed.
@@ -38,7 +38,7 @@ fn judge_way(hearing: &Hearing, who: &str, whom: &str, sentences: &mut Vec<Strin
     }
 }
 
-/// A line a direction.
+/// One line per direction.
 pub(super) fn summary(you_hear: &Hearing, demo_hears: &Hearing) -> String {
     let mut text = String::new();
     for (way, hearing) in [("demo -> you", you_hear), ("you -> demo", demo_hears)] {
@@ -83,15 +83,17 @@ mod tests {
         judge(&you_hear, &demo_hears).expect_err("a failure")
     }
 
+    /// Less than one percent damaged and a loud demo is good.
     #[test]
-    fn under_one_percent_and_loud_enough_is_good() {
+    fn good_jam_passes() {
         assert_eq!(judge(&good(), &good()), Ok(()));
         // Your microphone may be silent.
         assert_eq!(judge(&good(), &Hearing { dbfs: Some(-120.0), ..good() }), Ok(()));
     }
 
+    /// Each figure that fails is named.
     #[test]
-    fn each_figure_that_fails_is_named() {
+    fn failing_figures_are_named() {
         let concealed = Counts { concealed_frames: 4801, lost: 0, late: 0, packets: 3750 };
         let sentences = failures(Hearing { counts: concealed, ..good() }, good());
         assert!(sentences.len() == 1 && sentences[0].contains("from the demo, 1.00 %"), "{sentences:?}");
@@ -107,16 +109,18 @@ mod tests {
         assert!(sentences.len() == 1 && sentences[0].contains("-40.0 dBFS"), "{sentences:?}");
     }
 
+    /// A jam in which nothing was received fails.
     #[test]
-    fn nothing_heard_is_not_good() {
+    fn silence_fails() {
         let sentences = failures(Hearing::default(), Hearing::default());
         assert_eq!(sentences.len(), 3, "{sentences:?}");
         let deaf = Hearing { counts: Counts::default(), ..good() };
         assert!(failures(good(), deaf)[0].contains("received no packet from you"));
     }
 
+    /// The summary has a line per direction.
     #[test]
-    fn the_summary_has_both_ways() {
+    fn summary_shows_both_directions() {
         let text = summary(&good(), &good());
         assert!(text.starts_with("demo -> you: 10.0 s, 3750 packets, 5 lost, 5 late, 1280 frames concealed: 0.53 %"));
         assert_eq!(text.lines().count(), 2);

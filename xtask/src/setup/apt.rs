@@ -7,19 +7,19 @@ use super::packages::{self, Package};
 use crate::command::{self, Ended};
 use crate::workspace::Workspace;
 
-/// Names what misses and the command that installs it, then runs that.
+/// Prints what is missing and the command that installs it, then runs that command.
 pub(super) fn install_missing(workspace: &Workspace, lists: &[&[Package]]) -> Result<(), String> {
     let missing = packages::missing(lists, is_installed, is_on_path);
     if missing.is_empty() {
         return Ok(());
     }
     let described: Vec<String> = missing.iter().map(|p| format!("{} ({})", p.name, p.what)).collect();
-    println!("set-up: this machine misses {}", described.join(", "));
+    println!("set-up: this machine lacks {}", described.join(", "));
 
     let names: Vec<&str> = missing.iter().map(|p| p.name).collect();
     let by_hand = format!("apt-get install {}", names.join(" "));
     let Some(become_root) = become_root() else {
-        return Err(format!("only root can install packages, and there is no sudo. As root: {by_hand}"));
+        return Err(format!("only root can install packages, and sudo is not installed. As root: {by_hand}"));
     };
     let by_hand = if is_root() { by_hand } else { format!("sudo {by_hand}") };
     let install = [&["install", "-y", "--no-install-recommends", "--no-remove"], &names[..]].concat();
@@ -37,17 +37,19 @@ pub(super) fn install_missing(workspace: &Workspace, lists: &[&[Package]]) -> Re
     }
     let mut outcome = apt(&install)?;
     if matches!(outcome, Ended::Badly(_)) && !updated {
-        println!("set-up: perhaps the package lists are old");
+        println!("set-up: the package lists may be outdated");
         apt(&["update"])?;
         outcome = apt(&install)?;
     }
     match outcome {
         Ended::Well => Ok(()),
-        Ended::Badly(how) => Err(format!("apt-get failed ({how}). Install by hand, then start again: {by_hand}")),
+        Ended::Badly(how) => {
+            Err(format!("apt-get failed ({how}). Install the packages yourself, then start again: {by_hand}"))
+        }
     }
 }
 
-/// Waits for another apt to finish instead of failing.
+/// Wait for another apt to finish instead of failing.
 const APT_OPTIONS: &[&str] = &["-q", "-o", "DPkg::Lock::Timeout=300"];
 
 fn run_apt(workspace: &Workspace, become_root: &[&str], arguments: &[&str]) -> Result<Ended, String> {
@@ -57,7 +59,7 @@ fn run_apt(workspace: &Workspace, become_root: &[&str], arguments: &[&str]) -> R
     command::run_in_terminal(&mut command)
 }
 
-/// The words before a command that only root may run; `None` where nothing helps.
+/// The command that runs another one as root: empty for root, sudo, or `None` if neither is possible.
 fn become_root() -> Option<Vec<&'static str>> {
     if is_root() {
         return Some(Vec::new());
@@ -65,7 +67,7 @@ fn become_root() -> Option<Vec<&'static str>> {
     if !is_on_path("sudo") {
         return None;
     }
-    // Without a terminal nobody could type a password: sudo must fail then, not wait.
+    // Without a terminal nobody could type a password: sudo must fail instead of waiting.
     let has_terminal = std::io::IsTerminal::is_terminal(&std::io::stdin());
     Some(if has_terminal { vec!["sudo"] } else { vec!["sudo", "-n"] })
 }
@@ -92,7 +94,7 @@ fn is_on_path(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// A fresh container has none.
+/// Whether there are package lists; a fresh container has none.
 fn has_lists(folder: &Path) -> bool {
     let Ok(entries) = std::fs::read_dir(folder) else { return false };
     entries.flatten().any(|entry| entry.file_name().to_string_lossy().contains("_Packages"))
@@ -102,8 +104,9 @@ fn has_lists(folder: &Path) -> bool {
 mod tests {
     use super::*;
 
+    /// Package lists are found, and lock files are not mistaken for them.
     #[test]
-    fn package_lists_are_seen() {
+    fn package_lists_are_found() {
         let folder = std::env::temp_dir().join(format!("rtjam-xtask-lists-{}", std::process::id()));
         assert!(!has_lists(&folder));
         std::fs::create_dir_all(&folder).expect("a folder");

@@ -1,20 +1,18 @@
-//! Brings what a command needs onto this machine.
+//! Installs what a command needs.
 
 mod apt;
 mod packages;
-mod pedalboard;
 mod system;
 mod tools;
 
-pub(crate) use apt::is_root;
 pub(crate) use packages::{BUILD, Package, TEST};
-pub(crate) use system::Family;
+use system::Family;
 pub(crate) use tools::{CARGO_DENY, CARGO_FUZZ, Tool};
 
-use crate::stop::Stop;
+use crate::command::Stop;
 use crate::workspace::Workspace;
 
-/// All that any command of this workspace needs.
+/// Everything that any command of this workspace needs.
 pub(crate) fn everything(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
     system_packages(workspace, &[BUILD, TEST])?;
     for tool in [&CARGO_DENY, &CARGO_FUZZ] {
@@ -25,7 +23,7 @@ pub(crate) fn everything(workspace: &Workspace, stop: &Stop) -> Result<(), Strin
     Ok(())
 }
 
-/// Installs the packages that miss, where this program knows how; elsewhere says what to install, and goes on.
+/// Installs missing packages on Debian and its relatives; on other systems prints what to install, and continues.
 pub(crate) fn system_packages(workspace: &Workspace, lists: &[&[Package]]) -> Result<(), String> {
     match Family::here() {
         Family::Debian => apt::install_missing(workspace, lists),
@@ -36,11 +34,11 @@ pub(crate) fn system_packages(workspace: &Workspace, lists: &[&[Package]]) -> Re
     }
 }
 
-/// A Python with pedalboard, a plugin host, in cargo's target folder. Without it a test is skipped; where nothing may be
-/// skipped, that is an error.
+/// A Python environment with pedalboard, a plugin host, in cargo's target folder. Without it a test is skipped; if nothing
+/// may be skipped, that is an error.
 pub(crate) fn pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
-    match pedalboard::install(workspace, stop) {
-        Err(why) if !crate::test::is_strict() => {
+    match tools::install_pedalboard(workspace, stop) {
+        Err(why) if !is_strict() => {
             println!("set-up: {why} Its test will be skipped.");
             Ok(())
         }
@@ -50,4 +48,10 @@ pub(crate) fn pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), Strin
 
 pub(crate) fn tool(workspace: &Workspace, stop: &Stop, tool: &Tool) -> Result<(), String> {
     tools::install(workspace, stop, tool)
+}
+
+/// Whether nothing may be skipped: in CI, as root, on a system for which all tests are made.
+pub(crate) fn is_strict() -> bool {
+    let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
+    in_ci && Family::here() == Family::Debian && apt::is_root()
 }

@@ -1,43 +1,43 @@
-//! The system packages that the workspace needs, by their Debian names.
+//! System packages that the workspace needs, by their Debian names.
 
-/// A package, and what else counts as having it.
+/// A package, and alternatives to it.
 pub(crate) struct Package {
     pub(crate) name: &'static str,
-    /// For people.
+    /// Description for the user.
     pub(crate) what: &'static str,
-    /// Any of these programs on the search path will do instead.
+    /// Any of these programs on the search path is an alternative.
     programs: &'static [&'static str],
-    /// Any of these packages will do instead.
+    /// Any of these packages is an alternative.
     others: &'static [&'static str],
 }
 
-/// What building needs.
+/// Packages that the build needs.
 pub(crate) const BUILD: &[Package] = &[
     Package { name: "build-essential", what: "a C compiler", programs: &["cc"], others: &[] },
     Package { name: "pkg-config", what: "finds the audio libraries", programs: &["pkg-config"], others: &[] },
-    // The other JACK's files conflict with these, and serve as well.
+    // JACK 1 conflicts with these packages and works as well.
     Package { name: "libjack-jackd2-dev", what: "JACK", programs: &[], others: &["libjack-dev"] },
     Package { name: "libasound2-dev", what: "ALSA", programs: &[], others: &[] },
 ];
 
-/// What the tests need besides.
+/// Further packages that the tests need.
 pub(crate) const TEST: &[Package] = &[
     Package { name: "ardour", what: "a DAW", programs: &[], others: &[] },
-    Package { name: "python3-venv", what: "a place for pedalboard", programs: &[], others: &[] },
+    Package { name: "python3-venv", what: "the environment of pedalboard", programs: &[], others: &[] },
     Package { name: "jackd2", what: "a JACK server", programs: &["jackd"], others: &[] },
-    Package { name: "libasound2-plugins", what: "a sound card to pull out", programs: &[], others: &[] },
+    Package { name: "libasound2-plugins", what: "a virtual sound card", programs: &[], others: &[] },
     Package { name: "openssl", what: "makes certificates", programs: &["openssl"], others: &[] },
-    Package { name: "iproute2", what: "networks of the tests' own", programs: &[], others: &[] },
-    Package { name: "xvfb", what: "a screen that nobody sees", programs: &["Xvfb"], others: &[] },
-    Package { name: "xdotool", what: "types and clicks on it", programs: &["xdotool"], others: &[] },
-    Package { name: "libgl1-mesa-dri", what: "draws without a graphics card", programs: &[], others: &[] },
+    Package { name: "iproute2", what: "network namespaces", programs: &[], others: &[] },
+    Package { name: "xvfb", what: "a virtual screen", programs: &["Xvfb"], others: &[] },
+    Package { name: "xdotool", what: "typing and clicking on that screen", programs: &["xdotool"], others: &[] },
+    Package { name: "libgl1-mesa-dri", what: "OpenGL without a graphics card", programs: &[], others: &[] },
     Package { name: "libegl1", what: "OpenGL for windows", programs: &[], others: &[] },
     Package { name: "libx11-xcb1", what: "windows", programs: &[], others: &[] },
-    Package { name: "libxkbcommon-x11-0", what: "a window's keyboard", programs: &[], others: &[] },
+    Package { name: "libxkbcommon-x11-0", what: "keyboards in windows", programs: &[], others: &[] },
     Package { name: "libfaketime", what: "a wall clock that the tests can step", programs: &[], others: &[] },
 ];
 
-/// The packages of `lists` that are not there. `installed` answers for a package, `on_path` for a program.
+/// The packages of `lists` that are missing. `installed` checks for a package, `on_path` for a program.
 pub(crate) fn missing<'a>(
     lists: &[&'a [Package]],
     installed: impl Fn(&str) -> bool,
@@ -59,8 +59,9 @@ mod tests {
         packages.iter().map(|p| p.name).collect()
     }
 
+    /// A bare machine lacks all packages.
     #[test]
-    fn on_a_bare_machine_all_miss() {
+    fn bare_machine_lacks_all() {
         let all = missing(&[BUILD, TEST], |_| false, |_| false);
         assert_eq!(all.len(), BUILD.len() + TEST.len());
         assert_eq!(
@@ -69,8 +70,9 @@ mod tests {
         );
     }
 
+    /// Alternative programs and packages are accepted.
     #[test]
-    fn what_will_do_instead_is_accepted() {
+    fn alternatives_are_accepted() {
         let by_program = missing(&[BUILD], |_| false, |program| program == "cc");
         assert_eq!(names(&by_program), ["pkg-config", "libjack-jackd2-dev", "libasound2-dev"]);
         let by_package = missing(&[BUILD], |name| name == "libjack-dev", |_| true);

@@ -1,6 +1,6 @@
-//! What kind of system this is.
+//! The kind of operating system.
 
-/// Systems that are told the same.
+/// Systems that need the same advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     /// Debian, Ubuntu, Raspberry Pi OS and their descendants: apt.
@@ -26,7 +26,7 @@ impl Family {
         Self::of_os_release(&text)
     }
 
-    /// By `ID`, else by the first known name in `ID_LIKE` (os-release(5)).
+    /// By `ID`, otherwise by the first known name in `ID_LIKE` (os-release(5)).
     fn of_os_release(text: &str) -> Self {
         let names = [value(text, "ID"), value(text, "ID_LIKE")].into_iter().flatten();
         names.flat_map(str::split_whitespace).find_map(Self::named).unwrap_or(Self::OtherUnix)
@@ -42,30 +42,28 @@ impl Family {
     }
 }
 
-/// What to install by hand.
+/// What the user has to install.
 pub(crate) fn advice(family: Family) -> &'static str {
     match family {
-        Family::Debian => "needs nothing by hand",
+        Family::Debian => "needs nothing else",
         Family::Fedora => {
-            "if the build misses something: sudo dnf install gcc pkgconf-pkg-config alsa-lib-devel \
+            "if the build lacks something: sudo dnf install gcc pkgconf-pkg-config alsa-lib-devel \
              pipewire-jack-audio-connection-kit-devel"
         }
-        Family::Arch => "if the build misses something: sudo pacman -S --needed base-devel alsa-lib jack2",
+        Family::Arch => "if the build lacks something: sudo pacman -S --needed base-devel alsa-lib jack2",
         Family::OtherUnix => {
-            "if the build misses something, install a C compiler, pkg-config, and the development files of \
+            "if the build lacks something, install a C compiler, pkg-config, and the development files of \
              JACK and ALSA"
         }
-        Family::MacOs => {
-            "if the build misses something: xcode-select --install; for JACK: brew install jack pkg-config"
-        }
+        Family::MacOs => "if the build lacks something: xcode-select --install; for JACK: brew install jack pkg-config",
         Family::Windows => {
-            "if the build misses something, install the Visual Studio Build Tools with the C++ workload; for JACK, \
+            "if the build lacks something, install the Visual Studio Build Tools with the C++ workload; for JACK, \
              its installer from jackaudio.org"
         }
     }
 }
 
-/// The value of `key`, without its quotes.
+/// The value of `key`, without quotes.
 fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| {
         let value = line.trim().strip_prefix(key)?.strip_prefix('=')?;
@@ -77,8 +75,9 @@ fn value<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 mod tests {
     use super::*;
 
+    /// A system is recognised by `ID` or `ID_LIKE`.
     #[test]
-    fn families_are_known_by_id_or_by_likeness() {
+    fn families_follow_id_and_id_like() {
         for (text, family) in [
             ("PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nID=debian\n", Family::Debian),
             ("ID=ubuntu\nID_LIKE=debian\n", Family::Debian),

@@ -1,12 +1,11 @@
-//! Tools that cargo installs.
+//! Tools that cargo installs, and pedalboard, a plugin host for Python, which pip installs.
 
 use std::time::{Duration, Instant};
 
-use crate::command::{self, Ended};
-use crate::stop::Stop;
+use crate::command::{self, Ended, Stop};
 use crate::workspace::Workspace;
 
-/// A subcommand of cargo, at the version that the tests were made with.
+/// A cargo subcommand, at the version with which the tests were written.
 pub(crate) struct Tool {
     /// `cargo SUBCOMMAND`; its package is `cargo-SUBCOMMAND`.
     subcommand: &'static str,
@@ -16,33 +15,36 @@ pub(crate) struct Tool {
 pub(crate) const CARGO_DENY: Tool = Tool { subcommand: "deny", version: "0.20.2" };
 pub(crate) const CARGO_FUZZ: Tool = Tool { subcommand: "fuzz", version: "0.13.2" };
 
-/// Installs the tool unless it is there. Another version that somebody chose is left alone and named.
+/// Installs the tool unless it is there. A different installed version is used, and reported.
 pub(super) fn install(workspace: &Workspace, stop: &Stop, tool: &Tool) -> Result<(), String> {
     let package = format!("cargo-{}", tool.subcommand);
     let installed = command::output(&mut workspace.cargo([tool.subcommand, "--version"]));
     match installed.as_deref().and_then(version) {
         Some(version) if version == tool.version => return Ok(()),
         Some(version) => {
-            println!("set-up: {package} {version} is there and is used; the tests were made with {}", tool.version);
+            println!(
+                "set-up: {package} {version} is installed and will be used; the tests were written with {}",
+                tool.version
+            );
             return Ok(());
         }
         None => {}
     }
     println!("set-up: installing {package} {}", tool.version);
     let start = Instant::now();
-    // Unoptimised: it builds in a third of the time, and runs for seconds.
+    // Unoptimised: it builds in a third of the time, and runs for seconds only.
     let versioned = format!("{package}@{}", tool.version);
     let mut cargo = workspace.cargo(["install", "--locked", "--debug", &versioned]);
-    // Into a temporary folder that cargo removes: nothing of it is of use to the workspace's builds.
+    // Into a temporary folder, which cargo removes: the workspace's builds cannot reuse any of it.
     cargo.env_remove("CARGO_TARGET_DIR");
     match command::run(&mut cargo, stop, Duration::from_secs(30 * 60))? {
         Ended::Well => {
             println!("set-up: {package} took {} s", start.elapsed().as_secs());
             Ok(())
         }
-        Ended::Badly(how) => {
-            Err(format!("{package} could not be installed ({how}). By hand: cargo install --locked {versioned}"))
-        }
+        Ended::Badly(how) => Err(format!(
+            "{package} could not be installed ({how}). To install it yourself: cargo install --locked {versioned}"
+        )),
     }
 }
 
@@ -51,12 +53,43 @@ fn version(text: &str) -> Option<&str> {
     text.split_whitespace().last().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
 }
 
+/// Version of pedalboard against which the tests were written.
+const PEDALBOARD: &str = "0.9.26";
+
+/// Installs pedalboard into the folder `pedalboard` of cargo's target folder, unless it is there.
+pub(super) fn install_pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    let folder = workspace.target_folder()?.join("pedalboard");
+    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let mut ask = workspace.command(&python.to_string_lossy());
+    ask.args(["-c", "from importlib.metadata import version; print(version('pedalboard'))"]);
+    if python.is_file() && command::output(&mut ask).is_some_and(|version| version.trim() == PEDALBOARD) {
+        return Ok(());
+    }
+    println!("set-up: installing pedalboard {PEDALBOARD} into {}", folder.display());
+    let mut venv = workspace.command("python3");
+    pedalboard_step(venv.args(["-m", "venv"]).arg(&folder), stop)?;
+    let mut pip = workspace.command(&python.to_string_lossy());
+    let wanted = format!("pedalboard=={PEDALBOARD}");
+    // A build from source would take an hour, and needs libraries.
+    pedalboard_step(pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", &wanted]), stop)
+}
+
+fn pedalboard_step(command: &mut std::process::Command, stop: &Stop) -> Result<(), String> {
+    let how = match command::run(command, stop, Duration::from_secs(10 * 60)) {
+        Ok(Ended::Well) => return Ok(()),
+        Ok(Ended::Badly(how)) => how,
+        Err(sentence) => sentence,
+    };
+    Err(format!("pedalboard {PEDALBOARD} could not be installed ({how})."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The version is the last word of the output.
     #[test]
-    fn the_version_is_the_last_word() {
+    fn version_is_the_last_word() {
         assert_eq!(version("cargo-deny 0.20.2\n"), Some("0.20.2"));
         assert_eq!(version("cargo-fuzz 0.13.2\n"), Some("0.13.2"));
         assert_eq!(version(""), None);

@@ -1,4 +1,4 @@
-//! `cargo xtask soak NAME`: what takes too long for `cargo xtask test`.
+//! `cargo xtask soak NAME`: tests that take too long for `cargo xtask test`.
 
 mod asan;
 
@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::command::{self, Ended};
+use crate::command::{self, Ended, Stop};
 use crate::setup;
-use crate::stop::Stop;
 use crate::test::{fuzz, models};
 use crate::workspace::Workspace;
 
@@ -21,23 +20,23 @@ struct Soak {
 const SOAKS: &[Soak] = &[
     Soak {
         name: "asan",
-        what: "end-to-end tests of a room, on programs that AddressSanitizer watches: some 20 minutes, most to build them",
+        what: "end-to-end tests of a room, on programs built with AddressSanitizer: about 20 minutes, mostly for the build",
         run: asan::run,
     },
     Soak { name: "fuzz", what: "each fuzz target for 10 minutes", run: fuzz_long },
     Soak {
         name: "loom",
-        what: "the model checks of `cargo xtask test loom`, with more steps in each: some 5 minutes",
+        what: "the model checks of `cargo xtask test loom` with more steps: about 5 minutes",
         run: loom_long,
     },
     Soak {
         name: "memory",
-        what: "10 minutes in a room: peak memory of server and musicians, and that it does not grow",
+        what: "10 minutes in a room: peak memory of server and musicians, and whether it grows",
         run: |workspace, stop| program(workspace, stop, "memory"),
     },
     Soak {
         name: "server",
-        what: "20 minutes, 20 musicians who come, go and move, 2 % loss: memory, descriptors, how soon each is back",
+        what: "20 minutes with 20 musicians who join, leave and move, at 2 % loss: memory, descriptors, time to return",
         run: |workspace, stop| program(workspace, stop, "server"),
     },
 ];
@@ -54,7 +53,7 @@ pub(crate) fn list() -> String {
 }
 
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, name: &str) -> Result<ExitCode, String> {
-    let soak = SOAKS.iter().find(|soak| soak.name == name).ok_or("there is no such soak.")?;
+    let soak = SOAKS.iter().find(|soak| soak.name == name).ok_or("there is no such soak test.")?;
     setup::system_packages(workspace, &[setup::BUILD, setup::TEST])?;
     let start = Instant::now();
     (soak.run)(workspace, stop).map_err(|sentence| format!("soak {name}: {sentence}"))?;
@@ -75,7 +74,7 @@ fn loom_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
     }
 }
 
-/// A soak that the tests' own program does.
+/// Runs a soak test of the program `soak`.
 fn program(workspace: &Workspace, stop: &Stop, name: &str) -> Result<(), String> {
     let programs = workspace.build_release(stop)?;
     let mut cargo = workspace.cargo(["run", "--release", "-p", "rtjam-soak", "--bin", "soak", "--", name]);

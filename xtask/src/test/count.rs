@@ -1,5 +1,5 @@
-//! Reads what tests print with `--show-output`: counts the tests, and leaves of what passed tests print only why
-//! something was skipped.
+//! Reads the output of tests with `--show-output`: counts the tests, and of the output of passed tests keeps only the reasons
+//! for skipping.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -9,9 +9,9 @@ pub(super) struct Tests {
     pub(super) passed: u64,
     pub(super) failed: u64,
     pub(super) ignored: u64,
-    /// Passed ones that said that they could not have their part.
+    /// Passed tests that skipped a part.
     pub(super) skipped: u64,
-    /// Names, for the closing lines.
+    /// Names, for the summary.
     pub(super) failures: Vec<String>,
 }
 
@@ -21,13 +21,13 @@ pub(super) struct Transcript {
     section: Section,
 }
 
-/// What is being told. Of passed tests and of failed ones first what they printed and then their names, each under the same
-/// heading; what a test printed may look like a run of its own.
+/// The current section of the output. Passed tests and failed tests each have two sections with the same heading, first
+/// output, then names; the output of a test may look like a test run.
 #[derive(Default)]
 enum Section {
     #[default]
     Run,
-    /// Of the test of this name, once one was named.
+    /// Output of the test of this name, once one was named.
     PassedOutput(String),
     PassedNames,
     FailedOutput,
@@ -35,7 +35,7 @@ enum Section {
 }
 
 impl Transcript {
-    /// What to show of the line.
+    /// The part of the line to print, if any.
     pub(super) fn read(&mut self, line: &str) -> Option<String> {
         match (line, &mut self.section) {
             ("successes:", Section::Run) => self.section = Section::PassedOutput(String::new()),
@@ -74,7 +74,7 @@ impl Transcript {
 }
 
 impl Tests {
-    /// "ok. 3 passed; 0 failed; 1 ignored; …"
+    /// Adds counts such as "ok. 3 passed; 0 failed; 1 ignored; …".
     fn add(&mut self, counts: &str) {
         for part in counts.split([';', '.']) {
             let mut words = part.split_whitespace();
@@ -153,8 +153,9 @@ test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out; 
 test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s
 ";
 
+    /// Results in the output of tests are not counted; of that output only reasons for skipping and failures are shown.
     #[test]
-    fn results_add_up_without_those_that_tests_print_and_only_skips_and_failures_are_shown_of_the_output() {
+    fn results_ignore_test_output() {
         let mut transcript = Transcript::default();
         let shown: Vec<String> = RUN.lines().filter_map(|line| transcript.read(line)).collect();
         let failures = vec!["path::spoofed".to_owned()];

@@ -1,4 +1,4 @@
-//! The end-to-end tests: which of them share the machine, and their run.
+//! Runs the end-to-end tests, some of them in parallel.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,25 +8,22 @@ use std::time::{Duration, Instant};
 
 use super::count::{Tests, Transcript};
 use super::report::Outcome;
-use crate::command::{self, Ended};
+use crate::command::{self, Ended, Stop};
 use crate::pool;
-use crate::stop::Stop;
 use crate::workspace::{TestProgram, Workspace};
 
-/// Files whose tests mostly wait: for a window, a deadline, a status that comes once a second, or for one clean second of
-/// several. They run some at a time, in this order: the longest first. Every other file has the machine for itself, because
-/// JACK must keep time in it, or because it measures what would suffer from company. A new file runs alone until it is named
-/// here.
-const IN_COMPANY: &[&str] = &[
+/// Files whose tests mostly wait: for a window, a deadline, a status once a second, or one undisturbed second of several.
+/// They run in parallel, in this order: the longest first. Any other file has the machine to itself, because JACK must keep
+/// time in it, or because it measures. A new file runs alone until it is listed here.
+const PARALLEL: &[&str] = &[
     "clap_editor",
     "failures",
     "lab",
     "clap_sound",
-    "recovery",
+    "retransmission",
     "window",
     "clap_room",
-    "memory",
-    "classic",
+    "legacy",
     "vst3_editor",
     "package",
     "room",
@@ -41,27 +38,26 @@ const IN_COMPANY: &[&str] = &[
     "vst3_life",
     "vst3_room",
     "editor",
-    "pedalboard",
     "listeners",
     "settings",
     "lib rtjam_tests",
 ];
 
-/// How many files at a time: on two processors they still mostly wait.
-const COMPANY: usize = 3;
+/// Number of files that run in parallel: on two processors they still mostly wait.
+const WORKERS: usize = 3;
 
-/// What a file may take.
+/// Time limit for a file.
 const LIMIT: Duration = Duration::from_secs(10 * 60);
 
-/// The tests themselves are built as the unit tests are; the programs that they run are the release's.
+/// The tests are built like the unit tests; the programs that they run are release builds.
 pub(super) fn run(workspace: &Workspace, stop: &Stop) -> Outcome {
-    match prepare(workspace, stop) {
+    match build_all(workspace, stop) {
         Ok((run, files)) => run.all(&files),
         Err(sentence) => Outcome::Failed(sentence, None),
     }
 }
 
-/// Runs only these files, each alone and with these arguments, on other programs and with further environment variables.
+/// Runs only these files, each alone and with these arguments, on other programs and with additional environment variables.
 pub(crate) fn run_files(
     workspace: &Workspace,
     stop: &Stop,
@@ -70,11 +66,10 @@ pub(crate) fn run_files(
     environment: &[(&'static str, OsString)],
 ) -> Result<(), String> {
     let files = build(workspace, stop)?;
-    let run = Run { workspace, stop, programs, environment: environment.to_vec(), sum: Mutex::default() };
+    let run = Run { workspace, stop, programs, environment: environment.to_vec(), total: Mutex::default() };
     for (name, arguments) in chosen {
-        let file =
-            files.iter().find(|file| file.name == *name).ok_or(format!("there is no file of tests `{name}`."))?;
-        run.live(file, arguments);
+        let file = files.iter().find(|file| file.name == *name).ok_or(format!("there is no test file `{name}`."))?;
+        run.run_live(file, arguments);
     }
     match run.outcome() {
         Outcome::Failed(sentence, _) => Err(sentence),
@@ -82,19 +77,19 @@ pub(crate) fn run_files(
     }
 }
 
-fn prepare<'a>(workspace: &'a Workspace, stop: &'a Stop) -> Result<(Run<'a>, Vec<TestProgram>), String> {
+fn build_all<'a>(workspace: &'a Workspace, stop: &'a Stop) -> Result<(Run<'a>, Vec<TestProgram>), String> {
     let programs = workspace.build_release(stop)?;
     let files = build(workspace, stop)?;
-    if let Some(name) = IN_COMPANY.iter().find(|name| !files.iter().any(|file| file.name == **name)) {
-        return Err(format!("xtask's list of tests in company names `{name}`, and there is no such file."));
+    if let Some(name) = PARALLEL.iter().find(|name| !files.iter().any(|file| file.name == **name)) {
+        return Err(format!("xtask's list of files that share the machine contains `{name}`, which does not exist."));
     }
-    Ok((Run { workspace, stop, programs, environment: Vec::new(), sum: Mutex::default() }, files))
+    Ok((Run { workspace, stop, programs, environment: Vec::new(), total: Mutex::default() }, files))
 }
 
-/// Builds the tests, and `editor`, which some of them open windows with.
+/// Builds the tests, and `editor`, with which some of them open windows.
 fn build(workspace: &Workspace, stop: &Stop) -> Result<Vec<TestProgram>, String> {
     let mut editor = workspace.cargo(["build", "-p", "rtjam-stage", "--bins"]);
-    workspace.build_executables(&mut editor, stop, "the build of the editor's stage")?;
+    workspace.build_executables(&mut editor, stop, "the build of the program `editor`")?;
     workspace.build_tests("rtjam-tests", stop)
 }
 
@@ -103,43 +98,43 @@ struct Run<'a> {
     stop: &'a Stop,
     programs: PathBuf,
     environment: Vec<(&'static str, OsString)>,
-    sum: Mutex<Sum>,
+    total: Mutex<Total>,
 }
 
 #[derive(Default)]
-struct Sum {
+struct Total {
     tests: Tests,
-    /// Files, and how they ended.
+    /// Files that failed, and how they ended.
     bad: Vec<String>,
 }
 
 impl Run<'_> {
     fn all(self, files: &[TestProgram]) -> Outcome {
-        let place = |file: &TestProgram| IN_COMPANY.iter().position(|name| *name == file.name);
-        let (mut company, alone): (Vec<&TestProgram>, Vec<&TestProgram>) =
+        let place = |file: &TestProgram| PARALLEL.iter().position(|name| *name == file.name);
+        let (mut parallel, alone): (Vec<&TestProgram>, Vec<&TestProgram>) =
             files.iter().partition(|file| place(file).is_some());
-        company.sort_by_key(|file| place(file));
-        println!("{} files, {COMPANY} at a time; then {}, each alone", company.len(), alone.len());
-        pool::each(&company, COMPANY, |file| self.whole(file));
-        pool::each(&alone, 1, |file| self.live(file, &[]));
+        parallel.sort_by_key(|file| place(file));
+        println!("{} files, {WORKERS} at a time; then {}, each alone", parallel.len(), alone.len());
+        pool::each(&parallel, WORKERS, |file| self.run_quietly(file));
+        pool::each(&alone, 1, |file| self.run_live(file, &[]));
         self.outcome()
     }
 
     fn outcome(self) -> Outcome {
-        let Sum { tests, bad } = self.sum.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Total { tests, bad } = self.total.into_inner().unwrap_or_else(PoisonError::into_inner);
         if self.stop.asked() {
             Outcome::Failed("stopped.".to_owned(), Some(tests))
         } else if !bad.is_empty() {
             Outcome::Failed(format!("{}.", bad.join(", ")), Some(tests))
         } else if tests.passed == 0 {
-            Outcome::Failed("not one test ran.".to_owned(), Some(tests))
+            Outcome::Failed("no test ran.".to_owned(), Some(tests))
         } else {
             Outcome::Passed(Some(tests))
         }
     }
 
-    /// Shows what the file's tests print when all of them are done.
-    fn whole(&self, file: &TestProgram) {
+    /// Runs a file and prints its output at the end.
+    fn run_quietly(&self, file: &TestProgram) {
         if self.stop.asked() {
             return;
         }
@@ -150,14 +145,14 @@ impl Run<'_> {
                 text.push('\n');
             }
         });
-        // Held while it prints, so that no other file's lines come between.
-        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
+        // Held while printing, so that the output of files does not mix.
+        let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
         print!("\n--- {}, {:.1} s\n{text}", file.name, begun.elapsed().as_secs_f64());
-        sum.add(file, transcript.tests, ended);
+        total.add(file, transcript.tests, ended);
     }
 
-    /// Shows what the file's tests print as it comes.
-    fn live(&self, file: &TestProgram, arguments: &[&str]) {
+    /// Runs a file and prints its output as it comes.
+    fn run_live(&self, file: &TestProgram, arguments: &[&str]) {
         if self.stop.asked() {
             return;
         }
@@ -168,14 +163,14 @@ impl Run<'_> {
                 println!("{line}");
             }
         });
-        self.sum.lock().unwrap_or_else(PoisonError::into_inner).add(file, transcript.tests, ended);
+        self.total.lock().unwrap_or_else(PoisonError::into_inner).add(file, transcript.tests, ended);
     }
 
     fn command(&self, file: &TestProgram) -> Command {
         let mut command = self.workspace.command(&file.path.to_string_lossy());
-        // Where cargo would start it.
+        // The folder in which cargo would start it.
         command.current_dir(self.workspace.path("tests"));
-        // One at a time within a file: most share a home, a display, or a JACK server.
+        // One test at a time within a file: most share a home folder, a display, or a JACK server.
         command.args(["--test-threads=1", "--show-output"]).env("RTJAM_BIN", &self.programs);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         super::skip_nothing_if_strict(&mut command);
@@ -183,14 +178,14 @@ impl Run<'_> {
     }
 }
 
-impl Sum {
+impl Total {
     fn add(&mut self, file: &TestProgram, mut tests: Tests, ended: Result<Ended, String>) {
         let how = match ended {
             Ok(Ended::Well) => None,
             Ok(Ended::Badly(how)) | Err(how) => Some(how),
         };
         if let Some(how) = how {
-            // It may end without a failed test: by a signal, or by its time's end.
+            // A file may end without a failed test: by a signal, or at its time limit.
             tests.failed = tests.failed.max(1);
             self.bad.push(format!("{}: {how}", file.name));
         }

@@ -1,27 +1,25 @@
-//! Fuzz targets: every file of `fuzz_targets` in [`FOLDER`].
+//! Fuzz targets: each file of `fuzz_targets` in [`FOLDER`].
 
 use std::fs;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::command::{self, Ended};
+use crate::command::{self, Ended, Stop};
 use crate::pool;
-use crate::stop::Stop;
 use crate::workspace::Workspace;
 
-/// The package of fuzz targets.
+/// Package of the fuzz targets.
 const FOLDER: &str = "crates/protocol/fuzz";
 
-/// Runs each target for `time`, as many at once as there are processors, and says how many there were. Each begins with the
-/// committed inputs of `corpus/TARGET`; what it adds stays in cargo's target folder. A crash leaves its input in
-/// `artifacts`.
+/// Runs each target for `time`, as many at once as there are processors, and returns their number. Each starts with the
+/// committed inputs of `corpus/TARGET`; new ones stay in cargo's target folder. A crash leaves its input in `artifacts`.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<usize, String> {
     let targets = targets(workspace)?;
-    // Without a sanitizer the stable compiler does: the code under test is safe Rust.
+    // Without a sanitizer the stable compiler is sufficient: the code under test is safe Rust.
     let mut build = workspace.cargo(["fuzz", "build", "--fuzz-dir", FOLDER, "--sanitizer", "none"]);
     if let Ended::Badly(how) = command::run(&mut build, stop, Duration::from_secs(20 * 60))? {
-        return Err(format!("the targets did not build ({how})."));
+        return Err(format!("the fuzz targets do not build ({how})."));
     }
     let found = Mutex::new(Vec::new());
     pool::each(&targets, pool::processors(), |target| {
@@ -41,11 +39,11 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, time: Duration) -> Result<
     }
 }
 
-/// Shows what the fuzzer prints when it is done: another one may run beside it.
+/// Runs one target and prints its output at the end, because another one may run in parallel.
 fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Result<(), String> {
     let found = workspace.target_folder()?.join("fuzz-corpus").join(target);
     fs::create_dir_all(&found).map_err(|e| format!("cannot make {}: {e}", found.display()))?;
-    // The fuzzer adds to the first folder and only reads the others.
+    // The fuzzer adds to the first folder and only reads from the others.
     let mut fuzz = workspace.cargo(["fuzz", "run", "--fuzz-dir", FOLDER, "--sanitizer", "none", target]);
     fuzz.args([found, workspace.path(FOLDER).join("corpus").join(target)]);
     fuzz.arg("--").arg(format!("-max_total_time={}", time.as_secs()));
@@ -59,7 +57,7 @@ fn one(workspace: &Workspace, stop: &Stop, target: &str, time: Duration) -> Resu
     match ended? {
         Ended::Well => Ok(()),
         Ended::Badly(how) => {
-            Err(format!("{target} found something ({how}); its input is in {FOLDER}/artifacts/{target}."))
+            Err(format!("{target} found a failure ({how}); its input is in {FOLDER}/artifacts/{target}."))
         }
     }
 }

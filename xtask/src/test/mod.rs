@@ -1,4 +1,4 @@
-//! `cargo xtask test [STEP…]`: everything that must hold.
+//! `cargo xtask test [STEP…]`: all checks.
 
 mod count;
 pub(crate) mod e2e;
@@ -9,8 +9,8 @@ mod steps;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::setup::{self, Family};
-use crate::stop::Stop;
+use crate::command::Stop;
+use crate::setup;
 use crate::workspace::Workspace;
 use report::{Outcome, Row};
 use steps::{STEPS, Step};
@@ -40,21 +40,15 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, names: &[String]) -> Resul
     Ok(if report::all_well(&rows) && !stop.asked() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Where nothing may be skipped: in CI, as root, on a system that all of it was made for.
-pub(crate) fn is_strict() -> bool {
-    let in_ci = std::env::var_os("CI").is_some_and(|v| !v.is_empty() && v != "false" && v != "0");
-    in_ci && Family::here() == Family::Debian && setup::is_root()
-}
-
 fn skip_nothing_if_strict(tests: &mut Command) {
-    if is_strict() {
+    if setup::is_strict() {
         tests.env("RTJAM_SKIP_NOTHING", "1");
     }
 }
 
 fn one(workspace: &Workspace, stop: &Stop, step: &Step) -> Outcome {
     if let Some(reason) = (step.cannot_run)() {
-        return if is_strict() {
+        return if setup::is_strict() {
             Outcome::Failed(format!("skipped: {reason}"), None)
         } else {
             Outcome::Skipped(reason)
@@ -79,7 +73,7 @@ fn set_up(workspace: &Workspace, stop: &Stop, steps: &[&Step]) -> Outcome {
     Outcome::from(outcome)
 }
 
-/// Prints how it ended, and how long it took.
+/// Runs a step and prints its outcome and duration.
 fn timed(name: &'static str, work: impl FnOnce() -> Outcome) -> (bool, Row) {
     let start = Instant::now();
     let outcome = work();

@@ -1,4 +1,4 @@
-//! What is printed of the steps.
+//! The printed results of the steps.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::count::Tests;
 
 /// How a step ended.
 pub(super) enum Outcome {
-    /// With the tests that it ran, if it counts any.
+    /// With the tests that it ran, if it counts tests.
     Passed(Option<Tests>),
     Skipped(String),
     Failed(String, Option<Tests>),
@@ -32,7 +32,7 @@ pub(super) fn all_well(rows: &[Row]) -> bool {
     rows.iter().all(|row| !matches!(row.outcome, Outcome::Failed(..)))
 }
 
-/// One step in one line.
+/// A step as one line.
 pub(super) fn line(row: &Row) -> String {
     let (word, more) = match &row.outcome {
         Outcome::Passed(None) => ("passed", String::new()),
@@ -44,8 +44,8 @@ pub(super) fn line(row: &Row) -> String {
     format!("{:<8} {word:<8} {:>8}  {more}", row.name, duration(row.took)).trim_end().to_owned()
 }
 
-/// The table, how to run a failed step alone, and last, alone on its line, what passed and failed: tests one by one,
-/// and a step that counts none as one.
+/// The table, the commands that rerun failed steps, and a last line with the number of passes and failures: each test, and
+/// each step that counts no tests.
 pub(super) fn closing(rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
@@ -68,7 +68,7 @@ fn counts(row: &Row) -> (u64, u64) {
         Outcome::Passed(Some(tests)) => (tests.passed, 0),
         Outcome::Skipped(_) => (0, 0),
         Outcome::Failed(_, None) => (0, 1),
-        // A step can fail without a failed test: one that does not compile, or one that ran none.
+        // A step can fail without a failed test: if it does not compile, or if it ran no test.
         Outcome::Failed(_, Some(tests)) => (tests.passed, tests.failed.max(1)),
     }
 }
@@ -90,8 +90,9 @@ mod tests {
         Row { name, outcome, took: Duration::from_secs(seconds) }
     }
 
+    /// The last line counts tests and steps.
     #[test]
-    fn the_last_line_counts_tests_and_steps() {
+    fn last_line_counts_everything() {
         let rows = [
             row("fmt", Outcome::Passed(None), 1),
             row("unit", Outcome::Passed(Some(Tests { passed: 40, ..Tests::default() })), 100),
@@ -103,8 +104,9 @@ mod tests {
         assert!(text.contains("skipped: no fuzzer here") && text.contains("1:40 min") && text.contains("1:41 min"));
     }
 
+    /// A failed step is named with the command that reruns it.
     #[test]
-    fn a_failed_step_is_named_with_the_way_to_run_it_alone() {
+    fn failed_steps_show_rerun_command() {
         let rows = [
             row("clippy", Outcome::Failed("exit code 101.".to_owned(), None), 9),
             row(

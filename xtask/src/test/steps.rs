@@ -1,4 +1,4 @@
-//! The steps of `cargo xtask test`, in their order: what tells soonest comes first.
+//! The steps of `cargo xtask test`, in their order: those that fail soonest come first.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::count::Transcript;
 use super::report::Outcome;
 use super::{e2e, fuzz};
-use crate::command::{self, Ended};
+use crate::command::{self, Ended, Stop};
 use crate::setup::{CARGO_DENY, CARGO_FUZZ, Tool};
-use crate::stop::Stop;
 use crate::workspace::Workspace;
 
 pub(super) struct Step {
@@ -18,12 +17,12 @@ pub(super) struct Step {
     pub(super) needs_build_packages: bool,
     pub(super) needs_test_packages: bool,
     pub(super) tool: Option<&'static Tool>,
-    /// Why it cannot run on this system, if it cannot.
+    /// Why the step cannot run on this system, if it cannot.
     pub(super) cannot_run: fn() -> Option<String>,
     pub(super) run: fn(&Workspace, &Stop) -> Outcome,
 }
 
-/// Without needs.
+/// A step without requirements.
 const PLAIN: Step = Step {
     name: "",
     what: "",
@@ -46,7 +45,7 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "clippy",
-        what: "no lint speaks up",
+        what: "clippy reports nothing",
         run: |w, s| plain(&mut w.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]), s),
         ..BUILDS
     },
@@ -58,18 +57,18 @@ pub(super) const STEPS: &[Step] = &[
     },
     Step {
         name: "no-std",
-        what: "the protocol builds where there is no standard library",
+        what: "the protocol builds without a standard library",
         run: |w, s| plain(&mut w.cargo(["build", "--manifest-path", "crates/protocol/no-std/Cargo.toml"]), s),
         ..PLAIN
     },
     Step {
         name: "loom",
-        what: "what threads share, in every order that they can meet in",
+        what: "state that threads share, in every interleaving",
         run: |w, s| tests(&mut models(w), s),
         ..PLAIN
     },
     Step { name: "unit", what: "the tests of every crate", needs_test_packages: true, run: unit, ..BUILDS },
-    Step { name: "release", what: "the programs and the plugin build as packages ship them", run: release, ..BUILDS },
+    Step { name: "release", what: "the programs and the plugin build as they are packaged", run: release, ..BUILDS },
     Step {
         name: "e2e",
         what: "the programs, end to end",
@@ -101,7 +100,7 @@ pub(crate) fn list() -> String {
     })
 }
 
-/// More than any step should take on two cores from nothing.
+/// More than any step should take on two cores, built from nothing.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 fn plain(command: &mut Command, stop: &Stop) -> Outcome {
@@ -112,7 +111,7 @@ fn plain(command: &mut Command, stop: &Stop) -> Outcome {
 }
 
 fn fmt(workspace: &Workspace, stop: &Stop) -> Outcome {
-    // The packages that are no members of the workspace are formatted on their own.
+    // Packages outside the workspace are formatted separately.
     for manifest in [
         "Cargo.toml",
         "crates/protocol/fuzz/Cargo.toml",
@@ -136,7 +135,7 @@ fn unit(workspace: &Workspace, stop: &Stop) -> Outcome {
     tests(&mut workspace.cargo(arguments), stop)
 }
 
-/// The model checks, which are a package of their own.
+/// The model checks, which are a separate package.
 pub(crate) fn models(workspace: &Workspace) -> Command {
     workspace.cargo(["test", "--no-fail-fast", "--manifest-path", "tests/models/Cargo.toml", "--", "--show-output"])
 }
@@ -154,7 +153,7 @@ fn jam(workspace: &Workspace, stop: &Stop) -> Outcome {
     plain(jam.args(["jam", "--seconds", "15", "--scratch"]), stop)
 }
 
-/// Runs `cargo test`, shows what it prints, and counts.
+/// Runs `cargo test`, prints its output, and counts the tests.
 fn tests(cargo: &mut Command, stop: &Stop) -> Outcome {
     super::skip_nothing_if_strict(cargo);
     let mut transcript = Transcript::default();
@@ -165,7 +164,7 @@ fn tests(cargo: &mut Command, stop: &Stop) -> Outcome {
     });
     let tests = transcript.tests;
     match ended {
-        Ok(Ended::Well) if tests.passed == 0 => Outcome::Failed("not one test ran.".to_owned(), Some(tests)),
+        Ok(Ended::Well) if tests.passed == 0 => Outcome::Failed("no test ran.".to_owned(), Some(tests)),
         Ok(Ended::Well) => Outcome::Passed(Some(tests)),
         Ok(Ended::Badly(how)) => Outcome::Failed(format!("{how}."), Some(tests)),
         Err(sentence) => Outcome::Failed(sentence, Some(tests)),

@@ -1,3 +1,3 @@
-//! The `Arc` that `ringbuf` imports from the crate `portable-atomic-util`: the standard one, which loom does not follow.
+//! Replaces the crate `portable-atomic-util`, from which `ringbuf` imports `Arc`, by the standard `Arc`, which loom does not model.
 
 pub use std::sync::Arc;

@@ -1,3 +1,3 @@
-//! Loom's atomics, under the names that `ringbuf` imports from the crate `portable-atomic`.
+//! Replaces the crate `portable-atomic` by loom's atomics, under the names that `ringbuf` imports.
 
 pub use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

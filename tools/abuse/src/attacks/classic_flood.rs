@@ -7,7 +7,7 @@ use crate::outcome::{Bound, Outcome};
 use crate::pace::{self, Stop};
 use crate::town::Quarter;
 use crate::trouble::Trouble;
-use rtjam_tests::classic::{SILENCE, packet};
+use rtjam_tests::legacy::{SILENCE, packet};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 

@@ -1,15 +1,15 @@
-//! From the end of `process` to the datagram's leaving: `send_latency [--seconds N] [--block FRAMES]`.
+//! Measures the time from the end of `process` until the datagram leaves: `send_latency [--seconds N] [--block FRAMES]`.
 //!
-//! A real client in a real room; the callback is paced like a sound card's. The kernel stamps what leaves.
+//! Uses a real client in a real room, with callbacks at the pace of a sound card. The kernel time-stamps the datagrams.
 
-#![allow(clippy::expect_used, reason = "a measurement ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a measurement fails by a panic that says what is missing")]
 
 use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Wake};
 use rtjam_engine::{Engine, Outputs};
 use rtjam_load::{process, stamp};
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
 use rtjam_tests::wait;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let room = Room::start();
-    let relay = Relay::before(room.port);
+    let relay = Relay::in_front_of(room.port);
     let scratch = Scratch::new("send-latency");
     let (wake, clock) = (Wake::new(), Clock::new());
     let (mut engine, network, console) = rtjam_engine::engine(11, wake.closure());
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     wait::until("joining", Duration::from_secs(10), || (client.status().state == State::Joined).then_some(()));
 
     if !process::be_real_time(60) {
-        eprintln!("no real-time priority for the callback: figures of an ordinary thread follow");
+        eprintln!("no real-time priority for the callback: these are the figures of a normal thread");
     }
     relay.audio_left();
     let ended = play(&mut engine, clock, block, seconds);
@@ -41,11 +41,11 @@ fn main() -> ExitCode {
     let mut took: Vec<f64> = left.iter().filter_map(|at| since_the_last(&ended, *at)).collect();
     took.sort_by(f64::total_cmp);
     if took.is_empty() {
-        eprintln!("nothing was sent");
+        eprintln!("no datagram was sent");
         return ExitCode::FAILURE;
     }
     let at = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-    println!("{} datagrams of {block} frames, from the end of process to their leaving", took.len());
+    println!("{} datagrams of {block} frames, from the end of process until they left", took.len());
     println!("median {:.0} µs, p99 {:.0} µs, p99.9 {:.0} µs, max {:.0} µs", at(0.5), at(0.99), at(0.999), at(1.0));
     ExitCode::SUCCESS
 }
@@ -63,7 +63,7 @@ fn arguments() -> Option<(u32, usize)> {
     Some((seconds, block))
 }
 
-/// Plays in real time; returns when each call of `process` had ended.
+/// Plays in real time and returns the end of each call of `process`.
 fn play(engine: &mut Engine, clock: Clock, block: usize, seconds: u32) -> Vec<Duration> {
     let input = vec![0.25; block];
     let (mut left, mut right) = (vec![0.0; block], vec![0.0; block]);
@@ -79,10 +79,10 @@ fn play(engine: &mut Engine, clock: Clock, block: usize, seconds: u32) -> Vec<Du
     ended
 }
 
-/// µs since the last end of `process` before `at`. The wake comes within `process`, so a datagram may leave
-/// before its end: then it took nothing.
+/// µs from the last end of `process` before `at`. The wake is inside `process`, so a datagram may leave before the end: this
+/// counts as zero.
 fn since_the_last(ended: &[Duration], at: Duration) -> Option<f64> {
-    // Half a block of grace assigns an early datagram to the call that made it.
+    // Half a block of tolerance assigns an early datagram to the call that made it.
     let grace = Duration::from_micros(300);
     let index = ended.partition_point(|e| *e <= at + grace).checked_sub(1)?;
     Some(at.saturating_sub(ended[index]).as_secs_f64() * 1e6)

@@ -1,7 +1,6 @@
-//! One musician of the soak: a session as `rtjam` has it, a socket, and an inclination to come and go.
+//! A musician of the soak test: a session as in `rtjam`, a socket, and random joining and leaving.
 
-use super::network::Network;
-use super::report::How;
+use super::report::Disturbance;
 use rtjam_client::Identity;
 use rtjam_load::control::{Connection, Desk, Happened};
 use rtjam_load::inlet::{self, Inlet};
@@ -17,33 +16,33 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Frames of a packet, and how long they last.
+/// Frames per packet, and their duration.
 const FRAMES: u16 = 256;
 pub(super) const PACKET_US: u64 = FRAMES as u64 * 1_000_000 / 48_000;
 
-/// A musician, in the room or not.
+/// A musician, in the room or absent.
 pub(super) struct Guest {
     link: InviteLink,
     server: SocketAddr,
     identity: Identity,
     name: String,
-    /// When absent: until then.
+    /// If absent: end of the absence.
     returns_at: Micros,
     stay: Option<Stay>,
 }
 
-/// Since when somebody is not all there, and why.
+/// Since when a musician has been disturbed, and why.
 #[derive(Clone, Copy)]
 pub(super) struct Away {
     pub(super) since: Micros,
-    pub(super) how: How,
-    /// What the machine had withheld by then.
+    pub(super) how: Disturbance,
+    /// Time withheld by the machine up to then.
     pub(super) stalled: Micros,
 }
 
-/// From joining to leaving.
+/// The time from joining to leaving.
 struct Stay {
-    /// Names the connections of this stay; no two have the same.
+    /// Identifies the connections of this stay.
     number: usize,
     session: Session,
     dials: Vec<DialId>,
@@ -60,24 +59,24 @@ struct Stay {
 }
 
 impl Guest {
-    /// Joins with the first look at the clock.
+    /// Joins with the first call of `run_timers`.
     pub(super) fn new(link: InviteLink, server: SocketAddr, now: Micros) -> Guest {
         let identity = Identity::ephemeral().expect("the machine has random numbers");
         let name = format!("Guest {}", next_number());
         Guest { link, server, identity, name, returns_at: now, stay: None }
     }
 
-    /// Whether a connection is this one's.
+    /// Whether a connection belongs to this musician.
     pub(super) fn is_called(&self, connection: Connection) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.number == connection.0)
     }
 
-    /// In the room, and back from whatever was last.
+    /// Whether the musician is in the room, and back from the last disturbance.
     pub(super) fn is_settled(&self) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.away.is_none())
     }
 
-    /// In the room, and not back yet.
+    /// The current disturbance, if the musician is in the room and not back yet.
     pub(super) fn away(&self) -> Option<Away> {
         self.stay.as_ref()?.away
     }
@@ -88,8 +87,7 @@ impl Guest {
         }
     }
 
-    /// Whether anybody was heard after `since`: who is alone with others that are not all there either, is back when
-    /// there is sound.
+    /// Whether anybody was heard after `since`: if all others are disturbed, too, a musician is back when there is any audio.
     pub(super) fn hears_anyone(&self, since: Micros) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.heard.values().any(|at| *at > since))
     }
@@ -101,7 +99,7 @@ impl Guest {
         at.is_some_and(|at| *at > since)
     }
 
-    /// Something happened on one of the control connections.
+    /// Handles an event of one of the control connections.
     pub(super) fn handle(&mut self, now: Micros, connection: Connection, happened: Happened, desk: &Desk) {
         let Some(trust) = self.link.key.as_ref().map(|key| key.trust) else { return };
         let rtjam_protocol::link::Trust::Pinned(pin) = trust else { return };
@@ -114,8 +112,8 @@ impl Guest {
         stay.drive(now, desk);
     }
 
-    /// What is due by the clock: coming back, and what the session wants.
-    pub(super) fn tend(&mut self, now: Micros, stalled: Micros, desk: &Desk) {
+    /// Runs timers: returning, and those of the session.
+    pub(super) fn run_timers(&mut self, now: Micros, stalled: Micros, desk: &Desk) {
         if self.stay.is_none() && now >= self.returns_at {
             self.join(now, stalled);
         }
@@ -147,7 +145,7 @@ impl Guest {
             receive: None,
             source: None,
             heard: HashMap::new(),
-            away: Some(Away { since: now, how: How::Joined, stalled }),
+            away: Some(Away { since: now, how: Disturbance::Joined, stalled }),
             next_packet: now,
             sequence: 0,
             stream: StreamId(number as u32),
@@ -155,24 +153,24 @@ impl Guest {
         });
     }
 
-    /// Leaves, vanishes, or goes on from another address.
-    pub(super) fn suffer(&mut self, now: Micros, stalled: Micros, chance: &mut Network, desk: &Desk) {
+    /// Leaves, disappears, or continues from another address.
+    pub(super) fn disturb(&mut self, now: Micros, stalled: Micros, impairments: &mut Impairments, desk: &Desk) {
         if !self.is_settled() {
             return;
         }
-        match chance.below(4) {
+        match impairments.below(4) {
             0 => {
                 self.leave(now, desk);
-                self.returns_at = now + Micros(chance.below(3_000_000));
+                self.returns_at = now + Micros(impairments.below(3_000_000));
             }
             1 => {
                 self.vanish(desk);
-                self.returns_at = now + Micros(chance.below(8_000_000));
+                self.returns_at = now + Micros(impairments.below(8_000_000));
             }
             _ => {
                 let Some(stay) = &mut self.stay else { return };
                 stay.socket = socket_to(self.server);
-                stay.away = Some(Away { since: now, how: How::Moved, stalled });
+                stay.away = Some(Away { since: now, how: Disturbance::Moved, stalled });
             }
         }
     }
@@ -187,30 +185,30 @@ impl Guest {
         self.returns_at = Micros(u64::MAX);
     }
 
-    /// As a machine does whose power fails.
+    /// Disappears like a machine that loses power.
     fn vanish(&mut self, desk: &Desk) {
         if let Some(mut stay) = self.stay.take() {
             stay.hang_up(desk);
         }
     }
 
-    /// Sends what has become due.
-    pub(super) fn play(&mut self, now: Micros, network: &mut Network) {
+    /// Sends the packets that have become due.
+    pub(super) fn play(&mut self, now: Micros, impairments: &mut Impairments) {
         let Some(stay) = &mut self.stay else { return };
         while stay.next_packet <= now {
             stay.next_packet += Micros(PACKET_US);
-            stay.play(now, network);
+            stay.play(now, impairments);
         }
     }
 
-    /// Takes what has arrived and is not lost.
-    pub(super) fn hear(&mut self, now: Micros, inlet: &mut Inlet, network: &mut Network, desk: &Desk) {
+    /// Receives what has arrived and is not lost.
+    pub(super) fn hear(&mut self, now: Micros, inlet: &mut Inlet, impairments: &mut Impairments, desk: &Desk) {
         let Some(stay) = &mut self.stay else { return };
         let Stay { session, receive, socket, heard, .. } = stay;
         let Some(receive) = receive else { return };
         let mut spoke = false;
         inlet.drain(socket, |datagram, _| {
-            if network.loses() {
+            if impairments.loses() {
                 return;
             }
             let Ok(opened) = receive.open(now, datagram) else { return };
@@ -257,7 +255,7 @@ impl Stay {
         }
     }
 
-    fn play(&mut self, now: Micros, network: &mut Network) {
+    fn play(&mut self, now: Micros, impairments: &mut Impairments) {
         self.sequence += 1;
         let header = AudioHeader {
             source: SourceId(0),
@@ -270,7 +268,7 @@ impl Stay {
             peak: [Peak(64); 2],
         };
         let payload = [0x15; FRAMES as usize * 4];
-        if self.session.seal_audio(now, &header, &payload, &mut self.out).is_some() && !network.loses() {
+        if self.session.seal_audio(now, &header, &payload, &mut self.out).is_some() && !impairments.loses() {
             let _ = self.socket.send(&self.out);
         }
     }
@@ -293,4 +291,29 @@ fn socket_to(server: SocketAddr) -> UdpSocket {
 fn next_number() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Packet loss and random decisions, determined by a seed (xorshift64).
+pub(super) struct Impairments {
+    state: u64,
+    loss_percent: u64,
+}
+
+impl Impairments {
+    pub(super) fn new(seed: u64, loss_percent: u64) -> Impairments {
+        Impairments { state: seed | 1, loss_percent }
+    }
+
+    /// Whether the next datagram is lost.
+    pub(super) fn loses(&mut self) -> bool {
+        self.below(100) < self.loss_percent
+    }
+
+    /// From 0 to `n` - 1.
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        (self.state >> 11) % n.max(1)
+    }
 }

@@ -1,15 +1,13 @@
-//! A room in which people come, go, vanish and change their address, on a bad network: whether the server stays as it
-//! is, and how soon each musician is back.
+//! A room in which musicians join, leave, disappear and change their address, on a bad network: whether the server's
+//! resources stay constant, and how soon each musician is back.
 
 mod guest;
-mod network;
 mod report;
 
-pub use report::Report;
+pub use report::ServerReport;
 
-use guest::{Guest, PACKET_US};
-use network::Network;
-use report::{Back, Sample};
+use guest::{Guest, Impairments, PACKET_US};
+use report::{Return, Sample};
 use rtjam_client::Clock;
 use rtjam_load::control::Desk;
 use rtjam_load::inlet::Inlet;
@@ -21,40 +19,40 @@ use rtjam_tests::wait;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// In one room.
+/// Musicians in the room.
 const MUSICIANS: usize = 20;
 
-/// Of what each musician sends and of what each would receive.
+/// Loss of what each musician sends and of what each would receive.
 const LOSS_PERCENT: u64 = 2;
 
-/// What a round of the loop may take; above it, this machine is busy with something else.
+/// Normal limit of a round of the loop; above it, this machine is busy with something else.
 const ROUND: Micros = Micros::from_millis(20);
 
-/// The server gives a session up after 5 s, and closes what does not answer after 10.
+/// The server ends a session after 5 s, and closes an unresponsive connection after 10 s.
 const QUIET: Duration = Duration::from_secs(20);
 
-/// What the server's memory was is noted this often.
+/// Interval at which the server's memory is sampled.
 const SAMPLE_EVERY: Micros = Micros::from_secs(20);
 
-/// A soak under way.
+/// A running soak test.
 struct Soak<'a> {
     clock: Clock,
     desk: Desk,
-    network: Network,
+    impairments: Impairments,
     inlet: Inlet,
     guests: Vec<Guest>,
-    /// Something happens to somebody this often, on average.
+    /// Mean interval between disturbances.
     every: Micros,
-    next_fate: Micros,
+    next_disturbance: Micros,
     last_round: Micros,
-    /// Time that this machine did not give us, in all.
+    /// Total time that this machine has withheld.
     stalled: Micros,
-    backs: Vec<Back>,
+    returns: Vec<Return>,
     say: &'a mut dyn FnMut(&str),
 }
 
-/// The server's figures once all of it runs, which is when it answers, and nobody is connected any more.
-fn at_rest(pid: u32, server: SocketAddr) -> Figures {
+/// Figures of the server when it is fully running (it answers) and nobody is connected any more.
+fn figures_at_rest(pid: u32, server: SocketAddr) -> Figures {
     report::figures_of(server);
     let (mut last, mut same) = (process::figures(pid), 0);
     wait::until("a server at rest", QUIET, || {
@@ -65,51 +63,51 @@ fn at_rest(pid: u32, server: SocketAddr) -> Figures {
     })
 }
 
-/// Plays for `length`; the first fifth of it, at most a minute, is the warm-up. `say` gets a line now and then.
+/// Plays for `length`; the first fifth of it, at most a minute, is the warm-up. `say` receives an occasional line.
 ///
 /// # Panics
-/// When there is no server, or its link is none.
-pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
+/// If the server does not start, or its link is invalid.
+pub fn run(length: Duration, mut say: impl FnMut(&str)) -> ServerReport {
     let room = Room::start();
     let pid = room.child.pid();
     let link: InviteLink = room.invite.parse().expect("a link");
     let Some(Trust::Pinned(pin)) = link.key.as_ref().map(|key| key.trust) else { panic!("no pin in {}", room.invite) };
     let server = SocketAddr::from(([127, 0, 0, 1], room.port));
-    let idle = at_rest(pid, server);
+    let idle = figures_at_rest(pid, server);
 
     let clock = Clock::new();
     let now = clock.now();
     let mut soak = Soak {
         clock,
         desk: Desk::open(server, pin),
-        network: Network::new(0x50A4, LOSS_PERCENT),
+        impairments: Impairments::new(0x50A4, LOSS_PERCENT),
         inlet: Inlet::default(),
         guests: (0..MUSICIANS).map(|_| Guest::new(link.clone(), server, now)).collect(),
-        // Twenty minutes see more than a thousand changes, half a minute still fifty.
+        // Twenty minutes contain more than a thousand disturbances, half a minute still fifty.
         every: if length > Duration::from_secs(120) { Micros::from_millis(1000) } else { Micros::from_millis(400) },
-        next_fate: Micros::from_secs(u64::MAX / 2_000_000),
+        next_disturbance: Micros::from_secs(u64::MAX / 2_000_000),
         last_round: now,
         stalled: Micros::ZERO,
-        backs: Vec::new(),
+        returns: Vec::new(),
         say: &mut say,
     };
     let warm_up = (length / 5).min(Duration::from_secs(60));
-    // Everyone at once first: the most memory that the room will need.
+    // Everyone at once first: this is the most memory that the room needs.
     soak.play(micros(warm_up / 2), pid);
-    soak.next_fate = soak.clock.now();
+    soak.next_disturbance = soak.clock.now();
     soak.play(micros(warm_up / 2), pid);
     let before = process::figures(pid);
     let samples = soak.play(micros(length), pid);
     let after = process::figures(pid);
     let figures = report::figures_of(server);
-    let Soak { backs, stalled, .. } = soak.part();
+    let Soak { returns, stalled, .. } = soak.everyone_leaves();
 
-    // Whoever is gone without a word is given up after a while. To ask is a connection, too: that comes first.
+    // The server gives up on musicians who disappeared after a while. Asking needs a connection, too, so ask first.
     wait::within(QUIET, || (report::figures_of(server).musicians == 0).then_some(()));
     let left = report::figures_of(server).musicians;
     wait::within(QUIET, || (process::figures(pid).descriptors <= idle.descriptors).then_some(()));
     let end = process::figures(pid);
-    Report { idle, before, after, end, samples, backs, stalled, figures, left }
+    ServerReport { idle, before, after, end, samples, returns, stalled, figures, left }
 }
 
 fn micros(span: Duration) -> Micros {
@@ -128,7 +126,7 @@ impl Soak<'_> {
             if now >= next {
                 next = now + SAMPLE_EVERY;
                 let sample = Sample { at: now.since(start), figures: process::figures(pid) };
-                (self.say)(&format!("{sample}, {} returns so far", self.backs.len()));
+                (self.say)(&format!("{sample}, {} returns so far", self.returns.len()));
                 samples.push(sample);
             }
             self.round(now);
@@ -148,19 +146,19 @@ impl Soak<'_> {
             }
         }
         for guest in &mut self.guests {
-            guest.hear(now, &mut self.inlet, &mut self.network, &self.desk);
-            guest.tend(now, self.stalled, &self.desk);
-            guest.play(now, &mut self.network);
+            guest.hear(now, &mut self.inlet, &mut self.impairments, &self.desk);
+            guest.run_timers(now, self.stalled, &self.desk);
+            guest.play(now, &mut self.impairments);
         }
-        if now >= self.next_fate {
-            self.next_fate = now + Micros(self.network.below(2 * self.every.0));
-            let who = self.network.below(MUSICIANS as u64) as usize;
-            self.guests[who].suffer(now, self.stalled, &mut self.network, &self.desk);
+        if now >= self.next_disturbance {
+            self.next_disturbance = now + Micros(self.impairments.below(2 * self.every.0));
+            let who = self.impairments.below(MUSICIANS as u64) as usize;
+            self.guests[who].disturb(now, self.stalled, &mut self.impairments, &self.desk);
         }
         self.note_returns(now);
     }
 
-    /// Back is who hears everyone else, and is heard by everyone else, of those who are themselves all there.
+    /// A musician is back when they hear all undisturbed musicians, and all of those hear them.
     fn note_returns(&mut self, now: Micros) {
         for n in 0..self.guests.len() {
             let Some(away) = self.guests[n].away() else { continue };
@@ -171,15 +169,15 @@ impl Soak<'_> {
             {
                 continue;
             }
-            // What this machine did not give anyone is not the server's.
+            // Time that this machine withheld from everyone is not the server's.
             let stalled = self.stalled.since(away.stalled);
-            self.backs.push(Back { how: away.how, took: now.since(away.since), stalled });
+            self.returns.push(Return { how: away.how, took: now.since(away.since), stalled });
             self.guests[n].settle();
         }
     }
 
     /// Everyone says goodbye.
-    fn part(mut self) -> Self {
+    fn everyone_leaves(mut self) -> Self {
         let now = self.clock.now();
         for guest in &mut self.guests {
             guest.leave(now, &self.desk);

@@ -1,4 +1,4 @@
-//! What the soak showed, and whether it is what is promised.
+//! Results of the soak test, and their limits.
 
 use rtjam_load::process::Figures;
 use rtjam_protocol::Micros;
@@ -7,37 +7,37 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Each musician is back within this.
+/// Limit for each musician's return.
 const BACK_WITHIN: Micros = Micros::from_secs(2);
 
-/// The allocator's own breathing, pages of the database, and what is kept of each musician for sending again, which has its
-/// size only after a while. (Flat from a minute on.)
+/// Normal fluctuation of the allocator, pages of the database, and the retransmit buffers of the musicians, which reach their
+/// size after a while. (Constant after a minute.)
 const GROWTH_KIB: i64 = 2048;
 
-/// From what somebody came back.
+/// Kind of disturbance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
-    /// They had not been in the room.
+pub enum Disturbance {
+    /// The musician was not in the room.
     Joined,
-    /// Their address had changed.
+    /// The musician's address changed.
     Moved,
 }
 
 /// One return.
 #[derive(Clone, Copy, Debug)]
-pub struct Back {
-    /// From what.
-    pub how: How,
-    /// Until they heard all, and all heard them.
+pub struct Return {
+    /// Kind of disturbance.
+    pub how: Disturbance,
+    /// Time until the musician heard all others, and all others heard the musician.
     pub took: Micros,
-    /// What this machine withheld meanwhile, from everyone.
+    /// Time that this machine withheld meanwhile from everyone.
     pub stalled: Micros,
 }
 
-/// The server's process at a moment.
+/// The server's process at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample {
-    /// Since the warm-up.
+    /// Time since the warm-up.
     pub at: Micros,
     /// As it was.
     pub figures: Figures,
@@ -50,47 +50,47 @@ impl fmt::Display for Sample {
     }
 }
 
-/// What the server says of itself.
+/// The server's own metrics.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
+pub struct ServerMetrics {
     /// Musicians in the room.
     pub musicians: u64,
-    /// Audio packets that it has got.
+    /// Audio packets received.
     pub packets: u64,
-    /// Those that were lost on the way.
+    /// Audio packets lost on the way.
     pub lost: u64,
-    /// Sessions since its start.
+    /// Sessions since the start.
     pub sessions: u64,
 }
 
-/// What a soak showed.
+/// Results of a soak test.
 #[derive(Debug)]
-pub struct Report {
-    /// The server before anybody came.
+pub struct ServerReport {
+    /// The server before anybody joined.
     pub idle: Figures,
     /// After the warm-up.
     pub before: Figures,
-    /// At the end, with everybody there.
+    /// At the end, with everybody in the room.
     pub after: Figures,
-    /// When everybody had gone.
+    /// After everybody had left.
     pub end: Figures,
     /// In between.
     pub samples: Vec<Sample>,
-    /// Every return.
-    pub backs: Vec<Back>,
+    /// All returns.
+    pub returns: Vec<Return>,
     /// Time that this machine withheld.
     pub stalled: Micros,
-    /// What the server said at the end.
-    pub figures: Told,
-    /// Musicians whom it believed to be there when everybody had gone.
+    /// The server's metrics at the end.
+    pub figures: ServerMetrics,
+    /// Musicians who were still counted after everybody had left.
     pub left: u64,
 }
 
-impl Report {
-    /// Sentences about what is broken; empty when all is kept.
+impl ServerReport {
+    /// A sentence per exceeded limit.
     pub fn broken(&self) -> Vec<String> {
         let growth = self.growth_kib();
-        let late = self.backs.iter().filter(|b| b.took.since(b.stalled) > BACK_WITHIN).count();
+        let late = self.returns.iter().filter(|b| b.took.since(b.stalled) > BACK_WITHIN).count();
         let rules = [
             (growth > GROWTH_KIB, format!("the server grew by {growth} KiB")),
             (
@@ -101,9 +101,9 @@ impl Report {
                 self.end.threads > self.idle.threads,
                 format!("{} threads became {}", self.idle.threads, self.end.threads),
             ),
-            (late > 0, format!("{late} of {} returns took longer than 2 s", self.backs.len())),
-            (self.backs.is_empty(), "nobody came back from anything".to_owned()),
-            (self.left > 0, format!("{} musicians are believed to be there still", self.left)),
+            (late > 0, format!("{late} of {} returns took longer than 2 s", self.returns.len())),
+            (self.returns.is_empty(), "nobody returned".to_owned()),
+            (self.left > 0, format!("{} musicians are still counted", self.left)),
         ];
         rules.into_iter().filter(|(broken, _)| *broken).map(|(_, sentence)| sentence).collect()
     }
@@ -113,7 +113,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ServerReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for sample in &self.samples {
             writeln!(f, "{sample}")?;
@@ -123,8 +123,8 @@ impl fmt::Display for Report {
         writeln!(f, "server, at the end            {:8} KiB", self.after.rss_kib)?;
         writeln!(f, "growth                        {:8} KiB", self.growth_kib())?;
         writeln!(f, "descriptors, before and after {:8} {}", self.idle.descriptors, self.end.descriptors)?;
-        for (how, name) in [(How::Joined, "joined"), (How::Moved, "address changed")] {
-            let mut took: Vec<u64> = self.backs.iter().filter(|b| b.how == how).map(|b| b.took.0 / 1000).collect();
+        for (how, name) in [(Disturbance::Joined, "joined"), (Disturbance::Moved, "address changed")] {
+            let mut took: Vec<u64> = self.returns.iter().filter(|b| b.how == how).map(|b| b.took.0 / 1000).collect();
             took.sort_unstable();
             let at = |share: usize| took.get(took.len() * share / 100).or(took.last()).copied().unwrap_or(0);
             writeln!(
@@ -136,24 +136,24 @@ impl fmt::Display for Report {
                 took.last().copied().unwrap_or(0)
             )?;
         }
-        let Told { packets, lost, sessions, .. } = self.figures;
+        let ServerMetrics { packets, lost, sessions, .. } = self.figures;
         let percent = lost as f64 * 100.0 / (packets + lost).max(1) as f64;
         writeln!(f, "the server counted            {sessions:8} sessions, {packets} packets, {percent:.2} % lost")?;
         write!(f, "this machine was busy for     {:8} ms", self.stalled.0 / 1000)
     }
 }
 
-/// Asks the server's `/metrics`.
+/// Reads the server's `/metrics`.
 ///
 /// # Panics
-/// When it does not answer.
-pub(super) fn figures_of(server: SocketAddr) -> Told {
+/// If the server does not answer.
+pub(super) fn figures_of(server: SocketAddr) -> ServerMetrics {
     let text = get(server, "/metrics");
     let number = |name: &str| {
         let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
         line.and_then(|n| n.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in {text}"))
     };
-    Told {
+    ServerMetrics {
         musicians: number("rtjam_musicians"),
         packets: number("rtjam_audio_packets_total"),
         lost: number("rtjam_audio_lost_total"),

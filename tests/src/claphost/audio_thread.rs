@@ -1,4 +1,4 @@
-//! An audio thread that calls a plugin in real time, plays a signal and records what comes back.
+//! An audio thread that calls a plugin in real time, plays a signal and records the outputs.
 
 use super::{Buffers, Events, Plugin, Raw};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -9,33 +9,33 @@ use std::time::{Duration, Instant};
 
 /// A host's audio thread with one plugin. Dropping it ends the thread and deactivates the plugin; drop it before the
 /// plugin.
-pub struct Paced<'a> {
+pub struct AudioThread<'a> {
     plugin: &'a Plugin,
     stop: Arc<AtomicBool>,
     paused: Arc<AtomicBool>,
-    takes: Arc<Mutex<Takes>>,
+    takes: Arc<Mutex<HostRecording>>,
     events: Sender<(u32, f64)>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What was played and recorded, frame by frame.
+/// Input and outputs, frame by frame.
 #[derive(Clone, Default)]
-pub struct Takes {
-    /// Both inputs' signal.
+pub struct HostRecording {
+    /// The signal on both input channels.
     pub sent: Vec<f32>,
     /// The left channel of each output.
     pub got: Vec<Vec<f32>>,
 }
 
-impl<'a> Paced<'a> {
-    /// Activates `plugin` and calls it every `block` frames at `rate` Hz with `signal`, over and over.
+impl<'a> AudioThread<'a> {
+    /// Activates `plugin` and calls it every `block` frames at `rate` Hz with `signal` in a loop.
     ///
     /// # Panics
-    /// When it does not become active.
-    pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> Paced<'a> {
-        assert!(plugin.activate(f64::from(rate), block), "it does not become active");
+    /// If the plugin does not activate.
+    pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> AudioThread<'a> {
+        assert!(plugin.activate(f64::from(rate), block), "the plugin does not activate");
         let (stop, paused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let takes = Arc::new(Mutex::new(Takes { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
+        let takes = Arc::new(Mutex::new(HostRecording { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
         let (events, orders) = channel();
         let audio = Audio { raw: plugin.raw(), rate, block, signal };
         let shared = (Arc::clone(&stop), Arc::clone(&paused), Arc::clone(&takes));
@@ -59,27 +59,27 @@ impl<'a> Paced<'a> {
             }
             audio.raw.stop();
         };
-        Paced { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
+        AudioThread { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
     }
 
-    /// Sets a parameter as automation would.
+    /// Changes a parameter as automation does.
     pub fn set(&self, id: u32, value: f64) {
         let _ = self.events.send((id, value));
     }
 
-    /// Stops calling, as for a bypassed plugin, or goes on.
+    /// Pauses the calls, as hosts do for a bypassed plugin, or resumes them.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Relaxed);
     }
 
-    /// What was recorded since the last time.
-    pub fn take(&self) -> Takes {
+    /// HostRecording what was recorded since the last call.
+    pub fn take(&self) -> HostRecording {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
-        let empty = Takes { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };
+        let empty = HostRecording { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };
         std::mem::replace(&mut takes, empty)
     }
 
-    /// How many frames were recorded since the last [`Paced::take`].
+    /// Number of frames recorded since the last [`AudioThread::take`].
     pub fn recorded(&self) -> usize {
         self.takes.lock().unwrap_or_else(PoisonError::into_inner).sent.len()
     }
@@ -93,7 +93,7 @@ struct Audio {
 }
 
 impl Audio {
-    fn play(&self, buffers: &mut Buffers, events: &mut Events, takes: &Mutex<Takes>) {
+    fn play(&self, buffers: &mut Buffers, events: &mut Events, takes: &Mutex<HostRecording>) {
         let mut takes = takes.lock().unwrap_or_else(PoisonError::into_inner);
         let at = takes.sent.len();
         for frame in 0..self.block as usize {
@@ -108,7 +108,7 @@ impl Audio {
     }
 }
 
-impl Drop for Paced<'_> {
+impl Drop for AudioThread<'_> {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {

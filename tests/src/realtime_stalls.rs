@@ -1,7 +1,7 @@
-//! A machine that lets real-time threads run when they should.
+//! Stalls of real-time threads, and how a test run avoids them.
 //!
-//! Seen on virtual machines with a full page cache: once a second the kernel's own accounting of memory keeps a processor
-//! for 2 ms, from real-time threads too, and every JACK server has an xrun then.
+//! On virtual machines with a full page cache, the kernel's memory accounting occupies a processor for 2 ms once a second.
+//! Real-time threads wait meanwhile, and every JACK server has an xrun.
 
 use rtjam_load::process;
 use std::sync::Once;
@@ -11,24 +11,24 @@ use std::time::{Duration, Instant};
 /// Above the JACK server's own threads.
 const PRIORITY: i32 = 80;
 const EVERY: Duration = Duration::from_millis(1);
-/// A stall that a period of 64 frames does not bear.
+/// A stall that causes an xrun at a period of 64 frames.
 const STALL: Duration = Duration::from_millis(1);
-/// Somewhat longer than what happens once a second.
+/// Somewhat longer than the second between two stalls.
 const LOOK: Duration = Duration::from_millis(1500);
 
-/// Once a process: where real-time threads are kept waiting, and this one may, it has the kernel give back what it keeps of
-/// files, which ends that.
-pub(crate) fn ensure() {
+/// Measures stalls once per process. If there are any, and this process may, it has the kernel drop the page cache, which
+/// ends them.
+pub(crate) fn avoid() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let stalls = stalls();
         if stalls > 1 && std::fs::write("/proc/sys/vm/drop_caches", "3").is_ok() {
-            eprintln!("real-time threads were kept waiting {stalls} times in {LOOK:?}: page cache given back");
+            eprintln!("real-time threads stalled {stalls} times in {LOOK:?}: dropped the page cache");
         }
     });
 }
 
-/// How often a processor was kept from a real-time thread.
+/// Number of times that a real-time thread had to wait for a processor.
 fn stalls() -> usize {
     let processors = thread::available_parallelism().map_or(1, usize::from);
     let watches: Vec<_> = (0..processors).map(|n| thread::spawn(move || watch(n))).collect();

@@ -1,39 +1,39 @@
-//! How a jump of the network's delay is followed: up, and back down.
+//! Response to a step of the network delay, up and back down.
 
 use super::measure::{Measurement, seconds};
-use super::path::Place;
-use super::report::round;
+use super::position_path::ChunkPosition;
+use super::statistics::round;
 use serde_json::{Value, json};
 
-/// So long after a jump sound may still be missing, in s.
+/// Audio may be missing for this long after a step, in s.
 const FOLLOWED: f64 = 0.2;
 
-/// A delay is back when it is no more than this over what it was before, in ms.
+/// The delay counts as recovered when it is at most this much above the one before, in ms.
 const BACK: f64 = 1.0;
 
-/// What came of the model's two jumps.
+/// Response to the two steps of the model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Step {
-    /// How long after the jump upwards sound was still missing, in ms.
+pub struct StepResponse {
+    /// Time after the step up until which audio was missing, in ms.
     pub late_ms: f64,
-    /// How long after the jump downwards the delay was what it had been, in s.
+    /// Time after the step down until the delay was the previous one, in s.
     pub back_s: f64,
-    /// Gaps later than 200 ms after the jump upwards, until the jump downwards.
+    /// Gaps from 200 ms after the step up until the step down.
     pub gaps_up: usize,
-    /// Gaps after the jump downwards.
+    /// Gaps after the step down.
     pub gaps_down: usize,
 }
 
-impl Step {
-    /// Of a trace of `length` seconds, in the middle third of which the delay is larger.
-    pub fn of(got: &Measurement, length: f64) -> Step {
+impl StepResponse {
+    /// For a trace of `length` seconds with a larger delay in its middle third.
+    pub fn of(got: &Measurement, length: f64) -> StepResponse {
         let (up, down) = (length / 3.0, length * 2.0 / 3.0);
-        let sent = |n: usize, place: Place| (n as f64 - place.lag) * seconds(1);
+        let sent = |n: usize, place: ChunkPosition| (n as f64 - place.lag) * seconds(1);
         let (mut late, mut back) = (up, down);
         let mut before = 0.0_f64;
         for (n, place) in got.path.iter() {
             let at = sent(n, place);
-            let delay = got.take.grid.delay_ms(n as f64, n as f64 - place.lag);
+            let delay = got.playback.grid.delay_ms(n as f64, n as f64 - place.lag);
             if at < up && at > up - 1.0 && place.heard {
                 before = before.max(delay);
             } else if at >= down && place.heard && delay > before + BACK {
@@ -50,10 +50,10 @@ impl Step {
             }
             gaps_down += usize::from(at >= down);
         }
-        Step { late_ms: (late - up) * 1000.0, back_s: back - down, gaps_up, gaps_down }
+        StepResponse { late_ms: (late - up) * 1000.0, back_s: back - down, gaps_up, gaps_down }
     }
 
-    /// As JSON.
+    /// The response as JSON.
     pub fn json(&self) -> Value {
         json!({
             "late_ms": round(self.late_ms),

@@ -1,4 +1,4 @@
-//! A classic server, made from the bytes of its packet alone: it shares no code with ours.
+//! A legacy server, written from its packet format alone: it shares no code with RTJam.
 
 use rtjam_load::inlet::hold_much;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -8,95 +8,95 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What it makes of what it gets.
+/// How the server distributes audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// Everyone gets the packets of the others, and the header of their own.
+    /// Each client receives the packets of the others, and the header of its own.
     Separate,
-    /// Everyone gets one mix of the others, as client 40002.
+    /// Each client receives one mix of the others, from client id 40002.
     Mix,
 }
 
-/// Frames of a mix, and how often there is one.
+/// Frames per mix packet, and the interval between them.
 const MIX_FRAMES: usize = 128;
 const MIX_EVERY: Duration = Duration::from_nanos(2_666_667);
 
-/// Who is silent for so long is forgotten.
+/// A client that has been silent for this long is forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(1);
 
-/// What of one client may wait for the mix, in frames.
+/// Frames of one client that may wait for the mix.
 const MOST_WAITING: usize = 1024;
 
-/// A packet that it got.
+/// A packet that the server received.
 #[derive(Clone, Copy, Debug)]
-pub struct Came {
-    /// Whence.
+pub struct LoggedPacket {
+    /// Source address.
     pub from: SocketAddr,
-    /// Its client id.
+    /// Client id.
     pub client: u32,
-    /// Its length.
+    /// Length in bytes.
     pub len: usize,
-    /// Its number.
+    /// Sequence number.
     pub sequence: u32,
-    /// It returned a server time that this client was told.
+    /// Whether it echoes a server time that was sent to this client.
     pub returned: bool,
 }
 
-/// A running one.
-pub struct ClassicServer {
-    /// Where it listens.
+/// A running server.
+pub struct LegacyServer {
+    /// Address on which it listens.
     pub address: SocketAddr,
-    came: Arc<Mutex<Vec<Came>>>,
+    received: Arc<Mutex<Vec<LoggedPacket>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl ClassicServer {
-    /// Starts one on a free port.
-    pub fn start(mode: Mode) -> ClassicServer {
-        ClassicServer::start_at(mode, SocketAddr::from(([127, 0, 0, 1], 0)))
+impl LegacyServer {
+    /// Starts a server on a free port.
+    pub fn start(mode: Mode) -> LegacyServer {
+        LegacyServer::start_at(mode, SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    /// Starts one there.
-    pub fn start_at(mode: Mode, address: SocketAddr) -> ClassicServer {
+    /// Starts a server at `address`.
+    pub fn start_at(mode: Mode, address: SocketAddr) -> LegacyServer {
         let socket = UdpSocket::bind(address).expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
         hold_much(&socket).expect("set");
         let address = socket.local_addr().expect("bound");
-        let (came, stop) = (Arc::<Mutex<Vec<Came>>>::default(), Arc::<AtomicBool>::default());
-        let (kept, ends) = (came.clone(), stop.clone());
+        let (received, stop) = (Arc::<Mutex<Vec<LoggedPacket>>>::default(), Arc::<AtomicBool>::default());
+        let (kept, ends) = (received.clone(), stop.clone());
         let thread = std::thread::spawn(move || serve(&socket, mode, &kept, &ends));
-        ClassicServer { address, came, stop, thread: Some(thread) }
+        LegacyServer { address, received, stop, thread: Some(thread) }
     }
 
-    /// The link that leads here.
+    /// A link to this server.
     pub fn link(&self) -> String {
         format!("classic://{}", self.address)
     }
 
-    /// All that came so far.
-    pub fn came(&self) -> Vec<Came> {
-        self.came.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// All packets received so far.
+    pub fn packets(&self) -> Vec<LoggedPacket> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-impl Drop for ClassicServer {
+impl Drop for LegacyServer {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Fails when it panicked, which it has printed.
+        // Fails if the thread panicked, which it has printed.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 struct Client {
-    heard: Instant,
-    /// The newest header, for the mix.
+    last_heard: Instant,
+    /// Newest header, for the mix.
     header: [u8; 28],
-    told: HashSet<u64>,
+    sent_times: HashSet<u64>,
     waiting: VecDeque<[f32; 2]>,
 }
 
-fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<Came>>, stop: &AtomicBool) {
+fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<LoggedPacket>>, stop: &AtomicBool) {
     let began = Instant::now();
     let mut clients: HashMap<SocketAddr, Client> = HashMap::new();
     let (mut buffer, mut mixes) = ([0; 2048], 0_u32);
@@ -108,23 +108,23 @@ fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<Came>>, stop: &AtomicB
             let now = Instant::now();
             let packet = &mut buffer[..len];
             let client = clients.entry(from).or_insert_with(|| new_client(now));
-            client.heard = now;
+            client.last_heard = now;
             client.header.copy_from_slice(&packet[..28]);
-            let returned = client.told.contains(&number(&packet[4..12]));
-            let came = Came {
+            let returned = client.sent_times.contains(&number(&packet[4..12]));
+            let received = LoggedPacket {
                 from,
                 client: number(&packet[20..24]) as u32,
                 len,
                 sequence: number(&packet[24..28]) as u32,
                 returned,
             };
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(came);
+            kept.lock().unwrap_or_else(PoisonError::into_inner).push(received);
             match mode {
-                Mode::Separate => hand_on(socket, began, &mut clients, from, packet),
-                Mode::Mix => wait(client, &packet[28..]),
+                Mode::Separate => forward(socket, began, &mut clients, from, packet),
+                Mode::Mix => enqueue(client, &packet[28..]),
             }
         }
-        clients.retain(|_, client| client.heard.elapsed() <= FORGOTTEN_AFTER);
+        clients.retain(|_, client| client.last_heard.elapsed() <= FORGOTTEN_AFTER);
         while mode == Mode::Mix && began + MIX_EVERY * mixes <= Instant::now() {
             mix(socket, began, &mut clients, mixes);
             mixes += 1;
@@ -133,25 +133,25 @@ fn serve(socket: &UdpSocket, mode: Mode, kept: &Mutex<Vec<Came>>, stop: &AtomicB
 }
 
 fn new_client(now: Instant) -> Client {
-    Client { heard: now, header: [0; 28], told: HashSet::new(), waiting: VecDeque::new() }
+    Client { last_heard: now, header: [0; 28], sent_times: HashSet::new(), waiting: VecDeque::new() }
 }
 
-/// A number of up to eight bytes.
+/// A big-endian number of up to eight bytes.
 fn number(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
-/// Writes time and beat, as of now, into a header; the time is different each time.
-fn stamp(packet: &mut [u8], began: Instant, told: &mut HashSet<u64>) {
+/// Writes the current time and beat into a header; no time is written twice.
+fn stamp(packet: &mut [u8], began: Instant, sent_times: &mut HashSet<u64>) {
     let mut time = began.elapsed().as_micros() as u64 + 1;
-    while !told.insert(time) {
+    while !sent_times.insert(time) {
         time += 1;
     }
     packet[3] = (time / 500_000 % 4) as u8;
     packet[4..12].copy_from_slice(&time.to_be_bytes());
 }
 
-fn hand_on(
+fn forward(
     socket: &UdpSocket,
     began: Instant,
     clients: &mut HashMap<SocketAddr, Client>,
@@ -160,13 +160,13 @@ fn hand_on(
 ) {
     for (to, client) in clients {
         let len = if *to == from { 28 } else { packet.len() };
-        stamp(packet, began, &mut client.told);
-        // Fails while a client's port is closed.
+        stamp(packet, began, &mut client.sent_times);
+        // Fails while the client's port is closed.
         let _ = socket.send_to(&packet[..len], to);
     }
 }
 
-fn wait(client: &mut Client, audio: &[u8]) {
+fn enqueue(client: &mut Client, audio: &[u8]) {
     let (first, second) = audio.split_at(audio.len() / 2);
     let read = |bytes: &[u8; 2]| f32::from(u16::from_be_bytes(*bytes)) / 32768.0 - 1.0;
     let frames = first.as_chunks::<2>().0.iter().zip(second.as_chunks::<2>().0);
@@ -196,7 +196,7 @@ fn mix(socket: &UdpSocket, began: Instant, clients: &mut HashMap<SocketAddr, Cli
             let write = |frame: &[f32; 2]| (((frame[c] + 1.0) * 32766.0).clamp(0.0, 65532.0) as u16).to_be_bytes();
             packet.extend(sum.iter().flat_map(write));
         }
-        stamp(&mut packet, began, &mut client.told);
+        stamp(&mut packet, began, &mut client.sent_times);
         let _ = socket.send_to(&packet, to);
     }
 }
