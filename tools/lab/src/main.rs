@@ -1,7 +1,7 @@
 //! Measures playout on bad networks: `lab replay`, `lab generate`, `lab table`, `lab plot`.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rtjam_engine::{Comfort, Playout};
+use rtjam_engine::{PlayoutBias, Playout};
 use rtjam_lab::measure::{Measurement, measure};
 use rtjam_lab::model::Model;
 use rtjam_lab::replay::{PACKETS, Settings};
@@ -149,7 +149,7 @@ struct Listening {
     playout: Playout,
     /// What automatic playout prefers: tight (less delay), normal, or safe (fewer gaps)
     #[arg(long, default_value_t)]
-    comfort: Comfort,
+    comfort: PlayoutBias,
     /// What is lost is sent again
     #[arg(long, default_value = "off")]
     recovery: Recovery,

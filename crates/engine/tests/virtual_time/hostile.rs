@@ -1,7 +1,7 @@
 //! What one musician can do to the others' sound: next to nothing.
 
 use crate::common::Rng;
-use rtjam_engine::{Console, Desk, Engine, Mix, NetworkEnd, Outputs, Playout, SLOTS, engine};
+use rtjam_engine::{Console, Engine, Mix, MixBus, NetworkEnd, Outputs, Playout, SLOTS, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 
@@ -170,17 +170,17 @@ fn under_minus_one_dbfs_every_bit_passes() {
 #[test]
 fn one_loud_sample_turns_nobody_down_in_a_mix() {
     let hears = |hostile: Hostile| {
-        let (mut desk, mut mix, mut heard) = (Desk::new(), Mix::new(), Vec::new());
+        let (mut desk, mut mix, mut heard) = (MixBus::new(), Mix::new(), Vec::new());
         mix.open(true);
         for tick in 0..1500 {
             let now = Micros(1_000_000 + tick * 8000 / 3);
             desk.begin(now);
             for source in HONEST.into_iter().map(|(source, _)| source).chain([HOSTILE]) {
-                let (header, payload) = packet(source, tick * Desk::FRAMES as u64, Desk::FRAMES, hostile);
+                let (header, payload) = packet(source, tick * MixBus::FRAMES as u64, MixBus::FRAMES, hostile);
                 desk.receive(now, &AudioFrame { header, payload: &payload }, false).expect("taken");
             }
             desk.render();
-            let (mut left, mut right) = ([0.0; Desk::FRAMES], [0.0; Desk::FRAMES]);
+            let (mut left, mut right) = ([0.0; MixBus::FRAMES], [0.0; MixBus::FRAMES]);
             mix.fill(&desk, SourceId(100), [&mut left, &mut right]);
             if tick >= 750 {
                 heard.extend(left);

@@ -1,98 +1,98 @@
-//! How fast a musician's clock runs against ours, and the correction for it.
+//! Clock drift: how fast a musician's clock runs against ours, and the correction for it.
 //!
-//! In each window of 200 ms the earliest packet and the promptest callback are taken: queues and
-//! schedulers only ever delay. Their distance, in frames, stands still when both clocks are equal. A
-//! second-order loop follows it (Adriaensen, "Using a DLL to filter time", LAC 2005), with gains that
-//! begin as those of a least-squares line through all windows and freeze at 20 s of them.
+//! Each window of 200 ms takes the earliest packet and the promptest callback, since queues and schedulers only delay.
+//! Their distance, in frames, is constant if both clocks are equal. A second-order loop follows it (Adriaensen, "Using a
+//! DLL to filter time", LAC 2005). Its gains begin as those of a least-squares line through all windows, and freeze at 20 s
+//! of them.
 //!
-//! Nothing is corrected until the distance has left a dead band, so equal clocks give equal bits. From
-//! then on the read position follows the loop's line, at a rate that changes slowly.
+//! Nothing is corrected until the distance leaves a dead band, so equal clocks give equal bits. From then on the read
+//! cursor follows the loop's line, at a rate that changes slowly.
 
 use crate::timeline::HostWindow;
 
-/// The loop's gains freeze at so many windows (20 s).
+/// The loop's gains freeze after this many windows (20 s).
 const MEMORY: f64 = 100.0;
 
-/// Before so many windows (1 s) the reference still moves; before [`SURE`] (2 s) nothing is corrected.
+/// Before this many windows (1 s) the reference still moves; before [`SURE`] (2 s) nothing is corrected.
 const YOUNG: f64 = 5.0;
 const SURE: f64 = 10.0;
 
-/// How far, in frames (0.5 ms), clocks must have run apart before they are corrected.
+/// Clocks are corrected when they have run this far apart, in frames (0.5 ms).
 const DEAD_BAND: f64 = 24.0;
 
-/// How far (0.17 ms) when the stream is about to lose its callback.
+/// The same (0.17 ms) for a stream that is about to miss its callback.
 const NARROW_BAND: f64 = 8.0;
 
-/// Packets that come in so few frames (0.33 ms) before their callback are about to lose it.
+/// Packets this close to their callback, in frames (0.33 ms), are about to miss it.
 const CLOSE: f64 = 16.0;
 
-/// Slower drift than this is none: 1 ppm.
+/// Slower drift than this (1 ppm) is ignored.
 const SLOWEST: f64 = 1e-6;
 
-/// A window off the line by more than this, in frames, is a step (a route changed, frames were lost),
-/// not drift: believed when the next one says so too.
+/// A window this far off the line, in frames, is a step (a route changed, frames were lost) and not drift, if the next one
+/// confirms it.
 const STEP: f64 = 48.0;
 
-/// The largest correction, and the largest change of it from window to window.
+/// The largest correction, and its largest change from window to window.
 const LARGEST: f64 = 500e-6;
 const SLEW: f64 = 25e-6;
 
-/// An error is worked off with this time constant, in frames (4 s).
+/// Time constant with which an error is corrected, in frames (4 s).
 const WORK_OFF: f64 = 4.0 * 48_000.0;
 
-/// The correction ends when for so many windows (10 s) there was nothing to correct.
+/// The correction ends after this many windows (10 s) with nothing to correct.
 const EQUAL_FOR: u32 = 50;
 
 /// Follows one stream's clock. Audio thread.
 pub(crate) struct Drift {
     earliest: Option<f64>,
-    /// Packets of the open window, and of the last one.
+    /// Packets of the open window, and of the previous one.
     packets: [u32; 2],
-    /// The least time from a packet's arrival to the next callback in the open window, in frames.
+    /// The least time from a packet's arrival to its callback in the open window, in frames.
     closest: f64,
     line: Option<LoopLine>,
     /// The distance to hold.
     reference: f64,
-    /// Frames by which the rate was corrected so far.
+    /// Frames that the correction has added so far.
     corrected: f64,
     rate: f64,
     following: bool,
-    odd: bool,
-    /// The window that is open began before what it would be compared with.
-    partial: bool,
+    last_was_outlier: bool,
+    /// The open window began before the event that it would be compared with.
+    window_is_partial: bool,
     /// The open window lacks its first packets.
-    discarded: bool,
-    /// The time base moved: what the next window misses is what that is off, and no drift.
-    shifted: bool,
+    packets_discarded: bool,
+    /// The time base shifted: the next window's error is that of the shift, not drift.
+    base_shifted: bool,
     host_steps: [f64; 2],
     equal_for: u32,
 }
 
-/// The loop: a straight line through the windows.
+/// The loop's state: a straight line through the windows.
 #[derive(Clone, Copy)]
 struct LoopLine {
     distance: f64,
-    /// Frames a frame.
+    /// In frames per frame.
     slope: f64,
     windows: f64,
-    /// Mean square of what the line missed.
+    /// Mean square of the windows' errors.
     spread: f64,
 }
 
-/// What a window found.
+/// The result of a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Found {
-    /// Nothing to do but to go on.
+pub(crate) enum DriftFinding {
+    /// Nothing changes.
     Steady,
     /// The clocks differ: read between frames from now on.
     Follow,
-    /// The network's delay is another from now on: packets come so many frames earlier (negative: later).
+    /// The network's delay changed for good: packets arrive this many frames earlier (negative: later).
     NewLevel(f64),
-    /// They do not any more: come to a whole frame and stay there.
+    /// The clocks are equal again: go to a whole frame and stay there.
     Release,
-    /// The host left out so many frames (negative: took too many): move the read position by them.
+    /// The host skipped this many frames (negative: took too many): move the read cursor by them.
     HostMoved(f64),
-    /// After [`Drift::shift_base`]: packets come so many frames earlier (negative: later) than was thought.
+    /// After [`Drift::shift_base`]: packets arrive this many frames earlier (negative: later) than it said.
     Refined(f64),
 }
 
@@ -107,25 +107,25 @@ impl Drift {
             corrected: 0.0,
             rate: 0.0,
             following: false,
-            odd: false,
-            partial: false,
-            discarded: false,
-            shifted: false,
+            last_was_outlier: false,
+            window_is_partial: false,
+            packets_discarded: false,
+            base_shifted: false,
             host_steps: [0.0; 2],
             equal_for: 0,
         }
     }
 
-    /// Another musician, or a stream that nothing is known of.
+    /// Forgets everything: another musician, or an unknown stream.
     pub(crate) fn restart(&mut self) {
         *self = Drift::new();
     }
 
-    /// The same clock, but positions or the read position jumped: the rate is kept, the distance not.
+    /// Positions or the read cursor jumped: keeps the rate of the clock, and forgets the distance.
     pub(crate) fn rebase(&mut self) {
         self.earliest = None;
         self.host_steps = [0.0; 2];
-        (self.odd, self.partial, self.shifted) = (false, true, false);
+        (self.last_was_outlier, self.window_is_partial, self.base_shifted) = (false, true, false);
         if self.following {
             if let Some(line) = &mut self.line {
                 line.windows = line.windows.min(YOUNG);
@@ -136,55 +136,55 @@ impl Drift {
         }
     }
 
-    /// The open window is measured afresh: it is not known yet on which base its packets came.
-    pub(crate) fn discard(&mut self) {
+    /// Forgets the open window: it is not known yet which time base its packets have.
+    pub(crate) fn discard_window(&mut self) {
         (self.earliest, self.closest, self.packets[0]) = (None, f64::INFINITY, 0);
-        self.discarded = true;
+        self.packets_discarded = true;
     }
 
-    /// From now on packets come so many frames earlier (negative: later), because somebody lost frames.
+    /// From now on packets arrive this many frames earlier (negative: later), because a host lost frames.
     pub(crate) fn shift_base(&mut self, earlier: f64) {
-        self.discard();
-        (self.host_steps, self.odd, self.shifted) = ([0.0; 2], false, true);
+        self.discard_window();
+        (self.host_steps, self.last_was_outlier, self.base_shifted) = ([0.0; 2], false, true);
         if let Some(line) = self.line {
-            self.shift(line.distance, earlier);
+            self.accept_jump(line.distance, earlier);
         }
     }
 
-    /// A packet: its position minus its time of arrival, and from then to the callback that is to find it
+    /// A packet arrived. `lead` is its position minus its time of arrival, `wait` the time from then to its callback
     /// (infinite if unknown), in frames.
-    pub(crate) fn observe(&mut self, lead: f64, before: f64) {
+    pub(crate) fn observe(&mut self, lead: f64, wait: f64) {
         self.packets[0] += 1;
         self.earliest = Some(self.earliest.map_or(lead, |e| e.max(lead)));
-        self.closest = self.closest.min(before);
+        self.closest = self.closest.min(wait);
     }
 
-    /// The distance, on the loop's line, at the end of the last window.
+    /// The distance on the loop's line at the end of the last window.
     pub(crate) fn distance(&self) -> Option<f64> {
         self.line.filter(|line| line.windows >= YOUNG).map(|line| line.distance)
     }
 
-    /// The same less what the rate has already made up for: it stands still while the reader keeps step.
+    /// The same without what the correction has made up for: it is constant while the reader follows the clock.
     pub(crate) fn uncorrected(&self) -> Option<f64> {
         self.distance().map(|distance| distance - self.corrected)
     }
 
-    /// Whether the read position lies between frames.
+    /// Whether the reader follows this clock.
     pub(crate) fn is_following(&self) -> bool {
         self.following
     }
 
-    /// Frames of the stream a frame of ours: 1 while nothing is corrected.
+    /// Frames of the stream per frame of ours; 1 if nothing is corrected.
     pub(crate) fn step(&self) -> f64 {
         1.0 + self.rate
     }
 
-    /// `frames` frames were read with that step.
+    /// `frames` frames were read at that step.
     pub(crate) fn advance(&mut self, frames: usize) {
         self.corrected += self.rate * frames as f64;
     }
 
-    /// The read position has come to a whole frame after [`Found::Release`].
+    /// The reader has reached a whole frame after [`DriftFinding::Release`].
     pub(crate) fn released(&mut self) {
         self.following = false;
         (self.rate, self.corrected) = (0.0, 0.0);
@@ -194,53 +194,53 @@ impl Drift {
     }
 
     /// A window ends. `period` (1 or more) is the usual callback's length in frames.
-    pub(crate) fn window(&mut self, host: HostWindow, period: f64) -> Found {
+    pub(crate) fn end_window(&mut self, host: HostWindow, period: f64) -> DriftFinding {
         self.host_steps = [host.step, self.host_steps[0]];
         let closest = std::mem::replace(&mut self.closest, f64::INFINITY);
         let [packets, before] = self.packets;
-        if self.discarded && packets < before / 4 {
-            // Too few to say how promptly packets come: they count with the next window's.
-            return Found::Steady;
+        if self.packets_discarded && packets < before / 4 {
+            // Too few packets to show how promptly they arrive: they count with the next window's.
+            return DriftFinding::Steady;
         }
-        self.packets = [0, if std::mem::take(&mut self.discarded) { before } else { packets }];
-        if std::mem::take(&mut self.partial) {
+        self.packets = [0, if std::mem::take(&mut self.packets_discarded) { before } else { packets }];
+        if std::mem::take(&mut self.window_is_partial) {
             self.earliest = None;
         }
         let Some(earliest) = self.earliest.take() else {
             if let Some(line) = &mut self.line {
                 line.distance += line.slope * host.length;
             }
-            return Found::Steady;
+            return DriftFinding::Steady;
         };
         let distance = earliest + host.offset;
         let Some(line) = &mut self.line else {
             self.begin(distance);
-            return Found::Steady;
+            return DriftFinding::Steady;
         };
         if self.reference.is_nan() {
-            // The first window after a rebase: hold what there is.
+            // The first window after a rebase: its distance is the one to hold.
             line.distance = distance;
             self.reference = distance - self.corrected;
-            return Found::Steady;
+            return DriftFinding::Steady;
         }
         let expected = line.distance + line.slope * host.length;
         let miss = distance - expected;
-        if std::mem::take(&mut self.shifted) && miss.abs() <= STEP {
-            self.shift(expected, miss);
-            return Found::Refined(miss);
+        if std::mem::take(&mut self.base_shifted) && miss.abs() <= STEP {
+            self.accept_jump(expected, miss);
+            return DriftFinding::Refined(miss);
         }
-        if let Some(moved) = self.host_moved(miss, period) {
-            self.shift(expected, miss);
-            return Found::HostMoved(moved);
+        if let Some(moved) = self.host_jump(miss, period) {
+            self.accept_jump(expected, miss);
+            return DriftFinding::HostMoved(moved);
         }
         if miss.abs() > STEP {
-            return self.odd_window(expected, miss);
+            return self.outlier(expected, miss);
         }
-        self.odd = false;
+        self.last_was_outlier = false;
         if let Some(line) = &mut self.line {
             line.update(expected, miss, host.length);
         }
-        self.steer(host.length, closest)
+        self.correct(host.length, closest)
     }
 
     fn begin(&mut self, distance: f64) {
@@ -248,9 +248,9 @@ impl Drift {
         self.reference = distance - self.corrected;
     }
 
-    /// The host lost or doubled frames, and this stream shows it too: a host and a musician on the same
-    /// sound card lose them together, and then there is nothing to move.
-    fn host_moved(&mut self, miss: f64, period: f64) -> Option<f64> {
+    /// The host lost or doubled frames, and this stream shows it too. If host and musician share a sound card they lose frames
+    /// together, and nothing moves.
+    fn host_jump(&mut self, miss: f64, period: f64) -> Option<f64> {
         let noise = DEAD_BAND.max(period / 2.0);
         let step = self.host_steps.into_iter().find(|s| *s != 0.0)?;
         if miss.abs() < noise || miss.signum() != step.signum() {
@@ -260,55 +260,55 @@ impl Drift {
         Some(miss)
     }
 
-    /// Takes a jump of the distance as it is: neither drift nor error.
-    fn shift(&mut self, expected: f64, by: f64) {
+    /// Accepts a jump of the distance as neither drift nor error.
+    fn accept_jump(&mut self, expected: f64, by: f64) {
         if let Some(line) = &mut self.line {
             line.distance = expected + by;
         }
         self.reference += by;
     }
 
-    fn odd_window(&mut self, expected: f64, miss: f64) -> Found {
+    fn outlier(&mut self, expected: f64, miss: f64) -> DriftFinding {
         if let Some(line) = &mut self.line {
             line.distance = expected;
         }
-        self.odd = !self.odd;
-        if self.odd {
-            return Found::Steady;
+        self.last_was_outlier = !self.last_was_outlier;
+        if self.last_was_outlier {
+            return DriftFinding::Steady;
         }
         match &mut self.line {
             Some(line) if !self.following => {
-                // How fast it moved before says nothing any more; where it is does.
+                // The previous slope says nothing about the new level.
                 *line =
                     LoopLine { distance: expected + miss, slope: 0.0, windows: line.windows.min(YOUNG), spread: 0.0 };
                 self.reference = line.distance - self.corrected;
             }
-            _ => self.shift(expected, miss),
+            _ => self.accept_jump(expected, miss),
         }
-        Found::NewLevel(miss)
+        DriftFinding::NewLevel(miss)
     }
 
-    fn steer(&mut self, length: f64, closest: f64) -> Found {
-        let Some(line) = self.line else { return Found::Steady };
+    fn correct(&mut self, length: f64, closest: f64) -> DriftFinding {
+        let Some(line) = self.line else { return DriftFinding::Steady };
         let error = line.distance - self.reference - self.corrected;
         if !self.following {
             if line.windows < YOUNG {
                 self.reference = line.distance - self.corrected;
-            } else if line.windows >= SURE && line.runs_away(error, length, closest) {
-                // What has run apart so far is the playout delay's business: nothing is caught up with.
+            } else if line.windows >= SURE && line.is_drifting(error, length, closest) {
+                // The distance so far belongs to the playout delay: it is not caught up with.
                 self.reference = line.distance - self.corrected;
                 self.following = true;
                 self.rate = line.slope;
                 self.equal_for = 0;
-                return Found::Follow;
+                return DriftFinding::Follow;
             }
-            return Found::Steady;
+            return DriftFinding::Steady;
         }
         let wanted = (line.slope + error / WORK_OFF).clamp(-LARGEST, LARGEST);
         self.rate += (wanted - self.rate).clamp(-SLEW, SLEW);
         let equal = line.windows >= MEMORY && line.slope.abs() < SLOWEST / 2.0 && error.abs() < 2.0;
         self.equal_for = if equal { self.equal_for + 1 } else { 0 };
-        if self.equal_for >= EQUAL_FOR { Found::Release } else { Found::Steady }
+        if self.equal_for >= EQUAL_FOR { DriftFinding::Release } else { DriftFinding::Steady }
     }
 }
 
@@ -321,12 +321,12 @@ impl LoopLine {
         self.spread += (miss * miss - self.spread) / (n - 1.0);
     }
 
-    /// Whether the clocks have run apart: out of the dead band, still going, and both by four times what
-    /// the windows' own spread explains. (The slope of a line through n points that are off by σ is itself
-    /// off by σ·√(12/n³) a point.)
+    /// Whether the clocks have run apart: the error is outside the dead band, still grows, and both are four times what the
+    /// windows' spread explains. (The slope of a line through n points that are off by σ is itself off by σ·√(12/n³) per
+    /// point.)
     ///
-    /// Packets that come later and later, and soon too late for their callback, leave no time for the whole band.
-    fn runs_away(&self, error: f64, length: f64, closest: f64) -> bool {
+    /// Packets that arrive later and later, and soon miss their callback, get a narrower band.
+    fn is_drifting(&self, error: f64, length: f64, closest: f64) -> bool {
         let spread = self.spread.sqrt();
         let band = if self.slope < 0.0 && closest < CLOSE { NARROW_BAND } else { DEAD_BAND };
         let doubt = spread * (12.0 / self.windows.powi(3)).sqrt() / length;
@@ -347,20 +347,21 @@ mod tests {
         HostWindow { offset: 0.0, step, length: WINDOW }
     }
 
-    /// Runs windows with the distance that an uncorrected reader would see; returns the last error.
+    /// Runs windows with the distance that an uncorrected reader would see. Returns the last error.
     fn run(drift: &mut Drift, windows: usize, distance: impl Fn(usize) -> f64) -> f64 {
         let mut error = 0.0;
         for i in 0..windows {
             drift.observe(distance(i), f64::INFINITY);
-            drift.window(host(0.0), 64.0);
+            drift.end_window(host(0.0), 64.0);
             drift.advance(WINDOW as usize);
             error = distance(i) - drift.reference - drift.corrected;
         }
         error
     }
 
+    /// Equal clocks are not corrected, whatever the jitter.
     #[test]
-    fn equal_clocks_are_never_corrected_whatever_the_jitter() {
+    fn equal_clocks_are_not_corrected() {
         let mut drift = Drift::new();
         let jitter = |i: usize| ((i * 7919) % 19) as f64;
         run(&mut drift, 18_000, jitter);
@@ -368,8 +369,9 @@ mod tests {
         assert_eq!(drift.step(), 1.0);
     }
 
+    /// Drifting clocks are followed to within half a millisecond.
     #[test]
-    fn clocks_apart_are_followed_within_half_a_millisecond() {
+    fn drifting_clocks_are_followed() {
         for ppm in [-200.0, -50.0, 5.0, 200.0] {
             let mut drift = Drift::new();
             let error = run(&mut drift, 3000, |i| ppm * 1e-6 * WINDOW * i as f64 + ((i * 31) % 5) as f64);
@@ -379,40 +381,43 @@ mod tests {
         }
     }
 
+    /// A stream that is about to miss its callback is followed sooner.
     #[test]
-    fn who_is_about_to_lose_a_callback_is_followed_before() {
+    fn near_misses_are_followed_sooner() {
         for (before, windows) in [(f64::INFINITY, 26), (10.0, 11)] {
             let mut drift = Drift::new();
             let followed = (0..100).position(|i| {
                 drift.observe(-f64::from(i), before);
-                drift.window(host(0.0), 64.0) == Found::Follow
+                drift.end_window(host(0.0), 64.0) == DriftFinding::Follow
             });
             assert!(followed.is_some_and(|f| f.abs_diff(windows) < 5), "{before}: {followed:?}");
         }
     }
 
+    /// A step of the network's delay is not drift.
     #[test]
-    fn a_step_of_the_network_is_not_drift() {
+    fn network_step_is_not_drift() {
         let mut drift = Drift::new();
         run(&mut drift, 3000, |i| if i < 500 { 0.0 } else { -960.0 });
         assert!(!drift.is_following());
     }
 
+    /// Frames that the host skipped move the reader once, and are not drift.
     #[test]
-    fn frames_that_the_host_left_out_move_the_reader_once() {
+    fn skipped_frames_move_the_reader_once() {
         let mut drift = Drift::new();
         run(&mut drift, 50, |_| 0.0);
         drift.observe(0.0, f64::INFINITY);
-        assert_eq!(drift.window(host(640.0), 64.0), Found::Steady);
+        assert_eq!(drift.end_window(host(640.0), 64.0), DriftFinding::Steady);
         drift.observe(641.5, f64::INFINITY);
-        assert_eq!(drift.window(host(0.0), 64.0), Found::HostMoved(641.5));
+        assert_eq!(drift.end_window(host(0.0), 64.0), DriftFinding::HostMoved(641.5));
         run(&mut drift, 100, |_| 641.5);
         assert!(!drift.is_following());
     }
 
-    /// Frames that somebody lost every second are no drift, and what a shift was off is known with the next window.
+    /// Frames that a host loses every second are not drift, and the next window tells a shift's error.
     #[test]
-    fn a_base_that_shifts_is_no_drift() {
+    fn base_shifts_are_not_drift() {
         let mut drift = Drift::new();
         let mut level = 0.0;
         for window in 0..300 {
@@ -421,15 +426,16 @@ mod tests {
                 drift.shift_base(-140.0);
             }
             (0..100).for_each(|n| drift.observe(level - f64::from(n % 7), f64::INFINITY));
-            let found = drift.window(host(0.0), 64.0);
+            let found = drift.end_window(host(0.0), 64.0);
             let refined = window % 5 == 4;
-            assert_eq!(found, if refined { Found::Refined(-10.0) } else { Found::Steady }, "{window}");
+            assert_eq!(found, if refined { DriftFinding::Refined(-10.0) } else { DriftFinding::Steady }, "{window}");
         }
         assert!(!drift.is_following());
     }
 
+    /// When the clocks are equal again, the correction ends.
     #[test]
-    fn when_clocks_are_equal_again_the_correction_ends() {
+    fn correction_ends_with_the_drift() {
         let mut drift = Drift::new();
         run(&mut drift, 400, |i| 30e-6 * WINDOW * i as f64);
         assert!(drift.is_following());
@@ -437,7 +443,7 @@ mod tests {
         let mut released = false;
         for _ in 0..1500 {
             drift.observe(at, f64::INFINITY);
-            released |= drift.window(host(0.0), 64.0) == Found::Release;
+            released |= drift.end_window(host(0.0), 64.0) == DriftFinding::Release;
             drift.advance(WINDOW as usize);
         }
         assert!(released);
