@@ -2,6 +2,7 @@
 //!
 //! Neither side waits for the other. A full ring drops what is pushed and counts it.
 
+use crate::controls::MAX_PACKET_FRAMES;
 use crate::meters::Meters;
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
@@ -9,9 +10,6 @@ use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, StreamId};
 use std::fmt;
 use std::sync::Arc;
-
-/// Largest outgoing packet, in frames.
-pub const MAX_PACKET_FRAMES: usize = 512;
 
 /// Largest payload of an incoming packet, in bytes: no datagram carries more.
 pub const MAX_PAYLOAD: usize = 1200;

@@ -1,7 +1,6 @@
 //! The controls of an engine: atomics that any thread sets, and that the audio thread follows with ramps.
 
 use crate::atomics::AtomicF32;
-use crate::bridge::MAX_PACKET_FRAMES;
 use crate::level::{Gain, Pan};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, Layout, PACKET_FRAMES, WIRE_RATE};
@@ -11,6 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 /// Musicians in the mix, each with a strip.
 pub const STRIPS: usize = 32;
+
+/// Largest outgoing packet, in frames.
+pub const MAX_PACKET_FRAMES: usize = 512;
 
 /// Size of outgoing packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -194,7 +194,7 @@ mod tests {
 
     /// The RMS of a full-scale sine is 3 dB below its peak.
     #[test]
-    fn sine_rms_is_3_db_below_peak() {
+    fn sine_rms_is_below_peak() {
         let sine: Vec<f32> = (0..48_000).map(|i| (i as f32 * 0.13).sin()).collect();
         let mut meter = Meter::default();
         for piece in sine.chunks(64).cycle().take(3000) {

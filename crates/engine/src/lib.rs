@@ -64,11 +64,9 @@ mod resampler;
 mod timeline;
 mod voice;
 
-pub use bridge::{
-    Calls, HostCall, Incoming, MAX_PACKET_FRAMES, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing,
-};
+pub use bridge::{Calls, HostCall, Incoming, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing};
 pub use console::{Channel, Console, Strip};
-pub use controls::{PacketSize, Playout, PlayoutBias, STRIPS, UnknownPlayoutBias};
+pub use controls::{MAX_PACKET_FRAMES, PacketSize, Playout, PlayoutBias, STRIPS, UnknownPlayoutBias};
 pub use denormals::sanitize_sample;
 pub use engine::{Engine, MAX_BLOCK, engine, engine_for};
 pub use level::{Gain, Level, Pan, SILENCE_DBFS};

@@ -374,6 +374,6 @@ mod tests {
         let wait = stage.bus.wait(SourceId(1)).expect("somebody plays");
         println!("a mix adds {} us where packets come every 2667 us without jitter", wait.0);
         assert!(wait < Micros(8000 / 3), "{} us", wait.0);
-        assert_eq!(Stage::new(&[]).desk.wait(SourceId(1)), None);
+        assert_eq!(Stage::new(&[]).bus.wait(SourceId(1)), None);
     }
 }

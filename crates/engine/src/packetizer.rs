@@ -1,7 +1,7 @@
 //! Packetizes the input at 48 kHz into the ring.
 
-use crate::bridge::{AudioEnd, MAX_PACKET_FRAMES, OutPacket};
-use crate::controls::{Controls, PacketSize};
+use crate::bridge::{AudioEnd, OutPacket};
+use crate::controls::{Controls, MAX_PACKET_FRAMES, PacketSize};
 use crate::level::Meter;
 use crate::meters::Meters;
 use crate::mixer::Ramp;

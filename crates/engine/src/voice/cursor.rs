@@ -71,12 +71,9 @@ impl ReadCursor {
         self.retransmit_wait.cursor_moved(reason, frames);
         self.fixed_delay.cursor_moved(reason, frames);
         self.typical_slack.cursor_moved(reason, frames);
-        self.mean_wait = match reason {
-            MoveReason::Played | MoveReason::HostSkipped | MoveReason::LookAhead => self.mean_wait,
-            MoveReason::Regulated | MoveReason::RetransmitWait | MoveReason::StreamShifted | MoveReason::FixedDelay => {
-                (self.mean_wait - frames as f32).max(0.0)
-            }
-        };
+        if reason.changes_wait() {
+            self.mean_wait = (self.mean_wait - frames as f32).max(0.0);
+        }
         frames
     }
 

@@ -178,8 +178,9 @@ mod tests {
         Run { present, frames }
     }
 
+    /// Frames come out as they went in, across the end of the ring.
     #[test]
-    fn what_was_put_in_comes_out_across_the_rings_end() {
+    fn frames_survive_the_ring_end() {
         let first = CAPACITY as u64 * 3 - 50;
         let mut buffer = starting_at(first);
         put(&mut buffer, first, 128);

@@ -11,11 +11,11 @@
 use crate::timeline::HostWindow;
 
 /// The loop's gains freeze after this many windows (20 s).
-const MEMORY: f64 = 100.0;
+const LOOP_WINDOWS: f64 = 100.0;
 
-/// Before this many windows (1 s) the reference still moves; before [`SURE`] (2 s) nothing is corrected.
-const YOUNG: f64 = 5.0;
-const SURE: f64 = 10.0;
+/// Before this many windows (1 s) the reference still moves; before [`CERTAIN_WINDOWS`] (2 s) nothing is corrected.
+const REFERENCE_WINDOWS: f64 = 5.0;
+const CERTAIN_WINDOWS: f64 = 10.0;
 
 /// Clocks are corrected when they have run this far apart, in frames (0.5 ms).
 const DEAD_BAND: f64 = 24.0;
@@ -24,24 +24,24 @@ const DEAD_BAND: f64 = 24.0;
 const NARROW_BAND: f64 = 8.0;
 
 /// Packets this close to their callback, in frames (0.33 ms), are about to miss it.
-const CLOSE: f64 = 16.0;
+const NEAR_MISS: f64 = 16.0;
 
 /// Slower drift than this (1 ppm) is ignored.
-const SLOWEST: f64 = 1e-6;
+const SLOWEST_DRIFT: f64 = 1e-6;
 
 /// A window this far off the line, in frames, is a step (a route changed, frames were lost) and not drift, if the next one
 /// confirms it.
-const STEP: f64 = 48.0;
+const SMALLEST_STEP: f64 = 48.0;
 
 /// The largest correction, and its largest change from window to window.
-const LARGEST: f64 = 500e-6;
-const SLEW: f64 = 25e-6;
+const LARGEST_RATE: f64 = 500e-6;
+const LARGEST_RATE_CHANGE: f64 = 25e-6;
 
 /// Time constant with which an error is corrected, in frames (4 s).
-const WORK_OFF: f64 = 4.0 * 48_000.0;
+const ERROR_TIME: f64 = 4.0 * 48_000.0;
 
 /// The correction ends after this many windows (10 s) with nothing to correct.
-const EQUAL_FOR: u32 = 50;
+const RELEASE_AFTER: u32 = 50;
 
 /// Follows one stream's clock. Audio thread.
 pub(crate) struct Drift {
@@ -49,7 +49,7 @@ pub(crate) struct Drift {
     /// Packets of the open window, and of the previous one.
     packets: [u32; 2],
     /// The least time from a packet's arrival to its callback in the open window, in frames.
-    closest: f64,
+    shortest_wait: f64,
     line: Option<LoopLine>,
     /// The distance to hold.
     reference: f64,
@@ -101,7 +101,7 @@ impl Drift {
         Drift {
             earliest: None,
             packets: [0; 2],
-            closest: f64::INFINITY,
+            shortest_wait: f64::INFINITY,
             line: None,
             reference: 0.0,
             corrected: 0.0,
@@ -128,7 +128,7 @@ impl Drift {
         (self.last_was_outlier, self.window_is_partial, self.base_shifted) = (false, true, false);
         if self.following {
             if let Some(line) = &mut self.line {
-                line.windows = line.windows.min(YOUNG);
+                line.windows = line.windows.min(REFERENCE_WINDOWS);
             }
             self.reference = f64::NAN;
         } else {
@@ -138,7 +138,7 @@ impl Drift {
 
     /// Forgets the open window: it is not known yet which time base its packets have.
     pub(crate) fn discard_window(&mut self) {
-        (self.earliest, self.closest, self.packets[0]) = (None, f64::INFINITY, 0);
+        (self.earliest, self.shortest_wait, self.packets[0]) = (None, f64::INFINITY, 0);
         self.packets_discarded = true;
     }
 
@@ -156,12 +156,12 @@ impl Drift {
     pub(crate) fn observe(&mut self, lead: f64, wait: f64) {
         self.packets[0] += 1;
         self.earliest = Some(self.earliest.map_or(lead, |e| e.max(lead)));
-        self.closest = self.closest.min(wait);
+        self.shortest_wait = self.shortest_wait.min(wait);
     }
 
     /// The distance on the loop's line at the end of the last window.
     pub(crate) fn distance(&self) -> Option<f64> {
-        self.line.filter(|line| line.windows >= YOUNG).map(|line| line.distance)
+        self.line.filter(|line| line.windows >= REFERENCE_WINDOWS).map(|line| line.distance)
     }
 
     /// The same without what the correction has made up for: it is constant while the reader follows the clock.
@@ -196,7 +196,7 @@ impl Drift {
     /// A window ends. `period` (1 or more) is the usual callback's length in frames.
     pub(crate) fn end_window(&mut self, host: HostWindow, period: f64) -> DriftFinding {
         self.host_steps = [host.step, self.host_steps[0]];
-        let closest = std::mem::replace(&mut self.closest, f64::INFINITY);
+        let shortest_wait = std::mem::replace(&mut self.shortest_wait, f64::INFINITY);
         let [packets, before] = self.packets;
         if self.packets_discarded && packets < before / 4 {
             // Too few packets to show how promptly they arrive: they count with the next window's.
@@ -224,23 +224,23 @@ impl Drift {
             return DriftFinding::Steady;
         }
         let expected = line.distance + line.slope * host.length;
-        let miss = distance - expected;
-        if std::mem::take(&mut self.base_shifted) && miss.abs() <= STEP {
-            self.accept_jump(expected, miss);
-            return DriftFinding::Refined(miss);
+        let deviation = distance - expected;
+        if std::mem::take(&mut self.base_shifted) && deviation.abs() <= SMALLEST_STEP {
+            self.accept_jump(expected, deviation);
+            return DriftFinding::Refined(deviation);
         }
-        if let Some(moved) = self.host_jump(miss, period) {
-            self.accept_jump(expected, miss);
+        if let Some(moved) = self.host_jump(deviation, period) {
+            self.accept_jump(expected, deviation);
             return DriftFinding::HostMoved(moved);
         }
-        if miss.abs() > STEP {
-            return self.outlier(expected, miss);
+        if deviation.abs() > SMALLEST_STEP {
+            return self.outlier(expected, deviation);
         }
         self.last_was_outlier = false;
         if let Some(line) = &mut self.line {
-            line.update(expected, miss, host.length);
+            line.update(expected, deviation, host.length);
         }
-        self.correct(host.length, closest)
+        self.correct(host.length, shortest_wait)
     }
 
     fn begin(&mut self, distance: f64) {
@@ -250,14 +250,14 @@ impl Drift {
 
     /// The host lost or doubled frames, and this stream shows it too. If host and musician share a sound card they lose frames
     /// together, and nothing moves.
-    fn host_jump(&mut self, miss: f64, period: f64) -> Option<f64> {
+    fn host_jump(&mut self, deviation: f64, period: f64) -> Option<f64> {
         let noise = DEAD_BAND.max(period / 2.0);
         let step = self.host_steps.into_iter().find(|s| *s != 0.0)?;
-        if miss.abs() < noise || miss.signum() != step.signum() {
+        if deviation.abs() < noise || deviation.signum() != step.signum() {
             return None;
         }
         self.host_steps = [0.0; 2];
-        Some(miss)
+        Some(deviation)
     }
 
     /// Accepts a jump of the distance as neither drift nor error.
@@ -268,7 +268,7 @@ impl Drift {
         self.reference += by;
     }
 
-    fn outlier(&mut self, expected: f64, miss: f64) -> DriftFinding {
+    fn outlier(&mut self, expected: f64, deviation: f64) -> DriftFinding {
         if let Some(line) = &mut self.line {
             line.distance = expected;
         }
@@ -279,22 +279,26 @@ impl Drift {
         match &mut self.line {
             Some(line) if !self.following => {
                 // The previous slope says nothing about the new level.
-                *line =
-                    LoopLine { distance: expected + miss, slope: 0.0, windows: line.windows.min(YOUNG), spread: 0.0 };
+                *line = LoopLine {
+                    distance: expected + deviation,
+                    slope: 0.0,
+                    windows: line.windows.min(REFERENCE_WINDOWS),
+                    spread: 0.0,
+                };
                 self.reference = line.distance - self.corrected;
             }
-            _ => self.accept_jump(expected, miss),
+            _ => self.accept_jump(expected, deviation),
         }
-        DriftFinding::NewLevel(miss)
+        DriftFinding::NewLevel(deviation)
     }
 
-    fn correct(&mut self, length: f64, closest: f64) -> DriftFinding {
+    fn correct(&mut self, length: f64, shortest_wait: f64) -> DriftFinding {
         let Some(line) = self.line else { return DriftFinding::Steady };
         let error = line.distance - self.reference - self.corrected;
         if !self.following {
-            if line.windows < YOUNG {
+            if line.windows < REFERENCE_WINDOWS {
                 self.reference = line.distance - self.corrected;
-            } else if line.windows >= SURE && line.is_drifting(error, length, closest) {
+            } else if line.windows >= CERTAIN_WINDOWS && line.is_drifting(error, length, shortest_wait) {
                 // The distance so far belongs to the playout delay: it is not caught up with.
                 self.reference = line.distance - self.corrected;
                 self.following = true;
@@ -304,21 +308,21 @@ impl Drift {
             }
             return DriftFinding::Steady;
         }
-        let wanted = (line.slope + error / WORK_OFF).clamp(-LARGEST, LARGEST);
-        self.rate += (wanted - self.rate).clamp(-SLEW, SLEW);
-        let equal = line.windows >= MEMORY && line.slope.abs() < SLOWEST / 2.0 && error.abs() < 2.0;
+        let wanted = (line.slope + error / ERROR_TIME).clamp(-LARGEST_RATE, LARGEST_RATE);
+        self.rate += (wanted - self.rate).clamp(-LARGEST_RATE_CHANGE, LARGEST_RATE_CHANGE);
+        let equal = line.windows >= LOOP_WINDOWS && line.slope.abs() < SLOWEST_DRIFT / 2.0 && error.abs() < 2.0;
         self.equal_for = if equal { self.equal_for + 1 } else { 0 };
-        if self.equal_for >= EQUAL_FOR { DriftFinding::Release } else { DriftFinding::Steady }
+        if self.equal_for >= RELEASE_AFTER { DriftFinding::Release } else { DriftFinding::Steady }
     }
 }
 
 impl LoopLine {
-    fn update(&mut self, expected: f64, miss: f64, length: f64) {
-        self.windows = (self.windows + 1.0).min(MEMORY);
+    fn update(&mut self, expected: f64, deviation: f64, length: f64) {
+        self.windows = (self.windows + 1.0).min(LOOP_WINDOWS);
         let n = self.windows;
-        self.distance = expected + 2.0 * (2.0 * n - 1.0) / (n * (n + 1.0)) * miss;
-        self.slope += 6.0 / (n * (n + 1.0)) * miss / length;
-        self.spread += (miss * miss - self.spread) / (n - 1.0);
+        self.distance = expected + 2.0 * (2.0 * n - 1.0) / (n * (n + 1.0)) * deviation;
+        self.slope += 6.0 / (n * (n + 1.0)) * deviation / length;
+        self.spread += (deviation * deviation - self.spread) / (n - 1.0);
     }
 
     /// Whether the clocks have run apart: the error is outside the dead band, still grows, and both are four times what the
@@ -326,13 +330,13 @@ impl LoopLine {
     /// point.)
     ///
     /// Packets that arrive later and later, and soon miss their callback, get a narrower band.
-    fn is_drifting(&self, error: f64, length: f64, closest: f64) -> bool {
+    fn is_drifting(&self, error: f64, length: f64, shortest_wait: f64) -> bool {
         let spread = self.spread.sqrt();
-        let band = if self.slope < 0.0 && closest < CLOSE { NARROW_BAND } else { DEAD_BAND };
+        let band = if self.slope < 0.0 && shortest_wait < NEAR_MISS { NARROW_BAND } else { DEAD_BAND };
         let doubt = spread * (12.0 / self.windows.powi(3)).sqrt() / length;
         error.abs() > band.max(4.0 * spread)
-            && self.slope.abs() > SLOWEST.max(4.0 * doubt)
-            && self.slope.abs() < LARGEST
+            && self.slope.abs() > SLOWEST_DRIFT.max(4.0 * doubt)
+            && self.slope.abs() < LARGEST_RATE
             && self.slope.signum() == error.signum()
     }
 }

@@ -1,10 +1,10 @@
 //! Conceals gaps by waveform matching and linear prediction.
 //!
 //! A gap continues with the stretch of the past that is most like its last 5 ms: at full level for 15 ms, then faded to
-//! silence within 10 more. Not the stretch itself is played again, but its excitation, which is what
-//! [linear prediction](super::linear_prediction) leaves of it. It excites what was ringing at the end of the sound. So pitch
-//! and timbre continue without a seam, a drum rings out, noise is not heard twice at full level, and an attack is not
-//! repeated. The sound that returns fades in over 2 ms, against the continuation as long as that lasts. Both channels use
+//! silence within 10 more. It does not repeat the stretch itself, but its excitation: what
+//! [linear prediction](super::linear_prediction) leaves of it. That excites what was ringing at the end of the sound. So
+//! pitch and timbre continue without a seam, a drum rings out, noise is not repeated at full level, and an attack is not
+//! heard twice. The sound that returns fades in over 2 ms, against the continuation as long as that lasts. Both channels use
 //! the same stretch, which keeps the stereo image. The parameters were chosen by `lab conceal`; docs/PLAYOUT.md compares
 //! alternatives.
 //!
@@ -19,7 +19,7 @@ use rtjam_protocol::audio::CHANNELS;
 pub(crate) const TAIL: usize = 1200;
 
 /// It is at full level for this many frames (15 ms).
-const HOLD: usize = 720;
+const FULL_LEVEL: usize = 720;
 
 /// The returning sound fades in over this many frames (2 ms).
 pub(crate) const RETURN: usize = 96;
@@ -190,7 +190,7 @@ impl TailChannel {
 
     /// Frame `at` with its fade; computed before.
     fn at(&self, at: usize) -> f32 {
-        let fade = if at < HOLD { 1.0 } else { 1.0 - rise(at - HOLD, TAIL - HOLD) };
+        let fade = if at < FULL_LEVEL { 1.0 } else { 1.0 - rise(at - FULL_LEVEL, TAIL - FULL_LEVEL) };
         self.sound.get(at + ORDER).map_or(0.0, |s| s * fade)
     }
 }

@@ -30,12 +30,10 @@ impl FixedDelay {
 
     /// The read cursor moved: forward is positive.
     pub(crate) fn cursor_moved(&mut self, reason: MoveReason, frames: i64) {
-        match reason {
-            MoveReason::Played | MoveReason::HostSkipped => {}
-            MoveReason::LookAhead => self.restart(),
-            MoveReason::Regulated | MoveReason::RetransmitWait | MoveReason::StreamShifted | MoveReason::FixedDelay => {
-                self.moved += frames
-            }
+        if reason == MoveReason::LookAhead {
+            self.restart();
+        } else if reason.changes_wait() {
+            self.moved += frames;
         }
     }
 

@@ -2,14 +2,14 @@
 
 /// The reason of a move of the [read cursor](crate::voice::cursor).
 ///
-/// Everything that measures against the cursor is told of every move, with its reason, and matches on all reasons:
+/// Everything that measures against the cursor is told of every move, with its reason:
 ///
 /// | told | counts |
 /// |---|---|
 /// | regulator | what it asked for, and the look-ahead of the drift filter |
-/// | retransmit wait | its own moves as its length, all others as moves of the stream |
-/// | fixed delay | all moves; the look-ahead starts a new measurement |
-/// | typical slack, mean wait | all moves that change how long packets wait |
+/// | retransmit wait | its own moves as its length; all others that change the wait |
+/// | fixed delay | all moves that change the wait; the look-ahead starts a new measurement |
+/// | typical slack, mean wait | all moves that [change the wait](MoveReason::changes_wait) |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MoveReason {
     /// Frames were played.
@@ -26,4 +26,16 @@ pub(crate) enum MoveReason {
     StreamShifted,
     /// A fixed playout delay is restored.
     FixedDelay,
+}
+
+impl MoveReason {
+    /// Whether the move changes how long packets wait before they are played, apart from the filter's own delay.
+    pub(crate) fn changes_wait(self) -> bool {
+        match self {
+            MoveReason::Played | MoveReason::HostSkipped | MoveReason::LookAhead => false,
+            MoveReason::Regulated | MoveReason::RetransmitWait | MoveReason::StreamShifted | MoveReason::FixedDelay => {
+                true
+            }
+        }
+    }
 }

@@ -143,16 +143,9 @@ impl Regulator {
 
     /// The read cursor moved: forward is positive.
     pub(crate) fn cursor_moved(&mut self, reason: MoveReason, frames: i64) {
-        match reason {
-            MoveReason::Regulated | MoveReason::LookAhead => {
-                self.moved += frames;
-                self.excess_since = None;
-            }
-            MoveReason::Played
-            | MoveReason::HostSkipped
-            | MoveReason::RetransmitWait
-            | MoveReason::StreamShifted
-            | MoveReason::FixedDelay => {}
+        if matches!(reason, MoveReason::Regulated | MoveReason::LookAhead) {
+            self.moved += frames;
+            self.excess_since = None;
         }
     }
 

@@ -60,10 +60,10 @@ impl RetransmitWait {
 
     /// The read cursor moved: forward is positive.
     pub(crate) fn cursor_moved(&mut self, reason: MoveReason, frames: i64) {
-        match reason {
-            MoveReason::Played | MoveReason::HostSkipped | MoveReason::LookAhead => {}
-            MoveReason::Regulated | MoveReason::StreamShifted | MoveReason::FixedDelay => self.moved += frames,
-            MoveReason::RetransmitWait => self.frames -= frames,
+        if reason == MoveReason::RetransmitWait {
+            self.frames -= frames;
+        } else if reason.changes_wait() {
+            self.moved += frames;
         }
     }
 

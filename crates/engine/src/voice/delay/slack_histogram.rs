@@ -259,7 +259,7 @@ mod tests {
 
     /// A single late packet is not worth its delay; a burst is.
     #[test]
-    fn burst_is_worth_delay_lone_packet_not() {
+    fn bursts_are_worth_delay() {
         let mut slack = SlackHistogram::new(COARSE);
         for _ in 0..1000 {
             slack.add(0, 64);

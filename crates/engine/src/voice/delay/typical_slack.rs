@@ -28,11 +28,8 @@ impl TypicalSlack {
 
     /// The read cursor moved: forward is positive.
     pub(crate) fn cursor_moved(&mut self, reason: MoveReason, frames: i64) {
-        match reason {
-            MoveReason::Played | MoveReason::HostSkipped | MoveReason::LookAhead => {}
-            MoveReason::Regulated | MoveReason::RetransmitWait | MoveReason::StreamShifted | MoveReason::FixedDelay => {
-                self.slack = self.slack.map(|slack| slack - frames as f32)
-            }
+        if reason.changes_wait() {
+            self.slack = self.slack.map(|slack| slack - frames as f32);
         }
     }
 
@@ -62,7 +59,7 @@ mod tests {
 
     /// One late packet changes little; packets that stay later lower the slack within a second.
     #[test]
-    fn slack_falls_soon_but_not_at_once() {
+    fn slack_falls_within_a_second() {
         let mut typical = TypicalSlack::default();
         let calls = |typical: &mut TypicalSlack, count: usize, slack: i64| {
             for _ in 0..count {
