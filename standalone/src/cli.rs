@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(settings.join.as_deref(), Some("-"));
         assert_eq!(settings.backend, Some(BackendChoice::Dummy));
         assert_eq!(settings.playout, Some(Playout::Fixed(20.0)));
-        assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
+        assert_eq!(settings.comfort, Some(rtjam_engine::PlayoutBias::Safe));
         assert_eq!(settings.mix, "one".parse().ok());
         assert_eq!(settings.monitor, Some(Monitor::On(Decibels(-6.0))));
         assert_eq!(settings.room, Some(Decibels(-3.5)));

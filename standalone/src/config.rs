@@ -4,7 +4,7 @@ use super::backends::Request;
 use super::settings::{ChannelLayout, Decibels, Format, Mix, Monitor, PacketFrames, Playout, Settings, SourceChoice};
 use super::settings_file::SettingsFolder;
 use super::stdin;
-use rtjam_engine::Comfort;
+use rtjam_engine::PlayoutBias;
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
 
@@ -23,7 +23,7 @@ pub(crate) struct Config {
     /// `None`: by the audio system's block.
     pub(crate) packet: Option<PacketFrames>,
     pub(crate) playout: Playout,
-    pub(crate) comfort: Comfort,
+    pub(crate) comfort: PlayoutBias,
     pub(crate) mix: Mix,
     /// Whom to hear in any case, by their names.
     pub(crate) pinned: Vec<String>,

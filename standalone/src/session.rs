@@ -120,7 +120,7 @@ impl Session {
             Playout::Auto => rtjam_engine::Playout::Auto,
             Playout::Fixed(ms) => rtjam_engine::Playout::Fixed { ms },
         });
-        console.set_comfort(config.comfort);
+        console.set_playout_bias(config.comfort);
     }
 
     /// How things stand, with the audio system's part: times that audio was missed since the program began.

@@ -4,7 +4,7 @@
 //! the same words.
 
 use clap::Args;
-use rtjam_engine::Comfort;
+use rtjam_engine::PlayoutBias;
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::MixChoice;
 use std::fmt;
@@ -65,7 +65,7 @@ pub(crate) struct Settings {
     /// What playout "auto" prefers: tight, less delay and more gaps; safe, fewer gaps and more delay; or the middle.
     /// Default: normal.
     #[arg(long, value_name = "tight|normal|safe")]
-    pub(crate) comfort: Option<Comfort>,
+    pub(crate) comfort: Option<PlayoutBias>,
 
     /// What the room sends you. separate: everyone on their own, with gain and slot each. one: one mix of the others, made
     /// by the server with your gains; one stream down however large the room is, for a few ms more delay. room: as the

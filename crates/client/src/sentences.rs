@@ -1,7 +1,7 @@
 //! What a musician is told, and what to do: one sentence at a time, the most urgent. All texts are here.
 
 use crate::control::Trouble;
-use rtjam_engine::Stalling;
+use rtjam_engine::StallPattern;
 use rtjam_protocol::client::{Health, State};
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
@@ -262,7 +262,7 @@ pub(crate) fn no_socket(why: &std::io::Error) -> String {
 
 /// A notice: this computer stops audio again and again. Figures are rounded, so that it is the same sentence as long as the
 /// stalls are alike.
-pub(crate) fn stalling(stalling: &Stalling) -> String {
+pub(crate) fn stalling(stalling: &StallPattern) -> String {
     let ms = nearest(stalling.ms, &[2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]);
     let often = match nearest(stalling.every_s, &[0.1, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0]) {
         s if s < 1.0 => "several times a second".to_owned(),
@@ -310,7 +310,7 @@ mod tests {
     /// Stalls are said in figures that do not change while the stalls are alike, with what to do.
     #[test]
     fn stalls_are_said_in_round_figures() {
-        let says = |ms, every_s| stalling(&Stalling { ms, every_s });
+        let says = |ms, every_s| stalling(&StallPattern { ms, every_s });
         assert!(says(4.2, 0.98).starts_with("Your computer stops audio for about 4 ms every second: "));
         assert_eq!(says(4.2, 0.98), says(3.9, 1.1));
         assert!(says(12.0, 0.25).contains("about 10 ms several times a second"), "{}", says(12.0, 0.25));

@@ -1,5 +1,5 @@
-//! What one call costs: 11 remote musicians at 64 frames, 48 kHz, on one core. The block lasts 1333 µs, and what each
-//! case takes of it is printed in %: in the mean, and of the dearest call in a hundred.
+//! The cost of one call: 11 remote musicians at 64 frames, 48 kHz, on one core. The block lasts 1333 µs. Prints the share of
+//! it that each case takes, in %: the mean, and the most expensive call in a hundred.
 
 use criterion::{BatchSize, Criterion};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS, engine};
@@ -10,10 +10,10 @@ use std::time::Instant;
 const MUSICIANS: u16 = 11;
 const BLOCK: usize = 64;
 
-/// How long a block lasts, in µs.
+/// Duration of a block, in µs.
 const BLOCK_US: f64 = 4000.0 / 3.0;
 
-/// Calls that the share is taken of: 27 s of sound.
+/// Calls that are measured: 27 s of sound.
 const CALLS: usize = 20_000;
 
 /// An engine and the musicians that it hears.
@@ -24,9 +24,9 @@ struct Room {
     calls: u64,
     /// Packets that each musician has sent so far.
     sent: u32,
-    /// Share of packets that do not come.
+    /// Share of packets that are lost.
     loss: f64,
-    /// How much faster than ours the musicians' clocks run.
+    /// By how much the musicians' clocks are faster than ours.
     ppm: f64,
     seed: u64,
     payload: Vec<u8>,
@@ -58,7 +58,7 @@ impl Room {
         self.calls as f64 * BLOCK_US
     }
 
-    /// What everyone sends until the next call: a packet, and now and then none or two where clocks differ.
+    /// What everyone sends until the next call: one packet, and rarely none or two if clocks differ.
     fn arrive(&mut self) {
         while self.network.outgoing.pop().is_some() {}
         loop {
@@ -108,7 +108,7 @@ impl Room {
         self.calls += 1;
     }
 
-    /// Shares of the block that a call takes, the smallest first.
+    /// The share of the block that each call takes, the smallest first.
     fn shares(&mut self) -> Vec<f64> {
         let mut call = || {
             self.arrive();

@@ -1,8 +1,8 @@
-//! What crosses between the audio thread and the network threads: two rings of fixed-size packets, and one that notes
-//! the host's calls.
+//! The rings between the audio thread and the network threads: outgoing packets, incoming packets, and the host's calls.
 //!
-//! Neither side waits for the other. A full ring drops what is pushed, and counts it.
+//! Neither side waits for the other. A full ring drops what is pushed and counts it.
 
+use crate::controls::MAX_PACKET_FRAMES;
 use crate::meters::Meters;
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
@@ -11,40 +11,37 @@ use rtjam_protocol::{FramePosition, Micros, Sequence, StreamId};
 use std::fmt;
 use std::sync::Arc;
 
-/// The most frames of an outgoing packet.
-pub const MAX_PACKET_FRAMES: usize = 512;
-
-/// The most payload bytes of an incoming packet: no datagram carries more.
+/// Largest payload of an incoming packet, in bytes: no datagram carries more.
 pub const MAX_PAYLOAD: usize = 1200;
 
-/// Outgoing packets that may wait: 340 ms at 64 frames, and more than the longest block makes.
+/// Outgoing packets that the ring holds: 340 ms at 64 frames, and more than the longest block makes.
 const OUTGOING: usize = 256;
 
-/// Incoming packets that may wait: 2 s of one musician at 64 frames, 0.17 s (the longest block) of twelve.
+/// Incoming packets that the ring holds: 2 s of one musician at 64 frames, 0.17 s (the longest block) of twelve.
 const INCOMING: usize = 1536;
 
-/// Calls that may wait to be noted: 5 s of blocks of 64 frames at 48 kHz.
+/// Calls that the ring holds: 5 s of blocks of 64 frames at 48 kHz.
 const CALLS: usize = 4096;
 
-/// A packet on its way to the network: samples at 48 kHz, not yet encoded.
+/// An outgoing packet: samples at 48 kHz, not encoded yet.
 #[derive(Clone, Debug)]
 pub struct OutPacket {
-    /// The run of this engine's timeline.
+    /// The stream: one run of this engine's timeline.
     pub stream: StreamId,
-    /// The packet's number within the stream.
+    /// Sequence number within the stream.
     pub sequence: Sequence,
     /// Position of the first frame, in frames at 48 kHz.
     pub position: FramePosition,
     /// What the two channels are.
     pub layout: Layout,
-    /// The largest magnitude of each channel.
+    /// Largest magnitude of each channel.
     pub peak: [Peak; CHANNELS],
     frames: u16,
     samples: [[f32; MAX_PACKET_FRAMES]; CHANNELS],
 }
 
 impl OutPacket {
-    /// A packet of two channels of the same length; at most [`MAX_PACKET_FRAMES`] frames are taken.
+    /// Makes a packet of two channels of the same length, of which at most [`MAX_PACKET_FRAMES`] frames are taken.
     pub(crate) fn new(
         stream: StreamId,
         sequence: Sequence,
@@ -73,29 +70,29 @@ impl OutPacket {
     }
 }
 
-/// The network threads' part of an engine.
+/// The network threads' end of an engine.
 #[derive(Debug)]
 pub struct NetworkEnd {
-    /// For the thread that sends.
+    /// For the sending thread.
     pub outgoing: Outgoing,
-    /// For the thread that receives.
+    /// For the receiving thread.
     pub incoming: Incoming,
-    /// For whoever records when the host calls; may be left alone.
+    /// For a thread that records when the host calls; optional.
     pub calls: Calls,
 }
 
 /// A call of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostCall {
-    /// When it began.
+    /// When the call began.
     pub begun: Micros,
-    /// How many frames it asked for, at the host's rate.
+    /// Frames that it asked for, at the host's rate.
     pub frames: u32,
-    /// The host's rate, in Hz.
+    /// The host's sample rate, in Hz.
     pub rate: u32,
 }
 
-/// Tells when the host called. One thread owns it; when nobody takes them, later calls are not noted.
+/// Reports the host's calls. One thread owns it. If nobody takes them, later calls are not reported.
 pub struct Calls {
     ring: HeapCons<HostCall>,
 }
@@ -124,7 +121,7 @@ impl Outgoing {
         self.ring.try_pop()
     }
 
-    /// How many packets wait.
+    /// Number of packets in the ring.
     pub fn waiting(&self) -> usize {
         self.ring.occupied_len()
     }
@@ -142,20 +139,19 @@ pub struct Incoming {
     meters: Arc<Meters>,
 }
 
-/// Why a packet was not handed to the audio thread. Both are counted in
-/// [`crate::EngineReading::incoming_dropped`].
+/// Why a packet was not handed to the audio thread. Each is counted in [`crate::EngineReading::incoming_dropped`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotTaken {
-    /// The audio thread is behind, or does not run.
+    /// The ring is full: the audio thread is behind, or does not run.
     Full,
-    /// The payload is longer than [`MAX_PAYLOAD`], or not what its header says.
+    /// The payload is longer than [`MAX_PAYLOAD`], or does not match its header.
     BadPayload,
 }
 
 impl fmt::Display for NotTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            NotTaken::Full => "the audio thread does not take packets",
+            NotTaken::Full => "the audio thread takes no packets",
             NotTaken::BadPayload => "the payload does not match its header",
         })
     }
@@ -164,26 +160,26 @@ impl fmt::Display for NotTaken {
 impl std::error::Error for NotTaken {}
 
 impl Incoming {
-    /// Hands over a packet that came in at `arrived` (of the clock that `process` is called with).
-    /// Copies the payload; decoding is the audio thread's work. Never blocks.
+    /// Hands over a packet that arrived at `arrived`, on the clock that `process` is called with. Copies the payload; the
+    /// audio thread decodes it. Never blocks.
     ///
     /// # Errors
-    /// When the packet was dropped.
+    /// If the packet was dropped.
     pub fn push(&mut self, arrived: Micros, frame: &AudioFrame<'_>) -> Result<(), NotTaken> {
         self.hand_over(arrived, frame, false)
     }
 
-    /// The same for a packet that was sent again in case it was lost. Where it was not, it is a duplicate and nothing.
+    /// Hands over a retransmitted packet, or a redundant copy. It counts only if the original was lost.
     ///
     /// # Errors
-    /// When the packet was dropped.
-    pub fn push_again(&mut self, arrived: Micros, frame: &AudioFrame<'_>) -> Result<(), NotTaken> {
+    /// If the packet was dropped.
+    pub fn push_retransmitted(&mut self, arrived: Micros, frame: &AudioFrame<'_>) -> Result<(), NotTaken> {
         self.hand_over(arrived, frame, true)
     }
 
-    fn hand_over(&mut self, arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<(), NotTaken> {
-        let taken =
-            InPacket::new(arrived, frame, again).and_then(|p| self.ring.try_push(p).map_err(|_| NotTaken::Full));
+    fn hand_over(&mut self, arrived: Micros, frame: &AudioFrame<'_>, retransmitted: bool) -> Result<(), NotTaken> {
+        let taken = InPacket::new(arrived, frame, retransmitted)
+            .and_then(|p| self.ring.try_push(p).map_err(|_| NotTaken::Full));
         if taken.is_err() {
             self.meters.incoming_dropped.add(1);
         }
@@ -197,18 +193,18 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// A packet on its way to the audio thread, payload still encoded.
+/// An incoming packet, payload still encoded.
 pub(crate) struct InPacket {
     pub(crate) arrived: Micros,
     pub(crate) header: AudioHeader,
-    /// It was sent before.
-    pub(crate) again: bool,
+    /// A retransmission or a redundant copy.
+    pub(crate) retransmitted: bool,
     len: u16,
     payload: [u8; MAX_PAYLOAD],
 }
 
 impl InPacket {
-    pub(crate) fn new(arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<InPacket, NotTaken> {
+    pub(crate) fn new(arrived: Micros, frame: &AudioFrame<'_>, retransmitted: bool) -> Result<InPacket, NotTaken> {
         let (header, len) = (frame.header, frame.payload.len());
         let expected = usize::from(header.frames) * CHANNELS * header.codec.bytes_per_sample();
         if len != expected || len == 0 || len > MAX_PAYLOAD {
@@ -216,7 +212,7 @@ impl InPacket {
         }
         let mut payload = [0; MAX_PAYLOAD];
         payload[..len].copy_from_slice(frame.payload);
-        Ok(InPacket { arrived, header, again, len: len as u16, payload })
+        Ok(InPacket { arrived, header, retransmitted, len: len as u16, payload })
     }
 
     /// One channel's encoded samples: exactly `header.frames` of them.
@@ -234,7 +230,7 @@ pub(crate) struct AudioEnd {
     pub(crate) wake: Box<dyn Fn() + Send>,
 }
 
-/// Makes all three rings.
+/// Makes the three rings.
 pub(crate) fn bridge(wake: Box<dyn Fn() + Send>, meters: Arc<Meters>) -> (AudioEnd, NetworkEnd) {
     let (out_push, out_pop) = HeapRb::new(OUTGOING).split();
     let (in_push, in_pop) = HeapRb::new(INCOMING).split();

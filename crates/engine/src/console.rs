@@ -1,6 +1,6 @@
-//! Everyone's handle on an engine: controls to set, readings to take.
+//! The handle on an engine that all threads share: controls to set, readings to take.
 
-use crate::controls::{ChannelControls, Comfort, Controls, PacketSize, Playout, STRIPS, StripControls};
+use crate::controls::{ChannelControls, Controls, PacketSize, Playout, PlayoutBias, STRIPS, StripControls};
 use crate::level::{Gain, Pan};
 use crate::meters::{EngineReading, LevelCell, Meters, RoomReading, TxReading, VoiceReading};
 use crate::mixer::Balance;
@@ -9,10 +9,10 @@ use rtjam_protocol::audio::{CHANNELS, Layout};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Controls and meters of one engine. Any thread, any number of clones; nothing here blocks or allocates.
+/// Controls and meters of one engine. Any thread, any number of clones; no method blocks or allocates.
 ///
-/// What is set takes effect within the next callback, over 15 ms where it is a gain. Of two threads
-/// that set the same control, the later wins.
+/// A change takes effect within the next callback; a gain changes over 15 ms. If two threads set the same control, the later
+/// value wins.
 #[derive(Clone, Debug)]
 pub struct Console {
     pub(crate) controls: Arc<Controls>,
@@ -24,7 +24,7 @@ impl Console {
         Console { controls: Arc::default(), meters: Arc::default() }
     }
 
-    /// How loud the own input is in the main output, undelayed. Unity at first.
+    /// Sets the gain of the own input in the main output, which has no delay. Initially unity.
     pub fn set_monitor(&self, gain: Gain) {
         self.controls.monitor.set(gain.factor());
     }
@@ -34,7 +34,7 @@ impl Console {
         Gain::linear(self.controls.monitor.get())
     }
 
-    /// How loud everyone else is in the main output, before the limiter. Unity at first.
+    /// Sets the gain of all other musicians in the main output, before the limiter. Initially unity.
     pub fn set_room(&self, gain: Gain) {
         self.controls.room.set(gain.factor());
     }
@@ -44,7 +44,7 @@ impl Console {
         Gain::linear(self.controls.room.get())
     }
 
-    /// Sends silence instead of the input. The musician stays one: packets go on.
+    /// Sends silence instead of the input. Packets continue, so the musician stays present.
     pub fn set_send_mute(&self, mute: bool) {
         self.controls.send_mute.store(mute, Relaxed);
     }
@@ -54,8 +54,8 @@ impl Console {
         self.controls.send_mute.load(Relaxed)
     }
 
-    /// Bypasses the engine: the main output is the input at unity, room and slot outputs are silent, and silence is
-    /// sent. Packets go on, so the musician keeps their seat. The other controls keep what they are set to.
+    /// Bypasses the engine: the main output is the input at unity, room and slot outputs are silent, and silence is sent.
+    /// Packets continue, so the musician stays present. The other controls keep their values.
     pub fn set_bypass(&self, bypass: bool) {
         self.controls.bypass.store(bypass, Relaxed);
     }
@@ -65,7 +65,7 @@ impl Console {
         self.controls.bypass.load(Relaxed)
     }
 
-    /// What the packets say that the two channels are. Stereo at first.
+    /// Sets what the packets say that the two channels are. Initially stereo.
     pub fn set_layout(&self, layout: Layout) {
         self.controls.set_layout(layout);
     }
@@ -75,7 +75,7 @@ impl Console {
         self.controls.layout()
     }
 
-    /// How large packets are. Automatic at first.
+    /// Sets the packet size. Initially automatic.
     pub fn set_packet_size(&self, size: PacketSize) {
         self.controls.set_packet_size(size);
     }
@@ -85,34 +85,34 @@ impl Console {
         self.controls.packet_size()
     }
 
-    /// The most frames that one datagram may carry (16 to 512), from the codec and the path's MTU.
-    /// Larger packets are split evenly, and the parts go at once.
+    /// Sets the most frames that a datagram carries (16 to 512), as codec and path MTU allow. Larger packets are split evenly
+    /// and sent at once.
     pub fn set_max_frames(&self, frames: usize) {
         self.controls.set_max_frames(frames);
     }
 
-    /// How long musicians' sound waits here. Automatic at first; a change restarts every voice with one fade.
+    /// Sets the playout delay of all musicians. Initially automatic. A change restarts every voice with one fade.
     pub fn set_playout(&self, playout: Playout) {
         self.controls.set_playout(playout);
     }
 
-    /// What automatic playout prefers. Normal at first; a change is heard within seconds.
-    pub fn set_comfort(&self, comfort: Comfort) {
-        self.controls.set_comfort(comfort);
+    /// Sets whether automatic playout prefers less delay or fewer gaps. Initially normal. A change takes effect within seconds.
+    pub fn set_playout_bias(&self, bias: PlayoutBias) {
+        self.controls.set_playout_bias(bias);
     }
 
-    /// See [`Console::set_comfort`].
-    pub fn comfort(&self) -> Comfort {
-        self.controls.comfort()
+    /// See [`Console::set_playout_bias`].
+    pub fn playout_bias(&self) -> PlayoutBias {
+        self.controls.playout_bias()
     }
 
-    /// A strip of the mixer, 0 to 31; strips 0 to 11 are the slot outputs.
+    /// A strip of the mixer, 0 to 31; strips 0 to 11 feed the slot outputs.
     pub fn strip(&self, index: usize) -> Option<Strip<'_>> {
         self.controls.strips.get(index).map(|controls| Strip { controls })
     }
 
-    /// Says which strip a source plays on, and takes it from any other. `None`: at unity, on no slot output.
-    /// A strip of 32 or more is none.
+    /// Assigns a source to a strip, and removes it from any other. Without a strip (`None`, or 32 and more) it plays at unity,
+    /// and feeds no slot output.
     pub fn assign(&self, source: SourceId, strip: Option<usize>) {
         for (index, other) in self.controls.strips.iter().enumerate() {
             if Some(index) != strip && other.source() == Some(source) {
@@ -124,28 +124,28 @@ impl Console {
         }
     }
 
-    /// The strip that a source plays on.
+    /// The strip that a source is assigned to.
     pub fn strip_of(&self, source: SourceId) -> Option<usize> {
         self.controls.strip_of(source)
     }
 
-    /// How the controls balance a musician in the mix: gains with mutes and solos, and pans.
+    /// A musician's balance in the mix by the controls: gains including mutes and solos, and pans.
     pub fn balance(&self, source: SourceId) -> Balance {
         let strip = self.controls.strip_of(source).map(|index| &self.controls.strips[index]);
         Balance::of(strip, self.controls.any_solo())
     }
 
-    /// Every musician heard since the start, in no order.
+    /// All musicians heard since the start, in no order.
     pub fn voices(&self) -> impl Iterator<Item = VoiceReading> + '_ {
         self.meters.voices.iter().filter_map(|v| v.read())
     }
 
-    /// One musician.
+    /// One musician's readings.
     pub fn voice(&self, source: SourceId) -> Option<VoiceReading> {
         self.voices().find(|v| v.source == source)
     }
 
-    /// What is sent.
+    /// Readings of what is sent.
     pub fn tx(&self) -> TxReading {
         TxReading {
             packets: self.meters.tx_packets.get(),
@@ -154,7 +154,7 @@ impl Console {
         }
     }
 
-    /// The mix of everyone else.
+    /// Readings of the mix of all other musicians.
     pub fn room(&self) -> RoomReading {
         RoomReading {
             levels: self.meters.room.each_ref().map(LevelCell::read),
@@ -162,7 +162,7 @@ impl Console {
         }
     }
 
-    /// The engine itself.
+    /// Readings of the engine itself.
     pub fn engine(&self) -> EngineReading {
         EngineReading {
             calls: self.meters.calls.get(),
@@ -170,28 +170,28 @@ impl Console {
             incoming_dropped: self.meters.incoming_dropped.get(),
             unheard: self.meters.unheard.get(),
             stalls: self.meters.stalls.get(),
-            stalling: self.meters.stalling(),
+            stalling: self.meters.stall_pattern(),
             notice: self.meters.notice(),
         }
     }
 }
 
-/// One musician's place in the mix.
+/// One musician's strip in the mixer.
 #[derive(Clone, Copy, Debug)]
 pub struct Strip<'a> {
     controls: &'a StripControls,
 }
 
 impl<'a> Strip<'a> {
-    /// Strips of a mixer.
+    /// Number of strips.
     pub const COUNT: usize = STRIPS;
 
-    /// Who plays on it.
+    /// The source that is assigned to it.
     pub fn source(&self) -> Option<SourceId> {
         self.controls.source()
     }
 
-    /// What the two channels are; `None` (at first): what the musician's packets say.
+    /// Sets what the two channels are; `None` (initially): what the musician's packets say.
     pub fn set_layout(&self, layout: Option<Layout>) {
         self.controls.set_layout(layout);
     }
@@ -201,12 +201,12 @@ impl<'a> Strip<'a> {
         self.controls.layout()
     }
 
-    /// Whether the musician is in the main output. The slot output does not change.
+    /// Sets whether the musician is in the main output. The slot output does not change. Initially on.
     pub fn set_main_mix(&self, on: bool) {
         self.controls.main_mix.store(on, Relaxed);
     }
 
-    /// See [`Strip::set_main_mix`]. On at first.
+    /// See [`Strip::set_main_mix`].
     pub fn main_mix(&self) -> bool {
         self.controls.main_mix.load(Relaxed)
     }
@@ -222,14 +222,14 @@ impl<'a> Strip<'a> {
     }
 }
 
-/// One channel of a musician in the mix.
+/// One channel of a strip.
 #[derive(Clone, Copy, Debug)]
 pub struct Channel<'a> {
     controls: &'a ChannelControls,
 }
 
 impl Channel<'_> {
-    /// How loud it is. Unity at first.
+    /// Sets the channel's gain. Initially unity.
     pub fn set_gain(&self, gain: Gain) {
         self.controls.gain.set(gain.factor());
     }
@@ -239,7 +239,7 @@ impl Channel<'_> {
         Gain::linear(self.controls.gain.get())
     }
 
-    /// Where it lies; `None` (at first): where the layout puts it.
+    /// Sets the channel's pan; `None` (initially): the layout's.
     pub fn set_pan(&self, pan: Option<Pan>) {
         self.controls.set_pan(pan);
     }
@@ -249,7 +249,7 @@ impl Channel<'_> {
         self.controls.pan()
     }
 
-    /// Takes it out of the mix.
+    /// Removes the channel from the mix.
     pub fn set_mute(&self, mute: bool) {
         self.controls.mute.store(mute, Relaxed);
     }
@@ -259,7 +259,7 @@ impl Channel<'_> {
         self.controls.mute.load(Relaxed)
     }
 
-    /// While any channel is soloed, only soloed ones are in the mix. Slot outputs do not change.
+    /// Solos the channel: while any channel is soloed, the mix has only soloed ones. Slot outputs do not change.
     pub fn set_solo(&self, solo: bool) {
         self.controls.solo.store(solo, Relaxed);
     }

@@ -1,7 +1,6 @@
-//! What people set and the audio thread follows: plain atomics, ramped where they are used.
+//! The controls of an engine: atomics that any thread sets, and that the audio thread follows with ramps.
 
-use crate::atomic::AtomicF32;
-use crate::bridge::MAX_PACKET_FRAMES;
+use crate::atomics::AtomicF32;
 use crate::level::{Gain, Pan};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, Layout, PACKET_FRAMES, WIRE_RATE};
@@ -9,94 +8,96 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
-/// Musicians in the mix, each with a strip of their own.
+/// Musicians in the mix, each with a strip.
 pub const STRIPS: usize = 32;
 
-/// How large packets are.
+/// Largest outgoing packet, in frames.
+pub const MAX_PACKET_FRAMES: usize = 512;
+
+/// Size of outgoing packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PacketSize {
-    /// The host's block as frames at 48 kHz where that is 32 to 256, else 128.
+    /// The host's block in frames at 48 kHz if that is 32 to 256, else 128.
     #[default]
     Auto,
-    /// This many frames at 48 kHz, 16 to 512. Less than 1/64 of a block is raised to that, so that the
-    /// longest block still fits into the ring.
+    /// This many frames at 48 kHz, 16 to 512. Raised to at least 1/64 of a block, so that the longest block fits into the
+    /// ring.
     Frames(u16),
 }
 
-/// How long musicians' sound waits for late packets.
+/// Playout delay: how long musicians' sound waits for late packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Playout {
-    /// As little as the network allows, measured all the time.
+    /// As little as the network allows, measured continuously.
     #[default]
     Auto,
-    /// Constant. At the callback that takes a stream's first packets from the ring, the first frame that came
-    /// since the callback before is placed this many ms (0 to [`Playout::MAX_MS`], rounded to frames at 48 kHz) after the
-    /// callback's own first frame; with 0 it is played in that very callback. From then on the distance
-    /// stays, until the sound stops, jumps, or comes too late for 100 ms: then it is placed again. Frames that
-    /// the host itself leaves out (an xrun) are left out of the sound too.
+    /// Constant. In the callback that takes a stream's first packets from the ring, the first frame that arrived since the
+    /// previous callback is placed this many ms (0 to [`Playout::MAX_MS`], rounded to frames at 48 kHz) after the callback's
+    /// own first frame; with 0 it is played in that callback. The distance then stays until the sound stops, jumps, or is too
+    /// late for 100 ms, when it is placed again. Frames that the host skips (an xrun) are skipped in the sound too.
     Fixed {
-        /// The wait, in milliseconds.
+        /// The delay, in milliseconds.
         ms: f32,
     },
 }
 
 impl Playout {
-    /// The longest fixed wait, in milliseconds: the jitter buffer holds little more.
+    /// The longest fixed delay, in milliseconds: the jitter buffer holds little more.
     pub const MAX_MS: f32 = 400.0;
 }
 
-/// What automatic playout prefers: less delay, or fewer gaps.
+/// Whether automatic playout prefers less delay or fewer gaps.
 ///
-/// A packet that comes too late is a gap of its own length. Delay is added as long as it saves enough of them: each
-/// level says how much delay a share of late packets is worth.
+/// A late packet is a gap of its own length. Delay is added as long as it saves enough gaps: the bias says how much delay a
+/// share of late packets is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Comfort {
+pub enum PlayoutBias {
     /// The least delay: 1 % late packets are worth 1 ms.
     Tight,
     /// 1 % late packets are worth 4 ms.
     #[default]
     Normal,
-    /// The fewest gaps: 1 % late packets are worth 16 ms, and the last minutes count, not the last seconds.
+    /// The fewest gaps: 1 % late packets are worth 16 ms, and the last minutes count instead of the last seconds.
     Safe,
 }
 
-impl Comfort {
-    /// All levels, from the least delay to the fewest gaps.
-    pub const ALL: [Comfort; 3] = [Comfort::Tight, Comfort::Normal, Comfort::Safe];
+impl PlayoutBias {
+    /// All values, from the least delay to the fewest gaps.
+    pub const ALL: [PlayoutBias; 3] = [PlayoutBias::Tight, PlayoutBias::Normal, PlayoutBias::Safe];
 
-    /// The word for it: in settings, on command lines, on screens.
+    /// Its name in settings, on command lines and on screens.
     pub const fn name(self) -> &'static str {
         match self {
-            Comfort::Tight => "tight",
-            Comfort::Normal => "normal",
-            Comfort::Safe => "safe",
+            PlayoutBias::Tight => "tight",
+            PlayoutBias::Normal => "normal",
+            PlayoutBias::Safe => "safe",
         }
     }
 }
 
-impl fmt::Display for Comfort {
+impl fmt::Display for PlayoutBias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-/// Not a level of comfort.
+/// The text does not name a [`PlayoutBias`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownComfort;
+pub struct UnknownPlayoutBias;
 
-impl fmt::Display for UnknownComfort {
+impl fmt::Display for UnknownPlayoutBias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("must be tight, normal or safe")
     }
 }
 
-impl std::error::Error for UnknownComfort {}
+impl std::error::Error for UnknownPlayoutBias {}
 
-impl FromStr for Comfort {
-    type Err = UnknownComfort;
+impl FromStr for PlayoutBias {
+    type Err = UnknownPlayoutBias;
 
-    fn from_str(name: &str) -> Result<Comfort, UnknownComfort> {
-        Comfort::ALL.into_iter().find(|c| c.name() == name).ok_or(UnknownComfort)
+    fn from_str(name: &str) -> Result<PlayoutBias, UnknownPlayoutBias> {
+        PlayoutBias::ALL.into_iter().find(|c| c.name() == name).ok_or(UnknownPlayoutBias)
     }
 }
 
@@ -111,11 +112,11 @@ pub(crate) struct Controls {
     packet_frames: AtomicU32,
     max_frames: AtomicU32,
     playout_frames: AtomicU32,
-    comfort: AtomicU8,
+    playout_bias: AtomicU8,
     pub(crate) strips: [StripControls; STRIPS],
 }
 
-/// Stands for "automatic" where a number of frames is expected.
+/// Stands for "automatic" instead of a number of frames.
 const AUTO: u32 = u32::MAX;
 
 impl Default for Controls {
@@ -129,7 +130,7 @@ impl Default for Controls {
             packet_frames: AtomicU32::new(AUTO),
             max_frames: AtomicU32::new(MAX_PACKET_FRAMES as u32),
             playout_frames: AtomicU32::new(AUTO),
-            comfort: AtomicU8::new(Comfort::Normal as u8),
+            playout_bias: AtomicU8::new(PlayoutBias::Normal as u8),
             strips: core::array::from_fn(|_| StripControls::default()),
         }
     }
@@ -179,7 +180,7 @@ impl Controls {
         self.packet_frames.store(frames, Relaxed);
     }
 
-    /// The most frames that a datagram may carry, 16 to 512.
+    /// The most frames that a datagram carries, 16 to 512.
     pub(crate) fn max_frames(&self) -> usize {
         self.max_frames.load(Relaxed) as usize
     }
@@ -189,7 +190,7 @@ impl Controls {
         self.max_frames.store(frames as u32, Relaxed);
     }
 
-    /// The fixed playout delay in frames at 48 kHz; `None` when automatic.
+    /// The fixed playout delay in frames at 48 kHz; `None` if automatic.
     pub(crate) fn fixed_playout(&self) -> Option<u32> {
         Some(self.playout_frames.load(Relaxed)).filter(|&frames| frames != AUTO)
     }
@@ -203,16 +204,16 @@ impl Controls {
         self.playout_frames.store(frames, Relaxed);
     }
 
-    pub(crate) fn comfort(&self) -> Comfort {
-        let code = self.comfort.load(Relaxed);
-        Comfort::ALL.into_iter().find(|c| *c as u8 == code).unwrap_or_default()
+    pub(crate) fn playout_bias(&self) -> PlayoutBias {
+        let code = self.playout_bias.load(Relaxed);
+        PlayoutBias::ALL.into_iter().find(|c| *c as u8 == code).unwrap_or_default()
     }
 
-    pub(crate) fn set_comfort(&self, comfort: Comfort) {
-        self.comfort.store(comfort as u8, Relaxed);
+    pub(crate) fn set_playout_bias(&self, bias: PlayoutBias) {
+        self.playout_bias.store(bias as u8, Relaxed);
     }
 
-    /// The strip that `source` plays on.
+    /// The strip that `source` is assigned to.
     pub(crate) fn strip_of(&self, source: SourceId) -> Option<usize> {
         self.strips.iter().position(|s| s.source() == Some(source))
     }
@@ -223,17 +224,17 @@ impl Controls {
     }
 }
 
-/// The controls of one musician in the mix.
+/// The controls of one strip.
 #[derive(Debug)]
 pub(crate) struct StripControls {
     source: AtomicU32,
     layout: AtomicU8,
-    /// Whether it is in the room sum; its slot output is not concerned.
+    /// Whether the musician is in the room sum; does not concern the slot output.
     pub(crate) main_mix: AtomicBool,
     pub(crate) channels: [ChannelControls; CHANNELS],
 }
 
-/// Stands for "no musician": beyond every source.
+/// Stands for "no musician": greater than every source.
 const NOBODY: u32 = u32::MAX;
 
 impl Default for StripControls {
@@ -259,7 +260,7 @@ impl StripControls {
         self.source.store(source.map_or(NOBODY, |s| u32::from(s.0)), Relaxed);
     }
 
-    /// What the user says of the channels; `None`: what the packets say.
+    /// The user's choice of layout; `None`: what the packets say.
     pub(crate) fn layout(&self) -> Option<Layout> {
         match self.layout.load(Relaxed) {
             1 => Some(Layout::Stereo),
@@ -282,7 +283,7 @@ impl StripControls {
 #[derive(Debug)]
 pub(crate) struct ChannelControls {
     pub(crate) gain: AtomicF32,
-    /// NaN: where the layout puts it.
+    /// NaN: the layout's pan.
     pan: AtomicF32,
     pub(crate) mute: AtomicBool,
     pub(crate) solo: AtomicBool,

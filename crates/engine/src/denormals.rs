@@ -1,15 +1,15 @@
-//! Keeps denormals and what is not a number off the audio path.
+//! Keeps denormals, NaN and infinities off the audio path.
 //!
-//! A decaying filter or fade ends in denormals, and arithmetic on them is up to a hundred times
-//! slower on some processors: a silent musician would cost more than a loud one.
+//! A decaying filter or fade ends in denormals, and arithmetic on them is up to a hundred times slower on some processors:
+//! a silent musician would cost more than a loud one.
 
-/// The largest magnitude that enters from the host: +42 dBFS. What is sent has the codec's own limit.
+/// The largest magnitude accepted from the host: +42 dBFS. For what is sent the codec's own limit applies.
 const INPUT_LIMIT: f32 = 128.0;
 
-/// While it lives, the current thread's floating-point unit reads and writes denormals as zero.
+/// While it lives, the current thread's floating-point unit treats denormals as zero.
 ///
-/// Audio thread. What the host had set comes back on drop. Nothing happens on processors that this
-/// crate does not know; there [`tame`] and the decoders still keep denormals from entering.
+/// Audio thread. Dropping it restores the host's setting. It does nothing on processors that this crate does not know; there
+/// [`sanitize_sample`] and the decoders still keep denormals out.
 pub(crate) struct FlushDenormals {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     before: control::Word,
@@ -78,17 +78,17 @@ mod control {
     }
 }
 
-/// A sample as it may enter: NaN, infinities and denormals become 0, the rest is cut at ±128. Any thread.
-pub fn tame(sample: f32) -> f32 {
+/// A sample as it is accepted: NaN, infinities and denormals become 0, the rest is clamped to ±128. Any thread.
+pub fn sanitize_sample(sample: f32) -> f32 {
     if sample.is_normal() { sample.clamp(-INPUT_LIMIT, INPUT_LIMIT) } else { 0.0 }
 }
 
-/// Copies `from` into `to`, tamed. Both have the same length, or the rest of `to` is silence.
-pub(crate) fn copy_tamed(from: &[f32], to: &mut [f32]) {
+/// Copies `from` into `to`, sanitized. If `from` is shorter, the rest of `to` becomes silence.
+pub(crate) fn copy_sanitized(from: &[f32], to: &mut [f32]) {
     let shared = from.len().min(to.len());
     let (filled, rest) = to.split_at_mut(shared);
     for (to, &from) in filled.iter_mut().zip(from) {
-        *to = tame(from);
+        *to = sanitize_sample(from);
     }
     rest.fill(0.0);
 }
@@ -97,18 +97,20 @@ pub(crate) fn copy_tamed(from: &[f32], to: &mut [f32]) {
 mod tests {
     use super::*;
 
+    /// NaN, infinities and denormals become 0, and the rest is clamped.
     #[test]
-    fn what_is_no_sound_becomes_silence() {
+    fn non_finite_samples_become_zero() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e-40, -1e-40] {
-            assert_eq!(tame(bad), 0.0);
+            assert_eq!(sanitize_sample(bad), 0.0);
         }
-        assert_eq!(tame(0.25), 0.25);
-        assert_eq!(tame(-1e9), -INPUT_LIMIT);
+        assert_eq!(sanitize_sample(0.25), 0.25);
+        assert_eq!(sanitize_sample(-1e9), -INPUT_LIMIT);
     }
 
+    /// Denormals are flushed only while the guard lives.
     #[test]
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-    fn denormals_vanish_only_while_the_guard_lives() {
+    fn guard_flushes_denormals() {
         use std::hint::black_box;
         let half = || black_box(f32::MIN_POSITIVE) * black_box(0.5);
         assert!(half() > 0.0);

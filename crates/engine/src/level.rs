@@ -11,19 +11,19 @@ pub const SILENCE_DBFS: f32 = -120.0;
 pub struct Gain(f32);
 
 impl Gain {
-    /// Nothing passes.
+    /// Silence.
     pub const OFF: Gain = Gain(0.0);
-    /// What passes is unchanged, bit for bit.
+    /// Unchanged, bit for bit.
     pub const UNITY: Gain = Gain(1.0);
     /// The largest gain, a factor of 16 (+24 dB).
     pub const MAX: Gain = Gain(16.0);
 
-    /// A factor, cut to the range; NaN is off.
+    /// A gain by its factor, clamped to the range; NaN is off.
     pub fn linear(factor: f32) -> Gain {
         Gain(if factor > 0.0 { factor.min(Gain::MAX.0) } else { 0.0 })
     }
 
-    /// Decibels: 0 is unity exactly; −∞, NaN and what lies under −120 dB are off.
+    /// A gain by decibels: 0 is exactly unity; −∞, NaN and values below −120 dB are off.
     pub fn db(db: f32) -> Gain {
         if db == 0.0 {
             Gain::UNITY
@@ -39,7 +39,7 @@ impl Gain {
         self.0
     }
 
-    /// The gain in dB; −120 when off.
+    /// The gain in dB; −120 if off.
     pub fn to_db(self) -> f32 {
         to_dbfs(self.0)
     }
@@ -51,7 +51,7 @@ impl fmt::Display for Gain {
     }
 }
 
-/// Where a channel lies between left (−1) and right (+1).
+/// The position of a channel between left (−1) and right (+1).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Pan(f32);
 
@@ -63,7 +63,7 @@ impl Pan {
     /// Right only.
     pub const RIGHT: Pan = Pan(1.0);
 
-    /// A position, cut to −1..=1; NaN is the centre.
+    /// A position, clamped to −1..=1; NaN is the centre.
     pub fn new(position: f32) -> Pan {
         if position.is_nan() { Pan::CENTRE } else { Pan(position.clamp(-1.0, 1.0)) }
     }
@@ -74,20 +74,20 @@ impl Pan {
     }
 }
 
-/// How loud a channel is.
+/// The level of a channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Level {
     /// Root mean square over the last 300 ms, in dBFS (a full-scale square wave is 0); −120 is silence.
     pub rms_dbfs: f32,
-    /// Peak, falling by 20 dB a second, in dBFS; −120 is silence.
+    /// Peak, falling by 20 dB per second, in dBFS; −120 is silence.
     pub peak_dbfs: f32,
 }
 
 impl Level {
-    /// Nothing to hear.
+    /// Silence.
     pub const SILENT: Level = Level { rms_dbfs: SILENCE_DBFS, peak_dbfs: SILENCE_DBFS };
 
-    /// On the wire's scale: RMS, then peak. Only silence is 0; it ends at −90 dBFS.
+    /// RMS and peak on the wire's scale. Only silence is 0; the scale ends at −90 dBFS.
     pub fn to_wire(self) -> [Peak; 2] {
         [self.rms_dbfs, self.peak_dbfs]
             .map(|dbfs| if dbfs > SILENCE_DBFS { Peak::of(&[10_f32.powf(dbfs / 20.0)]) } else { Peak(0) })
@@ -107,20 +107,20 @@ fn to_dbfs(linear: f32) -> f32 {
     if linear > 1e-6 { 20.0 * linear.log10() } else { SILENCE_DBFS }
 }
 
-/// Slices of the window over which a meter takes the mean.
+/// Slices of the window that a meter averages over.
 const SLICES: usize = 10;
 
 /// Measures peak and RMS of one channel. Audio thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Meter {
-    /// The window's whole slices, oldest overwritten first, and the one that fills.
+    /// The window's complete slices, the oldest overwritten first, and the one that fills.
     slices: [Slice; SLICES],
     oldest: usize,
     filling: Slice,
     peak: f32,
 }
 
-/// Squares of so many frames.
+/// Sum of squares over some frames.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slice {
     sum: f32,
@@ -128,14 +128,14 @@ struct Slice {
 }
 
 impl Meter {
-    /// A slice's length, in seconds.
+    /// Duration of a slice, in seconds.
     const SLICE_TIME: f32 = 0.03;
-    /// Nepers a second by which the peak falls: 20 dB.
+    /// How fast the peak falls, in nepers per second: 20 dB.
     const PEAK_FALL: f32 = core::f32::consts::LN_10;
-    /// A peak under this (−140 dBFS) is silence: the fall ends, rather than going on for ever.
+    /// A peak below this (−140 dBFS) is silence: the fall ends.
     const NOTHING: f32 = 1e-7;
 
-    /// Takes the channel's next samples, at `rate` frames a second.
+    /// Takes the channel's next samples, at `rate` frames per second.
     pub(crate) fn feed(&mut self, samples: &[f32], rate: f32) {
         let (mut sum, mut top) = (0.0_f32, 0.0_f32);
         for &s in samples {
@@ -145,12 +145,12 @@ impl Meter {
         self.take(sum, top, samples.len(), rate);
     }
 
-    /// The same with that many samples of silence.
+    /// Takes this many samples of silence.
     pub(crate) fn feed_silence(&mut self, frames: usize, rate: f32) {
         self.take(0.0, 0.0, frames, rate);
     }
 
-    /// `sum` of the squares and the highest magnitude of `frames` samples.
+    /// Takes the sum of squares and the largest magnitude of `frames` samples.
     fn take(&mut self, sum: f32, top: f32, frames: usize, rate: f32) {
         if frames == 0 {
             return;
@@ -182,8 +182,9 @@ impl Meter {
 mod tests {
     use super::*;
 
+    /// 0 dB is exactly unity, and NaN is off.
     #[test]
-    fn unity_is_exact_and_nonsense_is_off() {
+    fn gain_handles_unity_and_nan() {
         assert_eq!(Gain::db(0.0).factor(), 1.0);
         assert_eq!(Gain::db(f32::NAN), Gain::OFF);
         assert_eq!(Gain::db(f32::NEG_INFINITY), Gain::OFF);
@@ -191,8 +192,9 @@ mod tests {
         assert!((Gain::db(-6.0).to_db() + 6.0).abs() < 1e-4);
     }
 
+    /// The RMS of a full-scale sine is 3 dB below its peak.
     #[test]
-    fn a_full_scale_sine_reads_three_decibels_under_its_peak() {
+    fn sine_rms_is_below_peak() {
         let sine: Vec<f32> = (0..48_000).map(|i| (i as f32 * 0.13).sin()).collect();
         let mut meter = Meter::default();
         for piece in sine.chunks(64).cycle().take(3000) {
@@ -203,8 +205,9 @@ mod tests {
         assert!(level.peak_dbfs.abs() < 0.2, "{level:?}");
     }
 
+    /// A level is the same after the wire's scale, and silence stays silence.
     #[test]
-    fn levels_come_back_from_the_wire() {
+    fn levels_survive_the_wire() {
         let loud = Level { rms_dbfs: -20.0, peak_dbfs: -3.0 };
         let [rms, peak] = loud.to_wire();
         let back = Level::from_wire(rms, peak);
@@ -213,8 +216,9 @@ mod tests {
         assert_eq!(Level::from_wire(Peak(0), Peak(0)), Level::SILENT);
     }
 
+    /// A third of a second after the last sound the RMS is silence.
     #[test]
-    fn a_third_of_a_second_after_the_last_sound_the_level_is_silence() {
+    fn rms_becomes_silent_in_time() {
         let mut meter = Meter::default();
         for _ in 0..750 {
             meter.feed(&[1.0; 64], 48_000.0);
@@ -226,8 +230,9 @@ mod tests {
         assert!(meter.peak() > 0.4);
     }
 
+    /// The peak falls by 20 dB per second, and ends at silence.
     #[test]
-    fn the_peak_falls_by_twenty_decibels_a_second_and_ends() {
+    fn peak_falls_20_db_per_second() {
         let mut meter = Meter::default();
         meter.feed(&[1.0; 64], 48_000.0);
         for _ in 0..750 {

@@ -1,15 +1,14 @@
-//! What happens to audio in RTJam: from the own input to packets, and from everyone's packets to what is
-//! heard.
+//! The audio path of RTJam: from the own input to packets, and from everyone's packets to what is heard.
 //!
-//! [`engine`] makes three ends, each for its own threads. [`Engine`] belongs to the audio thread and is
-//! clocked by the host: nothing happens outside [`Engine::process`]. [`NetworkEnd`] belongs to the
-//! threads that send and receive. [`Console`] is everyone's: controls and meters, all of them atomics.
+//! [`engine`] makes three ends. [`Engine`] belongs to the audio thread and is clocked by the host: nothing happens outside
+//! [`Engine::process`]. [`NetworkEnd`] belongs to the threads that send and receive. [`Console`] is for all threads:
+//! controls and readings, all of them atomics.
 //!
 //! ```text
-//! input ─► hostrate ─► packetizer ─► ring ─► jam-send
+//! input ─► resampler ─► packetizer ─► ring ─► jam-send
 //!
-//! jam-recv ─► ring ─► voice: jitter buffer ─► concealment ─► limiter ─► drift ─┬─► slot output ─► hostrate
-//!                                                                              └─► mixer ─► hostrate ─► limiter ─► main
+//! jam-recv ─► ring ─► voice: jitter buffer ─► concealment ─► limiter ─► drift ─┬─► slot output ─► resampler
+//!                                                                              └─► mixer ─► resampler ─► limiter ─► main
 //! ```
 //!
 //! ```
@@ -30,49 +29,48 @@
 //! assert_eq!(packet.channels()[1], [0.2; 64]);
 //! ```
 //!
-//! There is no socket, lock or clock here. Memory is taken by [`engine`] and [`Engine::configure`] only.
-//! Time is an argument; sound is addressed by absolute frame positions at 48 kHz.
+//! There is no socket, lock or clock here. Only [`engine`] and [`Engine::configure`] allocate. Time is an argument; sound is
+//! addressed by absolute frame positions at 48 kHz.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
 //! | `engine` | one call of the host, from input to output |
-//! | `bridge` | the two rings to and from the network threads |
-//! | `console`, `controls`, `meters` | what people set and read |
-//! | `level` | gains, pans, levels, the meter |
-//! | `hostrate` | between the host's rate and 48 kHz |
+//! | `bridge` | the rings to and from the network threads |
+//! | `console`, `controls`, `meters` | controls to set and readings to take |
+//! | `level` | gains, pans, levels, the level meter |
+//! | `resampler` | between the host's rate and 48 kHz |
 //! | `packetizer` | from frames to packets |
 //! | `receiver`, `voice` | from packets to each musician's steady stream |
-//! | `timeline`, `stalls` | how the host's calls lie in time |
-//! | `room`, `mixer` | from musicians to what is heard |
-//! | `desk` | many mixes of the same musicians, for a room server: no ring, no host |
-//! | `denormals` | what must not enter the audio path |
+//! | `timeline`, `host_stalls` | how the host's calls lie in time |
+//! | `output_mixer`, `mixer` | from musicians to what is heard |
+//! | `mix_bus` | many mixes of the same musicians, for a room server: without rings and host |
+//! | `denormals` | keeps denormals and NaN off the audio path |
 
-mod atomic;
+mod atomics;
 mod bridge;
 mod console;
 mod controls;
 mod denormals;
-mod desk;
 mod engine;
-mod hostrate;
+mod host_stalls;
 mod level;
 mod meters;
+mod mix_bus;
 mod mixer;
+mod output_mixer;
 mod packetizer;
 mod receiver;
-mod room;
-mod stalls;
+mod resampler;
 mod timeline;
 mod voice;
 
-pub use bridge::{
-    Calls, HostCall, Incoming, MAX_PACKET_FRAMES, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing,
-};
+pub use bridge::{Calls, HostCall, Incoming, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing};
 pub use console::{Channel, Console, Strip};
-pub use controls::{Comfort, PacketSize, Playout, STRIPS, UnknownComfort};
-pub use denormals::tame;
-pub use desk::{Desk, Mix};
-pub use engine::{Engine, MAX_BLOCK, Outputs, SLOTS, engine, engine_for};
+pub use controls::{MAX_PACKET_FRAMES, PacketSize, Playout, PlayoutBias, STRIPS, UnknownPlayoutBias};
+pub use denormals::sanitize_sample;
+pub use engine::{Engine, MAX_BLOCK, engine, engine_for};
 pub use level::{Gain, Level, Pan, SILENCE_DBFS};
-pub use meters::{EngineReading, Notice, RoomReading, Stalling, TxReading, VoiceReading};
+pub use meters::{EngineReading, Notice, RoomReading, StallPattern, TxReading, VoiceReading};
+pub use mix_bus::{Mix, MixBus};
 pub use mixer::Balance;
+pub use output_mixer::{Outputs, SLOTS};

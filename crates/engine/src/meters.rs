@@ -1,47 +1,47 @@
-//! What the audio thread measures and everyone may read: plain atomics.
+//! The readings of an engine: atomics that the audio thread sets, and that any thread reads.
 
-use crate::atomic::{AtomicF32, Counter};
+use crate::atomics::{AtomicF32, Counter};
 use crate::controls::STRIPS;
 use crate::level::{Level, Meter};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::CHANNELS;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
-/// One musician as heard here. Counts only grow, as long as the musician keeps the voice; a musician
-/// who was away while more than 32 others came starts again from 0.
+/// Readings of one musician. Counts only grow as long as the musician keeps the voice; one who was away while more than 32
+/// others played starts again from 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct VoiceReading {
-    /// Who it is.
+    /// The musician's source id.
     pub source: SourceId,
-    /// Whether packets have come within the last 500 ms.
+    /// Whether packets arrived within the last 500 ms.
     pub active: bool,
-    /// Packets that came, duplicates not counted.
+    /// Packets that arrived, without duplicates.
     pub packets: u64,
-    /// Packets that never came: counted once 512 later ones have.
+    /// Packets that never arrived, counted when 512 later ones have.
     pub lost: u64,
-    /// Packets that came after their first frame was due.
+    /// Packets that arrived after their first frame was due.
     pub late: u64,
-    /// Packets that only recovery brought.
+    /// Lost packets that were retransmitted in time.
     pub recovered: u64,
-    /// Frames at 48 kHz that were made up within a stream, because what belonged there had not come.
+    /// Frames at 48 kHz that were concealed within a stream.
     pub concealed_frames: u64,
-    /// How long a frame waits here from its arrival to the callback that plays it, in ms.
+    /// Mean time from a frame's arrival to the callback that plays it, in ms.
     pub playout_delay_ms: f32,
-    /// How much later than usual a packet may come and mostly still be heard, in ms.
-    pub patience_ms: f32,
-    /// Sound that was made up lately, in ms a minute: of the last minute mostly, or of all if that is less.
+    /// How much later than usual a packet may arrive and mostly still be played, in ms.
+    pub late_tolerance_ms: f32,
+    /// Sound that was concealed recently, in ms per minute: mostly the last minute, or all of it if that is less.
     pub concealed_ms_per_min: f32,
-    /// The sound of one packet, in ms: their end waits for it before it sends.
+    /// Duration of one packet, in ms: the sender collects that much before it sends.
     pub packet_ms: f32,
-    /// How often the playout delay was changed, restarts of the stream included.
+    /// Changes of the playout delay, including restarts of the stream.
     pub delay_changes: u64,
-    /// By how much the musician's clock is corrected, in parts per million; 0 is exact bits.
+    /// Correction of the musician's clock drift, in parts per million; 0 is bit-exact.
     pub drift_ppm: f32,
-    /// Level of each channel after playout, before gain.
+    /// Level of each channel after playout, before its gain.
     pub levels: [Level; CHANNELS],
 }
 
-/// What is sent.
+/// Readings of what is sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TxReading {
     /// Packets handed to the network.
@@ -52,44 +52,44 @@ pub struct TxReading {
     pub levels: [Level; CHANNELS],
 }
 
-/// The mix of everyone else.
+/// Readings of the mix of all other musicians.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoomReading {
-    /// Level of each side after the limiter, without own monitoring.
+    /// Level of each side after the limiter, without the own input.
     pub levels: [Level; CHANNELS],
-    /// Whether the limiter turns the mix down at the moment.
+    /// Whether the limiter reduces the gain at the moment.
     pub limiter_active: bool,
 }
 
-/// The engine itself.
+/// Readings of the engine itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EngineReading {
     /// Calls of `process`.
     pub calls: u64,
     /// Share of a block's time that the callback took, in %, as told by `Engine::finished`.
     pub callback_load_pct: f32,
-    /// Incoming packets that were not taken: the audio thread was behind, or they were malformed.
+    /// Incoming packets that were dropped: the audio thread was behind, or they were malformed.
     pub incoming_dropped: u64,
     /// Packets of musicians for whom no voice was free (more than 32 at once).
     pub unheard: u64,
-    /// How often the host kept a call waiting: by 1.5 ms and half a period, or more.
+    /// Stalls of the host: calls that were late by at least 1.5 ms and half a period.
     pub stalls: u64,
-    /// Stalls that go on; `None` where there are none, or they do not come again within a minute.
-    pub stalling: Option<Stalling>,
-    /// What keeps it from playing.
+    /// The current pattern of stalls; `None` if there are none, or they do not recur within a minute.
+    pub stalling: Option<StallPattern>,
+    /// Why nothing is played, if so.
     pub notice: Option<Notice>,
 }
 
-/// Stalls of the host that come again and again.
+/// Recurring stalls of the host.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Stalling {
-    /// How long each keeps calls waiting, in ms.
+pub struct StallPattern {
+    /// Mean duration of a stall, in ms.
     pub ms: f32,
-    /// From one to the next, in s.
+    /// Mean time from one stall to the next, in s.
     pub every_s: f32,
 }
 
-/// Why there is silence.
+/// Why nothing is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// `configure` was not called yet.
@@ -109,7 +109,7 @@ impl core::fmt::Display for Notice {
     }
 }
 
-/// All that is measured.
+/// All readings of an engine.
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     pub(crate) voices: [VoiceMeters; STRIPS],
@@ -123,28 +123,33 @@ pub(crate) struct Meters {
     pub(crate) incoming_dropped: Counter,
     pub(crate) unheard: Counter,
     pub(crate) stalls: Counter,
-    /// 0 where no stalls go on.
+    /// 0 if there is no pattern.
     pub(crate) stall_ms: AtomicF32,
     pub(crate) stall_every_s: AtomicF32,
     notice: AtomicU8,
 }
 
 impl Meters {
-    /// Not while an engine runs: as if nobody had ever played.
-    pub(crate) fn forget(&self) {
+    /// Resets the readings, while no engine runs: as if nobody had played.
+    pub(crate) fn reset(&self) {
         let Meters { voices, tx, room, limiter_active, load_pct, .. } = self;
         voices.iter().for_each(|voice| voice.source.store(NOBODY, Relaxed));
         tx.iter().chain(room).for_each(|cell| cell.set(&Meter::default()));
         limiter_active.store(false, Relaxed);
         load_pct.set(0.0);
         self.set_notice(Some(Notice::NotConfigured));
-        self.stall_every_s.set(0.0);
+        self.set_stall_pattern(None);
     }
 
-    /// Stalls of the host that go on.
-    pub(crate) fn stalling(&self) -> Option<Stalling> {
-        let stalling = Stalling { ms: self.stall_ms.get(), every_s: self.stall_every_s.get() };
-        (stalling.every_s > 0.0).then_some(stalling)
+    /// The current pattern of stalls.
+    pub(crate) fn stall_pattern(&self) -> Option<StallPattern> {
+        let pattern = StallPattern { ms: self.stall_ms.get(), every_s: self.stall_every_s.get() };
+        (pattern.every_s > 0.0).then_some(pattern)
+    }
+
+    pub(crate) fn set_stall_pattern(&self, pattern: Option<StallPattern>) {
+        self.stall_ms.set(pattern.map_or(0.0, |p| p.ms));
+        self.stall_every_s.set(pattern.map_or(0.0, |p| p.every_s));
     }
 
     pub(crate) fn notice(&self) -> Option<Notice> {
@@ -165,7 +170,7 @@ impl Meters {
     }
 }
 
-/// What is measured of one voice.
+/// The readings of one voice.
 #[derive(Debug)]
 pub(crate) struct VoiceMeters {
     source: AtomicU32,
@@ -178,13 +183,13 @@ pub(crate) struct VoiceMeters {
     pub(crate) concealed_ms_per_min: AtomicF32,
     pub(crate) packet_ms: AtomicF32,
     pub(crate) delay_ms: AtomicF32,
-    pub(crate) patience_ms: AtomicF32,
+    pub(crate) late_tolerance_ms: AtomicF32,
     pub(crate) delay_changes: Counter,
     pub(crate) drift_ppm: AtomicF32,
     pub(crate) levels: [LevelCell; CHANNELS],
 }
 
-/// Stands for a voice that nobody has had yet.
+/// Stands for a voice that was not assigned yet.
 const NOBODY: u32 = u32::MAX;
 
 impl Default for VoiceMeters {
@@ -200,7 +205,7 @@ impl Default for VoiceMeters {
             concealed_ms_per_min: AtomicF32::default(),
             packet_ms: AtomicF32::default(),
             delay_ms: AtomicF32::default(),
-            patience_ms: AtomicF32::default(),
+            late_tolerance_ms: AtomicF32::default(),
             delay_changes: Counter::default(),
             drift_ppm: AtomicF32::default(),
             levels: Default::default(),
@@ -209,8 +214,8 @@ impl Default for VoiceMeters {
 }
 
 impl VoiceMeters {
-    /// Audio thread: the voice is `source`'s now; all counts start from 0.
-    pub(crate) fn take(&self, source: SourceId) {
+    /// Assigns the voice to `source`; all counts start from 0. Audio thread.
+    pub(crate) fn assign(&self, source: SourceId) {
         self.source.store(NOBODY, Relaxed);
         for counter in
             [&self.packets, &self.lost, &self.late, &self.recovered, &self.concealed_frames, &self.delay_changes]
@@ -233,7 +238,7 @@ impl VoiceMeters {
             concealed_ms_per_min: self.concealed_ms_per_min.get(),
             packet_ms: self.packet_ms.get(),
             playout_delay_ms: self.delay_ms.get(),
-            patience_ms: self.patience_ms.get(),
+            late_tolerance_ms: self.late_tolerance_ms.get(),
             delay_changes: self.delay_changes.get(),
             drift_ppm: self.drift_ppm.get(),
             levels: self.levels.each_ref().map(LevelCell::read),

@@ -1,35 +1,35 @@
-//! From the input at 48 kHz to packets in the ring.
+//! Packetizes the input at 48 kHz into the ring.
 
-use crate::bridge::{AudioEnd, MAX_PACKET_FRAMES, OutPacket};
-use crate::controls::{Controls, PacketSize};
-use crate::hostrate::PIECE;
+use crate::bridge::{AudioEnd, OutPacket};
+use crate::controls::{Controls, MAX_PACKET_FRAMES, PacketSize};
 use crate::level::Meter;
 use crate::meters::Meters;
 use crate::mixer::Ramp;
+use crate::resampler::PIECE;
 use ringbuf::traits::Producer;
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use rtjam_protocol::{FramePosition, Sequence, StreamId};
 
 /// In automatic mode a callback of up to this many frames makes one packet.
 const LARGEST_AUTO: usize = 256;
-/// Longer callbacks are split into packets of about this many, and shorter blocks than
-/// [`SMALLEST_AUTO`] are gathered to it.
+/// Longer callbacks are split into packets of about this many frames, and blocks shorter than [`SMALLEST_AUTO`] are collected
+/// to it.
 const USUAL: usize = 128;
-/// In automatic mode no packet is smaller, lest headers outweigh the sound.
+/// The smallest packet in automatic mode: in smaller ones headers outweigh the sound.
 const SMALLEST_AUTO: usize = 32;
 /// A callback makes at most about this many packets.
 const MOST_A_CALL: usize = 64;
 
-/// Gathers frames, stamps them and hands them to the network.
+/// Collects frames, stamps them and hands them to the network.
 ///
-/// Positions and sequence numbers go on when the ring is full: the receiver sees a gap of the right
-/// length instead of sound that comes too early.
+/// Positions and sequence numbers advance even if the ring is full: the receiver sees a gap of the right length, and no
+/// sound that is too early.
 pub(crate) struct Packetizer {
     stream: StreamId,
     sequence: Sequence,
     position: FramePosition,
     entropy: u64,
-    /// Frames not yet sent; the first `waiting` of each channel count.
+    /// Frames not sent yet; the first `waiting` of each channel count.
     frames: [Box<[f32]>; CHANNELS],
     waiting: usize,
     plan: Plan,
@@ -41,12 +41,12 @@ pub(crate) struct Packetizer {
     pushed: bool,
 }
 
-/// When frames become a packet, decided once a call.
+/// When frames become a packet, decided once per call.
 #[derive(Clone, Copy)]
 struct Plan {
-    /// As soon as so many wait, they go.
+    /// This many waiting frames are sent at once.
     full: usize,
-    /// At the end of the call so many or more go.
+    /// At the end of the call this many or more are sent.
     rest: usize,
 }
 
@@ -73,7 +73,7 @@ impl Packetizer {
         new
     }
 
-    /// A new stream: the timeline starts again. `block` is the host's block in frames at 48 kHz.
+    /// Begins a new stream, at position 0. `block` is the host's block in frames at 48 kHz.
     pub(crate) fn restart(&mut self, block: usize) {
         self.stream = StreamId(self.draw());
         self.sequence = Sequence(0);
@@ -90,7 +90,7 @@ impl Packetizer {
         self.mute.aim(send_gain(controls), WIRE_RATE);
     }
 
-    /// Measures a call's input without sending it. What would be sent next begins with the mute as it is then.
+    /// Meters a call's input without sending it. The next sent frame begins with the mute that is set then.
     pub(crate) fn measure(&mut self, channels: [&[f32]; CHANNELS], rate: u32, controls: &Controls, meters: &Meters) {
         self.mute = Ramp::at(send_gain(controls));
         for ((samples, meter), cell) in channels.into_iter().zip(&mut self.meters).zip(&meters.tx) {
@@ -122,8 +122,7 @@ impl Packetizer {
         }
     }
 
-    /// Ends the call: what is left goes if it is enough, and the sending thread is woken if there is
-    /// anything for it.
+    /// Ends the call: sends the remaining frames if they are enough, and wakes the sending thread if there is a packet for it.
     pub(crate) fn end(&mut self, audio: &mut AudioEnd, meters: &Meters) {
         if self.waiting >= self.plan.rest {
             self.send(self.waiting, audio, meters);
@@ -136,7 +135,7 @@ impl Packetizer {
         }
     }
 
-    /// Sends the first `count` waiting frames, in as many even parts as datagrams need.
+    /// Sends the first `count` waiting frames, in as many equal parts as datagrams need.
     fn send(&mut self, count: usize, audio: &mut AudioEnd, meters: &Meters) {
         let parts = count.div_ceil(self.most_frames.min(MAX_PACKET_FRAMES)).max(1);
         let mut sent = 0;
@@ -165,7 +164,7 @@ impl Packetizer {
         self.position = self.position.plus(frames);
     }
 
-    /// SplitMix64 (Steele, Lea, Flood 2014): a stream id need not be secret, only new.
+    /// SplitMix64 (Steele, Lea, Flood 2014): a stream id needs to be new, not secret.
     fn draw(&mut self) -> u32 {
         self.entropy = self.entropy.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.entropy;
@@ -180,7 +179,7 @@ fn send_gain(controls: &Controls) -> f32 {
     if controls.sends_silence() { 0.0 } else { 1.0 }
 }
 
-/// `total`: the frames that will wait at the end of the call if none goes before.
+/// Plans a call after which `total` frames would be waiting.
 fn plan(size: PacketSize, total: usize, small_blocks: bool) -> Plan {
     match size {
         PacketSize::Frames(n) => {
@@ -188,7 +187,7 @@ fn plan(size: PacketSize, total: usize, small_blocks: bool) -> Plan {
             Plan { full, rest: full }
         }
         PacketSize::Auto if small_blocks => Plan { full: USUAL, rest: USUAL },
-        // A resampler may bring a frame more than expected: that still goes with the rest.
+        // A resampler may make one frame more than expected, which is sent with the rest.
         PacketSize::Auto if total <= LARGEST_AUTO => Plan { full: MAX_PACKET_FRAMES, rest: SMALLEST_AUTO },
         PacketSize::Auto => Plan { full: total.div_ceil(total.div_ceil(USUAL)), rest: SMALLEST_AUTO },
     }
@@ -224,7 +223,7 @@ mod tests {
     }
 
     impl Rig {
-        /// One call with a counting signal; returns (position, frames) of what came out.
+        /// Makes one call with a counting signal. Returns (position, frames) of each packet.
         fn call(&mut self, frames: usize) -> Vec<(u64, u16)> {
             self.packetizer.begin(frames, &self.controls);
             let signal: Vec<f32> = (self.fed..self.fed + frames).map(|i| i as f32 / 65536.0).collect();
@@ -247,8 +246,9 @@ mod tests {
         }
     }
 
+    /// A call of 32 to 256 frames makes one packet and one wake.
     #[test]
-    fn each_call_of_a_usual_block_is_one_packet_and_one_wake() {
+    fn usual_block_is_one_packet() {
         for block in [32, 64, 100, 128, 256] {
             let mut rig = rig();
             for call in 0..20 {
@@ -258,8 +258,9 @@ mod tests {
         }
     }
 
+    /// Longer blocks are split evenly, and leave no frames waiting.
     #[test]
-    fn long_blocks_are_split_evenly_and_leave_nothing_behind() {
+    fn long_blocks_are_split_evenly() {
         let mut rig = rig();
         assert_eq!(rig.call(441), [(0, 111), (111, 111), (222, 111), (333, 108)]);
         assert_eq!(rig.call(512), [(441, 128), (569, 128), (697, 128), (825, 128)]);
@@ -267,16 +268,18 @@ mod tests {
         assert_eq!(whole, 8192);
     }
 
+    /// Blocks shorter than 32 frames are collected into packets of 128.
     #[test]
-    fn small_blocks_are_gathered() {
+    fn small_blocks_are_collected() {
         let mut rig = rig();
         rig.packetizer.restart(16);
         let made: Vec<_> = (0..16).flat_map(|_| rig.call(16)).collect();
         assert_eq!(made, [(0, 128), (128, 128)]);
     }
 
+    /// A fixed packet size holds for any block, within the ring's limit.
     #[test]
-    fn a_fixed_size_is_kept_whatever_the_block() {
+    fn fixed_packet_size_is_kept() {
         let mut rig = rig();
         rig.controls.set_packet_size(PacketSize::Frames(120));
         let made: Vec<_> = [64, 64, 200, 7, 25].into_iter().flat_map(|n| rig.call(n)).collect();
@@ -284,15 +287,17 @@ mod tests {
         assert!(rig.call(8192).len() <= 70);
     }
 
+    /// Packets longer than a datagram are split evenly.
     #[test]
-    fn what_no_datagram_carries_is_split_evenly() {
+    fn datagram_limit_splits_packets() {
         let mut rig = rig();
         rig.controls.set_max_frames(100);
         assert_eq!(rig.call(256), [(0, 85), (85, 85), (170, 86)]);
     }
 
+    /// A full ring drops packets, counts them, and leaves a gap of the right length.
     #[test]
-    fn a_full_ring_drops_counts_and_leaves_a_gap() {
+    fn full_ring_leaves_a_gap() {
         let mut rig = rig();
         for _ in 0..300 {
             rig.packetizer.begin(64, &rig.controls);
@@ -309,8 +314,9 @@ mod tests {
         assert_eq!((next.sequence, next.position.0), (Sequence(300), 300 * 64));
     }
 
+    /// Send mute fades to silence, and packets continue.
     #[test]
-    fn send_mute_fades_to_silence_and_packets_go_on() {
+    fn send_mute_sends_silence() {
         let mut rig = rig();
         rig.call(64);
         rig.controls.send_mute.store(true, Relaxed);
@@ -323,8 +329,9 @@ mod tests {
         assert_eq!(rig.network.outgoing.pop().unwrap().channels(), [&[0.0; 64][..]; 2]);
     }
 
+    /// A restart begins a new stream at position 0.
     #[test]
-    fn a_restart_is_a_new_stream_from_position_zero() {
+    fn restart_begins_a_new_stream() {
         let mut rig = rig();
         rig.call(64);
         let old = rig.packetizer.stream;

@@ -3,63 +3,94 @@
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
-/// Frames at 48 kHz a microsecond.
-const FRAMES_A_MICRO: f64 = WIRE_RATE as f64 / 1e6;
+const FRAMES_PER_MICRO: f64 = WIRE_RATE as f64 / 1e6;
 
-/// A measurement takes so long, and at least [`CALLS`] calls.
+/// A measurement window lasts this long and at least this many calls.
 const WINDOW: Micros = Micros::from_millis(200);
 const CALLS: u32 = 4;
 
-/// A step of the timeline smaller than this (in frames) is scheduling noise.
+/// A step of the timeline smaller than this, in frames, is scheduling noise.
 const NOISE: f64 = 24.0;
 
-/// So many calls in a row that are late alike (to a quarter of a millisecond, in frames) show that frames were lost: calls
-/// that are only held up are less late from one to the next.
-const ALIKE_CALLS: u32 = 3;
-const ALIKE: f64 = 12.0;
+/// This many calls in a row that are late alike show that frames were lost: calls that were only held up are less late from
+/// one to the next.
+const ALIKE_CALLS: usize = 3;
+
+/// A duration in frames at 48 kHz.
+pub(crate) fn frames_in(time: Micros) -> f64 {
+    time.0 as f64 * FRAMES_PER_MICRO
+}
+
+/// Whole frames, bounded: positions may be anything.
+pub(crate) fn whole_frames(frames: f64) -> i64 {
+    frames.floor().clamp(-1e9, 1e9) as i64
+}
+
+/// A run of values that are alike: they differ by at most a quarter of a millisecond, in frames.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AlikeRun {
+    pub(crate) count: usize,
+    /// The least and the greatest value; valid if there are any.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl AlikeRun {
+    pub(crate) const TOLERANCE: f64 = 12.0;
+
+    /// Whether the run goes on with this value.
+    pub(crate) fn accepts(&self, value: f64) -> bool {
+        self.count > 0 && value <= self.low + Self::TOLERANCE && value >= self.high - Self::TOLERANCE
+    }
+
+    /// Continues the run with this value, or starts another.
+    pub(crate) fn push(&mut self, value: f64) {
+        *self = if self.accepts(value) {
+            AlikeRun { count: self.count + 1, low: self.low.min(value), high: self.high.max(value) }
+        } else {
+            AlikeRun { count: 1, low: value, high: value }
+        };
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.count = 0;
+    }
+}
 
 /// Relates the frames that callbacks took to the clock. Audio thread.
 ///
-/// Callbacks come late, never early, so the earliest of a window tells where they belong: the smallest
-/// of (time − frames taken). The same holds for packets (see [`super::voice`]), and the difference of
-/// the two extremes moves only when clocks differ or somebody lost frames.
+/// Callbacks are late, never early, so the promptest of a window tells where they belong: the smallest (time − frames
+/// taken). The same holds for packets (see [`crate::voice`]), and the difference of both changes only if clocks differ or a
+/// host loses frames.
 pub(crate) struct HostTimeline {
     epoch: Option<Micros>,
     taken: u64,
-    begun: Micros,
+    /// When the open window began, how many calls it has had, and their smallest (time − frames taken).
+    window_start: Micros,
     calls: u32,
     lowest: f64,
     offset: Option<f64>,
-    late: LateCalls,
+    late_calls: AlikeRun,
     slip: Option<Slip>,
-}
-
-/// Calls in a row that are late, one like the other.
-#[derive(Clone, Copy, Default)]
-struct LateCalls {
-    count: u32,
-    low: f64,
-    high: f64,
 }
 
 /// Frames that the host lost.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Slip {
-    /// How many have been lost, at 48 kHz, since the timeline began.
+    /// Frames lost since the timeline began, at 48 kHz.
     pub(crate) total: f64,
-    /// When that was noticed.
+    /// When the last loss was noticed.
     pub(crate) at: Micros,
 }
 
-/// What a window found, in frames at 48 kHz.
+/// The result of a window, in frames at 48 kHz.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HostWindow {
     /// Time minus frames taken, of the promptest callback.
     pub(crate) offset: f64,
-    /// By how much that moved since the window before; 0 when it is noise. Positive: the host left out
-    /// frames (an xrun, a sleep). Negative: it took more than time allows.
+    /// Change of the offset since the previous window; 0 if it is noise. Positive: the host skipped frames (an xrun, a
+    /// sleep). Negative: it took more than time allows.
     pub(crate) step: f64,
-    /// The window's length.
     pub(crate) length: f64,
 }
 
@@ -68,11 +99,11 @@ impl HostTimeline {
         HostTimeline {
             epoch: None,
             taken: 0,
-            begun: Micros::ZERO,
+            window_start: Micros::ZERO,
             calls: 0,
             lowest: f64::INFINITY,
             offset: None,
-            late: LateCalls::default(),
+            late_calls: AlikeRun::default(),
             slip: None,
         }
     }
@@ -80,8 +111,8 @@ impl HostTimeline {
     /// A time on the scale of this timeline, in frames.
     pub(crate) fn frames_at(&self, time: Micros) -> f64 {
         let epoch = self.epoch.unwrap_or(time);
-        // Either may be the later: a packet can arrive before the first callback.
-        (time.0 as f64 - epoch.0 as f64) * FRAMES_A_MICRO
+        // A packet can arrive before the first callback, so the difference may be negative.
+        (time.0 as f64 - epoch.0 as f64) * FRAMES_PER_MICRO
     }
 
     /// Frames taken before this call.
@@ -89,31 +120,31 @@ impl HostTimeline {
         self.taken
     }
 
-    /// The offset of the last whole window.
+    /// The offset of the last complete window.
     pub(crate) fn offset(&self) -> Option<f64> {
         self.offset
     }
 
-    /// By how many frames a call at `now` comes later than calls usually do; 0 until that is known.
+    /// How many frames later than usual a call at `now` is; 0 until that is known.
     pub(crate) fn lateness(&self, now: Micros) -> f64 {
         self.offset.map_or(0.0, |offset| (self.frames_at(now) - self.taken as f64 - offset).max(0.0))
     }
 
-    /// The frames that the host lost, where that was noticed at once; what is not is a step of a window.
+    /// The frames that the host lost, if that was noticed at once; otherwise they are a step of a window.
     pub(crate) fn slip(&self) -> Option<Slip> {
         self.slip
     }
 
-    /// Begins a call at `now`; a window may end with it. `period` is the usual call's length in frames.
+    /// Begins a call at `now`, with which a window may end. `period` is the usual call's length in frames.
     pub(crate) fn begin(&mut self, now: Micros, period: f64) -> Option<HostWindow> {
         if self.epoch.is_none() {
             self.epoch = Some(now);
-            self.begun = now;
+            self.window_start = now;
         }
-        let length = now.since(self.begun);
+        let length = now.since(self.window_start);
         let window = (length >= WINDOW && self.calls >= CALLS).then(|| self.close(length, period));
         if window.is_some() {
-            self.begun = now;
+            self.window_start = now;
             self.calls = 0;
             self.lowest = f64::INFINITY;
         }
@@ -129,25 +160,15 @@ impl HostTimeline {
         window
     }
 
-    /// A call begins this far behind the frames taken: what the host has lost, once enough calls say the same.
+    /// A call begins this far behind the frames taken. Returns the frames that the host lost, once enough calls agree.
     fn lost_frames(&mut self, behind: f64) -> Option<f64> {
         let late = behind - self.offset?;
         if late < NOISE {
-            self.late.count = 0;
+            self.late_calls.clear();
             return None;
         }
-        let LateCalls { count, low, high } = self.late;
-        let alike = count > 0 && late <= low + ALIKE && late >= high - ALIKE;
-        self.late = if alike {
-            LateCalls { count: count + 1, low: low.min(late), high: high.max(late) }
-        } else {
-            LateCalls { count: 1, low: late, high: late }
-        };
-        let LateCalls { count, low, .. } = self.late;
-        (count >= ALIKE_CALLS).then(|| {
-            self.late.count = 0;
-            low
-        })
+        self.late_calls.push(late);
+        (self.late_calls.count >= ALIKE_CALLS).then(|| std::mem::take(&mut self.late_calls).low)
     }
 
     fn close(&mut self, length: Micros, period: f64) -> HostWindow {
@@ -155,11 +176,7 @@ impl HostTimeline {
         let moved = self.offset.map_or(0.0, |before| offset - before);
         let noise = NOISE.max(period / 2.0);
         self.offset = Some(offset);
-        HostWindow {
-            offset,
-            step: if moved.abs() >= noise { moved } else { 0.0 },
-            length: length.0 as f64 * FRAMES_A_MICRO,
-        }
+        HostWindow { offset, step: if moved.abs() >= noise { moved } else { 0.0 }, length: frames_in(length) }
     }
 
     /// The call took `frames` frames.
@@ -181,32 +198,34 @@ mod tests {
         windows
     }
 
+    /// Late callbacks do not move the timeline.
     #[test]
-    fn late_callbacks_do_not_move_the_timeline() {
+    fn late_callbacks_keep_the_timeline() {
         let mut timeline = HostTimeline::new();
         let windows = run(&mut timeline, 5000, 3000, |call| if call % 3 == 0 { 0 } else { call * 37 % 1200 });
         assert!(windows.len() > 15);
         assert!(windows.iter().all(|w| w.step == 0.0 && w.offset.abs() < 0.2), "{windows:?}");
     }
 
+    /// Lost frames are recognised at the third call.
     #[test]
-    fn lost_frames_are_known_with_the_third_call() {
+    fn third_call_shows_lost_frames() {
         for lost_us in [1000, 4000, 30_000] {
             let mut timeline = HostTimeline::new();
             run(&mut timeline, 0, 1500, |_| 0);
             assert_eq!(timeline.slip(), None);
-            let again = 2_000_000 + lost_us;
-            let windows = run(&mut timeline, again, 1500, |_| 0);
+            let restart = 2_000_000 + lost_us;
+            let windows = run(&mut timeline, restart, 1500, |_| 0);
             let slip = timeline.slip().expect("frames were lost");
             assert!((slip.total - lost_us as f64 * 0.048).abs() < 1.0, "{slip:?}");
-            assert!(slip.at <= Micros(again + 3000), "{slip:?}");
+            assert!(slip.at <= Micros(restart + 3000), "{slip:?}");
             assert!(windows.iter().skip(1).all(|w| w.step == 0.0), "{windows:?}");
         }
     }
 
-    /// Calls that catch up, or come late one unlike the other, have lost nothing.
+    /// Calls that catch up, or are late by different amounts, lost nothing.
     #[test]
-    fn calls_that_catch_up_have_lost_nothing() {
+    fn catching_up_loses_no_frames() {
         let mut timeline = HostTimeline::new();
         run(&mut timeline, 0, 3000, |call| (10_000 - (call % 750 * 4000 / 3) as i64).max(0) as u64);
         run(&mut timeline, 4_000_000, 3000, |call| call * 1700 % 5000);

@@ -1,4 +1,4 @@
-//! The audio thread neither allocates nor frees: this program aborts when `process` does.
+//! The audio thread does not allocate or free: this program aborts if `process` does.
 
 #[path = "virtual_time/common.rs"]
 mod common;
@@ -19,7 +19,7 @@ struct Aborting;
 
 fn check() {
     if IN_PROCESS.try_with(Cell::get).unwrap_or(false) {
-        // Nothing may be printed here: that would allocate. The backtrace is the debugger's.
+        // Printing here would allocate. A debugger has the backtrace.
         std::process::abort();
     }
 }
@@ -42,7 +42,7 @@ unsafe impl GlobalAlloc for Aborting {
 #[global_allocator]
 static ALLOCATOR: Aborting = Aborting;
 
-/// Everything that a room may do to an engine, from seeds.
+/// Everything that a room can do to an engine, by seed.
 struct Chaos {
     engine: Engine,
     network: NetworkEnd,
@@ -50,12 +50,12 @@ struct Chaos {
     rng: Rng,
     now: f64,
     rate: u32,
-    /// Musicians: an engine each would be slow, so one is sent under many names.
+    /// Plays all musicians, since an engine for each would be slow.
     sender: Engine,
     sender_network: NetworkEnd,
     held: Vec<Flying>,
     buffers: Vec<Vec<f32>>,
-    /// The own signal alone is played.
+    /// Only the own signal is played.
     paused: bool,
 }
 
@@ -106,7 +106,7 @@ impl Chaos {
         }
     }
 
-    /// Packets of up to 45 musicians: 30 % lost, some held back, doubled, or of a new stream.
+    /// Packets of up to 45 musicians: 30 % lost, some held back, duplicated, or of a new stream.
     fn packets_arrive(&mut self, frames: usize) {
         let silence = vec![0.3; frames];
         let mut out = [vec![0.0; frames], vec![0.0; frames]];
@@ -171,8 +171,9 @@ impl Chaos {
     }
 }
 
+/// Whatever happens, `process` does not allocate or free.
 #[test]
-fn process_neither_allocates_nor_frees_whatever_happens() {
+fn process_does_not_allocate() {
     for seed in 0..2 {
         let mut chaos = Chaos::new(seed);
         chaos.process(64);
@@ -197,9 +198,10 @@ fn process_neither_allocates_nor_frees_whatever_happens() {
     }
 }
 
+/// The guard aborts on an allocation.
 #[test]
-fn the_guard_sees_an_allocation() {
-    // Run in a child: it must abort.
+fn allocation_guard_aborts() {
+    // Runs in a child, which must abort.
     if std::env::var_os("RTJAM_ALLOCATE").is_some() {
         IN_PROCESS.set(true);
         black_box(vec![1_u8; 100]);
@@ -208,7 +210,7 @@ fn the_guard_sees_an_allocation() {
     }
     let program = std::env::current_exe().expect("own path");
     let status = std::process::Command::new(program)
-        .args(["--exact", "the_guard_sees_an_allocation", "--quiet"])
+        .args(["--exact", "allocation_guard_aborts", "--quiet"])
         .env("RTJAM_ALLOCATE", "1")
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())

@@ -4,7 +4,7 @@
 use crate::editor::measure::USUAL;
 use crate::params::Param;
 use rtjam_client::Status;
-use rtjam_engine::{Comfort, Console, PacketSize, Playout};
+use rtjam_engine::{Console, PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{MixChoice, tidy_name};
 use std::fmt;
@@ -114,7 +114,7 @@ pub struct Choices {
     /// How long the others' sound waits.
     pub playout: Playout,
     /// What automatic playout prefers.
-    pub comfort: Comfort,
+    pub comfort: PlayoutBias,
     /// What the two channels are.
     pub layout: Layout,
     /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
@@ -140,7 +140,7 @@ impl Choices {
             format: Codec::default(),
             packet: PacketSize::Auto,
             playout: Playout::Auto,
-            comfort: Comfort::default(),
+            comfort: PlayoutBias::default(),
             layout: Layout::Stereo,
             mix: None,
             pinned: Vec::new(),
@@ -158,7 +158,7 @@ impl Choices {
             Change::Format(_) => Change::Format(self.format),
             Change::Packet(_) => Change::Packet(self.packet),
             Change::Playout(_) => Change::Playout(self.playout),
-            Change::Comfort(_) => Change::Comfort(self.comfort),
+            Change::PlayoutBias(_) => Change::PlayoutBias(self.comfort),
             Change::Layout(_) => Change::Layout(self.layout),
             Change::Mix(_) => Change::Mix(self.mix),
             Change::Pinned(_) => Change::Pinned(self.pinned.clone()),
@@ -176,7 +176,7 @@ impl Choices {
             Change::Format(format) => self.format = format,
             Change::Packet(packet) => self.packet = packet,
             Change::Playout(playout) => self.playout = playout,
-            Change::Comfort(comfort) => self.comfort = comfort,
+            Change::PlayoutBias(comfort) => self.comfort = comfort,
             Change::Layout(layout) => self.layout = layout,
             Change::Mix(mix) => self.mix = mix,
             Change::Pinned(names) => self.pinned = names,
@@ -192,7 +192,7 @@ impl Choices {
         console.set_layout(self.layout);
         console.set_packet_size(self.packet);
         console.set_playout(self.playout);
-        console.set_comfort(self.comfort);
+        console.set_playout_bias(self.comfort);
     }
 }
 
@@ -227,7 +227,7 @@ pub enum Change {
     /// See [`Choices::playout`].
     Playout(Playout),
     /// See [`Choices::comfort`].
-    Comfort(Comfort),
+    PlayoutBias(PlayoutBias),
     /// See [`Choices::layout`].
     Layout(Layout),
     /// See [`Choices::mix`].

@@ -1,6 +1,6 @@
 //! One call's buffers, as hosts pass them: pointers that may be null, or the same for several channels.
 
-use rtjam_engine::{SLOTS, tame};
+use rtjam_engine::{SLOTS, sanitize_sample};
 use std::marker::PhantomData;
 
 /// A host's buffers for one call. Null is a channel that is not there.
@@ -44,7 +44,7 @@ impl<'a> Block<'a> {
         for (frame, sample) in into.iter_mut().enumerate() {
             let there = !from.is_null() && at + frame < self.frames;
             // SAFETY: not null, and `at + frame` lies within the buffer's `frames` samples, see `Block::new`.
-            *sample = if there { tame(unsafe { from.add(at + frame).read() }) } else { 0.0 };
+            *sample = if there { sanitize_sample(unsafe { from.add(at + frame).read() }) } else { 0.0 };
         }
     }
 

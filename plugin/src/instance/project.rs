@@ -187,7 +187,7 @@ fn format_text(format: Codec) -> &'static str {
 #[cfg(test)]
 mod tests {
     use crate::instance::Instance;
-    use rtjam_engine::{Comfort, PacketSize};
+    use rtjam_engine::{PacketSize, PlayoutBias};
     use rtjam_protocol::control::MixChoice;
     use rtjam_ui::board::{Board, Change, Kind};
     use rtjam_ui::params::Param;
@@ -214,7 +214,7 @@ mod tests {
         }
         one.change(Change::Name("Änna 🎻".to_owned()));
         one.change(Change::Packet(PacketSize::Frames(64)));
-        one.change(Change::Comfort(Comfort::Safe));
+        one.change(Change::PlayoutBias(PlayoutBias::Safe));
         one.change(Change::Mix(Some(MixChoice::One)));
         one.change(Change::Pinned(vec!["Anna".to_owned()]));
         let saved = one.save();
@@ -226,7 +226,10 @@ mod tests {
         assert_eq!(other.settings().choices.name, "Änna 🎻");
         assert_eq!(other.settings().choices.mix, Some(MixChoice::One));
         assert_eq!(other.settings().choices.pinned, ["Anna"]);
-        assert_eq!((other.settings().choices.comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
+        assert_eq!(
+            (other.settings().choices.comfort, other.console().playout_bias()),
+            (PlayoutBias::Safe, PlayoutBias::Safe)
+        );
         assert!(other.settings().choices.named);
         assert!(Param::all().all(|p| one.value(p) == other.value(p)));
         assert!(!nowhere().exists(), "loading opens no file");

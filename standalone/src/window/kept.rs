@@ -135,7 +135,7 @@ mod tests {
             format: Codec::Pcm24,
             packet: PacketSize::Frames(64),
             playout: rtjam_engine::Playout::Fixed { ms: 12.5 },
-            comfort: rtjam_engine::Comfort::Safe,
+            comfort: rtjam_engine::PlayoutBias::Safe,
             layout: Layout::DualMono,
             mix: Some(MixChoice::One),
             pinned: vec!["Anna".to_owned(), "Ben".to_owned()],
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(settings.format, Some(Format(Codec::Pcm24)));
         assert_eq!(settings.packet, Some(PacketFrames(64)));
         assert_eq!(settings.playout, Some(Playout::Fixed(12.5)));
-        assert_eq!(settings.comfort, Some(rtjam_engine::Comfort::Safe));
+        assert_eq!(settings.comfort, Some(rtjam_engine::PlayoutBias::Safe));
         assert_eq!(settings.layout, Some(ChannelLayout(Layout::DualMono)));
         assert_eq!(settings.mix, Some(Mix(Some(MixChoice::One))));
         assert_eq!(settings.pin.as_deref(), Some("Anna, Ben"));

@@ -1,7 +1,7 @@
 //! Measures playout on bad networks: `lab replay`, `generate`, `table`, `conceal` and `plot`.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rtjam_engine::{Comfort, Playout};
+use rtjam_engine::{Playout, PlayoutBias};
 use rtjam_lab::measure::{Measurement, measure};
 use rtjam_lab::model::Model;
 use rtjam_lab::replay::{PACKETS, Settings};
@@ -150,7 +150,7 @@ struct ReceiverArgs {
     playout: Playout,
     /// Bias of automatic playout: tight (less delay), normal, or safe (fewer gaps)
     #[arg(long, default_value_t)]
-    comfort: Comfort,
+    comfort: PlayoutBias,
     /// Retransmit lost packets
     #[arg(long, default_value = "off")]
     recovery: Recovery,

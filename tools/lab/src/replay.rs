@@ -4,7 +4,7 @@ use super::grid::Grid;
 use super::hop::{Arrival, Hop};
 use super::sender::{Encoded, SOURCE, Sender};
 use super::trace::Trace;
-use rtjam_engine::{Comfort, Engine, HostCall, Incoming, Outgoing, Outputs, Playout, VoiceReading, engine};
+use rtjam_engine::{Engine, HostCall, Incoming, Outgoing, Outputs, Playout, PlayoutBias, VoiceReading, engine};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::{AudioFrame, CHANNELS, WIRE_RATE};
 use std::fmt;
@@ -33,7 +33,7 @@ pub struct Settings {
     /// The receiver's playout.
     pub playout: Playout,
     /// The bias of automatic playout.
-    pub comfort: Comfort,
+    pub comfort: PlayoutBias,
     /// Begin of the stream that is not measured, in seconds.
     pub skip: f64,
     /// Retransmission over a hop with this round-trip time; `None` means off.
@@ -48,7 +48,7 @@ impl Default for Settings {
             rate: WIRE_RATE,
             drift_ppm: 0.0,
             playout: Playout::Auto,
-            comfort: Comfort::Normal,
+            comfort: PlayoutBias::Normal,
             skip: 3.0,
             recovery: None,
         }
@@ -201,7 +201,7 @@ impl Receiver {
     fn new(settings: &Settings) -> Receiver {
         let (mut engine, network, console) = engine(9, || ());
         console.set_playout(settings.playout);
-        console.set_comfort(settings.comfort);
+        console.set_playout_bias(settings.comfort);
         engine.configure(settings.rate, settings.block);
         Receiver {
             engine,
@@ -216,13 +216,14 @@ impl Receiver {
     fn take(&mut self, arrived: Micros, packet: &Encoded, again: bool) {
         let frame = AudioFrame { header: packet.header, payload: &packet.payload };
         // The engine counts a packet that it rejects, and the listener misses it.
-        let _ = if again { self.incoming.push_again(arrived, &frame) } else { self.incoming.push(arrived, &frame) };
+        let _ =
+            if again { self.incoming.push_retransmitted(arrived, &frame) } else { self.incoming.push(arrived, &frame) };
     }
 
     /// How much later than usual a packet may arrive, as the receiving thread reports to the sender.
     fn wait(&self) -> Micros {
         let voice = self.console.voice(SOURCE).filter(|v| v.active);
-        Micros(voice.map_or(0.0, |v| f64::from(v.patience_ms) * 1000.0) as u64)
+        Micros(voice.map_or(0.0, |v| f64::from(v.late_tolerance_ms) * 1000.0) as u64)
     }
 
     fn call(&mut self, now: Micros, block: usize) {

@@ -191,7 +191,7 @@ impl Heard {
                     let _ = incoming.push(arrived, audio);
                 }
                 Frame::Copy(audio) => {
-                    let _ = incoming.push_again(arrived, audio);
+                    let _ = incoming.push_retransmitted(arrived, audio);
                     shared.came_again(FRAME_HEADER_LEN + AudioFrame::HEADER_LEN + audio.payload.len());
                 }
                 Frame::MixReport(report) => note(What::Mixed(report.iter().collect())),
@@ -215,7 +215,7 @@ fn told(console: &Console) -> Told {
     for voice in console.voices() {
         told.recovered += voice.recovered;
         if voice.active {
-            told.waits.add(voice.source, Micros((f64::from(voice.patience_ms) * 1000.0) as u64));
+            told.waits.add(voice.source, Micros((f64::from(voice.late_tolerance_ms) * 1000.0) as u64));
         }
     }
     told

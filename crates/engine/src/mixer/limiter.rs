@@ -1,32 +1,32 @@
-//! The limiter of a musician's voice and of a room sum.
+//! The limiter of a voice and of a room sum.
 
-/// Keeps a stereo pair at or under −1 dBFS, without look-ahead and so without delay.
+/// Keeps a stereo pair at or below −1 dBFS, without look-ahead and so without delay.
 ///
-/// Samples that go over are cut at the ceiling, one by one. The gain follows only what is over for an eighth of a
-/// millisecond within one millisecond: it falls at once by what those samples have in common, and comes back smoothly.
-/// So a lone click costs nobody else anything, however loud it is and however often it comes. Both sides share the
-/// gain, so that the stereo image does not move. While nothing goes over, samples pass bit for bit.
+/// Samples above the ceiling are clipped one by one. The gain reacts only to peaks that take an eighth of a millisecond
+/// within one millisecond: it falls at once by what those samples have in common, and recovers smoothly. So a single click
+/// does not affect other samples, however loud it is and however often it comes. Both sides share the gain, so the stereo
+/// image does not move. While nothing exceeds the ceiling, samples pass bit for bit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limiter {
     gain: f32,
-    /// Share of the missing gain that comes back a frame.
+    /// Share of the missing gain that recovers per frame.
     release: f32,
-    /// The most recent frames that went over; only `sustained` places are used.
+    /// The most recent frames above the ceiling; only `sustained` places are used.
     overs: [Over; MOST_OVERS],
-    /// So many frames over within `window` frames are turned down.
+    /// This many frames above the ceiling within `window` frames reduce the gain.
     sustained: usize,
     window: u64,
     /// The place of the oldest of them.
     oldest: usize,
-    /// Frames so far, `window` at the beginning.
+    /// Frames so far; starts at `window`.
     frame: u64,
 }
 
-/// A frame that went over.
+/// A frame above the ceiling.
 #[derive(Clone, Copy, Debug)]
 struct Over {
     frame: u64,
-    /// Its louder side, before any gain.
+    /// Magnitude of its louder side, before any gain.
     peak: f32,
 }
 
@@ -36,9 +36,9 @@ const MOST_OVERS: usize = 24;
 impl Limiter {
     /// −1 dBFS.
     pub(crate) const CEILING: f32 = 0.891_250_94;
-    /// The release's time constant, in seconds: long enough not to follow a bass note's waveform.
+    /// The release's time constant, in seconds: too long to follow a bass note's waveform.
     const RELEASE_TIME: f32 = 0.15;
-    /// A gain this near to 1 (0.01 dB) is 1.
+    /// A gain this close to 1 (0.01 dB) becomes 1.
     const UNITY: f32 = 0.999;
 
     pub(crate) fn new(rate: u32) -> Limiter {
@@ -54,12 +54,12 @@ impl Limiter {
         }
     }
 
-    /// Whether it turns the sound down now.
+    /// Whether the gain is reduced at the moment.
     pub(crate) fn is_active(&self) -> bool {
         self.gain < 1.0
     }
 
-    /// Works on two slices of the same length. Audio thread.
+    /// Processes two slices of the same length. Audio thread.
     pub(crate) fn process(&mut self, left: &mut [f32], right: &mut [f32]) {
         let top = left.iter().chain(right.iter()).fold(0.0_f32, |m, s| m.max(s.abs()));
         if top <= Self::CEILING && self.gain == 1.0 {
@@ -83,8 +83,8 @@ impl Limiter {
         }
     }
 
-    /// Notes that this frame went over; the gain at which the frames that went over lately are at the ceiling, all but
-    /// the loudest of them, or 1 where they were few.
+    /// Records a frame above the ceiling. Returns the gain that brings the recent ones to the ceiling, except the loudest; 1 if
+    /// they are few.
     fn bearable(&mut self, peak: f32) -> f32 {
         self.overs[self.oldest] = Over { frame: self.frame, peak };
         self.oldest = (self.oldest + 1) % self.sustained;
@@ -108,16 +108,18 @@ mod tests {
         sound.iter().fold(0.0_f32, |m, s| m.max(s.abs()))
     }
 
+    /// Below the ceiling every bit passes.
     #[test]
-    fn under_the_ceiling_every_bit_passes() {
+    fn quiet_sound_passes_exactly() {
         let (mut l, mut r) = (sine(0.89), sine(-0.2));
         let before = (l.clone(), r.clone());
         Limiter::new(48_000).process(&mut l, &mut r);
         assert_eq!((l, r), before);
     }
 
+    /// Nothing exceeds −1 dBFS, at any rate and level.
     #[test]
-    fn nothing_goes_over_minus_one_dbfs() {
+    fn output_stays_below_ceiling() {
         for rate in [8_000, 44_100, 48_000, 192_000] {
             for amplitude in [0.9, 1.0, 3.0, 128.0, 1e30] {
                 let (mut l, mut r) = (sine(amplitude), sine(0.5));
@@ -126,15 +128,15 @@ mod tests {
                     limiter.process(l, r);
                 }
                 assert!(top(&l).max(top(&r)) <= Limiter::CEILING, "{rate} {amplitude}");
-                // What is over for a few samples only is cut, and turns nothing down.
+                // Peaks of a few samples are clipped and do not reduce the gain.
                 assert!(limiter.is_active() || amplitude < 1.0, "{rate} {amplitude}");
             }
         }
     }
 
-    /// A tone that stays 6 dB over the ceiling is turned down as a whole, not cut flat.
+    /// A tone that stays 6 dB above the ceiling is reduced as a whole, and not clipped.
     #[test]
-    fn a_loud_tone_keeps_its_shape() {
+    fn loud_tone_keeps_its_shape() {
         let (mut l, mut r) = (sine(2.0 * Limiter::CEILING), sine(0.0));
         Limiter::new(48_000).process(&mut l, &mut r);
         let (heard, tone) = (&l[24_000..], &sine(Limiter::CEILING)[24_000..]);
@@ -144,9 +146,9 @@ mod tests {
         assert!(db < -35.0, "{db} dB");
     }
 
-    /// Lone clicks of any loudness leave all other samples bit for bit, also while the gain is at unity only.
+    /// Single clicks of any loudness leave all other samples unchanged, bit for bit.
     #[test]
-    fn lone_clicks_do_not_touch_others() {
+    fn clicks_leave_other_samples_alone() {
         for (rate, every) in [(48_000, 16), (48_000, 64), (96_000, 32), (8_000, 8)] {
             let (mut l, mut r) = (sine(0.5), sine(0.4));
             let clicks: Vec<usize> = (0..l.len()).step_by(every).collect();
@@ -163,8 +165,9 @@ mod tests {
         }
     }
 
+    /// After a peak the gain recovers, and sound passes bit for bit again.
     #[test]
-    fn after_the_peak_it_becomes_transparent_again() {
+    fn gain_recovers_to_exact_unity() {
         let mut limiter = Limiter::new(48_000);
         limiter.process(&mut [2.0; 48], &mut [0.0; 48]);
         assert!(limiter.is_active());

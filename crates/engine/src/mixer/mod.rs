@@ -1,4 +1,4 @@
-//! From musicians' channels to the room sum.
+//! Mixes musicians' channels into a sum.
 
 mod limiter;
 mod pan;
@@ -12,26 +12,26 @@ use crate::level::{Gain, Pan};
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// How loud a musician's two channels are in a mix, and where they lie.
+/// Gains and pans of a musician's two channels in a mix.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Balance {
     /// What the channels are; `None`: what the packets say.
     pub layout: Option<Layout>,
-    /// A gain a channel; off where it is not to be heard.
+    /// Gain of each channel; off if it is not to be heard.
     pub gains: [Gain; CHANNELS],
-    /// Where each channel lies; `None`: where the layout puts it.
+    /// Pan of each channel; `None`: the layout's.
     pub pans: [Option<Pan>; CHANNELS],
 }
 
 impl Default for Balance {
-    /// Unity, where the packets say.
+    /// Unity, with the layout that the packets say.
     fn default() -> Balance {
         Balance { layout: None, gains: [Gain::UNITY; CHANNELS], pans: [None; CHANNELS] }
     }
 }
 
 impl Balance {
-    /// What the controls say. Without a strip: unity, and out of the mix while others are soloed.
+    /// The balance by the controls. Without a strip: unity, and off while others are soloed.
     pub(crate) fn of(strip: Option<&StripControls>, any_solo: bool) -> Balance {
         let Some(strip) = strip else {
             let gain = if any_solo { Gain::OFF } else { Gain::UNITY };
@@ -50,7 +50,7 @@ impl Balance {
     }
 }
 
-/// One musician's way into the room sum: a gain from each channel to each side. Audio thread, 48 kHz.
+/// Mixes one musician into a sum: a gain from each channel to each side. Audio thread, 48 kHz.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct VoiceMix {
     ramps: [[Ramp; 2]; CHANNELS],
@@ -62,12 +62,12 @@ impl VoiceMix {
         VoiceMix { ramps: [[Ramp::at(0.0); 2]; CHANNELS], fresh: true }
     }
 
-    /// Another musician: begins at the gains that are set, not on the way from the former's.
+    /// Another musician follows: begins at their gains, not on the way from the old ones.
     pub(crate) fn restart(&mut self) {
         self.fresh = true;
     }
 
-    /// Heads for a balance; `said` is what the packets say of the channels.
+    /// Approaches a balance; `packet_layout` is what the packets say.
     pub(crate) fn aim(&mut self, balance: &Balance, said: Layout) {
         let layout = balance.layout.unwrap_or(said);
         for (channel, ramps) in self.ramps.iter_mut().enumerate() {

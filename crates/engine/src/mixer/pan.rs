@@ -4,10 +4,10 @@ use crate::level::Pan;
 use core::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_4};
 use rtjam_protocol::audio::Layout;
 
-/// What a channel gives to the left and the right side.
+/// The gains of a channel in the left and the right side.
 ///
-/// (cos θ, sin θ) with θ from 0 (left) to π/2 (right): the power stays the same, the centre is −3 dB.
-/// At the ends the values are exactly 1 and 0, so that a stereo pair at its default passes bit for bit.
+/// (cos θ, sin θ) with θ from 0 (left) to π/2 (right): constant power, −3 dB at the centre. At the ends the gains are exactly
+/// 1 and 0, so that a stereo pair with default pans passes bit for bit.
 pub(crate) fn sides(pan: Pan) -> [f32; 2] {
     let position = pan.position();
     if position <= -1.0 {
@@ -22,7 +22,7 @@ pub(crate) fn sides(pan: Pan) -> [f32; 2] {
     }
 }
 
-/// Where a channel (0 or 1) lies when nobody moved it.
+/// The pan of a channel (0 or 1) that the user did not move.
 pub(crate) fn default_pan(layout: Layout, channel: usize) -> Pan {
     match (layout, channel) {
         (Layout::DualMono, _) => Pan::CENTRE,
@@ -35,8 +35,9 @@ pub(crate) fn default_pan(layout: Layout, channel: usize) -> Pan {
 mod tests {
     use super::*;
 
+    /// The power is the same for all pans, and each side is −3 dB at the centre.
     #[test]
-    fn the_power_is_constant_and_the_centre_is_three_decibels_down() {
+    fn power_is_constant() {
         for i in -20..=20 {
             let [l, r] = sides(Pan::new(i as f32 / 20.0));
             assert!((l * l + r * r - 1.0).abs() < 1e-6);
@@ -46,8 +47,9 @@ mod tests {
         assert!((20.0 * l.log10() + 3.01).abs() < 0.01);
     }
 
+    /// A stereo pair lies exactly left and right by default.
     #[test]
-    fn a_stereo_pair_lies_hard_left_and_right() {
+    fn stereo_defaults_are_exact() {
         assert_eq!(sides(default_pan(Layout::Stereo, 0)), [1.0, 0.0]);
         assert_eq!(sides(default_pan(Layout::Stereo, 1)), [0.0, 1.0]);
     }

@@ -1,6 +1,6 @@
-//! Gains that move without zipper noise.
+//! Gain ramps: changes without zipper noise.
 
-/// A gain on its way to a target: linear over [`Ramp::MS`], then exactly the target.
+/// A gain that moves to its target linearly within [`Ramp::MS`], and then equals it exactly.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ramp {
     now: f32,
@@ -10,15 +10,15 @@ pub(crate) struct Ramp {
 }
 
 impl Ramp {
-    /// How long a change takes.
+    /// Duration of a change, in milliseconds.
     pub(crate) const MS: u32 = 15;
 
-    /// At rest at `gain`.
+    /// A ramp at rest at `gain`.
     pub(crate) const fn at(gain: f32) -> Ramp {
         Ramp { now: gain, target: gain, step: 0.0, left: 0 }
     }
 
-    /// Heads for `target`, at `rate` frames a second. The same target again changes nothing.
+    /// Moves to `target`, at `rate` frames per second. The same target again changes nothing.
     pub(crate) fn aim(&mut self, target: f32, rate: u32) {
         if target != self.target {
             let frames = (u64::from(rate) * u64::from(Self::MS) / 1000).clamp(1, u64::from(u32::MAX)) as u32;
@@ -28,12 +28,12 @@ impl Ramp {
         }
     }
 
-    /// The gain where it rests; `None` while it moves.
+    /// The gain at rest; `None` while it moves.
     pub(crate) fn settled(&self) -> Option<f32> {
         (self.left == 0).then_some(self.now)
     }
 
-    /// Adds `from`, scaled, to `onto`. At rest at 1 the samples are added as they are.
+    /// Adds `from`, scaled, to `onto`. At rest at 1 samples are added unchanged.
     pub(crate) fn add(&mut self, from: &[f32], onto: &mut [f32]) {
         match self.settled() {
             Some(0.0) => {}
@@ -43,7 +43,7 @@ impl Ramp {
         }
     }
 
-    /// Scales `samples` in place. At rest at 1 they stay as they are.
+    /// Scales `samples` in place. At rest at 1 they stay unchanged.
     pub(crate) fn apply(&mut self, samples: &mut [f32]) {
         match self.settled() {
             Some(1.0) => {}
@@ -52,7 +52,7 @@ impl Ramp {
         }
     }
 
-    /// Moves on by `frames` frames.
+    /// Advances by `frames` frames.
     pub(crate) fn pass(&mut self, frames: usize) {
         for _ in 0..frames.min(self.left as usize) {
             self.next();
@@ -72,8 +72,9 @@ impl Ramp {
 mod tests {
     use super::*;
 
+    /// A change has no step, and ends exactly at its target.
     #[test]
-    fn a_change_is_smooth_and_ends_exactly() {
+    fn change_is_smooth_and_exact() {
         let mut ramp = Ramp::at(0.0);
         ramp.aim(1.0, 48_000);
         let mut out = vec![0.0; 1000];
@@ -88,8 +89,9 @@ mod tests {
         assert_eq!(same, odd);
     }
 
+    /// A change in the middle of a ramp begins at the current gain.
     #[test]
-    fn turning_back_midway_starts_from_where_it_is() {
+    fn reversal_starts_at_current_gain() {
         let mut ramp = Ramp::at(1.0);
         ramp.aim(0.0, 48_000);
         let mut half = [1.0; 360];

@@ -1,35 +1,32 @@
-//! What a voice sounds like: gaps filled, and read frame by frame or between frames.
+//! What a voice sounds like: gaps concealed, read frame by frame or through the drift filter.
 
-use super::fractional::{AHEAD, FractionalDelay};
-use super::jitter_buffer::offset;
+use super::clock::{AHEAD, FractionalDelay};
+use super::delay::MoveReason;
 use super::{LOOK_AHEAD, Reader, Voice};
-use crate::hostrate::PIECE;
 use crate::meters::VoiceMeters;
+use crate::resampler::PIECE;
 use rtjam_protocol::audio::{CHANNELS, WIRE_RATE};
 
-/// The rate at which a reader that lands goes to the next whole frame: 400 ppm, under a cent.
-const LANDING: f64 = 400e-6;
-
-/// Two channels of samples of the same length.
-pub(crate) type Pair<'a> = [&'a [f32]; CHANNELS];
+/// A reader that lands approaches the next whole frame at this rate: 400 ppm, less than a cent.
+const LANDING_RATE: f64 = 400e-6;
 
 impl Voice {
-    /// The next `frames` frames (at most [`PIECE`]) of both channels. `scratch` (as long) holds them while
-    /// clocks differ.
+    /// The next `frames` frames (at most [`PIECE`]) of both channels. `scratch` is as long, and holds them while the drift
+    /// filter is in use.
     pub(crate) fn render<'a>(
         &'a mut self,
         frames: usize,
         filter: &FractionalDelay,
         scratch: &'a mut [Box<[f32]>; CHANNELS],
         meters: &VoiceMeters,
-    ) -> Pair<'a> {
+    ) -> [&'a [f32]; CHANNELS] {
         let sound = match self.reader {
             Reader::Exact => {
-                self.put_on_line(frames, meters);
-                self.line.last(frames)
+                self.extend_history(frames, MoveReason::Played, meters);
+                self.history.last(frames)
             }
             Reader::Between { phase, landing } => {
-                self.read(frames, phase, landing, filter, scratch, meters);
+                self.read_between(frames, phase, landing, filter, scratch, meters);
                 [&scratch[0][..frames], &scratch[1][..frames]]
             }
         };
@@ -39,44 +36,47 @@ impl Voice {
         sound
     }
 
-    /// Publishes what the last call did.
+    /// Publishes the readings of the last call.
     pub(crate) fn publish(&self, meters: &VoiceMeters) {
         for (cell, meter) in meters.levels.iter().zip(&self.meters) {
             cell.set(meter);
         }
-        meters.concealed_ms_per_min.set(self.patched.ms_per_min());
+        meters.concealed_ms_per_min.set(self.concealment_rate.ms_per_min());
         let per_ms = WIRE_RATE as f32 / 1000.0;
-        meters.delay_ms.set(self.wait / per_ms);
-        meters.patience_ms.set(self.grace.patience().map_or(self.wait, |frames| frames as f32) / per_ms);
+        let wait = self.cursor.mean_wait();
+        meters.delay_ms.set(wait / per_ms);
+        let tolerance = self.cursor.retransmit_wait.late_tolerance().map_or(wait, |frames| frames as f32);
+        meters.late_tolerance_ms.set(tolerance / per_ms);
     }
 
-    /// Moves frames from the buffer to the line, fills what is missing and keeps them at or under −1 dBFS.
-    pub(super) fn put_on_line(&mut self, frames: usize, meters: &VoiceMeters) {
-        self.patched.play(frames);
+    /// Moves frames from the buffer to the history, conceals missing ones, and limits them to −1 dBFS.
+    pub(super) fn extend_history(&mut self, frames: usize, reason: MoveReason, meters: &VoiceMeters) {
+        self.concealment_rate.play(frames);
         let mut left = frames;
         while left > 0 {
-            let run = self.buffer.run_at(self.head, left.min(PIECE));
-            let (past, [a, b]) = self.line.extend(run.frames);
-            if run.present && self.listening.is_none() {
-                self.buffer.copy(self.head, [&mut *a, &mut *b]);
+            let position = self.cursor.position();
+            let run = self.buffer.run_at(position, left.min(PIECE));
+            let (past, [a, b]) = self.history.extend(run.frames);
+            if run.present && self.warmup.is_none() {
+                self.buffer.copy(position, [&mut *a, &mut *b]);
                 self.concealer.pass([&mut *a, &mut *b]);
-                self.sounding = true;
-                let gap = std::mem::take(&mut self.gap);
-                self.patched.conceal(gap);
+                self.has_sounded = true;
+                let gap = std::mem::take(&mut self.open_gap);
+                self.concealment_rate.conceal(gap);
                 meters.concealed_frames.add(gap);
             } else {
                 self.concealer.fill(past, [&mut *a, &mut *b]);
-                self.gap += if self.sounding { run.frames as u64 } else { 0 };
+                self.open_gap += if self.has_sounded { run.frames as u64 } else { 0 };
             }
             self.limiter.process(a, b);
-            self.head = offset(self.head, run.frames as i64);
+            self.cursor.move_by(reason, run.frames as i64);
             left -= run.frames;
         }
-        self.buffer.follow(self.head);
+        self.buffer.follow(self.cursor.position());
     }
 
-    /// Reads between frames into `scratch`, at the drift's step.
-    fn read(
+    /// Reads through the drift filter into `scratch`, at the drift's step.
+    fn read_between(
         &mut self,
         frames: usize,
         phase: f64,
@@ -85,34 +85,32 @@ impl Voice {
         scratch: &mut [Box<[f32]>; CHANNELS],
         meters: &VoiceMeters,
     ) {
-        let lands = landing && 1.0 - phase <= frames as f64 * LANDING;
+        let lands = landing && 1.0 - phase <= frames as f64 * LANDING_RATE;
         let step = match (lands, landing) {
             (true, _) => 1.0 + (1.0 - phase) / frames as f64,
-            (false, true) => 1.0 + LANDING,
+            (false, true) => 1.0 + LANDING_RATE,
             (false, false) => self.drift.step(),
         };
         let end = phase + step * frames as f64;
         let whole = if lands { frames + 1 } else { end as usize };
-        self.put_on_line(whole, meters);
+        self.extend_history(whole, MoveReason::Played, meters);
         self.drift.advance(frames);
-        let line = self.line.last(whole + LOOK_AHEAD + AHEAD);
+        let past = self.history.last(whole + LOOK_AHEAD + AHEAD);
         let [a, b] = scratch;
-        filter.read(line, AHEAD, phase, step, [&mut a[..frames], &mut b[..frames]]);
-        self.ceiling.hear(line);
-        self.ceiling.keep([&mut a[..frames], &mut b[..frames]]);
+        filter.read(past, AHEAD, phase, step, [&mut a[..frames], &mut b[..frames]]);
+        self.ceiling.observe(past);
+        self.ceiling.apply([&mut a[..frames], &mut b[..frames]]);
         self.reader = Reader::Between { phase: if lands { 0.0 } else { end - whole as f64 }, landing };
         if lands {
             self.land();
         }
     }
 
-    /// Reads frame by frame again: what the filter was ahead goes back to the buffer.
+    /// Reads frame by frame again, and returns the look-ahead to the buffer.
     fn land(&mut self) {
-        self.line.retract(LOOK_AHEAD);
-        self.head = offset(self.head, -(LOOK_AHEAD as i64));
+        self.history.retract(LOOK_AHEAD);
+        self.cursor.move_by(MoveReason::LookAhead, -(LOOK_AHEAD as i64));
         self.reader = Reader::Exact;
-        self.regulator.moved(-(LOOK_AHEAD as i64));
         self.drift.released();
-        self.hold.restart();
     }
 }

@@ -1,7 +1,7 @@
-//! Whatever the network, the hosts and the clocks do: finite, not louder than what was played, never more of it
-//! held than there is room for, and after the trouble the sound itself.
+//! Any behaviour of network, hosts and clocks: the output is finite and not louder than the input, the buffered sound is
+//! bounded, and after the trouble the sound is exact again.
 //!
-//! `PROPTEST_CASES=1000` tries more than the suite does.
+//! `PROPTEST_CASES=1000` tries more cases than the suite.
 
 use crate::common::{Jam, Link, Rng, Signal, noise};
 use proptest::prelude::*;
@@ -11,20 +11,20 @@ use rtjam_protocol::audio::Codec;
 /// 1 dB.
 const HEADROOM: f32 = 1.122;
 
-/// The loudest sample that passes unchanged: a little under −1 dBFS.
+/// The loudest sample that passes unchanged: a little below −1 dBFS.
 const PASSES: f32 = 0.891;
 
-/// What a voice can hold, a long pause of the host and the longest fixed delay on top, in ms.
+/// The most sound that waits, in ms: a voice's capacity, a long pause of the host and the longest fixed delay.
 const MOST_DELAY: f32 = 683.0 + 800.0 + 40.0;
 
-/// A loud chord with a slow tremolo: every 64 frames of it are unlike all others within a second.
+/// A loud chord with a slow tremolo: any 64 frames differ from all others within a second.
 fn chord(i: u64) -> [f32; 2] {
     let at = |hz: f64| (std::f64::consts::TAU * hz * i as f64 / 48_000.0).sin();
     let swell = 0.7 + 0.3 * at(0.37);
     [(0.4 * swell * (at(220.0) + at(563.7))) as f32, (0.8 * swell * at(331.3)) as f32]
 }
 
-/// Drums: a hit every quarter of a second, silence for much of it.
+/// Drums: a hit every quarter of a second, and silence between.
 fn drums(i: u64) -> [f32; 2] {
     let since = (i % 12_000) as f32;
     let [left, right] = noise(i);
@@ -33,12 +33,12 @@ fn drums(i: u64) -> [f32; 2] {
     [0.5 * skin + 0.9 * left * stick, 0.4 * skin + right * stick]
 }
 
-/// As hard for a filter as sound can be: the most that passes unchanged, one way or the other, frame by frame.
+/// The hardest sound for a filter: the largest unchanged magnitude, of changing sign, frame by frame.
 fn hardest(i: u64) -> [f32; 2] {
     noise(i).map(|s| PASSES.copysign(s))
 }
 
-/// A quarter of the rate, sampled halfway up: between frames it is 3 dB higher than in them.
+/// A quarter of the rate, sampled between its peaks: the peaks are 3 dB above the frames.
 fn between_frames(i: u64) -> [f32; 2] {
     [[PASSES, PASSES, -PASSES, -PASSES][(i % 4) as usize]; 2]
 }
@@ -61,11 +61,11 @@ struct Trouble {
     duplicate: f64,
     duplicate_after: f64,
     ordered: bool,
-    /// By how much callbacks may be late, µs.
+    /// How late callbacks may be, µs.
     lateness: f64,
     receiver_pause: f64,
     sender_pause: f64,
-    /// The receiver's next calls, in periods: all of them at once.
+    /// The receiver makes this many calls at once.
     burst: u32,
 }
 
@@ -94,7 +94,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 }
 
 impl Trouble {
-    /// Runs it; returns when it is over, in seconds from the start.
+    /// Plays the trouble. Returns when it is over, in seconds from the start.
     fn befall(&self, jam: &mut Jam, begins: f64) -> Result<f64, TestCaseError> {
         let link = &mut jam.link;
         (link.base, link.jitter, link.ordered) = (self.base, self.jitter, self.ordered);
@@ -118,7 +118,7 @@ impl Trouble {
     }
 }
 
-/// Runs, and looks again and again at how much sound waits.
+/// Plays on, and checks repeatedly how much sound waits.
 fn run_bounded(jam: &mut Jam, ends: f64) -> Result<(), TestCaseError> {
     let mut now = (jam.receiver.next.min(jam.sender.next) - 1e6) / 1e6;
     while now < ends {
@@ -133,7 +133,7 @@ fn run_bounded(jam: &mut Jam, ends: f64) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// Nothing that was heard is nonsense, or more than 1 dB above the loudest frame that was played.
+/// Checks that the output is finite and at most 1 dB above the loudest frame of the input.
 fn check_level(jam: &Jam) -> Result<(), TestCaseError> {
     let played = (0..jam.sender.played).flat_map(jam.sender.signal).fold(0.0_f32, |m, s| m.max(s.abs()));
     for out in jam.receiver.out.iter().chain(&jam.receiver.slot) {
@@ -144,7 +144,7 @@ fn check_level(jam: &Jam) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The last 0.2 s of both channels are, bit by bit, what was played some time before.
+/// Checks that the last 0.2 s of both channels equal the input at some delay, bit by bit.
 fn check_exact(jam: &Jam) -> Result<(), TestCaseError> {
     let signal = jam.sender.signal;
     let [left, right] = &jam.receiver.slot;
@@ -181,8 +181,9 @@ fn blocks() -> impl Strategy<Value = usize> {
 proptest! {
     #![proptest_config(cases(32))]
 
+    /// After any trouble the sound is exact again, and it is never too loud on the way.
     #[test]
-    fn any_trouble_ends_and_is_never_louder_than_the_sound(
+    fn any_trouble_ends_exact_and_bounded(
         troubles in prop::collection::vec(trouble(), 1..4),
         seed in any::<u64>(),
         block in blocks(),
@@ -197,7 +198,7 @@ proptest! {
         }
         jam.link = Link::clean(Codec::F32);
         jam.receiver.lateness = 0.0;
-        // What the trouble moved a fixed delay by is given back when it has stayed for 4 s.
+        // A shift of a fixed delay is undone after 4 s.
         run_bounded(&mut jam, end + 6.0)?;
         check_level(&jam)?;
         check_exact(&jam)?;
@@ -207,8 +208,9 @@ proptest! {
 proptest! {
     #![proptest_config(cases(8))]
 
+    /// The same with drifting clocks, where the sound is complete but not bit-exact.
     #[test]
-    fn any_trouble_while_clocks_differ_is_never_louder_than_the_sound(
+    fn drifting_trouble_stays_bounded(
         trouble in trouble(),
         seed in any::<u64>(),
         block in blocks(),

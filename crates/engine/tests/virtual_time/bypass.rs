@@ -5,10 +5,10 @@ use rtjam_engine::{Gain, Outputs, SLOTS};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
 
-/// 15 ms at 48 kHz, and a block for the change to begin.
+/// 15 ms at 48 kHz, and a block in which the change begins.
 const FADED: usize = 720 + 64;
 
-/// A jam of a second in which the receiver plays noise of its own and has the sender on its first slot.
+/// A jam of one second. The receiver plays noise, and has the sender on its first slot.
 fn jam() -> Jam {
     let mut jam = Jam::new(Peer::new(48_000, 64, tones, 1), Peer::new(48_000, 64, noise, 2), Link::clean(Codec::F32));
     jam.receiver.console.set_monitor(Gain::db(-6.0));
@@ -20,8 +20,9 @@ fn loudest(samples: &[f32]) -> f32 {
     samples.iter().fold(0.0, |most, s| s.abs().max(most))
 }
 
+/// Bypass passes the input at unity, and silences room, slots and sending.
 #[test]
-fn bypass_passes_the_own_signal_and_silences_the_room() {
+fn bypass_passes_only_the_input() {
     let mut jam = jam();
     assert!(loudest(&jam.receiver.slot[0]) > 0.4, "the sender is heard");
     while jam.receiver.network.outgoing.pop().is_some() {}
@@ -39,7 +40,7 @@ fn bypass_passes_the_own_signal_and_silences_the_room() {
     assert!(sent.len() >= 256, "packets go on: {}", sent.len());
     assert_eq!(loudest(&sent[FADED / 64 + 1..]), 0.0);
 
-    // The room and the level of before come back.
+    // The room returns at its previous level.
     receiver.console.set_bypass(false);
     let from = receiver.out[0].len();
     jam.run_for(1.0);
@@ -50,8 +51,9 @@ fn bypass_passes_the_own_signal_and_silences_the_room() {
     assert!(difference < 1e-5, "{difference}");
 }
 
+/// Entering and leaving bypass makes no click.
 #[test]
-fn entering_and_leaving_bypass_makes_no_click() {
+fn bypass_does_not_click() {
     let mut jam =
         Jam::new(Peer::new(48_000, 64, tones, 1), Peer::new(48_000, 64, |_| [0.5; 2], 2), Link::clean(Codec::F32));
     jam.receiver.console.set_monitor(Gain::OFF);
@@ -61,7 +63,7 @@ fn entering_and_leaving_bypass_makes_no_click() {
         jam.receiver.console.set_bypass(bypass);
         jam.run_for(0.2);
     }
-    // The steepest that the tones are, and what a fade over 15 ms adds.
+    // The steepest slope of the tones, and what a fade over 15 ms adds.
     let steepest = |s: &[f32]| s.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max);
     let usual = steepest(&jam.receiver.out[0][from - 10_000..from]);
     for heard in jam.receiver.out.iter().chain(&jam.receiver.slot) {
@@ -70,7 +72,7 @@ fn entering_and_leaving_bypass_makes_no_click() {
     }
 }
 
-/// One call of `monitor` with what the peer would play next.
+/// Calls `monitor` once, with what the peer would play next.
 fn monitor(peer: &mut Peer) {
     let input: Vec<[f32; 2]> = (0..peer.block as u64).map(|i| (peer.signal)(peer.played + i)).collect();
     let (left, right): (Vec<f32>, Vec<f32>) = input.iter().map(|[l, r]| (*l, *r)).unzip();
@@ -82,8 +84,9 @@ fn monitor(peer: &mut Peer) {
     peer.next += peer.block as f64 * 1e6 / f64::from(peer.rate);
 }
 
+/// `monitor` outputs the same bits as `process` with a silent room.
 #[test]
-fn the_own_signal_alone_is_the_same_bits_as_beside_a_silent_room() {
+fn monitor_equals_process_bit_for_bit() {
     for rate in [44_100, 48_000, 96_000] {
         let [mut alone, mut mixed, mut changing] = [1, 2, 3].map(|seed| Peer::new(rate, 100, noise, seed));
         for call in 0..400_u32 {
@@ -102,8 +105,9 @@ fn the_own_signal_alone_is_the_same_bits_as_beside_a_silent_room() {
     }
 }
 
+/// `monitor` meters the input, sends nothing, and outputs no denormals.
 #[test]
-fn the_own_signal_alone_is_measured_sent_to_nobody_and_never_subnormal() {
+fn monitor_meters_and_sends_nothing() {
     let mut peer = Peer::new(48_000, 64, |_| [0.25, f32::NAN], 1);
     peer.console.set_monitor(Gain::UNITY);
     (0..100).for_each(|_| monitor(&mut peer));
@@ -123,8 +127,9 @@ fn the_own_signal_alone_is_measured_sent_to_nobody_and_never_subnormal() {
     }
 }
 
+/// After `monitor` a new stream begins, without frames of the old one.
 #[test]
-fn after_a_pause_a_new_stream_begins_without_what_was_left_of_the_old_one() {
+fn monitoring_ends_with_a_new_stream() {
     let mut peer = Peer::new(48_000, 16, |_| [0.5; 2], 1);
     // Half a packet waits.
     (0..4).for_each(|_| peer.callback());
@@ -138,8 +143,9 @@ fn after_a_pause_a_new_stream_begins_without_what_was_left_of_the_old_one() {
     assert_eq!(packet.channels(), [&[-0.5; 128][..]; 2]);
 }
 
+/// An engine that replaces another keeps the controls, and resets the readings.
 #[test]
-fn an_engine_in_place_of_another_keeps_the_controls_and_forgets_who_played() {
+fn replaced_engine_keeps_the_controls() {
     let jam = jam();
     let console = jam.receiver.console.clone();
     assert!(console.voices().count() == 1);

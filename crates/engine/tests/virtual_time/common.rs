@@ -1,4 +1,4 @@
-//! Two engines and a seeded bad network between them, in virtual time.
+//! Two engines with a seeded bad network between them, in virtual time.
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
@@ -29,7 +29,7 @@ impl Rng {
 /// What a musician plays: both channels of frame `i`.
 pub(crate) type Signal = fn(u64) -> [f32; 2];
 
-/// White noise, different for each channel, so that every place of it is recognised.
+/// White noise, different for each channel, so that every part of it is recognised.
 pub(crate) fn noise(i: u64) -> [f32; 2] {
     let at = |seed: u64| {
         let mut rng = Rng(i.wrapping_mul(0xD134_2543_DE82_EF95) ^ seed);
@@ -47,25 +47,25 @@ pub(crate) fn tones(i: u64) -> [f32; 2] {
     TABLE[(i % 1200) as usize]
 }
 
-/// One musician's end and its host.
+/// One musician's engine and host.
 pub(crate) struct Peer {
     pub(crate) engine: Engine,
     pub(crate) network: NetworkEnd,
     pub(crate) console: Console,
     pub(crate) block: usize,
     pub(crate) rate: u32,
-    /// How much slower (−) or faster (+) the host's clock runs than true time.
+    /// By how much the host's clock is slower (−) or faster (+) than true time.
     pub(crate) ppm: f64,
     /// True time of the next callback, in µs.
     pub(crate) next: f64,
-    /// Frames that were put in so far.
+    /// Frames of input so far.
     pub(crate) played: u64,
     pub(crate) signal: Signal,
-    /// The main output, all of it.
+    /// All of the main output.
     pub(crate) out: [Vec<f32>; 2],
     /// The first slot output.
     pub(crate) slot: [Vec<f32>; 2],
-    /// By how many µs a callback may be late.
+    /// Callbacks are late by up to this many µs.
     pub(crate) lateness: f64,
     rng: Rng,
 }
@@ -123,20 +123,20 @@ impl Peer {
     }
 }
 
-/// What happens to packets.
+/// A network from sender to receiver.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     pub(crate) codec: Codec,
     /// From the sender's callback to the receiver's ring, µs.
     pub(crate) base: f64,
-    /// Added evenly distributed, µs.
+    /// Evenly distributed addition, µs.
     pub(crate) jitter: f64,
     pub(crate) loss: f64,
     pub(crate) duplicate: f64,
-    /// By how much a duplicate may come after its packet, µs.
+    /// A duplicate arrives up to this long after its packet, µs.
     pub(crate) duplicate_after: f64,
     pub(crate) rng: Rng,
-    /// Packets are kept in order.
+    /// Whether packets stay in order.
     pub(crate) ordered: bool,
 }
 
@@ -170,7 +170,7 @@ impl Flying {
     }
 }
 
-/// Takes all that a peer has sent, encoded, as source `source`.
+/// Takes everything that a peer has sent, encoded, as source `source`.
 pub(crate) fn sent(network: &mut NetworkEnd, codec: Codec, source: u16) -> Vec<Flying> {
     let mut packets = Vec::new();
     while let Some(p) = network.outgoing.pop() {
@@ -191,7 +191,7 @@ pub(crate) fn sent(network: &mut NetworkEnd, codec: Codec, source: u16) -> Vec<F
     packets
 }
 
-/// A sender, a receiver, and the way between.
+/// A sender, a receiver, and the network between them.
 pub(crate) struct Jam {
     pub(crate) sender: Peer,
     pub(crate) receiver: Peer,
@@ -211,7 +211,7 @@ impl Jam {
         let sender = Peer::new(48_000, block, noise, 11);
         let mut receiver = Peer::new(48_000, block, |_| [0.0; 2], 12);
         receiver.next += phase;
-        // What a datagram carries.
+        // The largest packet of a datagram.
         sender.console.set_max_frames(codec.frames_in(1150));
         Jam::new(sender, receiver, Link::clean(codec))
     }
@@ -224,12 +224,12 @@ impl Jam {
         }
     }
 
-    /// Runs for so many seconds of true time.
+    /// Runs for this many seconds of true time.
     pub(crate) fn run_for(&mut self, seconds: f64) {
         self.run_to(self.sender.next.min(self.receiver.next) / 1e6 - 1.0 + seconds);
     }
 
-    /// The next callback of either.
+    /// The next callback of either peer.
     pub(crate) fn step(&mut self) {
         if self.sender.next <= self.receiver.next {
             self.send();
@@ -277,7 +277,7 @@ impl Jam {
         self.receiver.callback();
     }
 
-    /// Lands what has arrived by the receiver's next callback, in order of arrival.
+    /// Delivers what has arrived by the receiver's next callback, in order of arrival.
     pub(crate) fn deliver(&mut self) {
         let now = self.receiver.next;
         let mut landed: Vec<Flying> = self.flying.extract_if(.., |p| p.arrives <= now).collect();
@@ -285,8 +285,8 @@ impl Jam {
         landed.iter().for_each(|p| p.land(&mut self.receiver.network));
     }
 
-    /// How long after the sender's host took a frame the receiver's host gets it, in frames, at the end of
-    /// what was played so far: from the sound and the clocks. `None` when the sound is not the sender's.
+    /// The delay from the sender's host to the receiver's, in frames, at the end of the output: found by the sound and the
+    /// clocks. `None` if the sound is not the sender's.
     pub(crate) fn delay_now(&self, signal: Signal) -> Option<f64> {
         let out = &self.receiver.slot[0];
         let at = out.len() - 64;
@@ -302,8 +302,7 @@ impl Jam {
     }
 }
 
-/// How many frames `out` is behind `signal`, if the 64 frames at `at` of it are exactly (within
-/// `tolerance`) frames of the signal up to `most` earlier.
+/// How many frames `out` is behind `signal`: up to `most`, so that the 64 frames at `at` equal the signal within `tolerance`.
 pub(crate) fn delay_at(
     out: &[f32],
     channel: usize,
@@ -320,7 +319,7 @@ pub(crate) fn delay_at(
     })
 }
 
-/// The first frame of `out[from..]` that is not the signal `delay` frames earlier.
+/// The first frame of `out[from..]` that differs from the signal `delay` frames earlier.
 pub(crate) fn first_wrong(
     out: &[f32],
     channel: usize,

@@ -1,18 +1,18 @@
-//! Clocks that run apart.
+//! Clock drift between musicians.
 
 use crate::common::{Jam, Link, Peer, first_wrong, noise, tones};
 use rtjam_protocol::audio::Codec;
 
-/// An hour of two clocks, `ppm` apart, at `block` frames. The receiver's output is looked at as it comes.
+/// Plays two clocks that are `ppm` apart, at `block` frames. Takes looks at the receiver's output on the way.
 struct Hour {
     jam: Jam,
-    /// Phase of 1 kHz in the right channel against the sender's own, in seconds of delay, in equal steps.
+    /// At regular times: phase of 1 kHz in the right channel relative to the sender's own, in seconds of delay.
     delays: Vec<f64>,
     /// Frames concealed in the first ten seconds.
     at_the_start: u64,
 }
 
-/// The delay of a 1 kHz tone modulo 1 ms, from the last 4080 frames (85 periods): `end` is the true time of their end.
+/// The delay of a 1 kHz tone modulo 1 ms, from the last 4080 frames (85 periods), which end at true time `end`.
 fn tone_delay(out: &[f32], rate: f64, end: f64) -> f64 {
     let (mut re, mut im) = (0.0, 0.0);
     for (i, &s) in out.iter().enumerate() {
@@ -29,7 +29,7 @@ fn hour(sender_ppm: f64, receiver_ppm: f64, block: usize, seconds: usize) -> Hou
     played(sender_ppm, receiver_ppm, block, 300.0, seconds, 1)
 }
 
-/// `looks` a second, packets up to `jitter` µs late.
+/// Plays with this many looks per second, and packets that are up to `jitter` µs late.
 fn played(sender_ppm: f64, receiver_ppm: f64, block: usize, jitter: f64, seconds: usize, looks: usize) -> Hour {
     let mut sender = Peer::new(48_000, block, tones, 1);
     let mut receiver = Peer::new(48_000, block, |_| [0.0; 2], 2);
@@ -46,7 +46,7 @@ fn played(sender_ppm: f64, receiver_ppm: f64, block: usize, jitter: f64, seconds
         }
         let out = &jam.receiver.out[1];
         let rate = 48_000.0 * (1.0 + receiver_ppm * 1e-6);
-        // In the sender's own time, where its tone is exactly 1 kHz.
+        // On the sender's own time, on which its tone is exactly 1 kHz.
         let end = (jam.receiver.next - 1e6) / 1e6 * sender_rate / 48_000.0;
         delays.push(tone_delay(&out[out.len() - 4080..], rate * 48_000.0 / sender_rate, end));
         for out in jam.receiver.out.iter_mut().chain(&mut jam.receiver.slot) {
@@ -59,7 +59,7 @@ fn played(sender_ppm: f64, receiver_ppm: f64, block: usize, jitter: f64, seconds
     Hour { jam, delays, at_the_start }
 }
 
-/// Delays that are known modulo 1 ms, one after the other.
+/// Consecutive delays, each known modulo 1 ms.
 fn unwrapped(delays: &[f64]) -> Vec<f64> {
     let mut last = delays[0];
     let next = |d: &f64| {
@@ -69,7 +69,7 @@ fn unwrapped(delays: &[f64]) -> Vec<f64> {
     delays.iter().map(next).collect()
 }
 
-/// How far delays are at most from the one that is held, their median, in seconds.
+/// The largest distance of the delays from their median, in seconds.
 fn off_target(delays: &[f64]) -> f64 {
     let mut delays = unwrapped(delays);
     delays.sort_unstable_by(f64::total_cmp);
@@ -87,20 +87,25 @@ fn neither_drops_out_nor_creeps(sender: f64, receiver: f64, seconds: usize) {
     assert_eq!(reading.concealed_frames, hour.at_the_start, "{reading:?}");
 }
 
+/// A clock that is 200 ppm faster causes no gaps and no growing delay over an hour.
 #[test]
-fn a_clock_200_ppm_faster_neither_drops_out_nor_creeps_over_an_hour() {
+fn faster_clock_is_followed_for_an_hour() {
     neither_drops_out_nor_creeps(100.0, -100.0, 3600);
 }
 
+/// A clock that is 200 ppm slower causes no gaps and no growing delay over an hour.
 #[test]
-fn a_clock_200_ppm_slower_neither_drops_out_nor_creeps_over_an_hour() {
+fn slower_clock_is_followed_for_an_hour() {
     neither_drops_out_nor_creeps(-100.0, 100.0, 3600);
 }
 
-/// A cent is 578 ppm: from look to look, a tenth of a second, the delay of a tone that is off by a cent moves by 58 µs. Held to a
-/// tenth of it, since clocks 200 ppm apart are off by a third of a cent when nothing is corrected.
+/// From ten seconds on a tone is within a tenth of a cent of its pitch, and the delay within half a millisecond of its
+/// target.
+///
+/// A cent is 578 ppm: it would move the delay by 58 µs from look to look, a tenth of a second. Clocks 200 ppm apart are off by
+/// a third of a cent if nothing is corrected.
 #[test]
-fn from_ten_seconds_on_a_tone_is_within_a_cent_and_the_delay_within_half_a_millisecond_of_its_target() {
+fn drifting_tone_keeps_pitch_and_delay() {
     for (sender, receiver, block, jitter) in
         [(100.0, -100.0, 64, 0.0), (-100.0, 100.0, 64, 0.0), (80.0, -60.0, 128, 400.0), (-10.0, 10.0, 64, 400.0)]
     {
@@ -115,10 +120,11 @@ fn from_ten_seconds_on_a_tone_is_within_a_cent_and_the_delay_within_half_a_milli
     }
 }
 
+/// With equal clocks sound is bit-exact for minutes, whatever the scheduling.
 #[test]
-fn equal_clocks_give_equal_bits_for_minutes_whatever_the_scheduling() {
+fn equal_clocks_give_equal_bits() {
     let mut jam = Jam::at_48k(64, Codec::F32, 0.0);
-    // Late callbacks and late packets, by up to 300 and 500 µs: the packet still comes before it is due.
+    // Callbacks and packets are late by up to 300 and 500 µs: packets still arrive before they are due.
     (jam.receiver.lateness, jam.link.base, jam.link.jitter) = (300.0, 350.0, 500.0);
     jam.run_to(5.0);
     let delay = jam.delay_now(noise).expect("the sender's sound").round() as usize;
@@ -129,8 +135,9 @@ fn equal_clocks_give_equal_bits_for_minutes_whatever_the_scheduling() {
     assert_eq!(first_wrong(out, 0, noise, 5 * 48_000, delay, 0.0), None);
 }
 
+/// When clocks become equal again, so do the bits.
 #[test]
-fn when_clocks_are_equal_again_the_bits_are_exact_again() {
+fn equal_clocks_become_exact_again() {
     let mut jam = Jam::at_48k(128, Codec::F32, 300.0);
     jam.sender.ppm = 60.0;
     jam.run_to(40.0);

@@ -1,28 +1,28 @@
-//! What hosts that misbehave cost, by what is heard: one fade, out and in, and half a second later the delay that stays.
+//! What misbehaving hosts cost, measured by ear: one fade, and the final delay half a second later.
 //!
-//! Each channel plays a tone. A tone that goes on at one delay is its own last two frames, weighted; a fade is where it
-//! is not. So fades are seen at any rate, whoever made them, and the delay is told by both tones' phases.
+//! Each channel plays a tone. At a constant delay each frame of a tone is a weighted sum of the previous two; in a fade it is
+//! not. So fades are found at any rate, whatever caused them, and the phases of both tones tell the delay.
 
 use crate::common::{Jam, Link, Peer};
 use rtjam_protocol::audio::Codec;
 use std::f64::consts::TAU;
 
-/// Of each channel, in Hz: no two delays under 24 ms sound the same.
+/// Tone of each channel, in Hz: all delays below 24 ms differ.
 const TONES: [f64; 2] = [441.1, 1003.7];
 
-/// More than resamplers leave of a tone of 0.5, and less than the slightest fade.
+/// More than the resamplers' error for a tone of 0.5, and less than the slightest fade.
 const BROKEN: f64 = 2e-4;
 
-/// What is closer than this is one fade, in seconds.
+/// Fades closer than this, in seconds, are one.
 const APART: f64 = 0.03;
 
-/// The delay is normal again, in seconds.
+/// The delay is normal again after this many seconds.
 const SOON: f64 = 0.5;
 
-/// A host that was called for 6 s.
+/// A host after 6 s of calls.
 struct Host {
     jam: Jam,
-    /// Frames that came out until then.
+    /// Frames that were output until then.
     before: usize,
 }
 
@@ -35,7 +35,7 @@ fn tones(i: u64) -> [f32; 2] {
 }
 
 impl Host {
-    /// At so many frames a second and a call, with packets of so many frames.
+    /// With this rate and block, and packets of this many frames.
     fn new(rate: u32, block: usize, packet: usize) -> Host {
         let sender = Peer::new(48_000, packet, tones, 1);
         let mut receiver = Peer::new(rate, block, |_| [0.0; 2], 2);
@@ -50,13 +50,13 @@ impl Host {
         self.jam.run_to(now + seconds);
     }
 
-    /// Its rate and block become others.
+    /// Changes rate and block.
     fn becomes(&mut self, rate: u32, block: usize) {
         (self.jam.receiver.rate, self.jam.receiver.block) = (rate, block);
         self.jam.receiver.engine.configure(rate, block);
     }
 
-    /// When fades began since, in seconds.
+    /// When fades began since then, in seconds.
     fn fades(&self) -> Vec<f64> {
         let (out, rate) = (&self.jam.receiver.slot, f64::from(self.jam.receiver.rate));
         let (mut times, mut last) = (Vec::new(), f64::MIN);
@@ -74,7 +74,7 @@ impl Host {
         times
     }
 
-    /// The delay that is heard now, in ms.
+    /// The current delay, in ms.
     fn delay(&self) -> f64 {
         let (receiver, sender) = (&self.jam.receiver, &self.jam.sender);
         let rate = f64::from(receiver.rate);
@@ -95,8 +95,8 @@ impl Host {
         best
     }
 
-    /// Within half a second the delay is that which stays, within a packet; there was one fade, out and in, in the first
-    /// quarter of a second, and no other after it.
+    /// Asserts that within half a second the delay is the final one, within a packet, and that there was one fade in the first
+    /// quarter of a second and none after it.
     #[track_caller]
     fn assert_one_fade(mut self, packet: usize, what: &str) {
         self.run_for(SOON);
@@ -108,8 +108,9 @@ impl Host {
     }
 }
 
+/// A host that does not call for three seconds causes one fade.
 #[test]
-fn not_calling_for_three_seconds_is_one_fade() {
+fn pause_is_one_fade() {
     for packet in [64, 128] {
         for rate in [44_100, 48_000, 96_000] {
             let mut host = Host::new(rate, 64, packet);
@@ -123,8 +124,9 @@ fn not_calling_for_three_seconds_is_one_fade() {
     }
 }
 
+/// Four blocks in a burst cause one fade.
 #[test]
-fn four_blocks_in_a_burst_are_one_fade() {
+fn burst_of_blocks_is_one_fade() {
     for packet in [64, 128] {
         for (rate, block) in [(44_100, 64), (44_100, 128), (48_000, 64), (48_000, 128), (48_000, 441), (96_000, 128)] {
             let mut host = Host::new(rate, block, packet);
@@ -146,8 +148,9 @@ fn four_blocks_in_a_burst_are_one_fade() {
     }
 }
 
+/// Another block size causes one fade.
 #[test]
-fn another_block_is_one_fade() {
+fn new_block_size_is_one_fade() {
     for packet in [64, 128] {
         for blocks in [
             [64, 128],
@@ -168,8 +171,9 @@ fn another_block_is_one_fade() {
     }
 }
 
+/// Another sample rate causes one fade.
 #[test]
-fn another_rate_is_one_fade() {
+fn new_rate_is_one_fade() {
     for packet in [64, 128] {
         for (from, to) in
             [(44_100, 48_000), (48_000, 44_100), (48_000, 96_000), (96_000, 48_000), (44_100, 96_000), (96_000, 44_100)]

@@ -1,23 +1,23 @@
-//! What gaps sound like: drums, late packets, two channels.
+//! What concealed gaps sound like: drums, late packets, two channels.
 
 use crate::common::{Jam, Signal, noise, tones};
 use rtjam_engine::Playout;
 use rtjam_protocol::audio::Codec;
 
-/// From hit to hit, in packets of 64 frames.
+/// Interval of the hits, in packets of 64 frames.
 const HIT: u64 = 300;
 
 /// Hits before the first loss.
 const SETTLED: u64 = 2;
 
-/// Frames that power is taken over: 2.5 ms.
+/// Power is averaged over this many frames: 2.5 ms.
 const PART: usize = 120;
 
 fn since(i: u64) -> f32 {
     (i % (HIT * 64)) as f32
 }
 
-/// Dies away to a third within so many frames.
+/// Decays to a third within this many frames.
 fn dies(i: u64, frames: f32) -> f32 {
     (-since(i) / frames).exp()
 }
@@ -40,7 +40,7 @@ fn rimshot(i: u64) -> [f32; 2] {
     noise(i).map(|n| 2.0 * n * dies(i, 150.0) + 0.1 * (0.21 * since(i)).sin() * dies(i, 1500.0))
 }
 
-/// What is heard of `signal` while packets are lost, by their hit and their number after it, and what was meant.
+/// The output for `signal` while packets are lost, by their hit and their number after it, and the input.
 fn heard(signal: Signal, hits: u64, lost: impl Fn(u64, u64) -> bool) -> ([Vec<f32>; 2], [Vec<f32>; 2]) {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.sender.signal = signal;
@@ -52,7 +52,7 @@ fn heard(signal: Signal, hits: u64, lost: impl Fn(u64, u64) -> bool) -> ([Vec<f3
             hit < SETTLED || !lost(hit - SETTLED, number)
         });
     }
-    // On one clock and without a delay the sound is one period behind.
+    // On one clock and without delay the sound is one period behind.
     let from = (SETTLED * HIT * 64) as usize;
     let out = jam.receiver.slot.map(|out| out[from + 64..].to_vec());
     let (left, right) = (0..out[0].len()).map(|i| signal((from + i) as u64)).map(|[l, r]| (l, r)).unzip();
@@ -63,8 +63,8 @@ fn power(sound: &[f32], part: usize) -> f32 {
     sound[part * PART..(part + 1) * PART].iter().map(|s| s * s).sum::<f32>() / PART as f32
 }
 
-/// What is heard as a hit that nobody struck: four times the power of all that was played within 10 ms before and
-/// after, and no less than a thirtieth (−15 dB) of the loudest hit's.
+/// Hits in the output that are not in the input: parts with four times the power of all input within 10 ms before and after,
+/// and at least a thirtieth (−15 dB) of the loudest hit's.
 fn onsets(heard: &[f32], played: &[f32]) -> Vec<usize> {
     let played: Vec<f32> = (0..played.len() / PART).map(|part| power(played, part)).collect();
     let least = played.iter().fold(0.0_f32, |m, p| m.max(*p)) / 30.0;
@@ -75,12 +75,13 @@ fn onsets(heard: &[f32], played: &[f32]) -> Vec<usize> {
     (0..played.len()).filter(struck).collect()
 }
 
+/// A drum whose packets are lost repeatedly is not struck again.
 #[test]
-fn a_drum_whose_packets_are_lost_again_and_again_is_not_struck_again() {
+fn concealment_does_not_repeat_drum_hits() {
     let drums: [(&str, Signal); 4] =
         [("bass drum", bass_drum), ("snare", snare), ("hi-hat", hi_hat), ("rimshot", rimshot)];
-    // Runs of one to five packets, the first of them 1.3 to 15 ms after the hit; each once, and then again and again
-    // with twice as many packets between.
+    // Runs of one to five packets, the first of them 1.3 to 15 ms after the hit: each once, and then repeatedly with twice as
+    // many packets between.
     let (firsts, runs) = (11, 5);
     let lost = |hit: u64, packet: u64| {
         let (first, run, once) = (1 + hit % firsts, 1 + hit / firsts % runs, hit / firsts < runs);
@@ -97,8 +98,9 @@ fn a_drum_whose_packets_are_lost_again_and_again_is_not_struck_again() {
     }
 }
 
+/// Sound of late packets returns without a click.
 #[test]
-fn what_comes_late_returns_without_a_click() {
+fn late_packets_return_without_clicks() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.sender.signal = tones;
     jam.receiver.console.set_playout(Playout::Fixed { ms: 3.0 });
@@ -114,9 +116,10 @@ fn what_comes_late_returns_without_a_click() {
     }
 }
 
+/// Both channels of a gap keep the stereo image.
 #[test]
-fn both_channels_of_a_gap_belong_together() {
-    // A musician a little to the left: what is made up comes from there too.
+fn concealment_keeps_the_stereo_image() {
+    // A musician a little to the left: so is the concealed sound.
     let placed: Signal = |i| {
         let [a, b] = tones(i);
         let sound = 0.6 * a + 0.3 * b + 0.05 * noise(i)[0];

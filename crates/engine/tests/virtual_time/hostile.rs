@@ -1,20 +1,20 @@
-//! What one musician can do to the others' sound: next to nothing.
+//! The effect of a hostile musician on the others' sound.
 
 use crate::common::Rng;
-use rtjam_engine::{Console, Desk, Engine, Mix, NetworkEnd, Outputs, Playout, SLOTS, engine};
+use rtjam_engine::{Console, Engine, Mix, MixBus, NetworkEnd, Outputs, Playout, SLOTS, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 
-/// Honest musicians, each with a tone of their own, loud enough that three of them nearly reach the room's ceiling.
+/// Honest musicians, each with a tone. Three tones together nearly reach the room's ceiling.
 const HONEST: [(u16, f64); 3] = [(1, 440.0), (2, 650.0), (3, 1230.0)];
 const AMPLITUDE: f64 = 0.27;
 
 const HOSTILE: u16 = 9;
 
-/// What the hostile musician sends: frame `i` of a packet of so many frames.
+/// What the hostile musician sends: frame `i` of a packet of this many frames.
 type Hostile = fn(u64, usize) -> f32;
 
-/// One sample of 128 (+42 dBFS) a packet.
+/// One sample of 128 (+42 dBFS) per packet.
 fn one_sample(i: u64, packet: usize) -> f32 {
     if i.is_multiple_of(packet as u64) { 128.0 } else { 0.0 }
 }
@@ -36,7 +36,7 @@ fn tone(hz: f64, frame: u64) -> f64 {
     (std::f64::consts::TAU * hz * frame as f64 / 48_000.0).sin()
 }
 
-/// The packet of a musician that begins at frame `first`; samples are written as they are, without the codec's cut.
+/// A packet that begins at frame `first`; samples are written without the codec's limit.
 fn packet(source: u16, first: u64, frames: usize, hostile: Hostile) -> (AudioHeader, Vec<u8>) {
     let samples = (first..first + frames as u64).map(|i| match HONEST.iter().find(|(s, _)| *s == source) {
         Some((_, hz)) => (AMPLITUDE * tone(*hz, i)) as f32,
@@ -56,7 +56,7 @@ fn packet(source: u16, first: u64, frames: usize, hostile: Hostile) -> (AudioHea
     (header, [channel.clone(), channel].concat())
 }
 
-/// How loud each honest musician's tone is in `sound` at `rate`, in dB over what they sent.
+/// Level of each honest musician's tone in `sound` at `rate`, in dB relative to what they sent.
 fn levels(sound: &[f32], rate: u32) -> [f64; 3] {
     HONEST.map(|(_, hz)| {
         let (mut re, mut im) = (0.0, 0.0);
@@ -72,7 +72,7 @@ fn loudest(sound: &[f32]) -> f32 {
     sound.iter().fold(0.0, |top, s| s.abs().max(top))
 }
 
-/// A musician's end that hears everybody.
+/// A client that hears everybody.
 struct End {
     engine: Engine,
     network: NetworkEnd,
@@ -92,7 +92,7 @@ impl End {
         End { engine, network, console, rate }
     }
 
-    /// The main output's left side and the hostile musician's slot, both of the last of three seconds.
+    /// The left side of the main output, and the hostile musician's slot, in the last of three seconds.
     fn hears(&mut self, frames: usize, hostile: Hostile) -> [Vec<f32>; 2] {
         let (mut heard, mut first) = ([Vec::new(), Vec::new()], 0);
         for call in 0..3 * u64::from(self.rate) / 64 {
@@ -121,10 +121,10 @@ impl End {
     }
 }
 
-/// One sample of +42 dBFS a packet turns nobody else down, and no slot output goes over full scale. Of packets of 16
-/// frames every 16th sample is taken up by it, which is the rest.
+/// One sample of +42 dBFS per packet does not turn the others down, and no slot output exceeds full scale. In packets of 16
+/// frames it replaces every 16th sample of the others, which explains the rest.
 #[test]
-fn one_loud_sample_turns_nobody_down() {
+fn loud_sample_turns_nobody_down() {
     for (rate, frames, most) in
         [(48_000, 16, 0.3), (48_000, 64, 0.1), (48_000, 128, 0.1), (44_100, 64, 0.1), (96_000, 128, 0.1)]
     {
@@ -141,9 +141,9 @@ fn one_loud_sample_turns_nobody_down() {
     }
 }
 
-/// Somebody who sends nothing but full-scale noise and infinities costs others a few decibels, not their sound.
+/// Full-scale noise and infinities cost the others a few decibels, and not their sound.
 #[test]
-fn a_constant_scream_leaves_others_audible() {
+fn constant_noise_leaves_others_audible() {
     for rate in [48_000, 44_100] {
         let [main, slot] = End::new(rate).hears(64, scream);
         assert!(loudest(&slot) <= 1.0, "{}", loudest(&slot));
@@ -153,9 +153,9 @@ fn a_constant_scream_leaves_others_audible() {
     }
 }
 
-/// A musician who stays under −1 dBFS comes out on the slot bit for bit.
+/// A musician below −1 dBFS reaches the slot output bit for bit.
 #[test]
-fn under_minus_one_dbfs_every_bit_passes() {
+fn sound_below_ceiling_is_exact() {
     fn loud(i: u64, _: usize) -> f32 {
         (Rng(i).unit() as f32 - 0.5) * 1.782
     }
@@ -166,21 +166,21 @@ fn under_minus_one_dbfs_every_bit_passes() {
     }
 }
 
-/// The same holds in the server's mixes.
+/// One loud sample does not turn the others down in the server's mixes either.
 #[test]
-fn one_loud_sample_turns_nobody_down_in_a_mix() {
+fn loud_sample_turns_nobody_down_in_mix() {
     let hears = |hostile: Hostile| {
-        let (mut desk, mut mix, mut heard) = (Desk::new(), Mix::new(), Vec::new());
+        let (mut desk, mut mix, mut heard) = (MixBus::new(), Mix::new(), Vec::new());
         mix.open(true);
         for tick in 0..1500 {
             let now = Micros(1_000_000 + tick * 8000 / 3);
             desk.begin(now);
             for source in HONEST.into_iter().map(|(source, _)| source).chain([HOSTILE]) {
-                let (header, payload) = packet(source, tick * Desk::FRAMES as u64, Desk::FRAMES, hostile);
+                let (header, payload) = packet(source, tick * MixBus::FRAMES as u64, MixBus::FRAMES, hostile);
                 desk.receive(now, &AudioFrame { header, payload: &payload }, false).expect("taken");
             }
             desk.render();
-            let (mut left, mut right) = ([0.0; Desk::FRAMES], [0.0; Desk::FRAMES]);
+            let (mut left, mut right) = ([0.0; MixBus::FRAMES], [0.0; MixBus::FRAMES]);
             mix.fill(&desk, SourceId(100), [&mut left, &mut right]);
             if tick >= 750 {
                 heard.extend(left);

@@ -1,11 +1,11 @@
-//! Hosts that misbehave.
+//! Misbehaving hosts.
 
 use crate::common::{Jam, Link, Peer, delay_at, first_wrong, noise, sent};
 use rtjam_engine::{Playout, STRIPS};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::Codec;
 
-/// The delay that is heard now, in frames.
+/// The current delay, in frames.
 fn delay_now(jam: &Jam) -> f64 {
     jam.delay_now(noise).expect("the sender's sound")
 }
@@ -14,8 +14,9 @@ fn same(a: f64, b: f64) -> bool {
     (a - b).abs() < 2.0
 }
 
+/// After three seconds without a call the delay is normal within half a second.
 #[test]
-fn after_three_seconds_without_a_call_the_delay_is_normal_within_half_a_second() {
+fn delay_recovers_after_a_pause() {
     for fixed in [false, true] {
         let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
         if fixed {
@@ -23,7 +24,7 @@ fn after_three_seconds_without_a_call_the_delay_is_normal_within_half_a_second()
         }
         jam.run_to(4.0);
         let before = delay_now(&jam);
-        // The receiver's host sleeps; its clock does not.
+        // The receiver's host sleeps; its clock continues.
         jam.receiver.next += 64.0 / 48_000.0 * 1e6 * 2250.0;
         jam.run_to(7.6);
         let after = delay_now(&jam);
@@ -32,15 +33,16 @@ fn after_three_seconds_without_a_call_the_delay_is_normal_within_half_a_second()
     }
 }
 
-/// The delay that will stay: what is heard some seconds on.
+/// The final delay: what it is some seconds later.
 fn delay_that_stays(jam: &mut Jam) -> f64 {
     let now = (jam.receiver.next - 1e6) / 1e6;
     jam.run_to(now + 8.0);
     delay_now(jam)
 }
 
+/// Another block size has its normal delay within half a second.
 #[test]
-fn another_block_size_has_its_normal_delay_within_half_a_second() {
+fn new_block_size_settles_soon() {
     for blocks in [[64, 128], [128, 64], [64, 256], [256, 32], [64, 1024]] {
         let mut jam = Jam::at_48k(blocks[0], Codec::F32, 30.0);
         jam.sender.block = 64;
@@ -56,12 +58,13 @@ fn another_block_size_has_its_normal_delay_within_half_a_second() {
     }
 }
 
+/// A burst of four blocks costs one fade, and the delay is normal again.
 #[test]
-fn a_burst_of_four_blocks_costs_one_fade_and_the_delay_is_normal_again() {
+fn burst_of_blocks_costs_one_fade() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(6.0);
     let (before, changes) = (delay_now(&jam), jam.reading().delay_changes);
-    // The host was busy for four blocks and catches up with all of them at once.
+    // The host was busy for four blocks, and catches up with all of them at once.
     let at = jam.receiver.next + 4.0 * 64.0 / 0.048;
     while jam.sender.next <= at {
         jam.send();
@@ -76,8 +79,9 @@ fn a_burst_of_four_blocks_costs_one_fade_and_the_delay_is_normal_again() {
     assert!(jam.reading().delay_changes - changes <= 1, "{:?}", jam.reading());
 }
 
+/// A short xrun of the receiver costs one fade and no delay.
 #[test]
-fn a_short_xrun_of_the_receiver_costs_one_fade_and_no_delay() {
+fn receiver_xrun_costs_one_fade() {
     for periods in [1.0, 3.0, 20.0] {
         let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
         jam.run_to(4.0);
@@ -90,15 +94,15 @@ fn a_short_xrun_of_the_receiver_costs_one_fade_and_no_delay() {
     }
 }
 
-/// A host that stalls every second is seen, and when it has ended.
+/// Recurring stalls of the host are counted and reported until they end.
 #[test]
-fn stalls_of_the_host_are_counted_and_told() {
+fn host_stalls_are_reported() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(4.0);
     assert_eq!((jam.receiver.console.engine().stalls, jam.receiver.console.engine().stalling), (0, None));
     for second in 4..10 {
         jam.run_to(f64::from(second));
-        // Three calls are due at once when it is over, and nothing is lost.
+        // After the stall three calls are due at once, and nothing is lost.
         let due = jam.receiver.next;
         for call in 0..3 {
             jam.receiver.next = due + 4000.0;
@@ -117,8 +121,9 @@ fn stalls_of_the_host_are_counted_and_told() {
     assert_eq!((jam.receiver.console.engine().stalls, jam.receiver.console.engine().stalling), (6, None));
 }
 
+/// A fixed delay stays constant when the sender's host loses frames again and again.
 #[test]
-fn with_fixed_playout_the_delay_does_not_creep_when_the_senders_host_loses_frames() {
+fn fixed_delay_does_not_creep() {
     // 60 periods are eight times the delay.
     for every in [1.5, 3.0, 7.0] {
         let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
@@ -132,13 +137,14 @@ fn with_fixed_playout_the_delay_does_not_creep_when_the_senders_host_loses_frame
         jam.run_to(4.0 + every * 60.0 + 10.0);
         let after = jam.reading();
         assert!((after.playout_delay_ms - before).abs() < 1.0, "every {every} s: {before} {after:?}");
-        // The fades of what is given back hear frames again; nothing is missing.
+        // Fades play some frames twice; none is missing.
         assert_eq!((after.late, after.concealed_frames), (0, at_the_start), "every {every} s: {after:?}");
     }
 }
 
+/// An xrun of both hosts on one sound card changes nothing.
 #[test]
-fn an_xrun_of_both_on_one_sound_card_changes_nothing() {
+fn common_xrun_changes_nothing() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(4.0);
     let changes = jam.reading().delay_changes;
@@ -149,8 +155,9 @@ fn an_xrun_of_both_on_one_sound_card_changes_nothing() {
     assert!(same(delay_now(&jam), 64.0), "{}", delay_now(&jam));
 }
 
+/// An xrun of the sender is followed, and the delay stays.
 #[test]
-fn an_xrun_of_the_sender_is_followed_and_the_delay_stays() {
+fn sender_xrun_keeps_the_delay() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(4.0);
     jam.sender.next += 64.0 / 48_000.0 * 1e6;
@@ -162,8 +169,9 @@ fn an_xrun_of_the_sender_is_followed_and_the_delay_stays() {
     assert_eq!(jam.reading().late, late);
 }
 
+/// Calls in bursts play every frame.
 #[test]
-fn calls_in_bursts_get_every_frame() {
+fn bursts_of_calls_get_every_frame() {
     // Four blocks of 64 at once, every 5.3 ms, as from a host with a large device buffer.
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     let mut end = 1_000_030.0;
@@ -184,8 +192,9 @@ fn calls_in_bursts_get_every_frame() {
     assert_eq!(first_wrong(out, 0, noise, 4 * 48_000, delay, 0.0), None);
 }
 
+/// Calls of changing block sizes play every frame.
 #[test]
-fn blocks_of_any_size_at_any_call_play_every_frame() {
+fn any_block_sizes_play_every_frame() {
     let mut jam = Jam::at_48k(128, Codec::F32, 30.0);
     jam.receiver.console.set_playout(Playout::Fixed { ms: 250.0 });
     let sizes = [0, 1, 7, 64, 8192, 0, 100, 441, 2048, 33, 10_000];
@@ -203,8 +212,9 @@ fn blocks_of_any_size_at_any_call_play_every_frame() {
     assert_eq!(first_wrong(out, 0, noise, 100_000, delay, 0.0), None);
 }
 
+/// A call of the longest block takes all packets that a full room sent meanwhile.
 #[test]
-fn a_long_block_takes_in_all_that_a_full_room_sends_meanwhile() {
+fn long_block_drains_a_full_room() {
     let mut receiver = Peer::new(48_000, 2048, |_| [0.0; 2], 2);
     receiver.console.set_playout(Playout::Fixed { ms: 50.0 });
     receiver.console.assign(SourceId(1), Some(0));
@@ -233,8 +243,9 @@ fn a_long_block_takes_in_all_that_a_full_room_sends_meanwhile() {
     assert_eq!(first_wrong(out, 0, noise, 40_000, delay, 0.0), None);
 }
 
+/// Another rate or block keeps the musicians and their voices.
 #[test]
-fn another_rate_or_block_between_calls_goes_on_with_the_same_musicians() {
+fn reconfiguration_keeps_the_musicians() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(2.0);
     let packets = jam.reading().packets;
@@ -250,12 +261,13 @@ fn another_rate_or_block_between_calls_goes_on_with_the_same_musicians() {
     assert!(delay_now(&jam) < 130.0);
 }
 
+/// More musicians than there are voices come and go, and all are heard.
 #[test]
-fn more_musicians_than_voices_come_and_go() {
+fn voices_are_reassigned() {
     let mut receiver = Peer::new(48_000, 64, |_| [0.0; 2], 2);
     receiver.console.set_playout(Playout::Fixed { ms: 3.0 });
     let mut senders: Vec<Peer> = (0..8).map(|i| Peer::new(48_000, 64, noise, 100 + i)).collect();
-    // Eight at a time, each for a second under a new name: 80 musicians.
+    // Eight at a time, each for a second under a new id: 80 musicians.
     for round in 0..10_u16 {
         for (i, sender) in senders.iter().enumerate() {
             sender.console.set_send_mute(i != 0);
@@ -279,8 +291,9 @@ fn more_musicians_than_voices_come_and_go() {
     assert_eq!(receiver.console.engine().unheard, 0);
 }
 
+/// The 33rd musician at once is not heard, and does not disturb the others.
 #[test]
-fn the_thirty_third_musician_at_once_is_not_heard_and_disturbs_nobody() {
+fn musician_33_is_not_heard() {
     let mut receiver = Peer::new(48_000, 64, |_| [0.0; 2], 2);
     receiver.console.set_playout(Playout::Fixed { ms: 3.0 });
     let mut loud = Peer::new(48_000, 64, noise, 1);
@@ -309,8 +322,9 @@ fn the_thirty_third_musician_at_once_is_not_heard_and_disturbs_nobody() {
     assert_eq!(first_wrong(out, 0, noise, 24_000, delay, 0.0), None);
 }
 
+/// Sound is exact between peers with different block sizes.
 #[test]
-fn a_link_with_a_peer_that_has_other_blocks_is_exact() {
+fn different_block_sizes_are_exact() {
     for (sends, receives) in [(64, 128), (128, 64), (1024, 64), (64, 1024), (100, 441), (32, 256)] {
         let sender = Peer::new(48_000, sends, noise, 1);
         let mut receiver = Peer::new(48_000, receives, |_| [0.0; 2], 2);
@@ -325,9 +339,9 @@ fn a_link_with_a_peer_that_has_other_blocks_is_exact() {
     }
 }
 
-/// A host that paused while the network was bad once left a musician silent for good.
+/// A pause of the host while the network is bad does not silence a musician for good.
 #[test]
-fn a_pause_while_the_network_is_bad_ends_in_sound() {
+fn pause_on_bad_network_ends_in_sound() {
     for pause in [100_000.0, 300_000.0, 450_000.0, 572_763.0, 700_000.0] {
         let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
         jam.link.rng.0 = 29;

@@ -1,4 +1,4 @@
-//! The engine's behaviour in virtual time: no sleeps, no clocks, seeded networks. One behaviour a test.
+//! The engine's behaviour in virtual time: no sleeps, no clocks, seeded networks. One behaviour per test.
 
 mod anything;
 mod bypass;

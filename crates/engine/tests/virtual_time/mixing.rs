@@ -1,4 +1,4 @@
-//! What is heard of what was received.
+//! Gains, pans, solos, limiter and meters.
 
 use crate::common::{Jam, Link, Peer, noise};
 use rtjam_engine::{Gain, Pan, Playout};
@@ -28,8 +28,9 @@ fn near(got: [f32; 2], expected: [f32; 2]) {
     assert!(off < 1e-6, "{got:?} {expected:?}");
 }
 
+/// Gain, pan, mute and layout change the mix as documented, and not the slot output.
 #[test]
-fn gain_pan_mute_and_layout_do_what_they_say() {
+fn strip_controls_shape_the_mix() {
     let mut jam = settled();
     let console = jam.receiver.console.clone();
     let strip = console.strip(0).expect("strip");
@@ -54,13 +55,14 @@ fn gain_pan_mute_and_layout_do_what_they_say() {
     near(later(&mut jam), [0.75 * HALF_POWER; 2]);
     console.set_room(Gain::OFF);
     assert_eq!(later(&mut jam), [0.0, 0.0]);
-    // The slot output has heard nothing of all this.
+    // The slot output is not affected.
     assert!(jam.receiver.slot[0][24_000..].iter().all(|s| *s == 0.25));
     assert!(jam.receiver.slot[1][24_000..].iter().all(|s| *s == 0.5));
 }
 
+/// A solo silences the others in the main mix, and not on the slot outputs.
 #[test]
-fn solo_silences_the_others_in_the_main_mix_only() {
+fn solo_affects_only_the_main_mix() {
     let mut jam = settled();
     let console = jam.receiver.console.clone();
     console.assign(SourceId(9), Some(3));
@@ -70,14 +72,15 @@ fn solo_silences_the_others_in_the_main_mix_only() {
     assert_eq!(*jam.receiver.slot[1].last().expect("played"), 0.5);
     console.strip(0).expect("strip").channels()[1].set_solo(true);
     assert_eq!(later(&mut jam), [0.0, 0.5]);
-    // A solo of nobody is none.
+    // A solo without a musician has no effect.
     console.assign(SourceId(9), None);
     console.strip(0).expect("strip").channels()[1].set_solo(false);
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
+/// A musician removed from the main mix stays on the slot output.
 #[test]
-fn a_musician_dropped_from_the_main_mix_stays_on_the_slot_output() {
+fn main_mix_switch_keeps_the_slot() {
     let mut jam = settled();
     let console = jam.receiver.console.clone();
     let strip = console.strip(0).expect("strip");
@@ -89,16 +92,18 @@ fn a_musician_dropped_from_the_main_mix_stays_on_the_slot_output() {
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
+/// A source without a strip plays at unity, and on no slot output.
 #[test]
-fn a_source_without_a_strip_plays_at_unity_and_on_no_slot() {
+fn unassigned_source_plays_at_unity() {
     let mut jam = settled();
     jam.receiver.console.assign(SourceId(1), None);
     assert_eq!(later(&mut jam), [0.25, 0.5]);
     assert_eq!(*jam.receiver.slot[0].last().expect("played"), 0.0);
 }
 
+/// Changes of the controls are ramps without zipper noise.
 #[test]
-fn changes_are_ramps_without_zipper_noise() {
+fn control_changes_are_ramps() {
     let mut jam = settled();
     let console = jam.receiver.console.clone();
     for gain in [0.0, 1.0, 0.3, 1.0] {
@@ -111,8 +116,9 @@ fn changes_are_ramps_without_zipper_noise() {
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
+/// The room sum never exceeds −1 dBFS, and the limiter's work is reported.
 #[test]
-fn the_room_never_exceeds_minus_one_dbfs_and_says_so() {
+fn room_is_limited_and_reported() {
     let mut jam = settled();
     let strip = |jam: &Jam, gain| {
         jam.receiver.console.strip(0).expect("strip").channels().iter().for_each(|c| c.set_gain(gain));
@@ -132,8 +138,9 @@ fn the_room_never_exceeds_minus_one_dbfs_and_says_so() {
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
+/// The own input is heard without delay, at the monitor gain.
 #[test]
-fn the_own_input_is_heard_undelayed_and_never_sent_back_louder() {
+fn own_input_has_no_delay() {
     for rate in [48_000, 44_100] {
         let mut peer = Peer::new(rate, 64, noise, 3);
         peer.console.set_monitor(Gain::UNITY);
@@ -150,8 +157,9 @@ fn the_own_input_is_heard_undelayed_and_never_sent_back_louder() {
     }
 }
 
+/// NaN, infinities and denormals of the input do not pass.
 #[test]
-fn nan_infinity_and_denormals_stop_here() {
+fn non_finite_input_is_silenced() {
     let bad = |i: u64| match i % 7 {
         0 => [f32::NAN, 1e-42],
         1 => [f32::INFINITY, f32::NAN],
@@ -173,8 +181,9 @@ fn nan_infinity_and_denormals_stop_here() {
     }
 }
 
+/// The readings match what is sent and heard.
 #[test]
-fn meters_read_what_is_sent_and_heard() {
+fn meters_match_the_signals() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.sender.signal = |i| [if i % 2 == 0 { 0.5 } else { -0.5 }, 0.0];
     jam.run_to(3.0);
@@ -186,6 +195,6 @@ fn meters_read_what_is_sent_and_heard() {
         assert_eq!(levels[1], rtjam_engine::Level::SILENT);
     }
     assert_eq!(sent.packets, jam.sender.played / 64);
-    // Between the arrival, up to 400 µs after the sender's call, and the next call.
+    // The wait from the arrival, up to 400 µs after the sender's call, to the next call.
     assert!((0.8..1.4).contains(&heard.playout_delay_ms), "{heard:?}");
 }

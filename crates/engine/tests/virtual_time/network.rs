@@ -5,7 +5,7 @@ use rtjam_engine::Playout;
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::{FramePosition, Micros, Sequence, StreamId};
 
-/// A receiver at 64 frames with fixed playout, and packets of 64 frames for it, one a call.
+/// A receiver at 64 frames with fixed playout, and packets of 64 frames for it, one per call.
 struct Script {
     receiver: Peer,
     packets: Vec<Flying>,
@@ -25,7 +25,7 @@ impl Script {
         Script { receiver, packets }
     }
 
-    /// Plays `calls` callbacks; `due(i)` are the packets that arrive before callback `i`.
+    /// Plays `calls` callbacks; the packets `due(i)` arrive before callback `i`.
     fn play(&mut self, calls: usize, due: impl Fn(usize) -> Vec<usize>) {
         for call in 0..calls {
             for index in due(call) {
@@ -43,8 +43,9 @@ impl Script {
     }
 }
 
+/// Lost, late and duplicate packets are counted exactly.
 #[test]
-fn lost_late_and_duplicate_packets_are_counted_exactly() {
+fn packet_counts_are_exact() {
     let mut script = Script::new(200, 0.0);
     script.play(200, |call| match call {
         20 | 21 => vec![], // lost
@@ -55,16 +56,17 @@ fn lost_late_and_duplicate_packets_are_counted_exactly() {
         91 => vec![90],
         _ => vec![call],
     });
-    // What is missing counts as lost when the musician has stopped, or 512 packets later.
+    // Missing packets count as lost when the stream has stopped, or 512 packets later.
     script.play(400, |_| vec![]);
     let reading = script.reading();
     assert_eq!((reading.packets, reading.lost, reading.late), (198, 2, 2), "{reading:?}");
-    // 20 and 21; 50 until it came; 90 until it came.
+    // 20 and 21; 50 and 90 until they arrived.
     assert_eq!(reading.concealed_frames, 4 * 64);
 }
 
+/// Reordering within the playout delay is not heard.
 #[test]
-fn reordering_within_the_playout_delay_is_not_heard() {
+fn reordering_within_delay_is_inaudible() {
     let mut script = Script::new(200, 4.0);
     script.play(200, |call| vec![call ^ 1]);
     assert_eq!(script.reading().late, 0);
@@ -73,9 +75,10 @@ fn reordering_within_the_playout_delay_is_not_heard() {
     assert_eq!(first_wrong(out, 0, noise, 2000, delay, 0.0), None);
 }
 
+/// A late packet is used from the frame that is due.
 #[test]
-fn a_late_packet_is_used_from_the_frame_that_is_due() {
-    // 1.5 packets of delay: a packet one call late has half its frames to give.
+fn late_packet_is_partly_used() {
+    // 1.5 packets of delay: half the frames of a packet that is one call late are used.
     let mut script = Script::new(200, 0.0);
     script.play(200, |call| match call {
         0 => vec![],
@@ -88,8 +91,9 @@ fn a_late_packet_is_used_from_the_frame_that_is_due() {
     assert_eq!(before.concealed_frames, 64);
 }
 
+/// Sequence numbers and positions may wrap around.
 #[test]
-fn sequence_numbers_and_positions_may_wrap() {
+fn numbers_and_positions_may_wrap() {
     let mut script = Script::new(250, 2.0);
     for packet in &mut script.packets {
         packet.header.sequence = Sequence(packet.header.sequence.0.wrapping_sub(100));
@@ -102,8 +106,9 @@ fn sequence_numbers_and_positions_may_wrap() {
     assert_eq!(first_wrong(out, 0, noise, 2000, 96, 0.0), None);
 }
 
+/// A restarted stream is heard, and late packets of the old one are not.
 #[test]
-fn a_stream_that_starts_again_is_heard_again_and_stragglers_of_the_old_one_are_not() {
+fn restarted_stream_replaces_the_old() {
     let mut script = Script::new(250, 2.0);
     let mut again = script.packets.clone();
     for packet in &mut again {
@@ -121,8 +126,9 @@ fn a_stream_that_starts_again_is_heard_again_and_stragglers_of_the_old_one_are_n
     assert_eq!(first_wrong(out, 0, noise, 2000, 96, 0.0), None);
 }
 
+/// A jump of the positions beyond the buffer is a resync.
 #[test]
-fn a_jump_beyond_the_buffer_is_a_resync() {
+fn jump_beyond_buffer_is_a_resync() {
     let mut script = Script::new(250, 2.0);
     for packet in &mut script.packets[100..] {
         packet.header.position = packet.header.position.plus(10_000_000);
@@ -139,11 +145,12 @@ fn a_jump_beyond_the_buffer_is_a_resync() {
     }
 }
 
-/// The widest step from sample to sample.
+/// The largest step from sample to sample.
 fn widest_step(out: &[f32]) -> f32 {
     out.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max)
 }
 
+/// Gaps of any rate of packet loss do not click.
 #[test]
 fn gaps_do_not_click() {
     for loss in [0.01, 0.05, 0.3] {
@@ -163,8 +170,9 @@ fn gaps_do_not_click() {
     }
 }
 
+/// A gap in silence is silent.
 #[test]
-fn a_gap_in_silence_is_silent() {
+fn gap_in_silence_is_silent() {
     let mut jam = Jam::at_48k(64, Codec::Pcm16, 30.0);
     jam.sender.signal = |_| [0.0; 2];
     jam.link.loss = 0.3;
@@ -172,8 +180,9 @@ fn a_gap_in_silence_is_silent() {
     assert!(jam.receiver.out.iter().flatten().all(|s| *s == 0.0));
 }
 
+/// A stream that stops and returns is heard at the same delay.
 #[test]
-fn sound_that_stops_and_comes_back_is_heard_again_at_the_same_delay() {
+fn interrupted_stream_keeps_its_delay() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(4.0);
     jam.link.loss = 1.0;
@@ -188,8 +197,9 @@ fn sound_that_stops_and_comes_back_is_heard_again_at_the_same_delay() {
     assert!((1490..1510).contains(&reading.lost), "{reading:?}");
 }
 
+/// Lasting jitter is covered with little more delay than it needs.
 #[test]
-fn jitter_that_stays_is_covered_and_delay_follows_the_network() {
+fn lasting_jitter_is_covered() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     (jam.link.base, jam.link.jitter) = (8000.0, 6000.0);
     jam.run_to(10.0);
@@ -199,12 +209,13 @@ fn jitter_that_stays_is_covered_and_delay_follows_the_network() {
     let share = (reading.late - late) as f64 / (30.0 * 750.0);
     assert!(share < 0.005, "{share} {reading:?}");
     assert!((reading.concealed_frames - concealed) as f64 / (30.0 * 48_000.0) < 0.005);
-    // From arrival at the earliest, 6 ms of jitter and a period.
+    // 6 ms of jitter and a period, from the earliest arrival.
     assert!(reading.playout_delay_ms < 7.5, "{reading:?}");
 }
 
+/// A slower network is followed within 50 ms, and a faster one within 5 s.
 #[test]
-fn a_network_that_becomes_slower_is_followed_within_50_ms_and_one_that_recovers_within_5_s() {
+fn network_delay_changes_are_followed() {
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.run_to(20.0);
     let changes = jam.reading().delay_changes;
@@ -222,8 +233,9 @@ fn a_network_that_becomes_slower_is_followed_within_50_ms_and_one_that_recovers_
     assert!(jam.reading().delay_changes - changes <= 3, "{:?}", jam.reading());
 }
 
+/// Packets that a full ring drops are counted, and pushing never blocks.
 #[test]
-fn packets_from_a_full_ring_on_are_counted_and_never_block() {
+fn full_ring_counts_dropped_packets() {
     let mut script = Script::new(10, 0.0);
     let network = &mut script.receiver.network;
     let frame =
@@ -234,8 +246,9 @@ fn packets_from_a_full_ring_on_are_counted_and_never_block() {
     assert_eq!(script.receiver.network.incoming.push(Micros(0), &wrong), Err(rtjam_engine::NotTaken::BadPayload));
 }
 
+/// Random headers and payloads do not affect other musicians.
 #[test]
-fn random_headers_and_payloads_are_only_noise_of_their_own() {
+fn random_packets_do_not_spread() {
     let mut rng = Rng(77);
     let mut jam = Jam::at_48k(64, Codec::F32, 30.0);
     jam.receiver.console.set_playout(Playout::Fixed { ms: 3.0 });
@@ -261,7 +274,7 @@ fn random_headers_and_payloads_are_only_noise_of_their_own() {
         }
     }
     assert!(jam.receiver.out.iter().flatten().all(|s| s.is_finite() && s.abs() <= 0.892));
-    // The slot output is the first musician alone.
+    // The slot output has the first musician alone.
     let out = &jam.receiver.slot[0];
     let delay = delay_at(out, 0, noise, 48_000, 1000, 0.0).expect("sound");
     assert_eq!(first_wrong(out, 0, noise, 48_000, delay, 0.0), None);

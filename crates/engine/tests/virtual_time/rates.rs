@@ -20,11 +20,11 @@ impl Band {
     }
 }
 
-/// The longest delay that is looked for, in seconds.
+/// The longest delay that is searched, in seconds.
 const MOST: f64 = 0.05;
 
-/// The normalised correlation of `out` (at `rate`) with the band at the best delay, to a fraction of a frame; and
-/// that delay in seconds.
+/// The normalised correlation of `out` (at `rate`) with the band at the best delay, to a fraction of a frame, and that delay
+/// in seconds.
 fn similarity(out: &[f32], band: &Band, rate: f64, from: usize) -> (f64, f64) {
     let window = &out[from..from + 3000];
     let alike = |delay: f64| -> f64 {
@@ -55,8 +55,8 @@ fn similarity(out: &[f32], band: &Band, rate: f64, from: usize) -> (f64, f64) {
     (best.0, best.1 / rate)
 }
 
-/// Sends a band from a host at `from` Hz to one at `to` Hz; returns similarity and delay in seconds, of the main and
-/// the slot output.
+/// Sends a band from a host at `from` Hz to one at `to` Hz. Returns similarity and delay in seconds, of the main and the slot
+/// output.
 fn send_band(from: u32, to: u32, block: usize, low: f64, high: f64) -> [(f64, f64); 2] {
     let band = Band::new(low, high);
     let sender = Peer::new(from, block, |_| [0.0; 2], 1);
@@ -79,8 +79,9 @@ fn send_band(from: u32, to: u32, block: usize, low: f64, high: f64) -> [(f64, f6
     [&jam.receiver.out[0], &jam.receiver.slot[1]].map(|out| similarity(out, &band, f64::from(to), start))
 }
 
+/// Music is preserved at every combination of host rates.
 #[test]
-fn music_survives_every_host_rate() {
+fn every_rate_preserves_music() {
     for (from, to, block, high) in [
         (44_100, 44_100, 64, 8000.0),
         (96_000, 96_000, 128, 8000.0),
@@ -98,8 +99,9 @@ fn music_survives_every_host_rate() {
     }
 }
 
+/// On one clock automatic playout settles at one period at other rates too.
 #[test]
-fn automatic_playout_on_one_clock_ends_at_one_period_at_other_rates_too() {
+fn other_rates_settle_at_one_period() {
     for (rate, block) in [(44_100, 64), (44_100, 128), (96_000, 128), (88_200, 256)] {
         let sender = Peer::new(rate, block, |_| [0.1; 2], 1);
         let mut receiver = Peer::new(rate, block, |_| [0.0; 2], 2);
@@ -111,15 +113,16 @@ fn automatic_playout_on_one_clock_ends_at_one_period_at_other_rates_too() {
         let after = jam.reading();
         assert_eq!((after.late, after.concealed_frames), (before.late, before.concealed_frames), "{rate}");
         assert!(after.delay_changes <= before.delay_changes + 1, "{rate} {after:?}");
-        // From the arrival to the next call, and a frame or two that the resamplers' counts differ by.
+        // From the arrival to the next call, and a frame or two by which the resamplers' counts differ.
         let period = block as f32 * 1000.0 / rate as f32;
         assert!(after.playout_delay_ms < period + 0.05, "{rate}: {after:?}");
     }
 }
 
+/// Sound above a slow host's band does not alias.
 #[test]
-fn what_a_slow_host_cannot_play_is_not_heard_as_something_else() {
-    // 5 to 20 kHz, none of which an 8 kHz host has room for.
+fn low_rates_do_not_alias() {
+    // 5 to 20 kHz, above the band of a host at 8 kHz.
     let band = Band::new(5000.0, 20_000.0);
     let sender = Peer::new(48_000, 64, |_| [0.0; 2], 1);
     let receiver = Peer::new(8000, 64, |_| [0.0; 2], 2);
@@ -137,8 +140,9 @@ fn what_a_slow_host_cannot_play_is_not_heard_as_something_else() {
     assert!(rms < 1e-4, "{rms}");
 }
 
+/// A rate that cannot be played is silent, and the console says why.
 #[test]
-fn a_rate_that_cannot_be_played_is_silence_and_a_notice() {
+fn unsupported_rate_is_silent() {
     for rate in [0, 7_999, 192_001, 384_000, u32::MAX] {
         let mut peer = Peer::new(48_000, 64, |_| [0.5; 2], 1);
         peer.engine.configure(rate, 64);

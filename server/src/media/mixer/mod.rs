@@ -1,7 +1,7 @@
 //! One mix instead of everyone's packets: for musicians who want that, and for listeners.
 //!
 //! A thread of its own. Media threads hand it the opened packets of rooms in which somebody takes a mix, each by a ring
-//! of its own; it decodes every musician of such a room once ([`rtjam_engine::Desk`]) and every 128 frames sends each
+//! of its own; it decodes every musician of such a room once ([`rtjam_engine::MixBus`]) and every 128 frames sends each
 //! taker the sum of the others, sealed by a lane that is this thread's alone. While nobody takes a mix it sleeps.
 //!
 //! | module | what lives there |

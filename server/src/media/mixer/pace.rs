@@ -1,6 +1,6 @@
 //! When ticks are due: every 128 frames of time.
 
-use rtjam_engine::Desk;
+use rtjam_engine::MixBus;
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
@@ -39,7 +39,7 @@ impl Pace {
         if wait > Micros::ZERO {
             return Due::In(wait);
         }
-        let newest = self.from + now.since(self.since).0 * u64::from(WIRE_RATE) / (1_000_000 * Desk::FRAMES as u64);
+        let newest = self.from + now.since(self.since).0 * u64::from(WIRE_RATE) / (1_000_000 * MixBus::FRAMES as u64);
         let skipped = newest.saturating_sub(self.next + MOST_BEHIND);
         let tick = self.next + skipped;
         self.next = tick + 1;
@@ -47,7 +47,7 @@ impl Pace {
     }
 
     fn due(&self, tick: u64) -> Micros {
-        let frames = (tick - self.from) * Desk::FRAMES as u64;
+        let frames = (tick - self.from) * MixBus::FRAMES as u64;
         // Rounded up, so that a tick that is due is due by `newest` too.
         self.since + Micros((frames * 1_000_000).div_ceil(u64::from(WIRE_RATE)))
     }

@@ -4,7 +4,7 @@ use super::super::Door;
 use super::super::command::{Command, RoomKey};
 use super::taker::{Guest, Outlet, Passed, Taking};
 use super::{FedFrames, Wish};
-use rtjam_engine::Desk;
+use rtjam_engine::MixBus;
 use rtjam_protocol::datagram::{Frame, Frames};
 use rtjam_protocol::{Micros, SessionId, StreamId};
 
@@ -15,7 +15,7 @@ const WAIT_CHANGED: Micros = Micros(200);
 #[derive(Default)]
 pub(super) struct Room {
     guests: Vec<Guest>,
-    desk: Option<Box<Desk>>,
+    desk: Option<Box<MixBus>>,
 }
 
 impl Room {
@@ -82,7 +82,7 @@ impl Room {
     /// So many ticks are left out.
     pub(super) fn leave_out(&mut self, ticks: u64) {
         if let Some(desk) = &mut self.desk {
-            desk.leave_out(ticks);
+            desk.skip(ticks);
         }
     }
 
@@ -124,7 +124,7 @@ impl Room {
     /// Says which takers wait otherwise than they were told, and has musicians told how long the desk waits for them.
     pub(super) fn report(&mut self, doors: &[Door], mut tell_wait: impl FnMut(SessionId, Micros) -> bool) {
         let Some(desk) = &self.desk else { return };
-        for (source, wait) in desk.patience() {
+        for (source, wait) in desk.late_tolerances() {
             let Some(maker) = self.guests.iter().find(|g| g.sends && g.source == source) else { continue };
             let owner = usize::from(maker.session.media_thread()) % doors.len().max(1);
             if let Some(door) = doors.get(owner) {

@@ -1,7 +1,7 @@
 //! What stalls of the machine do to the delay of a mix, in virtual time.
 
 use super::pace::{Due, Pace};
-use rtjam_engine::Desk;
+use rtjam_engine::MixBus;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 
@@ -16,7 +16,7 @@ struct Stall {
 
 /// Two musicians whose packets of 128 frames come every 2667 µs; gives the wait at the server in ms at each of `looks` (ms).
 fn waits(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
-    let (mut desk, mut pace) = (Desk::new(), Pace::new());
+    let (mut desk, mut pace) = (MixBus::new(), Pace::new());
     let (mut now, mut sent, mut found) = (Micros::from_secs(1), 0_u64, Vec::new());
     let start = now;
     pace.resume(now);
@@ -55,7 +55,7 @@ fn waits(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
                         }
                         sent += 1;
                     }
-                    desk.leave_out(skipped);
+                    desk.skip(skipped);
                     desk.render();
                     // What a tick takes.
                     now += Micros(30);

@@ -3,7 +3,7 @@
 use super::super::route::Route;
 use super::super::socket::MediaSocket;
 use super::figures::MixFigures;
-use rtjam_engine::{Balance, Desk, Level, Mix, VoiceReading};
+use rtjam_engine::{Balance, Level, Mix, MixBus, VoiceReading};
 use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, Layout, Peak, WIRE_RATE, encode};
 use rtjam_protocol::datagram::{Class, Frame, MAX_DATAGRAM, MixReport, Mixed, write_audio, write_frame};
 use rtjam_protocol::recovery::{Feedback, History, Sender};
@@ -53,7 +53,7 @@ impl Guest {
     }
 
     /// Sends what the desk plays now, and what was missed. Says what has come to pass by it.
-    pub(super) fn send(&mut self, now: Micros, tick: u64, desk: &Desk, outlet: &mut Outlet) -> Passed {
+    pub(super) fn send(&mut self, now: Micros, tick: u64, desk: &MixBus, outlet: &mut Outlet) -> Passed {
         let Some(taking) = &mut self.taking else { return Passed::Nothing };
         let [left, right] = &mut outlet.sum;
         taking.mix.fill(desk, self.source, [left, right]);
@@ -82,7 +82,7 @@ impl Guest {
     }
 
     /// Says how the musicians of the mix stand.
-    fn report(&mut self, desk: &Desk, outlet: &mut Outlet) {
+    fn report(&mut self, desk: &MixBus, outlet: &mut Outlet) {
         let Outlet { payload, plain, sealed, sockets, figures, .. } = outlet;
         let mut others = desk.readings(self.source).map(|reading| mixed(&reading)).peekable();
         while others.peek().is_some() {
@@ -113,7 +113,7 @@ impl Guest {
 pub(super) struct Outlet {
     pub(super) sockets: Vec<MediaSocket>,
     pub(super) figures: Arc<MixFigures>,
-    sum: [[f32; Desk::FRAMES]; CHANNELS],
+    sum: [[f32; MixBus::FRAMES]; CHANNELS],
     payload: Vec<u8>,
     plain: Vec<u8>,
     sealed: Vec<u8>,
@@ -122,7 +122,7 @@ pub(super) struct Outlet {
 impl Outlet {
     pub(super) fn new(sockets: Vec<MediaSocket>, figures: Arc<MixFigures>) -> Outlet {
         let buffer = || Vec::with_capacity(MAX_DATAGRAM);
-        let sum = [[0.0; Desk::FRAMES]; CHANNELS];
+        let sum = [[0.0; MixBus::FRAMES]; CHANNELS];
         Outlet { sockets, figures, sum, payload: buffer(), plain: buffer(), sealed: buffer() }
     }
 }
@@ -218,10 +218,10 @@ impl Taking {
             stream: self.stream,
             sequence: self.sequence,
             // Ticks that were left out are frames that nobody hears.
-            position: FramePosition((tick - first) * Desk::FRAMES as u64),
+            position: FramePosition((tick - first) * MixBus::FRAMES as u64),
             codec: self.codec,
             layout: Layout::Stereo,
-            frames: Desk::FRAMES as u16,
+            frames: MixBus::FRAMES as u16,
             peak: sum.each_ref().map(|side| Peak::of(side)),
         };
         self.sequence = Sequence(self.sequence.0.wrapping_add(1));

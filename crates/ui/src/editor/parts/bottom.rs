@@ -8,7 +8,7 @@ use crate::editor::theme::{self, SMALL, UNIT};
 use crate::editor::widgets::{self, Way};
 use crate::params::Param;
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
-use rtjam_engine::{Comfort, PacketSize, Playout};
+use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::control::MixChoice;
 
@@ -131,26 +131,26 @@ fn packets(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: PacketSize) {
     }
 }
 
-fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort: Comfort) {
+fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort: PlayoutBias) {
     let fixed = |ms: f32| ((Playout::Fixed { ms }, comfort), format!("{ms} ms"));
-    let auto = |comfort: Comfort| match comfort {
-        Comfort::Normal => ((Playout::Auto, comfort), "auto".to_owned()),
-        Comfort::Tight | Comfort::Safe => ((Playout::Auto, comfort), format!("auto, {comfort}")),
+    let auto = |comfort: PlayoutBias| match comfort {
+        PlayoutBias::Normal => ((Playout::Auto, comfort), "auto".to_owned()),
+        PlayoutBias::Tight | PlayoutBias::Safe => ((Playout::Auto, comfort), format!("auto, {comfort}")),
     };
     let now = (playout, comfort);
-    let mut all = Comfort::ALL.map(auto).to_vec();
+    let mut all = PlayoutBias::ALL.map(auto).to_vec();
     all.extend(PLAYOUTS.iter().map(|ms| fixed(f32::from(*ms))));
     if let Playout::Fixed { ms } = playout
         && !all.iter().any(|(value, _)| *value == now)
     {
-        all.insert(Comfort::ALL.len(), fixed(ms));
+        all.insert(PlayoutBias::ALL.len(), fixed(ms));
     }
     if let Some((chosen, preferred)) = widgets::choice(ui, rect, "Playout", &now, &all) {
         if chosen != playout {
             hand.change(Change::Playout(chosen));
         }
         if preferred != comfort {
-            hand.change(Change::Comfort(preferred));
+            hand.change(Change::PlayoutBias(preferred));
         }
     }
 }

@@ -1,29 +1,29 @@
-//! Where in the past the sound was most like its end.
+//! Finds the stretch of the past that is most like its end.
 
-use super::line::HISTORY;
-use super::predict::dot;
+use super::linear_prediction::dot;
+use crate::voice::buffer::HISTORY;
 use rtjam_protocol::audio::CHANNELS;
 
-/// What is compared: the last 5 ms.
+/// Length of what is compared, in frames: the last 5 ms.
 const TEMPLATE: usize = 240;
 
-/// How far back a stretch may begin, in frames (10 to 30 ms, one period of 33 Hz): as far as it is read at full
-/// level, so that it does not run into its own end.
+/// How far back a stretch may begin, in frames (10 to 30 ms, one period of 33 Hz): as far as it is played at full level, so
+/// that it does not run into its own end.
 const NEAREST: usize = 480;
 pub(crate) const FARTHEST: usize = 1440;
 
-/// A sound that is as like itself as this, a shorter time ago (down to 5 ms), has a pitch: reading those periods
-/// again is what it would have done, and they are closer to where the pitch is going.
+/// A sound this similar to itself after a shorter time (down to 5 ms) has a pitch: it would have repeated those periods, and
+/// they are closer to where the pitch is going.
 const PERIODIC: f32 = 0.8;
 const NEAREST_PERIOD: usize = 240;
 
-/// An attack in the stretch must not sound again: no 2.5 ms of it may have more than this many times the power of
-/// the last 5 ms, or, where the stretch is not that like the end, of the last 2.5 ms.
+/// An attack in the stretch must not be repeated: no 2.5 ms of it may have more than this many times the power of the last
+/// 5 ms or, if the stretch is less similar to the end, of the last 2.5 ms.
 const ATTACK: f32 = 4.0;
 const ATTACK_UNLIKE: f32 = 2.0;
 const ATTACK_FRAMES: usize = 120;
 
-/// The first search is on every fourth frame, averaged; the second looks around its best.
+/// The first search is on every fourth frame, averaged; the second refines its result.
 const COARSE: usize = 4;
 const POINTS: usize = (FARTHEST + TEMPLATE) / COARSE;
 
@@ -32,17 +32,17 @@ const POINTS: usize = (FARTHEST + TEMPLATE) / COARSE;
 pub(crate) struct Stretch {
     /// How far before the end of the past it begins, in frames: [`NEAREST_PERIOD`] to [`FARTHEST`].
     pub(crate) lag: usize,
-    /// What brings it to the level of the end, 0 to 1.
+    /// The gain that brings it to the level of the end, 0 to 1.
     pub(crate) gain: f32,
-    /// Whether the sound is so like it that it repeats, rather than dies away or hisses.
-    pub(crate) alike: bool,
+    /// Whether it is so similar that the sound repeats, rather than decays or is noise.
+    pub(crate) similar: bool,
 }
 
-/// The stretch whose last 5 ms before it are most like the last 5 ms of the past (the largest normalised
-/// correlation over both channels). `None` in silence.
+/// The stretch that follows the 5 ms most similar to the last 5 ms of the past, by the largest normalised correlation over
+/// both channels. `None` in silence.
 ///
-/// `past` is at least [`HISTORY`] frames a channel. Bounded: about 22,000 multiplications.
-pub(crate) fn similar_lag(past: [&[f32]; CHANNELS]) -> Option<Stretch> {
+/// `past` has at least [`HISTORY`] frames per channel. Bounded: about 22,000 multiplications.
+pub(crate) fn best_match(past: [&[f32]; CHANNELS]) -> Option<Stretch> {
     let past = past.map(|p| &p[p.len() - HISTORY..]);
     let end = past.map(|p| &p[HISTORY - TEMPLATE..]);
     if end.iter().all(|e| e.iter().all(|&s| s == 0.0)) {
@@ -56,37 +56,37 @@ pub(crate) fn similar_lag(past: [&[f32]; CHANNELS]) -> Option<Stretch> {
         let lag = rough.lag * COARSE;
         best(past, TEMPLATE, (lag - COARSE).max(from)..=(lag + COARSE).min(to))
     };
-    let near = (near.score > far.score && near.likeness > PERIODIC)
+    let near = (near.score > far.score && near.similarity > PERIODIC)
         .then(|| refined(near, NEAREST_PERIOD, NEAREST - 1))
-        .filter(|near| near.likeness > PERIODIC);
+        .filter(|near| near.similarity > PERIODIC);
     let found = near.unwrap_or_else(|| refined(far, NEAREST, FARTHEST));
-    let alike = found.likeness > PERIODIC;
-    Some(Stretch { lag: found.lag, gain: found.gain.min(without_attack(past, found.lag, alike)), alike })
+    let similar = found.similarity > PERIODIC;
+    Some(Stretch { lag: found.lag, gain: found.gain.min(gain_without_attack(past, found.lag, similar)), similar })
 }
 
-/// What makes the loudest part of the stretch no louder than sound that goes on.
-fn without_attack(past: [&[f32]; CHANNELS], lag: usize, alike: bool) -> f32 {
+/// The gain that makes the loudest part of the stretch no louder than sound that goes on.
+fn gain_without_attack(past: [&[f32]; CHANNELS], lag: usize, similar: bool) -> f32 {
     let power = |of: std::ops::Range<usize>| past.iter().map(|p| dot(&p[of.clone()], &p[of.clone()])).sum::<f32>();
-    let (last, times) = if alike { (TEMPLATE, ATTACK) } else { (ATTACK_FRAMES, ATTACK_UNLIKE) };
+    let (last, times) = if similar { (TEMPLATE, ATTACK) } else { (ATTACK_FRAMES, ATTACK_UNLIKE) };
     let end = power(HISTORY - last..HISTORY) * ATTACK_FRAMES as f32 / last as f32;
     let parts = (HISTORY - lag..HISTORY - ATTACK_FRAMES).step_by(ATTACK_FRAMES);
     let most = parts.map(|at| power(at..at + ATTACK_FRAMES)).fold(f32::MIN_POSITIVE, f32::max);
     (times * end / most).sqrt()
 }
 
-/// A place in the past, and how good it is.
+/// A lag, and how well it matches.
 #[derive(Clone, Copy)]
 struct Candidate {
     lag: usize,
     score: f32,
     /// Normalised correlation.
-    likeness: f32,
+    similarity: f32,
     gain: f32,
 }
 
-/// The best of some lags.
+/// The best of these lags.
 fn best(past: [&[f32]; CHANNELS], template: usize, lags: std::ops::RangeInclusive<usize>) -> Candidate {
-    let mut best = Candidate { lag: *lags.start(), score: f32::MIN, likeness: 0.0, gain: 0.0 };
+    let mut best = Candidate { lag: *lags.start(), score: f32::MIN, similarity: 0.0, gain: 0.0 };
     let ends = past.map(|p| &p[p.len() - template..]);
     let level: f32 = ends.iter().map(|e| dot(e, e)).sum();
     for lag in lags {
@@ -96,13 +96,13 @@ fn best(past: [&[f32]; CHANNELS], template: usize, lags: std::ops::RangeInclusiv
             product += dot(end, there);
             energy += dot(there, there);
         }
-        // The sign is kept: a stretch of opposite phase is the worst of all.
+        // The sign is kept: a stretch of opposite phase is the worst match.
         let score = product * product.abs() / energy;
         if score > best.score {
-            // Between what is nearest in shape, which makes noise too soft, and what has the same power.
+            // Between the nearest shape, which makes noise too soft, and the same power.
             let gain = 0.5 * ((product / energy).clamp(0.0, 1.0) + (level / energy).sqrt().min(1.0));
-            let likeness = product / (energy * level).sqrt().max(f32::MIN_POSITIVE);
-            best = Candidate { lag, score, likeness, gain };
+            let similarity = product / (energy * level).sqrt().max(f32::MIN_POSITIVE);
+            best = Candidate { lag, score, similarity, gain };
         }
     }
     best
@@ -121,8 +121,9 @@ fn decimate(past: &[f32]) -> [f32; POINTS] {
 mod tests {
     use super::*;
 
+    /// A periodic sound matches a whole number of periods earlier.
     #[test]
-    fn a_periodic_sound_is_continued_a_whole_number_of_periods_back() {
+    fn periodic_sound_matches_whole_periods() {
         for period in [131, 240, 700, 1111] {
             let wave: Vec<f32> = (0..HISTORY)
                 .map(|i| {
@@ -130,25 +131,27 @@ mod tests {
                     0.5 * t.sin() + 0.3 * (3.0 * t).cos() + 0.1 * (7.0 * t).sin()
                 })
                 .collect();
-            let found = similar_lag([&wave, &wave]).unwrap();
+            let found = best_match([&wave, &wave]).unwrap();
             let off = found.lag % period;
             assert!(off.min(period - off) <= 1, "{period}: {found:?}");
             assert!(found.gain > 0.95);
         }
     }
 
+    /// The gain brings the stretch of a decaying sound to the present level.
     #[test]
-    fn a_decaying_sound_goes_on_at_its_present_level() {
+    fn decaying_sound_keeps_its_level() {
         let wave: Vec<f32> = (0..HISTORY).map(|i| (-(i as f32) / 500.0).exp() * (i as f32 * 0.1).sin()).collect();
-        let found = similar_lag([&wave, &wave]).unwrap();
+        let found = best_match([&wave, &wave]).unwrap();
         let expected = (-(found.lag as f32) / 500.0).exp();
         assert!((found.gain - expected).abs() < 0.1, "{found:?} {expected}");
     }
 
+    /// In silence there is nothing to continue.
     #[test]
-    fn in_silence_there_is_nothing_to_continue() {
+    fn silence_has_no_match() {
         let mut wave = vec![0.0; HISTORY];
         wave[100] = 1.0;
-        assert_eq!(similar_lag([&wave, &wave]), None);
+        assert_eq!(best_match([&wave, &wave]), None);
     }
 }

@@ -1,38 +1,38 @@
-//! How early packets come, remembered.
+//! A histogram of how early packets arrive, with a fast and a slow memory.
 
-/// How many bins a histogram has, and how many frames a bin is wide.
+/// Number and width of a histogram's bins.
 ///
-/// The first slack seen lands five eighths from the lower end; what lies outside counts at the end.
+/// The first slack lands five eighths from the lower end; slack outside counts in the outermost bins.
 #[derive(Clone, Copy)]
 pub(crate) struct Bins {
     count: usize,
+    /// In frames.
     width: i64,
 }
 
-/// Slack on the callbacks' grid: 213 ms for later packets, 128 ms for earlier ones.
+/// For slack on the callbacks' grid: 213 ms for later packets, 128 ms for earlier ones.
 pub(crate) const COARSE: Bins = Bins { count: 1024, width: 16 };
 
-/// Packets against the time base, where a few frames decide which callback finds them: 107 ms for later packets.
+/// For packets relative to the drift's line, where a few frames decide which callback finds them: 107 ms for later packets.
 pub(crate) const FINE: Bins = Bins { count: 2048, width: 4 };
 
-/// After so many frames an observation counts half: 4 s for what must be followed quickly, 60 s for what
-/// must not be forgotten soon.
+/// An observation counts half after this many frames: 4 s in the fast memory, 60 s in the slow one.
 const FAST_HALF_LIFE: f32 = 4.0 * 48_000.0;
 const SLOW_HALF_LIFE: f32 = 60.0 * 48_000.0;
 
-/// So many frames in a row outside (20 ms) are where packets come now.
-const ELSEWHERE: usize = 960;
+/// After this many frames in a row outside the bins (20 ms), the bins move there.
+const MOVE_AFTER: usize = 960;
 
-/// What is late as seldom as this (a packet of 64 frames in 1.3 s) may be waited for.
-const SELDOM: f32 = 0.001;
+/// Late packets are rare up to this share: one of 64 frames in 1.3 s.
+const RARE: f32 = 0.001;
 
-/// How seldom is known after so many frames (20 s).
-const KNOWN: f32 = 20.0 * 48_000.0;
+/// A share is known after this many frames (20 s).
+const KNOWN_AFTER: f32 = 20.0 * 48_000.0;
 
-/// Lighter bins (in frames) are empty.
-const NOTHING: f32 = 0.01;
+/// Bins lighter than this, in frames, are empty.
+const EMPTY: f32 = 0.01;
 
-/// Which memory to ask.
+/// A memory of the histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Memory {
     /// The last seconds.
@@ -41,11 +41,11 @@ pub(crate) enum Memory {
     Slow,
 }
 
-/// A forgetting histogram of slack: weights in frames of audio, bins in frames of slack.
+/// A histogram that forgets: weights in frames of audio, bins in frames of slack.
 pub(crate) struct SlackHistogram {
     bins: Box<[Bin]>,
     width: i64,
-    /// Slack of bin 0's lower edge.
+    /// Slack at the lower edge of bin 0.
     origin: Option<i64>,
     /// Frames in a row outside the bins.
     outside: usize,
@@ -55,10 +55,10 @@ pub(crate) struct SlackHistogram {
 struct Bin {
     fast: f32,
     slow: f32,
-    /// The same of packets that were held back together.
+    /// The same for packets that a stall held back.
     held_fast: f32,
     held_slow: f32,
-    /// The smallest slack seen in it, from its lower edge: keeps the answer exact to the frame.
+    /// The smallest slack in the bin, from its lower edge: keeps results exact to the frame.
     low: i8,
 }
 
@@ -71,7 +71,7 @@ impl Bin {
     }
 
     fn is_empty(&self) -> bool {
-        self.slow + self.held_slow < NOTHING
+        self.slow + self.held_slow < EMPTY
     }
 
     fn scale(&mut self, fast: f32, slow: f32) {
@@ -83,13 +83,13 @@ impl Bin {
 }
 
 impl SlackHistogram {
-    /// Empty. Allocates.
+    /// An empty histogram. Allocates.
     pub(crate) fn new(bins: Bins) -> SlackHistogram {
         let Bins { count, width } = bins;
         SlackHistogram { bins: vec![Bin::default(); count].into(), width, origin: None, outside: 0 }
     }
 
-    /// Forgets all.
+    /// Forgets everything.
     pub(crate) fn restart(&mut self) {
         self.bins.fill(Bin::default());
         (self.origin, self.outside) = (None, 0);
@@ -100,44 +100,44 @@ impl SlackHistogram {
         let origin = *self.origin.get_or_insert(slack - self.anchor());
         let inside = (0..self.range()).contains(&(slack - origin));
         self.outside = if inside { 0 } else { self.outside + frames };
-        if self.outside >= ELSEWHERE {
+        if self.outside >= MOVE_AFTER {
             self.move_to(slack, origin);
         }
         let frames = frames as f32;
         self.add_bin(slack, &Bin { fast: frames, slow: frames, ..Bin::default() }, 1.0);
     }
 
-    /// Adds a part of the weights of `from` at this slack.
-    fn add_bin(&mut self, slack: i64, from: &Bin, part: f32) {
+    /// Adds this share of the weights of `from` at this slack.
+    fn add_bin(&mut self, slack: i64, from: &Bin, share: f32) {
         let (bin, low) = self.bin(slack);
         bin.low = if bin.is_empty() { low } else { bin.low.min(low) };
-        bin.fast += from.fast * part;
-        bin.slow += from.slow * part;
-        bin.held_fast += from.held_fast * part;
-        bin.held_slow += from.held_slow * part;
+        bin.fast += from.fast * share;
+        bin.slow += from.slow * share;
+        bin.held_fast += from.held_fast * share;
+        bin.held_slow += from.held_slow * share;
     }
 
-    /// A packet that was added a moment ago (and `held` back) does not count after all.
+    /// Removes a packet that was just added, and perhaps marked as held back.
     pub(crate) fn remove(&mut self, slack: i64, frames: usize, held: bool) {
         let (bin, _) = self.bin(slack);
         let weights = if held { [&mut bin.held_fast, &mut bin.held_slow] } else { [&mut bin.fast, &mut bin.slow] };
         weights.into_iter().for_each(|weight| *weight = (*weight - frames as f32).max(0.0));
     }
 
-    /// A packet that was added a moment ago was held back together with others.
-    pub(crate) fn hold_back(&mut self, slack: i64, frames: usize) {
+    /// Marks a packet that was just added as held back by a stall.
+    pub(crate) fn mark_held_back(&mut self, slack: i64, frames: usize) {
         self.remove(slack, frames, false);
         let (bin, _) = self.bin(slack);
         bin.held_fast += frames as f32;
         bin.held_slow += frames as f32;
     }
 
-    /// Forgets packets that were held back together.
-    pub(crate) fn forget_held(&mut self) {
+    /// Forgets the packets that stalls held back.
+    pub(crate) fn forget_held_back(&mut self) {
         self.bins.iter_mut().for_each(|bin| (bin.held_fast, bin.held_slow) = (0.0, 0.0));
     }
 
-    /// The bin of this slack, and its distance from the bin's lower edge.
+    /// The bin of this slack, and the slack's distance from the bin's lower edge.
     fn bin(&mut self, slack: i64) -> (&mut Bin, i8) {
         let origin = *self.origin.get_or_insert(slack - self.anchor());
         let at = (slack - origin).clamp(0, self.range() - 1);
@@ -152,21 +152,21 @@ impl SlackHistogram {
         self.range() * 5 / 8
     }
 
-    /// Becomes what `other` is where its slacks become others, in equal parts for each of so many phases.
+    /// Becomes a copy of `other` in which `slack` maps each slack to another, in equal parts for each of `phases` phases.
     pub(crate) fn rebuild(&mut self, other: &SlackHistogram, phases: usize, slack: impl Fn(usize, i64) -> i64) {
         self.restart();
         let Some(origin) = other.origin else { return };
         for (i, bin) in other.bins.iter().enumerate().filter(|(_, bin)| !bin.is_empty()) {
             let edge = origin + i as i64 * other.width;
             let seen = i64::from(bin.low)..other.width;
-            let part = 1.0 / ((seen.end - seen.start) as f32 * phases as f32);
+            let share = 1.0 / ((seen.end - seen.start) as f32 * phases as f32);
             for (at, phase) in seen.flat_map(|at| (0..phases).map(move |phase| (at, phase))) {
-                self.add_bin(slack(phase, edge + at), bin, part);
+                self.add_bin(slack(phase, edge + at), bin, share);
             }
         }
     }
 
-    /// Bins from now on lie around `slack`. What does not fit is forgotten.
+    /// Moves the bins so that they lie around `slack`, and forgets what no longer fits.
     fn move_to(&mut self, slack: i64, origin: i64) {
         let bins = (slack - origin - self.anchor()).div_euclid(self.width);
         let count = self.bins.len();
@@ -182,33 +182,33 @@ impl SlackHistogram {
         self.origin = Some(origin + bins * self.width);
     }
 
-    /// So many frames of time pass.
-    pub(crate) fn forget(&mut self, frames: f32) {
+    /// `frames` frames of time pass.
+    pub(crate) fn decay(&mut self, frames: f32) {
         let (fast, slow) = ((-frames / FAST_HALF_LIFE).exp2(), (-frames / SLOW_HALF_LIFE).exp2());
         for bin in &mut self.bins {
             bin.scale(fast, slow);
         }
     }
 
-    /// Where to stand best: the slack at which (frames of delay + price of what would be late) is least,
-    /// and how much less than at `now` that is, in frames. `None` before the first packet.
+    /// The best slack to read at: where (frames of delay + price × share of late packets) is least. Also returns by how many
+    /// frames that is better than reading at `now`. `None` before the first packet.
     ///
-    /// `price` is what it costs that everything is late, in frames of delay.
+    /// `price` is what it costs if all packets are late, in frames of delay.
     pub(crate) fn best(&self, memory: Memory, price: f32, now: i64) -> Option<(i64, f32)> {
         self.best_by(|bin| bin.weight(memory), |late, total| price * late / total, now)
     }
 
-    /// The same, in the fast memory, by what stalls did not hold back.
-    pub(crate) fn best_without_held(&self, price: f32, now: i64) -> Option<(i64, f32)> {
+    /// The same in the fast memory, without packets that stalls held back.
+    pub(crate) fn best_without_held_back(&self, price: f32, now: i64) -> Option<(i64, f32)> {
         self.best_by(|bin| bin.fast, |late, total| price * late / total, now)
     }
 
-    /// The same by what is late alone and seldom, again and again, in the last minutes: it costs `price` where it is all
-    /// that [`SELDOM`] says, and no more where it is more; what was `held` back by stalls counts or does not.
-    pub(crate) fn best_by_seldom(&self, price: f32, held: bool, now: i64) -> Option<(i64, f32)> {
+    /// The same in the slow memory, for late packets that are rare but recur: a share of [`RARE`] costs `price`, and more
+    /// costs no more than that. `held` says whether packets that stalls held back count.
+    pub(crate) fn best_for_rare(&self, price: f32, held: bool, now: i64) -> Option<(i64, f32)> {
         self.best_by(
             |bin| if held { bin.weight(Memory::Slow) } else { bin.slow },
-            |late, total| price * (late / total.max(KNOWN) / SELDOM).min(1.0),
+            |late, total| price * (late / total.max(KNOWN_AFTER) / RARE).min(1.0),
             now,
         )
     }
@@ -216,14 +216,14 @@ impl SlackHistogram {
     fn best_by(&self, weight: impl Fn(&Bin) -> f32, cost: impl Fn(f32, f32) -> f32, now: i64) -> Option<(i64, f32)> {
         let origin = self.origin?;
         let total: f32 = self.bins.iter().map(&weight).sum();
-        if total < NOTHING {
+        if total < EMPTY {
             return None;
         }
         let (mut best, mut best_gain) = (None, f32::MIN);
         let (mut late, mut late_now) = (0.0, 0.0);
         for (i, bin) in self.bins.iter().enumerate() {
             let weight = weight(bin);
-            if weight < NOTHING {
+            if weight < EMPTY {
                 continue;
             }
             let at = origin + i as i64 * self.width + i64::from(bin.low);
@@ -246,8 +246,9 @@ mod tests {
 
     const PRICE: f32 = 19_200.0;
 
+    /// Without late packets the best slack is exactly the smallest one.
     #[test]
-    fn on_a_steady_grid_it_stands_exactly_on_the_smallest() {
+    fn steady_slack_is_met_exactly() {
         let mut slack = SlackHistogram::new(COARSE);
         for i in 0..1000 {
             slack.add(137 + 64 * (i % 3), 64);
@@ -256,8 +257,9 @@ mod tests {
         assert_eq!(slack.best(Memory::Slow, PRICE, 100).unwrap().0, 137);
     }
 
+    /// A single late packet is not worth its delay; a burst is.
     #[test]
-    fn a_lone_late_packet_is_not_worth_its_delay_and_a_burst_is() {
+    fn bursts_are_worth_delay() {
         let mut slack = SlackHistogram::new(COARSE);
         for _ in 0..1000 {
             slack.add(0, 64);
@@ -272,8 +274,9 @@ mod tests {
         assert!(gain > 300.0);
     }
 
+    /// The bins follow packets that move far away for good, and ignore single ones.
     #[test]
-    fn packets_that_come_elsewhere_for_good_are_found_there_and_a_lone_one_moves_nothing() {
+    fn bins_move_only_for_good() {
         for far in [-30_000, -9_000, 9_000, 30_000] {
             let mut slack = SlackHistogram::new(COARSE);
             for i in 0..200 {
@@ -282,20 +285,21 @@ mod tests {
             assert_eq!(slack.best(Memory::Fast, PRICE, 0).map(|b| b.0), Some(7), "{far}");
             for _ in 0..100 {
                 slack.add(far, 64);
-                slack.forget(48_000.0);
+                slack.decay(48_000.0);
             }
             assert_eq!(slack.best(Memory::Fast, PRICE, far).map(|b| b.0), Some(far), "{far}");
         }
     }
 
+    /// After a minute a burst is forgotten by the fast memory, and not by the slow one.
     #[test]
-    fn bursts_are_forgotten_fast_and_slowly() {
+    fn memories_forget_at_their_rates() {
         let mut slack = SlackHistogram::new(COARSE);
         for second in 0..60 {
             for _ in 0..750 {
                 slack.add(if second < 3 { -480 } else { 0 }, 64);
             }
-            slack.forget(48_000.0);
+            slack.decay(48_000.0);
         }
         assert_eq!(slack.best(Memory::Fast, PRICE, 0).unwrap().0, 0);
         assert_eq!(slack.best(Memory::Slow, PRICE, 0).unwrap().0, -480);

@@ -1,40 +1,39 @@
-//! Reading between frames: the filter that follows a musician's clock.
+//! The fractional-delay filter: reads between frames, to follow a musician's clock.
 
 use rtjam_protocol::audio::CHANNELS;
 
-/// Taps of the filter.
+/// Taps of the filter; a multiple of [`LANES`].
 pub(crate) const TAPS: usize = 24;
 
-/// Frames after the one read that the filter also needs. At phase 0 they weigh nothing.
+/// Frames after the one read that the filter needs. At phase 0 their weight is 0.
 pub(crate) const AHEAD: usize = TAPS / 2;
 
-/// Phases between two frames; the weights between two phases are interpolated linearly.
+/// Rows of the table between two frames; weights in between are interpolated linearly.
 const PHASES: usize = 256;
 
-/// Taps worked on at once.
+/// Taps that are computed at once.
 const LANES: usize = 8;
 const _: () = assert!(TAPS.is_multiple_of(LANES));
 
-/// The Kaiser window's shape: stopband under −80 dB.
+/// Shape of the Kaiser window: stopband below −80 dB.
 const BETA: f64 = 8.0;
 
-/// A polyphase windowed sinc. Its row for phase 0 is exactly a unit impulse, so a reader that stands on
-/// whole frames gets exact bits.
+/// A polyphase windowed sinc. Its row for phase 0 is exactly a unit impulse, so on whole frames the output is bit-exact.
 pub(crate) struct FractionalDelay {
     rows: Box<[[f32; TAPS]]>,
 }
 
 impl FractionalDelay {
-    /// Allocates (24 KiB, shared by all voices).
+    /// Allocates 24 KiB, shared by all voices.
     pub(crate) fn new() -> FractionalDelay {
         FractionalDelay { rows: (0..=PHASES).map(row).collect() }
     }
 
-    /// Reads `out.len()` frames of `line` (both channels alike), the first at `start` whole frames and
-    /// `phase` (0 to 1), each `step` after the one before.
+    /// Reads `out.len()` frames of `line` (both channels), the first at frame `start` plus `phase` (0 to 1), each `step` after
+    /// the previous one.
     ///
-    /// `line` must hold `TAPS / 2 − 1` frames before the first and [`AHEAD`] after the last; where it
-    /// does not, the rest of `out` is silence.
+    /// `line` must hold `TAPS / 2 − 1` frames before the first one and [`AHEAD`] after the last; otherwise the rest of `out` is
+    /// silence.
     pub(crate) fn read(
         &self,
         line: [&[f32]; CHANNELS],
@@ -52,7 +51,7 @@ impl FractionalDelay {
         }
     }
 
-    /// One frame, `phase` of the way from tap `AHEAD − 1` to tap `AHEAD`. Lanes side by side become vectors.
+    /// One frame, at `phase` between taps `AHEAD − 1` and `AHEAD`. The lanes become vector instructions.
     fn between(&self, phase: f64, taps: [Option<&[f32; TAPS]>; CHANNELS]) -> [f32; CHANNELS] {
         let [Some(left), Some(right)] = taps else { return [0.0; CHANNELS] };
         let at = phase * PHASES as f64;
@@ -71,7 +70,7 @@ impl FractionalDelay {
     }
 }
 
-/// The weights at `index`/[`PHASES`] of the way from tap `AHEAD − 1` to tap `AHEAD`.
+/// The weights at `index`/[`PHASES`] between taps `AHEAD − 1` and `AHEAD`.
 fn row(index: usize) -> [f32; TAPS] {
     let impulse = |tap| core::array::from_fn(|k| if k == tap { 1.0 } else { 0.0 });
     if index == 0 {
@@ -88,12 +87,12 @@ fn row(index: usize) -> [f32; TAPS] {
         let px = core::f64::consts::PI * x;
         px.sin() / px * window
     });
-    // Every row passes a constant unchanged: no ripple on bass while the phase moves.
+    // Every row passes a constant unchanged, so bass does not ripple while the phase moves.
     let total: f64 = raw.iter().sum();
     raw.map(|w| (w / total) as f32)
 }
 
-/// The modified Bessel function I₀, by its power series.
+/// The modified Bessel function I₀ by its power series.
 fn bessel(x: f64) -> f64 {
     let mut term = 1.0;
     let mut total = 1.0;
@@ -115,14 +114,16 @@ mod tests {
         left
     }
 
+    /// At phase 0 the output is bit-exact.
     #[test]
-    fn on_whole_frames_it_is_exact() {
+    fn whole_frames_are_exact() {
         let line: Vec<f32> = (0..200).map(|i| (i as f32 * 0.77).sin()).collect();
         assert_eq!(read(&line, 30, 0.0, 1.0, 100), line[30..130]);
     }
 
+    /// Between frames a tone keeps its shape up to 15 kHz.
     #[test]
-    fn between_frames_a_tone_keeps_its_shape() {
+    fn tones_survive_the_filter() {
         for hz in [100.0, 1000.0, 5000.0, 10_000.0, 15_000.0] {
             let wave = |t: f64| (std::f64::consts::TAU * hz * t / 48_000.0).sin();
             let line: Vec<f32> = (0..3000).map(|i| wave(i as f64) as f32).collect();
@@ -134,8 +135,9 @@ mod tests {
         }
     }
 
+    /// Where frames are missing the output is silence.
     #[test]
-    fn outside_the_line_is_silence() {
+    fn missing_frames_read_as_silence() {
         assert_eq!(read(&[1.0; 10], 500, 0.5, 1.0, 4), [0.0; 4]);
         assert_eq!(read(&[], 0, 0.0, 1.0, 4), [0.0; 4]);
     }

@@ -1,10 +1,10 @@
-//! Values that one thread writes and others read, without locks: the latest value wins.
+//! Values that one thread writes and others read without locks: the latest value wins.
 //!
-//! All accesses are relaxed. Nothing is published *through* these values, each stands for itself.
+//! All accesses are relaxed: each value stands for itself, and publishes nothing else.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// A float behind its bits.
+/// A float, stored as its bits.
 #[derive(Debug, Default)]
 pub(crate) struct AtomicF32(AtomicU32);
 
@@ -22,7 +22,7 @@ impl AtomicF32 {
     }
 }
 
-/// Counts up. One thread writes.
+/// A counter that one thread writes.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -31,19 +31,19 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts `n` more.
+    /// Adds `n`.
     pub(crate) fn add(&self, n: u64) {
         if n > 0 {
             self.0.fetch_add(n, Ordering::Relaxed);
         }
     }
 
-    /// Counts as much as somebody else counted.
+    /// Takes over the value of another counter.
     pub(crate) fn set(&self, n: u64) {
         self.0.store(n, Ordering::Relaxed);
     }
 
-    /// Starts again from nothing, for a new owner of what is counted.
+    /// Restarts from 0, for a new owner.
     pub(crate) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }

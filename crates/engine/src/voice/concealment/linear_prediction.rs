@@ -1,27 +1,27 @@
-//! How a sound rings on when nothing strikes it: linear prediction.
+//! Linear prediction: how a sound rings on without excitation.
 //!
-//! The next frame is a weighted sum of the last ones. The weights are those that leave least of the last 21 ms
-//! unexplained (the autocorrelation method, solved by Levinson's recursion; Makhoul, "Linear prediction: a tutorial
-//! review", 1975). They hold what resounds: a drum's skin, a string's body, a vowel. What they leave is what strikes.
+//! The next frame is a weighted sum of the last ones. The weights leave the least of the last 21 ms unexplained (the
+//! autocorrelation method, solved by Levinson's recursion; Makhoul, "Linear prediction: a tutorial review", 1975). They
+//! describe what resonates: a drum's skin, a string's body, a vowel. What they leave is the excitation.
 
-/// Frames that a frame is predicted from.
+/// Number of frames that a frame is predicted from.
 pub(crate) const ORDER: usize = 24;
 
-/// What the weights are found in, in frames.
+/// Frames that the weights are computed from.
 const SPAN: usize = 1024;
 
-/// Of these, over how many the weight falls at the end (5 ms): the newest frames tell most.
+/// The window falls over this many frames at its end (5 ms): the newest frames say the most.
 const FALL: usize = 256;
 
-/// As much noise as this is thought to be in every sound, as a share of its power (−40 dB). Without it a pure tone's
-/// weights would lie at the edge of what is stable, and ring on through whatever follows.
+/// Noise that every sound is assumed to contain, as a share of its power (−40 dB). Without it a pure tone's weights would be
+/// nearly unstable, and ring on through whatever follows.
 const NOISE: f64 = 1e-4;
 
-/// The weights of the last [`ORDER`] frames, the oldest first.
+/// Weights of the last [`ORDER`] frames, oldest first.
 pub(crate) type Weights = [f32; ORDER];
 
-/// The weights that predict the end of `past` best, always of a sound that dies away. In silence, and where `past` is
-/// shorter than 21 ms, all are 0.
+/// The weights that best predict the end of `past`. The predicted sound always decays. All weights are 0 in silence, and if
+/// `past` is shorter than 21 ms.
 pub(crate) fn weights(past: &[f32]) -> Weights {
     const WINDOW: [f32; SPAN] = window();
     let Some(recent) = past.last_chunk::<SPAN>() else { return [0.0; ORDER] };
@@ -29,25 +29,26 @@ pub(crate) fn weights(past: &[f32]) -> Weights {
     for ((seen, sample), weight) in seen.iter_mut().zip(recent).zip(&WINDOW) {
         *seen = sample * weight;
     }
-    let mut alike: [f64; ORDER + 1] = core::array::from_fn(|lag| f64::from(dot(&seen[lag..], &seen[..SPAN - lag])));
-    alike[0] *= 1.0 + NOISE;
-    solve(&alike)
+    let mut autocorrelation: [f64; ORDER + 1] =
+        core::array::from_fn(|lag| f64::from(dot(&seen[lag..], &seen[..SPAN - lag])));
+    autocorrelation[0] *= 1.0 + NOISE;
+    solve(&autocorrelation)
 }
 
-/// What comes after the frames `before`.
+/// The frame that follows the frames `before`.
 pub(crate) fn predict(weights: &Weights, before: &[f32; ORDER]) -> f32 {
     dot(weights, before)
 }
 
-/// Levinson's recursion.
-fn solve(alike: &[f64; ORDER + 1]) -> Weights {
+/// Levinson's recursion on the autocorrelation.
+fn solve(autocorrelation: &[f64; ORDER + 1]) -> Weights {
     let mut newest_first = [0.0_f64; ORDER];
-    let mut unexplained = alike[0];
+    let mut unexplained = autocorrelation[0];
     for known in 0..ORDER {
         let so_far = &newest_first[..known];
-        let seen: f64 = so_far.iter().zip(alike[1..=known].iter().rev()).map(|(w, r)| w * r).sum();
-        let reflection = (alike[known + 1] - seen) / unexplained;
-        // No number where nothing is left to explain.
+        let seen: f64 = so_far.iter().zip(autocorrelation[1..=known].iter().rev()).map(|(w, r)| w * r).sum();
+        let reflection = (autocorrelation[known + 1] - seen) / unexplained;
+        // Not a number if nothing is left to explain.
         if reflection.is_nan() || reflection.abs() >= 1.0 {
             break;
         }
@@ -76,7 +77,7 @@ const fn window() -> [f32; SPAN] {
     window
 }
 
-/// Eight sums side by side, which the compiler turns into vectors. As long as the shorter of both.
+/// The dot product over the shorter length. Eight parallel sums become vector instructions.
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let (a8, b8) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut sums = [0.0_f32; 8];
@@ -93,7 +94,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    /// What `past` becomes when nothing strikes it.
+    /// Continues `past` without excitation.
     fn ring_on(past: &[f32], frames: usize) -> Vec<f32> {
         let weights = weights(past);
         let mut sound = past.to_vec();
@@ -104,8 +105,9 @@ mod tests {
         sound.split_off(past.len())
     }
 
+    /// The prediction continues a decaying sine.
     #[test]
-    fn a_ringing_drum_rings_on() {
+    fn ringing_drum_rings_on() {
         let drum = |i: usize| 0.8 * (-(i as f32) / 3000.0).exp() * (i as f32 * 0.03).sin();
         let past: Vec<f32> = (0..2048).map(drum).collect();
         for (i, sample) in ring_on(&past, 240).into_iter().enumerate() {
@@ -113,8 +115,9 @@ mod tests {
         }
     }
 
+    /// Every predicted sound stays bounded and decays.
     #[test]
-    fn whatever_sounded_dies_away() {
+    fn every_prediction_decays() {
         let mut seed = 1_u32;
         let mut noise = || {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -136,6 +139,7 @@ mod tests {
         }
     }
 
+    /// In silence, and for a short past, all weights are 0.
     #[test]
     fn silence_has_no_weights() {
         assert_eq!(weights(&[0.0; 2048]), [0.0; ORDER]);

@@ -1,18 +1,43 @@
-//! What is heard: voices to slot outputs and to the room sum, and with the own input to the main output.
+//! Mixes what is heard: voices into slot outputs and room sum, and the room sum with the own input into the main output.
 
-use crate::controls::Controls;
-use crate::denormals::copy_tamed;
-use crate::hostrate::{FromWire, PIECE, host_piece};
+use crate::controls::{Controls, STRIPS};
+use crate::denormals::copy_sanitized;
 use crate::level::Meter;
 use crate::meters::Meters;
 use crate::mixer::{Balance, Limiter, Ramp, VoiceMix};
 use crate::receiver::Receiver;
+use crate::resampler::{FromWire, PIECE, host_piece};
 use crate::voice::FractionalDelay;
-use crate::{Outputs, SLOTS, STRIPS};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, WIRE_RATE};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
+
+/// Stereo outputs of single musicians besides the main output: one for each of the first strips.
+pub const SLOTS: usize = 12;
+const _: () = assert!(SLOTS <= STRIPS);
+
+/// The output buffers of a call. All slices have the same length: the block's.
+pub struct Outputs<'a> {
+    /// The room sum and the own input, left and right.
+    pub main: [&'a mut [f32]; 2],
+    /// A musician's two channels after playout, before gain, pan, mute and solo, at most full scale; `None` if the host does
+    /// not use the output.
+    pub slots: [Option<[&'a mut [f32]; 2]>; SLOTS],
+}
+
+impl Outputs<'_> {
+    /// The block's length: that of the shortest slice.
+    pub(crate) fn frames(&self) -> usize {
+        let slots = self.slots.iter().flatten().flatten();
+        self.main.iter().chain(slots).map(|s| s.len()).min().unwrap_or(0)
+    }
+
+    pub(crate) fn silence(&mut self) {
+        let slots = self.slots.iter_mut().flatten().flatten();
+        self.main.iter_mut().chain(slots).for_each(|s| s.fill(0.0));
+    }
+}
 
 type Stereo = [Box<[f32]>; 2];
 
@@ -20,27 +45,27 @@ fn stereo() -> Stereo {
     [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()]
 }
 
-/// Mixes. Audio thread.
-pub(crate) struct Room {
+/// Mixes the outputs of a host. Audio thread.
+pub(crate) struct OutputMixer {
     rate: u32,
     from_wire: Option<FromWire>,
     filter: FractionalDelay,
     mixes: [VoiceMix; STRIPS],
     sum: Stereo,
     scratch: Stereo,
-    /// One ramp for both sides.
+    /// For both sides.
     room: Ramp,
-    /// One ramp for all slot outputs.
+    /// For all slot outputs.
     slots: Ramp,
     monitor: [Ramp; 2],
     limiter: Limiter,
     meters: [Meter; 2],
 }
 
-impl Room {
+impl OutputMixer {
     /// Allocates.
-    pub(crate) fn new() -> Room {
-        Room {
+    pub(crate) fn new() -> OutputMixer {
+        OutputMixer {
             rate: WIRE_RATE,
             from_wire: None,
             filter: FractionalDelay::new(),
@@ -55,7 +80,7 @@ impl Room {
         }
     }
 
-    /// The host's rate. Allocates.
+    /// Sets the host's rate. Allocates.
     pub(crate) fn configure(&mut self, rate: u32) {
         self.rate = rate;
         self.from_wire = FromWire::new(rate, 2 + SLOTS * CHANNELS);
@@ -63,7 +88,7 @@ impl Room {
         self.meters = [Meter::default(); 2];
     }
 
-    /// Fills the outputs' first `frames` frames; returns how many frames at 48 kHz that took.
+    /// Fills the outputs' first `frames` frames. Returns how many frames at 48 kHz that took.
     pub(crate) fn play(
         &mut self,
         frames: usize,
@@ -96,7 +121,7 @@ impl Room {
                 mix.restart();
             } else {
                 let strip = voice.source().and_then(|s| controls.strip_of(s));
-                // The server's mix is everyone's: solos are heard in what it is made of.
+                // The server's mix contains everyone: solos apply within it.
                 let solo = any_solo && voice.source() != Some(SourceId::MIX);
                 mix.aim(&Balance::of(strip.map(|i| &controls.strips[i]), solo), voice.layout());
             }
@@ -106,7 +131,8 @@ impl Room {
         self.monitor.iter_mut().for_each(|ramp| ramp.aim(controls.monitor_gain(), self.rate));
     }
 
-    /// Plays the own input (tamed) alone, at `rate` frames a second: what [`Room::play`] adds to a silent room, bit for bit.
+    /// Plays the own input (sanitized) alone, at `rate` frames per second: bit for bit what [`OutputMixer::play`] adds to a
+    /// silent room.
     pub(crate) fn play_own(
         &mut self,
         own: [&[f32]; 2],
@@ -122,12 +148,12 @@ impl Room {
             self.meters[side].feed_silence(own.len(), rate as f32);
             meters.room[side].set(&self.meters[side]);
         }
-        // At rest: the room that is heard next begins as it is set then.
+        // The room that is heard next begins at the gains that are set then.
         (self.room, self.slots) = (Ramp::at(controls.room_gain()), Ramp::at(controls.slot_gain()));
         meters.limiter_active.store(false, Relaxed);
     }
 
-    /// The room sum and the slots, without limiter and monitoring.
+    /// Mixes the room sum and the slots, without limiter and own input.
     fn play_piece(
         &mut self,
         span: Range<usize>,
@@ -159,7 +185,7 @@ impl Room {
         frames
     }
 
-    /// Limiter, meters, own monitoring.
+    /// Applies the limiter, meters the sum, and adds the own input.
     fn finish_piece(&mut self, span: Range<usize>, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>) {
         let [left, right] = &mut outputs.main;
         let (left, right) = (&mut left[span.clone()], &mut right[span.clone()]);
@@ -167,13 +193,13 @@ impl Room {
         let own = &mut self.scratch[0][..span.len()];
         for (side, out) in [left, right].into_iter().enumerate() {
             self.meters[side].feed(out, self.rate as f32);
-            copy_tamed(inputs[side].get(span.start..).unwrap_or(&[]), own);
+            copy_sanitized(inputs[side].get(span.start..).unwrap_or(&[]), own);
             self.monitor[side].add(own, out);
         }
     }
 }
 
-/// Where a piece's channels go: straight to the outputs at 48 kHz, else through the resampler.
+/// Where a piece's channels go: directly to the outputs at 48 kHz, otherwise through the resampler.
 struct SlotSink<'a, 'b> {
     from_wire: Option<&'a mut FromWire>,
     outputs: &'a mut Outputs<'b>,
@@ -191,7 +217,7 @@ impl<'a, 'b> SlotSink<'a, 'b> {
         SlotSink { from_wire, outputs, span, gain }
     }
 
-    /// Silences every slot; returns how many frames at 48 kHz the piece is made of.
+    /// Silences every slot. Returns how many frames at 48 kHz the piece needs.
     fn begin(&mut self) -> usize {
         let frames = match &mut self.from_wire {
             Some(resampler) => resampler.needs(self.span.len()),
@@ -245,14 +271,14 @@ impl<'a, 'b> SlotSink<'a, 'b> {
             let Some(pair) = pair else { continue };
             for (channel, out) in pair.iter_mut().enumerate() {
                 let sound = &resampler.output(wire_channel(slot, channel))[..frames];
-                // Between the frames at 48 kHz the curve may lie above all of them.
+                // Inter-sample peaks may exceed the frames at 48 kHz.
                 out[self.span.clone()].iter_mut().zip(sound).for_each(|(out, s)| *out = s.clamp(-1.0, 1.0));
             }
         }
     }
 }
 
-/// A slot's channel in the resampler, after the room's two.
+/// A slot's channel in the resampler, after the two of the room.
 fn wire_channel(slot: usize, channel: usize) -> usize {
     2 + slot * CHANNELS + channel
 }

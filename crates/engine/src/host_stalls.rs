@@ -1,48 +1,39 @@
-//! Stalls of the own host: what a musician can do something about.
+//! Stalls of the own host, which its musician can do something about.
 
+use crate::meters::StallPattern;
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
-/// Stalls that are remembered: so many are a pattern.
+/// Number of remembered stalls: this many can be a pattern.
 const REMEMBERED: usize = 4;
 
-/// A call that comes later than it should by this much (1.5 ms), in frames, and by half a period, is a stall: less is
-/// scheduling.
+/// A call that is late by this much (1.5 ms), in frames, and by half a period, is a stall: less is scheduling.
 const LATE: f64 = 72.0;
 
-/// Stalls that are farther apart than this are no pattern.
-const APART: Micros = Micros::from_millis(60_000);
+/// The longest interval between stalls of a pattern.
+const LONGEST_INTERVAL: Micros = Micros::from_millis(60_000);
 
-/// When the host kept calls waiting. Audio thread.
+/// Detects calls that the host kept waiting. Audio thread.
 #[derive(Default)]
-pub(crate) struct Stalls {
-    /// The latest ones, oldest overwritten first.
+pub(crate) struct HostStalls {
+    /// The latest stalls, the oldest overwritten first.
     recent: [Stall; REMEMBERED],
     count: u64,
     /// Calls are late at the moment.
     within: bool,
 }
 
-/// Calls that came late, one after the other.
+/// Consecutive calls that were late.
 #[derive(Clone, Copy, Default)]
 struct Stall {
     at: Micros,
-    /// By how much the latest of them was late, in frames at 48 kHz.
+    /// Lateness of the latest call, in frames at 48 kHz.
     late: f64,
 }
 
-/// What stalls look like that go on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Pattern {
-    /// How long they last, in ms, on average.
-    pub(crate) ms: f32,
-    /// From one to the next, in s, on average.
-    pub(crate) every_s: f32,
-}
-
-impl Stalls {
-    /// A call of usually `period` frames at 48 kHz came this many frames late.
-    pub(crate) fn call(&mut self, now: Micros, late: f64, period: f64) {
+impl HostStalls {
+    /// A call of usually `period` frames at 48 kHz was `late` frames late.
+    pub(crate) fn observe_call(&mut self, now: Micros, late: f64, period: f64) {
         let stalls = late >= LATE.max(period / 2.0);
         if stalls && !self.within {
             self.recent[self.count as usize % REMEMBERED] = Stall { at: now, late };
@@ -59,20 +50,20 @@ impl Stalls {
         self.count
     }
 
-    /// What the latest stalls have in common; `None` where there were few, or none for three times as long as usual.
-    pub(crate) fn pattern(&self, now: Micros) -> Option<Pattern> {
+    /// The pattern of the latest stalls; `None` if there were few, or none for three intervals.
+    pub(crate) fn pattern(&self, now: Micros) -> Option<StallPattern> {
         if (self.count as usize) < REMEMBERED {
             return None;
         }
         let oldest = self.recent[self.count as usize % REMEMBERED].at;
         let newest = self.recent[(self.count - 1) as usize % REMEMBERED].at;
-        let every = Micros(newest.since(oldest).0 / (REMEMBERED as u64 - 1));
-        if every > APART || now.since(newest) > Micros(3 * every.0) {
+        let interval = Micros(newest.since(oldest).0 / (REMEMBERED as u64 - 1));
+        if interval > LONGEST_INTERVAL || now.since(newest) > Micros(3 * interval.0) {
             return None;
         }
         let late = self.recent.iter().map(|stall| stall.late).sum::<f64>() / REMEMBERED as f64;
         let ms = (late * 1000.0 / f64::from(WIRE_RATE)) as f32;
-        Some(Pattern { ms, every_s: (every.0 as f64 / 1e6) as f32 })
+        Some(StallPattern { ms, every_s: (interval.0 as f64 / 1e6) as f32 })
     }
 }
 
@@ -80,22 +71,23 @@ impl Stalls {
 mod tests {
     use super::*;
 
-    /// Calls of 64 frames for some seconds, of which one every second is late by this many ms, and the next ones catch up.
-    fn play(stalls: &mut Stalls, from_s: u64, seconds: u64, late_ms: u64) -> Micros {
+    /// Plays calls of 64 frames for some seconds. One call every second is late by `late_ms`, and the next ones catch up.
+    fn play(stalls: &mut HostStalls, from_s: u64, seconds: u64, late_ms: u64) -> Micros {
         let mut now = Micros::ZERO;
         for call in from_s * 750..(from_s + seconds) * 750 {
             let due = 1_000_000 + call * 4000 / 3;
             let since = (due % 1_000_000) as i64;
             let late = (late_ms as i64 * 1000 - since).max(0);
             now = Micros(due + late as u64);
-            stalls.call(now, late as f64 * 0.048, 64.0);
+            stalls.observe_call(now, late as f64 * 0.048, 64.0);
         }
         now
     }
 
+    /// Recurring stalls are a pattern until they end.
     #[test]
-    fn stalls_that_come_again_are_a_pattern_until_they_end() {
-        let mut stalls = Stalls::default();
+    fn recurring_stalls_are_a_pattern() {
+        let mut stalls = HostStalls::default();
         let now = play(&mut stalls, 0, 3, 4);
         assert_eq!((stalls.count(), stalls.pattern(now)), (3, None));
         let now = play(&mut stalls, 3, 7, 4);
@@ -106,13 +98,13 @@ mod tests {
         assert_eq!((stalls.count(), stalls.pattern(now)), (10, None));
     }
 
+    /// Lateness of scheduling, and half of a long period, are not stalls.
     #[test]
-    fn scheduling_is_no_stall() {
-        let mut stalls = Stalls::default();
+    fn scheduling_is_not_a_stall() {
+        let mut stalls = HostStalls::default();
         play(&mut stalls, 0, 20, 1);
         assert_eq!(stalls.count(), 0);
-        // Half a long period late is nothing to a host with long periods.
-        (0..100).for_each(|n| stalls.call(Micros(n * 21_333), 500.0, 1024.0));
+        (0..100).for_each(|n| stalls.observe_call(Micros(n * 21_333), 500.0, 1024.0));
         assert_eq!(stalls.count(), 0);
     }
 }

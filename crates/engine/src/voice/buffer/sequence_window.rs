@@ -1,27 +1,27 @@
-//! Which packets of a stream have come.
+//! Which packets of a stream have arrived.
 
 use rtjam_protocol::Sequence;
 
-/// How many sequence numbers behind the newest a packet is waited for before it counts as lost:
-/// 0.68 s at 64 frames, longer than any frame is held.
+/// A packet counts as lost when it is this many numbers behind the newest: 0.68 s at 64 frames, longer than any frame is
+/// held.
 const WINDOW: u32 = 512;
 
-/// Jumps over more packets than this are a new beginning, not a loss: 87 s at 64 frames.
+/// Jumps by more numbers than this are a new beginning, not a loss: 87 s at 64 frames.
 const LARGEST_LOSS: u32 = 1 << 16;
 
-/// What the window says of a packet.
+/// The verdict on a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// The first with its number. So many older ones have now been given up.
+    /// The first packet with its number.
     New {
-        /// Numbers that left the window unseen.
+        /// Older numbers that left the window without a packet.
         lost: u64,
     },
     /// Its number was seen before, or is too old to tell.
     Duplicate,
 }
 
-/// The last [`WINDOW`] numbers, a bit each.
+/// The last [`WINDOW`] numbers, one bit each.
 pub(crate) struct SequenceWindow {
     newest: Option<Sequence>,
     seen: [u64; (WINDOW / 64) as usize],
@@ -29,11 +29,11 @@ pub(crate) struct SequenceWindow {
 
 impl SequenceWindow {
     pub(crate) fn new() -> SequenceWindow {
-        // Numbers before the first packet are not missed.
+        // Numbers before the first packet are not missing.
         SequenceWindow { newest: None, seen: [u64::MAX; (WINDOW / 64) as usize] }
     }
 
-    /// Takes note of a packet.
+    /// Records a packet.
     pub(crate) fn note(&mut self, sequence: Sequence) -> Arrival {
         let Some(newest) = self.newest else {
             self.newest = Some(sequence);
@@ -53,19 +53,19 @@ impl SequenceWindow {
         Arrival::New { lost: 0 }
     }
 
-    /// Whether `sequence` is the newest that came.
+    /// Whether `sequence` is the newest number that arrived.
     pub(crate) fn is_newest(&self, sequence: Sequence) -> bool {
         self.newest == Some(sequence)
     }
 
-    /// Gives up on all that is missing (the stream has ended) and says how many that are.
+    /// Ends the stream: returns how many packets are missing, and forgets them.
     pub(crate) fn give_up(&mut self) -> u64 {
         let missing = self.seen.iter().map(|w| u64::from(w.count_zeros())).sum();
         self.seen.fill(u64::MAX);
         missing
     }
 
-    /// Moves the window `by` numbers on; returns how many left it unseen.
+    /// Moves the window `by` numbers on. Returns how many left it without a packet.
     fn advance(&mut self, newest: Sequence, by: u32) -> u64 {
         if by > LARGEST_LOSS {
             self.seen.fill(u64::MAX);
@@ -78,7 +78,7 @@ impl SequenceWindow {
         }
         let mut lost = 0;
         for step in 1..=by {
-            // The place of a new number held the one that leaves.
+            // The new number takes the place of the one that leaves.
             let next = Sequence(newest.0.wrapping_add(step));
             lost += u64::from(!self.is_set(next));
             self.clear(next);
@@ -122,23 +122,26 @@ mod tests {
         lost + window.give_up()
     }
 
+    /// Only numbers that never arrived count as lost.
     #[test]
-    fn only_numbers_that_never_came_are_lost() {
+    fn missing_numbers_count_as_lost() {
         assert_eq!(lost_over(0..2000), 0);
         assert_eq!(lost_over((0..2000).filter(|n| n % 100 != 3)), 20);
         assert_eq!(lost_over((0..2000).map(|n| n ^ 1)), 0);
         assert_eq!(lost_over((0..100).chain(1000..1100)), 900);
     }
 
+    /// Sequence numbers may wrap around.
     #[test]
-    fn numbers_wrap() {
+    fn numbers_may_wrap() {
         let around = (0..3000).map(|i: u32| i.wrapping_sub(1500));
         assert_eq!(lost_over(around.clone()), 0);
         assert_eq!(lost_over(around.filter(|n| *n != u32::MAX && *n != 0)), 2);
     }
 
+    /// A second packet with a number is a duplicate, however late.
     #[test]
-    fn a_second_copy_is_a_duplicate_however_late() {
+    fn late_copies_are_duplicates() {
         let mut window = SequenceWindow::new();
         for n in 0..1000 {
             assert_eq!(window.note(Sequence(n)), Arrival::New { lost: 0 });
@@ -148,8 +151,9 @@ mod tests {
         }
     }
 
+    /// A jump by more than 65536 numbers is a new beginning.
     #[test]
-    fn an_absurd_jump_is_no_loss() {
+    fn huge_jump_is_not_a_loss() {
         assert_eq!(lost_over([5, 2_000_000_000]), 0);
     }
 }

@@ -1,94 +1,94 @@
-//! Many mixes of the same musicians: each is decoded once, and every recipient hears their own sum.
+//! Many mixes of the same musicians: each musician is decoded once, and every recipient hears their own sum.
 //!
-//! A [`Desk`] has a voice a musician; who clocks it calls, every [`Desk::FRAMES`] frames of time, [`Desk::begin`],
-//! [`Desk::receive`] for each packet that has come, and [`Desk::render`]; then [`Mix::fill`] once a recipient. All of
-//! that belongs to one thread. Memory is taken where a musician is met for the first time, and in constructors.
+//! A [`MixBus`] has a voice for each musician. Every [`MixBus::FRAMES`] frames of time its owner calls [`MixBus::begin`],
+//! [`MixBus::receive`] for each packet that arrived, and [`MixBus::render`]; then [`Mix::fill`] for each recipient. All of it
+//! belongs to one thread. Constructors allocate, and the first packet of a musician does.
 
 use crate::bridge::{InPacket, NotTaken};
-use crate::controls::Comfort;
-use crate::hostrate::PIECE;
+use crate::controls::PlayoutBias;
 use crate::meters::{VoiceMeters, VoiceReading};
 use crate::mixer::{Balance, Limiter, Ramp, VoiceMix};
+use crate::resampler::PIECE;
 use crate::timeline::{HostTimeline, HostWindow};
-use crate::voice::{Call, FractionalDelay, Voice};
+use crate::voice::{CallContext, FractionalDelay, Voice};
 use rtjam_protocol::audio::{AudioFrame, CHANNELS, WIRE_RATE};
 use rtjam_protocol::{Micros, SourceId};
 
-/// Musicians of one desk; more than a room has.
-const MOST: usize = 256;
+/// Musicians of one bus; more than a room has.
+const MOST_MUSICIANS: usize = 256;
 
-const FRAMES: usize = Desk::FRAMES;
+const FRAMES: usize = MixBus::FRAMES;
 
-/// An hour.
-const MOST_LEFT_OUT: usize = 1_350_000;
+/// Most frames skipped at once: an hour.
+const MOST_SKIPPED: usize = 1_350_000;
 
 /// A room's musicians, decoded. About 0.35 MiB each.
-pub struct Desk {
+pub struct MixBus {
     timeline: HostTimeline,
     window: Option<HostWindow>,
     now: Micros,
-    places: Vec<Place>,
+    members: Vec<Member>,
     filter: FractionalDelay,
     scratch: [Box<[f32]>; CHANNELS],
 }
 
 /// One musician.
-struct Place {
+struct Member {
     source: SourceId,
     voice: Box<Voice>,
     meters: Box<VoiceMeters>,
     sound: [[f32; FRAMES]; CHANNELS],
 }
 
-impl Desk {
-    /// Frames of one call, at 48 kHz: 2.67 ms.
+impl MixBus {
+    /// Frames of one call at 48 kHz: 2.67 ms.
     pub const FRAMES: usize = 128;
 
-    /// Nobody plays. Allocates.
-    pub fn new() -> Desk {
-        Desk {
+    /// A bus without musicians. Allocates.
+    pub fn new() -> MixBus {
+        MixBus {
             timeline: HostTimeline::new(),
             window: None,
             now: Micros::ZERO,
-            places: Vec::new(),
+            members: Vec::new(),
             filter: FractionalDelay::new(),
             scratch: [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()],
         }
     }
 
-    /// Begins a call at `now`, on the clock that packets are stamped with.
+    /// Begins a call at `now`, on the clock of the packets' arrival times.
     pub fn begin(&mut self, now: Micros) {
         self.now = now;
         self.window = self.timeline.begin(now, FRAMES as f64);
     }
 
-    /// Takes a packet that came in at `arrived`; `again` says that it was sent before. Allocates for a musician who is
-    /// new.
+    /// Takes a packet that arrived at `arrived`; `retransmitted` says that it is a retransmission or a redundant copy. Allocates
+    /// for a new musician.
     ///
     /// # Errors
-    /// When the packet is malformed, or there is no room for one more musician.
-    pub fn receive(&mut self, arrived: Micros, frame: &AudioFrame<'_>, again: bool) -> Result<(), NotTaken> {
-        let packet = InPacket::new(arrived, frame, again)?;
-        let index = self.place_of(packet.header.source).ok_or(NotTaken::Full)?;
+    /// If the packet is malformed, or the bus is full.
+    pub fn receive(&mut self, arrived: Micros, frame: &AudioFrame<'_>, retransmitted: bool) -> Result<(), NotTaken> {
+        let packet = InPacket::new(arrived, frame, retransmitted)?;
+        let index = self.index_of(packet.header.source).ok_or(NotTaken::Full)?;
         let call = call(self.now, &self.timeline, self.window);
-        let Place { voice, meters, .. } = &mut self.places[index];
+        let Member { voice, meters, .. } = &mut self.members[index];
         voice.receive(&packet, &call, meters);
         Ok(())
     }
 
-    /// Leaves out so many calls, because who clocks the desk could not keep up; after [`Desk::receive`], before
-    /// [`Desk::render`]. The delay stays what it was.
-    pub fn leave_out(&mut self, calls: u64) {
+    /// Skips this many calls, because the owner was behind; after [`MixBus::receive`], before [`MixBus::render`]. The playout
+    /// delay does not change.
+    pub fn skip(&mut self, calls: u64) {
         // After more than that nothing is left of what was playing.
-        let frames = usize::try_from(calls).unwrap_or(usize::MAX).min(MOST_LEFT_OUT) * FRAMES;
+        let frames = usize::try_from(calls).unwrap_or(usize::MAX).min(MOST_SKIPPED) * FRAMES;
         self.timeline.take(frames);
-        self.places.iter_mut().for_each(|place| place.voice.leave_out(frames));
+        self.members.iter_mut().for_each(|member| member.voice.skip(frames));
     }
 
-    /// Makes everyone's next [`Desk::FRAMES`] frames.
+    /// Renders the next [`MixBus::FRAMES`] frames of all musicians.
     pub fn render(&mut self) {
         let call = call(self.now, &self.timeline, self.window);
-        for Place { voice, meters, sound, .. } in &mut self.places {
+        for Member { voice, meters, sound, .. } in &mut self.members {
             voice.steer(&call, FRAMES, meters);
             if !voice.is_idle() {
                 let made = voice.render(FRAMES, &self.filter, &mut self.scratch, meters);
@@ -99,58 +99,57 @@ impl Desk {
         self.timeline.take(FRAMES);
     }
 
-    /// A musician has left.
+    /// Removes a musician who left.
     pub fn forget(&mut self, source: SourceId) {
-        self.places.retain(|p| p.source != source);
+        self.members.retain(|p| p.source != source);
     }
 
-    /// How long sound waits here on average, from its packet's arrival to the call that mixes it; `None` where nobody but
-    /// `without` plays.
+    /// Mean wait of a frame from its packet's arrival to the call that mixes it; `None` if nobody but `without` plays.
     pub fn wait(&self, without: SourceId) -> Option<Micros> {
         let waits = self.heard().filter(|p| p.source != without).map(|p| p.meters.delay_ms.get());
         let (count, sum) = waits.fold((0, 0.0), |(n, sum), ms| (n + 1, sum + ms));
         (count > 0).then(|| Micros((sum.max(0.0) * 1000.0) as u64 / count))
     }
 
-    /// How much later than usual each musician's packets may come and mostly still be heard.
-    pub fn patience(&self) -> impl Iterator<Item = (SourceId, Micros)> + '_ {
-        self.heard().map(|p| (p.source, Micros((p.meters.patience_ms.get().max(0.0) * 1000.0) as u64)))
+    /// How much later than usual each musician's packets may arrive and mostly still be played.
+    pub fn late_tolerances(&self) -> impl Iterator<Item = (SourceId, Micros)> + '_ {
+        self.heard().map(|p| (p.source, Micros((p.meters.late_tolerance_ms.get().max(0.0) * 1000.0) as u64)))
     }
 
-    /// Everyone who plays but `without`, as heard here.
+    /// Readings of everyone who plays, except `without`.
     pub fn readings(&self, without: SourceId) -> impl Iterator<Item = VoiceReading> + '_ {
         self.heard().filter(move |p| p.source != without).filter_map(|p| p.meters.read())
     }
 
-    fn heard(&self) -> impl Iterator<Item = &Place> {
-        self.places.iter().filter(|p| !p.voice.is_idle())
+    fn heard(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|p| !p.voice.is_idle())
     }
 
-    fn place_of(&mut self, source: SourceId) -> Option<usize> {
-        if let Some(index) = self.places.iter().position(|p| p.source == source) {
+    fn index_of(&mut self, source: SourceId) -> Option<usize> {
+        if let Some(index) = self.members.iter().position(|p| p.source == source) {
             return Some(index);
         }
-        if self.places.len() == MOST {
+        if self.members.len() == MOST_MUSICIANS {
             return None;
         }
         let (mut voice, meters) = (Box::new(Voice::new()), Box::<VoiceMeters>::default());
-        voice.take(source, &meters);
-        self.places.push(Place { source, voice, meters, sound: [[0.0; FRAMES]; CHANNELS] });
-        Some(self.places.len() - 1)
+        voice.assign(source, &meters);
+        self.members.push(Member { source, voice, meters, sound: [[0.0; FRAMES]; CHANNELS] });
+        Some(self.members.len() - 1)
     }
 }
 
-impl Default for Desk {
-    fn default() -> Desk {
-        Desk::new()
+impl Default for MixBus {
+    fn default() -> MixBus {
+        MixBus::new()
     }
 }
 
-fn call(now: Micros, timeline: &HostTimeline, window: Option<HostWindow>) -> Call<'_> {
-    Call { now, timeline, window, period: FRAMES as f64, fixed: None, comfort: Comfort::Normal }
+fn call(now: Micros, timeline: &HostTimeline, window: Option<HostWindow>) -> CallContext<'_> {
+    CallContext { now, timeline, window, period: FRAMES as f64, fixed_delay: None, bias: PlayoutBias::Normal }
 }
 
-/// What one recipient hears of a desk. It begins closed: silent until it is opened.
+/// What one recipient hears of a bus. A new mix is closed: silent until it is opened.
 pub struct Mix {
     balances: Vec<(SourceId, Balance)>,
     lines: Vec<(SourceId, VoiceMix)>,
@@ -159,42 +158,42 @@ pub struct Mix {
 }
 
 impl Mix {
-    /// Everyone at unity, and closed.
+    /// A closed mix with everyone at unity.
     pub fn new() -> Mix {
         Mix { balances: Vec::new(), lines: Vec::new(), fade: Ramp::at(0.0), limiter: Limiter::new(WIRE_RATE) }
     }
 
-    /// How loud musicians are from now on, those that are not named at unity. Changes take 15 ms.
+    /// Sets the musicians' balances; those that are not named are at unity. Changes take 15 ms.
     pub fn set_balances(&mut self, balances: Vec<(SourceId, Balance)>) {
         self.balances = balances;
     }
 
-    /// A musician has left: whoever comes in their place begins at unity.
+    /// Removes a musician who left: their successor begins at unity.
     pub fn forget(&mut self, source: SourceId) {
         self.balances.retain(|(s, _)| *s != source);
         self.lines.retain(|(s, _)| *s != source);
     }
 
-    /// Fades all of it in or out, over 15 ms.
+    /// Fades the mix in or out, over 15 ms.
     pub fn open(&mut self, open: bool) {
         self.fade.aim(if open { 1.0 } else { 0.0 }, WIRE_RATE);
     }
 
-    /// The sum of everyone but `without`, each with their balance: to the sample, while it and each musician stay at or
-    /// under −1 dBFS. What goes over is cut, and turned down where it lasts.
-    pub fn fill(&mut self, desk: &Desk, without: SourceId, out: [&mut [f32; FRAMES]; 2]) {
+    /// The sum of everyone except `without`, each with their balance. Exact to the sample as long as the sum and each musician
+    /// stay at or below −1 dBFS; beyond that it is limited.
+    pub fn fill(&mut self, bus: &MixBus, without: SourceId, out: [&mut [f32; FRAMES]; 2]) {
         let [left, right] = out;
         left.fill(0.0);
         right.fill(0.0);
-        for place in desk.heard().filter(|p| p.source != without) {
-            let balance = self.balances.iter().find(|(s, _)| *s == place.source).map(|(_, b)| *b);
-            let line = line_of(&mut self.lines, place.source);
-            line.aim(&balance.unwrap_or_default(), place.voice.layout());
-            line.add(place.sound.each_ref().map(|s| &s[..]), [left, right]);
+        for member in bus.heard().filter(|p| p.source != without) {
+            let balance = self.balances.iter().find(|(s, _)| *s == member.source).map(|(_, b)| *b);
+            let line = line_of(&mut self.lines, member.source);
+            line.aim(&balance.unwrap_or_default(), member.voice.layout());
+            line.add(member.sound.each_ref().map(|s| &s[..]), [left, right]);
         }
-        // Whoever is silent begins where they are wanted, not on the way from the past.
+        // A silent musician returns at the balance that is set then, not on the way from an old one.
         for (source, line) in &mut self.lines {
-            if !desk.heard().any(|p| p.source == *source) {
+            if !bus.heard().any(|p| p.source == *source) {
                 line.restart();
             }
         }
@@ -226,19 +225,19 @@ mod tests {
     use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak, encode};
     use rtjam_protocol::{FramePosition, Sequence, StreamId};
 
-    /// Of a millionth part of a second a tick has 8000/3000.
+    /// A tick takes 8000/3 µs.
     fn tick(n: u64) -> Micros {
         Micros(1_000_000 + n * 8000 / 3)
     }
 
-    /// What a musician plays at a frame: of a 16-bit grid, other for each.
+    /// What a musician plays at a frame: on a 16-bit grid, different for each.
     fn played(source: u16, channel: usize, frame: u64) -> f32 {
         let n = (frame.wrapping_mul(2_654_435_761) ^ (u64::from(source) * 977) ^ (channel as u64 * 31)) % 4096;
         (n as f32 - 2048.0) / 32768.0
     }
 
     struct Stage {
-        desk: Desk,
+        bus: MixBus,
         at: u64,
         playing: Vec<u16>,
         layout: Layout,
@@ -246,13 +245,13 @@ mod tests {
 
     impl Stage {
         fn new(playing: &[u16]) -> Stage {
-            Stage { desk: Desk::new(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
+            Stage { bus: MixBus::new(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
         }
 
-        /// Everyone's packet comes half a call before it is due; a call is made.
+        /// Makes a call; everyone's packet arrives half a call before it.
         fn call(&mut self) {
             let now = tick(self.at);
-            self.desk.begin(now);
+            self.bus.begin(now);
             for &source in &self.playing {
                 let first = self.at * FRAMES as u64;
                 let mut payload = Vec::new();
@@ -271,24 +270,24 @@ mod tests {
                     peak: [Peak(0); CHANNELS],
                 };
                 let frame = AudioFrame { header, payload: &payload };
-                self.desk.receive(Micros(now.0 - 1300), &frame, false).expect("taken");
+                self.bus.receive(Micros(now.0 - 1300), &frame, false).expect("taken");
             }
-            self.desk.render();
+            self.bus.render();
             self.at += 1;
         }
 
-        /// What a recipient hears in the next call, after many.
+        /// What a recipient hears after many calls.
         fn hears(&mut self, mix: &mut Mix, without: u16) -> [[f32; FRAMES]; 2] {
             let (mut left, mut right) = ([0.0; FRAMES], [0.0; FRAMES]);
             mix.open(true);
             for _ in 0..3000 {
                 self.call();
-                mix.fill(&self.desk, SourceId(without), [&mut left, &mut right]);
+                mix.fill(&self.bus, SourceId(without), [&mut left, &mut right]);
             }
             [left, right]
         }
 
-        /// What was played by `sources` at the delay at which `heard` fits, which is the same for all.
+        /// Whether `heard` is the sum of these musicians with these gains, at any delay that is the same for all.
         fn expected(&self, gains: &[(u16, f32)], heard: &[[f32; FRAMES]; 2]) -> bool {
             let end = self.at * FRAMES as u64;
             let sum =
@@ -303,21 +302,23 @@ mod tests {
         }
     }
 
+    /// Every recipient hears the exact sum of the others, and never themselves (mix-minus).
     #[test]
-    fn everyone_hears_the_exact_sum_of_the_others_and_never_themselves() {
+    fn mix_is_exact_sum_of_others() {
         let mut stage = Stage::new(&[1, 2, 3]);
         for (me, others) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
             let heard = stage.hears(&mut Mix::new(), me);
             assert!(stage.expected(&others.map(|s| (s, 1.0)), &heard), "{me}");
             assert!(!stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &heard));
         }
-        // A listener, who is none of them.
+        // A listener, who plays nothing.
         let heard = stage.hears(&mut Mix::new(), 100);
         assert!(stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &heard));
     }
 
+    /// Every recipient has their own gains, which do not outlive a musician.
     #[test]
-    fn everyone_has_their_own_gains() {
+    fn each_mix_has_its_gains() {
         let mut stage = Stage::new(&[1, 2, 3]);
         let half = Balance { gains: [Gain::linear(0.5); CHANNELS], ..Balance::default() };
         let off = Balance { gains: [Gain::OFF; CHANNELS], ..Balance::default() };
@@ -332,8 +333,9 @@ mod tests {
         assert!(stage.expected(&[(1, 0.5), (2, 1.0), (3, 1.0)], &again), "a gain outlived its musician");
     }
 
+    /// Pans place each channel; dual mono lies in the middle.
     #[test]
-    fn two_sources_of_one_musician_lie_where_they_are_put() {
+    fn pans_place_both_channels() {
         let mut stage = Stage::new(&[1]);
         let swapped = Balance { pans: [Some(Pan::RIGHT), Some(Pan::LEFT)], ..Balance::default() };
         let mut mix = Mix::new();
@@ -345,8 +347,9 @@ mod tests {
         assert!(left == right && left != [0.0; FRAMES], "said to be two voices, both in the middle");
     }
 
+    /// A mix fades in and out, and stays below the limiter's ceiling.
     #[test]
-    fn a_mix_fades_in_and_out_and_what_goes_over_is_turned_down() {
+    fn mix_fades_and_is_limited() {
         let mut stage = Stage::new(&[1]);
         let loud = Balance { gains: [Gain::MAX; CHANNELS], ..Balance::default() };
         let mut mix = Mix::new();
@@ -358,18 +361,19 @@ mod tests {
         mix.open(false);
         for _ in 0..7 {
             stage.call();
-            mix.fill(&stage.desk, SourceId(100), [&mut left, &mut right]);
+            mix.fill(&stage.bus, SourceId(100), [&mut left, &mut right]);
         }
         assert_eq!((left, right), ([0.0; FRAMES], [0.0; FRAMES]));
     }
 
+    /// Once the network is known, a mix adds less than a packet of delay.
     #[test]
-    fn the_wait_that_it_adds_is_under_a_packet_once_the_network_is_known() {
+    fn wait_is_under_a_packet() {
         let mut stage = Stage::new(&[1, 2]);
         stage.hears(&mut Mix::new(), 100);
-        let wait = stage.desk.wait(SourceId(1)).expect("somebody plays");
+        let wait = stage.bus.wait(SourceId(1)).expect("somebody plays");
         println!("a mix adds {} us where packets come every 2667 us without jitter", wait.0);
         assert!(wait < Micros(8000 / 3), "{} us", wait.0);
-        assert_eq!(Stage::new(&[]).desk.wait(SourceId(1)), None);
+        assert_eq!(Stage::new(&[]).bus.wait(SourceId(1)), None);
     }
 }

@@ -1,56 +1,56 @@
-//! What is heard where frames are missing.
+//! Conceals gaps by waveform matching and linear prediction.
 //!
-//! A gap continues with the stretch of the past that is most like its last 5 ms: at its level for 15 ms, then faded
-//! to silence within 10 more. What is read again is not the stretch itself, but what struck in it, that is, what
-//! [linear prediction](super::predict) leaves of it; that strikes what was ringing at the end of the sound. So pitch
-//! and tone go on from where they were, without a seam; a drum rings out, what is no tone is not heard twice at full
-//! level, and an attack is not struck again. The return fades in over 2 ms, against the continuation if that still
-//! sounds. Both channels use the same stretch, which keeps the image. The figures were chosen by `lab conceal`;
-//! docs/PLAYOUT.md has what others gave.
-//! A change of playout delay is a gap of no length: the old position goes on as a continuation while
-//! the new one fades in.
+//! A gap continues with the stretch of the past that is most like its last 5 ms: at full level for 15 ms, then faded to
+//! silence within 10 more. It does not repeat the stretch itself, but its excitation: what
+//! [linear prediction](super::linear_prediction) leaves of it. That excites what was ringing at the end of the sound. So
+//! pitch and timbre continue without a seam, a drum rings out, noise is not repeated at full level, and an attack is not
+//! heard twice. The sound that returns fades in over 2 ms, against the continuation as long as that lasts. Both channels use
+//! the same stretch, which keeps the stereo image. The parameters were chosen by `lab conceal`; docs/PLAYOUT.md compares
+//! alternatives.
+//!
+//! A move of the read cursor is a gap of no length: the old position continues while the new one fades in.
 
-use super::line::HISTORY;
-use super::predict::{ORDER, Weights, predict, weights};
-use super::similar::{FARTHEST, similar_lag};
+use super::linear_prediction::{ORDER, Weights, predict, weights};
+use super::waveform_match::{FARTHEST, best_match};
+use crate::voice::buffer::HISTORY;
 use rtjam_protocol::audio::CHANNELS;
 
 /// A continuation is silent after this many frames (25 ms).
 pub(crate) const TAIL: usize = 1200;
 
-/// It is at full level for so long (15 ms).
-const HOLD: usize = 720;
+/// It is at full level for this many frames (15 ms).
+const FULL_LEVEL: usize = 720;
 
-/// The return takes so many frames (2 ms).
+/// The returning sound fades in over this many frames (2 ms).
 pub(crate) const RETURN: usize = 96;
 
-/// No frame of it is louder than the loudest of the last 10 ms (half a period of 50 Hz). Where the sound repeats, and
-/// so is known to be going to be louder again, it may be this much louder.
+/// No frame of a continuation is louder than the loudest of the last 10 ms (half a period of 50 Hz). If the sound repeats,
+/// and will be louder again, it may be louder by the second factor.
 const RECENT: usize = 480;
 const SWELL: f32 = 1.4;
 
-/// Fills gaps. Audio thread; bounded work, the search for the stretch being most of it.
+/// Conceals gaps. Audio thread; bounded work, most of it the search for the stretch.
 pub(crate) struct Concealer {
     tail: Tail,
-    /// Frames of the tail already heard; [`TAIL`] when it is silent.
-    heard: usize,
+    /// Frames of the tail already played; [`TAIL`] when it is silent.
+    played: usize,
     state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Frames pass as they are.
+    /// Frames pass unchanged.
     Sound,
     /// Frames are missing.
     Gap,
-    /// Frames are back; so many have faded in.
+    /// Frames are back; this many have faded in.
     Return(usize),
 }
 
 impl Concealer {
-    /// Before the first frame: the first sound fades in. Allocates.
+    /// The first sound will fade in. Allocates.
     pub(crate) fn new() -> Concealer {
-        Concealer { tail: Tail::new(), heard: TAIL, state: State::Gap }
+        Concealer { tail: Tail::new(), played: TAIL, state: State::Gap }
     }
 
     /// Fills missing frames, which follow `past`.
@@ -60,16 +60,16 @@ impl Concealer {
             self.state = State::Gap;
         }
         let frames = gap[0].len();
-        self.tail.make(self.heard + frames);
-        for (course, gap) in self.tail.courses.iter().zip(gap) {
-            for (at, sample) in (self.heard..).zip(gap) {
-                *sample = course.at(at);
+        self.tail.make(self.played + frames);
+        for (channel, gap) in self.tail.channels.iter().zip(gap) {
+            for (at, sample) in (self.played..).zip(gap) {
+                *sample = channel.at(at);
             }
         }
-        self.heard = (self.heard + frames).min(TAIL);
+        self.played = (self.played + frames).min(TAIL);
     }
 
-    /// Lets frames that are there pass, fading in when they come after a gap.
+    /// Passes frames that are there, fading them in after a gap.
     pub(crate) fn pass(&mut self, sound: [&mut [f32]; CHANNELS]) {
         let begun = match self.state {
             State::Sound => return,
@@ -77,41 +77,41 @@ impl Concealer {
             State::Return(frames) => frames,
         };
         let frames = sound[0].len().min(RETURN - begun);
-        self.tail.make(self.heard + frames);
-        for (course, sound) in self.tail.courses.iter().zip(sound) {
+        self.tail.make(self.played + frames);
+        for (channel, sound) in self.tail.channels.iter().zip(sound) {
             for (i, s) in sound[..frames].iter_mut().enumerate() {
-                let t = course.at(self.heard + i);
+                let t = channel.at(self.played + i);
                 *s = t + (*s - t) * rise(begun + i + 1, RETURN);
             }
         }
-        self.heard = (self.heard + frames).min(TAIL);
+        self.played = (self.played + frames).min(TAIL);
         self.state = if begun + frames == RETURN { State::Sound } else { State::Return(begun + frames) };
     }
 
-    /// The frames to come do not follow `past`: what was heard goes on under their fade-in.
+    /// The next frames do not follow `past`: what was playing continues under their fade-in.
     pub(crate) fn splice(&mut self, past: [&[f32]; CHANNELS]) {
-        // In a gap the continuation sounds already.
+        // In a gap the continuation already plays.
         if self.state != State::Gap {
             self.continue_from(past);
             self.state = State::Return(0);
         }
     }
 
-    /// Back to the state before the first frame.
+    /// Becomes as new.
     pub(crate) fn restart(&mut self) {
-        self.heard = TAIL;
+        self.played = TAIL;
         self.state = State::Gap;
     }
 
     /// Begins the tail that continues `past` ([`HISTORY`] frames).
     fn continue_from(&mut self, past: [&[f32]; CHANNELS]) {
-        self.heard = if self.tail.begin(past) { 0 } else { TAIL };
+        self.played = if self.tail.begin(past) { 0 } else { TAIL };
     }
 }
 
-/// How a sound goes on, made only as far as it is heard: most gaps are short.
+/// How a sound continues. Computed only as far as it is played, since most gaps are short.
 struct Tail {
-    courses: [Course; CHANNELS],
+    channels: [TailChannel; CHANNELS],
     /// Frames of the stretch, and its level.
     lag: usize,
     gain: f32,
@@ -119,47 +119,47 @@ struct Tail {
 }
 
 /// One channel of a tail.
-struct Course {
+struct TailChannel {
     weights: Weights,
-    /// The loudest that it may become.
+    /// The largest magnitude that it may reach.
     top: f32,
     /// The stretch, and the frames before it.
     stretch: Box<[f32; ORDER + FARTHEST]>,
-    /// The tail before it fades, and the frames before it.
+    /// The tail before its fade, and the frames before it.
     sound: Box<[f32; ORDER + TAIL]>,
 }
 
 impl Tail {
     fn new() -> Tail {
-        Tail { courses: core::array::from_fn(|_| Course::new()), lag: FARTHEST, gain: 0.0, made: TAIL }
+        Tail { channels: core::array::from_fn(|_| TailChannel::new()), lag: FARTHEST, gain: 0.0, made: TAIL }
     }
 
-    /// Whether there is anything to continue.
+    /// Begins a tail. Returns whether there is anything to continue.
     fn begin(&mut self, past: [&[f32]; CHANNELS]) -> bool {
-        let Some(stretch) = similar_lag(past) else { return false };
+        let Some(stretch) = best_match(past) else { return false };
         (self.lag, self.gain, self.made) = (stretch.lag, stretch.gain, 0);
-        let swell = if stretch.alike { SWELL } else { 1.0 };
-        for (course, past) in self.courses.iter_mut().zip(past) {
-            course.begin(&past[past.len() - HISTORY..], stretch.lag, swell);
+        let swell = if stretch.similar { SWELL } else { 1.0 };
+        for (channel, past) in self.channels.iter_mut().zip(past) {
+            channel.begin(&past[past.len() - HISTORY..], stretch.lag, swell);
         }
         true
     }
 
-    /// Makes it so many frames long. Both channels at once: neither waits for its own last frame then.
+    /// Makes the tail `frames` frames long, both channels alternately: neither then waits for its own previous frame.
     fn make(&mut self, frames: usize) {
         let frames = frames.min(TAIL);
-        let mut again = self.made % self.lag;
+        let mut repeat = self.made % self.lag;
         for at in self.made..frames {
-            self.courses.iter_mut().for_each(|course| course.step(at, again, self.gain));
-            again = if again + 1 == self.lag { 0 } else { again + 1 };
+            self.channels.iter_mut().for_each(|channel| channel.step(at, repeat, self.gain));
+            repeat = if repeat + 1 == self.lag { 0 } else { repeat + 1 };
         }
         self.made = self.made.max(frames);
     }
 }
 
-impl Course {
-    fn new() -> Course {
-        Course {
+impl TailChannel {
+    fn new() -> TailChannel {
+        TailChannel {
             weights: [0.0; ORDER],
             top: 0.0,
             stretch: Box::new([0.0; ORDER + FARTHEST]),
@@ -176,26 +176,26 @@ impl Course {
         self.sound[..ORDER].copy_from_slice(&past[past.len() - ORDER..]);
     }
 
-    /// Frame `at` of the tail: what rings, struck as the stretch was at its frame `again`.
-    fn step(&mut self, at: usize, again: usize, gain: f32) {
-        let (Some(before), Some(before_again)) =
-            (self.sound[at..].first_chunk(), self.stretch[again..].first_chunk::<ORDER>())
+    /// Computes frame `at` of the tail: what rings, excited as the stretch was at its frame `repeat`.
+    fn step(&mut self, at: usize, repeat: usize, gain: f32) {
+        let (Some(before), Some(stretch_before)) =
+            (self.sound[at..].first_chunk(), self.stretch[repeat..].first_chunk::<ORDER>())
         else {
             return;
         };
-        let struck = self.stretch[again + ORDER] - predict(&self.weights, before_again);
-        let sample = predict(&self.weights, before) + gain * struck;
+        let excitation = self.stretch[repeat + ORDER] - predict(&self.weights, stretch_before);
+        let sample = predict(&self.weights, before) + gain * excitation;
         self.sound[at + ORDER] = sample.clamp(-self.top, self.top);
     }
 
-    /// Frame `at`, faded; made before.
+    /// Frame `at` with its fade; computed before.
     fn at(&self, at: usize) -> f32 {
-        let fade = if at < HOLD { 1.0 } else { 1.0 - rise(at - HOLD, TAIL - HOLD) };
+        let fade = if at < FULL_LEVEL { 1.0 } else { 1.0 - rise(at - FULL_LEVEL, TAIL - FULL_LEVEL) };
         self.sound.get(at + ORDER).map_or(0.0, |s| s * fade)
     }
 }
 
-/// A smooth way from 0 to 1 (3t² − 2t³), `at` of `whole` steps done.
+/// A smooth rise from 0 to 1 (3t² − 2t³), after `at` of `whole` steps.
 fn rise(at: usize, whole: usize) -> f32 {
     let t = at.min(whole) as f32 / whole as f32;
     t * t * (3.0 - 2.0 * t)
@@ -224,8 +224,9 @@ mod tests {
         samples.windows(2).map(|w| (w[1] - w[0]).abs()).fold(0.0, f32::max)
     }
 
+    /// A tone continues without a click, and then fades to silence.
     #[test]
-    fn a_tone_goes_on_then_fades_without_a_click() {
+    fn tone_continues_then_fades() {
         for hz in [55.0, 220.0, 1000.0, 3000.0] {
             let tone = |i: usize| 0.8 * (std::f32::consts::TAU * hz * i as f32 / 48_000.0).sin();
             let past = past(tone);
@@ -235,20 +236,22 @@ mod tests {
                 assert!(widest_step(&joined) < widest_step(past) * 1.3 + 0.002, "{hz}");
                 assert!(gap[TAIL..].iter().all(|&s| s == 0.0));
             }
-            // The first 2 ms are the tone itself.
+            // The first 2 ms equal the tone itself.
             let off = (0..96).map(|i| (gap[0][i] - tone(HISTORY + i)).abs()).fold(0.0, f32::max);
             assert!(off < 0.12, "{hz}: {off}");
         }
     }
 
+    /// A gap in silence is silent.
     #[test]
     fn silence_stays_silent() {
         let gap = gap_after(&past(|_| 0.0), 600);
         assert!(gap.iter().flatten().all(|&s| s == 0.0));
     }
 
+    /// Noise continues, and does not get louder.
     #[test]
-    fn noise_is_continued_no_louder_than_it_was() {
+    fn noise_does_not_get_louder() {
         let mut seed = 1_u32;
         let noise: Vec<f32> = (0..HISTORY)
             .map(|_| {
@@ -261,11 +264,12 @@ mod tests {
         assert!(gap[0][..96].iter().any(|s| s.abs() > 0.05));
     }
 
+    /// A drum's attack is not repeated in a gap after it.
     #[test]
-    fn a_drum_is_not_struck_again() {
+    fn drum_is_not_repeated() {
         let mut seed = 1_u32;
         for since in [500, 700, 1000, 1300] {
-            // A hit that dies away within some 5 ms, and a gap some time after it.
+            // A hit that decays within some 5 ms, and a gap some time after it.
             let hit: Vec<f32> = (0..HISTORY)
                 .map(|i| {
                     seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -283,8 +287,9 @@ mod tests {
         }
     }
 
+    /// The sound returns without a click, and after 2 ms bit for bit.
     #[test]
-    fn the_return_meets_the_sound_and_then_leaves_it_alone() {
+    fn return_is_smooth_then_exact() {
         let tone = |i: usize| 0.8 * (i as f32 * 0.05).sin();
         let before = past(tone);
         let mut concealer = Concealer::new();

@@ -1,26 +1,26 @@
-//! One musician's frames, addressed by their absolute position.
+//! The jitter buffer: one musician's frames, addressed by their absolute position.
 
 use rtjam_protocol::FramePosition;
 use rtjam_protocol::audio::{CHANNELS, Codec, decode};
 use std::ops::Range;
 
-/// Frames that are held, past and future together: 0.68 s, 256 KiB. A power of two.
+/// Frames held, past and future together: 0.68 s, 256 KiB. A power of two.
 pub(crate) const CAPACITY: usize = 1 << 15;
 
-/// Of these, how many behind the read position: what a longer playout delay can go back to.
+/// Frames kept behind the read cursor, which a longer playout delay can go back to.
 pub(crate) const KEPT: usize = 1 << 13;
 
-/// A ring of two channels and, for each frame, whether it has come.
+/// A ring of two channels, with a bit for each frame that has arrived.
 ///
-/// Invariant: a frame's bit is set only if its position lies within [`JitterBuffer::window`] and its
-/// samples were decoded. A gap is arithmetic, a duplicate finds its bits set.
+/// Invariant: a frame's bit is set only if its position lies within the window and its samples were decoded. A gap is
+/// arithmetic, and a duplicate finds its bits set.
 pub(crate) struct JitterBuffer {
     samples: [Box<[f32]>; CHANNELS],
     present: Box<[u64]>,
     start: FramePosition,
 }
 
-/// Frames in a row of which all or none have come.
+/// Consecutive frames of which all or none have arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     pub(crate) present: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Run {
 }
 
 impl JitterBuffer {
-    /// Empty. Allocates.
+    /// An empty buffer. Allocates.
     pub(crate) fn new() -> JitterBuffer {
         JitterBuffer {
             samples: core::array::from_fn(|_| vec![0.0; CAPACITY].into()),
@@ -37,13 +37,13 @@ impl JitterBuffer {
         }
     }
 
-    /// Forgets all; frames from `KEPT` before `read` on are taken.
+    /// Forgets all frames. The window begins [`KEPT`] frames before `read`.
     pub(crate) fn restart(&mut self, read: FramePosition) {
         self.present.fill(0);
         self.start = offset(read, -(KEPT as i64));
     }
 
-    /// Moves the window with the read position. Going back within what is kept changes nothing.
+    /// Moves the window with the read cursor. Moving back within the kept frames changes nothing.
     pub(crate) fn follow(&mut self, read: FramePosition) {
         let start = offset(read, -(KEPT as i64));
         let ahead = start.ahead_of(self.start);
@@ -55,13 +55,13 @@ impl JitterBuffer {
         self.start = start;
     }
 
-    /// Whether frames from `first` on would all lie beyond the window.
+    /// Whether any of these frames lie beyond the window.
     pub(crate) fn is_beyond(&self, first: FramePosition, frames: usize) -> bool {
         first.ahead_of(self.start).saturating_add(frames as i64) > CAPACITY as i64
     }
 
-    /// Decodes a packet's frames, as far as they lie within the window. `channels` holds `frames`
-    /// encoded samples each. Frames that are there already stay.
+    /// Decodes a packet's frames, as far as they lie within the window. `channels` holds `frames` encoded samples each. Frames
+    /// that are already there stay.
     pub(crate) fn insert(&mut self, first: FramePosition, frames: usize, codec: Codec, channels: [&[u8]; CHANNELS]) {
         let at = first.ahead_of(self.start);
         let skip = usize::try_from(at.saturating_neg()).unwrap_or(0).min(frames);
@@ -81,7 +81,7 @@ impl JitterBuffer {
         });
     }
 
-    /// The run of frames from `first` on, at most `limit` (1 or more). Outside the window nothing is present.
+    /// The run that begins with `first`, at most `limit` (1 or more) frames long. Outside the window nothing is present.
     pub(crate) fn run_at(&self, first: FramePosition, limit: usize) -> Run {
         let at = first.ahead_of(self.start);
         if at < 0 || at >= CAPACITY as i64 {
@@ -116,8 +116,7 @@ impl JitterBuffer {
         }
     }
 
-    /// Calls `work` with the one or two stretches of the ring that hold `frames` frames, and with how
-    /// many came before each.
+    /// Calls `work` with the one or two ranges of the ring that hold `frames` frames, and with the number of frames before each.
     fn each_span(&mut self, first: FramePosition, frames: usize, mut work: impl FnMut(&mut Self, Range<usize>, usize)) {
         let at = slot(first);
         let straight = frames.min(CAPACITY - at);
@@ -179,8 +178,9 @@ mod tests {
         Run { present, frames }
     }
 
+    /// Frames come out as they went in, across the end of the ring.
     #[test]
-    fn what_was_put_in_comes_out_across_the_rings_end() {
+    fn frames_survive_the_ring_end() {
         let first = CAPACITY as u64 * 3 - 50;
         let mut buffer = starting_at(first);
         put(&mut buffer, first, 128);
@@ -193,8 +193,9 @@ mod tests {
         assert_eq!(out, [&expected[..], &expected[..]].map(|c| <[f32; 128]>::try_from(c).unwrap()));
     }
 
+    /// Runs end exactly where frames are missing.
     #[test]
-    fn a_gap_is_seen_frame_by_frame() {
+    fn runs_end_at_gaps() {
         let mut buffer = starting_at(10_000);
         put(&mut buffer, 10_000, 33);
         put(&mut buffer, 10_100, 1);
@@ -203,8 +204,9 @@ mod tests {
         assert_eq!(buffer.run_at(FramePosition(10_100), 500), run(true, 1));
     }
 
+    /// The window forgets the frames that it leaves behind.
     #[test]
-    fn the_window_forgets_what_it_leaves() {
+    fn window_forgets_what_it_leaves() {
         let mut buffer = starting_at(0x1_0000);
         put(&mut buffer, 0x1_0000, 64);
         buffer.follow(FramePosition(0x1_0000 + 32 + KEPT as u64));
@@ -215,8 +217,9 @@ mod tests {
         assert!((0..CAPACITY).all(|slot| !buffer.bit(slot)));
     }
 
+    /// Packets beyond the window are refused, and those that begin before it are clipped.
     #[test]
-    fn what_lies_beyond_is_not_taken_and_what_lies_half_before_is_taken_half() {
+    fn packets_are_clipped_to_the_window() {
         let mut buffer = starting_at(0x2_0000);
         let end = 0x2_0000 - KEPT as u64 + CAPACITY as u64;
         assert!(buffer.is_beyond(FramePosition(end - 63), 64) && !buffer.is_beyond(FramePosition(end - 64), 64));
@@ -227,6 +230,7 @@ mod tests {
         assert_eq!(buffer.run_at(FramePosition(start), 100), run(true, 44));
     }
 
+    /// Positions may wrap around.
     #[test]
     fn positions_may_wrap() {
         let mut buffer = starting_at(u64::MAX - 30);

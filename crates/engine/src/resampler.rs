@@ -1,9 +1,8 @@
-//! Between the host's rate and the wire's 48 kHz.
+//! Resampling between the host's rate and the wire's 48 kHz.
 //!
-//! At 48 kHz there is no resampler and every bit stays. At any other rate a windowed sinc of 64 taps
-//! (of the lower rate) works in either direction: 0.67 ms at 48 kHz and above, flat to 19 kHz at
-//! 44.1 kHz, images and aliases under −90 dB. Both directions take any block length and keep nothing
-//! back but the filter's own half length.
+//! At 48 kHz there is no resampler, and sound is bit-exact. At any other rate a windowed sinc of 64 taps (at the lower rate)
+//! works in either direction: 0.67 ms of delay at 48 kHz and above, flat to 19 kHz at 44.1 kHz, images and aliases below
+//! −90 dB. Both directions take any block length, and hold back nothing but the filter's own half length.
 
 use rtjam_protocol::audio::WIRE_RATE;
 use rubato::audioadapter_buffers::direct::SequentialSlice;
@@ -15,15 +14,15 @@ use rubato::{
 /// The host rates that can be played, in Hz.
 pub(crate) const HOST_RATES: core::ops::RangeInclusive<u32> = 8_000..=192_000;
 
-/// The most frames of a piece of work on either side of the resamplers: bounds every scratch buffer.
+/// The most frames processed at once on either side of the resamplers: bounds every scratch buffer.
 pub(crate) const PIECE: usize = 512;
 
 /// Taps at the lower of the two rates.
 const TAPS: usize = 64;
-/// Rows of the resampler's table; cubic interpolation lies between them.
+/// Rows of the filter table, between which weights are interpolated cubically.
 const ROWS: usize = 128;
 
-/// How many host frames to work on at once, so that neither side exceeds [`PIECE`] frames.
+/// Host frames to process at once, so that neither side exceeds [`PIECE`] frames.
 ///
 /// The output side needs up to one filter length more on its first call.
 pub(crate) fn host_piece(rate: u32) -> usize {
@@ -32,7 +31,7 @@ pub(crate) fn host_piece(rate: u32) -> usize {
     frames.clamp(1, wire_half)
 }
 
-/// A resampler in one direction for some channels, with its scratch buffers. Allocates when made.
+/// A resampler in one direction for some channels, with its scratch buffers. The constructor allocates.
 struct Direction {
     resampler: Async<f32>,
     indexing: Indexing,
@@ -42,10 +41,10 @@ struct Direction {
 }
 
 impl Direction {
-    /// `None` where the resampler cannot be made.
+    /// `None` if the rates are not possible.
     fn new(from: u32, to: u32, channels: usize, fixed: FixedAsync) -> Option<Direction> {
         let ratio = f64::from(to) / f64::from(from);
-        // A filter that also guards against aliases must be as long in time as at the lower rate.
+        // The filter guards against aliases, so it must be as long in time as at the lower rate.
         let taps = (TAPS as f64 * (1.0 / ratio).max(1.0)).ceil() as usize;
         let parameters = SincInterpolationParameters::new(taps, WindowFunction::BlackmanHarris)
             .oversampling_factor(ROWS)
@@ -85,7 +84,7 @@ impl Direction {
     }
 }
 
-/// The input's way to 48 kHz: two channels.
+/// Resamples the input to 48 kHz: two channels.
 pub(crate) struct ToWire(Direction);
 
 impl ToWire {
@@ -97,12 +96,12 @@ impl ToWire {
             .map(ToWire)
     }
 
-    /// Where to put channel `channel` of the next piece, up to [`host_piece`] frames.
+    /// The buffer for channel `channel` of the next piece, up to [`host_piece`] frames.
     pub(crate) fn input(&mut self, channel: usize) -> &mut [f32] {
         self.0.input(channel)
     }
 
-    /// Resamples the `frames` that were put in; returns all that can be had of them.
+    /// Resamples the first `frames` frames of the buffers. Returns all that they make.
     pub(crate) fn run(&mut self, frames: usize) -> [&[f32]; 2] {
         let made = match self.0.resampler.set_chunk_size(frames) {
             Ok(()) => self.0.run(),
@@ -112,7 +111,7 @@ impl ToWire {
     }
 }
 
-/// The way from 48 kHz to the outputs: channels 0 and 1 are the room, then two a slot.
+/// Resamples 48 kHz to the outputs: channels 0 and 1 are the room, then two per slot.
 pub(crate) struct FromWire(Direction);
 
 impl FromWire {
@@ -126,12 +125,12 @@ impl FromWire {
         Some(made)
     }
 
-    /// From now on this channel is resampled too. It stays so, so that its history is always its own.
+    /// Resamples this channel from now on, so that its filter always has its own history.
     pub(crate) fn use_channel(&mut self, channel: usize) {
         self.0.use_channel(channel, true);
     }
 
-    /// How many 48 kHz frames the next `frames` host frames are made of.
+    /// How many frames at 48 kHz the next `frames` host frames need.
     pub(crate) fn needs(&mut self, frames: usize) -> usize {
         match self.0.resampler.set_chunk_size(frames) {
             Ok(()) => self.0.resampler.input_frames_next(),
@@ -139,12 +138,12 @@ impl FromWire {
         }
     }
 
-    /// Where to put what [`FromWire::needs`] asked for.
+    /// The buffer for the frames that [`FromWire::needs`] asked for.
     pub(crate) fn input(&mut self, channel: usize) -> &mut [f32] {
         self.0.input(channel)
     }
 
-    /// Resamples it; then [`FromWire::output`] has the host frames.
+    /// Resamples the buffers; [`FromWire::output`] then has the host frames.
     pub(crate) fn run(&mut self) {
         self.0.run();
     }
@@ -163,8 +162,9 @@ fn needs_resampler(host_rate: u32) -> bool {
 mod tests {
     use super::*;
 
+    /// At every rate, pieces of any length stay within the scratch buffers.
     #[test]
-    fn no_rate_or_block_exceeds_a_piece() {
+    fn pieces_bound_both_sides() {
         for rate in [8_000, 11_025, 22_050, 44_100, 88_200, 96_000, 176_400, 192_000] {
             let most = host_piece(rate);
             let (mut to, mut from) = (ToWire::new(rate).unwrap(), FromWire::new(rate, 2).unwrap());
@@ -178,8 +178,9 @@ mod tests {
         }
     }
 
+    /// Frame by frame, a second becomes a second.
     #[test]
-    fn single_frames_add_up_to_the_ratio() {
+    fn single_frames_match_the_ratio() {
         let mut to = ToWire::new(44_100).unwrap();
         let made: usize = (0..44_100).map(|_| to.run(1)[0].len()).sum();
         assert!((47_990..=48_000).contains(&made), "{made}");
@@ -192,8 +193,9 @@ mod tests {
         assert!((48_000..=48_010).contains(&eaten), "{eaten}");
     }
 
+    /// At 48 kHz, and at impossible rates, there is no resampler.
     #[test]
-    fn at_48_khz_there_is_nothing() {
+    fn no_resampler_at_48_khz() {
         assert!(ToWire::new(48_000).is_none() && FromWire::new(48_000, 26).is_none());
         assert!(ToWire::new(400_000).is_none() && FromWire::new(7_000, 26).is_none());
     }
