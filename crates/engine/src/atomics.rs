@@ -2,6 +2,7 @@
 //!
 //! All accesses are relaxed: each value stands for itself, and publishes nothing else.
 
+use rtjam_protocol::SourceId;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// A float, stored as its bits.
@@ -38,13 +39,34 @@ impl Counter {
         }
     }
 
-    /// Takes over the value of another counter.
+    /// Takes over the value of another counter, or restarts from 0.
     pub(crate) fn set(&self, n: u64) {
         self.0.store(n, Ordering::Relaxed);
     }
+}
 
-    /// Restarts from 0, for a new owner.
-    pub(crate) fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+/// A source id, or none.
+#[derive(Debug)]
+pub(crate) struct AtomicSource(AtomicU32);
+
+/// Stands for "none": greater than every source id.
+const NO_SOURCE: u32 = u32::MAX;
+
+impl Default for AtomicSource {
+    fn default() -> AtomicSource {
+        AtomicSource(AtomicU32::new(NO_SOURCE))
+    }
+}
+
+impl AtomicSource {
+    pub(crate) fn get(&self) -> Option<SourceId> {
+        match self.0.load(Ordering::Relaxed) {
+            NO_SOURCE => None,
+            id => Some(SourceId(id as u16)),
+        }
+    }
+
+    pub(crate) fn set(&self, source: Option<SourceId>) {
+        self.0.store(source.map_or(NO_SOURCE, |source| u32::from(source.0)), Ordering::Relaxed);
     }
 }

@@ -1,6 +1,6 @@
 //! The controls of an engine: atomics that any thread sets, and that the audio thread follows with ramps.
 
-use crate::atomics::AtomicF32;
+use crate::atomics::{AtomicF32, AtomicSource};
 use crate::level::{Gain, Pan};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, Layout, PACKET_FRAMES, WIRE_RATE};
@@ -227,20 +227,17 @@ impl Controls {
 /// The controls of one strip.
 #[derive(Debug)]
 pub(crate) struct StripControls {
-    source: AtomicU32,
+    source: AtomicSource,
     layout: AtomicU8,
     /// Whether the musician is in the room sum; does not concern the slot output.
     pub(crate) main_mix: AtomicBool,
     pub(crate) channels: [ChannelControls; CHANNELS],
 }
 
-/// Stands for "no musician": greater than every source.
-const NOBODY: u32 = u32::MAX;
-
 impl Default for StripControls {
     fn default() -> StripControls {
         StripControls {
-            source: AtomicU32::new(NOBODY),
+            source: AtomicSource::default(),
             layout: AtomicU8::new(0),
             main_mix: AtomicBool::new(true),
             channels: core::array::from_fn(|_| ChannelControls::default()),
@@ -250,14 +247,11 @@ impl Default for StripControls {
 
 impl StripControls {
     pub(crate) fn source(&self) -> Option<SourceId> {
-        match self.source.load(Relaxed) {
-            NOBODY => None,
-            id => Some(SourceId(id as u16)),
-        }
+        self.source.get()
     }
 
     pub(crate) fn set_source(&self, source: Option<SourceId>) {
-        self.source.store(source.map_or(NOBODY, |s| u32::from(s.0)), Relaxed);
+        self.source.set(source);
     }
 
     /// The user's choice of layout; `None`: what the packets say.

@@ -1,11 +1,11 @@
 //! The readings of an engine: atomics that the audio thread sets, and that any thread reads.
 
-use crate::atomics::{AtomicF32, Counter};
+use crate::atomics::{AtomicF32, AtomicSource, Counter};
 use crate::controls::STRIPS;
 use crate::level::{Level, Meter};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::CHANNELS;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 
 /// Readings of one musician. Counts only grow as long as the musician keeps the voice; one who was away while more than 32
 /// others played starts again from 0.
@@ -133,7 +133,7 @@ impl Meters {
     /// Resets the readings, while no engine runs: as if nobody had played.
     pub(crate) fn reset(&self) {
         let Meters { voices, tx, room, limiter_active, load_pct, .. } = self;
-        voices.iter().for_each(|voice| voice.source.store(NOBODY, Relaxed));
+        voices.iter().for_each(|voice| voice.source.set(None));
         tx.iter().chain(room).for_each(|cell| cell.set(&Meter::default()));
         limiter_active.store(false, Relaxed);
         load_pct.set(0.0);
@@ -171,9 +171,9 @@ impl Meters {
 }
 
 /// The readings of one voice.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct VoiceMeters {
-    source: AtomicU32,
+    source: AtomicSource,
     pub(crate) active: AtomicBool,
     pub(crate) packets: Counter,
     pub(crate) lost: Counter,
@@ -189,46 +189,21 @@ pub(crate) struct VoiceMeters {
     pub(crate) levels: [LevelCell; CHANNELS],
 }
 
-/// Stands for a voice that was not assigned yet.
-const NOBODY: u32 = u32::MAX;
-
-impl Default for VoiceMeters {
-    fn default() -> VoiceMeters {
-        VoiceMeters {
-            source: AtomicU32::new(NOBODY),
-            active: AtomicBool::default(),
-            packets: Counter::default(),
-            lost: Counter::default(),
-            late: Counter::default(),
-            recovered: Counter::default(),
-            concealed_frames: Counter::default(),
-            concealed_ms_per_min: AtomicF32::default(),
-            packet_ms: AtomicF32::default(),
-            delay_ms: AtomicF32::default(),
-            late_tolerance_ms: AtomicF32::default(),
-            delay_changes: Counter::default(),
-            drift_ppm: AtomicF32::default(),
-            levels: Default::default(),
-        }
-    }
-}
-
 impl VoiceMeters {
     /// Assigns the voice to `source`; all counts start from 0. Audio thread.
     pub(crate) fn assign(&self, source: SourceId) {
-        self.source.store(NOBODY, Relaxed);
+        self.source.set(None);
         for counter in
             [&self.packets, &self.lost, &self.late, &self.recovered, &self.concealed_frames, &self.delay_changes]
         {
-            counter.reset();
+            counter.set(0);
         }
-        self.source.store(u32::from(source.0), Relaxed);
+        self.source.set(Some(source));
     }
 
     pub(crate) fn read(&self) -> Option<VoiceReading> {
-        let id = self.source.load(Relaxed);
-        (id != NOBODY).then(|| VoiceReading {
-            source: SourceId(id as u16),
+        self.source.get().map(|source| VoiceReading {
+            source,
             active: self.active.load(Relaxed),
             packets: self.packets.get(),
             lost: self.lost.get(),
