@@ -3,7 +3,7 @@
 use super::Instance;
 use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
-use rtjam_protocol::control::{MixChoice, tidy_name};
+use rtjam_protocol::control::{DownstreamMode, tidy_name};
 use rtjam_protocol::link::Link;
 use rtjam_ui::board::Choices;
 use rtjam_ui::board::Look;
@@ -54,7 +54,7 @@ struct Project {
     layout: Option<String>,
     /// `None`: as the room says.
     #[serde(default)]
-    mix: Option<MixChoice>,
+    mix: Option<DownstreamMode>,
     #[serde(default)]
     pinned: Vec<String>,
     /// Without its key, unless `keep_key`.
@@ -188,7 +188,7 @@ fn format_text(format: Codec) -> &'static str {
 mod tests {
     use crate::instance::Instance;
     use rtjam_engine::{Comfort, PacketSize};
-    use rtjam_protocol::control::MixChoice;
+    use rtjam_protocol::control::DownstreamMode;
     use rtjam_ui::board::{Board, Change, Kind};
     use rtjam_ui::params::Param;
 
@@ -215,7 +215,7 @@ mod tests {
         one.change(Change::Name("Änna 🎻".to_owned()));
         one.change(Change::Packet(PacketSize::Frames(64)));
         one.change(Change::Comfort(Comfort::Safe));
-        one.change(Change::Mix(Some(MixChoice::One)));
+        one.change(Change::Mix(Some(DownstreamMode::Mixed)));
         one.change(Change::Pinned(vec!["Anna".to_owned()]));
         let saved = one.save();
         // The name is kept for the next instance.
@@ -224,7 +224,7 @@ mod tests {
         other.load(&saved).expect("our own");
         assert_eq!(other.save(), saved);
         assert_eq!(other.settings().choices.name, "Änna 🎻");
-        assert_eq!(other.settings().choices.mix, Some(MixChoice::One));
+        assert_eq!(other.settings().choices.mix, Some(DownstreamMode::Mixed));
         assert_eq!(other.settings().choices.pinned, ["Anna"]);
         assert_eq!((other.settings().choices.comfort, other.console().comfort()), (Comfort::Safe, Comfort::Safe));
         assert!(other.settings().choices.named);
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_project_from_before_there_were_mixes_does_as_the_room_says() {
         let instance = instance(Kind::Plugin);
-        instance.change(Change::Mix(Some(MixChoice::One)));
+        instance.change(Change::Mix(Some(DownstreamMode::Mixed)));
         instance.load(br#"{"rtjam": 1, "format": "pcm24", "layout": "dual-mono"}"#).expect("a project");
         assert_eq!(instance.settings().choices.mix, None);
     }
@@ -297,7 +297,7 @@ mod tests {
         let choices = settings.choices;
         assert_eq!((choices.packet, choices.window), (PacketSize::Auto, (520, 8192)));
         assert_eq!((settings.link, choices.name.as_str()), (None, "Musician"));
-        assert_eq!(choices.mix, Some(MixChoice::Separate));
+        assert_eq!(choices.mix, Some(DownstreamMode::Forwarded));
         assert_eq!((instance.value(Param::Room), instance.value(Param::SendMute)), (12.0, 1.0));
     }
 }
