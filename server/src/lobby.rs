@@ -12,7 +12,7 @@ use crate::statistics::{Attendance, AudioFigures, SessionFigures};
 use crate::store::{Store, StoreHealth, Work};
 use rtjam_engine::{Balance, Gain, Pan};
 use rtjam_protocol::control::{
-    BadMessage, ClientMessage, DownstreamMode, MixBalance, Refusal, Refused, SeatRole, ServerMessage, Via,
+    BadMessage, ClientMessage, DownstreamMode, MemberAccess, MixBalance, Refusal, Refused, SeatRole, ServerMessage,
 };
 use rtjam_protocol::link::{Pin, Secret};
 use rtjam_protocol::server::rooms::{
@@ -300,7 +300,7 @@ impl Lobby {
                 self.note(Work::Reading, bans.as_ref().err(), "nobody is known to be banned");
                 let classic = GatewayMusician {
                     room: desk.room.clone(),
-                    via: Via::Legacy,
+                    via: MemberAccess::Legacy,
                     musician: client.identity(),
                     name: client.display_name(),
                     mix: mix.unwrap_or_default(),
@@ -316,7 +316,9 @@ impl Lobby {
                 }
             }
             Ask::Ear => {
-                if let Some(new) = self.rooms.handle_gateway_listener(&desk.room, Via::Legacy, &mut self.random) {
+                if let Some(new) =
+                    self.rooms.handle_gateway_listener(&desk.room, MemberAccess::Legacy, &mut self.random)
+                {
                     self.media.open(&new, Arc::default());
                     desk.tell(Answer::Ear(new));
                 }

@@ -70,15 +70,15 @@ pub struct KeyId(pub u8);
 
 /// Number of a datagram within its lane: 56 bits, starting at 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Counter(u64);
+pub struct NonceCounter(u64);
 
-impl Counter {
+impl NonceCounter {
     /// The last counter. At 3000 datagrams a second a lane reaches it after 760,000 years.
-    pub const MAX: Counter = Counter((1 << 56) - 1);
+    pub const MAX: NonceCounter = NonceCounter((1 << 56) - 1);
 
-    /// The counter `n`, at most [`Counter::MAX`].
-    pub const fn new(n: u64) -> Counter {
-        if n > Counter::MAX.0 { Counter::MAX } else { Counter(n) }
+    /// The counter `n`, at most [`NonceCounter::MAX`].
+    pub const fn new(n: u64) -> NonceCounter {
+        if n > NonceCounter::MAX.0 { NonceCounter::MAX } else { NonceCounter(n) }
     }
 
     /// The counter as an integer.
@@ -86,8 +86,8 @@ impl Counter {
         self.0
     }
 
-    pub(crate) const fn from_bytes(b: [u8; 7]) -> Counter {
-        Counter(u64::from_be_bytes([0, b[0], b[1], b[2], b[3], b[4], b[5], b[6]]))
+    pub(crate) const fn from_bytes(b: [u8; 7]) -> NonceCounter {
+        NonceCounter(u64::from_be_bytes([0, b[0], b[1], b[2], b[3], b[4], b[5], b[6]]))
     }
 
     pub(crate) const fn to_bytes(self) -> [u8; 7] {

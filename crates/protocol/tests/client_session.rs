@@ -6,12 +6,12 @@ use common::{Identity, PIN, client_config, lobby};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientEvent, ClientSession, ClientState, DialId, MediaHealth};
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Refusal, Refused, Seat, SeatRole, ServerMessage,
-    SessionKeys, Token, TransportKind, Welcome,
+    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Refusal, Refused, ResumeToken, SeatRequest,
+    SeatRole, ServerMessage, SessionKeys, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{DatagramHeader, Frame};
 use rtjam_protocol::link::Role;
-use rtjam_protocol::seal::{Counter, Key, KeyId, Suite};
+use rtjam_protocol::seal::{Key, KeyId, NonceCounter, Suite};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ struct TestClient {
     now: Micros,
     dials: Vec<DialId>,
     hung_up: Vec<DialId>,
-    said: Vec<(DialId, ClientMessage)>,
+    control_messages: Vec<(DialId, ClientMessage)>,
     joins: usize,
     /// Number of joins with a new receive key.
     keys: usize,
@@ -34,7 +34,7 @@ struct TestClient {
     rosters: usize,
     going_down: usize,
     endpoints: Vec<usize>,
-    sent: BTreeSet<(SessionId, Counter)>,
+    sent: BTreeSet<(SessionId, NonceCounter)>,
 }
 
 impl TestClient {
@@ -45,7 +45,7 @@ impl TestClient {
             now: ms(0),
             dials: Vec::new(),
             hung_up: Vec::new(),
-            said: Vec::new(),
+            control_messages: Vec::new(),
             joins: 0,
             keys: 0,
             lost: 0,
@@ -75,17 +75,17 @@ impl TestClient {
                 _ => {}
             }
         }
-        while let Some(said) = self.session.poll_control() {
-            self.said.push(said);
+        while let Some(message) = self.session.poll_control() {
+            self.control_messages.push(message);
         }
         let mut out = Vec::new();
         while let Some(endpoint) = self.session.poll_transmit(self.now, &mut out) {
-            self.note_sent(endpoint, &out);
+            self.check_nonce(endpoint, &out);
         }
     }
 
     /// Checks that no nonce is used twice. In these tests, each session id has one key.
-    fn note_sent(&mut self, endpoint: usize, datagram: &[u8]) {
+    fn check_nonce(&mut self, endpoint: usize, datagram: &[u8]) {
         let header = DatagramHeader::read(datagram).expect("a header");
         assert!(self.sent.insert((header.session, header.counter)), "nonce used twice: {header:?}");
         self.endpoints.push(endpoint);
@@ -101,16 +101,16 @@ impl TestClient {
         self.now = until;
     }
 
-    fn hears(&mut self, id: DialId, message: ServerMessage) {
+    fn receive(&mut self, id: DialId, message: ServerMessage) {
         self.session.handle_control(self.now, id, message);
         self.drain();
     }
 
     /// Opens the connection and sends `welcome`. Returns the seat request.
-    fn greet(&mut self, id: DialId) -> Option<Seat> {
+    fn greet(&mut self, id: DialId) -> Option<SeatRequest> {
         self.session.handle_control_open(id, PIN);
-        self.hears(id, ServerMessage::Welcome(Welcome { version: 1, nonce: [5; 32] }));
-        self.said.iter().rev().find_map(|(d, m)| match m {
+        self.receive(id, ServerMessage::Welcome(Welcome { version: 1, nonce: [5; 32] }));
+        self.control_messages.iter().rev().find_map(|(d, m)| match m {
             ClientMessage::Seat(seat) if *d == id => Some(seat.clone()),
             _ => None,
         })
@@ -123,12 +123,12 @@ impl TestClient {
     /// Joins by the last dial, as session `n`.
     fn join(&mut self, n: u32, resumed: bool) -> DialId {
         let id = self.dial();
-        self.greet(id).expect("a seat is asked for");
-        self.hears(id, joined(n, resumed));
+        self.greet(id).expect("a seat request");
+        self.receive(id, joined(n, resumed));
         id
     }
 
-    fn hear_media(&mut self) {
+    fn receive_media(&mut self) {
         self.session.handle_heard(self.now);
         self.drain();
     }
@@ -146,7 +146,7 @@ impl TestClient {
         };
         let mut out = Vec::new();
         let endpoint = self.session.seal_audio(self.now, &header, &[0; 4], &mut out);
-        endpoint.inspect(|e| self.note_sent(*e, &out)).is_some()
+        endpoint.inspect(|e| self.check_nonce(*e, &out)).is_some()
     }
 
     fn live_dials(&self) -> usize {
@@ -178,7 +178,7 @@ fn joined_with(n: u32, resumed: bool, media: Vec<MediaEndpoint>) -> ServerMessag
             down: Key([n as u8 + 100; 32]),
         },
         media,
-        resume: Token([n as u8; 16]),
+        resume: ResumeToken([n as u8; 16]),
         mix: DownstreamMode::Forwarded,
         features: Features::default(),
     })
@@ -189,10 +189,10 @@ fn joined_with(n: u32, resumed: bool, media: Vec<MediaEndpoint>) -> ServerMessag
 fn leaving_is_final() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     client.session.leave();
     client.drain();
-    assert!(client.said.contains(&(id, ClientMessage::Bye)));
+    assert!(client.control_messages.contains(&(id, ClientMessage::Bye)));
     client.session.handle_frame(client.now, &Frame::Goodbye);
     client.session.handle_control_closed(client.now, id);
     client.pass(ms(60_000));
@@ -205,10 +205,10 @@ fn leaving_is_final() {
 fn leaving_cancels_a_pending_seat() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.dial();
-    client.greet(id).expect("a seat is asked for");
+    client.greet(id).expect("a seat request");
     client.session.leave();
     client.drain();
-    assert!(client.said.contains(&(id, ClientMessage::Bye)));
+    assert!(client.control_messages.contains(&(id, ClientMessage::Bye)));
 }
 
 /// Keys are not used again after their counters are lost.
@@ -216,23 +216,23 @@ fn leaving_cancels_a_pending_seat() {
 fn keys_of_lost_sessions_are_not_reused() {
     let mut client = TestClient::new(SeatRole::Musician);
     client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     assert!(client.send_audio());
     // Silence leads to a dial that asks to resume; then the server's goodbye overtakes its reply.
     client.pass(ms(600));
     let id = client.dial();
-    let seat = client.greet(id).expect("a seat is asked for");
-    assert_eq!((seat.resume, seat.replaces), (Some(Token([1; 16])), None));
+    let seat = client.greet(id).expect("a seat request");
+    assert_eq!((seat.resume, seat.replaces), (Some(ResumeToken([1; 16])), None));
     client.session.handle_frame(client.now, &Frame::Goodbye);
     client.drain();
-    client.hears(id, joined(1, true));
+    client.receive(id, joined(1, true));
     client.pass(ms(1000));
     assert!(!client.send_audio() && client.hung_up.contains(&id));
     // A seat in place of that session, with keys of its own.
     let id = client.dial();
-    let seat = client.greet(id).expect("a seat is asked for");
-    assert_eq!((seat.resume, seat.replaces), (None, Some(Token([1; 16]))));
-    client.hears(id, joined(2, false));
+    let seat = client.greet(id).expect("a seat request");
+    assert_eq!((seat.resume, seat.replaces), (None, Some(ResumeToken([1; 16]))));
+    client.receive(id, joined(2, false));
     assert!(client.send_audio());
     assert_eq!((client.joins, client.keys), (2, 2));
 }
@@ -242,10 +242,10 @@ fn keys_of_lost_sessions_are_not_reused() {
 fn going_down_is_reported_after_goodbye() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     client.session.handle_frame(client.now, &Frame::Goodbye);
     client.drain();
-    client.hears(id, ServerMessage::GoingDown);
+    client.receive(id, ServerMessage::GoingDown);
     assert_eq!((client.lost, client.going_down), (1, 1));
     assert!(!client.hung_up.contains(&id));
     // The old connection closes when the new one is in use.
@@ -270,8 +270,8 @@ fn unanswered_dials_get_parallel_dials() {
     );
     // The first connection with a reply is used, and the others are closed.
     let id = client.dials[client.dials.len() - 2];
-    client.greet(id).expect("a seat is asked for");
-    client.hears(id, joined(1, false));
+    client.greet(id).expect("a seat request");
+    client.receive(id, joined(1, false));
     assert_eq!((client.session.state(), client.live_dials()), (ClientState::Joined, 1));
 }
 
@@ -293,15 +293,15 @@ fn seats_are_requested_once() {
 fn closing_old_connections_is_harmless() {
     let mut client = TestClient::new(SeatRole::Musician);
     let old = client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     client.pass(ms(600));
     let new = client.dial();
-    client.greet(new).expect("a seat is asked for");
+    client.greet(new).expect("a seat request");
     // The server has dropped the session; a seat is on its way.
     client.session.handle_control_closed(client.now, old);
     client.pass(ms(2000));
     assert!(!client.hung_up.contains(&new));
-    client.hears(new, joined(2, false));
+    client.receive(new, joined(2, false));
     assert_eq!((client.session.state(), client.dials.len()), (ClientState::Joined, 2));
 }
 
@@ -310,14 +310,14 @@ fn closing_old_connections_is_harmless() {
 fn permanent_refusals_end_the_session() {
     let mut client = TestClient::new(SeatRole::Musician);
     let open = client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     client.pass(ms(600));
     let dialled = client.dial();
-    client.greet(dialled).expect("a seat is asked for");
-    client.hears(open, ServerMessage::Refused(Refused::new(Refusal::BadMessage)));
+    client.greet(dialled).expect("a seat request");
+    client.receive(open, ServerMessage::Refused(Refused::new(Refusal::BadMessage)));
     assert_eq!(client.session.state(), ClientState::Refused);
     assert_eq!(client.live_dials(), 0);
-    client.hears(dialled, joined(2, false));
+    client.receive(dialled, joined(2, false));
     client.pass(ms(60_000));
     assert_eq!((client.session.state(), client.joins, client.dials.len()), (ClientState::Refused, 1, 2));
 }
@@ -327,12 +327,12 @@ fn permanent_refusals_end_the_session() {
 fn temporary_refusals_are_retried() {
     let mut client = TestClient::new(SeatRole::Musician);
     let open = client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     client.pass(ms(600));
     let dialled = client.dial();
-    client.greet(dialled).expect("a seat is asked for");
-    client.hears(dialled, ServerMessage::Refused(Refused::new(Refusal::ServerUnable)));
-    client.hear_media();
+    client.greet(dialled).expect("a seat request");
+    client.receive(dialled, ServerMessage::Refused(Refused::new(Refusal::ServerUnable)));
+    client.receive_media();
     assert!(client.send_audio() && !client.hung_up.contains(&open));
     client.pass(ms(2000));
     assert_eq!(client.dials.len(), 2);
@@ -346,8 +346,8 @@ fn retry_delays_are_respected() {
     for (asked, waits_ms) in [(12, 12_000), (1, 2000), (u32::MAX, 300_000)] {
         let mut client = TestClient::new(SeatRole::Musician);
         let id = client.dial();
-        client.greet(id).expect("a seat is asked for");
-        client.hears(id, ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, asked)));
+        client.greet(id).expect("a seat request");
+        client.receive(id, ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, asked)));
         client.pass(ms(waits_ms - 1));
         assert_eq!((client.dials.len(), client.session.state()), (1, ClientState::Connecting));
         client.pass(ms(waits_ms));
@@ -361,9 +361,9 @@ fn older_servers_are_refused() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.dial();
     client.session.handle_control_open(id, PIN);
-    client.hears(id, ServerMessage::Welcome(Welcome { version: 0, nonce: [5; 32] }));
+    client.receive(id, ServerMessage::Welcome(Welcome { version: 0, nonce: [5; 32] }));
     assert_eq!(client.refusals, [Refused::new(Refusal::Version)]);
-    assert_eq!((client.session.state(), client.said.len()), (ClientState::Refused, 0));
+    assert_eq!((client.session.state(), client.control_messages.len()), (ClientState::Refused, 0));
 }
 
 /// A client without a seat is in with the first roster.
@@ -372,9 +372,9 @@ fn watching_needs_only_a_roster() {
     let mut client = TestClient::new(SeatRole::None);
     let id = client.dial();
     assert_eq!(client.greet(id).map(|s| s.role), Some(SeatRole::None));
-    client.hears(id, ServerMessage::Roster { musicians: vec![], listeners: 0 });
+    client.receive(id, ServerMessage::Roster { musicians: vec![], listeners: 0 });
     client.pass(ms(6000));
-    client.hears(id, ServerMessage::Roster { musicians: vec![], listeners: 0 });
+    client.receive(id, ServerMessage::Roster { musicians: vec![], listeners: 0 });
     assert_eq!((client.session.state(), client.rosters, client.dials.len()), (ClientState::Joined, 2, 1));
     assert!(!client.send_audio());
 }
@@ -385,10 +385,10 @@ fn unanswered_pings_lead_to_a_dial() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.join(1, false);
     for tenths in 0..600 {
-        client.hear_media();
+        client.receive_media();
         client.pass(ms(tenths * 100));
         if tenths < 300 {
-            client.hears(id, ServerMessage::Pong { id: 0 });
+            client.receive(id, ServerMessage::Pong { id: 0 });
             assert_eq!(client.dials.len(), 1, "at {tenths} tenths");
         }
         if client.dials.len() > 1 {
@@ -404,7 +404,7 @@ fn unanswered_pings_lead_to_a_dial() {
 fn silence_leads_to_a_dial() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.join(1, false);
-    client.hear_media();
+    client.receive_media();
     client.pass(ms(499));
     assert_eq!(client.dials.len(), 1);
     client.pass(ms(500));
@@ -433,7 +433,7 @@ fn blocked_media_is_reported() {
     client.pass(ms(3000 + 5500));
     assert_eq!((client.session.health(client.now), client.lost), (Some(MediaHealth::Blocked), 1));
     client.join(3, false);
-    client.hear_media();
+    client.receive_media();
     assert_eq!(client.session.health(client.now), Some(MediaHealth::Flowing));
     client.pass(client.now + ms(1000));
     assert_eq!(client.session.health(client.now), Some(MediaHealth::Interrupted));
@@ -445,13 +445,13 @@ fn unknown_endpoints_are_skipped() {
     let mut client = TestClient::new(SeatRole::Musician);
     let unknown = MediaEndpoint { host: None, port: 1, kind: TransportKind::Unknown };
     let id = client.dial();
-    client.greet(id).expect("a seat is asked for");
-    client.hears(id, joined_with(1, false, vec![unknown, udp(2), udp(3)]));
+    client.greet(id).expect("a seat request");
+    client.receive(id, joined_with(1, false, vec![unknown, udp(2), udp(3)]));
     client.pass(ms(1600));
     assert_eq!(BTreeSet::from_iter(client.endpoints.drain(..)), BTreeSet::from([1, 2]));
     let id = client.dial();
-    client.greet(id).expect("a seat is asked for");
-    client.hears(id, joined_with(1, true, vec![udp(2)]));
+    client.greet(id).expect("a seat request");
+    client.receive(id, joined_with(1, true, vec![udp(2)]));
     client.endpoints.clear();
     client.pass(ms(2500));
     assert_eq!(BTreeSet::from_iter(client.endpoints.drain(..)), BTreeSet::from([0]));

@@ -3,9 +3,9 @@
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::control::{
-    self, ClientMessage, DownstreamMode, Features, Hello, Joined, MediaEndpoint, MixBalance, MixRequest, MixState,
-    Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Via, Welcome,
-    signed_text,
+    self, ClientMessage, DownstreamMode, Features, Hello, Joined, MediaEndpoint, MemberAccess, MixBalance, MixRequest,
+    MixState, Refusal, Refused, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage, SessionKeys,
+    TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
     ClockReply, ClockReport, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician,
@@ -369,7 +369,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         features: Features::default(),
     };
     let able = Hello { features: Features { rekey: true, roster_changes: true }, ..hello.clone() };
-    let seat = Seat {
+    let seat = SeatRequest {
         room: RoomName::new("lobby").expect("a name"),
         role: SeatRole::Musician,
         secret: Some(Secret(counting(0x10))),
@@ -383,9 +383,9 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         MixBalance { source: SourceId(3), gains: [MixBalance::UNITY; 2], pans: [None; 2], layout: None },
     ];
     let mix = MixRequest { mode: Some(DownstreamMode::Mixed), codec: Codec::Pcm24, balances };
-    let mixed = Seat { mix: Some(DownstreamMode::Mixed), ..seat.clone() };
-    let again = Seat { instance: Some(0), resume: Some(Token(counting(0xD0))), ..seat.clone() };
-    let instead = Seat { instance: Some(0), replaces: Some(Token(counting(0xD0))), ..seat.clone() };
+    let mixed = SeatRequest { mix: Some(DownstreamMode::Mixed), ..seat.clone() };
+    let again = SeatRequest { instance: Some(0), resume: Some(ResumeToken(counting(0xD0))), ..seat.clone() };
+    let instead = SeatRequest { instance: Some(0), replaces: Some(ResumeToken(counting(0xD0))), ..seat.clone() };
     vec![
         ("hello", ClientMessage::Hello(hello)),
         ("hello features", ClientMessage::Hello(able)),
@@ -415,19 +415,21 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         instance: 0,
         keys,
         media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
-        resume: Token(counting(0xD0)),
+        resume: ResumeToken(counting(0xD0)),
         mix: DownstreamMode::Forwarded,
         features: Features::default(),
     };
     let able = Joined { features: Features { rekey: true, roster_changes: true }, ..joined.clone() };
-    let entry = RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0, via: Via::Direct };
-    let second = RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1, via: Via::Direct };
+    let entry =
+        RosterEntry { source: SourceId(1), name: "Ann".into(), musician, instance: 0, via: MemberAccess::Direct };
+    let second =
+        RosterEntry { source: SourceId(2), name: "Ann 2".into(), musician, instance: 1, via: MemberAccess::Direct };
     let legacy = RosterEntry {
         source: SourceId(3),
         name: "Classic 17".into(),
         musician: no_identity,
         instance: 0,
-        via: Via::Legacy,
+        via: MemberAccess::Legacy,
     };
     let ben = RosterEntry { source: SourceId(4), name: "Ben".into(), ..second.clone() };
     vec![

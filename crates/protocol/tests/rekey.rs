@@ -4,7 +4,8 @@ use rtjam_protocol::control::{Features, SessionKeys};
 use rtjam_protocol::datagram::{DatagramClass, DatagramHeader, Frame, write_frame};
 use rtjam_protocol::seal::ring::{self, CRYPTO};
 use rtjam_protocol::seal::{
-    Crypto, Direction, Key, KeyId, KeyLimits, Lane, OLD_KEY_OPENS_FOR, ReceiveKey, Rejected, Sealer, SendLane, Suite,
+    Crypto, DirectionKeys, Key, KeyId, KeyLimits, Lane, OLD_KEY_OPENS_FOR, ReceiveKey, Rejected, Sealer, SendLane,
+    Suite,
 };
 use rtjam_protocol::{Micros, SessionId};
 use std::cell::Cell;
@@ -16,7 +17,7 @@ fn with_keys_of(packets_per_key: u64) -> Crypto {
     Crypto { limits: KeyLimits { packets_per_key, ..KeyLimits::STANDARD }, ..CRYPTO }
 }
 
-fn direction(crypto: Crypto, rekey: bool) -> Direction {
+fn direction(crypto: Crypto, rekey: bool) -> DirectionKeys {
     let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
     keys.downlink(SessionId(7), Features { rekey, ..Features::default() }, crypto)
 }

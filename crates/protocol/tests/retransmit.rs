@@ -10,7 +10,7 @@ use rtjam_protocol::datagram::{
 use rtjam_protocol::retransmit::{
     Feedback, LossDetector, MissingCounters, PacketHistory, ReceiverReport, RetransmitWaits, Retransmitter,
 };
-use rtjam_protocol::seal::{Counter, DidNotOpen, Key, KeyId, Lane, Nonce, Sealer, SendLane};
+use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, NonceCounter, Sealer, SendLane};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,23 +111,23 @@ impl Hop {
         let packet = self.history.keep(self.now, &plain).expect("audio");
         let mut frames = Vec::new();
         self.sender.compose(self.now, packet, &plain, &self.history, MAX_DATAGRAM, &mut frames);
-        let counter = self.launch(&frames, network);
+        let counter = self.transmit(&frames, network);
         self.sender.record_sent(counter, packet, self.now);
-        self.send_again(network);
+        self.retransmit(network);
     }
 
-    fn send_again(&mut self, network: Network<'_>) {
+    fn retransmit(&mut self, network: Network<'_>) {
         loop {
             let mut frames = Vec::new();
             let Some((packet, first)) = self.sender.poll_retransmit(|_| Some(&self.history), &mut frames) else {
                 return;
             };
-            let counter = self.launch(&frames, network);
+            let counter = self.transmit(&frames, network);
             self.sender.record_sent(counter, packet, first);
         }
     }
 
-    fn launch(&mut self, frames: &[u8], network: Network<'_>) -> Counter {
+    fn transmit(&mut self, frames: &[u8], network: Network<'_>) -> NonceCounter {
         let mut out = Vec::new();
         let counter = self.lane.seal(DatagramClass::Media, &mut out, |out| out.extend_from_slice(frames));
         assert!(out.len() <= MAX_DATAGRAM, "{} bytes", out.len());
@@ -154,10 +154,10 @@ impl Hop {
             } else if down == Some(at) {
                 let (_, feedback) = self.down.pop_first().expect("there is one");
                 self.sender.handle_feedback(self.now, &feedback);
-                self.send_again(network);
+                self.retransmit(network);
             }
-            self.ask();
-            assert!(self.receiver.poll_timeout().is_none_or(|t| t > self.now), "a timeout that comes again at once");
+            self.poll_feedback();
+            assert!(self.receiver.poll_timeout().is_none_or(|t| t > self.now), "a timeout that does not advance");
         }
         self.now = until;
     }
@@ -177,7 +177,7 @@ impl Hop {
         }
     }
 
-    fn ask(&mut self) {
+    fn poll_feedback(&mut self) {
         let mut waits = RetransmitWaits::default();
         waits.add(SOURCE, self.wait);
         while let Some(feedback) = self.receiver.poll_feedback(self.now, || ReceiverReport { waits, recovered: 0 }) {
@@ -338,7 +338,7 @@ fn harmful_copies_are_paused() {
     assert!(hop.extra_share() < 0.15, "{}", hop.extra_share());
 }
 
-/// No feedback makes a sender send more than twice its original traffic. [`Hop::launch`] checks that for every
+/// No feedback makes a sender send more than twice its original traffic. [`Hop::transmit`] checks that for every
 /// datagram.
 #[test]
 fn forged_feedback_cannot_exceed_the_limit() {
@@ -366,7 +366,7 @@ fn forged_feedback_cannot_exceed_the_limit() {
                     missing,
                 };
                 hop.sender.handle_feedback(hop.now, &feedback);
-                hop.send_again(&mut network);
+                hop.retransmit(&mut network);
             }
         }
         assert!(hop.extra_share() > 0.5, "{}", hop.extra_share());
@@ -380,7 +380,7 @@ impl Hop {
 }
 
 /// A counter, read from a datagram's header.
-fn counter_of(n: u64) -> Counter {
+fn counter_of(n: u64) -> NonceCounter {
     let mut bytes = [4; DatagramHeader::LEN];
     bytes[7..].copy_from_slice(&n.to_be_bytes()[1..]);
     DatagramHeader::read(&bytes).expect("a header").counter

@@ -5,8 +5,8 @@ mod common;
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Hello, Joined, MixBalance, MixRequest, MixState, Refusal, Refused, RosterEntry,
-    ServerMessage, Via,
+    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Refusal, Refused,
+    RosterEntry, ServerMessage,
 };
 use rtjam_protocol::legacy::LegacyClientId;
 use rtjam_protocol::link::Secret;
@@ -40,26 +40,26 @@ struct Server {
 
 /// Effects of an input.
 #[derive(Default)]
-struct Done {
-    said: Vec<(ConnectionId, ServerMessage)>,
+struct Effects {
+    sent: Vec<(ConnectionId, ServerMessage)>,
     closed: Vec<ConnectionId>,
     opened: Vec<SessionId>,
     ended: Vec<SessionId>,
     mixes: Vec<DownstreamChange>,
 }
 
-impl Done {
+impl Effects {
     fn joined(&self) -> &Joined {
-        let joined = self.said.iter().find_map(|(_, m)| if let ServerMessage::Joined(j) = m { Some(j) } else { None });
-        joined.unwrap_or_else(|| panic!("not joined: {:?}", self.said))
+        let joined = self.sent.iter().find_map(|(_, m)| if let ServerMessage::Joined(j) = m { Some(j) } else { None });
+        joined.unwrap_or_else(|| panic!("not joined: {:?}", self.sent))
     }
 
     fn refusal(&self) -> Option<Refusal> {
-        self.said.iter().find_map(|(_, m)| if let ServerMessage::Refused(r) = m { Some(r.reason) } else { None })
+        self.sent.iter().find_map(|(_, m)| if let ServerMessage::Refused(r) = m { Some(r.reason) } else { None })
     }
 
     fn roster(&self) -> &[RosterEntry] {
-        let rosters = self.said.iter().rev();
+        let rosters = self.sent.iter().rev();
         rosters
             .filter_map(
                 |(_, m)| if let ServerMessage::Roster { musicians, .. } = m { Some(&musicians[..]) } else { None },
@@ -70,14 +70,14 @@ impl Done {
 
     /// Number of listeners in the last roster.
     fn listeners(&self) -> u16 {
-        let rosters = self.said.iter().rev();
+        let rosters = self.sent.iter().rev();
         let counts = rosters
             .filter_map(|(_, m)| if let ServerMessage::Roster { listeners, .. } = m { Some(*listeners) } else { None });
         counts.take(1).sum()
     }
 
     fn rosters_to(&self, connection: ConnectionId) -> usize {
-        self.said.iter().filter(|(c, m)| *c == connection && matches!(m, ServerMessage::Roster { .. })).count()
+        self.sent.iter().filter(|(c, m)| *c == connection && matches!(m, ServerMessage::Roster { .. })).count()
     }
 }
 
@@ -103,26 +103,26 @@ impl Server {
     }
 
     /// All effects, including those of timeouts.
-    fn drain(&mut self) -> Done {
-        let mut done = Done::default();
-        self.drain_into(&mut done);
+    fn drain(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        self.drain_into(&mut effects);
         while let Some(due) = self.rooms.poll_timeout() {
             self.now = due;
             self.rooms.handle_timeout(due);
-            self.drain_into(&mut done);
+            self.drain_into(&mut effects);
         }
-        done
+        effects
     }
 
     /// The immediate effects.
-    fn drain_into(&mut self, done: &mut Done) {
+    fn drain_into(&mut self, effects: &mut Effects) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
-                RoomsOutput::Send(c, m) => done.said.push((c, m)),
-                RoomsOutput::Close(c) => done.closed.push(c),
-                RoomsOutput::Open(new) => done.opened.push(new.session),
-                RoomsOutput::End(session) => done.ended.push(session),
-                RoomsOutput::Mix(order) => done.mixes.push(order),
+                RoomsOutput::Send(c, m) => effects.sent.push((c, m)),
+                RoomsOutput::Close(c) => effects.closed.push(c),
+                RoomsOutput::Open(new) => effects.opened.push(new.session),
+                RoomsOutput::End(session) => effects.ended.push(session),
+                RoomsOutput::Mix(order) => effects.mixes.push(order),
                 RoomsOutput::Pin(..) => {}
                 RoomsOutput::RememberSlot(_, slot) => {
                     self.slots.retain(|s| s.slot != slot.slot);
@@ -141,7 +141,7 @@ impl Server {
         }
     }
 
-    fn says(&mut self, connection: ConnectionId, message: ClientMessage) -> Done {
+    fn send(&mut self, connection: ConnectionId, message: ClientMessage) -> Effects {
         self.rooms.handle_message(self.now, connection, message);
         self.drain()
     }
@@ -150,21 +150,21 @@ impl Server {
         self.connections += 1;
         let (id, nonce) = (ConnectionId(self.connections), [self.connections as u8; 32]);
         self.rooms.handle_connected(id, nonce);
-        self.drain_into(&mut Done::default());
+        self.drain_into(&mut Effects::default());
         (id, nonce)
     }
 
-    fn join(&mut self, who: u8, role: &str, more: &str) -> (ConnectionId, Done) {
+    fn join(&mut self, who: u8, role: &str, more: &str) -> (ConnectionId, Effects) {
         self.join_as("Ann", who, role, more)
     }
 
-    fn join_as(&mut self, name: &str, who: u8, role: &str, more: &str) -> (ConnectionId, Done) {
-        let id = self.ask(name, who, role, more);
+    fn join_as(&mut self, name: &str, who: u8, role: &str, more: &str) -> (ConnectionId, Effects) {
+        let id = self.request_seat(name, who, role, more);
         (id, self.drain())
     }
 
     /// Requests a seat without draining the outputs.
-    fn ask(&mut self, name: &str, who: u8, role: &str, more: &str) -> ConnectionId {
+    fn request_seat(&mut self, name: &str, who: u8, role: &str, more: &str) -> ConnectionId {
         let (id, nonce) = self.connect();
         let features = rtjam_protocol::control::read(self.features).expect("features");
         let hello = Hello { features, ..hello(&Identity::new(who), name, &nonce) };
@@ -179,21 +179,21 @@ impl Server {
 fn refused_connections_get_nothing_more() {
     let mut server = Server::new(8);
     let (id, _) = server.connect();
-    assert_eq!(server.says(id, ClientMessage::Seat(seat("musician", ""))).refusal(), Some(Refusal::BadMessage));
+    assert_eq!(server.send(id, ClientMessage::Seat(seat("musician", ""))).refusal(), Some(Refusal::BadMessage));
     for message in [ClientMessage::Ping { id: 1 }, ClientMessage::Seat(seat("musician", "")), ClientMessage::Bye] {
-        assert_eq!(server.says(id, message).said, []);
+        assert_eq!(server.send(id, message).sent, []);
     }
     server.rooms.handle_bad_message(id);
-    assert_eq!(server.drain().said, []);
+    assert_eq!(server.drain().sent, []);
 }
 
 /// A second seat request closes the connection but not the session.
 #[test]
 fn second_seat_closes_the_connection() {
     let mut server = Server::new(8);
-    let (id, done) = server.join(1, "musician", "");
-    let joined = done.joined().clone();
-    let again = server.says(id, ClientMessage::Seat(seat("musician", "")));
+    let (id, effects) = server.join(1, "musician", "");
+    let joined = effects.joined().clone();
+    let again = server.send(id, ClientMessage::Seat(seat("musician", "")));
     assert_eq!((again.refusal(), again.ended), (Some(Refusal::BadMessage), vec![]));
     // The later end of the session does not concern the closed connection.
     server.rooms.handle_session_over(server.now, joined.session);
@@ -209,8 +209,8 @@ fn shutdown_admits_nobody() {
     server.rooms.handle_message(server.now, id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
     server.rooms.handle_message(server.now, id, ClientMessage::Seat(seat("musician", "")));
     server.rooms.handle_going_down();
-    let done = server.drain();
-    assert_eq!((done.said.last(), done.opened), (Some(&(id, ServerMessage::GoingDown)), vec![]));
+    let effects = server.drain();
+    assert_eq!((effects.sent.last(), effects.opened), (Some(&(id, ServerMessage::GoingDown)), vec![]));
     // Later clients are refused, too.
     let (_, late) = server.join(2, "musician", "");
     assert_eq!((late.refusal(), late.opened), (Some(Refusal::ServerUnable), vec![]));
@@ -223,7 +223,7 @@ fn going_down_is_the_last_message() {
     let (id, _) = server.join(1, "musician", "");
     server.rooms.handle_going_down();
     assert_eq!(server.drain().closed, [id]);
-    assert_eq!(server.says(id, ClientMessage::Ping { id: 1 }).said, []);
+    assert_eq!(server.send(id, ClientMessage::Ping { id: 1 }).sent, []);
 }
 
 /// A listener takes neither a slot nor a name from musicians.
@@ -244,16 +244,16 @@ fn downstream_mode_follows_request_and_room() {
     let mut server = Server::new(9);
     for room in [DownstreamMode::Forwarded, DownstreamMode::Mixed] {
         server.mix = room;
-        for (role, wish, given) in [
+        for (role, request, given) in [
             ("musician", "", room),
             ("musician", r#","mix":"one""#, DownstreamMode::Mixed),
             ("musician", r#","mix":"separate""#, DownstreamMode::Forwarded),
             ("musician", r#","mix":"of a later version""#, DownstreamMode::Forwarded),
             ("listener", r#","mix":"separate""#, DownstreamMode::Mixed),
         ] {
-            let (id, done) = server.join(1, role, wish);
-            assert_eq!(done.joined().mix, given, "{role} {wish}");
-            server.says(id, ClientMessage::Bye);
+            let (id, effects) = server.join(1, role, request);
+            assert_eq!(effects.joined().mix, given, "{role} {request}");
+            server.send(id, ClientMessage::Bye);
         }
     }
 }
@@ -262,31 +262,31 @@ fn downstream_mode_follows_request_and_room() {
 #[test]
 fn mode_changes_are_confirmed() {
     let mut server = Server::new(9);
-    let (ann, done) = server.join(1, "musician", "");
-    let session = done.joined().session;
+    let (ann, effects) = server.join(1, "musician", "");
+    let session = effects.joined().session;
     server.join(2, "musician", "");
     let (cat, _) = server.join(3, "listener", "");
     let balance = |source| MixBalance { source: SourceId(source), gains: [5000, 0], pans: [None; 2], layout: None };
     let balances = vec![balance(2), balance(7), balance(0)];
-    let wish = MixRequest { mode: Some(DownstreamMode::Mixed), balances, ..MixRequest::default() };
-    let done = server.says(ann, ClientMessage::Mix(wish.clone()));
-    assert_eq!((done.mixes[0].session, done.mixes[0].mode), (session, DownstreamMode::Mixed));
-    assert_eq!(done.mixes[0].balances, [balance(2)]);
+    let request = MixRequest { mode: Some(DownstreamMode::Mixed), balances, ..MixRequest::default() };
+    let effects = server.send(ann, ClientMessage::Mix(request.clone()));
+    assert_eq!((effects.mixes[0].session, effects.mixes[0].mode), (session, DownstreamMode::Mixed));
+    assert_eq!(effects.mixes[0].balances, [balance(2)]);
     let now = |take| (ann, ServerMessage::Mix(MixState { mode: take, wait_us: None }));
-    assert_eq!(done.said, [now(DownstreamMode::Mixed)]);
+    assert_eq!(effects.sent, [now(DownstreamMode::Mixed)]);
     // The same mode again changes only the gains.
-    assert_eq!(server.says(ann, ClientMessage::Mix(wish.clone())).said, []);
+    assert_eq!(server.send(ann, ClientMessage::Mix(request.clone())).sent, []);
     server.rooms.handle_mix_waits(session, Micros(900));
-    assert_eq!(server.drain().said, [(ann, ServerMessage::Mix(MixState::mixed(Micros(900))))]);
+    assert_eq!(server.drain().sent, [(ann, ServerMessage::Mix(MixState::mixed(Micros(900))))]);
     // Back to the room's default.
-    assert_eq!(server.says(ann, ClientMessage::Mix(MixRequest::default())).said, [now(DownstreamMode::Forwarded)]);
+    assert_eq!(server.send(ann, ClientMessage::Mix(MixRequest::default())).sent, [now(DownstreamMode::Forwarded)]);
     server.rooms.handle_mix_waits(session, Micros(900));
-    assert_eq!(server.drain().said, [], "there is no mix any more");
-    let done =
-        server.says(cat, ClientMessage::Mix(MixRequest { mode: Some(DownstreamMode::Forwarded), ..wish.clone() }));
-    assert_eq!((done.mixes[0].mode, done.said), (DownstreamMode::Mixed, vec![]));
-    let flood = MixRequest { balances: vec![balance(2); 241], ..wish };
-    assert_eq!(server.says(ann, ClientMessage::Mix(flood)).refusal(), Some(Refusal::BadMessage));
+    assert_eq!(server.drain().sent, [], "there is no mix any more");
+    let effects =
+        server.send(cat, ClientMessage::Mix(MixRequest { mode: Some(DownstreamMode::Forwarded), ..request.clone() }));
+    assert_eq!((effects.mixes[0].mode, effects.sent), (DownstreamMode::Mixed, vec![]));
+    let flood = MixRequest { balances: vec![balance(2); 241], ..request };
+    assert_eq!(server.send(ann, ClientMessage::Mix(flood)).refusal(), Some(Refusal::BadMessage));
 }
 
 /// Listeners have their own limit, and rosters tell their number.
@@ -300,9 +300,12 @@ fn listeners_are_limited_and_counted() {
     assert_eq!(server.join(3, "listener", "").1.refusal(), Some(Refusal::RoomFull));
     assert_eq!(server.join(4, "musician", "").1.refusal(), Some(Refusal::RoomFull));
     server.rooms.handle_session_over(server.now, listener.joined().session);
-    let done = server.drain();
-    assert_eq!((done.listeners(), done.roster().len()), (0, 1));
-    assert!(!done.said.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })), "nobody who was heard left");
+    let effects = server.drain();
+    assert_eq!((effects.listeners(), effects.roster().len()), (0, 1));
+    assert!(
+        !effects.sent.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })),
+        "a listener is announced as leaving"
+    );
 }
 
 /// A second session of an identity gets its own name and slot.
@@ -356,13 +359,13 @@ fn unknown_suites_are_skipped() {
 #[test]
 fn the_largest_roster_fits() {
     let mut server = Server::new(u16::MAX);
-    let mut last = Done::default();
+    let mut last = Effects::default();
     for who in 0..=u8::MAX {
-        let done = server.join(who, "musician", "").1;
-        if done.refusal().is_some() {
+        let effects = server.join(who, "musician", "").1;
+        if effects.refusal().is_some() {
             break;
         }
-        last = done;
+        last = effects;
     }
     let (_, full) = server.join(0, "musician", "");
     assert_eq!(full.refusal(), Some(Refusal::RoomFull));
@@ -383,7 +386,7 @@ fn limited_servers_keep_their_members() {
     let refused = Refused::after(Refusal::TooManySessions, 60);
     server.limit = Some(refused.clone());
     let full = server.join(2, "musician", "").1;
-    assert_eq!(full.said.iter().find_map(|(_, m)| as_refused(m)), Some(refused));
+    assert_eq!(full.sent.iter().find_map(|(_, m)| as_refused(m)), Some(refused));
     assert!(server.join(1, "musician", &format!(r#","resume":{token}"#)).1.joined().resumed);
     let replaced = server.join(1, "musician", &format!(r#","replaces":{token}"#)).1;
     assert_eq!((replaced.opened.len(), replaced.ended.len()), (1, 1));
@@ -396,10 +399,10 @@ fn limited_connections_are_refused() {
     let mut server = Server::new(8);
     let (id, nonce) = server.connect();
     server.rooms.handle_limited(id, Refused::after(Refusal::TooManyJoins, 3));
-    let done = server.drain();
-    assert_eq!((done.refusal(), &done.closed[..]), (Some(Refusal::TooManyJoins), &[id][..]));
-    let late = server.says(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
-    assert!(late.said.is_empty() && late.closed.is_empty());
+    let effects = server.drain();
+    assert_eq!((effects.refusal(), &effects.closed[..]), (Some(Refusal::TooManyJoins), &[id][..]));
+    let late = server.send(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
+    assert!(late.sent.is_empty() && late.closed.is_empty());
 }
 
 /// A name that looks like another musician's gets a number, in any spelling.
@@ -427,19 +430,19 @@ fn refusals_name_their_reason() {
     let (id, nonce) = server.connect();
     let mut old = hello(&Identity::new(1), "Ann", &nonce);
     old.version = 0;
-    assert_eq!(server.says(id, ClientMessage::Hello(old)).refusal(), Some(Refusal::Version));
+    assert_eq!(server.send(id, ClientMessage::Hello(old)).refusal(), Some(Refusal::Version));
     let (id, _) = server.connect();
     let stolen = hello(&Identity::new(1), "Ann", &nonce);
-    assert_eq!(server.says(id, ClientMessage::Hello(stolen)).refusal(), Some(Refusal::BadSignature));
+    assert_eq!(server.send(id, ClientMessage::Hello(stolen)).refusal(), Some(Refusal::BadSignature));
     let (_, listens) = server.join(1, "musician", "");
     assert_eq!(listens.refusal(), None);
     let (_, full) = server.join(2, "musician", "");
-    assert_eq!(full.said.iter().find_map(|(_, m)| as_refused(m)), Some(Refused::new(Refusal::RoomFull)));
+    assert_eq!(full.sent.iter().find_map(|(_, m)| as_refused(m)), Some(Refused::new(Refusal::RoomFull)));
     let (id, nonce) = server.connect();
-    server.says(id, ClientMessage::Hello(hello(&Identity::new(3), "Ann", &nonce)));
-    let mut wish = seat("listener", "");
-    wish.role = rtjam_protocol::control::SeatRole::Musician;
-    assert_eq!(server.says(id, ClientMessage::Seat(wish)).refusal(), Some(Refusal::RoleNotAllowed));
+    server.send(id, ClientMessage::Hello(hello(&Identity::new(3), "Ann", &nonce)));
+    let mut request = seat("listener", "");
+    request.role = rtjam_protocol::control::SeatRole::Musician;
+    assert_eq!(server.send(id, ClientMessage::Seat(request)).refusal(), Some(Refusal::RoleNotAllowed));
 }
 
 /// A `bye` ends the session and informs the others.
@@ -449,11 +452,11 @@ fn bye_ends_the_session() {
     let (other, _) = server.join(2, "musician", "");
     let (id, first) = server.join(1, "musician", "");
     let session = first.joined().session;
-    let done = server.says(id, ClientMessage::Bye);
-    assert_eq!((done.ended.clone(), done.closed.clone()), (vec![session], vec![id]));
+    let effects = server.send(id, ClientMessage::Bye);
+    assert_eq!((effects.ended.clone(), effects.closed.clone()), (vec![session], vec![id]));
     let left = ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() };
-    assert!(done.said.contains(&(other, left)));
-    assert_eq!(done.roster().iter().map(|m| m.musician).collect::<Vec<_>>(), [Identity::new(2).musician()]);
+    assert!(effects.sent.contains(&(other, left)));
+    assert_eq!(effects.roster().iter().map(|m| m.musician).collect::<Vec<_>>(), [Identity::new(2).musician()]);
     assert_eq!(server.rooms.seated(), 1);
 }
 
@@ -478,7 +481,7 @@ fn replaced_sessions_keep_slot_and_name() {
     assert_eq!((joined.source, joined.instance, &joined.name), (lost.source, lost.instance, &lost.name));
     assert!(!joined.resumed && joined.keys != lost.keys && joined.session != lost.session);
     assert_eq!((&again.ended, &again.closed), (&vec![lost.session], &vec![old]));
-    assert!(!again.said.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })));
+    assert!(!again.sent.iter().any(|(_, m)| matches!(m, ServerMessage::Left { .. })));
     assert_eq!(again.rosters_to(other), 1);
     assert_eq!(server.rooms.seated(), 2);
 }
@@ -500,7 +503,7 @@ fn gateway_musicians_get_slots() {
     let room = RoomName::new("lobby").expect("a name");
     let newcomer = |client| GatewayMusician {
         room: room.clone(),
-        via: Via::Legacy,
+        via: MemberAccess::Legacy,
         musician: LegacyClientId(client).identity(),
         name: LegacyClientId(client).display_name(),
         mix: DownstreamMode::Forwarded,
@@ -515,37 +518,37 @@ fn gateway_musicians_get_slots() {
         .rooms
         .handle_gateway_musician(server.now, &newcomer(17), &server.slots, &mut server.rng)
         .expect("a seat");
-    let ear = server.rooms.handle_gateway_listener(&room, Via::Legacy, &mut server.rng).expect("an ear");
+    let ear = server.rooms.handle_gateway_listener(&room, MemberAccess::Legacy, &mut server.rng).expect("an ear");
     assert!(first.sends && !ear.sends && first.session != second.session && ear.session != first.session);
-    let done = server.drain();
-    let listed: Vec<_> = done.roster().iter().map(|e| (e.source.0, e.name.as_str(), !e.via.is_direct())).collect();
+    let effects = server.drain();
+    let listed: Vec<_> = effects.roster().iter().map(|e| (e.source.0, e.name.as_str(), !e.via.is_direct())).collect();
     assert_eq!(listed, [(1, "Ann", false), (2, "Classic 17", true), (3, "Classic 17 2", true)]);
-    assert_eq!((done.rosters_to(ann), server.slots.len()), (1, 1));
+    assert_eq!((effects.rosters_to(ann), server.slots.len()), (1, 1));
     let full = server.rooms.handle_gateway_musician(server.now, &newcomer(18), &server.slots, &mut server.rng);
     assert_eq!(full.err(), Some(Refusal::RoomFull));
     assert_eq!(server.rooms.census(), Census { rooms: 1, musicians: 3, listeners: 0, connections: 1 });
 
     server.rooms.handle_session_over(server.now, first.session);
     server.rooms.handle_session_over(server.now, ear.session);
-    let done = server.drain();
-    assert_eq!(done.ended, [first.session, ear.session]);
-    let left: Vec<_> = done.roster().iter().map(|e| e.source.0).collect();
+    let effects = server.drain();
+    assert_eq!(effects.ended, [first.session, ear.session]);
+    let left: Vec<_> = effects.roster().iter().map(|e| e.source.0).collect();
     assert_eq!(left, [1, 3]);
 }
 
 const KNOWS_CHANGES: &str = r#"["roster-changes"]"#;
 
-impl Done {
-    fn told(&self, connection: ConnectionId) -> Vec<&ServerMessage> {
-        self.said.iter().filter(|(c, _)| *c == connection).map(|(_, m)| m).collect()
+impl Effects {
+    fn sent_to(&self, connection: ConnectionId) -> Vec<&ServerMessage> {
+        self.sent.iter().filter(|(c, _)| *c == connection).map(|(_, m)| m).collect()
     }
 
     fn refusals_to(&self, connection: ConnectionId) -> Vec<Refusal> {
-        self.told(connection).into_iter().filter_map(as_refused).map(|refused| refused.reason).collect()
+        self.sent_to(connection).into_iter().filter_map(as_refused).map(|refused| refused.reason).collect()
     }
 
     fn bytes(&self) -> usize {
-        self.said.iter().map(|(_, m)| rtjam_protocol::control::write(m).len()).sum()
+        self.sent.iter().map(|(_, m)| rtjam_protocol::control::write(m).len()).sum()
     }
 }
 
@@ -555,25 +558,28 @@ fn roster_changes_replace_whole_rosters() {
     let mut server = Server::new(8);
     let (old, _) = server.join(1, "musician", "");
     server.features = KNOWS_CHANGES;
-    let (new, done) = server.join(2, "musician", "");
-    assert_eq!((done.rosters_to(new), done.rosters_to(old)), (1, 1));
+    let (new, effects) = server.join(2, "musician", "");
+    assert_eq!((effects.rosters_to(new), effects.rosters_to(old)), (1, 1));
     server.features = "[]";
     let (id, joined) = server.join(3, "musician", "");
-    assert!(matches!(joined.told(id)[..], [ServerMessage::Joined(_), ServerMessage::Roster { .. }]), "and not twice");
-    let [ServerMessage::RosterChanges { left, musicians, listeners: 0 }] = joined.told(new)[..] else {
-        panic!("{:?}", joined.told(new))
+    assert!(
+        matches!(joined.sent_to(id)[..], [ServerMessage::Joined(_), ServerMessage::Roster { .. }]),
+        "and not twice"
+    );
+    let [ServerMessage::RosterChanges { left, musicians, listeners: 0 }] = joined.sent_to(new)[..] else {
+        panic!("{:?}", joined.sent_to(new))
     };
     assert_eq!((&left[..], musicians.iter().map(|m| m.source.0).collect::<Vec<_>>()), (&[][..], vec![3]));
-    assert!(matches!(joined.told(old)[..], [ServerMessage::Roster { .. }]));
+    assert!(matches!(joined.sent_to(old)[..], [ServerMessage::Roster { .. }]));
 
-    let gone = server.says(id, ClientMessage::Bye);
+    let gone = server.send(id, ClientMessage::Bye);
     let changes = ServerMessage::RosterChanges { left: vec![SourceId(3)], musicians: vec![], listeners: 0 };
-    assert_eq!(gone.told(new), [&changes]);
-    assert!(matches!(gone.told(old)[..], [ServerMessage::Left { .. }, ServerMessage::Roster { .. }]));
+    assert_eq!(gone.sent_to(new), [&changes]);
+    assert!(matches!(gone.sent_to(old)[..], [ServerMessage::Left { .. }, ServerMessage::Roster { .. }]));
 
     let (_, listener) = server.join(4, "listener", "");
     let changes = ServerMessage::RosterChanges { left: vec![], musicians: vec![], listeners: 1 };
-    assert_eq!(listener.told(new), [&changes]);
+    assert_eq!(listener.sent_to(new), [&changes]);
 }
 
 /// Changes within 50 ms make one message, which is correct for clients who joined in between as well.
@@ -584,20 +590,20 @@ fn changes_within_the_window_are_coalesced() {
         server.features = features;
         let (ann, _) = server.join(1, "musician", "");
         let began = server.now;
-        let ben = server.ask("Ben", 2, "musician", "");
-        let mut done = Done::default();
-        server.drain_into(&mut done);
+        let ben = server.request_seat("Ben", 2, "musician", "");
+        let mut effects = Effects::default();
+        server.drain_into(&mut effects);
         server.now = began + Micros::from_millis(30);
-        let cat = server.ask("Cat", 3, "musician", "");
-        server.drain_into(&mut done);
+        let cat = server.request_seat("Cat", 3, "musician", "");
+        server.drain_into(&mut effects);
         server.rooms.handle_message(server.now, ben, ClientMessage::Bye);
-        server.drain_into(&mut done);
-        assert!(!done.told(ann).iter().any(|m| is_roster(m)));
+        server.drain_into(&mut effects);
+        assert!(!effects.sent_to(ann).iter().any(|m| is_roster(m)));
         assert_eq!(server.rooms.poll_timeout(), Some(began + COALESCE));
-        let done = server.drain();
-        assert_eq!(done.told(ann).iter().filter(|m| is_roster(m)).count(), 1);
+        let effects = server.drain();
+        assert_eq!(effects.sent_to(ann).iter().filter(|m| is_roster(m)).count(), 1);
         // Cat's first roster contained Ben.
-        match done.told(cat)[..] {
+        match effects.sent_to(cat)[..] {
             [ServerMessage::RosterChanges { left, musicians, .. }] => {
                 assert_eq!((&left[..], musicians.len()), (&[SourceId(2)][..], 1));
             }
@@ -620,7 +626,7 @@ fn roster_changes_are_small() {
         let name = "🎸".repeat(40);
         (1..64).for_each(|who| drop(server.join_as(&name, who, "musician", "")));
         let (id, joined) = server.join_as(&name, 64, "musician", "");
-        let bytes = joined.bytes() + server.says(id, ClientMessage::Bye).bytes();
+        let bytes = joined.bytes() + server.send(id, ClientMessage::Bye).bytes();
         assert!(expected.contains(&bytes), "{features}: {bytes} bytes");
         bytes
     });
@@ -638,12 +644,12 @@ fn renewed_secret_ends_old_sessions() {
     let token = token_text(joined.joined());
     server.secrets.musician = RoleSecret { secret: Secret([9; 16]), generation: 2, valid_from: 2 };
     server.rooms.handle_rules(server.now, &common::lobby(), &server.secrets.clone(), &[]);
-    let done = server.drain();
-    assert_eq!((&done.ended[..], &done.closed[..]), (&[joined.joined().session][..], &[ann, watcher][..]));
-    let told: Vec<_> = done.told(ann).into_iter().filter_map(as_refused).collect();
+    let effects = server.drain();
+    assert_eq!((&effects.ended[..], &effects.closed[..]), (&[joined.joined().session][..], &[ann, watcher][..]));
+    let told: Vec<_> = effects.sent_to(ann).into_iter().filter_map(as_refused).collect();
     assert_eq!(told, [Refused::new(Refusal::SecretRenewed)]);
-    assert_eq!(done.refusals_to(watcher), [Refusal::SecretRenewed]);
-    assert!(done.refusals_to(listener).is_empty());
+    assert_eq!(effects.refusals_to(watcher), [Refusal::SecretRenewed]);
+    assert!(effects.refusals_to(listener).is_empty());
 
     // A client that was not informed resumes by its token, and another one uses the old link.
     let (_, again) = server.join(1, "musician", &format!(r#","resume":"{token}""#));
@@ -691,9 +697,9 @@ fn kicked_musicians_may_join_again() {
     ] {
         assert_eq!(!server.rooms.handle_kick(server.now, &room, &target).is_empty(), fits, "{target}");
     }
-    let done = server.drain();
-    assert_eq!(done.refusals_to(ann), [Refusal::Kicked]);
-    assert!(done.refusals_to(ben).is_empty() && done.roster().len() == 1);
+    let effects = server.drain();
+    assert_eq!(effects.refusals_to(ann), [Refusal::Kicked]);
+    assert!(effects.refusals_to(ben).is_empty() && effects.roster().len() == 1);
     for word in ["resume", "replaces"] {
         let (_, again) = server.join(1, "musician", &format!(r#","{word}":"{token}""#));
         assert_eq!(again.refusal(), Some(Refusal::Kicked), "{word}");
@@ -728,9 +734,9 @@ fn bans_cover_identity_and_address() {
         let wrong = r#","secret":"AAAAAAAAAAAAAAAAAAAAAA""#;
         let text = format!(r#"{{"room":"lobby","role":"musician"{wrong}}}"#);
         let (id, nonce) = server.connect();
-        server.says(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
+        server.send(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
         let seat = rtjam_protocol::control::read(&text).expect("a seat");
-        assert_eq!(server.says(id, ClientMessage::Seat(seat)).refusal(), Some(Refusal::WrongSecret));
+        assert_eq!(server.send(id, ClientMessage::Seat(seat)).refusal(), Some(Refusal::WrongSecret));
     }
 }
 
@@ -745,7 +751,7 @@ fn an_identity_has_four_seats() {
     let first = server.join(1, "musician", "").1;
     (0..3).for_each(|_| assert_eq!(server.join(1, "musician", "").1.refusal(), None));
     let (_, fifth) = server.join(1, "musician", "");
-    assert_eq!(fifth.said.iter().find_map(|(_, m)| as_refused(m)), Some(Refused::new(Refusal::TooManyInstances)));
+    assert_eq!(fifth.sent.iter().find_map(|(_, m)| as_refused(m)), Some(Refused::new(Refusal::TooManyInstances)));
     let token = token_text(first.joined());
     assert_eq!(server.join(1, "musician", &format!(r#","replaces":"{token}""#)).1.refusal(), None);
     assert_eq!(server.join(1, "listener", "").1.refusal(), None);
@@ -759,11 +765,11 @@ fn new_identities_are_limited() {
     let began = server.now;
     (1..=16).for_each(|who| assert_eq!(server.join(who, "musician", "").1.refusal(), None));
     let (_, refused) = server.join(17, "musician", "");
-    let refused = refused.said.iter().find_map(|(_, m)| as_refused(m)).expect("refused");
+    let refused = refused.sent.iter().find_map(|(_, m)| as_refused(m)).expect("refused");
     assert_eq!((refused.reason, refused.after), (Refusal::TooManyFromNetwork, Some(60)));
     // Known identities and other addresses are not limited.
     let (bye, _) = server.join(3, "musician", "");
-    server.says(bye, ClientMessage::Bye);
+    server.send(bye, ClientMessage::Bye);
     assert_eq!(server.join(3, "musician", "").1.refusal(), None);
     assert_eq!(server.join(18, "listener", "").1.refusal(), None);
     let there = server.origin;

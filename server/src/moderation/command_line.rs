@@ -4,7 +4,7 @@ use super::Shown;
 use crate::{Failure, data_dir};
 use clap::Args;
 use rtjam_protocol::RoomName;
-use rtjam_protocol::control::{SeatRole, Via};
+use rtjam_protocol::control::{MemberAccess, SeatRole};
 use rtjam_protocol::server::rooms::{Ban, MemberSelector, SeatedMember, identity_text};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -170,7 +170,7 @@ fn parse_room(text: &str) -> Result<RoomName, String> {
 /// Slot, role, name, address, identity.
 fn line(one: &SeatedMember) -> String {
     let role = match (one.seat, one.via) {
-        (_, Via::Legacy) => "classic",
+        (_, MemberAccess::Legacy) => "classic",
         (SeatRole::Musician, _) => "musician",
         (SeatRole::Listener | SeatRole::None, _) => "listener",
     };

@@ -13,7 +13,7 @@ use rtjam_protocol::datagram::{
 use rtjam_protocol::retransmit::{
     Feedback, LossDetector, PacketHistory, ReceiverReport, RetransmitWaits, Retransmitter,
 };
-use rtjam_protocol::seal::{Counter, DidNotOpen, Key, KeyId, Lane, Nonce, Sealer, SendLane};
+use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, NonceCounter, Sealer, SendLane};
 use rtjam_protocol::{Sequence, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -133,7 +133,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Sends a datagram now, with the fate of packet `like`.
-    fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> Counter {
+    fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> NonceCounter {
         let mut out = Vec::new();
         let counter = self.lane.seal(DatagramClass::Media, &mut out, |out| out.extend_from_slice(frames));
         let datagram: Arc<[u8]> = out.into();

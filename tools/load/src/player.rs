@@ -10,7 +10,7 @@ use rtjam_protocol::control::{DownstreamMode, MixRequest, SeatRole};
 use rtjam_protocol::datagram::{DatagramClass, DatagramHeader, Frame};
 use rtjam_protocol::link::{InviteLink, Pin};
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
-use rtjam_protocol::seal::{Counter, ReceiveKey};
+use rtjam_protocol::seal::{NonceCounter, ReceiveKey};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
 
@@ -270,7 +270,7 @@ impl Player {
 
 /// A number that scatters counters, so that a share of them is one of every musician's packets alike: their order
 /// repeats itself.
-fn scattered(counter: Counter) -> u64 {
+fn scattered(counter: NonceCounter) -> u64 {
     counter.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 

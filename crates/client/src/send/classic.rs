@@ -12,7 +12,7 @@ use crate::slots::Seating;
 use crate::status::{State, You};
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, MAX_PACKET_FRAMES, OutPacket};
-use rtjam_protocol::control::{MediaEndpoint, MixState, RosterEntry, TransportKind, Via};
+use rtjam_protocol::control::{MediaEndpoint, MemberAccess, MixState, RosterEntry, TransportKind};
 use rtjam_protocol::legacy::{LegacyClientId, LegacyEncoder, LegacyHeader, MAX_PACKET, write_channels};
 use rtjam_protocol::link::{InviteLink, LegacyServer, Role};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
@@ -293,7 +293,7 @@ impl Wire {
 }
 
 fn entry(source: SourceId, client: LegacyClientId) -> RosterEntry {
-    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, via: Via::Legacy }
+    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, via: MemberAccess::Legacy }
 }
 
 /// They have no names.

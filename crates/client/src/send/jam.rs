@@ -445,7 +445,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::Receiver;
     use rtjam_protocol::SessionId;
-    use rtjam_protocol::control::{Features, Joined, ServerMessage, SessionKeys, Token, TransportKind, Welcome};
+    use rtjam_protocol::control::{Features, Joined, ResumeToken, ServerMessage, SessionKeys, TransportKind, Welcome};
     use rtjam_protocol::link::Pin;
     use rtjam_protocol::seal::{Key, KeyId, Suite};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -508,7 +508,7 @@ mod tests {
             instance: 0,
             keys,
             media: vec![MediaEndpoint { host: None, port: 7000, kind: TransportKind::Udp }],
-            resume: Token([0; 16]),
+            resume: ResumeToken([0; 16]),
             mix: DownstreamMode::Forwarded,
             features: Features::default(),
         })

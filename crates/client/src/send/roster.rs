@@ -118,7 +118,7 @@ fn who(entry: &RosterEntry) -> Who {
 mod tests {
     use super::*;
     use rtjam_protocol::MusicianId;
-    use rtjam_protocol::control::Via;
+    use rtjam_protocol::control::MemberAccess;
 
     fn entry(source: u16, n: u8) -> RosterEntry {
         RosterEntry {
@@ -126,7 +126,7 @@ mod tests {
             name: format!("M{n}"),
             musician: MusicianId([n; 32]),
             instance: 0,
-            via: Via::Direct,
+            via: MemberAccess::Direct,
         }
     }
 

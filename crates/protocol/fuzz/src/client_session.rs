@@ -5,8 +5,8 @@ use rtjam_protocol::Micros;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, Signer};
 use rtjam_protocol::control::{
-    DownstreamMode, Features, Joined, MediaEndpoint, MixRequest, MixState, Refusal, Refused, SeatRole, ServerMessage,
-    SessionKeys, Token, TransportKind, Welcome,
+    DownstreamMode, Features, Joined, MediaEndpoint, MixRequest, MixState, Refusal, Refused, ResumeToken, SeatRole,
+    ServerMessage, SessionKeys, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{Frames, MAX_DATAGRAM};
 use rtjam_protocol::link::{Pin, Role, Secret};
@@ -159,7 +159,7 @@ impl TestClient {
             instance: script.byte(),
             keys: SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key(key), down: Key([99; 32]) },
             media,
-            resume: Token([n as u8; 16]),
+            resume: ResumeToken([n as u8; 16]),
             mix: DownstreamMode::Mixed,
             features: Features { rekey: script.flag(), roster_changes: script.flag() }.and(Features::SUPPORTED),
         })
@@ -236,7 +236,7 @@ impl TestClient {
         self.last = state;
         if self.session.poll_timeout().is_some_and(|at| at <= self.now) {
             self.session.handle_timeout(self.now);
-            assert!(self.quiet(), "a timeout that comes again at once");
+            assert!(self.quiet(), "a timeout that does not advance");
         }
     }
 

@@ -7,7 +7,7 @@ use rtjam_protocol::datagram::{
     DATAGRAM_OVERHEAD, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, kind, write_audio, write_frame,
 };
 use rtjam_protocol::retransmit::{Feedback, LossDetector, PacketHistory, ReceiverReport, Retransmitter};
-use rtjam_protocol::seal::{Counter, KeyId, Lane};
+use rtjam_protocol::seal::{KeyId, Lane, NonceCounter};
 use rtjam_protocol::{FramePosition, Sequence, SessionId, SourceId, StreamId};
 
 /// Drives both ends. Checks that retransmissions stay within their limit, datagrams within the maximum size, timeouts in
@@ -30,7 +30,7 @@ pub fn retransmit(bytes: &[u8]) {
                 first += plain.len() + DATAGRAM_OVERHEAD;
                 all += out.len() + DATAGRAM_OVERHEAD;
                 counter += 1;
-                sender.record_sent(Counter::new(counter), packet, now);
+                sender.record_sent(NonceCounter::new(counter), packet, now);
             }
             2 => {
                 let len = script.below(60);
@@ -38,7 +38,7 @@ pub fn retransmit(bytes: &[u8]) {
                 let frame = [&[kind::FEEDBACK, 0, body.len() as u8], body].concat();
                 if let Some(Frame::Feedback(feedback)) = Frames::new(&frame).next() {
                     // Mostly about counters that exist.
-                    let newest = if script.flag() { Counter::new(counter) } else { feedback.newest };
+                    let newest = if script.flag() { NonceCounter::new(counter) } else { feedback.newest };
                     sender.handle_feedback(now, &Feedback { newest, ..feedback });
                 }
             }
@@ -46,7 +46,7 @@ pub fn retransmit(bytes: &[u8]) {
                 let n = (counter + script.span()).saturating_sub(u64::from(script.byte()));
                 let (class, lane) = (DatagramClass::Media, Lane::from_number(script.byte()));
                 let header =
-                    DatagramHeader { class, key: KeyId(0), lane, session: SessionId(1), counter: Counter::new(n) };
+                    DatagramHeader { class, key: KeyId(0), lane, session: SessionId(1), counter: NonceCounter::new(n) };
                 let size = 30 + script.below(200);
                 heard += size;
                 receiver.handle_datagram(now, &header, size);
@@ -56,7 +56,7 @@ pub fn retransmit(bytes: &[u8]) {
         while let Some((packet, first_sent)) = sender.poll_retransmit(|_| Some(&history), &mut out) {
             all += out.len() + DATAGRAM_OVERHEAD;
             counter += 1;
-            sender.record_sent(Counter::new(counter), packet, first_sent);
+            sender.record_sent(NonceCounter::new(counter), packet, first_sent);
             out.clear();
         }
         assert!(all <= 2 * first, "{all} of {first}");
@@ -66,7 +66,7 @@ pub fn retransmit(bytes: &[u8]) {
             said += written.len() + DATAGRAM_OVERHEAD;
             assert_eq!(Frames::new(&written).next(), Some(Frame::Feedback(feedback)));
         }
-        assert!(receiver.poll_timeout().is_none_or(|at| at > now), "a timeout that comes again at once");
+        assert!(receiver.poll_timeout().is_none_or(|at| at > now), "a timeout that does not advance");
         assert!(said <= heard / 16 + 2048, "{said} for {heard}");
     }
 }

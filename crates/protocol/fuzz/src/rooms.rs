@@ -4,8 +4,8 @@ use super::script::{Script, TALLY};
 use core::net::SocketAddr;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, Seat, SeatRole,
-    ServerMessage, Token,
+    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, ResumeToken,
+    SeatRequest, SeatRole, ServerMessage,
 };
 use rtjam_protocol::datagram::{DatagramClass, Frame, write_frame};
 use rtjam_protocol::link::{Pin, Secret};
@@ -41,7 +41,7 @@ struct Server {
     connections: BTreeMap<ConnectionId, Known>,
     look_ups: Vec<ConnectionId>,
     live: BTreeMap<SessionId, Live>,
-    tokens: Vec<Token>,
+    tokens: Vec<ResumeToken>,
     slots: Vec<(RoomName, SlotRecord)>,
     /// Number of times that the secrets were renewed.
     generation: u32,
@@ -168,9 +168,9 @@ impl Server {
         self.rooms.handle_message(self.now, connection, message);
     }
 
-    fn seat(&self, script: &mut Script<'_>) -> Seat {
+    fn seat(&self, script: &mut Script<'_>) -> SeatRequest {
         let secret = [Some(2), Some(2), Some(1), Some(3), Some(9), None][script.below(6)];
-        Seat {
+        SeatRequest {
             room: name(script.below(2)),
             role: [SeatRole::Musician, SeatRole::Musician, SeatRole::Listener, SeatRole::None][script.below(4)],
             secret: secret.map(|s| Secret([s; 16])),
@@ -181,7 +181,7 @@ impl Server {
         }
     }
 
-    fn any_token(&self, script: &mut Script<'_>) -> Option<Token> {
+    fn any_token(&self, script: &mut Script<'_>) -> Option<ResumeToken> {
         let n = script.below(8);
         self.tokens.len().checked_sub(n).and_then(|at| self.tokens.get(at)).cloned()
     }
@@ -215,7 +215,7 @@ impl Server {
         self.now += span;
         let now = self.now;
         self.rooms.handle_timeout(now);
-        assert!(self.rooms.poll_timeout().is_none_or(|due| due > now), "a timeout that comes again at once");
+        assert!(self.rooms.poll_timeout().is_none_or(|due| due > now), "a timeout that does not advance");
         self.drain();
         let gone: Vec<SessionId> = self.live.iter().filter(|(_, l)| l.peer.is_gone(now)).map(|(id, _)| *id).collect();
         for session in gone {
@@ -224,7 +224,7 @@ impl Server {
         }
         for live in self.live.values_mut() {
             live.drain(now);
-            assert!(live.peer.poll_timeout() > now, "a timeout that comes again at once");
+            assert!(live.peer.poll_timeout() > now, "a timeout that does not advance");
         }
     }
 
@@ -259,10 +259,13 @@ impl Server {
                     let what = &self.live.get(&change.session).expect("a session that lives").what;
                     assert!(what.sends || change.mode == DownstreamMode::Mixed, "a listener without a mix");
                     let heard = |s| self.live.values().any(|l| l.what.room == what.room && l.what.source == s);
-                    assert!(change.balances.iter().all(|b| heard(b.source)), "a gain of nobody");
+                    assert!(change.balances.iter().all(|b| heard(b.source)), "a gain for an absent musician");
                 }
                 RoomsOutput::Pin(session, sources) => {
-                    assert!(self.live.contains_key(&session) && sources.len() <= 32, "pins of nobody, or too many");
+                    assert!(
+                        self.live.contains_key(&session) && sources.len() <= 32,
+                        "pins of an unknown session, or too many"
+                    );
                 }
                 RoomsOutput::RememberSlot(room, slot) => {
                     self.slots.retain(|(r, s)| (r, s.slot) != (&room, slot.slot));

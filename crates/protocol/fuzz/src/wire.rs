@@ -127,7 +127,7 @@ fn frames(plain: &[u8]) {
     for frame in Frames::new(&out) {
         match frame {
             Frame::Audio(audio) | Frame::Copy(audio) => assert_eq!(audio.header.source, SourceId(0x5A5A)),
-            other => panic!("{other:?} is nobody else's"),
+            other => panic!("{other:?} must not be forwarded"),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::path_probe::PathProbe;
 use crate::audio::AudioHeader;
-use crate::control::{Joined, MediaEndpoint, Token, TransportKind};
+use crate::control::{Joined, MediaEndpoint, ResumeToken, TransportKind};
 use crate::datagram::{ClockRequest, DatagramClass, Frame, write_audio, write_frame};
 use crate::ids::{SessionId, SourceId};
 use crate::retransmit::{Feedback, PacketHistory, Retransmitter};
@@ -38,7 +38,7 @@ pub enum MediaHealth {
 
 pub(super) struct MediaSession {
     session: SessionId,
-    resume: Token,
+    resume: ResumeToken,
     send: SendLane,
     /// Indices of the usable endpoints; not empty.
     endpoints: Vec<usize>,
@@ -99,7 +99,7 @@ impl MediaSession {
         self.session
     }
 
-    pub(super) fn resume_token(&self) -> &Token {
+    pub(super) fn resume_token(&self) -> &ResumeToken {
         &self.resume
     }
 

@@ -6,8 +6,8 @@ use super::room_clock::RoomClock;
 use super::roster::Roster;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};
 use crate::control::{
-    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, Retry, Seat,
-    SeatRole, ServerMessage, Token, Welcome, signed_text, tidy_name,
+    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, ResumeToken,
+    Retry, SeatRequest, SeatRole, ServerMessage, Welcome, signed_text, tidy_name,
 };
 use crate::datagram::Frame;
 use crate::ids::SourceId;
@@ -42,7 +42,7 @@ pub struct ClientSession {
     blocked: bool,
     media: Option<MediaSession>,
     /// Token of the session whose media was lost. It may still be alive at the server.
-    lost_token: Option<Token>,
+    lost_token: Option<ResumeToken>,
     /// Musicians that the client always receives.
     pinned: Vec<SourceId>,
     clock: RoomClock,
@@ -58,7 +58,7 @@ struct SilenceTimer {
 }
 
 impl SilenceTimer {
-    /// Media arrived.
+    /// Starts at the arrival of media.
     fn new(now: Micros) -> SilenceTimer {
         SilenceTimer { since: now, timeout: SILENCE_TIMEOUT }
     }
@@ -387,7 +387,7 @@ impl ClientSession {
             features: Features::SUPPORTED,
         };
         let worn = self.keys_expired(now);
-        let seat = Seat {
+        let seat = SeatRequest {
             room: self.config.room.clone(),
             role: self.config.role,
             secret: Some(self.config.secret.clone()),
@@ -451,7 +451,7 @@ impl ClientSession {
     }
 
     /// Requests a new seat in place of the session with this token.
-    fn replace_lost(&mut self, now: Micros, id: DialId, token: Token) {
+    fn replace_lost(&mut self, now: Micros, id: DialId, token: ResumeToken) {
         self.lost_token = Some(token);
         self.dials.remove(id);
         self.hang_up([id]);

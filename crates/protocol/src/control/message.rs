@@ -13,7 +13,7 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroize as _;
 
-as_base64url!(Token);
+as_base64url!(ResumeToken);
 
 /// A message from the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub enum ClientMessage {
     /// Identity and capabilities.
     Hello(Hello),
     /// Request for a seat in a room.
-    Seat(Seat),
+    Seat(SeatRequest),
     /// Request for what the client receives.
     Mix(MixRequest),
     /// Musicians that the client always receives in a room with more musicians than the server forwards. Replaces the
@@ -168,7 +168,7 @@ pub enum SeatRole {
 
 /// A request for a seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seat {
+pub struct SeatRequest {
     /// The room.
     pub room: RoomName,
     /// How the client takes part.
@@ -181,11 +181,11 @@ pub struct Seat {
     pub instance: Option<u8>,
     /// Token of a live session that continues with its keys and counters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resume: Option<Token>,
+    pub resume: Option<ResumeToken>,
     /// Token of a session whose media is lost. The server ends that session if it is still alive, and gives its slot to
     /// this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<Token>,
+    pub replaces: Option<ResumeToken>,
     /// Initial downstream mode; `None` selects the room's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mix: Option<DownstreamMode>,
@@ -193,24 +193,24 @@ pub struct Seat {
 
 /// Authorizes its holder to resume a session. Both ends keep it in memory only, and it is zeroized on drop.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(pub [u8; 16]);
+pub struct ResumeToken(pub [u8; 16]);
 
-impl Drop for Token {
+impl Drop for ResumeToken {
     fn drop(&mut self) {
         self.0.zeroize();
     }
 }
 
-impl Token {
+impl ResumeToken {
     /// Whether two tokens are equal. The time taken does not depend on where they differ.
-    pub fn matches(&self, other: &Token) -> bool {
+    pub fn matches(&self, other: &ResumeToken) -> bool {
         constant_time_eq(&self.0, &other.0)
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for ResumeToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
+        f.write_str("ResumeToken(…)")
     }
 }
 
@@ -236,7 +236,7 @@ pub struct Joined {
     /// Media endpoints, best first.
     pub media: Vec<MediaEndpoint>,
     /// Token to resume the session.
-    pub resume: Token,
+    pub resume: ResumeToken,
     /// Downstream mode.
     #[serde(default, skip_serializing_if = "DownstreamMode::is_forwarded")]
     pub mix: DownstreamMode,
@@ -280,14 +280,14 @@ pub struct RosterEntry {
     /// Number of this session among those of the same identity.
     pub instance: u8,
     /// How they reach the room.
-    #[serde(rename = "classic", default, skip_serializing_if = "Via::is_direct")]
-    pub via: Via,
+    #[serde(rename = "classic", default, skip_serializing_if = "MemberAccess::is_direct")]
+    pub via: MemberAccess,
 }
 
 /// How a member reaches the room. In JSON it is the flag `classic`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "bool", into = "bool")]
-pub enum Via {
+pub enum MemberAccess {
     /// By this protocol.
     #[default]
     Direct,
@@ -295,26 +295,26 @@ pub enum Via {
     Legacy,
 }
 
-impl Via {
+impl MemberAccess {
     /// Whether the member uses this protocol.
     pub fn is_direct(&self) -> bool {
-        *self == Via::Direct
+        *self == MemberAccess::Direct
     }
 
     /// Whether the member has an identity of its own. Members without one are banned by address.
     pub fn has_identity(self) -> bool {
-        self == Via::Direct
+        self == MemberAccess::Direct
     }
 }
 
-impl From<bool> for Via {
-    fn from(legacy: bool) -> Via {
-        if legacy { Via::Legacy } else { Via::Direct }
+impl From<bool> for MemberAccess {
+    fn from(legacy: bool) -> MemberAccess {
+        if legacy { MemberAccess::Legacy } else { MemberAccess::Direct }
     }
 }
 
-impl From<Via> for bool {
-    fn from(via: Via) -> bool {
-        via == Via::Legacy
+impl From<MemberAccess> for bool {
+    fn from(via: MemberAccess) -> bool {
+        via == MemberAccess::Legacy
     }
 }

@@ -12,8 +12,8 @@ pub use crate::features::Features;
 pub use crate::seal::SessionKeys;
 pub use downstream::{DownstreamMode, MixBalance, MixRequest, MixState};
 pub use message::{
-    ClientMessage, Hello, Joined, MAX_PINNED, MediaEndpoint, RosterEntry, Seat, SeatRole, ServerMessage, Token,
-    TransportKind, Via, Welcome,
+    ClientMessage, Hello, Joined, MAX_PINNED, MediaEndpoint, MemberAccess, ResumeToken, RosterEntry, SeatRequest,
+    SeatRole, ServerMessage, TransportKind, Welcome,
 };
 pub use name::{MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, NameSkeleton, numbered_name, tidy_name};
 pub use refusal::{Refusal, Refused, Retry};

@@ -1,6 +1,6 @@
 //! The feedback frame: what the receiver of a lane reports to its sender.
 
-use crate::ids::{Counter, SourceId};
+use crate::ids::{NonceCounter, SourceId};
 use crate::lane::Lane;
 use crate::reader::{Reader, Truncated};
 use crate::time::Micros;
@@ -12,7 +12,7 @@ pub struct Feedback {
     /// The lane.
     pub lane: Lane,
     /// Highest counter received.
-    pub newest: Counter,
+    pub newest: NonceCounter,
     /// Whether losses last, so that redundant copies are welcome.
     pub copies: bool,
     /// Datagrams lost since the session began. Wraps.
@@ -32,7 +32,7 @@ impl Feedback {
     pub(crate) fn read(body: &[u8]) -> Result<Feedback, Truncated> {
         let mut r = Reader::new(body);
         let lane = Lane::from_number(r.u8()?);
-        let newest = Counter::from_bytes(r.array()?);
+        let newest = NonceCounter::from_bytes(r.array()?);
         let copies = r.u8()? & COPIES != 0;
         let (lost, recovered) = (r.u32()?, r.u32()?);
         let mut waits = RetransmitWaits::default();
@@ -191,7 +191,7 @@ mod tests {
     fn feedback_round_trips() {
         let mut feedback = Feedback {
             lane: Lane::forwarding(1),
-            newest: Counter::from_bytes([0, 0, 0, 0, 1, 2, 3]),
+            newest: NonceCounter::from_bytes([0, 0, 0, 0, 1, 2, 3]),
             copies: true,
             lost: 7,
             recovered: 6,

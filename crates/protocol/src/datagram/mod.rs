@@ -16,7 +16,7 @@ pub use frame::{ClockReply, ClockReport, ClockRequest, Frame, Frames, Probe, kin
 pub(crate) use frame::{raw_frames, write_raw};
 pub use mix_report::{MixReport, MixedMusician};
 
-use crate::ids::{Counter, KeyId, SessionId};
+use crate::ids::{KeyId, NonceCounter, SessionId};
 use crate::lane::Lane;
 use crate::reader::{Reader, Truncated};
 use alloc::vec::Vec;
@@ -60,7 +60,7 @@ pub struct DatagramHeader {
     /// Session that the datagram belongs to.
     pub session: SessionId,
     /// Number of the datagram within its lane.
-    pub counter: Counter,
+    pub counter: NonceCounter,
 }
 
 impl DatagramHeader {
@@ -82,7 +82,7 @@ impl DatagramHeader {
         let key = KeyId(r.u8()?);
         let lane = Lane::from_number(r.u8()?);
         let session = SessionId(r.u32()?);
-        let counter = Counter::from_bytes(r.array()?);
+        let counter = NonceCounter::from_bytes(r.array()?);
         Ok(DatagramHeader { class, key, lane, session, counter })
     }
 

@@ -4,7 +4,7 @@ use super::RETRANSMIT_WINDOW;
 use super::copy_guard::CopyGuard;
 use super::gap_tracker::{GapTracker, MAX_RUN};
 use crate::datagram::{DATAGRAM_OVERHEAD, DatagramClass, DatagramHeader, FRAME_HEADER_LEN, Feedback, RetransmitWaits};
-use crate::seal::{Counter, Lane};
+use crate::seal::{Lane, NonceCounter};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -23,8 +23,7 @@ const COPY_REQUEST_INTERVAL: Micros = Micros::from_millis(250);
 /// Interval of feedback while audio arrives.
 const REPORT_INTERVAL: Micros = Micros::from_secs(1);
 
-/// Copies are welcome for this long after a loss, and for the second time if the loss before it was no longer ago than
-/// that.
+/// Copies are welcome for this long after a single loss, and after one that followed another within the second time.
 const COPIES_AFTER_LOSS: Micros = Micros::from_secs(30);
 const COPIES_AFTER_RECURRING_LOSS: Micros = Micros::from_secs(60);
 
@@ -70,7 +69,7 @@ struct LaneLosses {
     heard: bool,
     /// Whether a loss was detected since the last feedback.
     new_loss: bool,
-    caution: CopyGuard,
+    copy_guard: CopyGuard,
 }
 
 impl Default for LossDetector {
@@ -135,7 +134,7 @@ impl LaneLosses {
             last_feedback: now,
             heard: true,
             new_loss: false,
-            caution: CopyGuard::new(now),
+            copy_guard: CopyGuard::new(now),
         }
     }
 
@@ -167,28 +166,28 @@ impl LaneLosses {
             self.recurring = since.map_or(self.recurring, |since| since < COPIES_AFTER_RECURRING_LOSS);
             (self.last_loss, self.new_loss) = (Some(now), true);
         }
-        let asking = self.wants_copies(now);
-        self.caution.observe(now, self.expected, self.lost, asking);
+        let copying = self.wants_copies(now);
+        self.copy_guard.observe(now, self.expected, self.lost, copying);
     }
 
     fn wants_copies(&self, now: Micros) -> bool {
-        let last_for = if self.recurring { COPIES_AFTER_RECURRING_LOSS } else { COPIES_AFTER_LOSS };
-        self.last_loss.is_some_and(|at| now.since(at) < last_for) && !self.caution.forbids(now)
+        let duration = if self.recurring { COPIES_AFTER_RECURRING_LOSS } else { COPIES_AFTER_LOSS };
+        self.last_loss.is_some_and(|at| now.since(at) < duration) && !self.copy_guard.forbids(now)
     }
 
     fn due(&self) -> Micros {
         let unreported = self.missing.first_unreported().map(|detected| detected + self.reorder_wait);
-        let sure = self.missing.first_undecided().map(|detected| detected + LOST_AFTER);
+        let lost = self.missing.first_undecided().map(|detected| detected + LOST_AFTER);
         let new_loss = self.new_loss.then_some(self.last_feedback);
-        let ask = [unreported, sure, new_loss]
+        let losses = [unreported, lost, new_loss]
             .into_iter()
             .flatten()
             .min()
             .map_or(NEVER, |at| at.max(self.last_feedback + NACK_INTERVAL));
-        let asking = self.wants_copies(self.last_feedback);
-        let repeat = if asking { self.last_feedback + COPY_REQUEST_INTERVAL } else { NEVER };
-        let tell = if self.heard { self.last_feedback + REPORT_INTERVAL } else { NEVER };
-        ask.min(repeat).min(tell)
+        let copying = self.wants_copies(self.last_feedback);
+        let repeat = if copying { self.last_feedback + COPY_REQUEST_INTERVAL } else { NEVER };
+        let report = if self.heard { self.last_feedback + REPORT_INTERVAL } else { NEVER };
+        losses.min(repeat).min(report)
     }
 
     fn feedback(&mut self, now: Micros, report: &ReceiverReport) -> Feedback {
@@ -196,7 +195,7 @@ impl LaneLosses {
         let missing = self.missing.take_nacks(now, self.reorder_wait, self.newest);
         Feedback {
             lane: self.lane,
-            newest: Counter::new(self.newest),
+            newest: NonceCounter::new(self.newest),
             copies: self.wants_copies(now),
             lost: self.lost as u32,
             recovered: report.recovered as u32,

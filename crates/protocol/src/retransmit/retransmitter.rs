@@ -4,7 +4,7 @@ use super::RETRANSMIT_WINDOW;
 use super::packet_history::{PacketHistory, PacketId};
 use crate::datagram::{DATAGRAM_OVERHEAD, Feedback, RetransmitWaits};
 use crate::ids::SourceId;
-use crate::seal::Counter;
+use crate::seal::NonceCounter;
 use crate::time::Micros;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -131,7 +131,7 @@ impl Retransmitter {
     }
 
     /// Records the counter of a sealed datagram.
-    pub fn record_sent(&mut self, counter: Counter, packet: PacketId, first_sent: Micros) {
+    pub fn record_sent(&mut self, counter: NonceCounter, packet: PacketId, first_sent: Micros) {
         let counter = counter.get();
         self.log[(counter % LOG_SIZE as u64) as usize] = Entry { counter, packet, first_sent };
     }

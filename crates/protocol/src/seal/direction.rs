@@ -9,7 +9,7 @@ use crate::time::Micros;
 
 /// The key of one direction of a session, and how it is used.
 #[derive(Clone)]
-pub struct Direction {
+pub struct DirectionKeys {
     pub(super) crypto: Crypto,
     pub(super) session: SessionId,
     pub(super) suite: Suite,
@@ -20,22 +20,22 @@ pub struct Direction {
 
 impl SessionKeys {
     /// The direction from the client to the server.
-    pub fn uplink(&self, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+    pub fn uplink(&self, session: SessionId, features: Features, crypto: Crypto) -> DirectionKeys {
         self.direction(&self.up, session, features, crypto)
     }
 
     /// The direction from the server to the client.
-    pub fn downlink(&self, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+    pub fn downlink(&self, session: SessionId, features: Features, crypto: Crypto) -> DirectionKeys {
         self.direction(&self.down, session, features, crypto)
     }
 
-    fn direction(&self, key: &Key, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+    fn direction(&self, key: &Key, session: SessionId, features: Features, crypto: Crypto) -> DirectionKeys {
         let rekeys = features.rekey;
-        Direction { crypto, session, suite: self.suite, first: self.id, key: key.clone(), rekeys }
+        DirectionKeys { crypto, session, suite: self.suite, first: self.id, key: key.clone(), rekeys }
     }
 }
 
-impl Direction {
+impl DirectionKeys {
     /// A new sending end of a lane. Call it only once for each lane: a second one would repeat nonces.
     pub fn send_lane(&self, lane: Lane) -> SendLane {
         if !self.rekeys {

@@ -1,6 +1,6 @@
 //! Key derivation: the successive keys of a lane.
 
-use super::{Counter, Expand, Key, KeyId, Lane, Sealer};
+use super::{Expand, Key, KeyId, Lane, NonceCounter, Sealer};
 use crate::ids::SessionId;
 use alloc::boxed::Box;
 
@@ -31,7 +31,7 @@ impl KeySchedule {
     }
 
     /// The epoch of a datagram.
-    pub(super) const fn epoch_of(&self, counter: Counter) -> u64 {
+    pub(super) const fn epoch_of(&self, counter: NonceCounter) -> u64 {
         counter.get().saturating_sub(1) / self.packets_per_key
     }
 

@@ -13,7 +13,7 @@
 //! counter                   1 … 2^20          … 2^21            … 3 × 2^20
 //! ```
 //!
-//! [`Direction`] creates both ends of the lanes of one direction. [`Lane`] assigns the lane numbers.
+//! [`DirectionKeys`] creates both ends of the lanes of one direction. [`Lane`] assigns the lane numbers.
 
 mod direction;
 mod epoch;
@@ -23,13 +23,13 @@ mod replay;
 pub mod ring;
 mod send_lane;
 
-pub use direction::Direction;
+pub use direction::DirectionKeys;
 pub use receive_key::{OLD_KEY_OPENS_FOR, ReceiveKey};
 pub use replay::{Freshness, ReplayWindow};
 pub use send_lane::SendLane;
 
 pub use crate::datagram::TAG_LEN;
-pub use crate::ids::{Counter, KeyId};
+pub use crate::ids::{KeyId, NonceCounter};
 pub use crate::lane::Lane;
 
 use crate::datagram::{DatagramHeader, Frames};
@@ -92,7 +92,7 @@ pub struct SessionKeys {
 pub struct Nonce(pub [u8; 12]);
 
 impl Nonce {
-    fn of(lane: Lane, counter: Counter) -> Nonce {
+    fn of(lane: Lane, counter: NonceCounter) -> Nonce {
         // Written in the words that the cipher reads: processors stall on a read that spans several recent writes.
         let number = u64::from(lane.number()) << 56 | counter.get();
         let mut n = [0; 12];

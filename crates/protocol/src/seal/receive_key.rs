@@ -1,8 +1,10 @@
 //! The receiving end of one direction of a session.
 
-use super::direction::Direction;
+use super::direction::DirectionKeys;
 use super::epoch::{EpochKey, KeySchedule, key_id};
-use super::{Counter, Freshness, KeyId, KeyLimits, Lane, Nonce, OpenedDatagram, Rejected, ReplayWindow, Sealer, Suite};
+use super::{
+    Freshness, KeyId, KeyLimits, Lane, Nonce, NonceCounter, OpenedDatagram, Rejected, ReplayWindow, Sealer, Suite,
+};
 use crate::datagram::{DATAGRAM_OVERHEAD, DatagramHeader, MAX_DATAGRAM};
 use crate::ids::SessionId;
 use crate::time::Micros;
@@ -41,7 +43,7 @@ enum Keys {
     /// One key for all lanes and the whole session.
     One(Box<dyn Sealer>),
     /// Successive keys for each lane.
-    Changing(Direction),
+    Changing(DirectionKeys),
 }
 
 struct ReceiveLane {
@@ -50,7 +52,7 @@ struct ReceiveLane {
     keys: Option<LaneKeys>,
 }
 
-impl Direction {
+impl DirectionKeys {
     /// The receiving end of all lanes of this direction.
     pub fn receive(&self) -> ReceiveKey {
         ReceiveKey::of(self.clone())
@@ -58,12 +60,12 @@ impl Direction {
 }
 
 impl ReceiveKey {
-    /// The receiving end under a single key. [`Direction::receive`] creates the one of a session.
+    /// The receiving end under a single key. [`DirectionKeys::receive`] creates the one of a session.
     pub fn new(sealer: Box<dyn Sealer>, session: SessionId, key: KeyId) -> ReceiveKey {
         ReceiveKey::with(Keys::One(sealer), session, key, KeyLimits::STANDARD.failed_opens(Suite::ChaCha20Poly1305))
     }
 
-    fn of(direction: Direction) -> ReceiveKey {
+    fn of(direction: DirectionKeys) -> ReceiveKey {
         let (session, first) = (direction.session, direction.first);
         let most_failed = direction.crypto.limits.failed_opens(direction.suite);
         let key_lifetime = direction.key_lifetime();
@@ -194,7 +196,7 @@ struct LaneKeys {
 }
 
 impl LaneKeys {
-    fn new(direction: &Direction, lane: Lane) -> LaneKeys {
+    fn new(direction: &DirectionKeys, lane: Lane) -> LaneKeys {
         let mut keys = LaneKeys {
             schedule: direction.schedule(lane),
             current: direction.unused_key(),
@@ -208,7 +210,7 @@ impl LaneKeys {
     }
 
     /// Resets to epoch 0 of a lane without a valid datagram.
-    fn begin(&mut self, direction: &Direction, lane: Lane) {
+    fn begin(&mut self, direction: &DirectionKeys, lane: Lane) {
         self.schedule = direction.schedule(lane);
         self.current.begin(self.schedule.first(&direction.key));
         // The next key belonged to another lane.
@@ -256,7 +258,7 @@ impl LaneKeys {
     }
 
     /// Records that a datagram opened with the key of [`LaneKeys::find`].
-    fn opened(&mut self, now: Micros, counter: Counter) {
+    fn opened(&mut self, now: Micros, counter: NonceCounter) {
         let epoch = self.schedule.epoch_of(counter);
         self.opened_at = Some(now);
         if self.old_until.is_some_and(|until| until <= now) {

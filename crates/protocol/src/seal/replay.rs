@@ -1,6 +1,6 @@
 //! Replay protection: which counters of a lane have been used.
 
-use super::Counter;
+use super::NonceCounter;
 use crate::bits::clear_ring;
 
 /// How a counter relates to earlier ones.
@@ -35,7 +35,7 @@ impl ReplayWindow {
     pub const SIZE: u64 = (WORDS * 64) as u64;
 
     /// How `counter` relates to earlier ones. Does not record it.
-    pub fn check(&self, counter: Counter) -> Freshness {
+    pub fn check(&self, counter: NonceCounter) -> Freshness {
         let c = counter.get();
         if c > self.highest {
             Freshness::Newest
@@ -47,7 +47,7 @@ impl ReplayWindow {
     }
 
     /// Records `counter`. Returns how it relates to earlier ones.
-    pub fn mark(&mut self, counter: Counter) -> Freshness {
+    pub fn mark(&mut self, counter: NonceCounter) -> Freshness {
         let freshness = self.check(counter);
         if freshness == Freshness::Newest {
             self.slide_to(counter.get());
@@ -89,8 +89,8 @@ mod tests {
     fn each_counter_passes_once() {
         let mut w = ReplayWindow::default();
         for c in 1..10_000 {
-            assert_eq!(w.mark(Counter::new(c)), Freshness::Newest);
-            assert_eq!(w.mark(Counter::new(c)), Freshness::Stale);
+            assert_eq!(w.mark(NonceCounter::new(c)), Freshness::Newest);
+            assert_eq!(w.mark(NonceCounter::new(c)), Freshness::Stale);
         }
     }
 
@@ -98,10 +98,10 @@ mod tests {
     #[test]
     fn zero_and_old_counters_are_stale() {
         let mut w = ReplayWindow::default();
-        assert_eq!(w.mark(Counter::new(0)), Freshness::Stale);
-        w.mark(Counter::new(10_000));
-        assert_eq!(w.mark(Counter::new(10_000 - ReplayWindow::SIZE)), Freshness::Stale);
-        assert_eq!(w.mark(Counter::new(10_001 - ReplayWindow::SIZE)), Freshness::Fresh);
+        assert_eq!(w.mark(NonceCounter::new(0)), Freshness::Stale);
+        w.mark(NonceCounter::new(10_000));
+        assert_eq!(w.mark(NonceCounter::new(10_000 - ReplayWindow::SIZE)), Freshness::Stale);
+        assert_eq!(w.mark(NonceCounter::new(10_001 - ReplayWindow::SIZE)), Freshness::Fresh);
     }
 
     proptest! {
@@ -122,7 +122,7 @@ mod tests {
                 } else {
                     Freshness::Fresh
                 };
-                prop_assert_eq!(window.mark(Counter::new(c)), expected);
+                prop_assert_eq!(window.mark(NonceCounter::new(c)), expected);
                 if expected != Freshness::Stale { seen.insert(c); }
             }
         }

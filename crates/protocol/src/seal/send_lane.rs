@@ -1,7 +1,7 @@
 //! The sending end of a lane.
 
 use super::epoch::{EpochKey, KeySchedule};
-use super::{Counter, Key, KeyId, Lane, Nonce, Sealer};
+use super::{Key, KeyId, Lane, Nonce, NonceCounter, Sealer};
 use crate::datagram::{DatagramClass, DatagramHeader};
 use crate::ids::SessionId;
 use alloc::boxed::Box;
@@ -30,7 +30,7 @@ struct Changes {
 
 impl SendLane {
     /// A lane that always uses one key. There must be no other one with this key and lane.
-    /// [`Direction::send_lane`](super::Direction::send_lane) creates those of a session.
+    /// [`DirectionKeys::send_lane`](super::DirectionKeys::send_lane) creates those of a session.
     pub fn new(sealer: Box<dyn Sealer>, session: SessionId, key: KeyId, lane: Lane) -> SendLane {
         SendLane { session, lane, first: key, last: 0, current: EpochKey::first(Key::ZERO, sealer), changes: None }
     }
@@ -59,7 +59,7 @@ impl SendLane {
         class: DatagramClass,
         out: &mut Vec<u8>,
         write_frames: impl FnOnce(&mut Vec<u8>),
-    ) -> Counter {
+    ) -> NonceCounter {
         out.clear();
         self.append(class, out, write_frames)
     }
@@ -70,13 +70,13 @@ impl SendLane {
         class: DatagramClass,
         out: &mut Vec<u8>,
         write_frames: impl FnOnce(&mut Vec<u8>),
-    ) -> Counter {
+    ) -> NonceCounter {
         self.last += 1;
         if let Some(changes) = &mut self.changes {
             changes.pass(self.last, &mut self.current);
         }
         // Never reaches the limit: no session sends 2^56 datagrams.
-        let counter = Counter::new(self.last);
+        let counter = NonceCounter::new(self.last);
         let begin = out.len();
         let key = self.current.id(self.first);
         DatagramHeader { class, key, lane: self.lane, session: self.session, counter }.write(out);

@@ -38,7 +38,7 @@ pub fn forwardable_frames(
     seen: &mut DuplicateFilter,
     out: &mut Vec<u8>,
 ) -> ForwardSummary {
-    let mut forwarded = ForwardSummary::default();
+    let mut summary = ForwardSummary::default();
     for (kind, body) in raw_frames(plain) {
         let goes_on = match kind {
             // Forwards audio frames of unknown formats: the listeners may know them.
@@ -51,13 +51,13 @@ pub fn forwardable_frames(
             let begin = out.len() + FRAME_HEADER_LEN;
             write_raw(kind, body, out);
             out[begin..begin + 2].copy_from_slice(&source.0.to_be_bytes());
-            forwarded.audio |= matches!(kind, kind::AUDIO | kind::COPY);
-            forwarded.recovered += u64::from(kind == kind::COPY);
+            summary.audio |= matches!(kind, kind::AUDIO | kind::COPY);
+            summary.recovered += u64::from(kind == kind::COPY);
             match kind {
-                kind::AUDIO | kind::COPY => forwarded.frames = forwarded.frames.saturating_add(frames_of(body)),
-                _ => forwarded.other_bytes += (FRAME_HEADER_LEN + body.len()) as u32,
+                kind::AUDIO | kind::COPY => summary.frames = summary.frames.saturating_add(frames_of(body)),
+                _ => summary.other_bytes += (FRAME_HEADER_LEN + body.len()) as u32,
             }
         }
     }
-    forwarded
+    summary
 }

@@ -61,10 +61,10 @@ pub struct ServerSession {
     candidates: VecDeque<Candidate>,
     last_challenge: Option<Micros>,
     began: Micros,
-    first_heard: Option<Micros>,
-    last_heard: Micros,
+    first_received: Option<Micros>,
+    last_received: Micros,
     last_sent: Micros,
-    waiting: VecDeque<Reply>,
+    pending: VecDeque<Reply>,
     ending: bool,
     loss_detector: LossDetector,
     duplicates: DuplicateFilter,
@@ -101,10 +101,10 @@ impl ServerSession {
             candidates: VecDeque::new(),
             last_challenge: None,
             began: now,
-            first_heard: None,
-            last_heard: now,
+            first_received: None,
+            last_received: now,
             last_sent: now,
-            waiting: VecDeque::new(),
+            pending: VecDeque::new(),
             ending: false,
             loss_detector: LossDetector::default(),
             duplicates: DuplicateFilter::default(),
@@ -132,12 +132,12 @@ impl ServerSession {
 
     /// Whether the session has been receiving for so long that the session it replaces can end.
     pub fn has_taken_over(&self, now: Micros) -> bool {
-        self.first_heard.is_some_and(|at| now.since(at) >= TAKEOVER_TIME)
+        self.first_received.is_some_and(|at| now.since(at) >= TAKEOVER_TIME)
     }
 
     /// Whether the session's keys have reached their lifetime, so that the client needs another session.
     pub fn keys_expired(&self, now: Micros) -> bool {
-        self.receive.key_lifetime().is_some_and(|lasts| now.since(self.began) >= lasts)
+        self.receive.key_lifetime().is_some_and(|lifetime| now.since(self.began) >= lifetime)
     }
 
     /// Whether the limit of failed attempts has been reached, so that the session must end.
@@ -147,7 +147,7 @@ impl ServerSession {
 
     /// Whether nothing has arrived for [`SESSION_TIMEOUT`].
     pub fn is_gone(&self, now: Micros) -> bool {
-        now.since(self.last_heard) >= SESSION_TIMEOUT
+        now.since(self.last_received) >= SESSION_TIMEOUT
     }
 
     /// Opens a datagram of this session. `challenge` returns fresh entropy; it is called only to challenge a new address.
@@ -163,19 +163,19 @@ impl ServerSession {
     ) -> Result<ReceivedDatagram<'d>, Rejected> {
         let size = datagram.len();
         let opened = self.receive.open(now, datagram)?;
-        self.last_heard = now;
-        self.first_heard.get_or_insert(now);
+        self.last_received = now;
+        self.first_received.get_or_insert(now);
         self.loss_detector.handle_datagram(now, &opened.header, size);
         if opened.newest && self.path != Some(from) {
             self.challenge_address(now, from, size, challenge);
         }
-        let (mut goodbye, mut moved_to, mut answer, mut feedback) = (false, None, None, None);
+        let (mut goodbye, mut moved_to, mut reply, mut feedback) = (false, None, None, None);
         for frame in opened.frames() {
             match frame {
                 Frame::Goodbye => goodbye = true,
                 Frame::PathResponse(data) => moved_to = self.validate_path(from, data).or(moved_to),
                 Frame::ClockRequest(c) => {
-                    answer = Some(Reply::Clock(ClockReply {
+                    reply = Some(Reply::Clock(ClockReply {
                         asked: c.sent,
                         received: now,
                         replied: now,
@@ -184,12 +184,12 @@ impl ServerSession {
                 }
                 Frame::Feedback(f) if self.takes_feedback(now) => feedback = Some(f),
                 // A reply must not be larger than its request.
-                Frame::Probe(p) if usize::from(p.size) <= size => answer = Some(Reply::Probe(p)),
+                Frame::Probe(p) if usize::from(p.size) <= size => reply = Some(Reply::Probe(p)),
                 _ => {}
             }
         }
         // One reply for each datagram, regardless of its number of requests.
-        if let Some(reply) = answer {
+        if let Some(reply) = reply {
             self.queue_reply(from, reply);
         }
         Ok(ReceivedDatagram { plain: opened.plain, goodbye, moved_to, feedback })
@@ -197,9 +197,9 @@ impl ServerSession {
 
     /// Selects the frames that the room receives, see [`forwardable_frames`].
     pub fn forwardable_frames(&mut self, plain: &[u8], source: SourceId, out: &mut Vec<u8>) -> ForwardSummary {
-        let forwarded = forwardable_frames(plain, source, &mut self.duplicates, out);
-        self.recovered += forwarded.recovered;
-        forwarded
+        let summary = forwardable_frames(plain, source, &mut self.duplicates, out);
+        self.recovered += summary.recovered;
+        summary
     }
 
     /// Whether the address is the path or has a pending challenge. Anybody can forge a datagram from any address.
@@ -234,7 +234,7 @@ impl ServerSession {
 
     /// When the next keep-alive or feedback, or [`ServerSession::is_gone`], is due.
     pub fn poll_timeout(&self) -> Micros {
-        let gone = self.last_heard + SESSION_TIMEOUT;
+        let gone = self.last_received + SESSION_TIMEOUT;
         if self.path.is_none() {
             return gone;
         }
@@ -243,7 +243,7 @@ impl ServerSession {
     }
 
     fn next_frame(&mut self, now: Micros) -> Option<(Frame<'static>, SocketAddr)> {
-        while let Some(reply) = self.waiting.pop_front() {
+        while let Some(reply) = self.pending.pop_front() {
             let (frame, to) = match reply {
                 Reply::Challenge(to, data) => (Frame::PathChallenge(data), Some(to)),
                 Reply::Clock(c) => (Frame::ClockReply(ClockReply { replied: now, ..c }), self.path),
@@ -257,12 +257,12 @@ impl ServerSession {
         if core::mem::take(&mut self.ending) {
             return Some((Frame::Goodbye, path));
         }
-        let tell = || {
-            let mut told = ReceiverReport { recovered: self.recovered, ..ReceiverReport::default() };
-            told.waits.add(SourceId(0), self.wait);
-            told
+        let report = || {
+            let mut report = ReceiverReport { recovered: self.recovered, ..ReceiverReport::default() };
+            report.waits.add(SourceId(0), self.wait);
+            report
         };
-        if let Some(feedback) = self.loss_detector.poll_feedback(now, tell) {
+        if let Some(feedback) = self.loss_detector.poll_feedback(now, report) {
             return Some((Frame::Feedback(feedback), path));
         }
         (now.since(self.last_sent) >= KEEP_ALIVE_EVERY).then_some((Frame::KeepAlive, path))
@@ -281,7 +281,7 @@ impl ServerSession {
             self.candidates.push_front(Candidate { address: from, challenge });
         }
         self.last_challenge = Some(now);
-        self.waiting.push_back(Reply::Challenge(from, challenge));
+        self.pending.push_back(Reply::Challenge(from, challenge));
     }
 
     fn validate_path(&mut self, from: SocketAddr, data: [u8; 8]) -> Option<SocketAddr> {
@@ -308,8 +308,8 @@ impl ServerSession {
     }
 
     fn queue_reply(&mut self, from: SocketAddr, reply: Reply) {
-        if self.path == Some(from) && self.waiting.len() < MAX_PENDING_REPLIES {
-            self.waiting.push_back(reply);
+        if self.path == Some(from) && self.pending.len() < MAX_PENDING_REPLIES {
+            self.pending.push_back(reply);
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::client::{self, Signer};
-use rtjam_protocol::control::{Features, Hello, MediaEndpoint, MixRequest, Seat, SeatRole, TransportKind, signed_text};
+use rtjam_protocol::control::{
+    Features, Hello, MediaEndpoint, MixRequest, SeatRequest, SeatRole, TransportKind, signed_text,
+};
 use rtjam_protocol::link::{Pin, Secret};
 use rtjam_protocol::seal::{Suite, ring as ring_seal};
 use rtjam_protocol::server::rooms::{self, Caps, Entropy, RoomSecrets};
@@ -113,7 +115,7 @@ pub(crate) fn hello(identity: &Identity, name: &str, nonce: &[u8; 32]) -> Hello 
 }
 
 /// A seat request for the lobby, parsed from JSON that contains only the required fields and `more`.
-pub(crate) fn seat(role: &str, more: &str) -> Seat {
+pub(crate) fn seat(role: &str, more: &str) -> SeatRequest {
     let secret = if role == "listener" { "AQEBAQEBAQEBAQEBAQEBAQ" } else { "AgICAgICAgICAgICAgICAg" };
     let text = format!(r#"{{"room":"lobby","role":"{role}","secret":"{secret}"{more}}}"#);
     rtjam_protocol::control::read(&text).expect("a seat")

@@ -19,7 +19,7 @@ fn slots(world: &World) -> Vec<(u16, String)> {
 fn assert_back(world: &World, since: Micros, limit: Micros) {
     for (client, other) in [(0, 2), (1, 1)] {
         let took = world.clients[client].hears_after(other, since);
-        assert!(took.is_some_and(|t| t <= limit), "client {client} hears again after {took:?}");
+        assert!(took.is_some_and(|t| t <= limit), "client {client} receives again after {took:?}");
         assert!(world.clients[client].longest_gap(other, since + limit, world.now) < ms(500));
     }
 }

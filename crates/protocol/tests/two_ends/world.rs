@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use rtjam_protocol::client::{ClientConfig, ClientEvent, DialId};
 use rtjam_protocol::control::{self, ClientMessage, DownstreamMode, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{DatagramClass, DatagramHeader};
-use rtjam_protocol::seal::{Counter, Crypto, Lane, Rejected, SendLane, ring::CRYPTO};
+use rtjam_protocol::seal::{Crypto, Lane, NonceCounter, Rejected, SendLane, ring::CRYPTO};
 use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::server::rooms::{
     ConnectionId, Entropy, MemberSelector, NewSession, Origin, RoomRecord, RoomSecrets, Rooms, RoomsOutput, SlotRecord,
@@ -54,7 +54,7 @@ pub(crate) struct World {
     next_wire: u64,
     queue: BTreeMap<(Micros, u64), Happening>,
     happened: u64,
-    nonces: BTreeSet<(bool, SessionId, Lane, Counter)>,
+    nonces: BTreeSet<(bool, SessionId, Lane, NonceCounter)>,
     /// Why the server rejected datagrams.
     pub(crate) rejected: Vec<Rejected>,
     keys: BTreeSet<(bool, Lane, u8)>,

@@ -6,8 +6,8 @@ use super::registry::{Connection, Member, Rooms};
 use super::slots::{self, SlotRecord};
 use super::types::{Ban, ConnectionId, Entropy, RoomRecord, RoomSecrets, RoomsOutput, SeatClaim};
 use crate::control::{
-    self, Features, Hello, Joined, NameSkeleton, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token,
-    Via, numbered_name, signed_text, tidy_name,
+    self, Features, Hello, Joined, MemberAccess, NameSkeleton, Refusal, Refused, ResumeToken, SeatRequest, SeatRole,
+    ServerMessage, SessionKeys, numbered_name, signed_text, tidy_name,
 };
 use crate::ids::{RoomName, SessionId, SourceId};
 use crate::link::Role;
@@ -33,7 +33,7 @@ impl Rooms {
         self.connections.insert(connection, Connection::Introduced { hello: Hello { name, ..hello } });
     }
 
-    pub(super) fn handle_seat(&mut self, connection: ConnectionId, seat: Seat) {
+    pub(super) fn handle_seat(&mut self, connection: ConnectionId, seat: SeatRequest) {
         if self.going_down {
             return self.refuse(connection, Refusal::ServerUnable);
         }
@@ -89,7 +89,7 @@ impl Rooms {
         now: Micros,
         (connection, origin): (ConnectionId, Origin),
         hello: &Hello,
-        seat: &Seat,
+        seat: &SeatRequest,
         (record, taken_at): (RoomRecord, u64),
         entropy: &mut dyn Entropy,
     ) -> Result<(), Refused> {
@@ -160,12 +160,12 @@ impl Rooms {
             seat: seat.role,
             source,
             keys: fresh_keys(suite, entropy),
-            resume: Token(random(entropy)),
+            resume: ResumeToken(random(entropy)),
             former: None,
             keys_expired: false,
             features: hello.features.and(Features::SUPPORTED),
             connection: Some(connection),
-            via: Via::Direct,
+            via: MemberAccess::Direct,
             mix: downstream_mode(seat.role, seat.mix, room_mix),
             room_mix,
         };
@@ -181,11 +181,11 @@ impl Rooms {
 
     /// The live session of the token. The secret does not matter here: sessions that the current secrets do not admit have
     /// been ended by [`Rooms::handle_rules`].
-    fn session_to_resume(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
+    fn session_to_resume(&self, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
         self.session_of(seat.resume.as_ref()?, hello, seat)
     }
 
-    fn session_of(&self, token: &Token, hello: &Hello, seat: &Seat) -> Option<SessionId> {
+    fn session_of(&self, token: &ResumeToken, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
         let is_it = |m: &Member| {
             let named = m.resume.matches(token) || m.former.as_ref().is_some_and(|former| former.matches(token));
             named && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
@@ -210,13 +210,13 @@ impl Rooms {
         self.send_roster(connection, &room);
     }
 
-    fn session_to_replace(&self, hello: &Hello, seat: &Seat) -> Option<SessionId> {
+    fn session_to_replace(&self, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
         self.session_of(seat.replaces.as_ref()?, hello, seat)
     }
 
     /// Ends the session that this seat replaces. The others are not informed, because the next roster shows the same
     /// musician in the same slot.
-    fn end_replaced(&mut self, now: Micros, hello: &Hello, seat: &Seat) {
+    fn end_replaced(&mut self, now: Micros, hello: &Hello, seat: &SeatRequest) {
         let replaced = self.session_to_replace(hello, seat);
         let Some((session, gone)) = replaced.and_then(|id| self.members.remove_entry(&id)) else { return };
         self.outputs.push_back(RoomsOutput::End(session));
@@ -254,16 +254,16 @@ impl Rooms {
 
     /// Musicians and listeners of one identity are numbered separately, so that listening does not change a musician's
     /// name.
-    fn free_instance(&self, hello: &Hello, seat: &Seat) -> u8 {
+    fn free_instance(&self, hello: &Hello, seat: &SeatRequest) -> u8 {
         let taken = |i: u8| {
             let same = |m: &Member| {
                 m.room == seat.room && m.seat == seat.role && m.musician == hello.musician && m.instance == i
             };
             self.members.values().any(same)
         };
-        let wish = seat.instance.filter(|i| !taken(*i));
+        let wanted = seat.instance.filter(|i| !taken(*i));
         // Terminates: a room has fewer members (MAX_MUSICIANS) than there are numbers.
-        wish.or_else(|| (0..=u8::MAX).find(|i| !taken(*i))).unwrap_or(u8::MAX)
+        wanted.or_else(|| (0..=u8::MAX).find(|i| !taken(*i))).unwrap_or(u8::MAX)
     }
 
     /// The display name of a new member: the first numbered form of `name`, from the instance number on, that is not
@@ -283,7 +283,13 @@ impl Rooms {
     }
 
     /// Musicians have the slots from 1 on. Listeners are numbered above them.
-    fn free_slot(&self, hello: &Hello, seat: &Seat, instance: u8, records: &[SlotRecord]) -> Result<SourceId, Refusal> {
+    fn free_slot(
+        &self,
+        hello: &Hello,
+        seat: &SeatRequest,
+        instance: u8,
+        records: &[SlotRecord],
+    ) -> Result<SourceId, Refusal> {
         let occupied = |slot| self.members.values().any(|m| m.room == seat.room && m.source == slot);
         let max = self.config.max_musicians;
         let slot = if seat.role == SeatRole::Musician {
@@ -320,7 +326,7 @@ impl Rooms {
         &self,
         now: Micros,
         hello: &Hello,
-        seat: &Seat,
+        seat: &SeatRequest,
         origin: Origin,
         replaced: Option<SessionId>,
         slots: &[SlotRecord],
@@ -352,7 +358,7 @@ impl Rooms {
         &mut self,
         now: Micros,
         hello: &Hello,
-        seat: &Seat,
+        seat: &SeatRequest,
         origin: Origin,
         slots: &[SlotRecord],
     ) {
@@ -362,7 +368,7 @@ impl Rooms {
     }
 
     /// Whether the identity has neither a seat in the room nor a slot record.
-    fn is_newcomer(&self, hello: &Hello, seat: &Seat, slots: &[SlotRecord]) -> bool {
+    fn is_newcomer(&self, hello: &Hello, seat: &SeatRequest, slots: &[SlotRecord]) -> bool {
         let is_here = |m: &Member| m.musician == hello.musician;
         !slots.iter().any(|s| s.musician == hello.musician) && !self.others(&seat.room, seat.role, None).any(is_here)
     }

@@ -5,7 +5,7 @@ use super::origin::Origin;
 use super::registry::{Member, Rooms};
 use super::slots::{self, SlotRecord};
 use super::types::{Ban, Entropy, NewSession};
-use crate::control::{DownstreamMode, Features, Refusal, SeatRole, Token, Via};
+use crate::control::{DownstreamMode, Features, MemberAccess, Refusal, ResumeToken, SeatRole};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Role;
 use crate::seal::Suite;
@@ -19,7 +19,7 @@ pub struct GatewayMusician {
     /// Room to enter.
     pub room: RoomName,
     /// The gateway.
-    pub via: Via,
+    pub via: MemberAccess,
     /// Stand-in identity.
     pub musician: MusicianId,
     /// Display name.
@@ -82,7 +82,7 @@ impl Rooms {
     pub fn handle_gateway_listener(
         &mut self,
         room: &RoomName,
-        via: Via,
+        via: MemberAccess,
         entropy: &mut dyn Entropy,
     ) -> Option<NewSession> {
         let suite = *self.config.suites.first()?;
@@ -98,7 +98,7 @@ impl Rooms {
 }
 
 /// A member without a seat, whose client is the gateway.
-fn gateway_member(room: &RoomName, via: Via, suite: Suite, entropy: &mut dyn Entropy) -> Member {
+fn gateway_member(room: &RoomName, via: MemberAccess, suite: Suite, entropy: &mut dyn Entropy) -> Member {
     Member {
         room: room.clone(),
         musician: MusicianId([0; 32]),
@@ -110,7 +110,7 @@ fn gateway_member(room: &RoomName, via: Via, suite: Suite, entropy: &mut dyn Ent
         seat: SeatRole::None,
         source: SourceId(0),
         keys: fresh_keys(suite, entropy),
-        resume: Token(random(entropy)),
+        resume: ResumeToken(random(entropy)),
         former: None,
         keys_expired: false,
         features: Features::SUPPORTED,

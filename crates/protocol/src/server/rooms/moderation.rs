@@ -3,7 +3,7 @@
 use super::origin::AddressKey;
 use super::registry::{Connection, Member, Rooms};
 use super::types::{Ban, RoomSecrets};
-use crate::control::{Refusal, Seat, SeatRole, Token, Via};
+use crate::control::{MemberAccess, Refusal, ResumeToken, SeatRequest, SeatRole};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::time::Micros;
 use alloc::string::{String, ToString};
@@ -90,7 +90,7 @@ pub struct SeatedMember {
     pub address: Option<AddressKey>,
     /// How the member reaches the room.
     #[serde(rename = "classic")]
-    pub via: Via,
+    pub via: MemberAccess,
 }
 
 impl Member {
@@ -190,8 +190,8 @@ impl Rooms {
     }
 
     /// Why a moderator ended the session that a seat request resumes or replaces; `None` if none did.
-    pub(super) fn dismissal(&self, seat: &Seat) -> Option<Refusal> {
-        let of = |token: &Token| self.dismissed.iter().find(|(dismissed, _)| dismissed.matches(token));
+    pub(super) fn dismissal(&self, seat: &SeatRequest) -> Option<Refusal> {
+        let of = |token: &ResumeToken| self.dismissed.iter().find(|(dismissed, _)| dismissed.matches(token));
         seat.resume.iter().chain(&seat.replaces).find_map(of).map(|(_, refusal)| *refusal)
     }
 

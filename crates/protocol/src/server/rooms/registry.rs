@@ -4,8 +4,8 @@ use super::caps::Newcomers;
 use super::origin::Origin;
 use super::types::{Census, ConnectionId, Grant, MAX_LISTENERS, MAX_MUSICIANS, NewSession, RoomsConfig, RoomsOutput};
 use crate::control::{
-    ClientMessage, DownstreamMode, Features, Hello, Refusal, Refused, RosterEntry, Seat, SeatRole, ServerMessage,
-    SessionKeys, Token, Via, Welcome,
+    ClientMessage, DownstreamMode, Features, Hello, MemberAccess, Refusal, Refused, ResumeToken, RosterEntry,
+    SeatRequest, SeatRole, ServerMessage, SessionKeys, Welcome,
 };
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role};
@@ -22,7 +22,7 @@ pub struct Rooms {
     pub(super) pending_rosters: BTreeMap<RoomName, PendingRoster>,
     pub(super) newcomers: Newcomers,
     /// Tokens of the sessions that a moderator ended, newest last.
-    pub(super) dismissed: VecDeque<(Token, Refusal)>,
+    pub(super) dismissed: VecDeque<(ResumeToken, Refusal)>,
     /// Sessions that were replaced without a gap, and the session that replaced each.
     pub(super) retired: BTreeMap<SessionId, SessionId>,
     pub(super) outputs: VecDeque<RoomsOutput>,
@@ -34,7 +34,7 @@ pub struct Rooms {
 pub(super) enum Connection {
     Greeted { nonce: [u8; 32] },
     Introduced { hello: Hello },
-    Waiting { hello: Hello, seat: Seat },
+    Waiting { hello: Hello, seat: SeatRequest },
     Seated { session: SessionId },
     Watching { room: RoomName, admitted: Grant, roster_changes: bool },
 }
@@ -53,15 +53,15 @@ pub(super) struct Member {
     pub(super) seat: SeatRole,
     pub(super) source: SourceId,
     pub(super) keys: SessionKeys,
-    pub(super) resume: Token,
+    pub(super) resume: ResumeToken,
     /// Token of the session that this one replaced. The client may still know only this one.
-    pub(super) former: Option<Token>,
+    pub(super) former: Option<ResumeToken>,
     /// The session's keys have reached their lifetime.
     pub(super) keys_expired: bool,
     pub(super) features: Features,
     pub(super) connection: Option<ConnectionId>,
     /// How the member reaches the room.
-    pub(super) via: Via,
+    pub(super) via: MemberAccess,
     pub(super) mix: DownstreamMode,
     /// The room's default.
     pub(super) room_mix: DownstreamMode,

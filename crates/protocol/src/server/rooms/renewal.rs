@@ -8,7 +8,7 @@ use super::admission::{fresh_keys, random};
 use super::origin::Origin;
 use super::registry::{Connection, Rooms};
 use super::types::{ConnectionId, Entropy, RoomsOutput};
-use crate::control::{Features, Token};
+use crate::control::{Features, ResumeToken};
 use crate::ids::SessionId;
 use alloc::vec::Vec;
 
@@ -26,7 +26,7 @@ impl Rooms {
 
     /// Whether a client that resumes with this token gets a new session: its keys have expired, or they have been replaced
     /// and the client does not know the new session yet.
-    pub(super) fn is_due_for_renewal(&self, session: SessionId, token: &Token) -> bool {
+    pub(super) fn is_due_for_renewal(&self, session: SessionId, token: &ResumeToken) -> bool {
         self.members.get(&session).is_some_and(|m| m.keys_expired || !m.resume.matches(token))
     }
 
@@ -42,11 +42,11 @@ impl Rooms {
         let session = self.fresh_session_on(old.media_thread(), entropy);
         // A client that has not heard of `old` is still in the session before it.
         let retired = if member.keys_expired {
-            member.former = Some(core::mem::replace(&mut member.resume, Token(random(entropy))));
+            member.former = Some(core::mem::replace(&mut member.resume, ResumeToken(random(entropy))));
             old
         } else {
             let before = self.retired.iter().find(|(_, successor)| **successor == old).map(|(retired, _)| *retired);
-            member.resume = Token(random(entropy));
+            member.resume = ResumeToken(random(entropy));
             self.outputs.push_back(RoomsOutput::End(old));
             before.unwrap_or(old)
         };
