@@ -12,11 +12,12 @@ use crate::statistics::{Attendance, AudioFigures, SessionFigures};
 use crate::store::{Store, StoreHealth, Work};
 use rtjam_engine::{Balance, Gain, Pan};
 use rtjam_protocol::control::{
-    BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, Refused, SeatRole, ServerMessage,
+    BadMessage, ClientMessage, DownstreamMode, MemberAccess, MixBalance, Refusal, Refused, SeatRole, ServerMessage,
 };
 use rtjam_protocol::link::{Pin, Secret};
-use rtjam_protocol::room::{
-    Ban, Census, Claim, ClassicMusician, ConnectionId, MixOrder, NewSession, Output, RoomRecord, Rooms, Secrets,
+use rtjam_protocol::server::rooms::{
+    Ban, Census, ConnectionId, DownstreamChange, GatewayMusician, NewSession, RoomRecord, RoomSecrets, Rooms,
+    RoomsOutput, SeatClaim,
 };
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
@@ -125,8 +126,8 @@ pub struct Lobby {
     limits: Limits,
     clock: Clock,
     random: Random,
-    /// Secrets that no room has, which stand in for those of a room that does not exist.
-    nobodys: Secrets,
+    /// RoomSecrets that no room has, which stand in for those of a room that does not exist.
+    nobodys: RoomSecrets,
     guests: HashMap<ConnectionId, Guest>,
     attendance: HashMap<SessionId, Attendance>,
     /// Of sessions that are over.
@@ -146,7 +147,7 @@ impl Lobby {
     pub fn new(rooms: Rooms, store: Store, media: Media, limits: Limits, clock: Clock, classic: Option<Desk>) -> Lobby {
         let mut random = Random::new();
         let mut secret = || Secret(random.array()).into();
-        let nobodys = Secrets { listener: secret(), musician: secret(), moderator: secret() };
+        let nobodys = RoomSecrets { listener: secret(), musician: secret(), moderator: secret() };
         Lobby {
             rooms,
             store,
@@ -233,7 +234,7 @@ impl Lobby {
             Input::OverRate(session, dropped) => self.warn_of_rate(session, dropped),
             Input::MixWaits(session, wait) => self.rooms.handle_mix_waits(session, wait),
             Input::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
-            Input::SessionWorn(session) => self.rooms.handle_worn(session),
+            Input::SessionWorn(session) => self.rooms.handle_keys_expired(session),
             Input::Classic(ask) => self.hear_classic(ask),
             Input::Reconfigured { limits, pins } => {
                 self.limits.set(limits);
@@ -297,9 +298,11 @@ impl Lobby {
                 self.note(Work::Reading, mix.as_ref().err(), "classic musicians are sent everyone separately");
                 let bans = self.bans(&desk.room);
                 self.note(Work::Reading, bans.as_ref().err(), "nobody is known to be banned");
-                let classic = ClassicMusician {
+                let classic = GatewayMusician {
                     room: desk.room.clone(),
-                    client,
+                    via: MemberAccess::Legacy,
+                    musician: client.identity(),
+                    name: client.display_name(),
                     mix: mix.unwrap_or_default(),
                     origin: self.limits.origin(from.ip()),
                     bans: bans.unwrap_or_default(),
@@ -313,7 +316,9 @@ impl Lobby {
                 }
             }
             Ask::Ear => {
-                if let Some(new) = self.rooms.handle_classic_ear(&desk.room, &mut self.random) {
+                if let Some(new) =
+                    self.rooms.handle_gateway_listener(&desk.room, MemberAccess::Legacy, &mut self.random)
+                {
                     self.media.open(&new, Arc::default());
                     desk.tell(Answer::Ear(new));
                 }
@@ -323,7 +328,7 @@ impl Lobby {
 
     fn seat_classic(
         &mut self,
-        classic: &ClassicMusician,
+        classic: &GatewayMusician,
         from: IpAddr,
     ) -> Result<(NewSession, Arc<SessionFigures>), Refusal> {
         self.limits.ask(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
@@ -333,7 +338,7 @@ impl Lobby {
         let slots = self.store.slots(&classic.room);
         self.note(Work::Reading, slots.as_ref().err(), "nobody can join until that works");
         let slots = slots.map_err(|_| Refusal::ServerUnable)?;
-        let new = self.rooms.handle_classic(self.clock.now(), classic, &slots, &mut self.random)?;
+        let new = self.rooms.handle_gateway_musician(self.clock.now(), classic, &slots, &mut self.random)?;
         tracing::info!("{}: a classic musician takes seat {}", new.room, new.source.0);
         let figures = self.begin(&new, Some(from));
         Ok((new, figures))
@@ -349,17 +354,17 @@ impl Lobby {
     fn carry_out(&mut self) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
-                Output::Send(connection, message) => self.send(connection, message),
-                Output::Close(connection) => {
+                RoomsOutput::Send(connection, message) => self.send(connection, message),
+                RoomsOutput::Close(connection) => {
                     self.guests.remove(&connection);
                 }
-                Output::LookUp(connection, room) => self.look_up(connection, &room),
-                Output::Open(session) => {
+                RoomsOutput::LookUp(connection, room) => self.look_up(connection, &room),
+                RoomsOutput::Open(session) => {
                     tracing::info!("{}: {} takes seat {}", session.room, kind(session.sends), session.source.0);
                     let from = session.connection.and_then(|c| self.guests.get(&c)).map(|guest| guest.from);
                     self.begin(&session, from);
                 }
-                Output::End(session) => {
+                RoomsOutput::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
                     self.limits.ended(session);
                     self.media.end(session);
@@ -368,14 +373,14 @@ impl Lobby {
                     }
                     self.record(session);
                 }
-                Output::Pin(session, sources) => {
+                RoomsOutput::Pin(session, sources) => {
                     self.media.pin(session, &sources);
                     if let Some(attendance) = self.attendance.get(&session) {
                         self.crowds.pin(session, attendance.room(), sources);
                     }
                 }
-                Output::Mix(order) => self.media.mix(order.session, wish(order)),
-                Output::RememberSlot(room, record) => {
+                RoomsOutput::Mix(order) => self.media.mix(order.session, wish(order)),
+                RoomsOutput::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
                     self.note(Work::Writing, result.as_ref().err(), "seats taken now may be others after a restart");
                 }
@@ -460,12 +465,12 @@ impl Lobby {
         &mut self,
         connection: ConnectionId,
         room: &RoomName,
-        secrets: Option<Secrets>,
+        secrets: Option<RoomSecrets>,
     ) -> Result<RoomRecord, Refused> {
         let guest = self.guests.get(&connection).map(|guest| (guest.from, guest.role));
         let claim = self.rooms.claim(connection, secrets.as_ref().unwrap_or(&self.nobodys));
-        let (Some(secrets), true) = (secrets, claim != Claim::Nothing) else { return Ok(RoomRecord::Unknown) };
-        if let (Some((from, role)), Claim::Seat) = (guest, claim) {
+        let (Some(secrets), true) = (secrets, claim != SeatClaim::Nothing) else { return Ok(RoomRecord::Unknown) };
+        if let (Some((from, role)), SeatClaim::Seat) = (guest, claim) {
             self.limits.ask(self.clock.now(), from, role)?;
         }
         let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
@@ -558,15 +563,15 @@ impl Lobby {
 }
 
 /// An order as the mixer takes it.
-fn wish(order: MixOrder) -> Wish {
+fn wish(order: DownstreamChange) -> Wish {
     let thousandth = |pan: i16| Pan::new(f32::from(pan) / 1000.0);
     // Exact up to 16.7 million; what is more is cut either way.
-    let gain = |n: u32| Gain::linear(n.min(MixBalance::MOST) as f32 / MixBalance::UNITY as f32);
+    let gain = |n: u32| Gain::linear(n.min(MixBalance::MAX_GAIN) as f32 / MixBalance::UNITY as f32);
     let balance = |b: &MixBalance| {
         let pans = b.pans.map(|pan| pan.map(thousandth));
         (b.source, Balance { layout: b.layout, gains: b.gains.map(gain), pans })
     };
-    let one = order.take == MixChoice::One;
+    let one = order.mode == DownstreamMode::Mixed;
     Wish { one, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
 }
 

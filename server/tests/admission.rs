@@ -4,7 +4,7 @@ mod support;
 
 use rtjam_protocol::RoomName;
 use rtjam_protocol::SourceId;
-use rtjam_protocol::control::{ClientMessage, Features, Hello, Refusal, Seat, SeatRole, ServerMessage};
+use rtjam_protocol::control::{ClientMessage, Features, Hello, Refusal, SeatRequest, SeatRole, ServerMessage};
 use rtjam_protocol::link::{InviteLink, Secret};
 use std::io::{ErrorKind, Read as _};
 use std::net::TcpStream;
@@ -16,7 +16,7 @@ use support::{Server, TempDir, invite};
 fn whoever_is_not_invited_is_told_why() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
-    let ask = |alter: &dyn Fn(&mut Hello, &mut Seat)| {
+    let ask = |alter: &dyn Fn(&mut Hello, &mut SeatRequest)| {
         let mut control = Control::connect(&server.link);
         let (mut hello, mut seat) = (control.hello(1), control.seat(SeatRole::Musician));
         alter(&mut hello, &mut seat);

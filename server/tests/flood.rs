@@ -3,7 +3,7 @@
 
 mod support;
 
-use rtjam_protocol::control::{ClientMessage, Joined, Refusal, SeatRole, ServerMessage, Token};
+use rtjam_protocol::control::{ClientMessage, Joined, Refusal, ResumeToken, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::Frame;
 use rtjam_protocol::link::InviteLink;
 use rtjam_server::open_files;
@@ -126,7 +126,7 @@ fn client_hello() -> Vec<u8> {
 
 /// 20 musicians of 127.0.0.1, whose sessions live until this is dropped.
 struct Band {
-    tokens: Vec<Token>,
+    tokens: Vec<ResumeToken>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -155,7 +155,12 @@ impl Drop for Band {
 }
 
 /// Asks for a seat from this address.
-fn join_from(link: &InviteLink, from: Ipv4Addr, who: u8, resume: Option<Token>) -> (Control, Result<Joined, Refusal>) {
+fn join_from(
+    link: &InviteLink,
+    from: Ipv4Addr,
+    who: u8,
+    resume: Option<ResumeToken>,
+) -> (Control, Result<Joined, Refusal>) {
     let mut control = Control::connect_from(link, from.into());
     let (hello, mut seat) = (control.hello(who), control.seat(SeatRole::Musician));
     seat.resume = resume;

@@ -3,7 +3,7 @@
 mod support;
 
 use rtjam_protocol::audio::Peak;
-use rtjam_protocol::control::{ClientMessage, MixBalance, MixChoice, MixWish, SeatRole, ServerMessage};
+use rtjam_protocol::control::{ClientMessage, DownstreamMode, MixBalance, MixRequest, SeatRole, ServerMessage};
 use rtjam_protocol::{Micros, SourceId};
 use std::time::{Duration, Instant};
 use support::media::{Heard, Musician};
@@ -67,8 +67,8 @@ fn is_mix_of(heard: &Heard, left: i16, right: i16) -> bool {
     samples.len() == 256 && samples[..128].iter().all(|s| *s == left) && samples[128..].iter().all(|s| *s == right)
 }
 
-fn take(musician: &mut Musician, take: MixChoice, balances: Vec<MixBalance>) {
-    musician.control.say(&ClientMessage::Mix(MixWish { take: Some(take), balances, ..MixWish::default() }));
+fn take(musician: &mut Musician, take: DownstreamMode, balances: Vec<MixBalance>) {
+    musician.control.say(&ClientMessage::Mix(MixRequest { mode: Some(take), balances, ..MixRequest::default() }));
 }
 
 #[test]
@@ -76,26 +76,27 @@ fn everyone_is_sent_one_exact_sum_of_the_others_with_their_own_gains() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let mut cat = Musician::join_as(&invite(&dir, &["--role", "listener"]), 3, SeatRole::Listener);
-    assert_eq!(cat.joined.mix, MixChoice::One);
+    assert_eq!(cat.joined.mix, DownstreamMode::Mixed);
     let (mut ann, mut ben) = (Musician::join(&server.link, 1), Musician::join(&server.link, 2));
     let (anns, bens) = (ann.joined.source, ben.joined.source);
     let half = MixBalance { source: bens, gains: [5000, 0], pans: [None; 2], layout: None };
-    take(&mut ann, MixChoice::One, vec![half]);
+    take(&mut ann, DownstreamMode::Mixed, vec![half]);
     let mut band = Band { playing: vec![(&mut ann, 8192), (&mut ben, 4096)], began: Instant::now(), sent: 0 };
     band.until("Ben at Ann's gain", None, 0, |h| is_mix_of(h, 2048, 0));
     band.until("all in the listener's mix", Some(&mut cat), 0, |h| is_mix_of(h, 12_288, 12_288));
     assert_eq!(band.hears(0), [SourceId::MIX], "one stream");
     assert_eq!(band.hears(1), [anns], "who did not ask for a mix hears everyone separately");
 
-    take(band.playing[0].0, MixChoice::One, vec![]);
+    take(band.playing[0].0, DownstreamMode::Mixed, vec![]);
     band.until("Ben at unity", None, 0, |h| is_mix_of(h, 4096, 4096));
-    take(band.playing[0].0, MixChoice::Separate, vec![]);
+    take(band.playing[0].0, DownstreamMode::Forwarded, vec![]);
     band.until("Ben by himself", None, 0, |h| h.source() == Some(bens));
     let deadline = Instant::now() + SOON;
     while band.hears(0) != [bens] {
         assert!(Instant::now() < deadline, "the mix goes on");
     }
-    let told = |m: &ServerMessage| matches!(m, ServerMessage::Mix(m) if m.take == MixChoice::Separate).then_some(());
+    let told =
+        |m: &ServerMessage| matches!(m, ServerMessage::Mix(m) if m.mode == DownstreamMode::Forwarded).then_some(());
     ann.control.wait_for(told);
 }
 
@@ -106,7 +107,7 @@ fn the_room_says_what_those_get_who_do_not_choose_and_the_wait_is_told() {
     invite(&dir, &["lobby", "--mix", "one"]);
     let mut ann = Musician::join(&server.link, 1);
     let mut ben = Musician::join(&server.link, 2);
-    assert_eq!(ann.joined.mix, MixChoice::One);
+    assert_eq!(ann.joined.mix, DownstreamMode::Mixed);
     let mut band = Band { playing: vec![(&mut ann, 8192), (&mut ben, 4096)], began: Instant::now(), sent: 0 };
     band.until("Ben in Ann's mix", None, 0, |h| is_mix_of(h, 4096, 4096));
     assert_eq!(band.hears(0), [SourceId::MIX]);
@@ -127,7 +128,7 @@ fn who_takes_a_mix_is_told_the_level_and_the_wait_of_everyone_in_it() {
     let (anns, bens) = (ann.joined.source, ben.joined.source);
     // Levels are before the gains of whoever listens.
     let off = MixBalance { source: bens, gains: [0, 0], pans: [None; 2], layout: None };
-    take(&mut ann, MixChoice::One, vec![off]);
+    take(&mut ann, DownstreamMode::Mixed, vec![off]);
     let mut band = Band { playing: vec![(&mut ann, 8192), (&mut ben, 4096)], began: Instant::now(), sent: 0 };
     let level = [Peak(4096); 2];
     let tells = |heard: &Heard| match heard {
@@ -154,7 +155,7 @@ fn a_musician_who_comes_to_the_seat_of_another_has_a_gain_of_their_own() {
     let server = Server::start(&dir);
     let (mut ann, mut ben) = (Musician::join(&server.link, 1), Musician::join(&server.link, 2));
     let off = MixBalance { source: ben.joined.source, gains: [0, 0], pans: [None; 2], layout: None };
-    take(&mut ann, MixChoice::One, vec![off]);
+    take(&mut ann, DownstreamMode::Mixed, vec![off]);
     let mut band = Band { playing: vec![(&mut ann, 8192), (&mut ben, 4096)], began: Instant::now(), sent: 0 };
     band.until("silence", None, 0, |h| is_mix_of(h, 0, 0));
     drop(band);

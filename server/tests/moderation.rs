@@ -3,7 +3,7 @@
 mod support;
 
 use rtjam_protocol::control::{Refusal, SeatRole, ServerMessage};
-use rtjam_protocol::room::identity_text;
+use rtjam_protocol::server::rooms::identity_text;
 use std::time::{Duration, Instant};
 use support::control::{Control, join, join_as};
 use support::{Server, TempDir, failure, invite, program};

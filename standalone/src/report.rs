@@ -2,7 +2,7 @@
 
 use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
 use std::fmt::Write;
 
@@ -35,7 +35,7 @@ pub(crate) fn line(status: &Status) -> String {
     if status.role == Some(Role::Listener) {
         line.push_str("  listening");
     }
-    if status.mix == MixChoice::One {
+    if status.mix == DownstreamMode::Mixed {
         line.push_str("  one mix");
         if let Some(stream) = &status.mix_stream {
             let _ = write!(line, " {}", level(stream.dbfs));
@@ -153,7 +153,7 @@ mod tests {
             you: None,
             role: None,
             listeners: 0,
-            mix: MixChoice::Separate,
+            mix: DownstreamMode::Forwarded,
             mix_delay_ms: None,
             mix_stream: None,
             sentence: None,
@@ -193,7 +193,7 @@ mod tests {
         );
         let listening = Status { role: Some(Role::Listener), listeners: 2, musicians: Vec::new(), ..status() };
         assert!(line(&listening).contains("xruns 3  listening  listeners 2  lost 5"), "{}", line(&listening));
-        let mixed = Status { mix: MixChoice::One, mix_delay_ms: Some(2.7), ..status() };
+        let mixed = Status { mix: DownstreamMode::Mixed, mix_delay_ms: Some(2.7), ..status() };
         assert!(line(&mixed).contains("xruns 3  one mix (3 ms at the server)"), "{}", line(&mixed));
         let alone = Status {
             state: State::Connecting,

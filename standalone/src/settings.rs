@@ -6,7 +6,7 @@
 use clap::Args;
 use rtjam_engine::PlayoutBias;
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -275,15 +275,15 @@ impl FromStr for Playout {
 
 /// What the room sends; `None`: as it says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Mix(pub(crate) Option<MixChoice>);
+pub(crate) struct Mix(pub(crate) Option<DownstreamMode>);
 
 impl FromStr for Mix {
     type Err = BadValue;
     fn from_str(s: &str) -> Result<Mix, BadValue> {
         match s {
             "room" => Ok(Mix(None)),
-            "separate" => Ok(Mix(Some(MixChoice::Separate))),
-            "one" => Ok(Mix(Some(MixChoice::One))),
+            "separate" => Ok(Mix(Some(DownstreamMode::Forwarded))),
+            "one" => Ok(Mix(Some(DownstreamMode::Mixed))),
             _ => bad("room, separate or one"),
         }
     }

@@ -4,7 +4,7 @@
 
 use rtjam_load::process;
 use rtjam_load::stamp::{self, Stamped};
-use rtjam_protocol::datagram::Class;
+use rtjam_protocol::datagram::DatagramClass;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -160,7 +160,7 @@ impl Shared {
     fn loses(&self, way: Direction, datagram: &[u8]) -> bool {
         let loss = &self.lossy[way as usize];
         let every = loss.every.load(Ordering::SeqCst);
-        if every == 0 || datagram.first() != Some(&(Class::Media as u8)) {
+        if every == 0 || datagram.first() != Some(&(DatagramClass::Media as u8)) {
             return false;
         }
         let lost = loss.seen.fetch_add(1, Ordering::SeqCst) % every == every - 1;
@@ -193,7 +193,7 @@ fn carry_up(shared: &Arc<Shared>) {
 }
 
 fn note_audio(shared: &Shared, datagram: &[u8], at: Option<Duration>) {
-    let is_audio = datagram.first() == Some(&(Class::Media as u8));
+    let is_audio = datagram.first() == Some(&(DatagramClass::Media as u8));
     if let (true, Some(at), Some(left)) =
         (is_audio, at, shared.audio_left.lock().unwrap_or_else(PoisonError::into_inner).as_mut())
     {

@@ -4,7 +4,7 @@
 
 use egui::{Event, Id, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, pos2, vec2};
 use rtjam_client::State;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_stage::stage::{Asked, BAND, Stage};
 use rtjam_ui::board::{Board as _, Change, Condition, Kind};
 use rtjam_ui::editor::Editor;
@@ -284,7 +284,7 @@ fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
     for size in [LEAST, USUAL] {
         let mut bench = Bench::new(2, size);
         for (entry, mix) in
-            [("one mix", Some(MixChoice::One)), ("separate", Some(MixChoice::Separate)), ("default", None)]
+            [("one mix", Some(DownstreamMode::Mixed)), ("separate", Some(DownstreamMode::Forwarded)), ("default", None)]
         {
             let menu = bench.place(Id::unique(("menu", "Others")));
             bench.click(menu.center());
@@ -294,7 +294,7 @@ fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
         }
         assert!(bench.frame(Vec::new()).contains(&"Others".to_owned()));
         bench.stage.arrange(|status, _, _| {
-            (status.mix, status.mix_delay_ms) = (MixChoice::One, Some(1.6));
+            (status.mix, status.mix_delay_ms) = (DownstreamMode::Mixed, Some(1.6));
             for musician in &mut status.musicians {
                 (musician.dbfs, musician.delay.mix_ms) = ([-12.0; 2], Some(1.6));
             }

@@ -14,7 +14,7 @@ use crate::wake::Wake;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rtjam_engine::{Console, NetworkEnd};
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
 use rtjam_protocol::link::Link;
 use std::io;
@@ -36,7 +36,7 @@ pub struct ClientOptions {
     /// How samples are sent.
     pub format: Codec,
     /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
-    pub mix: Option<MixChoice>,
+    pub mix: Option<DownstreamMode>,
     /// Whom to hear in any case where more musicians play than one can hear, by their names.
     pub pinned: Vec<String>,
     /// Where the slot map is kept; `None`: nowhere. The config folder is meant, which all programs of the user share.
@@ -167,7 +167,7 @@ impl Client {
     }
 
     /// What of the others to be sent from now on, also in the room that this end is in; `None`: as the room says.
-    pub fn set_mix(&self, mix: Option<MixChoice>) {
+    pub fn set_mix(&self, mix: Option<DownstreamMode>) {
         self.order(Order::Mix(mix));
     }
 

@@ -5,14 +5,14 @@ use rtjam_engine::StallPattern;
 use rtjam_protocol::client::{Health, State};
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::link::{ClassicServer, DEFAULT_PORT, InviteLink, Role};
+use rtjam_protocol::link::{DEFAULT_PORT, InviteLink, LegacyServer, Role};
 
 /// All that a sentence can be about.
 #[derive(Clone, Debug)]
 pub(crate) struct Situation<'a> {
     pub(crate) link: &'a InviteLink,
-    pub(crate) state: State,
-    pub(crate) health: Option<Health>,
+    pub(crate) state: ClientState,
+    pub(crate) health: Option<MediaHealth>,
     /// What went wrong with the last attempt to connect.
     pub(crate) trouble: Option<&'a Trouble>,
     pub(crate) refusal: Option<&'a Refused>,
@@ -37,10 +37,10 @@ impl Situation<'_> {
     /// The most urgent sentence, if there is anything to say.
     pub(crate) fn sentence(&self) -> Option<String> {
         match self.state {
-            State::Left => None,
-            State::Refused => Some(self.refused()),
-            State::Connecting => self.connecting(),
-            State::Joined => self.joined(),
+            ClientState::Left => None,
+            ClientState::Refused => Some(self.refused()),
+            ClientState::Connecting => self.connecting(),
+            ClientState::Joined => self.joined(),
         }
     }
 
@@ -56,7 +56,7 @@ impl Situation<'_> {
         if let Some(refusal) = self.refusal {
             return Some(refusal.to_string());
         }
-        if self.health == Some(Health::Blocked) {
+        if self.health == Some(MediaHealth::Blocked) {
             return Some(self.blocked());
         }
         if self.going_down {
@@ -76,14 +76,14 @@ impl Situation<'_> {
             return Some(GOING_DOWN.to_owned());
         }
         match self.health {
-            Some(Health::Blocked) => return Some(self.blocked()),
-            Some(Health::Interrupted) => {
+            Some(MediaHealth::Blocked) => return Some(self.blocked()),
+            Some(MediaHealth::Interrupted) => {
                 return Some(
                     "The network is interrupted: nothing comes from the room. RTJam goes on by itself as soon as it can."
                         .to_owned(),
                 );
             }
-            Some(Health::Opening | Health::Flowing) | None => {}
+            Some(MediaHealth::Opening | MediaHealth::Flowing) | None => {}
         }
         if self.over_rate {
             return Some(OVER_RATE.to_owned());
@@ -158,7 +158,7 @@ impl Situation<'_> {
 /// All that a sentence can be about on a classic server.
 #[derive(Clone, Debug)]
 pub(crate) struct ClassicSituation<'a> {
-    pub(crate) server: &'a ClassicServer,
+    pub(crate) server: &'a LegacyServer,
     /// Something has come from the server within the last second.
     pub(crate) joined: bool,
     pub(crate) was_joined: bool,
@@ -175,7 +175,7 @@ pub(crate) struct ClassicSituation<'a> {
 impl ClassicSituation<'_> {
     /// The most urgent sentence, if there is anything to say.
     pub(crate) fn sentence(&self) -> Option<String> {
-        let ClassicServer { host, port } = self.server;
+        let LegacyServer { host, port } = self.server;
         let what = if self.joined && self.guarded {
             GUARDED.to_owned()
         } else if self.joined && self.alone {
@@ -292,8 +292,8 @@ mod tests {
     fn joined(link: &InviteLink) -> Situation<'_> {
         Situation {
             link,
-            state: State::Joined,
-            health: Some(Health::Flowing),
+            state: ClientState::Joined,
+            health: Some(MediaHealth::Flowing),
             trouble: None,
             refusal: None,
             going_down: false,
@@ -324,7 +324,7 @@ mod tests {
         let listens = Situation { role: Role::Listener, ..joined(&link) };
         says(&listens, "You listen");
         says(&Situation { others: Some(0), ..listens.clone() }, "Nobody plays yet");
-        says(&Situation { health: Some(Health::Interrupted), ..listens }, "interrupted");
+        says(&Situation { health: Some(MediaHealth::Interrupted), ..listens }, "interrupted");
     }
 
     /// Who sends too much is told what to check.
@@ -345,7 +345,7 @@ mod tests {
         let link = link();
         assert_eq!(joined(&link).sentence(), None);
         assert_eq!(Situation { others: None, ..joined(&link) }.sentence(), None);
-        let connecting = Situation { state: State::Connecting, was_joined: false, ..joined(&link) };
+        let connecting = Situation { state: ClientState::Connecting, was_joined: false, ..joined(&link) };
         assert_eq!(connecting.sentence(), None);
     }
 
@@ -358,15 +358,15 @@ mod tests {
     #[test]
     fn blocked_udp_is_told_with_the_port_also_between_two_tries() {
         let link = link();
-        let blocked = Situation { health: Some(Health::Blocked), others: Some(0), ..joined(&link) };
+        let blocked = Situation { health: Some(MediaHealth::Blocked), others: Some(0), ..joined(&link) };
         says(&blocked, "open UDP 7001 at the server");
-        says(&Situation { state: State::Connecting, ..blocked }, "open UDP 7001 at the server");
+        says(&Situation { state: ClientState::Connecting, ..blocked }, "open UDP 7001 at the server");
     }
 
     #[test]
     fn the_loop_guard_goes_before_all_else_in_the_room() {
         let link = link();
-        let guarded = Situation { guarded: true, health: Some(Health::Interrupted), ..joined(&link) };
+        let guarded = Situation { guarded: true, health: Some(MediaHealth::Interrupted), ..joined(&link) };
         says(&guarded, "resume sending");
     }
 
@@ -385,7 +385,7 @@ mod tests {
             (Trouble::Lost, "hung up"),
             (Trouble::System("too many open files".into()), "too many open files"),
         ] {
-            says(&Situation { state: State::Connecting, trouble: Some(&trouble), ..joined(&link) }, part);
+            says(&Situation { state: ClientState::Connecting, trouble: Some(&trouble), ..joined(&link) }, part);
             // In the room a failed dial beside the media path is nobody's concern.
             assert_eq!(Situation { trouble: Some(&trouble), ..joined(&link) }.sentence(), None);
         }
@@ -395,42 +395,42 @@ mod tests {
     fn a_refusal_is_told_in_its_own_words_for_good_or_for_now() {
         let link = link();
         let refused = Refused::new(Refusal::RoomFull);
-        let full = Situation { state: State::Connecting, refusal: Some(&refused), ..joined(&link) };
+        let full = Situation { state: ClientState::Connecting, refusal: Some(&refused), ..joined(&link) };
         says(&full, &Refusal::RoomFull.to_string());
-        says(&Situation { state: State::Refused, ..full }, &Refusal::RoomFull.to_string());
+        says(&Situation { state: ClientState::Refused, ..full }, &Refusal::RoomFull.to_string());
         let often = Refused::after(Refusal::TooManyJoins, 12);
-        says(&Situation { state: State::Connecting, refusal: Some(&often), ..joined(&link) }, "again in 12 s");
+        says(&Situation { state: ClientState::Connecting, refusal: Some(&often), ..joined(&link) }, "again in 12 s");
         for (reason, part) in [
             (Refusal::SecretRenewed, "Ask whoever runs the room for a new link."),
             (Refusal::Kicked, "Talk to them; after that you can join again."),
             (Refusal::Banned, "Talk to whoever runs it."),
         ] {
             let refused = Refused::new(reason);
-            says(&Situation { state: State::Refused, refusal: Some(&refused), ..joined(&link) }, part);
+            says(&Situation { state: ClientState::Refused, refusal: Some(&refused), ..joined(&link) }, part);
         }
         let crowd = Refused::after(Refusal::TooManyFromNetwork, 40);
-        says(&Situation { state: State::Connecting, refusal: Some(&crowd), ..joined(&link) }, "again in 40 s");
+        says(&Situation { state: ClientState::Connecting, refusal: Some(&crowd), ..joined(&link) }, "again in 40 s");
     }
 
     #[test]
     fn a_server_that_said_that_it_goes_is_waited_for_and_a_narrow_path_is_told() {
         let link = link();
         let gone = Situation {
-            state: State::Connecting,
+            state: ClientState::Connecting,
             going_down: true,
             trouble: Some(&Trouble::NothingListens),
             ..joined(&link)
         };
         says(&gone, "joins again when it is back");
-        says(&Situation { state: State::Joined, ..gone }, "joins again when it is back");
+        says(&Situation { state: ClientState::Joined, ..gone }, "joins again when it is back");
         says(&Situation { datagram_limit: 800, ..joined(&link) }, "only datagrams up to 800 bytes");
-        says(&Situation { health: Some(Health::Interrupted), ..joined(&link) }, "interrupted");
-        says(&Situation { state: State::Connecting, ..joined(&link) }, "joining again");
+        says(&Situation { health: Some(MediaHealth::Interrupted), ..joined(&link) }, "interrupted");
+        says(&Situation { state: ClientState::Connecting, ..joined(&link) }, "joining again");
     }
 
     #[test]
     fn a_classic_server_is_said_to_be_neither_private_nor_authenticated_and_where_it_is_silent_what_to_do() {
-        let rtjam_protocol::link::Link::Classic(server) = "classic://band.example.org:7000".parse().expect("a link")
+        let rtjam_protocol::link::Link::Legacy(server) = "classic://band.example.org:7000".parse().expect("a link")
         else {
             panic!("no classic link")
         };

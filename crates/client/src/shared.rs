@@ -5,7 +5,7 @@ use crate::status::{State, You};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rtjam_engine::VoiceReading;
 use rtjam_protocol::control::MixState;
-use rtjam_protocol::datagram::Mixed;
+use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::Role;
 use rtjam_protocol::{Micros, SourceId};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -139,7 +139,7 @@ pub(crate) struct Picture {
     /// What of the others is sent.
     pub(crate) mix: MixState,
     /// Who is in the mix, as the server hears them; nobody where everyone comes separately.
-    pub(crate) mixed: Vec<Mixed>,
+    pub(crate) mixed: Vec<MixedMusician>,
     pub(crate) sentence: Option<String>,
     pub(crate) notices: Vec<String>,
     /// Counts of sending when the room was joined.

@@ -4,8 +4,8 @@ use crate::sentences;
 use crate::shared::{Counts, Hops, Picture};
 use rtjam_engine::{Console, Level, VoiceReading};
 use rtjam_protocol::SourceId;
-use rtjam_protocol::control::MixChoice;
-use rtjam_protocol::datagram::Mixed;
+use rtjam_protocol::control::DownstreamMode;
+use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::Role;
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ pub struct Status {
     /// How many listen, this end among them where it does.
     pub listeners: u16,
     /// What of the others the server sends: everyone `separate`, or `one` mix.
-    pub mix: MixChoice,
+    pub mix: DownstreamMode,
     /// How long sound waits at the server before it is mixed, in ms, on average; `None` where it is not, or not known yet.
     /// The rest of a mix's way is as that of one musician.
     pub mix_delay_ms: Option<f32>,
@@ -263,7 +263,7 @@ impl Status {
             you: picture.you.clone(),
             role: picture.role,
             listeners: picture.listeners,
-            mix: picture.mix.take,
+            mix: picture.mix.mode,
             mix_delay_ms: picture.mix.wait_us.map(|us| tenths(us as f32 / 1000.0)),
             mix_stream,
             sentence: picture.sentence.clone(),
@@ -286,7 +286,7 @@ fn musician(present: &crate::shared::Present, picture: &Picture, console: &Conso
     // Who is in a mix does not come here: what is known of them the server says.
     let mixed = picture.mixed.iter().find(|m| m.source == present.source);
     let levels = match mixed {
-        Some(Mixed { rms, peak, .. }) => [0, 1].map(|channel| Level::from_wire(rms[channel], peak[channel])),
+        Some(MixedMusician { rms, peak, .. }) => [0, 1].map(|channel| Level::from_wire(rms[channel], peak[channel])),
         None => voice.filter(|v| v.active).map_or([Level::SILENT; 2], |v| v.levels),
     };
     let strip = present.strip.and_then(|s| u8::try_from(s).ok());
@@ -314,7 +314,7 @@ fn musician(present: &crate::shared::Present, picture: &Picture, console: &Conso
         strip,
         source: present.source.0,
         classic: present.classic,
-        heard: picture.mix.take == MixChoice::One || !picture.unheard.contains(&present.source),
+        heard: picture.mix.mode == DownstreamMode::Mixed || !picture.unheard.contains(&present.source),
     }
 }
 
@@ -353,7 +353,7 @@ mod tests {
             musicians: vec![present(Some(2))],
             role: Some(Role::Listener),
             listeners: 2,
-            mix: MixState { take: MixChoice::One, wait_us: Some(1500) },
+            mix: MixState { mode: DownstreamMode::Mixed, wait_us: Some(1500) },
             sent_before: Counts { packets: 100, dropped: 1 },
             hops: Hops { up: Hop { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: Hop { lost: 2, ..Hop::default() } },
             over_rate: 9,
@@ -391,18 +391,24 @@ mod tests {
             status(picture, Counts::default()).musicians.iter().map(|m| m.heard).collect()
         };
         assert_eq!(heard(&picture), [true, false]);
-        let mix = MixState { take: MixChoice::One, wait_us: None };
+        let mix = MixState { mode: DownstreamMode::Mixed, wait_us: None };
         assert_eq!(heard(&Picture { mix, ..picture }), [true, true]);
     }
 
     #[test]
     fn of_who_is_in_a_mix_the_server_says_the_level_and_the_wait() {
         let of = |left, right| [Peak(left), Peak(right)];
-        let bob = Mixed { source: SourceId(7), wait: Micros(1_350), frames: 64, rms: of(3277, 0), peak: of(16_384, 0) };
+        let bob = MixedMusician {
+            source: SourceId(7),
+            wait: Micros(1_350),
+            frames: 64,
+            rms: of(3277, 0),
+            peak: of(16_384, 0),
+        };
         let picture = Picture {
             musicians: vec![present(Some(2)), Present { source: SourceId(8), ..present(Some(3)) }],
             rtt: Some(Micros(10_000)),
-            mix: MixState { take: MixChoice::One, wait_us: Some(1_350) },
+            mix: MixState { mode: DownstreamMode::Mixed, wait_us: Some(1_350) },
             mixed: vec![bob],
             ..Picture::default()
         };

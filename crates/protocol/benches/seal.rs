@@ -1,12 +1,12 @@
-//! What sealing and opening a datagram costs in each suite, at the sizes of audio packets (pcm16, two channels).
+//! Cost of sealing and opening a datagram in each cipher suite, for PCM16 packets of common sizes.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use rtjam_protocol::seal::ring::make_sealer;
 use rtjam_protocol::seal::{Key, Nonce, Suite, TAG_LEN};
 
-/// Frames of a packet.
+/// Frames per packet.
 const FRAMES: [usize; 3] = [64, 128, 256];
-/// What is authenticated beside the text: a datagram's header.
+/// The authenticated header.
 const HEADER: [u8; 16] = [0x5a; 16];
 
 fn seal(c: &mut Criterion) {

@@ -1,7 +1,7 @@
-//! Rings of bits, a bit a number: bit n % SIZE stands for the number n.
+//! Rings of bits: bit n % SIZE stands for the number n.
 
-/// Clears `count` bits from `first` on, around the end of the ring: a word at a time, so the work is bounded by the ring's
-/// words and not by `count`.
+/// Clears `count` bits of the ring from `first` on. Works a word at a time, so the cost is bounded by the size of the ring
+/// and not by `count`.
 pub(crate) fn clear_ring(bits: &mut [u64], first: u64, count: u64) {
     let size = bits.len() as u64 * 64;
     if count >= size {
@@ -12,7 +12,7 @@ pub(crate) fn clear_ring(bits: &mut [u64], first: u64, count: u64) {
     clear(bits, 0, to.saturating_sub(size));
 }
 
-/// Clears the bits from `from` up to and without `to`, which is at most the number of bits.
+/// Clears the bits in `from..to`; `to` is at most the number of bits.
 fn clear(bits: &mut [u64], from: u64, to: u64) {
     let mut at = from;
     while at < to {
@@ -27,9 +27,9 @@ fn clear(bits: &mut [u64], from: u64, to: u64) {
 mod tests {
     use super::*;
 
-    /// Every first bit and every count of a small ring, against clearing bit by bit.
+    /// Clearing word by word equals clearing bit by bit, for every first bit and many counts.
     #[test]
-    fn ranges_are_cleared_around_the_end() {
+    fn clears_ranges_across_the_end() {
         for first in 0..256 {
             for count in 0..200 {
                 let (mut bits, mut expected) = ([u64::MAX; 3], [u64::MAX; 3]);

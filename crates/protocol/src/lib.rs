@@ -1,25 +1,23 @@
-//! What is said between a musician's end and a room server, and the rules by which both ends say it.
+//! The RTJam protocol: what clients and room servers exchange, and the state machines of both ends.
 //!
-//! Everything here is *sans-IO*: there is no clock, socket, thread or random number generator. Time
-//! ([`Micros`]) and entropy are arguments; what must be sent is handed out by `poll_*` functions.
-//! The crate is `no_std` with `alloc`; the `std` feature adds [`seal::ring`], the cipher that the
-//! programs use.
+//! The crate is *sans-IO*: it has no clocks, sockets, threads or random number generators. Time ([`Micros`]) and entropy
+//! are arguments, and `poll_*` functions return what is to be sent. It is `no_std` with `alloc`. The feature `std` adds
+//! [`seal::ring`], the ciphers that the programs use.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
-//! | [`ids`], [`time`] | numbers that must not be mixed up, with their wrapping arithmetic |
-//! | [`link`] | invite links `rtjam://HOST[:PORT]/ROOM#KEY` |
-//! | [`control`] | JSON messages on the control connection |
-//! | [`datagram`] | the sealed datagram and the frames inside it |
-//! | [`audio`] | the audio frame's header and the codecs of its payload |
-//! | [`classic`] | the packet of rtjam units older than this protocol |
-//! | [`seal`] | the `Sealer` trait, nonces, lanes, the replay window |
-//! | [`recovery`] | what is lost on a hop and sent again, both ends, as state machines |
-//! | [`client`] | the musician's end of a session, as a state machine |
-//! | [`room`] | the server's rooms: admission, slots, roster, as a state machine |
-//! | [`peer`] | the server's end of one musician's media, as a state machine |
+//! | [`ids`], [`time`] | newtypes for identifiers, counters and times |
+//! | [`link`] | links to rooms, `rtjam://HOST[:PORT]/ROOM#KEY`, and to legacy servers, `classic://HOST[:PORT]` |
+//! | [`control`] | JSON messages of the control connection |
+//! | [`datagram`] | datagrams and the frames in them |
+//! | [`audio`] | audio frames and their codecs |
+//! | [`seal`] | encryption, nonces, lanes, key changes, replay protection |
+//! | [`retransmit`] | loss detection and retransmission on one hop, both ends |
+//! | [`client`] | the client's end of a session |
+//! | [`server`] | the server's end: rooms and media sessions |
+//! | [`legacy`] | the packets of legacy rtjam units |
 //!
-//! `docs/PROTOCOL.md` has the byte tables; its hex examples are read by a test of this crate.
+//! `docs/PROTOCOL.md` specifies the wire format. A test of this crate reads its examples.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -30,18 +28,19 @@ extern crate std;
 
 pub mod audio;
 mod bits;
-pub mod classic;
 pub mod client;
 pub mod control;
 pub mod datagram;
-#[cfg(any(feature = "fuzzing", all(test, feature = "std")))]
-pub mod fuzzing;
+mod features;
 pub mod ids;
+mod lane;
+pub mod legacy;
 pub mod link;
-pub mod peer;
-pub mod recovery;
-pub mod room;
+mod reader;
+pub mod retransmit;
 pub mod seal;
+mod secret_bytes;
+pub mod server;
 pub mod time;
 
 pub use ids::{FramePosition, MusicianId, RoomName, Sequence, SessionId, SourceId, StreamId};

@@ -2,12 +2,16 @@
 
 use core::ops::{Add, AddAssign};
 
-/// Microseconds of a monotonic clock. The origin is the owner's; only differences of one clock mean anything.
+/// Both ends give a session up after this long without an authenticated datagram.
+pub const SESSION_TIMEOUT: Micros = Micros::from_secs(5);
+
+/// A time or a span in microseconds. Times belong to a monotonic clock with an arbitrary origin, so only times of one clock
+/// compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub u64);
 
 impl Micros {
-    /// The clock's origin.
+    /// The origin of the clock.
     pub const ZERO: Micros = Micros(0);
 
     /// A span of whole milliseconds.
@@ -20,12 +24,12 @@ impl Micros {
         Micros(s.saturating_mul(1_000_000))
     }
 
-    /// How long after `earlier` this is; zero when it is not after.
+    /// The span from `earlier` to this time; zero if `earlier` is later.
     pub const fn since(self, earlier: Micros) -> Micros {
         Micros(self.0.saturating_sub(earlier.0))
     }
 
-    /// This span in milliseconds, with its fraction.
+    /// The span in milliseconds.
     pub fn as_millis_f64(self) -> f64 {
         self.0 as f64 / 1000.0
     }

@@ -1,14 +1,15 @@
-//! What holds for all datagrams, frames and audio headers.
+//! Properties of datagrams, frames, samples and legacy packets.
 
 use proptest::prelude::*;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
-use rtjam_protocol::classic;
 use rtjam_protocol::datagram::{
-    Class, ClockReply, ClockReport, ClockRequest, Frame, Frames, Header, MAX_DATAGRAM, Probe, write_frame,
+    ClockReply, ClockReport, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, Probe, kind,
+    write_frame,
 };
-use rtjam_protocol::peer::forwardable;
-use rtjam_protocol::recovery::Seen;
+use rtjam_protocol::legacy;
+use rtjam_protocol::retransmit::DuplicateFilter;
 use rtjam_protocol::seal::{Key, KeyId, Lane, ReceiveKey, Rejected, SendLane, Suite, ring::make_sealer};
+use rtjam_protocol::server::forwardable_frames;
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 
 fn codec() -> impl Strategy<Value = Codec> {
@@ -35,7 +36,7 @@ fn header(codec: Codec, frames: u16) -> impl Strategy<Value = AudioHeader> {
     )
 }
 
-/// An audio frame without its borrow.
+/// Header and payload of an audio frame.
 fn audio() -> impl Strategy<Value = (AudioHeader, Vec<u8>)> {
     (codec(), 1..140_u16).prop_flat_map(|(codec, frames)| {
         let bytes = usize::from(frames) * 2 * codec.bytes_per_sample();
@@ -43,7 +44,7 @@ fn audio() -> impl Strategy<Value = (AudioHeader, Vec<u8>)> {
     })
 }
 
-/// Any frame but audio.
+/// Any frame except audio.
 fn session_frame() -> impl Strategy<Value = Frame<'static>> {
     let report = any::<(u16, u32, u64, u64, u32, i32, Option<u64>)>().prop_map(
         |(source, stream, position, time, epoch, rate_ppb, beat)| {
@@ -79,31 +80,33 @@ fn session_frame() -> impl Strategy<Value = Frame<'static>> {
 fn lane(suite: Suite) -> (SendLane, ReceiveKey) {
     let sealer = || make_sealer(suite, &Key([7; 32]));
     let session = SessionId(5);
-    (SendLane::new(sealer(), session, KeyId(0), Lane(3)), ReceiveKey::new(sealer(), session, KeyId(0)))
+    (SendLane::new(sealer(), session, KeyId(0), Lane::from_number(3)), ReceiveKey::new(sealer(), session, KeyId(0)))
 }
 
 fn sealed(send: &mut SendLane, plain: &[u8]) -> Vec<u8> {
     let mut out = vec![1, 2, 3];
-    send.seal(Class::Media, &mut out, |out| out.extend_from_slice(plain));
+    send.seal(DatagramClass::Media, &mut out, |out| out.extend_from_slice(plain));
     out
 }
 
 proptest! {
+    /// Frames read back as written, and a cut loses only the frames after it.
     #[test]
-    fn frames_are_read_as_they_were_written(first in session_frame(), audio in audio(), last in session_frame()) {
+    fn frames_round_trip(first in session_frame(), audio in audio(), last in session_frame()) {
         let middle = Frame::Audio(AudioFrame { header: audio.0, payload: &audio.1 });
         let mut written = Vec::new();
         [first, middle, last].iter().for_each(|f| write_frame(f, &mut written));
         prop_assert_eq!(Frames::new(&written).collect::<Vec<_>>(), [first, middle, last]);
-        // Cut anywhere, what stands before the cut is read and nothing else.
+        // After a cut at any byte, exactly the complete frames are read.
         for cut in 0..written.len() {
             let whole: Vec<_> = Frames::new(&written[..cut]).collect();
             prop_assert!(whole.len() < 3 && whole[..] == [first, middle, last][..whole.len()]);
         }
     }
 
+    /// Frames of unknown kinds are skipped.
     #[test]
-    fn a_frame_of_a_later_kind_is_skipped(
+    fn unknown_frames_are_skipped(
         kind in 15..=255_u8,
         body in prop::collection::vec(any::<u8>(), 0..300),
         known in session_frame(),
@@ -115,24 +118,26 @@ proptest! {
         prop_assert_eq!(Frames::new(&written).collect::<Vec<_>>(), [known]);
     }
 
+    /// Random bytes are parsed without a panic, and do not open.
     #[test]
-    fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..1300), source: u16) {
+    fn random_bytes_are_harmless(bytes in prop::collection::vec(any::<u8>(), 0..1300), source: u16) {
         let mut out = Vec::new();
         prop_assert!(Frames::new(&bytes).count() <= bytes.len() / 3);
-        forwardable(&bytes, SourceId(source), &mut Seen::default(), &mut out);
+        forwardable_frames(&bytes, SourceId(source), &mut DuplicateFilter::default(), &mut out);
         prop_assert!(out.len() <= bytes.len());
         let _ = AudioFrame::read(&bytes);
-        if let Some(header) = Header::read(&bytes) {
+        if let Some(header) = DatagramHeader::read(&bytes) {
             out.clear();
             header.write(&mut out);
-            prop_assert_eq!(&out[..], &bytes[..Header::LEN]);
+            prop_assert_eq!(&out[..], &bytes[..DatagramHeader::LEN]);
         }
         let (_, mut receive) = lane(Suite::Aes128Gcm);
         prop_assert!(receive.open(Micros::ZERO, &mut bytes.clone()).is_err());
     }
 
+    /// Forwarding sets the source of an audio frame, and drops clock reports and session frames.
     #[test]
-    fn what_is_handed_on_is_marked_and_otherwise_as_it_was_sent(
+    fn forwarded_audio_gets_its_source(
         audio in audio(),
         other in session_frame(),
         source: u16,
@@ -141,18 +146,15 @@ proptest! {
         write_frame(&other, &mut plain);
         write_frame(&Frame::Audio(AudioFrame { header: audio.0, payload: &audio.1 }), &mut plain);
         let mut out = Vec::new();
-        prop_assert!(forwardable(&plain, SourceId(source), &mut Seen::default(), &mut out).audio);
+        prop_assert!(forwardable_frames(&plain, SourceId(source), &mut DuplicateFilter::default(), &mut out).audio);
         let header = AudioHeader { source: SourceId(source), ..audio.0 };
         let marked = Frame::Audio(AudioFrame { header, payload: &audio.1 });
-        let mut expected = vec![marked];
-        if let Frame::ClockReport(report) = other {
-            expected.insert(0, Frame::ClockReport(ClockReport { source: SourceId(source), ..report }));
-        }
-        prop_assert_eq!(Frames::new(&out).collect::<Vec<_>>(), expected);
+        prop_assert_eq!(Frames::new(&out).collect::<Vec<_>>(), [marked]);
     }
 
+    /// A datagram opens once and only unaltered.
     #[test]
-    fn a_datagram_opens_once_and_only_unaltered(
+    fn datagrams_open_once_and_unaltered(
         suite in suite(),
         plain in prop::collection::vec(any::<u8>(), 0..=MAX_DATAGRAM - 30),
         bit: prop::sample::Index,
@@ -172,8 +174,9 @@ proptest! {
         prop_assert_eq!(receive.open(Micros::ZERO, &mut datagram.clone()).err(), Some(Rejected::Replayed));
     }
 
+    /// Datagrams open in any order, and only a new highest counter counts as the newest.
     #[test]
-    fn datagrams_open_in_any_order_and_only_the_newest_is_called_so(
+    fn datagrams_open_in_any_order(
         order in Just((1..40_usize).collect::<Vec<_>>()).prop_shuffle(),
     ) {
         let (mut send, mut receive) = lane(Suite::ChaCha20Poly1305);
@@ -187,8 +190,9 @@ proptest! {
         }
     }
 
+    /// Samples are within half a quantization step of the original.
     #[test]
-    fn samples_are_within_half_a_step_of_what_was_sent(
+    fn samples_err_by_half_a_step(
         codec in codec(),
         samples in prop::collection::vec(-1.0_f32..1.0, 1..200),
     ) {
@@ -199,17 +203,18 @@ proptest! {
         let step = [1.0 / 32768.0, 1.0 / 8_388_608.0, 0.0][codec as usize];
         for (sent, got) in samples.iter().zip(&out) {
             let sent = sent.min(1.0 - step);
-            // A float's own precision on top: near full scale it is as coarse as a step of 24 bits.
+            // Plus the precision of a float, which near full scale is as coarse as a 24-bit step.
             prop_assert!((sent - got).abs() <= step / 2.0 + f32::EPSILON / 2.0, "{} {}", sent, got);
         }
-        // What was read is written again as it was.
+        // Decoded samples encode to the same bytes.
         let mut again = Vec::new();
         encode(codec, &out, &mut again);
         prop_assert_eq!(again, bytes);
     }
 
+    /// Decoded samples are finite and not denormal.
     #[test]
-    fn whatever_is_decoded_is_finite_and_no_denormal(
+    fn decoded_samples_are_sane(
         codec in codec(),
         bytes in prop::collection::vec(any::<u8>(), 0..1200),
     ) {
@@ -218,8 +223,9 @@ proptest! {
         prop_assert!(out.iter().all(|s| *s == 0.0 || (s.is_normal() && s.abs() <= 2.0)));
     }
 
+    /// A peak is not lower than the largest magnitude, and at most one step higher.
     #[test]
-    fn a_peak_is_no_lower_than_what_it_is_of(
+    fn peaks_cover_their_samples(
         samples in prop::collection::vec(prop_oneof![-2.0_f32..2.0, any::<f32>()], 0..50),
     ) {
         let peak = Peak::of(&samples).to_f32();
@@ -227,40 +233,63 @@ proptest! {
         prop_assert!(peak >= highest.min(65535.0 / 32768.0) && peak <= highest + 1.0 / 32768.0);
     }
 
+    /// Legacy packets read back as written.
     #[test]
-    fn a_classic_packet_is_read_as_it_was_written(
+    fn legacy_packets_round_trip(
         fields: (u8, u64, u64, u32, u32),
-        samples in prop::collection::vec(any::<[u16; 2]>(), 0..=classic::MOST_FRAMES),
+        samples in prop::collection::vec(any::<[u16; 2]>(), 0..=legacy::MAX_FRAMES),
     ) {
         let (beat, server, client, id, sequence) = fields;
-        let header = classic::Header {
+        let header = legacy::LegacyHeader {
             beat,
             server_time: Micros(server),
             client_time: Micros(client),
-            client: classic::ClientId(id),
+            client: legacy::LegacyClientId(id),
             sequence: Sequence(sequence),
         };
         let channels = [0, 1].map(|c| samples.iter().flat_map(|s| s[c].to_be_bytes()).collect::<Vec<u8>>());
         let mut written = Vec::new();
         header.write(samples.len(), &mut written, |out| out.extend_from_slice(&channels.concat()));
-        prop_assert!(written.len() <= classic::MAX_PACKET);
-        let packet = classic::Packet::read(&written).expect("a packet");
+        prop_assert!(written.len() <= legacy::MAX_PACKET);
+        let packet = legacy::LegacyPacket::read(&written).expect("a packet");
         prop_assert_eq!(packet.header, header);
         prop_assert_eq!(packet.channels().map(<[u8]>::to_vec), channels);
-        for cut in [0, 1, classic::HEADER_LEN - 1] {
-            prop_assert!(classic::Packet::read(&written[..cut]).is_err());
+        for cut in [0, 1, legacy::HEADER_LEN - 1] {
+            prop_assert!(legacy::LegacyPacket::read(&written[..cut]).is_err());
         }
     }
 
+    /// Bytes are a legacy packet exactly if their length is valid, and decoded samples are in range.
     #[test]
-    fn any_bytes_are_a_classic_packet_or_none(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
-        let fits = bytes.len() >= classic::HEADER_LEN && bytes.len() <= classic::MAX_PACKET && bytes.len() % 2 == 0;
-        let read = classic::Packet::read(&bytes);
+    fn legacy_packets_are_validated(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
+        let fits = bytes.len() >= legacy::HEADER_LEN && bytes.len() <= legacy::MAX_PACKET && bytes.len() % 2 == 0;
+        let read = legacy::LegacyPacket::read(&bytes);
         prop_assert_eq!(read.is_ok(), fits);
-        let mut out = [9.0; classic::MOST_FRAMES];
-        for channel in read.iter().flat_map(classic::Packet::channels) {
-            classic::decode(channel, &mut out);
+        let mut out = [9.0; legacy::MAX_FRAMES];
+        for channel in read.iter().flat_map(legacy::LegacyPacket::channels) {
+            legacy::decode(channel, &mut out);
         }
         prop_assert!(out.iter().all(|s| *s == 9.0 || (-1.0..=1.001).contains(s)));
     }
+}
+
+/// Of the frames that are not audio, only MIDI is forwarded, with its source. Clock reports are not.
+#[test]
+fn only_midi_accompanies_audio() {
+    let midi = [kind::MIDI, 0, 4, 0, 0, 0x90, 0x3c];
+    let mut plain = midi.to_vec();
+    let report = ClockReport {
+        source: SourceId(0),
+        stream: StreamId(1),
+        position: FramePosition(0),
+        room_time: Micros(0),
+        epoch: 0,
+        rate_ppb: 0,
+        beat: None,
+    };
+    write_frame(&Frame::ClockReport(report), &mut plain);
+    let mut out = Vec::new();
+    let forwarded = forwardable_frames(&plain, SourceId(5), &mut DuplicateFilter::default(), &mut out);
+    assert_eq!(out, [kind::MIDI, 0, 4, 0, 5, 0x90, 0x3c]);
+    assert_eq!((forwarded.audio, forwarded.other_bytes), (false, 7));
 }

@@ -1,10 +1,11 @@
-//! Keys that change within a session: which datagrams open, which do not, and what a change costs.
+//! Key changes within a session: which datagrams open, and what a change costs.
 
 use rtjam_protocol::control::{Features, SessionKeys};
-use rtjam_protocol::datagram::{Class, Frame, Header, write_frame};
+use rtjam_protocol::datagram::{DatagramClass, DatagramHeader, Frame, write_frame};
 use rtjam_protocol::seal::ring::{self, CRYPTO};
 use rtjam_protocol::seal::{
-    Crypto, Direction, Key, KeyId, Lane, Limits, OLD_KEY_OPENS_FOR, ReceiveKey, Rejected, Sealer, SendLane, Suite,
+    Crypto, DirectionKeys, Key, KeyId, KeyLimits, Lane, OLD_KEY_OPENS_FOR, ReceiveKey, Rejected, Sealer, SendLane,
+    Suite,
 };
 use rtjam_protocol::{Micros, SessionId};
 use std::cell::Cell;
@@ -13,10 +14,10 @@ use std::collections::BTreeMap;
 const T0: Micros = Micros::from_secs(100);
 
 fn with_keys_of(packets_per_key: u64) -> Crypto {
-    Crypto { limits: Limits { packets_per_key, ..Limits::STANDARD }, ..CRYPTO }
+    Crypto { limits: KeyLimits { packets_per_key, ..KeyLimits::STANDARD }, ..CRYPTO }
 }
 
-fn direction(crypto: Crypto, rekey: bool) -> Direction {
+fn direction(crypto: Crypto, rekey: bool) -> DirectionKeys {
     let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
     keys.downlink(SessionId(7), Features { rekey, ..Features::default() }, crypto)
 }
@@ -25,7 +26,7 @@ fn direction(crypto: Crypto, rekey: bool) -> Direction {
 fn sealed(lane: &mut SendLane, n: usize) -> Vec<Vec<u8>> {
     let next = |_| {
         let mut out = Vec::new();
-        lane.seal(Class::Session, &mut out, |out| write_frame(&Frame::KeepAlive, out));
+        lane.seal(DatagramClass::Session, &mut out, |out| write_frame(&Frame::KeepAlive, out));
         out
     };
     (0..n).map(next).collect()
@@ -36,14 +37,15 @@ fn open(receive: &mut ReceiveKey, now: Micros, datagram: &[u8]) -> Result<(), Re
 }
 
 fn key_id(datagram: &[u8]) -> u8 {
-    Header::read(datagram).expect("a header").key.0
+    DatagramHeader::read(datagram).expect("a header").key.0
 }
 
-/// Every datagram opens once, whatever the number of keys and of lanes, and key ids count up and wrap.
+/// Every datagram opens once across many keys and lanes, and key ids increment and wrap.
 #[test]
 fn keys_change_and_everything_opens() {
     let direction = direction(with_keys_of(3), true);
-    let (mut receive, mut lanes) = (direction.receive(), [0, 5, 254].map(|lane| direction.send_lane(Lane(lane))));
+    let (mut receive, mut lanes) =
+        (direction.receive(), [0, 5, 254].map(|lane| direction.send_lane(Lane::from_number(lane))));
     for packet in 0..1000_u64 {
         for lane in &mut lanes {
             let datagram = &sealed(lane, 1)[0];
@@ -54,22 +56,22 @@ fn keys_change_and_everything_opens() {
     }
 }
 
-/// Without the feature there is one key for all lanes, and its id stays 0.
+/// Without the feature, all lanes use one key with id 0.
 #[test]
-fn peers_without_rekeying_keep_their_key() {
+fn ends_without_rekeying_keep_one_key() {
     let direction = direction(with_keys_of(3), false);
-    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane(1)));
+    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane::from_number(1)));
     assert!(!lane.changes_keys());
     for datagram in sealed(&mut lane, 100) {
         assert_eq!((key_id(&datagram), open(&mut receive, T0, &datagram)), (0, Ok(())));
     }
 }
 
-/// What the new key has overtaken opens for three seconds, and not a microsecond longer.
+/// The previous key opens reordered datagrams for exactly three seconds.
 #[test]
 fn old_key_opens_for_three_seconds() {
     let direction = direction(with_keys_of(100), true);
-    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane(0)));
+    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane::from_number(0)));
     let datagrams = sealed(&mut lane, 300);
     for datagram in &datagrams[..90] {
         assert_eq!(open(&mut receive, T0, datagram), Ok(()));
@@ -78,24 +80,23 @@ fn old_key_opens_for_three_seconds() {
     let last = T0 + Micros(OLD_KEY_OPENS_FOR.0 - 1);
     assert_eq!(open(&mut receive, last, &datagrams[98]), Ok(()));
     assert_eq!(open(&mut receive, T0 + OLD_KEY_OPENS_FOR, &datagrams[99]), Err(Rejected::NotOurs));
-    // The key before the old one is gone at once.
+    // The key before the previous one is erased at once.
     assert_eq!(open(&mut receive, last, &datagrams[200]), Ok(()));
     assert_eq!(open(&mut receive, last, &datagrams[101]), Ok(()));
     assert_eq!(open(&mut receive, last, &datagrams[97]), Err(Rejected::NotOurs));
 }
 
-/// Whoever misses several keys opens the next datagram after a second of silence; until then nobody can make the
-/// receiver derive more than one key ahead.
+/// After a second of silence, a receiver may skip several keys. Until then, nobody can make it derive more than one key.
 #[test]
-fn lane_cut_off_for_several_keys_recovers() {
+fn interrupted_lane_skips_keys() {
     let direction = direction(with_keys_of(10), true);
-    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane(0)));
+    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane::from_number(0)));
     let datagrams = sealed(&mut lane, 400);
     assert_eq!(open(&mut receive, T0, &datagrams[0]), Ok(()));
     let soon = T0 + Micros::from_millis(999);
     assert_eq!(open(&mut receive, soon, &datagrams[300]), Err(Rejected::NotOurs));
     let later = T0 + Micros::from_secs(1);
-    // A forger's claim costs one attempt; the next is due after another second.
+    // A forged claim costs one attempt; the next one is due after another second.
     let mut forged = datagrams[390].clone();
     forged.push(0);
     assert_eq!(open(&mut receive, later, &forged), Err(Rejected::DidNotOpen));
@@ -108,11 +109,11 @@ fn lane_cut_off_for_several_keys_recovers() {
     assert_eq!(open(&mut receive, again, &datagrams[1]), Err(Rejected::NotOurs));
 }
 
-/// Forged datagrams of every lane, key and counter keep nothing genuine from opening.
+/// Forged datagrams with any lane, key id and counter do not keep authentic ones from opening.
 #[test]
-fn forged_key_ids_disturb_nothing() {
+fn forged_key_ids_are_harmless() {
     let direction = direction(with_keys_of(10), true);
-    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane(0)));
+    let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane::from_number(0)));
     for (n, datagram) in sealed(&mut lane, 200).iter().enumerate() {
         for (lane, ahead) in [(0, 0), (0, 1), (0, 10), (0, 2000), (3, 0), (4, 10)] {
             let mut forged = datagram.clone();
@@ -126,13 +127,13 @@ fn forged_key_ids_disturb_nothing() {
     }
 }
 
-/// After the integrity limit nothing opens any more, genuine or not.
+/// Nothing opens after the limit of failed attempts.
 #[test]
 fn too_many_forgeries_exhaust_the_keys() {
     for rekey in [false, true] {
-        let limits = Limits { failed_opens_aes: 5, ..Limits::STANDARD };
+        let limits = KeyLimits { failed_opens_aes: 5, ..KeyLimits::STANDARD };
         let direction = direction(Crypto { limits, ..CRYPTO }, rekey);
-        let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane(0)));
+        let (mut receive, mut lane) = (direction.receive(), direction.send_lane(Lane::from_number(0)));
         let datagrams = sealed(&mut lane, 2);
         let mut forged = datagrams[0].clone();
         *forged.last_mut().expect("bytes") ^= 1;
@@ -146,7 +147,7 @@ fn too_many_forgeries_exhaust_the_keys() {
 }
 
 thread_local! {
-    /// Sealers that were made, and keys that were derived.
+    /// Sealers created and keys derived.
     static MADE: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
 }
 
@@ -159,17 +160,17 @@ const COUNTING: Crypto = Crypto {
         MADE.set((MADE.get().0, MADE.get().1 + 1));
         ring::expand(key, info)
     },
-    limits: Limits { packets_per_key: 1000, ..Limits::STANDARD },
+    limits: KeyLimits { packets_per_key: 1000, ..KeyLimits::STANDARD },
 };
 
-/// A key change makes no sealer, and lanes that count in step derive their keys one after the other, not at once.
+/// A key change creates no sealer, and lanes with equal counters derive their keys at different times.
 #[test]
-fn key_changes_neither_allocate_nor_burst() {
+fn key_changes_are_cheap_and_spread() {
     let mut ends: Vec<(SendLane, ReceiveKey)> = (0..64)
         .map(|session| {
             let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
             let direction = keys.downlink(SessionId(session * 0x9E_3779), Features::SUPPORTED, COUNTING);
-            (direction.send_lane(Lane(0)), direction.receive())
+            (direction.send_lane(Lane::from_number(0)), direction.receive())
         })
         .collect();
     let mut derived_at = BTreeMap::new();

@@ -6,7 +6,7 @@ use crate::params::Param;
 use rtjam_client::Status;
 use rtjam_engine::{Console, PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout};
-use rtjam_protocol::control::{MixChoice, tidy_name};
+use rtjam_protocol::control::{DownstreamMode, tidy_name};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -118,7 +118,7 @@ pub struct Choices {
     /// What the two channels are.
     pub layout: Layout,
     /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
-    pub mix: Option<MixChoice>,
+    pub mix: Option<DownstreamMode>,
     /// Names of the musicians to hear in any case, where more play than one is sent.
     pub pinned: Vec<String>,
     /// Keeps the link's key in the project, so that it opens the room on other computers. Plugin only.
@@ -231,7 +231,7 @@ pub enum Change {
     /// See [`Choices::layout`].
     Layout(Layout),
     /// See [`Choices::mix`].
-    Mix(Option<MixChoice>),
+    Mix(Option<DownstreamMode>),
     /// See [`Choices::pinned`].
     Pinned(Vec<String>),
     /// See [`Choices::keep_key`].

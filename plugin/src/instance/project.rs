@@ -3,7 +3,7 @@
 use super::Instance;
 use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
-use rtjam_protocol::control::{MixChoice, tidy_name};
+use rtjam_protocol::control::{DownstreamMode, tidy_name};
 use rtjam_protocol::link::Link;
 use rtjam_ui::board::Choices;
 use rtjam_ui::board::Look;
@@ -54,7 +54,7 @@ struct Project {
     layout: Option<String>,
     /// `None`: as the room says.
     #[serde(default)]
-    mix: Option<MixChoice>,
+    mix: Option<DownstreamMode>,
     #[serde(default)]
     pinned: Vec<String>,
     /// Without its key, unless `keep_key`.
@@ -224,7 +224,7 @@ mod tests {
         other.load(&saved).expect("our own");
         assert_eq!(other.save(), saved);
         assert_eq!(other.settings().choices.name, "Änna 🎻");
-        assert_eq!(other.settings().choices.mix, Some(MixChoice::One));
+        assert_eq!(other.settings().choices.mix, Some(DownstreamMode::Mixed));
         assert_eq!(other.settings().choices.pinned, ["Anna"]);
         assert_eq!(
             (other.settings().choices.comfort, other.console().playout_bias()),
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_project_from_before_there_were_mixes_does_as_the_room_says() {
         let instance = instance(Kind::Plugin);
-        instance.change(Change::Mix(Some(MixChoice::One)));
+        instance.change(Change::Mix(Some(DownstreamMode::Mixed)));
         instance.load(br#"{"rtjam": 1, "format": "pcm24", "layout": "dual-mono"}"#).expect("a project");
         assert_eq!(instance.settings().choices.mix, None);
     }
@@ -300,7 +300,7 @@ mod tests {
         let choices = settings.choices;
         assert_eq!((choices.packet, choices.window), (PacketSize::Auto, (520, 8192)));
         assert_eq!((settings.link, choices.name.as_str()), (None, "Musician"));
-        assert_eq!(choices.mix, Some(MixChoice::Separate));
+        assert_eq!(choices.mix, Some(DownstreamMode::Forwarded));
         assert_eq!((instance.value(Param::Room), instance.value(Param::SendMute)), (12.0, 1.0));
     }
 }

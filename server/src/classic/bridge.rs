@@ -14,11 +14,13 @@ use crate::random::Random;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token};
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::classic::{self, BEAT, ClientId, Header, HeardScratch, Packet, RepackScratch, Repacker, beat_at};
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
-use rtjam_protocol::room::MAX_MUSICIANS;
+use rtjam_protocol::legacy::{
+    self, BEAT, DecoderScratch, EncoderScratch, LegacyClientId, LegacyEncoder, LegacyHeader, LegacyPacket, beat_at,
+};
 use rtjam_protocol::seal::Lane;
+use rtjam_protocol::server::rooms::MAX_MUSICIANS;
 use rtjam_protocol::{Micros, Sequence, SessionId, StreamId};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -51,12 +53,12 @@ pub(super) struct Bridge {
     /// An ear was asked for.
     asked_ear: Option<Micros>,
     /// A musician's of ours each, by their slot.
-    repackers: Vec<Repacker>,
+    repackers: Vec<LegacyEncoder>,
     /// Sessions that are over, which the lobby could not be told yet.
     over: Vec<SessionId>,
     links: Links,
-    decoded: RepackScratch,
-    scratch: HeardScratch,
+    decoded: EncoderScratch,
+    scratch: DecoderScratch,
     sealed: Vec<u8>,
     outbox: Outbox,
     gather: Gather,
@@ -90,7 +92,7 @@ pub(super) struct Parts {
 impl Bridge {
     pub(super) fn new(parts: Parts) -> io::Result<Bridge> {
         let Parts { poll, classic, room, media, clock, lobby, answers, limit_loopback, figures } = parts;
-        let mut classic = MediaSocket::with_class(classic, classic::TOS.into())?;
+        let mut classic = MediaSocket::with_class(classic, legacy::TOS.into())?;
         let mut room = MediaSocket::new(room)?;
         poll.registry().register(classic.source(), CLASSIC, Interest::READABLE)?;
         poll.registry().register(room.source(), ROOM, Interest::READABLE)?;
@@ -104,11 +106,11 @@ impl Bridge {
             sources: Sources::new(limit_loopback),
             ear: None,
             asked_ear: None,
-            repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
+            repackers: (0..=MAX_MUSICIANS).map(|_| LegacyEncoder::default()).collect(),
             over: Vec::new(),
             links: Links { classic, room, media, figures },
-            decoded: RepackScratch::default(),
-            scratch: HeardScratch::default(),
+            decoded: EncoderScratch::default(),
+            scratch: DecoderScratch::default(),
             sealed: Vec::with_capacity(MAX_DATAGRAM),
             outbox: Outbox::new(),
             gather: Gather::new(clock.now(), MOST_GATHER),
@@ -165,7 +167,7 @@ impl Bridge {
             Answer::Seated(address, new, figures) => {
                 let stream = StreamId(u32::from_be_bytes(self.random.array()));
                 // The speaker's lane is 0.
-                let ear = (new.mix == MixChoice::One).then(|| Ear::new(now, &new, Lane(1)));
+                let ear = (new.mix == DownstreamMode::Mixed).then(|| Ear::new(now, &new, Lane::UPLINK[1]));
                 match self.sources.seat(now, address, Speaker::new(&new, stream, figures), ear) {
                     Ok(()) => tracing::info!("classic: {address} plays in slot {}", new.source.0),
                     Err(gone) => self.over.push(gone),
@@ -174,7 +176,7 @@ impl Bridge {
             Answer::TurnedAway(address) => self.sources.turn_away(address),
             Answer::Ear(new) => {
                 self.asked_ear = None;
-                let old = self.ear.replace(Ear::new(now, &new, Lane(0)));
+                let old = self.ear.replace(Ear::new(now, &new, Lane::UPLINK[0]));
                 self.over.extend(old.map(|ear| ear.session));
             }
             Answer::Stop => {}
@@ -215,7 +217,7 @@ impl Bridge {
     }
 
     fn take_classic(&mut self, datagram: &[u8], (from, local): (SocketAddr, Option<IpAddr>)) {
-        let Ok(packet) = Packet::read(datagram) else { return self.links.figures.ignored.add() };
+        let Ok(packet) = LegacyPacket::read(datagram) else { return self.links.figures.ignored.add() };
         let now = self.clock.now();
         let random = &mut self.random;
         let secret = || u32::from_be_bytes(random.array()) >> 2;
@@ -237,7 +239,7 @@ impl Bridge {
                     self.links.send_to_room(&self.sealed);
                 }
                 // Time and beat are written when it leaves.
-                let header = Header { client: shown, ..packet.header };
+                let header = LegacyHeader { client: shown, ..packet.header };
                 if packet.frames() > 0 {
                     self.outbox.add(To::AllBut(Some(from)), &header, packet.frames(), |out| {
                         packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));
@@ -245,7 +247,7 @@ impl Bridge {
                 }
                 // Mixes bring the server's time along.
                 if !mixed {
-                    let header = Header { client: packet.header.client, ..header };
+                    let header = LegacyHeader { client: packet.header.client, ..header };
                     self.outbox.add(To::One(from), &header, 0, |_| {});
                 }
             }
@@ -288,8 +290,8 @@ impl Bridge {
             let Frame::Audio(audio) = frame else { continue };
             // A packet of a mix is one of theirs: as long, and on their grid.
             mix.repacker.take(&audio, &mut self.decoded, |sequence, channels| {
-                let header = header_of(now, ClientId::MIX, sequence);
-                self.outbox.add(To::One(to), &header, channels[0].len(), |out| classic::write_channels(channels, out));
+                let header = header_of(now, LegacyClientId::MIX, sequence);
+                self.outbox.add(To::One(to), &header, channels[0].len(), |out| legacy::write_channels(channels, out));
             });
         }
         true
@@ -297,7 +299,8 @@ impl Bridge {
 
     fn take_room(&mut self, datagram: &mut [u8]) {
         let now = self.clock.now();
-        let Some(session) = rtjam_protocol::datagram::Header::read(datagram).map(|header| header.session) else {
+        let Some(session) = rtjam_protocol::datagram::DatagramHeader::read(datagram).map(|header| header.session)
+        else {
             return;
         };
         if self.take_mix(now, session, datagram) {
@@ -324,7 +327,7 @@ impl Bridge {
         repacker.take(audio, &mut self.decoded, |sequence, channels| {
             let header = header_of(now, our_id(source), sequence);
             let to = To::AllBut(None);
-            self.outbox.add(to, &header, channels[0].len(), |out| classic::write_channels(channels, out));
+            self.outbox.add(to, &header, channels[0].len(), |out| legacy::write_channels(channels, out));
         });
     }
 
@@ -351,8 +354,8 @@ impl Bridge {
 }
 
 /// Of a packet that the server makes.
-fn header_of(now: Micros, client: ClientId, sequence: Sequence) -> Header {
-    Header { beat: beat_at(now, BEAT), server_time: now, client_time: now, client, sequence }
+fn header_of(now: Micros, client: LegacyClientId, sequence: Sequence) -> LegacyHeader {
+    LegacyHeader { beat: beat_at(now, BEAT), server_time: now, client_time: now, client, sequence }
 }
 
 impl Links {

@@ -1,10 +1,10 @@
 //! What the server sends to those who bring classic musicians to a room: everyone's packets for all of them, to a session
 //! that plays nothing, and to a musician's own session their mix. Over loopback.
 
-use rtjam_protocol::datagram::{Class, ClockRequest, Frame, write_frame};
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::datagram::{ClockRequest, DatagramClass, Frame, write_frame};
 use rtjam_protocol::seal::ring::CRYPTO;
-use rtjam_protocol::seal::{Lane, Opened, ReceiveKey, SendLane};
+use rtjam_protocol::seal::{Lane, OpenedDatagram, ReceiveKey, SendLane};
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{Micros, SessionId};
 
 /// Until the way back is validated, and then to stay alive.
@@ -33,14 +33,19 @@ impl Ear {
     }
 
     /// Opens a datagram; a challenge in it has its answer in `answer`. `None` for what is not for this session.
-    pub(super) fn open<'d>(&mut self, now: Micros, datagram: &'d mut [u8], answer: &mut Vec<u8>) -> Option<Opened<'d>> {
+    pub(super) fn open<'d>(
+        &mut self,
+        now: Micros,
+        datagram: &'d mut [u8],
+        answer: &mut Vec<u8>,
+    ) -> Option<OpenedDatagram<'d>> {
         let opened = self.receive.open(now, datagram).ok()?;
         self.heard = now;
         answer.clear();
         for frame in opened.frames() {
             match frame {
                 Frame::PathChallenge(data) => {
-                    self.lane.seal(Class::Session, answer, |out| write_frame(&Frame::PathResponse(data), out));
+                    self.lane.seal(DatagramClass::Session, answer, |out| write_frame(&Frame::PathResponse(data), out));
                 }
                 _ => self.has_path = true,
             }
@@ -57,7 +62,7 @@ impl Ear {
         self.asked = Some(now);
         // A request rather than a keep-alive: the server challenges nobody with more bytes than it got.
         let request = Frame::ClockRequest(ClockRequest { sent: now });
-        self.lane.seal(Class::Session, out, |out| write_frame(&request, out));
+        self.lane.seal(DatagramClass::Session, out, |out| write_frame(&request, out));
         true
     }
 

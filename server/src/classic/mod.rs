@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `bridge` | the thread |
 //! | `sources`, `gate` | who may play, and what may be sent to whom |
-//! | `speaker`, `ear` | into the room, and out of it; how packets become ours and theirs is `rtjam_protocol::classic` |
+//! | `speaker`, `ear` | into the room, and out of it; how packets become ours and theirs is `rtjam_protocol::legacy` |
 //! | `outbox` | what goes to classic sources in a round, many packets a call |
 //! | `figures` | numbers |
 //!
@@ -34,8 +34,8 @@ use crate::thread_end::EndNotice;
 use crossbeam_channel::Sender;
 use mio::{Poll, Waker};
 use rtjam_protocol::RoomName;
-use rtjam_protocol::classic::ClientId;
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::legacy::LegacyClientId;
+use rtjam_protocol::server::rooms::NewSession;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct ClassicSettings {
 #[derive(Debug)]
 pub enum Ask {
     /// A seat for a source that plays.
-    Seat(SocketAddr, ClientId),
+    Seat(SocketAddr, LegacyClientId),
     /// To hear the room.
     Ear,
 }

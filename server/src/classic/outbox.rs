@@ -4,7 +4,7 @@ use super::figures::ClassicFigures;
 use super::sources::Sources;
 use crate::media::{MOST_AT_ONCE, MOST_BYTES_AT_ONCE, MediaSocket};
 use rtjam_protocol::Micros;
-use rtjam_protocol::classic::{self, BEAT, Header, MAX_PACKET};
+use rtjam_protocol::legacy::{self, BEAT, LegacyHeader, MAX_PACKET};
 use std::net::SocketAddr;
 
 /// Packets that wait for the end of a round.
@@ -44,7 +44,7 @@ impl Outbox {
     }
 
     /// A packet of so many frames, which `audio` writes. It leaves with the next [`Outbox::flush`].
-    pub(super) fn add(&mut self, to: To, header: &Header, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn add(&mut self, to: To, header: &LegacyHeader, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
         let at = self.bytes.len();
         header.write(frames, &mut self.bytes, audio);
         self.packets.push(Packet { to, at, len: self.bytes.len() - at });
@@ -77,7 +77,7 @@ impl Outbox {
                     }
                     let begin = bundle.len();
                     bundle.extend_from_slice(&self.bytes[packet.at..packet.at + packet.len]);
-                    classic::set_server_time(&mut bundle[begin..], source.clock(now), BEAT);
+                    legacy::set_server_time(&mut bundle[begin..], source.clock(now), BEAT);
                     made += 1;
                     if bundle.len() >= at_once * size {
                         taken += socket.send_all(bundle, size, &source.path) as u64;

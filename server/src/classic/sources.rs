@@ -9,7 +9,7 @@ use super::outbox::To;
 use super::speaker::Speaker;
 use crate::limits::AddressKey;
 use crate::media::{Limit, Path, Rate, Via};
-use rtjam_protocol::classic::{BEAT, ClientId, Packet, Repacker};
+use rtjam_protocol::legacy::{BEAT, LegacyClientId, LegacyEncoder, LegacyPacket};
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,7 +49,7 @@ pub(super) struct Source {
     pub(super) address: SocketAddr,
     /// How to send there.
     pub(super) path: Path,
-    client: ClientId,
+    client: LegacyClientId,
     heard: Micros,
     standing: Standing,
     /// What is added to the server's clock in what goes there. It moves no beat.
@@ -71,7 +71,7 @@ enum Standing {
 pub(super) struct Seat {
     pub(super) speaker: Speaker,
     /// What others see as their client id.
-    pub(super) shown: ClientId,
+    pub(super) shown: LegacyClientId,
     /// What hears their mix, in the mode `mix`; in the mode `separate` they are sent everyone's packets.
     pub(super) mix: Option<Mix>,
 }
@@ -79,7 +79,7 @@ pub(super) struct Seat {
 /// A classic musician's mix.
 pub(super) struct Mix {
     pub(super) ear: Ear,
-    pub(super) repacker: Repacker,
+    pub(super) repacker: LegacyEncoder,
 }
 
 /// What a packet means.
@@ -91,7 +91,7 @@ pub(super) enum Came<'a> {
     /// They play more than a musician may; the packet is forgotten.
     OverRate,
     /// They have shown that they play: they want a seat.
-    Asks(ClientId),
+    Asks(LegacyClientId),
     /// They are in.
     Seated(&'a mut Seat, Option<Micros>),
 }
@@ -113,7 +113,7 @@ impl Sources {
         &mut self,
         now: Micros,
         (from, local): (SocketAddr, Option<IpAddr>),
-        packet: &Packet<'_>,
+        packet: &LegacyPacket<'_>,
         len: usize,
         secret: impl FnOnce() -> u32,
     ) -> Came<'_> {
@@ -163,7 +163,7 @@ impl Sources {
         let client = self.list[at].client;
         let taken = RESERVED.contains(&client.0) || self.seats().any(|seat| seat.shown == client);
         let shown = if taken { our_id(speaker.source) } else { client };
-        let mix = ear.map(|ear| Mix { ear, repacker: Repacker::default() });
+        let mix = ear.map(|ear| Mix { ear, repacker: LegacyEncoder::default() });
         let source = &mut self.list[at];
         source.seated_at = now;
         source.standing = Standing::Seated(Box::new(Seat { speaker, shown, mix }));
@@ -218,7 +218,13 @@ impl Sources {
         self.list.iter().position(|s| s.address == address)
     }
 
-    fn admit(&mut self, now: Micros, path: Path, client: ClientId, secret: impl FnOnce() -> u32) -> Option<usize> {
+    fn admit(
+        &mut self,
+        now: Micros,
+        path: Path,
+        client: LegacyClientId,
+        secret: impl FnOnce() -> u32,
+    ) -> Option<usize> {
         let from = path.remote;
         // Whoever proves nothing any more makes room; nobody with a seat does.
         self.list.retain(|s| !matches!(s.standing, Standing::Proving(_)) || now.since(s.heard) <= LONGEST_PAUSE);
@@ -281,17 +287,17 @@ impl Source {
 }
 
 /// The client id of a musician of ours.
-pub(super) const fn our_id(source: SourceId) -> ClientId {
-    ClientId(OUR_IDS + source.0 as u32)
+pub(super) const fn our_id(source: SourceId) -> LegacyClientId {
+    LegacyClientId(OUR_IDS + source.0 as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_protocol::classic::{Header, beat_at};
     use rtjam_protocol::control::SessionKeys;
-    use rtjam_protocol::room::NewSession;
+    use rtjam_protocol::legacy::{LegacyHeader, beat_at};
     use rtjam_protocol::seal::{Key, KeyId, Suite};
+    use rtjam_protocol::server::rooms::NewSession;
     use rtjam_protocol::{MusicianId, RoomName, StreamId};
     use std::sync::Arc;
 
@@ -317,7 +323,7 @@ mod tests {
             source: SourceId(n),
             sends: true,
             keys,
-            mix: rtjam_protocol::control::MixChoice::Separate,
+            mix: rtjam_protocol::control::DownstreamMode::Forwarded,
             features: rtjam_protocol::control::Features::SUPPORTED,
             replaces: None,
         };
@@ -331,10 +337,10 @@ mod tests {
 
         /// What becomes of one packet: a word, and the loop's time.
         fn hear(&mut self, from: SocketAddr, client: u32, server_time: Micros) -> (&'static str, Option<Micros>) {
-            let header = Header { client: ClientId(client), server_time, ..Header::default() };
+            let header = LegacyHeader { client: LegacyClientId(client), server_time, ..LegacyHeader::default() };
             let mut bytes = Vec::new();
             header.write(128, &mut bytes, |out| out.resize(LEN, 0));
-            let packet = Packet::read(&bytes).expect("a packet");
+            let packet = LegacyPacket::read(&bytes).expect("a packet");
             match self.sources.hear(self.now, (from, None), &packet, LEN, || 77) {
                 Came::NoRoom => ("no room", None),
                 Came::Proving => ("proving", None),
@@ -481,10 +487,10 @@ mod tests {
             world.play(&[(a, 1)]);
             world.seat(a, 1);
             let mut bytes = Vec::new();
-            Header { client: ClientId(1), ..Header::default() }.write(frames, &mut bytes, |out| {
+            LegacyHeader { client: LegacyClientId(1), ..LegacyHeader::default() }.write(frames, &mut bytes, |out| {
                 out.resize(out.len() + frames * 4, 0);
             });
-            let packet = Packet::read(&bytes).expect("a packet");
+            let packet = LegacyPacket::read(&bytes).expect("a packet");
             let mut came = 0;
             for _ in 0..24_000 {
                 world.now += Micros(83);

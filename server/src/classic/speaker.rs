@@ -1,11 +1,11 @@
 //! A classic musician's way into the room: their packets as sealed datagrams of a session of their own.
 
 use crate::statistics::SessionFigures;
-use rtjam_protocol::classic::{Heard, HeardScratch, Packet};
-use rtjam_protocol::datagram::{Class, write_audio};
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::datagram::{DatagramClass, write_audio};
+use rtjam_protocol::legacy::{DecoderScratch, LegacyDecoder, LegacyPacket};
 use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::seal::{Lane, SendLane};
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{SessionId, SourceId, StreamId};
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ pub(super) struct Speaker {
     pub(super) source: SourceId,
     pub(super) figures: Arc<SessionFigures>,
     lane: SendLane,
-    heard: Heard,
+    heard: LegacyDecoder,
 }
 
 impl Speaker {
     /// `stream` is random.
     pub(super) fn new(new: &NewSession, stream: StreamId, figures: Arc<SessionFigures>) -> Speaker {
-        let lane = new.keys.uplink(new.session, new.features, CRYPTO).send_lane(Lane(0));
-        Speaker { session: new.session, source: new.source, figures, lane, heard: Heard::new(stream) }
+        let lane = new.keys.uplink(new.session, new.features, CRYPTO).send_lane(Lane::UPLINK[0]);
+        Speaker { session: new.session, source: new.source, figures, lane, heard: LegacyDecoder::new(stream) }
     }
 
     /// Makes of a packet a datagram for the media threads in `out`. Returns whether there is one: not without audio, and
     /// not when it is from before the timeline's beginning.
-    pub(super) fn seal(&mut self, packet: &Packet<'_>, scratch: &mut HeardScratch, out: &mut Vec<u8>) -> bool {
+    pub(super) fn seal(&mut self, packet: &LegacyPacket<'_>, scratch: &mut DecoderScratch, out: &mut Vec<u8>) -> bool {
         let Some((header, payload)) = self.heard.take(packet, scratch) else { return false };
-        self.lane.seal(Class::Media, out, |out| write_audio(&header, payload, out));
+        self.lane.seal(DatagramClass::Media, out, |out| write_audio(&header, payload, out));
         true
     }
 }
@@ -42,7 +42,7 @@ mod tests {
     use rtjam_protocol::datagram::Frame;
     use rtjam_protocol::seal::{Key, KeyId, ReceiveKey, Suite};
     use rtjam_protocol::{MusicianId, RoomName};
-    use rtjam_protocol::{Sequence, audio, classic};
+    use rtjam_protocol::{Sequence, audio, legacy};
 
     fn speaker() -> (Speaker, ReceiveKey) {
         let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
@@ -55,7 +55,7 @@ mod tests {
             source: SourceId(3),
             sends: true,
             keys,
-            mix: rtjam_protocol::control::MixChoice::Separate,
+            mix: rtjam_protocol::control::DownstreamMode::Forwarded,
             features: Features::SUPPORTED,
             replaces: None,
         };
@@ -69,7 +69,7 @@ mod tests {
         number: u32,
         frames: usize,
     ) -> Option<(u32, u32, u64, [f32; 2])> {
-        let header = classic::Header { sequence: Sequence(number), ..classic::Header::default() };
+        let header = legacy::LegacyHeader { sequence: Sequence(number), ..legacy::LegacyHeader::default() };
         let mut packet = Vec::new();
         header.write(frames, &mut packet, |out| {
             // Silence as their encoder writes it, and half of full scale.
@@ -77,8 +77,8 @@ mod tests {
             (0..frames).for_each(|_| out.extend_from_slice(&49149_u16.to_be_bytes()));
         });
         let mut out = Vec::new();
-        let packet = Packet::read(&packet).expect("a packet");
-        if !speaker.seal(&packet, &mut HeardScratch::default(), &mut out) {
+        let packet = LegacyPacket::read(&packet).expect("a packet");
+        if !speaker.seal(&packet, &mut DecoderScratch::default(), &mut out) {
             return None;
         }
         let opened = receive.open(rtjam_protocol::Micros::ZERO, &mut out).expect("genuine");

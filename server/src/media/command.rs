@@ -3,7 +3,7 @@
 use super::crowd::Crowd;
 use super::route::Recipient;
 use super::session::Session;
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::sync::Arc;
 

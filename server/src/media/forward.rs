@@ -13,8 +13,8 @@ use super::thread::Inlet;
 use super::waiting::{Packet, Waiting};
 use crate::clock::Clock;
 use rtjam_protocol::Micros;
-use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, MAX_DATAGRAM};
-use rtjam_protocol::recovery::{Feedback, PacketId};
+use rtjam_protocol::datagram::{DATAGRAM_OVERHEAD, DatagramClass, MAX_DATAGRAM};
+use rtjam_protocol::retransmit::{Feedback, PacketId};
 use rtjam_protocol::{SessionId, SourceId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -268,7 +268,7 @@ impl Forwarder {
                 self.counters.forwarded.add_many(taken);
                 self.counters.dropped_many(Dropped::NotSent, made - taken);
             }
-            if recipient.again.has_again() {
+            if recipient.again.has_pending() {
                 send_again(recipient, path, past, &mut self.frames, &mut self.sealed, inlets, &self.counters);
             }
         }
@@ -308,11 +308,11 @@ impl Run<'_> {
         for (packet, kept) in packets.iter().zip(self.kept).filter(|(p, _)| goes(p)) {
             let Recipient { lane, again, .. } = &mut *self.recipient;
             let frames = waiting.frames(packet);
-            let counter = lane.append(Class::Media, self.sealed, |out| out.extend_from_slice(frames));
+            let counter = lane.append(DatagramClass::Media, self.sealed, |out| out.extend_from_slice(frames));
             self.made += 1;
             if let Some(kept) = *kept {
-                again.note(self.now, kept, frames.len(), || self.past.of(packet.source));
-                again.sent(counter, kept, self.now);
+                again.record_original(self.now, kept, frames.len(), || self.past.of(packet.source));
+                again.record_sent(counter, kept, self.now);
             }
             if self.sealed.len() >= at_once * size {
                 self.flush(inlet, size);
@@ -343,9 +343,11 @@ fn send_again(
     let Some(inlet) = inlets.get(path.via.socket) else { return };
     loop {
         frames.clear();
-        let Some((packet, first_sent)) = recipient.again.poll_again(|source| past.of(source), frames) else { return };
-        let counter = recipient.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(frames));
-        recipient.again.sent(counter, packet, first_sent);
+        let Some((packet, first_sent)) = recipient.again.poll_retransmit(|source| past.of(source), frames) else {
+            return;
+        };
+        let counter = recipient.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(frames));
+        recipient.again.record_sent(counter, packet, first_sent);
         match inlet.socket.send(sealed, path) {
             Ok(()) => counters.sent_again.add(),
             Err(_) => counters.dropped(Dropped::NotSent),

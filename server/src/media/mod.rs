@@ -71,15 +71,15 @@ use command::{Command, RoomKey};
 use crossbeam_channel::Sender;
 use crowd::Crowd;
 use mio::Waker;
-use mixer::{Guest, MIXER_LANE, MixerCommand, MixerHandle};
+use mixer::{Guest, MixerCommand, MixerHandle};
 use route::{Recipient, Route};
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::MixChoice;
-use rtjam_protocol::peer::Peer;
-use rtjam_protocol::recovery;
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::control::DownstreamMode;
+use rtjam_protocol::retransmit;
 use rtjam_protocol::seal::Lane;
 use rtjam_protocol::seal::ring::CRYPTO;
+use rtjam_protocol::server::ServerSession;
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
 use session::Session;
 use std::collections::HashMap;
@@ -128,23 +128,8 @@ struct Room {
     crowd: Option<Arc<Crowd>>,
 }
 
-/// What a thread forwards by; the thread's peers use the lane after it, for a lane has one owner.
-const fn forwarding_lane(thread: usize) -> Lane {
-    Lane((thread * 2) as u8)
-}
-
-/// The thread that forwards by a lane; `None` for what peers answer by.
-fn thread_of(lane: Lane) -> Option<usize> {
-    lane.0.is_multiple_of(2).then_some(usize::from(lane.0) / 2)
-}
-
-/// What a thread's peers answer by.
-const fn session_lane(thread: usize) -> Lane {
-    Lane((thread * 2 + 1) as u8)
-}
-
 /// The most media threads: each has two of the 256 lanes to every musician.
-pub const MOST_THREADS: u8 = 64;
+pub const MOST_THREADS: u8 = Lane::MAX_MEDIA_THREADS;
 
 /// The longest that packets may wait for company, in µs.
 pub const MOST_GATHER_US: u16 = 250;
@@ -196,16 +181,16 @@ impl Media {
         self.room_of.insert(new.session, (new.room.clone(), new.sends));
         let owner = usize::from(new.session.media_thread()) % self.threads.len();
         let now = self.clock.now();
-        let lane = session_lane(owner);
+        let lane = Lane::session(owner as u8);
         let up = new.keys.uplink(new.session, new.features, CRYPTO);
         let down = new.keys.downlink(new.session, new.features, CRYPTO);
-        let peer = Peer::new(now, up.receive(), down.send_lane(lane), self.epoch);
+        let peer = ServerSession::new(now, up.receive(), down.send_lane(lane), self.epoch);
         let route = Arc::new(Route::new());
         for (index, thread) in self.threads.iter().enumerate() {
             // The one place where forwarding lanes are made: one for each pair of thread and session.
-            let lane = down.send_lane(forwarding_lane(index));
-            let again = recovery::Sender::new();
-            let (session, route, separate) = (new.session, route.clone(), new.mix == MixChoice::Separate);
+            let lane = down.send_lane(Lane::forwarding(index as u8));
+            let again = retransmit::Retransmitter::new();
+            let (session, route, separate) = (new.session, route.clone(), new.mix == DownstreamMode::Forwarded);
             let sends = new.sends;
             let recipient = Recipient {
                 session,
@@ -222,14 +207,14 @@ impl Media {
             };
             thread.door.tell(Command::AddRecipient { room, recipient: Box::new(recipient) });
         }
-        let lane = down.send_lane(MIXER_LANE);
+        let lane = down.send_lane(Lane::MIXER);
         let guest = Guest::new(new.session, new.source, new.sends, lane, route.clone());
         self.mixer.tell(MixerCommand::Add(room, Box::new(guest)));
         let mut session = Session::new(peer, room, new.source, new.sends, route, figures);
         session.replaces = new.replaces;
         self.threads[owner].door.tell(Command::AddSession(Box::new(session)));
         self.count_musicians(&new.room, usize::from(new.sends), 0);
-        if new.mix == MixChoice::One {
+        if new.mix == DownstreamMode::Mixed {
             self.mix(new.session, Wish { one: true, codec: Codec::Pcm16, balances: Vec::new() });
         }
     }

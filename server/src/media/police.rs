@@ -7,13 +7,13 @@
 
 use super::rate::{Limit, Rate};
 use rtjam_protocol::Micros;
-use rtjam_protocol::peer::Forwarded;
+use rtjam_protocol::server::ForwardSummary;
 
 /// Frames of audio a second that are forwarded: 48 kHz, a clock that is 1 % fast, and a quarter of a second at once, which
 /// is what a machine or a network that stalled may bring late. Copies of packets that came are not forwarded.
 const FRAMES: Limit = Limit::new(48_480, 250);
 
-/// Bytes a second of everything else that is forwarded: clock reports and MIDI, which a cable carries 3,125 of.
+/// Bytes a second of everything else that is forwarded: MIDI, which a cable carries 3,125 of.
 const OTHER_BYTES: Limit = Limit::new(16_384, 1000);
 
 /// Genuine datagrams a second: 3,000 packets of 16 frames, as many copies that travel alone, and feedback.
@@ -70,7 +70,7 @@ impl Policer {
     }
 
     /// Whether what a datagram brings may be forwarded.
-    pub(super) fn forwards(&mut self, now: Micros, what: &Forwarded) -> bool {
+    pub(super) fn forwards(&mut self, now: Micros, what: &ForwardSummary) -> bool {
         // Nothing is taken for what is not forwarded.
         let before = self.frames;
         let granted = self.frames.take(now, FRAMES, what.frames.into())
@@ -111,8 +111,8 @@ impl Policer {
 mod tests {
     use super::*;
 
-    fn audio(frames: u32) -> Forwarded {
-        Forwarded { frames, ..Forwarded::default() }
+    fn audio(frames: u32) -> ForwardSummary {
+        ForwardSummary { frames, ..ForwardSummary::default() }
     }
 
     /// Packets that come every `gap_us` for ten seconds: how many are forwarded, and how often the session offends.
@@ -176,13 +176,13 @@ mod tests {
         assert!(own > 1800 && (9_000..=10_300).contains(&foreign), "{own} and {foreign}");
     }
 
-    /// MIDI and clock reports have a budget of their own, and what exceeds it takes none of the audio's.
+    /// MIDI has a budget of its own, and what exceeds it takes none of the audio's.
     #[test]
     fn other_frames_have_a_budget_of_their_own() {
         let (mut policer, mut forwarded) = (Policer::default(), 0);
         for us in (0..10_000_000).step_by(1000) {
             let now = Micros(us);
-            let midi = Forwarded { other_bytes: 1000, ..Forwarded::default() };
+            let midi = ForwardSummary { other_bytes: 1000, ..ForwardSummary::default() };
             forwarded += u32::from(policer.forwards(now, &midi));
             if us % 3000 == 0 {
                 assert!(policer.forwards(now, &audio(128)));

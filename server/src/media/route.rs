@@ -2,7 +2,7 @@
 
 use super::crowd::{Choice, Sources};
 use arc_swap::{ArcSwapOption, Guard};
-use rtjam_protocol::recovery;
+use rtjam_protocol::retransmit;
 use rtjam_protocol::seal::SendLane;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use socket2::SockAddr;
@@ -63,7 +63,7 @@ pub(super) struct Recipient {
     /// Whether everyone's packets go there; else a mix does, which is the mixer's business.
     pub(super) separate: bool,
     /// What of the lane is sent again.
-    pub(super) again: recovery::Sender,
+    pub(super) again: retransmit::Retransmitter,
     /// When their waits were last passed on.
     pub(super) waits_told: Micros,
     /// Whom they are sent in any case.

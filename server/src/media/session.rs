@@ -5,14 +5,14 @@ use super::police::Policer;
 use super::route::{Path, Route, Via};
 use super::waits::agreed_wait;
 use crate::statistics::{SessionFigures, Uplink};
-use rtjam_protocol::peer::Peer;
+use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A peer, and what the sockets know of its addresses.
 pub(super) struct Session {
-    pub(super) peer: Peer,
+    pub(super) peer: ServerSession,
     pub(super) room: RoomKey,
     pub(super) source: SourceId,
     /// Whether what it sends is forwarded.
@@ -44,7 +44,7 @@ pub(super) enum Life {
 
 impl Session {
     pub(super) fn new(
-        peer: Peer,
+        peer: ServerSession,
         room: RoomKey,
         source: SourceId,
         sends: bool,
@@ -101,7 +101,7 @@ impl Session {
 
     /// Sends where `former` does, a session of the same member.
     pub(super) fn take_over(&mut self, former: &Session) {
-        self.peer.take_path(former.peer.path());
+        self.peer.inherit_path(former.peer.path());
         self.route.store(former.route.load().as_deref().cloned());
     }
 

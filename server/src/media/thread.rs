@@ -9,13 +9,13 @@ use super::counters::{Counters, Dropped};
 use super::forward::Forwarder;
 use super::gather::Gather;
 use super::inbound::{Effect, Incoming};
-use super::mixer::{Feed, MIXER_LANE, MixerCommand};
+use super::mixer::{Feed, MixerCommand};
 use super::priority::{ask_for_real_time, sleep_precisely};
 use super::route::Path;
 use super::session::{Life, Session};
 use super::socket::{Inbox, MediaSocket};
 use super::waiting::Waiting;
-use super::{Door, Doors, MixerDoor, ThreadHandle, thread_of};
+use super::{Door, Doors, MixerDoor, ThreadHandle};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::random::Random;
@@ -23,7 +23,8 @@ use crate::thread_end::EndNotice;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::retransmit::Feedback;
+use rtjam_protocol::seal::Lane;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::io;
@@ -303,14 +304,14 @@ impl MediaThread {
     /// What was theirs alone.
     fn answer(&mut self, now: Micros, effect: &Effect) {
         if let Some((room, feedback)) = effect.feedback
-            && feedback.lane == MIXER_LANE
+            && feedback.lane == Lane::MIXER
         {
             if let Some(mixer) = self.mixer.get() {
                 // Fails only when the mixer has panicked.
                 let _ = mixer.send(MixerCommand::Feedback(room, effect.session, feedback));
             }
         } else if let Some((room, feedback)) = effect.feedback {
-            match thread_of(feedback.lane) {
+            match feedback.lane.forwarding_thread().map(usize::from) {
                 Some(owner) if owner == self.index => self.take_feedback((room, effect.session), &feedback),
                 Some(owner) => {
                     if let Some(door) = self.doors.get().and_then(|doors| doors.get(owner)) {
@@ -352,7 +353,7 @@ impl MediaThread {
             if session.life == Life::Live && (spent || session.peer.is_gone(now)) {
                 session.life = Life::Over;
             }
-            if session.peer.is_worn(now) && !session.worn_told {
+            if session.peer.keys_expired(now) && !session.worn_told {
                 let told = self.lobby.try_send(Input::SessionWorn(session.peer.session()));
                 session.worn_told = told.is_ok();
             }

@@ -14,7 +14,7 @@ pub use histogram::{Counts, Histogram};
 pub use uplink::Uplink;
 
 use crate::crowds::Present;
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{Micros, MusicianId, RoomName, SessionId, SourceId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -3,7 +3,8 @@
 use super::SOON;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rtjam_protocol::control::{
-    self, ALPN, ClientMessage, Features, Hello, Joined, Refusal, Seat, SeatRole, ServerMessage, Token, Welcome,
+    self, ALPN, ClientMessage, Features, Hello, Joined, Refusal, ResumeToken, SeatRequest, SeatRole, ServerMessage,
+    Welcome,
 };
 use rtjam_protocol::link::{InviteLink, Pin, Trust};
 use rtjam_protocol::seal::ring::{pin_of, preferred_suites};
@@ -141,13 +142,21 @@ impl Control {
         }
     }
 
-    pub fn seat(&self, role: SeatRole) -> Seat {
+    pub fn seat(&self, role: SeatRole) -> SeatRequest {
         let secret = self.link.key.as_ref().map(|k| k.secret.clone());
-        Seat { room: self.link.room.clone(), role, secret, instance: None, resume: None, replaces: None, mix: None }
+        SeatRequest {
+            room: self.link.room.clone(),
+            role,
+            secret,
+            instance: None,
+            resume: None,
+            replaces: None,
+            mix: None,
+        }
     }
 
     /// Says both and hears the answer.
-    pub fn ask(&mut self, hello: Hello, seat: Seat) -> Result<Joined, Refusal> {
+    pub fn ask(&mut self, hello: Hello, seat: SeatRequest) -> Result<Joined, Refusal> {
         self.say(&ClientMessage::Hello(hello));
         self.say(&ClientMessage::Seat(seat));
         self.answer()
@@ -176,10 +185,10 @@ pub fn join_as(
     link: &InviteLink,
     who: u8,
     role: SeatRole,
-    resume: Option<Token>,
+    resume: Option<ResumeToken>,
 ) -> (Control, Result<Joined, Refusal>) {
     let mut control = Control::connect(link);
-    let (hello, seat) = (control.hello(who), Seat { resume, ..control.seat(role) });
+    let (hello, seat) = (control.hello(who), SeatRequest { resume, ..control.seat(role) });
     let answer = control.ask(hello, seat);
     (control, answer)
 }

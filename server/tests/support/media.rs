@@ -4,7 +4,7 @@ use super::SOON;
 use super::control::{Control, join_as};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::{Joined, SeatRole};
-use rtjam_protocol::datagram::{Class, Frame, Mixed, write_frame};
+use rtjam_protocol::datagram::{DatagramClass, Frame, MixedMusician, write_frame};
 use rtjam_protocol::link::InviteLink;
 use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::seal::{Lane, ReceiveKey, SendLane};
@@ -37,7 +37,7 @@ pub enum Heard {
     Goodbye,
     /// What the server misses.
     Feedback,
-    MixReport(Vec<Mixed>),
+    MixReport(Vec<MixedMusician>),
     Other,
 }
 
@@ -66,7 +66,7 @@ impl Musician {
         let joined = joined.expect("a seat");
         let keys = &joined.keys;
         let server = SocketAddr::new(control.server.ip(), joined.media[0].port);
-        let up = keys.uplink(joined.session, joined.features, CRYPTO).send_lane(Lane(0));
+        let up = keys.uplink(joined.session, joined.features, CRYPTO).send_lane(Lane::UPLINK[0]);
         let down = keys.downlink(joined.session, joined.features, CRYPTO).receive();
         let socket = socket_beside(server);
         Musician { control, joined, socket, answers: true, server, up, down }
@@ -106,7 +106,7 @@ impl Musician {
     /// A datagram with one frame.
     pub fn seal(&mut self, frame: &Frame<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        self.up.seal(Class::Media, &mut out, |out| write_frame(frame, out));
+        self.up.seal(DatagramClass::Media, &mut out, |out| write_frame(frame, out));
         out
     }
 

@@ -228,7 +228,7 @@ fn nothing() -> Status {
         you: None,
         role: None,
         listeners: 0,
-        mix: rtjam_protocol::control::MixChoice::Separate,
+        mix: rtjam_protocol::control::DownstreamMode::Forwarded,
         mix_delay_ms: None,
         mix_stream: None,
         sentence: None,

@@ -5,7 +5,7 @@ use crate::settings::{Decibels, Mix, Monitor, PacketFrames, Playout, Settings};
 use crate::settings_file::SettingsFolder;
 use rtjam_engine::PacketSize;
 use rtjam_protocol::audio::{Codec, Layout};
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Link;
 use rtjam_ui::board::{Choices, Look};
 use rtjam_ui::editor::measure::{USUAL, tidy_size};
@@ -27,7 +27,7 @@ pub(crate) struct Kept {
     comfort: Option<String>,
     layout: Option<String>,
     /// `None`: as the room says.
-    mix: Option<MixChoice>,
+    mix: Option<DownstreamMode>,
     /// Names between commas.
     pin: Option<String>,
     monitor: Option<String>,
@@ -137,7 +137,7 @@ mod tests {
             playout: rtjam_engine::Playout::Fixed { ms: 12.5 },
             comfort: rtjam_engine::PlayoutBias::Safe,
             layout: Layout::DualMono,
-            mix: Some(MixChoice::One),
+            mix: Some(DownstreamMode::Mixed),
             pinned: vec!["Anna".to_owned(), "Ben".to_owned()],
             keep_key: false,
             rejoin: false,
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(settings.playout, Some(Playout::Fixed(12.5)));
         assert_eq!(settings.comfort, Some(rtjam_engine::PlayoutBias::Safe));
         assert_eq!(settings.layout, Some(ChannelLayout(Layout::DualMono)));
-        assert_eq!(settings.mix, Some(Mix(Some(MixChoice::One))));
+        assert_eq!(settings.mix, Some(Mix(Some(DownstreamMode::Mixed))));
         assert_eq!(settings.pin.as_deref(), Some("Anna, Ben"));
         assert_eq!((settings.monitor, settings.room), (Some(Monitor::Off), Some(Decibels(-3.5))));
         assert_eq!((kept.look(), kept.size(), kept.rooms()), (Look::Light, (900, 600), vec![link]));

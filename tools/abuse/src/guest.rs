@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{SinkExt as _, StreamExt as _};
 use rtjam_client::Identity;
 use rtjam_protocol::client::Signer as _;
-use rtjam_protocol::control::{self, Joined, PATH, Refusal, ServerMessage, Token, signed_text};
+use rtjam_protocol::control::{self, Joined, PATH, Refusal, ResumeToken, ServerMessage, signed_text};
 use rtjam_protocol::link::{InviteLink, Pin, Secret, Trust};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ impl Guest {
     ///
     /// # Errors
     /// When there is no seat.
-    pub async fn ask(&self, resume: Option<&Token>) -> Result<Seated, Failed> {
+    pub async fn ask(&self, resume: Option<&ResumeToken>) -> Result<Seated, Failed> {
         timeout(GIVE_UP, self.dial(resume)).await.map_err(|_| Failed::NoAnswer)?
     }
 
@@ -105,7 +105,7 @@ impl Guest {
     ///
     /// # Errors
     /// What was last said, when there is no seat within `limit`.
-    pub async fn insist(&self, resume: Option<&Token>, limit: Duration) -> Result<(Seated, Duration), Failed> {
+    pub async fn insist(&self, resume: Option<&ResumeToken>, limit: Duration) -> Result<(Seated, Duration), Failed> {
         let (began, deadline) = (Instant::now(), Instant::now() + limit);
         let (mut dials, mut last) = (tokio::task::JoinSet::new(), Failed::NoAnswer);
         let mut next = began;
@@ -129,7 +129,7 @@ impl Guest {
         }
     }
 
-    async fn dial(&self, resume: Option<&Token>) -> Result<Seated, Failed> {
+    async fn dial(&self, resume: Option<&ResumeToken>) -> Result<Seated, Failed> {
         let (mut socket, pin) = self.connect().await.ok_or(Failed::NoAnswer)?;
         let nonce = loop {
             match hear(&mut socket).await? {
@@ -171,7 +171,7 @@ impl Guest {
         })
     }
 
-    fn seat(&self, resume: Option<&Token>) -> Value {
+    fn seat(&self, resume: Option<&ResumeToken>) -> Value {
         let mut seat = json!({ "type": "seat", "room": self.link.room.as_str(), "role": self.role });
         if let Some(mix) = self.mix {
             seat["mix"] = mix.into();

@@ -5,7 +5,9 @@ use crate::trouble::Trouble;
 use rtjam_load::inlet::{self, Inlet};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::Joined;
-use rtjam_protocol::datagram::{Class, ClockRequest, Frame, Header, MAX_DATAGRAM, write_audio, write_frame};
+use rtjam_protocol::datagram::{
+    ClockRequest, DatagramClass, DatagramHeader, Frame, MAX_DATAGRAM, write_audio, write_frame,
+};
 use rtjam_protocol::seal::ring::{CRYPTO, make_sealer};
 use rtjam_protocol::seal::{Lane, Nonce, ReceiveKey, Sealer};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
@@ -17,7 +19,7 @@ use std::time::{Duration, Instant};
 const PATH: Duration = Duration::from_secs(4);
 
 /// The lane that clients use.
-pub const LANE: Lane = Lane(0);
+pub const LANE: Lane = Lane::UPLINK[0];
 
 /// One end of a seat's media: seals whatever it is told to, under any lane and counter.
 pub struct Media {
@@ -80,22 +82,22 @@ impl Media {
 
     /// Sends a datagram on the clients' lane, whose frames `write` appends. Returns its counter.
     pub fn send_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
-        let counter = self.counters[usize::from(LANE.0)] + 1;
+        let counter = self.counters[usize::from(LANE.number())] + 1;
         self.send_as(LANE, counter, write);
         counter
     }
 
     /// Leaves a counter of the clients' lane out, as if that datagram had been lost.
     pub fn lose_one(&mut self) {
-        self.counters[usize::from(LANE.0)] += 1;
+        self.counters[usize::from(LANE.number())] += 1;
     }
 
     /// Sends a datagram under any lane and counter, which must not have been used before.
     pub fn send_as(&mut self, lane: Lane, counter: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.counters[usize::from(lane.0)] = counter;
+        self.counters[usize::from(lane.number())] = counter;
         write_header(self.joined.keys.id.0, lane, self.joined.session, counter, &mut self.out);
         write(&mut self.out);
-        let (head, frames) = self.out.split_at_mut(Header::LEN);
+        let (head, frames) = self.out.split_at_mut(DatagramHeader::LEN);
         let tag = self.up.seal(nonce(lane, counter), head, frames);
         self.out.extend_from_slice(&tag);
         // What does not fit into the socket is lost on the way.
@@ -121,7 +123,7 @@ impl Media {
         }
     }
 
-    /// HostRecording the headers of what has arrived and opens.
+    /// Takes the headers of what has arrived and opens.
     pub fn hear_datagrams(&mut self, mut take: impl FnMut(&Header)) {
         let Media { socket, down, inlet, .. } = self;
         inlet.drain(socket, |datagram, _| {
@@ -144,14 +146,14 @@ impl Media {
 /// Writes a datagram's header in place of what is in `out`.
 pub fn write_header(key: u8, lane: Lane, session: SessionId, counter: u64, out: &mut Vec<u8>) {
     out.clear();
-    out.extend_from_slice(&[Class::Media as u8, key, lane.0]);
+    out.extend_from_slice(&[DatagramClass::Media as u8, key, lane.number()]);
     out.extend_from_slice(&session.0.to_be_bytes());
     out.extend_from_slice(&counter.to_be_bytes()[1..]);
 }
 
 fn nonce(lane: Lane, counter: u64) -> Nonce {
     let mut bytes = [0; 12];
-    bytes[4] = lane.0;
+    bytes[4] = lane.number();
     bytes[5..].copy_from_slice(&counter.to_be_bytes()[1..]);
     Nonce(bytes)
 }

@@ -7,9 +7,13 @@ use super::grid::Grid;
 use super::sender::{Encoded, SOURCE};
 use super::trace::Trace;
 use rtjam_protocol::Micros;
-use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, Frame, Frames, Header, MAX_DATAGRAM, write_audio};
-use rtjam_protocol::recovery::{Feedback, History, Receiver, Sender, Told, Waits};
-use rtjam_protocol::seal::{Counter, DidNotOpen, Key, KeyId, Lane, Nonce, Sealer, SendLane};
+use rtjam_protocol::datagram::{
+    DATAGRAM_OVERHEAD, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, write_audio,
+};
+use rtjam_protocol::retransmit::{
+    Feedback, LossDetector, PacketHistory, ReceiverReport, RetransmitWaits, Retransmitter,
+};
+use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, NonceCounter, Sealer, SendLane};
 use rtjam_protocol::{Sequence, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,9 +36,9 @@ pub(super) struct Hop<'a> {
     arrived: Vec<Vec<Micros>>,
     back: Micros,
     lane: SendLane,
-    history: History,
-    sender: Sender,
-    receiver: Receiver,
+    history: PacketHistory,
+    sender: Retransmitter,
+    receiver: LossDetector,
     first_sequence: Sequence,
     /// Number of packets sent so far.
     next: usize,
@@ -63,10 +67,10 @@ impl<'a> Hop<'a> {
             sent,
             arrived,
             back: Micros(rtt.0 / 2),
-            lane: SendLane::new(Box::new(Plain), SessionId(1), KeyId(0), Lane(0)),
-            history: History::new(SOURCE),
-            sender: Sender::new(),
-            receiver: Receiver::default(),
+            lane: SendLane::new(Box::new(Plain), SessionId(1), KeyId(0), Lane::UPLINK[0]),
+            history: PacketHistory::new(SOURCE),
+            sender: Retransmitter::new(),
+            receiver: LossDetector::default(),
             first_sequence: packets.first().map_or(Sequence(0), |p| p.header.sequence),
             next: 0,
             on_the_way: BTreeMap::new(),
@@ -101,7 +105,7 @@ impl<'a> Hop<'a> {
 
     /// Retransmitted volume relative to the original volume.
     pub(super) fn extra_share(&self) -> f64 {
-        self.sender.extra_bytes() as f64 / self.original_bytes.max(1) as f64
+        self.sender.retransmitted_bytes() as f64 / self.original_bytes.max(1) as f64
     }
 
     fn send(&mut self, at: Micros) {
@@ -115,15 +119,15 @@ impl<'a> Hop<'a> {
         let mut frames = Vec::new();
         self.sender.compose(at, packet, &plain, &self.history, MAX_DATAGRAM, &mut frames);
         let counter = self.launch(at, index, &frames);
-        self.sender.sent(counter, packet, at);
+        self.sender.record_sent(counter, packet, at);
         self.send_again(at, index);
     }
 
     fn send_again(&mut self, at: Micros, like: usize) {
         let mut frames = Vec::new();
-        while let Some((packet, first_sent)) = self.sender.poll_again(|_| Some(&self.history), &mut frames) {
+        while let Some((packet, first_sent)) = self.sender.poll_retransmit(|_| Some(&self.history), &mut frames) {
             let counter = self.launch(at, like, &frames);
-            self.sender.sent(counter, packet, first_sent);
+            self.sender.record_sent(counter, packet, first_sent);
             frames.clear();
         }
     }
@@ -131,7 +135,7 @@ impl<'a> Hop<'a> {
     /// Sends a datagram now, with the delay and loss of packet `like`.
     fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> Counter {
         let mut out = Vec::new();
-        let counter = self.lane.seal(Class::Media, &mut out, |out| out.extend_from_slice(frames));
+        let counter = self.lane.seal(DatagramClass::Media, &mut out, |out| out.extend_from_slice(frames));
         let datagram: Arc<[u8]> = out.into();
         for (copy, arrived) in self.arrived[like].iter().enumerate() {
             let transit = arrived.since(self.sent[like]);
@@ -147,7 +151,7 @@ impl<'a> Hop<'a> {
             return;
         };
         self.receiver.handle_datagram(at, &header, datagram.len());
-        for frame in Frames::new(&datagram[Header::LEN..datagram.len() - 16]) {
+        for frame in Frames::new(&datagram[DatagramHeader::LEN..datagram.len() - 16]) {
             let (audio, again) = match frame {
                 Frame::Audio(audio) => (audio, false),
                 Frame::Copy(audio) => (audio, true),
@@ -159,9 +163,9 @@ impl<'a> Hop<'a> {
     }
 
     fn ask(&mut self, at: Micros, wait: Micros) {
-        let mut waits = Waits::default();
+        let mut waits = RetransmitWaits::default();
         waits.add(SOURCE, wait);
-        while let Some(feedback) = self.receiver.poll_feedback(at, || Told { waits, recovered: 0 }) {
+        while let Some(feedback) = self.receiver.poll_feedback(at, || ReceiverReport { waits, recovered: 0 }) {
             self.on_the_way.insert((at + self.back, self.events), Event::Feedback(Box::new(feedback)));
             self.events += 1;
         }

@@ -8,7 +8,7 @@ use super::options::{Arrivals, Options};
 use super::report::Report;
 use super::tally::Delays;
 use crate::{process, stamp};
-use rtjam_protocol::classic::{ClientId, HEADER_LEN, Header, MOST_FRAMES, Packet};
+use rtjam_protocol::legacy::{HEADER_LEN, LegacyClientId, LegacyHeader, LegacyPacket, MAX_FRAMES};
 use rtjam_protocol::{Micros, Sequence};
 use std::collections::HashSet;
 use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
@@ -44,8 +44,8 @@ struct Client {
 /// # Errors
 /// A sentence that says what is wrong with the flags or the server.
 pub fn run(options: &Options, place: &str, mut say: impl FnMut(String)) -> Result<Report, String> {
-    if usize::from(options.packet) > MOST_FRAMES {
-        return Err(format!("A classic packet holds {MOST_FRAMES} frames at most."));
+    if usize::from(options.packet) > MAX_FRAMES {
+        return Err(format!("A classic packet holds {MAX_FRAMES} frames at most."));
     }
     if options.rooms != 1 {
         return Err("A classic server has one room: leave --rooms away.".to_owned());
@@ -199,11 +199,11 @@ impl Client {
 
     /// Silence, and in the first samples of a packet that counts who made it, which it is, and when it left.
     fn play(&mut self, frames: usize, counted: Option<u32>, now_ns: u64, out: &mut Vec<u8>) {
-        let header = Header {
+        let header = LegacyHeader {
             beat: 0,
             server_time: self.server_time,
             client_time: Micros(now_ns / 1000),
-            client: ClientId(self.id),
+            client: LegacyClientId(self.id),
             sequence: Sequence(self.sequence),
         };
         out.clear();
@@ -221,9 +221,9 @@ impl Client {
     fn hear(&mut self, inlet: &mut Inlet, delays: &mut Delays) {
         let Client { socket, id, server_time, answered, heard, duplicated, from, .. } = self;
         inlet.drain(socket, |datagram, stamp| {
-            let Ok(packet) = Packet::read(datagram) else { return };
+            let Ok(packet) = LegacyPacket::read(datagram) else { return };
             *server_time = packet.header.server_time;
-            *answered |= packet.header.client == ClientId(*id);
+            *answered |= packet.header.client == LegacyClientId(*id);
             let Some((maker, number, left)) = marked(&datagram[HEADER_LEN..]) else { return };
             let Some(count) = from.get_mut(maker as usize).filter(|_| maker != *id) else { return };
             if heard.insert((maker, number)) {

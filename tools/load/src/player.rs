@@ -5,12 +5,12 @@ use super::inlet::{self, Inlet};
 use super::tally::{Delays, Heard};
 use rtjam_client::Identity;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
-use rtjam_protocol::client::{Config, Event, Session};
-use rtjam_protocol::control::{MixChoice, MixWish, SeatRole};
-use rtjam_protocol::datagram::{Class, Frame, Header};
+use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession};
+use rtjam_protocol::control::{DownstreamMode, MixRequest, SeatRole};
+use rtjam_protocol::datagram::{DatagramClass, DatagramHeader, Frame};
 use rtjam_protocol::link::{InviteLink, Pin};
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
-use rtjam_protocol::seal::{Counter, ReceiveKey};
+use rtjam_protocol::seal::{NonceCounter, ReceiveKey};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
 
@@ -30,7 +30,7 @@ pub struct Player {
     pub heard: Heard,
     /// Packets sent of the stream that counts.
     pub sent: u64,
-    session: Session,
+    session: ClientSession,
     pin: Pin,
     socket: UdpSocket,
     server: SocketAddr,
@@ -65,7 +65,7 @@ impl Player {
         room: usize,
         link: &InviteLink,
         server: SocketAddr,
-        mix: MixChoice,
+        mix: DownstreamMode,
     ) -> Result<Player, String> {
         let key = link.key.clone().ok_or("the link has no key")?;
         let rtjam_protocol::link::Trust::Pinned(pin) = key.trust else {
@@ -79,7 +79,7 @@ impl Player {
             Ok(socket)
         });
         let identity = Identity::ephemeral().map_err(|e| e.to_string())?;
-        let config = Config {
+        let config = ClientConfig {
             room: link.room.clone(),
             role: SeatRole::Musician,
             secret: key.secret,
@@ -87,14 +87,14 @@ impl Player {
             suites: preferred_suites().to_vec(),
             instance: None,
             crypto: CRYPTO,
-            mix: MixWish { take: Some(mix), ..MixWish::default() },
+            mix: MixRequest { mode: Some(mix), ..MixRequest::default() },
         };
         Ok(Player {
             index,
             room,
             heard: Heard::default(),
             sent: 0,
-            session: Session::new(now, config, Box::new(identity)),
+            session: ClientSession::new(now, config, Box::new(identity)),
             pin,
             socket: socket.map_err(|e| format!("no socket: {e}"))?,
             server,
@@ -164,11 +164,11 @@ impl Player {
         }
     }
 
-    fn note(&mut self, event: Event, desk: &Desk) {
+    fn note(&mut self, event: ClientEvent, desk: &Desk) {
         match event {
-            Event::Dial(id) => desk.dial((self.index, id)),
-            Event::HangUp(id) => desk.hang_up((self.index, id)),
-            Event::Joined { seat, media, receive } => {
+            ClientEvent::Dial(id) => desk.dial((self.index, id)),
+            ClientEvent::HangUp(id) => desk.hang_up((self.index, id)),
+            ClientEvent::Joined { seat, media, receive } => {
                 self.source = Some(seat.source);
                 if let Some(key) = receive {
                     self.receive = Some(key);
@@ -180,14 +180,14 @@ impl Player {
                     let _ = self.socket.connect(self.server);
                 }
             }
-            Event::Refused(refused) => self.trouble = Some(format!("the server refuses: {:?}", refused.reason)),
-            Event::MediaLost => self.trouble = Some("a session was lost".to_owned()),
-            Event::Roster { .. }
-            | Event::Mix(_)
-            | Event::Left { .. }
-            | Event::OverRate(_)
-            | Event::Unheard(_)
-            | Event::GoingDown => {}
+            ClientEvent::Refused(refused) => self.trouble = Some(format!("the server refuses: {:?}", refused.reason)),
+            ClientEvent::MediaLost => self.trouble = Some("a session was lost".to_owned()),
+            ClientEvent::Roster { .. }
+            | ClientEvent::Mix(_)
+            | ClientEvent::Left { .. }
+            | ClientEvent::OverRate(_)
+            | ClientEvent::Unheard(_)
+            | ClientEvent::GoingDown => {}
         }
     }
 
@@ -214,7 +214,7 @@ impl Player {
 
     /// The session that the server gave this musician, once something was sent in it.
     pub fn session(&self) -> Option<SessionId> {
-        Header::read(&self.out).map(|header| header.session)
+        DatagramHeader::read(&self.out).map(|header| header.session)
     }
 
     /// The datagram that was sent last.
@@ -235,8 +235,8 @@ impl Player {
         let Some(receive) = receive else { return };
         let mut session_frames = false;
         inlet.drain(socket, |datagram, stamp| {
-            let Some(header) = Header::read(datagram) else { return };
-            if header.class == Class::Media {
+            let Some(header) = DatagramHeader::read(datagram) else { return };
+            if header.class == DatagramClass::Media {
                 let fresh = heard.datagram(&header);
                 if !fresh || !scattered(header.counter).is_multiple_of(share) {
                     return;
@@ -270,7 +270,7 @@ impl Player {
 
 /// A number that scatters counters, so that a share of them is one of every musician's packets alike: their order
 /// repeats itself.
-fn scattered(counter: Counter) -> u64 {
+fn scattered(counter: NonceCounter) -> u64 {
     counter.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 

@@ -12,7 +12,7 @@ use super::tally::Delays;
 use crate::{process, stamp};
 use rtjam_client::Clock;
 use rtjam_protocol::StreamId;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{InviteLink, Trust};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::thread::sleep;
@@ -115,8 +115,8 @@ impl Load {
         loop {
             let joining = self.players.iter().filter(|p| !p.is_ready()).count();
             let mix = match self.options.mix {
-                Mix::Separate => MixChoice::Separate,
-                Mix::One => MixChoice::One,
+                Mix::Separate => DownstreamMode::Forwarded,
+                Mix::One => DownstreamMode::Mixed,
             };
             for index in self.players.len()..wanted.min(self.players.len() + JOINING - joining.min(JOINING)) {
                 let room = index % links.len();

@@ -1,6 +1,6 @@
 //! What was heard of what was sent, and how long it took.
 
-use rtjam_protocol::datagram::Header;
+use rtjam_protocol::datagram::DatagramHeader;
 use rtjam_protocol::seal::{Freshness, Lane, ReplayWindow};
 use rtjam_protocol::{Sequence, SourceId};
 use std::collections::HashMap;
@@ -76,7 +76,7 @@ impl Heard {
     }
 
     /// A datagram with media. Says whether it is new.
-    pub fn datagram(&mut self, header: &Header) -> bool {
+    pub fn datagram(&mut self, header: &DatagramHeader) -> bool {
         let index = self.windows.iter().position(|(lane, _)| *lane == header.lane).unwrap_or_else(|| {
             self.windows.push((header.lane, ReplayWindow::default()));
             self.windows.len() - 1
@@ -116,7 +116,7 @@ impl Heard {
 mod tests {
     use super::*;
     use rtjam_protocol::SessionId;
-    use rtjam_protocol::datagram::Class;
+    use rtjam_protocol::datagram::DatagramClass;
 
     #[test]
     fn percentiles_are_ranks() {
@@ -145,12 +145,12 @@ mod tests {
     #[test]
     fn a_datagram_counts_once_a_lane() {
         let mut heard = Heard::default();
-        let mut header = [0; Header::LEN];
-        header[0] = Class::Media as u8;
+        let mut header = [0; DatagramHeader::LEN];
+        header[0] = DatagramClass::Media as u8;
         header[3..7].copy_from_slice(&SessionId(9).0.to_be_bytes());
         for (lane, counter) in [(0, 1), (2, 1), (0, 2), (0, 1)] {
             (header[2], header[13]) = (lane, counter);
-            heard.datagram(&Header::read(&header).expect("a header"));
+            heard.datagram(&DatagramHeader::read(&header).expect("a header"));
         }
         assert_eq!((heard.datagrams, heard.duplicated), (3, 1));
     }

@@ -9,7 +9,7 @@
 use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
 use rtjam_client::State;
 use rtjam_load::process;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_stage::stage::{Asked, Stage};
 use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
 use rtjam_tests::display::{HostWindow, UP};
@@ -69,8 +69,8 @@ fn show(words: &[&str]) {
                 status.notices = vec!["RTJam's network threads have no real-time priority.".to_owned()];
             }
             "mix" => {
-                (status.mix, status.mix_delay_ms) = (MixChoice::One, Some(1.6));
-                settings.choices.mix = Some(MixChoice::One);
+                (status.mix, status.mix_delay_ms) = (DownstreamMode::Mixed, Some(1.6));
+                settings.choices.mix = Some(DownstreamMode::Mixed);
                 status.musicians.iter_mut().for_each(|musician| musician.delay.mix_ms = Some(1.6));
             }
             "long" => {

@@ -247,7 +247,7 @@ fn status(musicians: usize) -> Status {
         you: Some(You { name: "Keyboard".to_owned(), source: 40 }),
         role: Some(rtjam_protocol::link::Role::Musician),
         listeners: 0,
-        mix: rtjam_protocol::control::MixChoice::Separate,
+        mix: rtjam_protocol::control::DownstreamMode::Forwarded,
         mix_delay_ms: None,
         mix_stream: None,
         sentence: None,

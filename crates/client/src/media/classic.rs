@@ -4,7 +4,7 @@
 use super::receive::{LastHeard, Ways};
 use crate::trace::Arrival;
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::classic::{ClientId, Heard, HeardScratch, Packet};
+use rtjam_protocol::legacy::{DecoderScratch, LegacyClientId, LegacyDecoder, LegacyPacket};
 use rtjam_protocol::{Micros, SourceId, StreamId};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ struct Seat {
 
 impl Default for Presence {
     fn default() -> Presence {
-        let seat = |_| Seat { client: AtomicU32::new(ClientId::EMPTY.0), heard: AtomicU64::new(0) };
+        let seat = |_| Seat { client: AtomicU32::new(LegacyClientId::EMPTY.0), heard: AtomicU64::new(0) };
         let (server_time, rtt) = (AtomicU64::new(0), AtomicU64::new(0));
         Presence { heard: LastHeard::default(), server_time, rtt, seats: std::array::from_fn(seat) }
     }
@@ -69,16 +69,17 @@ impl Presence {
     }
 
     /// Everyone who was heard within the last second.
-    pub(crate) fn here(&self, now: Micros) -> impl Iterator<Item = (SourceId, ClientId)> {
-        let present = move |seat: &Seat| seat.client() != ClientId::EMPTY && now.since(seat.heard()) <= FORGOTTEN_AFTER;
+    pub(crate) fn here(&self, now: Micros) -> impl Iterator<Item = (SourceId, LegacyClientId)> {
+        let present =
+            move |seat: &Seat| seat.client() != LegacyClientId::EMPTY && now.since(seat.heard()) <= FORGOTTEN_AFTER;
         let seats = self.seats.iter().zip(1..).filter(move |(seat, _)| present(seat));
         seats.map(|(seat, number)| (SourceId(number), seat.client()))
     }
 }
 
 impl Seat {
-    fn client(&self) -> ClientId {
-        ClientId(self.client.load(Relaxed))
+    fn client(&self) -> LegacyClientId {
+        LegacyClientId(self.client.load(Relaxed))
     }
 
     fn heard(&self) -> Micros {
@@ -90,19 +91,24 @@ impl Seat {
 pub(crate) struct ClassicEar {
     server: SocketAddr,
     /// Who we are: headers under this id are our own that came back.
-    own: ClientId,
+    own: LegacyClientId,
     presence: Arc<Presence>,
-    heard: Vec<Heard>,
+    heard: Vec<LegacyDecoder>,
     /// The id of the next new stream.
     stream: StreamId,
-    scratch: HeardScratch,
+    scratch: DecoderScratch,
 }
 
 impl ClassicEar {
     /// Hears the server at that address, as `own`. `stream` is random.
-    pub(crate) fn new(server: SocketAddr, own: ClientId, presence: Arc<Presence>, stream: StreamId) -> ClassicEar {
-        let heard = (0..MOST).map(|_| Heard::new(stream)).collect();
-        ClassicEar { server, own, presence, heard, stream, scratch: HeardScratch::default() }
+    pub(crate) fn new(
+        server: SocketAddr,
+        own: LegacyClientId,
+        presence: Arc<Presence>,
+        stream: StreamId,
+    ) -> ClassicEar {
+        let heard = (0..MOST).map(|_| LegacyDecoder::new(stream)).collect();
+        ClassicEar { server, own, presence, heard, stream, scratch: DecoderScratch::default() }
     }
 
     /// What comes from elsewhere, or is no classic packet, is dropped.
@@ -110,7 +116,7 @@ impl ClassicEar {
         if (from.ip(), from.port()) != (self.server.ip(), self.server.port()) {
             return;
         }
-        let Ok(packet) = Packet::read(datagram) else { return };
+        let Ok(packet) = LegacyPacket::read(datagram) else { return };
         let is_news = self.presence.heard.get().is_none_or(|at| arrived.since(at) > FORGOTTEN_AFTER);
         self.presence.heard.set(arrived);
         self.presence.server_time.store(packet.header.server_time.0, Relaxed);
@@ -124,7 +130,7 @@ impl ClassicEar {
         }
     }
 
-    fn play(&mut self, ways: &mut Ways, arrived: Micros, seat: usize, packet: &Packet<'_>) {
+    fn play(&mut self, ways: &mut Ways, arrived: Micros, seat: usize, packet: &LegacyPacket<'_>) {
         let Some((mut header, payload)) = self.heard[seat].take(packet, &mut self.scratch) else { return };
         header.source = SourceId(seat as u16 + 1);
         if let Some(tape) = &ways.tape {
@@ -135,8 +141,8 @@ impl ClassicEar {
     }
 
     /// A musician's seat: the one they have, else one that is free. `None` where all are taken.
-    fn seat(&mut self, now: Micros, client: ClientId) -> Option<usize> {
-        if client == ClientId::EMPTY {
+    fn seat(&mut self, now: Micros, client: LegacyClientId) -> Option<usize> {
+        if client == LegacyClientId::EMPTY {
             return None;
         }
         let seats = &self.presence.seats;
@@ -146,7 +152,7 @@ impl ClassicEar {
         let seat = &seats[index];
         if is_free(seat) {
             // Somebody else's numbers, or after a while their own: a timeline of its own.
-            self.heard[index] = Heard::new(self.stream);
+            self.heard[index] = LegacyDecoder::new(self.stream);
             self.stream = StreamId(self.stream.0.wrapping_add(STREAMS_A_SEAT));
             seat.client.store(client.0, Relaxed);
         }
@@ -179,9 +185,9 @@ mod tests {
     use crate::wake::Wake;
     use rtjam_engine::Console;
     use rtjam_protocol::Sequence;
-    use rtjam_protocol::classic::Header;
+    use rtjam_protocol::legacy::LegacyHeader;
 
-    const OWN: ClientId = ClientId(7);
+    const OWN: LegacyClientId = LegacyClientId(7);
     const T0: Micros = Micros::from_secs(9);
 
     struct Bench {
@@ -215,7 +221,7 @@ mod tests {
             Bench { ear, ways, presence, console, _engine: engine }
         }
 
-        fn hear(&mut self, now: Micros, from: &str, header: Header, frames: usize) {
+        fn hear(&mut self, now: Micros, from: &str, header: LegacyHeader, frames: usize) {
             let mut bytes = Vec::new();
             header.write(frames, &mut bytes, |out| (0..frames * 2).for_each(|_| out.extend([0x7F, 0xFE])));
             self.ear.take(&mut self.ways, now, from.parse().expect("an address"), &bytes);
@@ -226,9 +232,9 @@ mod tests {
         }
     }
 
-    fn from(client: u32, sequence: u32) -> Header {
-        let (client, sequence) = (ClientId(client), Sequence(sequence));
-        Header { client, sequence, server_time: Micros(77), ..Header::default() }
+    fn from(client: u32, sequence: u32) -> LegacyHeader {
+        let (client, sequence) = (LegacyClientId(client), Sequence(sequence));
+        LegacyHeader { client, sequence, server_time: Micros(77), ..LegacyHeader::default() }
     }
 
     #[test]
@@ -259,7 +265,7 @@ mod tests {
     #[test]
     fn a_header_of_ours_tells_the_loop_and_is_no_musician() {
         let mut bench = Bench::new();
-        let sent = |client_time| Header { client_time, ..from(OWN.0, 3) };
+        let sent = |client_time| LegacyHeader { client_time, ..from(OWN.0, 3) };
         bench.hear(T0, "127.0.0.1:7891", sent(T0 + Micros(5)), 0);
         assert_eq!(bench.presence.rtt(), None, "from the future");
         bench.hear(T0 + Micros(12_000), "127.0.0.1:7891", sent(T0), 0);

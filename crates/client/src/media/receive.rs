@@ -10,8 +10,8 @@ use crossbeam_channel::{Receiver, Sender};
 use rtjam_engine::{Console, Incoming};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM, Mixed};
-use rtjam_protocol::recovery::{self, Feedback, Told};
+use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM, MixedMusician};
+use rtjam_protocol::retransmit::{self, Feedback, ReceiverReport};
 use rtjam_protocol::seal::{ReceiveKey, Rejected};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
@@ -63,7 +63,7 @@ pub(crate) enum What {
     /// A frame that is no audio came.
     Came(Frame<'static>),
     /// How the musicians of the mix stand, as the server hears them.
-    Mixed(Vec<Mixed>),
+    Mixed(Vec<MixedMusician>),
     /// So many datagrams did not open that nothing is opened any more.
     Exhausted,
     /// This is missing of what the server sends: tell it.
@@ -100,7 +100,7 @@ enum Session {
 struct Heard {
     key: Box<ReceiveKey>,
     last: Arc<LastHeard>,
-    misses: recovery::Receiver,
+    misses: retransmit::LossDetector,
 }
 
 /// The body of `jam-recv`.
@@ -122,7 +122,7 @@ pub(crate) fn run(ways: Ways, news: Receiver<Ear>) {
                 Ear::Socket(socket) => receive.socket = Some(socket),
                 Ear::Key(key, last) => {
                     receive.ways.shared.heard_nothing_yet();
-                    let misses = recovery::Receiver::default();
+                    let misses = retransmit::LossDetector::default();
                     receive.session = Some(Session::Sealed(Heard { key, last, misses }));
                 }
                 Ear::Classic(ear) => {
@@ -210,8 +210,8 @@ impl Heard {
 }
 
 /// What the server should know of everyone heard: how much later than usual they may come, and what was recovered.
-fn told(console: &Console) -> Told {
-    let mut told = Told::default();
+fn told(console: &Console) -> ReceiverReport {
+    let mut told = ReceiverReport::default();
     for voice in console.voices() {
         told.recovered += voice.recovered;
         if voice.active {
@@ -222,16 +222,15 @@ fn told(console: &Console) -> Told {
 }
 
 /// A frame that borrows nothing; `None` for audio, new or again, for reports, which are told otherwise, and for the
-/// keep-alive, which says no more than that it came.
+/// keep-alive, which says no more than that it came. Clock reports are ignored.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
     match *frame {
-        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive => None,
+        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive | Frame::ClockReport(_) => None,
         Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
         Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
         Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),
         Frame::PathResponse(data) => Some(Frame::PathResponse(data)),
         Frame::Goodbye => Some(Frame::Goodbye),
-        Frame::ClockReport(c) => Some(Frame::ClockReport(c)),
         Frame::Probe(p) => Some(Frame::Probe(p)),
         Frame::ProbeReply(p) => Some(Frame::ProbeReply(p)),
         Frame::Feedback(f) => Some(Frame::Feedback(f)),

@@ -1,6 +1,6 @@
 //! A UDP socket as media wants it.
 
-use rtjam_protocol::classic;
+use rtjam_protocol::legacy;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -19,7 +19,7 @@ impl Mark {
     const fn byte(self) -> u32 {
         match self {
             Mark::Expedited => 0xB8,
-            Mark::Classic => classic::TOS as u32,
+            Mark::Classic => legacy::TOS as u32,
         }
     }
 }

@@ -6,10 +6,10 @@ use crate::media::Note;
 use crate::shared::{Counts, Picture, Shared};
 use crate::slots::Seating;
 use rtjam_engine::{Console, OutPacket};
+use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::InviteLink;
-use rtjam_protocol::{FramePosition, Micros, StreamId};
 use std::io;
 
 /// One jam, from `join` to `leave`.
@@ -30,9 +30,6 @@ pub(super) trait AnyJam {
     /// session that sends.
     fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> Counts;
 
-    /// The end of the newest packet was captured at that time.
-    fn note_position(&mut self, _stream: StreamId, _position: FramePosition, _captured: Micros) {}
-
     /// Carries out what is to be done. Says whether something happened that people see.
     fn drain(&mut self, now: Micros) -> bool;
 
@@ -49,7 +46,7 @@ pub(super) trait AnyJam {
     fn look_around(&mut self, now: Micros, shared: &Shared);
 
     /// Has the server send this of the others, a mix as the controls say; nothing where servers make no such mixes.
-    fn wish_mix(&mut self, _take: Option<MixChoice>, _codec: Codec, _console: &Console) {}
+    fn wish_mix(&mut self, _take: Option<DownstreamMode>, _codec: Codec, _console: &Console) {}
 
     /// Has the server send the musicians of these names in any case; nothing where servers send everyone.
     fn pin(&mut self, _names: &[String]) {}

@@ -32,16 +32,10 @@ impl Encoder {
 
     /// Sends all packets that wait. Those made while there is no session are dropped.
     pub(super) fn send_all(&mut self, now: Micros, outgoing: &mut Outgoing, jam: &mut dyn AnyJam, shared: &Shared) {
-        let mut last = None;
         while let Some(packet) = outgoing.pop() {
             let Counts { packets, dropped } = jam.send_audio(now, &packet, self);
             shared.sent.fetch_add(packets, Relaxed);
             shared.not_sent.fetch_add(dropped, Relaxed);
-            last = Some((packet.stream, packet.position, packet.frames()));
-        }
-        // Of the packets of one callback the last one's end was captured just now.
-        if let Some((stream, position, frames)) = last {
-            jam.note_position(stream, position.plus(u64::from(frames)), now);
         }
     }
 

@@ -12,9 +12,9 @@ use crate::slots::Seating;
 use crate::status::{State, You};
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, MAX_PACKET_FRAMES, OutPacket};
-use rtjam_protocol::classic::{ClientId, Header, MAX_PACKET, Repacker, write_channels};
-use rtjam_protocol::control::{MediaEndpoint, MixState, RosterEntry, TransportKind};
-use rtjam_protocol::link::{ClassicServer, InviteLink, Role};
+use rtjam_protocol::control::{MediaEndpoint, MemberAccess, MixState, RosterEntry, TransportKind};
+use rtjam_protocol::legacy::{LegacyClientId, LegacyEncoder, LegacyHeader, MAX_PACKET, write_channels};
+use rtjam_protocol::link::{InviteLink, LegacyServer, Role};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
 use std::io;
 use std::net::SocketAddr;
@@ -44,8 +44,8 @@ pub(super) struct Ways {
 pub(super) struct ClassicJam {
     /// Tells its lookups from those of the jam before.
     number: u32,
-    server: ClassicServer,
-    own: ClientId,
+    server: LegacyServer,
+    own: LegacyClientId,
     stream: StreamId,
     path: Path,
     wire: Wire,
@@ -56,7 +56,7 @@ pub(super) struct ClassicJam {
     look_up_at: Option<Micros>,
     not_found: bool,
     roster: Roster,
-    here: Vec<(SourceId, ClientId)>,
+    here: Vec<(SourceId, LegacyClientId)>,
     state: State,
     was_joined: bool,
     began: Micros,
@@ -66,7 +66,7 @@ pub(super) struct ClassicJam {
 
 /// What goes out.
 struct Wire {
-    repacker: Repacker,
+    repacker: LegacyEncoder,
     sequence: Sequence,
     last_sent: Micros,
     datagram: Vec<u8>,
@@ -77,7 +77,7 @@ impl ClassicJam {
     pub(super) fn new(
         now: Micros,
         number: u32,
-        server: ClassicServer,
+        server: LegacyServer,
         random: u64,
         ways: Ways,
         sent_before: Counts,
@@ -90,10 +90,10 @@ impl ClassicJam {
         ClassicJam {
             number,
             server,
-            own: ClientId::from_random(random & u64::from(u32::MAX)),
+            own: LegacyClientId::from_random(random & u64::from(u32::MAX)),
             stream: StreamId((random >> 32) as u32),
             path,
-            wire: Wire { repacker: Repacker::default(), sequence: Sequence(0), last_sent: now, datagram },
+            wire: Wire { repacker: LegacyEncoder::default(), sequence: Sequence(0), last_sent: now, datagram },
             presence: Arc::default(),
             hears: None,
             look_up_at: is_name.then_some(now),
@@ -271,11 +271,11 @@ impl Wire {
         &mut self,
         now: Micros,
         path: &mut Path,
-        own: ClientId,
+        own: LegacyClientId,
         presence: &Presence,
         audio: Option<[&[f32]; 2]>,
     ) -> bool {
-        let header = Header {
+        let header = LegacyHeader {
             beat: 0,
             server_time: presence.server_time(),
             client_time: now,
@@ -292,16 +292,16 @@ impl Wire {
     }
 }
 
-fn entry(source: SourceId, client: ClientId) -> RosterEntry {
-    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, classic: true }
+fn entry(source: SourceId, client: LegacyClientId) -> RosterEntry {
+    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, via: MemberAccess::Legacy }
 }
 
 /// They have no names.
-fn name(client: ClientId) -> String {
+fn name(client: LegacyClientId) -> String {
     match client {
-        ClientId::MIX => "Mix".to_owned(),
-        ClientId::PLAYBACK => "Recording".to_owned(),
-        ClientId(number) => format!("Musician {number}"),
+        LegacyClientId::MIX => "Mix".to_owned(),
+        LegacyClientId::PLAYBACK => "Recording".to_owned(),
+        LegacyClientId(number) => format!("Musician {number}"),
     }
 }
 
@@ -310,7 +310,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::{Receiver, unbounded};
     use rtjam_protocol::audio::Codec;
-    use rtjam_protocol::classic::Packet;
+    use rtjam_protocol::legacy::LegacyPacket;
     use std::net::UdpSocket;
     use std::time::Duration;
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -343,7 +343,7 @@ mod tests {
             let (ear, ears) = unbounded();
             let (control, commands) = unbounded_channel();
             let ways = Ways { ear, control, console: console.clone() };
-            let rtjam_protocol::link::Link::Classic(place) = link.parse().expect("a link") else { panic!("{link}") };
+            let rtjam_protocol::link::Link::Legacy(place) = link.parse().expect("a link") else { panic!("{link}") };
             let jam = ClassicJam::new(T0, 3, place, 9 << 32 | 41, ways, Counts::default());
             let encoder = Encoder::new(Codec::Pcm16);
             Bench { jam, engine, network, console, server, ears, commands, encoder, now: T0 }
@@ -363,10 +363,10 @@ mod tests {
         }
 
         /// The next datagram at the server: its length and header.
-        fn next(&self) -> (usize, Header) {
+        fn next(&self) -> (usize, LegacyHeader) {
             let mut buffer = [0; 2048];
             let len = self.server.recv(&mut buffer).expect("a datagram");
-            (len, Packet::read(&buffer[..len]).expect("a classic packet").header)
+            (len, LegacyPacket::read(&buffer[..len]).expect("a classic packet").header)
         }
     }
 
@@ -378,7 +378,7 @@ mod tests {
             let got: Vec<_> = lengths.iter().map(|_| bench.next()).collect();
             assert_eq!(got.iter().map(|(len, _)| *len).collect::<Vec<_>>(), lengths);
             for ((_, header), number) in got.iter().zip(0..) {
-                assert_eq!((header.client, header.sequence), (ClientId(42), Sequence(number)));
+                assert_eq!((header.client, header.sequence), (LegacyClientId(42), Sequence(number)));
             }
         }
     }

@@ -13,13 +13,13 @@ use crate::status::{self, You};
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, OutPacket};
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::client::{Config, DialId, Event, Health, MySeat, Session, State};
-use rtjam_protocol::control::{MediaEndpoint, MixChoice, MixState, MixWish, Refused, Retry, SeatRole};
-use rtjam_protocol::datagram::Mixed;
+use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth, OwnSeat};
+use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Retry, SeatRole};
+use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
-use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
+use rtjam_protocol::{Micros, SourceId};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(super) struct Jam {
     link: InviteLink,
     role: Role,
     target: Target,
-    session: Session,
+    session: ClientSession,
     ways: Ways,
     path: Path,
     roster: Roster,
@@ -72,7 +72,7 @@ pub(super) struct Jam {
     dials: Vec<Dial>,
     /// The one that said something last: a `joined` came by it.
     spoke: Option<DialId>,
-    you: Option<MySeat>,
+    you: Option<OwnSeat>,
     trouble: Option<Trouble>,
     refusal: Option<Refused>,
     going_down: bool,
@@ -86,7 +86,7 @@ pub(super) struct Jam {
     /// What of the others is sent.
     mix: MixState,
     /// Who is in the mix, as the server last said, and when it did.
-    mixed: Vec<(Micros, Mixed)>,
+    mixed: Vec<(Micros, MixedMusician)>,
     datagram: Vec<u8>,
 }
 
@@ -100,12 +100,12 @@ impl Jam {
         name: &str,
         identity: &Identity,
         instance: Option<u8>,
-        mix: MixWish,
+        mix: MixRequest,
         ways: Ways,
         sent_before: Counts,
     ) -> Jam {
         let role = if key.role == Role::Listener { Role::Listener } else { Role::Musician };
-        let config = Config {
+        let config = ClientConfig {
             room: link.room.clone(),
             role: if role == Role::Listener { SeatRole::Listener } else { SeatRole::Musician },
             secret: key.secret,
@@ -121,7 +121,7 @@ impl Jam {
             link,
             role,
             target,
-            session: Session::new(now, config, Box::new(identity.clone())),
+            session: ClientSession::new(now, config, Box::new(identity.clone())),
             path: Path::new(ways.ear.clone(), Mark::Expedited),
             ways,
             roster: Roster::default(),
@@ -200,10 +200,6 @@ impl AnyJam for Jam {
         }
     }
 
-    fn note_position(&mut self, stream: StreamId, position: FramePosition, captured: Micros) {
-        self.session.note_position(stream, position, captured);
-    }
-
     fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> Counts {
         let Some((header, payload, datagram)) = encoder.encode(packet) else { return Counts::NOT_SENT };
         match self.session.seal_audio(now, &header, payload, datagram) {
@@ -255,11 +251,11 @@ impl AnyJam for Jam {
         self.look_at_hops(now, shared);
     }
 
-    fn wish_mix(&mut self, take: Option<MixChoice>, codec: Codec, console: &Console) {
+    fn wish_mix(&mut self, take: Option<DownstreamMode>, codec: Codec, console: &Console) {
         // Before they are in a mix, their balance is this end's business.
-        let one = self.mix.take == MixChoice::One;
+        let one = self.mix.mode == DownstreamMode::Mixed;
         let balances = if one { self.roster.balances(console) } else { Vec::new() };
-        self.session.wish_mix(MixWish { take, codec, balances });
+        self.session.request_mix(MixRequest { mode: take, codec, balances });
     }
 
     fn pin(&mut self, names: &[String]) {
@@ -280,7 +276,7 @@ impl AnyJam for Jam {
 
     fn draw(&self, now: Micros, answers: u32, guarded: bool, notices: Vec<String>) -> Picture {
         let state = self.session.state();
-        let joined = state == State::Joined;
+        let joined = state == ClientState::Joined;
         let situation = Situation {
             link: &self.link,
             state,
@@ -299,17 +295,17 @@ impl AnyJam for Jam {
         Picture {
             answers,
             state: match state {
-                State::Connecting => status::State::Connecting,
-                State::Joined => status::State::Joined,
-                State::Refused => status::State::Refused,
-                State::Left => status::State::Offline,
+                ClientState::Connecting => status::State::Connecting,
+                ClientState::Joined => status::State::Joined,
+                ClientState::Refused => status::State::Refused,
+                ClientState::Left => status::State::Offline,
             },
             room: Some(self.link.room.to_string()),
             classic: false,
-            rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(Health::Flowing)),
+            rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(MediaHealth::Flowing)),
             you: self.you.as_ref().map(|seat| You { name: seat.name.clone(), source: seat.source.0 }),
             musicians: self.roster.present(),
-            role: (state != State::Left).then_some(self.role),
+            role: (state != ClientState::Left).then_some(self.role),
             listeners: self.roster.listeners(),
             mix: if joined { self.mix } else { MixState::default() },
             mixed: self.mixed_now(now),
@@ -326,7 +322,7 @@ impl AnyJam for Jam {
 impl Jam {
     /// Opens another socket where nothing comes through the one there is.
     fn look_after_path(&mut self, now: Micros) {
-        if self.session.state() == State::Joined {
+        if self.session.state() == ClientState::Joined {
             let heard = self.heard.get().unwrap_or(self.joined_at);
             self.path.rebind(now, heard.max(self.joined_at));
         }
@@ -334,7 +330,8 @@ impl Jam {
 
     /// Looks at what the hops lost and what mending them costs.
     fn look_at_hops(&mut self, now: Micros, shared: &Shared) {
-        let (sent_again, (lost, recovered)) = self.session.again().map_or((0, (0, 0)), |a| (a.extra_bytes(), a.told()));
+        let (sent_again, (lost, recovered)) =
+            self.session.retransmitter().map_or((0, (0, 0)), |a| (a.retransmitted_bytes(), a.reported_loss()));
         let (missed, came_again) = shared.missed();
         let [up, down] = &mut self.rates;
         self.hops = Hops {
@@ -344,53 +341,53 @@ impl Jam {
         };
     }
 
-    fn take_mixed(&mut self, now: Micros, musicians: &[Mixed]) {
+    fn take_mixed(&mut self, now: Micros, musicians: &[MixedMusician]) {
         self.mixed.retain(|(at, old)| now.since(*at) < MIXED_FOR && musicians.iter().all(|m| m.source != old.source));
         let free = MAX_MIXED.saturating_sub(self.mixed.len());
         self.mixed.extend(musicians.iter().take(free).map(|musician| (now, *musician)));
     }
 
     /// Who is in the mix, while one is sent.
-    fn mixed_now(&self, now: Micros) -> Vec<Mixed> {
+    fn mixed_now(&self, now: Micros) -> Vec<MixedMusician> {
         let lately = self.mixed.iter().filter(|(at, _)| now.since(*at) < MIXED_FOR);
-        let one = self.session.state() == State::Joined && self.mix.take == MixChoice::One;
+        let one = self.session.state() == ClientState::Joined && self.mix.mode == DownstreamMode::Mixed;
         if one { lately.map(|(_, musician)| *musician).collect() } else { Vec::new() }
     }
 
-    fn handle_event(&mut self, now: Micros, event: Event) {
+    fn handle_event(&mut self, now: Micros, event: ClientEvent) {
         match event {
-            Event::Dial(id) => {
+            ClientEvent::Dial(id) => {
                 self.dials.push(Dial { id, began: now, address: None });
                 self.tell(Command::Dial(self.connection(id), self.target.clone()));
             }
-            Event::HangUp(id) => {
+            ClientEvent::HangUp(id) => {
                 self.tell(Command::HangUp(self.connection(id)));
                 let gone = self.forget_dial(id);
                 // It took the connection, or not even that, and said nothing.
                 let silent = gone.is_some_and(|dial| now.since(dial.began) >= SILENT_AFTER);
-                if silent && self.session.state() == State::Connecting && self.refusal.is_none() {
+                if silent && self.session.state() == ClientState::Connecting && self.refusal.is_none() {
                     self.trouble = Some(Trouble::Silent);
                 }
             }
-            Event::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
-            Event::Roster { musicians, listeners } => self.roster.replace(musicians, listeners),
-            Event::Mix(state) => self.mix = state,
-            Event::Unheard(sources) => self.unheard = sources,
-            Event::OverRate(dropped) => self.over_rate = Some((now, dropped)),
+            ClientEvent::Joined { seat, media, receive } => self.take_seat(now, seat, media, receive),
+            ClientEvent::Roster { musicians, listeners } => self.roster.replace(musicians, listeners),
+            ClientEvent::Mix(state) => self.mix = state,
+            ClientEvent::Unheard(sources) => self.unheard = sources,
+            ClientEvent::OverRate(dropped) => self.over_rate = Some((now, dropped)),
             // The roster that follows says who is left.
-            Event::Left { .. } => {}
-            Event::Refused(refused) => {
+            ClientEvent::Left { .. } => {}
+            ClientEvent::Refused(refused) => {
                 if refused.retry != Retry::Later {
                     let _ = self.ways.ear.send(Ear::Deaf);
                 }
                 (self.refusal, self.trouble) = (Some(refused), None);
             }
-            Event::GoingDown => self.going_down = true,
-            Event::MediaLost => {}
+            ClientEvent::GoingDown => self.going_down = true,
+            ClientEvent::MediaLost => {}
         }
     }
 
-    fn take_seat(&mut self, now: Micros, seat: MySeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
+    fn take_seat(&mut self, now: Micros, seat: OwnSeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
         (self.trouble, self.refusal, self.going_down) = (None, None, false);
         self.you = Some(seat);
         let control = self.spoke.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.address);
@@ -423,7 +420,7 @@ impl Jam {
             self.session.handle_control_closed(now, dial);
         }
         // Beside a media path that works, trouble with control is the session's business alone.
-        if self.session.state() == State::Connecting {
+        if self.session.state() == ClientState::Connecting {
             (self.trouble, self.refusal) = (Some(trouble), None);
         }
     }
@@ -448,7 +445,7 @@ mod tests {
     use super::*;
     use crossbeam_channel::Receiver;
     use rtjam_protocol::SessionId;
-    use rtjam_protocol::control::{Features, Joined, ServerMessage, SessionKeys, Token, TransportKind, Welcome};
+    use rtjam_protocol::control::{Features, Joined, ResumeToken, ServerMessage, SessionKeys, TransportKind, Welcome};
     use rtjam_protocol::link::Pin;
     use rtjam_protocol::seal::{Key, KeyId, Suite};
     use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -471,7 +468,7 @@ mod tests {
             let identity = Identity::ephemeral().expect("an identity");
             let ways = Ways { ear, control };
             let mut jam =
-                Jam::new(T0, 3, link, key, "Anna", &identity, None, MixWish::default(), ways, Counts::default());
+                Jam::new(T0, 3, link, key, "Anna", &identity, None, MixRequest::default(), ways, Counts::default());
             jam.drain(T0);
             Bench { jam, commands, ears }
         }
@@ -511,8 +508,8 @@ mod tests {
             instance: 0,
             keys,
             media: vec![MediaEndpoint { host: None, port: 7000, kind: TransportKind::Udp }],
-            resume: Token([0; 16]),
-            mix: MixChoice::Separate,
+            resume: ResumeToken([0; 16]),
+            mix: DownstreamMode::Forwarded,
             features: Features::default(),
         })
     }

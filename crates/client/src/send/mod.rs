@@ -32,8 +32,8 @@ use jam::Jam;
 use rtjam_engine::{Console, Level, Outgoing};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::{MixChoice, MixWish};
-use rtjam_protocol::link::{ClassicServer, InviteLink, Link};
+use rtjam_protocol::control::{DownstreamMode, MixRequest};
+use rtjam_protocol::link::{InviteLink, LegacyServer, Link};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -55,7 +55,7 @@ pub(crate) enum Order {
     /// Encode so from now on.
     Format(Codec),
     /// Be sent this of the others; `None`: as the room says.
-    Mix(Option<MixChoice>),
+    Mix(Option<DownstreamMode>),
     /// To hear the musicians of these names in any case.
     Pin(Vec<String>),
     /// Be called so from the next join on.
@@ -93,7 +93,7 @@ pub(crate) struct Desk {
     pub(crate) name: String,
     pub(crate) codec: Codec,
     /// What of the others to be sent; `None`: as the room says.
-    pub(crate) mix: Option<MixChoice>,
+    pub(crate) mix: Option<DownstreamMode>,
     pub(crate) pinned: Vec<String>,
 }
 
@@ -187,7 +187,7 @@ impl Sender {
                     self.answers = number;
                     match *link {
                         Link::Room(link) => self.join(now, link),
-                        Link::Classic(server) => self.join_classic(now, server),
+                        Link::Legacy(server) => self.join_classic(now, server),
                     }
                 }
                 Order::Leave(number) => {
@@ -226,7 +226,7 @@ impl Sender {
         };
         self.jams += 1;
         let Desk { console, shared, identity, name, mix, codec, .. } = &self.desk;
-        let mix = MixWish { take: *mix, codec: *codec, balances: Vec::new() };
+        let mix = MixRequest { mode: *mix, codec: *codec, balances: Vec::new() };
         let sent_before = shared.counts(console.tx().dropped);
         let ways = jam::Ways { ear: self.helpers.ear.clone(), control: self.helpers.control.clone() };
         let instance = self.last_place.take_if(|(place, _)| *place == link.without_key()).map(|(_, instance)| instance);
@@ -236,7 +236,7 @@ impl Sender {
     }
 
     /// Neither name nor identity goes there.
-    fn join_classic(&mut self, now: Micros, server: ClassicServer) {
+    fn join_classic(&mut self, now: Micros, server: LegacyServer) {
         self.jams += 1;
         let Desk { console, shared, .. } = &self.desk;
         let sent_before = shared.counts(console.tx().dropped);

@@ -96,7 +96,7 @@ impl Roster {
             source: entry.source,
             name: entry.name.clone(),
             strip: seating.strip(who(entry)),
-            classic: entry.classic,
+            classic: !entry.via.is_direct(),
             heard_before,
         }
     }
@@ -118,6 +118,7 @@ fn who(entry: &RosterEntry) -> Who {
 mod tests {
     use super::*;
     use rtjam_protocol::MusicianId;
+    use rtjam_protocol::control::MemberAccess;
 
     fn entry(source: u16, n: u8) -> RosterEntry {
         RosterEntry {
@@ -125,7 +126,7 @@ mod tests {
             name: format!("M{n}"),
             musician: MusicianId([n; 32]),
             instance: 0,
-            classic: false,
+            via: MemberAccess::Direct,
         }
     }
 

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rtjam_protocol::fuzzing::link(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rtjam_fuzz::link(bytes));

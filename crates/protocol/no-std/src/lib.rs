@@ -1,6 +1,6 @@
-//! The whole protocol on a machine that has memory and nothing else.
+//! Links the whole protocol without the standard library.
 //!
-//! What is here is built and never run; it names each part, so that none can come to need std unnoticed.
+//! The code is built and never run. It uses each part, so that none can depend on std unnoticed.
 
 #![no_std]
 
@@ -13,22 +13,22 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use rtjam_protocol::audio::{self, AudioHeader, Codec, Layout, Peak};
-use rtjam_protocol::classic;
-use rtjam_protocol::client::{self, Session, Signer};
+use rtjam_protocol::legacy;
+use rtjam_protocol::client::{self, ClientSession, Signer};
 use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
-use rtjam_protocol::datagram::{Class, write_audio};
+use rtjam_protocol::datagram::{DatagramClass, write_audio};
 use rtjam_protocol::link::{InviteLink, Pin, Secret};
-use rtjam_protocol::peer::Peer;
-use rtjam_protocol::recovery;
-use rtjam_protocol::room::{self, ConnectionId, Entropy, Output, RoomRecord, Rooms, Secrets};
-use rtjam_protocol::seal::{Crypto, DidNotOpen, Key, KeyId, Lane, Limits, Nonce, ReceiveKey, Sealer, SendLane, Suite};
+use rtjam_protocol::server::ServerSession;
+use rtjam_protocol::retransmit;
+use rtjam_protocol::server::rooms::{self, ConnectionId, Entropy, RoomsOutput, RoomRecord, Rooms, RoomSecrets};
+use rtjam_protocol::seal::{Crypto, DidNotOpen, Key, KeyId, Lane, KeyLimits, Nonce, ReceiveKey, Sealer, SendLane, Suite};
 use rtjam_protocol::{FramePosition, Micros, MusicianId, Sequence, SessionId, SourceId, StreamId};
 
-/// Uses all parts. Returns how many bytes they made.
+/// Uses all parts. Returns a number of bytes that depends on them.
 #[unsafe(no_mangle)]
 pub extern "C" fn rtjam_protocol_without_std(now: u64) -> usize {
     let now = Micros(now);
-    links() + messages() + datagrams() + classic_packets() + musicians_end(now) + servers_end(now) + media(now)
+    links() + messages() + datagrams() + legacy_packets() + client_end(now) + server_end(now) + media(now)
 }
 
 fn links() -> usize {
@@ -43,7 +43,7 @@ fn messages() -> usize {
 
 fn datagrams() -> usize {
     let session = SessionId(1);
-    let mut lane = SendLane::new(Box::new(Open), session, KeyId(0), Lane(0));
+    let mut lane = SendLane::new(Box::new(Open), session, KeyId(0), Lane::from_number(0));
     let mut payload = Vec::new();
     audio::encode(Codec::Pcm24, &[0.5; 8], &mut payload);
     let header = AudioHeader {
@@ -57,20 +57,20 @@ fn datagrams() -> usize {
         peak: [Peak::of(&[0.5]); 2],
     };
     let mut out = Vec::new();
-    lane.seal(Class::Media, &mut out, |out| write_audio(&header, &payload, out));
+    lane.seal(DatagramClass::Media, &mut out, |out| write_audio(&header, &payload, out));
     let mut receive = ReceiveKey::new(Box::new(Open), session, KeyId(0));
     receive.open(Micros(0), &mut out).map_or(0, |opened| opened.frames().count())
 }
 
-fn classic_packets() -> usize {
+fn legacy_packets() -> usize {
     let mut out = Vec::new();
-    classic::Header::default().write(1, &mut out, |out| classic::encode(&[0.5; 2], out));
-    classic::Packet::read(&out).map_or(0, |packet| packet.frames())
+    legacy::LegacyHeader::default().write(1, &mut out, |out| legacy::encode(&[0.5; 2], out));
+    legacy::LegacyPacket::read(&out).map_or(0, |packet| packet.frames())
 }
 
-fn musicians_end(now: Micros) -> usize {
+fn client_end(now: Micros) -> usize {
     let Ok(room) = rtjam_protocol::RoomName::new("lobby") else { return 0 };
-    let config = client::Config {
+    let config = client::ClientConfig {
         room,
         role: SeatRole::Musician,
         secret: Secret([0; 16]),
@@ -78,40 +78,40 @@ fn musicians_end(now: Micros) -> usize {
         suites: Vec::from([Suite::Aes128Gcm]),
         instance: None,
         crypto: CRYPTO,
-        mix: control::MixWish::default(),
+        mix: control::MixRequest::default(),
     };
-    let mut session = Session::new(now, config, Box::new(Nobody));
+    let mut session = ClientSession::new(now, config, Box::new(Nobody));
     session.handle_timeout(now);
     let mut out = Vec::new();
     let sent = session.poll_transmit(now, &mut out).map_or(0, |_| out.len());
     sent + usize::from(session.poll_event().is_some()) + usize::from(session.poll_control().is_some())
 }
 
-fn servers_end(now: Micros) -> usize {
-    let mut rooms = Rooms::new(room::Config {
+fn server_end(now: Micros) -> usize {
+    let mut rooms = Rooms::new(rooms::RoomsConfig {
         pins: Vec::from([Pin([0; 16])]),
         suites: Vec::from([Suite::Aes128Gcm]),
         media: Vec::new(),
         media_threads: 1,
         max_musicians: 8,
         max_listeners: 8,
-        caps: room::Caps::default(),
+        caps: rooms::Caps::default(),
         verify: |_, _, _| true,
     });
     let connection = ConnectionId(1);
     rooms.handle_connected(connection, [0; 32]);
     rooms.handle_message(now, connection, ClientMessage::Bye);
     let secret = |n| Secret([n; 16]).into();
-    let secrets = Secrets { listener: secret(1), musician: secret(2), moderator: secret(3) };
+    let secrets = RoomSecrets { listener: secret(1), musician: secret(2), moderator: secret(3) };
     rooms.handle_room(
         now,
         connection,
-        room::Origin { address: [127, 0, 0, 1].into(), exempt: false },
-        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::MixChoice::Separate, bans: Vec::new() },
+        rooms::Origin { address: [127, 0, 0, 1].into(), exempt: false },
+        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::DownstreamMode::Forwarded, bans: Vec::new() },
         now.0,
         &mut Zeros,
     );
-    core::iter::from_fn(|| rooms.poll_output()).filter(|o| matches!(o, Output::Send(..))).count()
+    core::iter::from_fn(|| rooms.poll_output()).filter(|o| matches!(o, RoomsOutput::Send(..))).count()
 }
 
 fn media(now: Micros) -> usize {
@@ -119,23 +119,23 @@ fn media(now: Micros) -> usize {
     let features = control::Features::SUPPORTED;
     let up = keys.uplink(SessionId(1), features, CRYPTO);
     let down = keys.downlink(SessionId(1), features, CRYPTO);
-    let mut peer = Peer::new(now, up.receive(), down.send_lane(Lane(0)), 1);
+    let mut peer = ServerSession::new(now, up.receive(), down.send_lane(Lane::session(0)), 1);
     let from = SocketAddr::from(([127, 0, 0, 1], 7891));
     let (mut datagram, mut out) = ([0; 64], Vec::new());
     let heard = peer.handle_datagram(now, from, &mut datagram, || [0; 8]);
-    let forwarded = heard.is_ok_and(|h| peer.forwardable(h.plain, SourceId(1), &mut out).audio);
-    let mut misses = recovery::Receiver::default();
-    let asked = misses.poll_feedback(now, recovery::Told::default).is_some();
-    let (mut again, history) = (recovery::Sender::new(), recovery::History::new(SourceId(1)));
-    again.compose(now, recovery::PacketId::default(), &[], &history, 1200, &mut out);
-    let sent_again = again.poll_again(|_| Some(&history), &mut out).is_some();
+    let forwarded = heard.is_ok_and(|h| peer.forwardable_frames(h.plain, SourceId(1), &mut out).audio);
+    let mut misses = retransmit::LossDetector::default();
+    let asked = misses.poll_feedback(now, retransmit::ReceiverReport::default).is_some();
+    let (mut again, history) = (retransmit::Retransmitter::new(), retransmit::PacketHistory::new(SourceId(1)));
+    again.compose(now, retransmit::PacketId::default(), &[], &history, 1200, &mut out);
+    let sent_again = again.poll_retransmit(|_| Some(&history), &mut out).is_some();
     usize::from(forwarded)
         + usize::from(asked)
         + usize::from(sent_again)
         + peer.poll_transmit(now, &mut out).map_or(0, |_| out.len())
 }
 
-/// Seals nothing: the cipher that the programs use is `ring`, behind std.
+/// A sealer that does nothing; `ring` needs std.
 struct Open;
 
 impl Sealer for Open {
@@ -152,7 +152,7 @@ impl Sealer for Open {
 }
 
 const CRYPTO: Crypto =
-    Crypto { make_sealer: |_, _| Box::new(Open), expand: |key, _| key.clone(), limits: Limits::STANDARD };
+    Crypto { make_sealer: |_, _| Box::new(Open), expand: |key, _| key.clone(), limits: KeyLimits::STANDARD };
 
 struct Nobody;
 

@@ -1,12 +1,12 @@
-//! What std would otherwise bring: memory, and what happens at a panic.
+//! Replaces the parts of std that a program needs: allocator and panic handler.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::null_mut;
 
-/// A machine whose memory is used up.
+/// An allocator without memory.
 struct NoMemory;
 
-// SAFETY: a null pointer says that there is no memory; nothing is ever given out that could be freed.
+// SAFETY: `alloc` always returns null, which means that no memory is available, so there is nothing to free.
 unsafe impl GlobalAlloc for NoMemory {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         null_mut()

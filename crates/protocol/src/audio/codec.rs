@@ -1,19 +1,19 @@
-//! Samples to bytes and back.
+//! Encodes samples and decodes them.
 //!
-//! Full scale is 2^(bits − 1), so that every value a codec can write is read back exactly. Values
-//! beyond it are cut. What is not a number becomes silence in either direction; float values are cut
-//! at ±[`F32_LIMIT`], so that nobody can send what is dangerously loud.
+//! Full scale is 2^(bits − 1), so the integer codecs read back every value that they write. Larger values are clipped, and
+//! NaN becomes silence, in both directions. Float values are clipped at ±[`F32_LIMIT`], so that nobody can send dangerously
+//! loud samples.
 
 use super::Codec;
 use alloc::vec::Vec;
 
-/// The largest magnitude that the float codec carries: +6 dBFS.
+/// The largest magnitude of the float codec: +6 dBFS.
 pub const F32_LIMIT: f32 = 2.0;
 
 const PCM16_SCALE: f32 = 32768.0;
 const PCM24_SCALE: f32 = 8_388_608.0;
 
-/// Appends one channel's samples. Never fails; NaN is written as silence.
+/// Appends the samples of one channel. NaN is written as silence.
 pub fn encode(codec: Codec, samples: &[f32], out: &mut Vec<u8>) {
     match codec {
         Codec::Pcm16 => out.extend(samples.iter().flat_map(|&s| to_pcm16(s).to_be_bytes())),
@@ -25,8 +25,8 @@ pub fn encode(codec: Codec, samples: &[f32], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads one channel into `out`: as many samples as both `bytes` and `out` hold. Real-time safe; every
-/// sample read is finite and no denormal.
+/// Decodes one channel into `out`: as many samples as both `bytes` and `out` hold. Real-time safe. Every decoded sample is
+/// finite and not a denormal.
 pub fn decode(codec: Codec, bytes: &[u8], out: &mut [f32]) {
     match codec {
         Codec::Pcm16 => {
@@ -47,7 +47,7 @@ pub fn decode(codec: Codec, bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-/// The mean of the samples' squares, of both channels together: full scale is 1. Of nothing it is 0.
+/// The mean square of both channels' samples together, where full scale is 1. An empty payload gives 0.
 pub fn mean_square(codec: Codec, payload: &[u8]) -> f32 {
     let (count, sum) = match codec {
         Codec::Pcm16 => {
@@ -70,7 +70,7 @@ pub fn mean_square(codec: Codec, payload: &[u8]) -> f32 {
     sum / count.max(1) as f32
 }
 
-// A float-to-integer cast saturates and turns NaN into 0, so neither of these can wrap.
+// A float-to-integer cast saturates and turns NaN into 0.
 fn to_pcm16(s: f32) -> i16 {
     round(s * PCM16_SCALE) as i16
 }
@@ -79,9 +79,9 @@ fn to_pcm24(s: f32) -> i32 {
     (round(s * PCM24_SCALE) as i32).clamp(-8_388_608, 8_388_607)
 }
 
-/// Half away from zero; `f32::round` is not in `core`.
+/// Rounds half away from zero. `f32::round` is not in `core`.
 fn round(v: f32) -> f32 {
-    // From 2^23 on every float is whole already.
+    // From 2^23 on, every float is a whole number.
     if v.abs() < 8_388_608.0 { (v + 0.5_f32.copysign(v)) as i32 as f32 } else { v }
 }
 
@@ -89,7 +89,7 @@ fn tame(s: f32) -> f32 {
     if s.is_normal() { s.clamp(-F32_LIMIT, F32_LIMIT) } else { keep_infinite_loud(s) }
 }
 
-/// Zero, denormals and NaN become 0 (a negative zero stays); infinities are cut like any loud value.
+/// Clips infinities; replaces denormals and NaN by 0, and keeps the sign of a zero.
 fn keep_infinite_loud(s: f32) -> f32 {
     if s.is_infinite() {
         F32_LIMIT.copysign(s)
@@ -114,20 +114,23 @@ mod tests {
         out
     }
 
+    /// PCM16 reads back every value that it can write.
     #[test]
-    fn pcm16_reads_back_every_value_that_it_can_write() {
+    fn pcm16_round_trips_every_value() {
         let all: Vec<f32> = (i16::MIN..=i16::MAX).map(|v| f32::from(v) / 32768.0).collect();
         assert_eq!(round_trip(Codec::Pcm16, &all), all);
     }
 
+    /// PCM24 reads back the values that it writes.
     #[test]
-    fn pcm24_reads_back_every_value_that_it_can_write() {
+    fn pcm24_round_trips_values() {
         let all: Vec<f32> = (-8_388_608..8_388_608).step_by(7).map(|v: i32| v as f32 / 8_388_608.0).collect();
         assert_eq!(round_trip(Codec::Pcm24, &all), all);
     }
 
+    /// PCM samples are within half a quantization step of the original.
     #[test]
-    fn pcm_is_within_half_a_step() {
+    fn pcm_error_is_half_a_step() {
         for i in -2000..2000 {
             let s = i as f32 * 0.000_481_7;
             for (codec, scale) in [(Codec::Pcm16, 32768.0), (Codec::Pcm24, 8_388_608.0)] {
@@ -138,15 +141,17 @@ mod tests {
         }
     }
 
+    /// Float samples arrive unchanged.
     #[test]
-    fn floats_arrive_bit_for_bit() {
+    fn floats_are_bit_exact() {
         let s = [0.0, -0.0, 1.0, -1.0, 0.1, 3.3e-20, -1.9, f32::MIN_POSITIVE];
         let bits = |v: &[f32]| v.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(&round_trip(Codec::F32, &s)), bits(&s));
     }
 
+    /// NaN and denormals become silence, and infinities are clipped.
     #[test]
-    fn nan_denormals_and_infinities_do_not_pass() {
+    fn invalid_floats_are_sanitized() {
         let bad = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MIN_POSITIVE / 2.0];
         assert_eq!(round_trip(Codec::F32, &bad), [0.0, F32_LIMIT, -F32_LIMIT, 0.0]);
         let mut out = [9.0; 1];
@@ -159,9 +164,9 @@ mod tests {
         }
     }
 
-    /// The mean square is that of the samples, in every codec and for loud and odd values.
+    /// The mean square is that of the samples in every codec, also for loud and invalid values.
     #[test]
-    fn the_mean_square_is_that_of_the_samples() {
+    fn mean_square_matches_samples() {
         for codec in [Codec::Pcm16, Codec::Pcm24, Codec::F32] {
             let power = |samples: &[f32]| {
                 let mut bytes = Vec::new();

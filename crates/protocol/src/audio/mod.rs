@@ -1,36 +1,35 @@
-//! The audio frame: its header and its two channels of samples.
+//! Audio frames: a header and two channels of samples.
 //!
-//! Byte table in `docs/PROTOCOL.md`. The payload is planar: all samples of channel 1, then all of
-//! channel 2, each big-endian.
+//! The payload is planar: all samples of channel 1, then all samples of channel 2. `docs/PROTOCOL.md` has the byte table.
 
 mod codec;
 
 pub use codec::{F32_LIMIT, decode, encode, mean_square};
 
-use crate::datagram::read::{Reader, Truncated};
 use crate::ids::{FramePosition, Sequence, SourceId, StreamId};
+use crate::reader::{Reader, Truncated};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-/// Frames a second on the wire.
+/// Sample rate on the wire in Hz.
 pub const WIRE_RATE: u32 = 48_000;
 
-/// Channels a musician sends.
+/// Number of channels in an audio frame.
 pub const CHANNELS: usize = 2;
 
-/// The smallest and the largest packet that a sender makes, in frames.
+/// Packet sizes that senders use, in frames.
 pub const PACKET_FRAMES: core::ops::RangeInclusive<u16> = 16..=512;
 
-/// How samples are written.
+/// Sample format of a payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Codec {
-    /// Signed 24-bit, full scale 8388608.
+    /// Signed 24 bits, full scale 8388608.
     Pcm24 = 1,
     /// IEEE 754 single precision, full scale 1.
     F32 = 2,
-    /// Signed 16-bit, full scale 32768; in a control message any that is not known, too.
+    /// Signed 16 bits, full scale 32768. Unknown codecs in control messages read as this one.
     #[default]
     #[serde(other)]
     Pcm16 = 0,
@@ -46,7 +45,7 @@ impl Codec {
         }
     }
 
-    /// The most frames that fit into a payload of `bytes`.
+    /// The most frames that fit into a payload of `bytes` bytes.
     pub const fn frames_in(self, bytes: usize) -> usize {
         bytes / (self.bytes_per_sample() * CHANNELS)
     }
@@ -61,14 +60,14 @@ impl Codec {
     }
 }
 
-/// What the two channels are.
+/// Meaning of the two channels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
 pub enum Layout {
-    /// Two sources of one channel each, voice and guitar say.
+    /// Two mono sources, for example voice and guitar.
     DualMono = 1,
-    /// Channel 1 is left, channel 2 right.
+    /// Channel 1 is left, channel 2 is right.
     #[default]
     #[serde(other)]
     Stereo = 0,
@@ -84,12 +83,12 @@ impl Layout {
     }
 }
 
-/// A channel's peak in a packet: 32768 is full scale, 65535 is about +6 dBFS or more.
+/// Peak of one channel in a packet: 32768 is full scale, and 65535 is about +6 dBFS or more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Peak(pub u16);
 
 impl Peak {
-    /// The largest magnitude of `samples`, rounded up so that only silence is 0.
+    /// The largest magnitude of `samples`, rounded up, so that only silence gives 0.
     pub fn of(samples: &[f32]) -> Peak {
         let max = samples.iter().fold(0.0_f32, |m, s| if s.abs() > m { s.abs() } else { m });
         let scaled = max * 32768.0;
@@ -97,50 +96,50 @@ impl Peak {
         Peak(if scaled > f32::from(floor) { floor.saturating_add(1) } else { floor })
     }
 
-    /// The peak on a scale where full scale is 1.
+    /// The peak, where full scale is 1.
     pub fn to_f32(self) -> f32 {
         f32::from(self.0) / 32768.0
     }
 }
 
-/// All that an audio frame says of itself.
+/// Header of an audio frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioHeader {
-    /// Who made it. Musicians send 0; the server sets it.
+    /// The sender. Clients send 0, and the server sets it.
     pub source: SourceId,
-    /// The run of the sender's timeline that `position` counts in.
+    /// Stream that `position` belongs to.
     pub stream: StreamId,
-    /// The packet's number within the stream.
+    /// Number of the packet within the stream.
     pub sequence: Sequence,
     /// Position of the first frame.
     pub position: FramePosition,
-    /// How the samples are written.
+    /// Sample format.
     pub codec: Codec,
-    /// What the two channels are.
+    /// Meaning of the two channels.
     pub layout: Layout,
-    /// How many frames follow.
+    /// Number of frames.
     pub frames: u16,
-    /// The largest magnitude of each channel.
+    /// Peak of each channel.
     pub peak: [Peak; CHANNELS],
 }
 
-/// An audio frame as it lies in a datagram.
+/// An audio frame in a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AudioFrame<'a> {
-    /// What it says of itself.
+    /// The header.
     pub header: AudioHeader,
-    /// Exactly `frames × 2 × bytes_per_sample` bytes.
+    /// The samples: exactly `frames × 2 × bytes_per_sample` bytes.
     pub payload: &'a [u8],
 }
 
-/// Why an audio frame was not taken.
+/// Why an audio frame is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadAudio {
-    /// Shorter than its header.
+    /// It is shorter than its header.
     Truncated,
-    /// A codec or layout of a later version.
+    /// Its codec or layout is unknown.
     Unknown,
-    /// The payload's length does not match codec and frames, or there are no frames.
+    /// It has no frames, or the payload's length does not match codec and frames.
     WrongLength,
 }
 
@@ -157,7 +156,7 @@ impl<'a> AudioFrame<'a> {
     /// Reads the body of an audio frame.
     ///
     /// # Errors
-    /// When it is truncated, of unknown codec or layout, or its length does not match.
+    /// When the body is truncated, its codec or layout is unknown, or its length does not match.
     pub fn read(body: &'a [u8]) -> Result<AudioFrame<'a>, BadAudio> {
         let mut r = Reader::new(body);
         let source = SourceId(r.u16()?);
@@ -178,7 +177,7 @@ impl<'a> AudioFrame<'a> {
 }
 
 impl AudioHeader {
-    /// Appends the header's 26 bytes.
+    /// Appends the 26 bytes of the header.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.source.0.to_be_bytes());
         out.extend_from_slice(&self.stream.0.to_be_bytes());

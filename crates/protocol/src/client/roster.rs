@@ -1,4 +1,4 @@
-//! Who is in the room, as the server has said: the whole roster at first, then what changes.
+//! The roster of a room, as the server announces it.
 
 use crate::control::{RosterEntry, tidy_name};
 use crate::ids::SourceId;
@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// No room of ours has more musicians; a server that names more is not listened to any further.
+/// The most entries. No room has more; further ones are ignored.
 const MAX_ENTRIES: usize = 1024;
 
 /// The roster of one room.
@@ -17,13 +17,13 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    /// The server says who all are.
+    /// Replaces the whole roster.
     pub(super) fn replace(&mut self, musicians: Vec<RosterEntry>, listeners: u16) {
         self.musicians.clear();
         self.take(musicians, listeners);
     }
 
-    /// The server says what has changed. Returns who left: their slots and names.
+    /// Applies changes. Returns slots and names of those who left.
     pub(super) fn change(
         &mut self,
         left: &[SourceId],
@@ -36,12 +36,11 @@ impl Roster {
         gone
     }
 
-    /// Everyone, in order of their slots.
+    /// All musicians, sorted by slot.
     pub(super) fn musicians(&self) -> Vec<RosterEntry> {
         self.musicians.values().cloned().collect()
     }
 
-    /// How many listen besides.
     pub(super) fn listeners(&self) -> u16 {
         self.listeners
     }
@@ -50,7 +49,7 @@ impl Roster {
         self.listeners = listeners;
         for entry in musicians {
             if self.musicians.len() < MAX_ENTRIES || self.musicians.contains_key(&entry.source) {
-                // Servers differ in what they let through; names end up on screens and terminals.
+                // Names appear on screens and in terminals, and not every server cleans them.
                 let name = tidy_name(&entry.name);
                 self.musicians.insert(entry.source, RosterEntry { name, ..entry });
             }

@@ -1,7 +1,7 @@
-//! What a session is made of, what it tells its driver, how it stands.
+//! Configuration, events and states of a client's session.
 
-use super::DialId;
-use crate::control::{MediaEndpoint, MixState, MixWish, Refused, RosterEntry, SeatRole};
+use super::dial::DialId;
+use crate::control::{MediaEndpoint, MixRequest, MixState, Refused, RosterEntry, SeatRole};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Secret;
 use crate::seal::{Crypto, ReceiveKey, Suite};
@@ -9,96 +9,96 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Signs as a musician (Ed25519: the same text gives the same signature).
+/// Signs as a musician. Ed25519 is deterministic: equal texts have equal signatures.
 pub trait Signer: Send {
     /// The public key.
     fn musician(&self) -> MusicianId;
-    /// A signature that the public key verifies.
+    /// Signs a text.
     fn sign(&self, text: &[u8]) -> [u8; 64];
 }
 
-/// What a session is to be.
-pub struct Config {
-    /// Which room.
+/// Configuration of a [`ClientSession`](super::ClientSession).
+pub struct ClientConfig {
+    /// Room to join.
     pub room: RoomName,
-    /// As what.
+    /// How the client takes part.
     pub role: SeatRole,
-    /// What opens it.
+    /// The room's secret.
     pub secret: Secret,
-    /// The musician's name.
+    /// Display name.
     pub name: String,
-    /// Suites, best first.
+    /// Cipher suites, best first.
     pub suites: Vec<Suite>,
-    /// Which of the identity's sessions this was last time, if known.
+    /// Instance number of the previous session, if known.
     pub instance: Option<u8>,
-    /// What datagrams are sealed with.
+    /// Cryptographic primitives.
     pub crypto: Crypto,
-    /// What of the others to be sent, and how.
-    pub mix: MixWish,
+    /// What the client receives.
+    pub mix: MixRequest,
 }
 
-/// What the driver must know or do.
-pub enum Event {
-    /// Open a control connection, beside those that are open or being opened: each ends by its own `HangUp`.
+/// An event or an action for the driver.
+pub enum ClientEvent {
+    /// Open a control connection, in addition to others. Each one ends by its own [`ClientEvent::HangUp`].
     Dial(DialId),
-    /// Close that control connection.
+    /// Close a control connection.
     HangUp(DialId),
-    /// In the room. `receive` is there unless the session before goes on.
+    /// The client has a seat.
     Joined {
-        /// What others see and hear this musician as.
-        seat: MySeat,
-        /// Where media goes.
+        /// The client's own seat.
+        seat: OwnSeat,
+        /// Media endpoints, best first.
         media: Vec<MediaEndpoint>,
-        /// Opens what the server sends.
+        /// Opens the server's datagrams; `None` if the previous session continues.
         receive: Option<Box<ReceiveKey>>,
     },
-    /// Everyone in the room, with names that can be shown as they are.
+    /// The roster changed. Its names are clean.
     Roster {
-        /// In order of their slots.
+        /// Sorted by slot.
         musicians: Vec<RosterEntry>,
-        /// How many listen besides.
+        /// Number of listeners.
         listeners: u16,
     },
-    /// What of the others is sent from now on; after [`Event::Joined`], and whenever it changes.
+    /// What the client receives. Follows [`ClientEvent::Joined`], and repeats after every change.
     Mix(MixState),
-    /// Whom this end is not sent at the moment; in place of what was said before.
+    /// Musicians that the client does not receive. Replaces the earlier list.
     Unheard(Vec<SourceId>),
-    /// The server drops part of what this end sends, because it is too much: so many datagrams since the session began.
+    /// The server drops datagrams of the session because it sends too much: number of datagrams since the session began.
     OverRate(u64),
-    /// Someone left.
+    /// A musician left.
     Left {
-        /// Who.
+        /// The musician.
         source: SourceId,
-        /// Their name.
+        /// Display name.
         name: String,
     },
-    /// Not in the room. By the advice in it the session tries again or has ended.
+    /// The server refused. By its retry advice the session tries again, or has ended.
     Refused(Refused),
-    /// The server stops on purpose; the session waits for it.
+    /// The server shuts down. The session waits for it.
     GoingDown,
-    /// The media session is over (server gone or restarted); a new one is being sought.
+    /// The media session is lost. The client requests a new one.
     MediaLost,
 }
 
-/// A musician's own place.
+/// The client's own seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MySeat {
-    /// The number in audio packets that others hear.
+pub struct OwnSeat {
+    /// Source number in audio packets.
     pub source: SourceId,
-    /// The name that others see.
+    /// Display name, with a number if another musician has the same.
     pub name: String,
-    /// Which of the identity's sessions.
+    /// Number of this session among those of the same identity.
     pub instance: u8,
 }
 
-/// How a session stands.
+/// State of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Seeking the server or a seat.
+pub enum ClientState {
+    /// Dials the server, or waits for a seat.
     Connecting,
-    /// In the room, and the media path works or is being found.
+    /// Has a seat.
     Joined,
-    /// The server refused for good.
+    /// Refused permanently.
     Refused,
     /// Left.
     Left,

@@ -1,23 +1,22 @@
-//! What is said on the control connection: JSON texts on a WebSocket over TLS.
+//! Messages of the control connection: JSON texts on a WebSocket over TLS.
 //!
-//! Each text is one object with a `type`. Unknown fields are ignored, and so is an unknown `type`, so
-//! that either end can be newer. The server begins with `welcome`; the client answers `hello` and `seat`.
+//! Each text is one object with a `type`. Unknown types and unknown fields are ignored, so either end may be newer. The
+//! server begins with `welcome`; the client replies with `hello` and `seat`.
 
-mod b64;
-mod features;
+mod downstream;
 mod message;
-mod mix;
 mod name;
+mod refusal;
 
-pub use features::Features;
-
+pub use crate::features::Features;
+pub use crate::seal::SessionKeys;
+pub use downstream::{DownstreamMode, MixBalance, MixRequest, MixState};
 pub use message::{
-    ClientMessage, Hello, Joined, MAX_PINNED, MediaEndpoint, Refusal, Refused, Retry, RosterEntry, Seat, SeatRole,
-    ServerMessage, SessionKeys, Token, TransportKind, Welcome,
+    ClientMessage, Hello, Joined, MAX_PINNED, MediaEndpoint, MemberAccess, ResumeToken, RosterEntry, SeatRequest,
+    SeatRole, ServerMessage, TransportKind, Welcome,
 };
-
-pub use mix::{MixBalance, MixChoice, MixState, MixWish};
-pub use name::{Look, MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, numbered_name, tidy_name};
+pub use name::{MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, NameSkeleton, numbered_name, tidy_name};
+pub use refusal::{Refusal, Refused, Retry};
 
 use crate::link::Pin;
 use alloc::string::String;
@@ -25,26 +24,26 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The version of the control messages that this crate speaks.
+/// Version of the control messages.
 pub const VERSION: u16 = 1;
 
-/// ALPN of a native client.
+/// ALPN protocol name of native clients.
 pub const ALPN: &[u8] = b"rtjam/1";
 
 /// Path of the WebSocket on the server.
 pub const PATH: &str = "/control";
 
-/// The longest text that either end accepts, in bytes.
+/// Maximum length of a text in bytes.
 pub const MAX_TEXT: usize = 64 * 1024;
 
-/// A text that is no message.
+/// The text is not a valid message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadMessage;
 
-/// Reads a message.
+/// Parses a message.
 ///
 /// # Errors
-/// When the text is too long, no JSON, or lacks what its `type` needs.
+/// When the text is too long, is not JSON, or lacks a required field.
 pub fn read<M: DeserializeOwned>(text: &str) -> Result<M, BadMessage> {
     if text.len() > MAX_TEXT {
         return Err(BadMessage);
@@ -52,13 +51,13 @@ pub fn read<M: DeserializeOwned>(text: &str) -> Result<M, BadMessage> {
     serde_json::from_str(text).map_err(|_| BadMessage)
 }
 
-/// Writes a message.
+/// Serializes a message.
 pub fn write<M: Serialize>(message: &M) -> String {
-    // Our messages have string keys and no failing serializers.
+    // Cannot fail: the messages have string keys, and their serializers do not fail.
     serde_json::to_string(message).unwrap_or_default()
 }
 
-/// The bytes that a musician signs to show that an identity is theirs: bound to this server by its nonce and pin.
+/// The bytes that a client signs to prove its identity. Nonce and pin bind the signature to one connection to one server.
 pub fn signed_text(nonce: &[u8; 32], server: &Pin) -> Vec<u8> {
     let mut text = Vec::with_capacity(64);
     text.extend_from_slice(b"rtjam/1 join\0");

@@ -1,64 +1,64 @@
-//! Names as others see them: what may be in one, and which two look alike.
+//! Display names: which characters they contain, and which names look alike.
 //!
-//! | in a name | what becomes of it |
+//! | in a name | result |
 //! |---|---|
-//! | control characters, format characters (bidirectional marks and U+061C among them), private and unassigned characters | removed |
+//! | control characters, format characters (including bidirectional marks and U+061C), private and unassigned characters | removed |
 //! | default-ignorable characters: zero-width joiners, variation selectors, tags, fillers | removed |
-//! | white space, line separators, the blank Braille pattern | one space; none at the ends |
-//! | combining marks | at most [`MAX_MARKS`] after a base, none without one |
+//! | white space, line separators, the blank Braille pattern | one space; none at either end |
+//! | combining marks | at most [`MAX_MARKS`] after a base character, none without one |
 //! | everything else | kept, in normalization form C |
 //!
-//! An emoji sequence that is held together by joiners, variation selectors or tags therefore shows as its single emoji: a
-//! family as its members, the flag of Wales as a black flag. Skin tones and national flags stay as they are.
+//! An emoji sequence with joiners, variation selectors or tags therefore appears as its single emoji: a family as its
+//! members, the flag of Wales as a black flag. Skin tones and national flags are kept.
 
 use alloc::string::String;
 use unicode_normalization::UnicodeNormalization;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_security::skeleton;
 
-/// The longest name of a musician, in characters.
+/// Maximum length of a name in characters.
 pub const MAX_NAME: usize = 40;
 
-/// The longest name of a musician, in bytes of UTF-8.
+/// Maximum length of a name in bytes of UTF-8.
 pub const MAX_NAME_BYTES: usize = 160;
 
-/// Combining marks that a base character keeps.
+/// The most combining marks after one base character.
 pub const MAX_MARKS: usize = 3;
 
-/// Characters of a name that are looked at; a valid name has far fewer.
+/// The most characters of the input that are examined.
 const MAX_READ: usize = 1024;
 
-/// What somebody without a usable name is called.
+/// Replaces an empty name.
 const NAMELESS: &str = "Musician";
 
-/// A name as others may see it: see the module's table. At most [`MAX_NAME`] characters and [`MAX_NAME_BYTES`] bytes;
-/// an empty name becomes "Musician". A tidy name stays as it is.
+/// Cleans a name as the module's table says. The result has at most [`MAX_NAME`] characters and [`MAX_NAME_BYTES`] bytes;
+/// an empty name becomes "Musician". Cleaning a clean name changes nothing.
 pub fn tidy_name(name: &str) -> String {
     tidy_within(name, MAX_NAME, MAX_NAME_BYTES)
 }
 
-/// The tidy name with a number after it, " 2" for example. The name is shortened so that both fit together.
+/// The cleaned name followed by a number, for example "Ann 2". The name is shortened so that both fit.
 pub fn numbered_name(name: &str, number: u16) -> String {
     let suffix = alloc::format!(" {number}");
     tidy_within(name, MAX_NAME - suffix.len(), MAX_NAME_BYTES - suffix.len()) + &suffix
 }
 
-/// What a name looks like to a reader. Two names look alike when they are equal but for letter case, or confusable by
-/// Unicode Technical Standard 39.
+/// A form of a name in which confusable names are equal: names that differ only in letter case, or that Unicode Technical
+/// Standard 39 calls confusable.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct NameSkeleton {
     as_written: String,
     in_lowercase: String,
 }
 
-impl Look {
-    /// The look of a name.
-    pub fn of(name: &str) -> Look {
-        Look { as_written: skeleton(name).collect(), in_lowercase: skeleton(&name.to_lowercase()).collect() }
+impl NameSkeleton {
+    /// The skeleton of a name.
+    pub fn of(name: &str) -> NameSkeleton {
+        NameSkeleton { as_written: skeleton(name).collect(), in_lowercase: skeleton(&name.to_lowercase()).collect() }
     }
 
-    /// Whether a reader could take one name for the other.
-    pub fn is_like(&self, other: &Look) -> bool {
+    /// Whether a reader could mistake one name for the other.
+    pub fn is_confusable_with(&self, other: &NameSkeleton) -> bool {
         self.as_written == other.as_written || self.in_lowercase == other.in_lowercase
     }
 }
@@ -74,7 +74,7 @@ fn tidy_within(name: &str, max_chars: usize, max_bytes: usize) -> String {
             }
             marks += 1;
         } else if c == ' ' {
-            // A mark after a space would be drawn on nothing.
+            // A mark must not follow a space.
             marks = MAX_MARKS;
             if tidy.is_empty() || tidy.ends_with(' ') {
                 continue;
@@ -97,9 +97,9 @@ fn is_blank(c: char) -> bool {
 }
 
 fn is_visible(c: char) -> bool {
-    // A skeleton leaves out what is default-ignorable, and nothing else.
+    // A skeleton omits exactly the default-ignorable characters.
     let is_ignorable = || skeleton(c.encode_utf8(&mut [0; 4])).next().is_none();
-    // The musical null notehead is a symbol that is drawn as nothing.
+    // U+1D159, the musical null notehead, is drawn as nothing.
     c == ' ' || (c.general_category_group() != GeneralCategoryGroup::Other && c != '\u{1D159}' && !is_ignorable())
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A name shows nothing invisible and nothing that reorders the text around it.
+    /// Invisible characters and characters that reorder text are removed.
     #[test]
     fn invisible_characters_leave_the_name() {
         for (name, shown) in [
@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    /// A base keeps three marks, a mark without a base goes, and what is composed is written so.
+    /// A base character keeps three marks, a mark without a base is removed, and the result is composed.
     #[test]
     fn stacked_marks_are_limited_to_three() {
         let zalgo = "Z\u{335}\u{321}\u{322}\u{327}\u{328}\u{344}oe\u{301}\u{316}";
@@ -139,16 +139,16 @@ mod tests {
         assert_eq!(tidy_name("A\u{30A}sa"), "\u{C5}sa");
     }
 
-    /// Emoji stay; sequences fall apart into the emoji that they are made of.
+    /// Emoji are kept, and emoji sequences become their parts.
     #[test]
     fn emoji_sequences_show_their_parts() {
         assert_eq!(tidy_name("👩\u{200D}🎤 Ann"), "👩🎤 Ann");
         assert_eq!(tidy_name("👍🏽 🇳🇴 ☺\u{FE0F}"), "👍🏽 🇳🇴 ☺");
     }
 
-    /// Neither characters nor bytes exceed their bound, with a number either.
+    /// Names respect both limits, with a number as well.
     #[test]
-    fn names_keep_both_length_bounds() {
+    fn names_respect_length_limits() {
         assert_eq!(tidy_name(&"é".repeat(99)), "é".repeat(40));
         assert_eq!(tidy_name(&"🎸".repeat(99)).len(), 160);
         assert_eq!(numbered_name(&"é".repeat(99), 12), "é".repeat(37) + " 12");
@@ -156,19 +156,19 @@ mod tests {
         assert_eq!(numbered_name("Ann", 2), "Ann 2");
     }
 
-    /// Letters of another script, another case, or digits for letters do not make another name.
+    /// Names in other scripts, in other case, or with digits for letters are confusable.
     #[test]
     fn confusable_names_look_alike() {
         for (a, b) in [("Ann", "Аnn"), ("Ann", "ANN"), ("Paul", "Pau1"), ("modern", "modem"), ("Ann", "Ann")] {
-            assert!(Look::of(a).is_like(&Look::of(b)), "{a} {b}");
+            assert!(NameSkeleton::of(a).is_confusable_with(&NameSkeleton::of(b)), "{a} {b}");
         }
         for (a, b) in [("Ann", "Anna"), ("Ann", "Ann 2"), ("Ben", "Bob")] {
-            assert!(!Look::of(a).is_like(&Look::of(b)), "{a} {b}");
+            assert!(!NameSkeleton::of(a).is_confusable_with(&NameSkeleton::of(b)), "{a} {b}");
         }
     }
 
     proptest! {
-        /// Whatever is typed, the result is tidy, bounded and in normalization form C.
+        /// The result of any input is clean, within the limits and in normalization form C.
         #[test]
         fn any_text_becomes_a_tidy_name(text in "\\PC{0,60}|.{0,60}|[a\u{301}\u{9C7}\u{9BE}\u{200D}\u{1100}\u{1161} ]{0,60}") {
             let name = tidy_name(&text);

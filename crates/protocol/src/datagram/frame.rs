@@ -1,135 +1,134 @@
-//! The frames inside the seal: kind (one byte), length (two bytes), body.
+//! Frames: kind (one byte), length (two bytes), body.
 //!
-//! A frame of a kind that the reader does not know is skipped by its length. The body of every kind that the
-//! server hands on to other musicians begins with the source (two bytes), which the server sets.
+//! Readers skip frames of unknown kinds. The body of every kind that the server forwards begins with the source (two
+//! bytes), which the server sets.
 
-use super::mixed::MixReport;
-use super::read::{Reader, Truncated};
+use super::feedback::Feedback;
+use super::mix_report::MixReport;
 use crate::audio::{AudioFrame, AudioHeader};
 use crate::ids::{FramePosition, SourceId, StreamId};
-use crate::recovery::Feedback;
+use crate::reader::{Reader, Truncated};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
-/// The kinds' numbers. `MIDI` is reserved: readers skip it.
+/// Frame kinds.
 pub mod kind {
-    /// Two channels of samples.
+    /// An audio packet.
     pub const AUDIO: u8 = 1;
-    /// Nothing, but authenticated: "I am here".
+    /// Keeps the session alive.
     pub const KEEP_ALIVE: u8 = 2;
-    /// What time is it in the room?
+    /// Asks for the room's time.
     pub const CLOCK_REQUEST: u8 = 3;
-    /// The answer.
+    /// Tells the room's time.
     pub const CLOCK_REPLY: u8 = 4;
-    /// Show that you receive at this address.
+    /// Asks the receiver to prove that it receives at this address.
     pub const PATH_CHALLENGE: u8 = 5;
-    /// The challenge's eight bytes, returned.
+    /// Returns the challenge.
     pub const PATH_RESPONSE: u8 = 6;
-    /// The session ends here.
+    /// Ends the session.
     pub const GOODBYE: u8 = 7;
-    /// Where a stream stands against the room's time.
+    /// Position of a stream at a room time. Only earlier versions send it.
     pub const CLOCK_REPORT: u8 = 8;
-    /// What a receiver misses.
+    /// NACKs and reception statistics of a lane.
     pub const FEEDBACK: u8 = 9;
-    /// A datagram made large on purpose.
+    /// Tests the datagram size of the path.
     pub const PROBE: u8 = 10;
-    /// Its answer, of the same size.
+    /// Reply to a probe, of the same size.
     pub const PROBE_REPLY: u8 = 11;
-    /// Reserved: MIDI events.
+    /// Reserved for MIDI events.
     pub const MIDI: u8 = 12;
-    /// Audio that was sent before.
+    /// A retransmitted audio packet.
     pub const COPY: u8 = 13;
-    /// How the musicians of a mix stand.
+    /// Levels and waits of the musicians in a mix.
     pub const MIX_REPORT: u8 = 14;
 }
 
-/// One frame of an opened datagram.
+/// A frame of an opened datagram.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Frame<'a> {
-    /// Two channels of samples.
+    /// An audio packet.
     Audio(AudioFrame<'a>),
-    /// "I am here".
+    /// Keeps the session alive.
     KeepAlive,
-    /// What time is it in the room?
+    /// Asks for the room's time.
     ClockRequest(ClockRequest),
-    /// The answer.
+    /// Tells the room's time.
     ClockReply(ClockReply),
-    /// Show that you receive at this address.
+    /// Asks the receiver to prove that it receives at this address.
     PathChallenge([u8; 8]),
-    /// The challenge's bytes, returned.
+    /// Returns the challenge.
     PathResponse([u8; 8]),
-    /// The session ends here.
+    /// Ends the session.
     Goodbye,
-    /// Where a stream stands against the room's time.
+    /// Position of a stream at a room time. Only earlier versions send it; receivers ignore it.
     ClockReport(ClockReport),
-    /// A datagram made large on purpose.
+    /// Tests the datagram size of the path.
     Probe(Probe),
-    /// Its answer.
+    /// Reply to a probe.
     ProbeReply(Probe),
-    /// What a receiver misses.
+    /// NACKs and reception statistics of a lane.
     Feedback(Feedback),
-    /// Audio that was sent before, in case it was lost.
+    /// A retransmitted audio packet.
     Copy(AudioFrame<'a>),
-    /// How the musicians of a mix stand.
+    /// Levels and waits of the musicians in a mix.
     MixReport(MixReport<'a>),
 }
 
-/// Asks for the room's time.
+/// A request for the room's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockRequest {
-    /// When it was sent, by the asker's clock.
+    /// Time of sending by the client's clock.
     pub sent: Micros,
 }
 
-/// Tells the room's time.
+/// Reply to a clock request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReply {
-    /// `sent` of the request.
+    /// The request's `sent`.
     pub asked: Micros,
-    /// When the request arrived, by the room's clock.
+    /// Arrival of the request by the room's clock.
     pub received: Micros,
-    /// When the reply left, by the room's clock.
+    /// Sending of the reply by the room's clock.
     pub replied: Micros,
-    /// Random at each start of the server: room times of different epochs do not compare.
+    /// Random number of the server's start. Room times of different epochs do not compare.
     pub epoch: u32,
 }
 
-/// Says once a second, and when a stream begins, where the stream stands.
+/// Position of a stream at a room time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClockReport {
-    /// Whose stream. Musicians send 0; the server sets it.
+    /// The sender. Clients send 0, and the server sets it.
     pub source: SourceId,
-    /// Which stream.
+    /// The stream.
     pub stream: StreamId,
-    /// A position of it …
+    /// A position in the stream.
     pub position: FramePosition,
-    /// … and the room's time at which that frame was captured.
+    /// Room time at which the frame at `position` was captured.
     pub room_time: Micros,
-    /// The epoch of `room_time`.
+    /// Epoch of `room_time`.
     pub epoch: u32,
-    /// The sender's audio clock against the room's, in parts per billion; positive is faster.
+    /// Deviation of the sender's audio clock from the room's in parts per billion. Positive is faster.
     pub rate_ppb: i32,
-    /// Position on the room's beat in 1/65536 of a beat, where there is one.
+    /// Position on the room's beat in 1/65536 of a beat.
     pub beat: Option<u64>,
 }
 
-/// A question whether a datagram of a size gets through. The size is that of the datagram it came in.
+/// A test whether a datagram of a certain size arrives, or the reply to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// Chosen by the asker.
+    /// Id chosen by the client.
     pub id: u16,
-    /// Bytes of the whole datagram.
+    /// Size of the whole datagram in bytes.
     pub size: u16,
 }
 
-/// Walks the frames of an opened datagram. Ends at the first that is cut short; skips what it does not know
-/// and what is malformed.
+/// Iterates over the frames of an opened datagram. Skips unknown and malformed frames, and ends at a truncated one.
 pub struct Frames<'a> {
     rest: Reader<'a>,
 }
 
 impl<'a> Frames<'a> {
-    /// Reads from the plain text of a datagram.
+    /// Reads the plaintext of a datagram.
     pub fn new(plain: &'a [u8]) -> Frames<'a> {
         Frames { rest: Reader::new(plain) }
     }
@@ -196,20 +195,19 @@ fn read_probe(mut r: Reader<'_>) -> Result<Probe, Truncated> {
     Ok(Probe { id: r.u16()?, size: r.u16()? })
 }
 
-/// Walks the frames of a plain text without reading them: kind and body. Ends at the first that is cut short.
+/// Iterates over kind and body of the frames in a plaintext. Ends at a truncated frame.
 pub(crate) fn raw_frames(plain: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut frames = Frames::new(plain);
     core::iter::from_fn(move || frames.next_raw().ok())
 }
 
-/// Appends a frame of a kind with a body.
 pub(crate) fn write_raw(kind: u8, body: &[u8], out: &mut Vec<u8>) {
     out.push(kind);
     out.extend_from_slice(&(body.len() as u16).to_be_bytes());
     out.extend_from_slice(body);
 }
 
-/// Appends an audio frame. The payload must have the length that the header says.
+/// Appends an audio frame. `payload` must have the length that the header says.
 pub fn write_audio(header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) {
     out.push(kind::AUDIO);
     out.extend_from_slice(&((AudioFrame::HEADER_LEN + payload.len()) as u16).to_be_bytes());
@@ -217,7 +215,7 @@ pub fn write_audio(header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Appends any frame. A probe or its reply is padded with zeros so that a datagram of this one frame has the
+/// Appends a frame. Probes and their replies are padded with zeros, so that a datagram with this frame alone has the
 /// probe's size.
 pub fn write_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
     if let Frame::Audio(audio) = frame {

@@ -1,14 +1,15 @@
-//! One direction of a session: what both ends of its lanes are made of.
+//! One direction of a session: creates both ends of its lanes.
 
 use super::epoch::{EpochKey, KeySchedule};
-use super::{Crypto, Key, KeyId, Lane, ReceiveKey, SendLane, Suite};
-use crate::control::{Features, SessionKeys};
+use super::send_lane::SendLane;
+use super::{Crypto, Key, KeyId, Lane, SessionKeys, Suite};
+use crate::features::Features;
 use crate::ids::SessionId;
 use crate::time::Micros;
 
 /// The key of one direction of a session, and how it is used.
 #[derive(Clone)]
-pub struct Direction {
+pub struct DirectionKeys {
     pub(super) crypto: Crypto,
     pub(super) session: SessionId,
     pub(super) suite: Suite,
@@ -18,24 +19,24 @@ pub struct Direction {
 }
 
 impl SessionKeys {
-    /// From the client to the server.
-    pub fn uplink(&self, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+    /// The direction from the client to the server.
+    pub fn uplink(&self, session: SessionId, features: Features, crypto: Crypto) -> DirectionKeys {
         self.direction(&self.up, session, features, crypto)
     }
 
-    /// From the server to the client.
-    pub fn downlink(&self, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+    /// The direction from the server to the client.
+    pub fn downlink(&self, session: SessionId, features: Features, crypto: Crypto) -> DirectionKeys {
         self.direction(&self.down, session, features, crypto)
     }
 
-    fn direction(&self, key: &Key, session: SessionId, features: Features, crypto: Crypto) -> Direction {
+    fn direction(&self, key: &Key, session: SessionId, features: Features, crypto: Crypto) -> DirectionKeys {
         let rekeys = features.rekey;
-        Direction { crypto, session, suite: self.suite, first: self.id, key: key.clone(), rekeys }
+        DirectionKeys { crypto, session, suite: self.suite, first: self.id, key: key.clone(), rekeys }
     }
 }
 
-impl Direction {
-    /// The sending end of a lane that has not sealed anything. There must be only one for each lane.
+impl DirectionKeys {
+    /// A new sending end of a lane. Call it only once for each lane: a second one would repeat nonces.
     pub fn send_lane(&self, lane: Lane) -> SendLane {
         if !self.rekeys {
             let sealer = (self.crypto.make_sealer)(self.suite, &self.key);
@@ -47,14 +48,9 @@ impl Direction {
         SendLane::changing(EpochKey::first(key, sealer), self.unused_key(), schedule, self.first)
     }
 
-    /// How long the key may be used, where it does not change.
-    pub fn key_lasts(&self) -> Option<Micros> {
-        (!self.rekeys).then_some(self.crypto.limits.keys_last)
-    }
-
-    /// The receiving end of all lanes.
-    pub fn receive(&self) -> ReceiveKey {
-        ReceiveKey::of(self.clone())
+    /// How long the key may be used; `None` if lanes change their keys.
+    pub fn key_lifetime(&self) -> Option<Micros> {
+        (!self.rekeys).then_some(self.crypto.limits.key_lifetime)
     }
 
     pub(super) fn schedule(&self, lane: Lane) -> KeySchedule {
@@ -62,7 +58,7 @@ impl Direction {
         KeySchedule { expand: self.crypto.expand, session: self.session, lane, packets_per_key }
     }
 
-    /// Room for a key that is not known yet.
+    /// A placeholder for a key that is not derived yet.
     pub(super) fn unused_key(&self) -> EpochKey {
         EpochKey::first(Key::ZERO, (self.crypto.make_sealer)(self.suite, &Key::ZERO))
     }

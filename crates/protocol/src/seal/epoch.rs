@@ -1,17 +1,17 @@
-//! The keys of a lane, one after the other.
+//! Key derivation: the successive keys of a lane.
 
-use super::{Counter, Expand, Key, KeyId, Lane, Sealer};
+use super::{Expand, Key, KeyId, Lane, NonceCounter, Sealer};
 use crate::ids::SessionId;
 use alloc::boxed::Box;
 
-/// `info` for a lane's first key, made of the direction's.
+/// HKDF `info` of a lane's first key, derived from the direction's key.
 const LANE_LABEL: &[u8; 12] = b"rtjam/1 lane";
-/// `info` for a lane's next key, made of the one before.
+/// HKDF `info` of a lane's next key, derived from the previous one.
 const NEXT_LABEL: &[u8; 12] = b"rtjam/1 next";
 
 const INFO_LEN: usize = 12 + 4 + 1;
 
-/// How one lane's keys follow one another.
+/// Derives the keys of one lane.
 #[derive(Clone, Copy)]
 pub(super) struct KeySchedule {
     pub(super) expand: Expand,
@@ -31,15 +31,15 @@ impl KeySchedule {
     }
 
     /// The epoch of a datagram.
-    pub(super) const fn epoch_of(&self, counter: Counter) -> u64 {
+    pub(super) const fn epoch_of(&self, counter: NonceCounter) -> u64 {
         counter.get().saturating_sub(1) / self.packets_per_key
     }
 
-    /// The counter at which the key after that of `epoch` is derived. It lies between a quarter and three quarters of
-    /// the epoch, elsewhere for each lane and session: lanes that count in step do not all derive at once.
+    /// The counter at which the key after the one of `epoch` is derived. It lies between a quarter and three quarters of
+    /// the epoch and depends on lane and session, so that lanes with equal counters do not all derive at once.
     pub(super) fn prepare_at(&self, epoch: u64) -> u64 {
-        // Fibonacci hashing: the high bits depend on all of the input.
-        let number = u64::from(self.session.0) << 8 | u64::from(self.lane.0);
+        // Fibonacci hashing: the high bits depend on the whole input.
+        let number = u64::from(self.session.0) << 8 | u64::from(self.lane.number());
         let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         let half = (self.packets_per_key / 2).max(1);
         epoch * self.packets_per_key + 1 + self.packets_per_key / 4 + spread % half
@@ -49,12 +49,12 @@ impl KeySchedule {
         let mut info = [0; INFO_LEN];
         info[..12].copy_from_slice(label);
         info[12..16].copy_from_slice(&self.session.0.to_be_bytes());
-        info[16] = self.lane.0;
+        info[16] = self.lane.number();
         info
     }
 }
 
-/// A lane's key of one epoch, and the cipher under it.
+/// A lane's key of one epoch, with its cipher.
 pub(super) struct EpochKey {
     pub(super) epoch: u64,
     key: Key,
@@ -62,7 +62,7 @@ pub(super) struct EpochKey {
 }
 
 impl EpochKey {
-    /// The key of epoch 0; `sealer` works under it.
+    /// The key of epoch 0; `sealer` must use it.
     pub(super) fn first(key: Key, sealer: Box<dyn Sealer>) -> EpochKey {
         EpochKey { epoch: 0, key, sealer }
     }
@@ -83,18 +83,18 @@ impl EpochKey {
         self.sealer.set_key(&self.key);
     }
 
-    /// Forgets the key.
+    /// Erases the key.
     pub(super) fn erase(&mut self) {
         self.begin(Key::ZERO);
     }
 
-    /// How a datagram names this key, where the first is `first`.
+    /// The key's id in datagrams, where the id of epoch 0 is `first`.
     pub(super) const fn id(&self, first: KeyId) -> KeyId {
         key_id(first, self.epoch)
     }
 }
 
-/// How a datagram names the key of an epoch.
+/// The id of an epoch's key in datagrams.
 pub(super) const fn key_id(first: KeyId, epoch: u64) -> KeyId {
     KeyId(first.0.wrapping_add(epoch as u8))
 }

@@ -1,22 +1,22 @@
-//! Which counters of a lane have been seen.
+//! Replay protection: which counters of a lane have been used.
 
-use super::Counter;
+use super::NonceCounter;
 use crate::bits::clear_ring;
 
-/// How a counter stands to those seen before.
+/// How a counter relates to earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
     /// Higher than all before.
     Newest,
-    /// Lower than the highest, but not seen before.
+    /// Lower than the highest, and not used before.
     Fresh,
-    /// Seen before, or so old that the window cannot tell.
+    /// Used before, or too old to tell.
     Stale,
 }
 
 const WORDS: usize = 64;
 
-/// The last [`ReplayWindow::SIZE`] counters of a lane, a bit each.
+/// The last [`ReplayWindow::SIZE`] counters of a lane.
 pub struct ReplayWindow {
     // Bit c % SIZE stands for counter c, for c in (highest − SIZE, highest].
     bits: [u64; WORDS],
@@ -25,17 +25,17 @@ pub struct ReplayWindow {
 
 impl Default for ReplayWindow {
     fn default() -> Self {
-        // Counters start at 1; 0 counts as seen.
+        // Counters start at 1; 0 counts as used.
         ReplayWindow { bits: [0; WORDS], highest: 0 }
     }
 }
 
 impl ReplayWindow {
-    /// How far back the window reaches.
+    /// Number of counters in the window.
     pub const SIZE: u64 = (WORDS * 64) as u64;
 
-    /// How `counter` stands, without taking note of it.
-    pub fn check(&self, counter: Counter) -> Freshness {
+    /// How `counter` relates to earlier ones. Does not record it.
+    pub fn check(&self, counter: NonceCounter) -> Freshness {
         let c = counter.get();
         if c > self.highest {
             Freshness::Newest
@@ -46,8 +46,8 @@ impl ReplayWindow {
         }
     }
 
-    /// Takes note of `counter`; says how it stood before.
-    pub fn mark(&mut self, counter: Counter) -> Freshness {
+    /// Records `counter`. Returns how it relates to earlier ones.
+    pub fn mark(&mut self, counter: NonceCounter) -> Freshness {
         let freshness = self.check(counter);
         if freshness == Freshness::Newest {
             self.slide_to(counter.get());
@@ -59,7 +59,7 @@ impl ReplayWindow {
     }
 
     fn slide_to(&mut self, highest: u64) {
-        // How far it jumps is the sender's to choose.
+        // The sender chooses how far it jumps, so the cost must not depend on it.
         clear_ring(&mut self.bits, self.highest + 1, highest - self.highest);
         self.highest = highest;
     }
@@ -84,26 +84,28 @@ mod tests {
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
+    /// A counter passes only once.
     #[test]
-    fn a_counter_passes_once() {
+    fn each_counter_passes_once() {
         let mut w = ReplayWindow::default();
         for c in 1..10_000 {
-            assert_eq!(w.mark(Counter(c)), Freshness::Newest);
-            assert_eq!(w.mark(Counter(c)), Freshness::Stale);
+            assert_eq!(w.mark(NonceCounter::new(c)), Freshness::Newest);
+            assert_eq!(w.mark(NonceCounter::new(c)), Freshness::Stale);
         }
     }
 
+    /// Counter 0 and counters behind the window do not pass.
     #[test]
-    fn zero_and_what_lies_behind_the_window_never_pass() {
+    fn zero_and_old_counters_are_stale() {
         let mut w = ReplayWindow::default();
-        assert_eq!(w.mark(Counter(0)), Freshness::Stale);
-        w.mark(Counter(10_000));
-        assert_eq!(w.mark(Counter(10_000 - ReplayWindow::SIZE)), Freshness::Stale);
-        assert_eq!(w.mark(Counter(10_001 - ReplayWindow::SIZE)), Freshness::Fresh);
+        assert_eq!(w.mark(NonceCounter::new(0)), Freshness::Stale);
+        w.mark(NonceCounter::new(10_000));
+        assert_eq!(w.mark(NonceCounter::new(10_000 - ReplayWindow::SIZE)), Freshness::Stale);
+        assert_eq!(w.mark(NonceCounter::new(10_001 - ReplayWindow::SIZE)), Freshness::Fresh);
     }
 
     proptest! {
-        /// Against the obvious model: a set of all counters seen.
+        /// The window agrees with a set of all used counters.
         #[test]
         fn it_agrees_with_a_set(steps in prop::collection::vec(-5000i64..6000, 1..400)) {
             let mut window = ReplayWindow::default();
@@ -120,7 +122,7 @@ mod tests {
                 } else {
                     Freshness::Fresh
                 };
-                prop_assert_eq!(window.mark(Counter(c)), expected);
+                prop_assert_eq!(window.mark(NonceCounter::new(c)), expected);
                 if expected != Freshness::Stale { seen.insert(c); }
             }
         }

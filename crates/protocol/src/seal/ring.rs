@@ -1,14 +1,14 @@
-//! The seal, key derivation, the signatures and the hash by `ring`.
+//! The cryptographic primitives, implemented by `ring`.
 
-use super::{Crypto, DidNotOpen, Key, Limits, Nonce, Sealer, Suite, TAG_LEN};
+use super::{Crypto, DidNotOpen, Key, KeyLimits, Nonce, Sealer, Suite, TAG_LEN};
 use crate::ids::MusicianId;
 use alloc::boxed::Box;
 use core::hint::black_box;
 use ring::aead::{AES_128_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce as RingNonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk};
 
-/// What the programs seal with.
-pub const CRYPTO: Crypto = Crypto { make_sealer, expand, limits: Limits::STANDARD };
+/// The primitives that the programs use.
+pub const CRYPTO: Crypto = Crypto { make_sealer, expand, limits: KeyLimits::STANDARD };
 
 struct RingSealer {
     suite: Suite,
@@ -24,7 +24,7 @@ impl Sealer for RingSealer {
                 bytes.copy_from_slice(tag.as_ref());
                 bytes
             }
-            // Only for texts of 64 GiB. Zeros instead of the plain text: nothing leaks and nothing opens.
+            // Only for inputs of 64 GiB. Zeros reveal nothing and do not open.
             Err(_) => {
                 plain.fill(0);
                 [0; TAG_LEN]
@@ -43,14 +43,14 @@ impl Sealer for RingSealer {
 }
 
 impl Drop for RingSealer {
-    /// `ring` does not wipe its keys, so another one is written over it.
+    /// Overwrites the key, because `ring` does not zeroize keys.
     fn drop(&mut self) {
         self.set_key(&Key::ZERO);
         black_box(&self.key);
     }
 }
 
-/// `ring`'s sealer of a suite under a key.
+/// Creates the sealer of a suite under a key.
 pub fn make_sealer(suite: Suite, key: &Key) -> Box<dyn Sealer> {
     Box::new(RingSealer { suite, key: expanded(suite, key) })
 }
@@ -64,7 +64,7 @@ fn expanded(suite: Suite, key: &Key) -> LessSafeKey {
     LessSafeKey::new(key)
 }
 
-/// HKDF-Expand with SHA-256: 32 bytes made of a key and `info`.
+/// HKDF-Expand with SHA-256: derives 32 bytes from a key and `info`.
 pub fn expand(key: &Key, info: &[u8]) -> Key {
     let mut derived = Key::ZERO;
     let made = Prk::new_less_safe(HKDF_SHA256, &key.0)
@@ -74,7 +74,7 @@ pub fn expand(key: &Key, info: &[u8]) -> Key {
     derived
 }
 
-/// The suites that this machine offers, the faster one first.
+/// The cipher suites, the faster one on this machine first.
 pub fn preferred_suites() -> [Suite; 2] {
     if has_aes_instructions() {
         [Suite::Aes128Gcm, Suite::ChaCha20Poly1305]
@@ -92,7 +92,7 @@ fn has_aes_instructions() -> bool {
     return false;
 }
 
-/// Whether `signature` (Ed25519) over `message` was made by `musician`.
+/// Whether `signature` (Ed25519) over `message` is the musician's.
 pub fn verify(musician: &MusicianId, message: &[u8], signature: &[u8; 64]) -> bool {
     let key = ring::signature::UnparsedPublicKey::new(&ring::signature::ED25519, musician.0);
     key.verify(message, signature).is_ok()

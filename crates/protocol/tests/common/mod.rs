@@ -1,20 +1,22 @@
-//! What the tests of both ends share: seeded randomness, real signatures, a server's settings.
+//! Shared helpers: seeded randomness, signing identities, configurations.
 
-// Each test file uses a part of it.
+// Each test file uses only a part of it.
 #![allow(dead_code)]
 
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::client::{self, Signer};
-use rtjam_protocol::control::{Features, Hello, MediaEndpoint, MixWish, Seat, SeatRole, TransportKind, signed_text};
+use rtjam_protocol::control::{
+    Features, Hello, MediaEndpoint, MixRequest, SeatRequest, SeatRole, TransportKind, signed_text,
+};
 use rtjam_protocol::link::{Pin, Secret};
-use rtjam_protocol::room::{self, Caps, Entropy, Secrets};
 use rtjam_protocol::seal::{Suite, ring as ring_seal};
+use rtjam_protocol::server::rooms::{self, Caps, Entropy, RoomSecrets};
 use rtjam_protocol::{MusicianId, RoomName};
 
-/// The pin that the server of these tests shows.
+/// Pin of the test server.
 pub(crate) const PIN: Pin = Pin([0x51; 16]);
 
-/// Marsaglia's xorshift64: the same seed gives the same night.
+/// Marsaglia's xorshift64. Equal seeds give equal sequences.
 pub(crate) struct XorShift(u64);
 
 impl XorShift {
@@ -29,12 +31,12 @@ impl XorShift {
         self.0
     }
 
-    /// Below `n`, which is not 0.
+    /// A number below `n`, which is not 0.
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         (self.next() >> 11) % n
     }
 
-    /// True in `percent` of 100 cases.
+    /// Returns true in `percent` of 100 cases.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
@@ -46,7 +48,7 @@ impl Entropy for XorShift {
     }
 }
 
-/// An Ed25519 identity made of a seed.
+/// An Ed25519 identity derived from a seed.
 pub(crate) struct Identity(Ed25519KeyPair);
 
 impl Identity {
@@ -69,13 +71,13 @@ pub(crate) fn lobby() -> RoomName {
     RoomName::new("lobby").expect("a name")
 }
 
-pub(crate) fn secrets() -> Secrets {
+pub(crate) fn secrets() -> RoomSecrets {
     let secret = |n| Secret([n; 16]).into();
-    Secrets { listener: secret(1), musician: secret(2), moderator: secret(3) }
+    RoomSecrets { listener: secret(1), musician: secret(2), moderator: secret(3) }
 }
 
-pub(crate) fn server_config(max_musicians: u16) -> room::Config {
-    room::Config {
+pub(crate) fn server_config(max_musicians: u16) -> rooms::RoomsConfig {
+    rooms::RoomsConfig {
         pins: vec![PIN],
         suites: vec![Suite::Aes128Gcm, Suite::ChaCha20Poly1305],
         media: vec![MediaEndpoint { host: None, port: 7891, kind: TransportKind::Udp }],
@@ -87,8 +89,8 @@ pub(crate) fn server_config(max_musicians: u16) -> room::Config {
     }
 }
 
-pub(crate) fn client_config(name: &str, role: SeatRole) -> client::Config {
-    client::Config {
+pub(crate) fn client_config(name: &str, role: SeatRole) -> client::ClientConfig {
+    client::ClientConfig {
         room: lobby(),
         role,
         secret: if role == SeatRole::Listener { secrets().listener.secret } else { secrets().musician.secret },
@@ -96,11 +98,11 @@ pub(crate) fn client_config(name: &str, role: SeatRole) -> client::Config {
         suites: vec![Suite::ChaCha20Poly1305, Suite::Aes128Gcm],
         instance: None,
         crypto: ring_seal::CRYPTO,
-        mix: MixWish::default(),
+        mix: MixRequest::default(),
     }
 }
 
-/// A genuine introduction to the server that said `nonce`.
+/// A valid `hello` to the server that sent `nonce`.
 pub(crate) fn hello(identity: &Identity, name: &str, nonce: &[u8; 32]) -> Hello {
     Hello {
         version: 1,
@@ -112,8 +114,8 @@ pub(crate) fn hello(identity: &Identity, name: &str, nonce: &[u8; 32]) -> Hello 
     }
 }
 
-/// A wish to play in the lobby, as JSON, so that it says no more than a musician's end of today must.
-pub(crate) fn seat(role: &str, more: &str) -> Seat {
+/// A seat request for the lobby, parsed from JSON that contains only the required fields and `more`.
+pub(crate) fn seat(role: &str, more: &str) -> SeatRequest {
     let secret = if role == "listener" { "AQEBAQEBAQEBAQEBAQEBAQ" } else { "AgICAgICAgICAgICAgICAg" };
     let text = format!(r#"{{"room":"lobby","role":"{role}","secret":"{secret}"{more}}}"#);
     rtjam_protocol::control::read(&text).expect("a seat")

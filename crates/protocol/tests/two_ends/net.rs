@@ -1,28 +1,28 @@
-//! A bad network, seeded: what happens to a datagram on its way.
+//! A seeded bad network.
 
 use crate::common::XorShift;
 use rtjam_protocol::Micros;
 
-/// One end's way to the server and back.
+/// The connection of one client to the server.
 #[derive(Clone)]
 pub(crate) struct Link {
-    /// One way.
+    /// One-way delay.
     pub(crate) delay: Micros,
-    /// Up to this much more, each datagram its own.
+    /// Additional random delay of each datagram.
     pub(crate) jitter: Micros,
-    /// Percent of the datagrams.
+    /// Percentage of lost datagrams.
     pub(crate) loss: u64,
-    /// Percent that come twice.
+    /// Percentage of duplicated datagrams.
     pub(crate) duplicates: u64,
-    /// Percent that come up to 30 ms later than they should.
+    /// Percentage of datagrams that arrive up to 30 ms late.
     pub(crate) stragglers: u64,
     /// The largest datagram that passes.
     pub(crate) largest: usize,
-    /// Datagrams to the server pass.
+    /// Whether datagrams to the server pass.
     pub(crate) up: bool,
-    /// Datagrams from the server pass.
+    /// Whether datagrams from the server pass.
     pub(crate) down: bool,
-    /// Control connections pass.
+    /// Whether control connections pass.
     pub(crate) control: bool,
 }
 
@@ -60,7 +60,7 @@ impl Link {
         Link { up: false, down: false, ..self }
     }
 
-    /// How long each copy of a datagram takes; none when it is lost.
+    /// The delay of each copy of a datagram; empty if it is lost.
     pub(crate) fn carry(&self, rng: &mut XorShift, size: usize, up: bool) -> Vec<Micros> {
         let passes = if up { self.up } else { self.down };
         if !passes || size > self.largest || rng.chance(self.loss) {

@@ -9,7 +9,7 @@ use crate::board::{Board, Condition, Kind, Settings};
 use crate::params::{Param, Slot};
 use rtjam_client::{Musician, State};
 use rtjam_engine::Level;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub struct Scene {
     /// The mix of the others.
     pub heard: [Bar; 2],
     /// What of the others is sent.
-    pub mix: MixChoice,
+    pub mix: DownstreamMode,
     /// How long sound waits at the server before it is mixed, in ms; `None` where it is not, or not known yet.
     pub mix_ms: Option<u32>,
     /// The limiter turns the mix down.

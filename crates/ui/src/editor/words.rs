@@ -157,7 +157,7 @@ mod tests {
             you: None,
             role: None,
             listeners: 0,
-            mix: rtjam_protocol::control::MixChoice::Separate,
+            mix: rtjam_protocol::control::DownstreamMode::Forwarded,
             mix_delay_ms: None,
             mix_stream: None,
             sentence: sentence.map(str::to_owned),

@@ -32,13 +32,9 @@ use super::command::RoomKey;
 use crossbeam_channel::Sender;
 use rtjam_engine::Balance;
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::recovery::Feedback;
-use rtjam_protocol::seal::Lane;
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::thread::JoinHandle;
-
-/// The mixer's lane to every session: beyond those of the media threads.
-pub(super) const MIXER_LANE: Lane = Lane(254);
 
 /// What a session wants of the mixer.
 pub struct Wish {

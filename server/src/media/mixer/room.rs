@@ -113,7 +113,7 @@ impl Room {
         &mut self,
         now: Micros,
         session: SessionId,
-        feedback: &rtjam_protocol::recovery::Feedback,
+        feedback: &rtjam_protocol::retransmit::Feedback,
         outlet: &mut Outlet,
     ) {
         if let Some(guest) = self.guests.iter_mut().find(|g| g.session == session) {

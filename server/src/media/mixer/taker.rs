@@ -5,8 +5,10 @@ use super::super::socket::MediaSocket;
 use super::figures::MixFigures;
 use rtjam_engine::{Balance, Level, Mix, MixBus, VoiceReading};
 use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, Layout, Peak, WIRE_RATE, encode};
-use rtjam_protocol::datagram::{Class, Frame, MAX_DATAGRAM, MixReport, Mixed, write_audio, write_frame};
-use rtjam_protocol::recovery::{Feedback, History, Sender};
+use rtjam_protocol::datagram::{
+    DatagramClass, Frame, MAX_DATAGRAM, MixReport, MixedMusician, write_audio, write_frame,
+};
+use rtjam_protocol::retransmit::{Feedback, PacketHistory, Retransmitter};
 use rtjam_protocol::seal::SendLane;
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::sync::Arc;
@@ -60,9 +62,9 @@ impl Guest {
         taking.write(tick, outlet);
         if let Some(packet) = taking.history.keep(now, &outlet.plain) {
             let Outlet { plain, sealed, sockets, figures, .. } = outlet;
-            let counter = self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
-            taking.again.note(now, packet, plain.len(), || Some(&taking.history));
-            taking.again.sent(counter, packet, now);
+            let counter = self.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(plain));
+            taking.again.record_original(now, packet, plain.len(), || Some(&taking.history));
+            taking.again.record_sent(counter, packet, now);
             send_to(&self.route, sealed, sockets, figures);
         }
         self.send_again(outlet);
@@ -87,10 +89,10 @@ impl Guest {
         let mut others = desk.readings(self.source).map(|reading| mixed(&reading)).peekable();
         while others.peek().is_some() {
             payload.clear();
-            others.by_ref().take(MixReport::MOST).for_each(|musician| musician.write(payload));
+            others.by_ref().take(MixReport::MAX).for_each(|musician| musician.write(payload));
             plain.clear();
             write_frame(&Frame::MixReport(MixReport::new(payload)), plain);
-            self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
+            self.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(plain));
             send_to(&self.route, sealed, sockets, figures);
         }
     }
@@ -101,9 +103,9 @@ impl Guest {
         loop {
             plain.clear();
             let history = &taking.history;
-            let Some((packet, first_sent)) = taking.again.poll_again(|_| Some(history), plain) else { return };
-            let counter = self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
-            taking.again.sent(counter, packet, first_sent);
+            let Some((packet, first_sent)) = taking.again.poll_retransmit(|_| Some(history), plain) else { return };
+            let counter = self.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(plain));
+            taking.again.record_sent(counter, packet, first_sent);
             send_to(&self.route, sealed, sockets, figures);
         }
     }
@@ -127,9 +129,9 @@ impl Outlet {
     }
 }
 
-fn mixed(reading: &VoiceReading) -> Mixed {
+fn mixed(reading: &VoiceReading) -> MixedMusician {
     let [left, right] = reading.levels.map(Level::to_wire);
-    Mixed {
+    MixedMusician {
         source: reading.source,
         wait: Micros((f64::from(reading.playout_delay_ms.max(0.0)) * 1000.0) as u64),
         frames: (reading.packet_ms * WIRE_RATE as f32 / 1000.0).round() as u16,
@@ -162,8 +164,8 @@ pub(super) struct Taking {
     stream: StreamId,
     sequence: Sequence,
     first: Option<u64>,
-    history: History,
-    again: Sender,
+    history: PacketHistory,
+    again: Retransmitter,
     stage: Stage,
     /// The wait that the session was last told of.
     pub(super) told: Option<Micros>,
@@ -187,8 +189,8 @@ impl Taking {
             stream,
             sequence: Sequence(0),
             first: None,
-            history: History::new(SourceId::MIX),
-            again: Sender::new(),
+            history: PacketHistory::new(SourceId::MIX),
+            again: Retransmitter::new(),
             stage: Stage::Begins(0),
             told: None,
         }

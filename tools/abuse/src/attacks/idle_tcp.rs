@@ -8,7 +8,7 @@ use crate::outcome::{Bound, Outcome};
 use crate::pace::Stop;
 use crate::town::Quarter;
 use crate::trouble::Trouble;
-use rtjam_protocol::control::Token;
+use rtjam_protocol::control::ResumeToken;
 use rtjam_protocol::datagram::Frame;
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -93,7 +93,7 @@ fn hold(stop: &Stop) -> usize {
 }
 
 /// Musicians who have been here before the flood, and lose their control connections in it.
-pub(super) struct Regulars(Vec<(Guest, Token, Media)>);
+pub(super) struct Regulars(Vec<(Guest, ResumeToken, Media)>);
 
 impl Regulars {
     /// Seats them, all at once.

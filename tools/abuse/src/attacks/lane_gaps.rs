@@ -26,7 +26,7 @@ fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
         let (_seated, mut media) = setting.musician(&house, Quarter::Attackers, 0)?;
         Ok(pace::run(PER_SECOND, stop, |n| {
             // The lane that was used to find the path goes on where it was.
-            let (lane, counter) = (Lane((n % LANES) as u8), 1000 + n / LANES * STEP);
+            let (lane, counter) = (Lane::from_number((n % LANES) as u8), 1000 + n / LANES * STEP);
             media.send_as(lane, counter, |out| write_frame(&Frame::KeepAlive, out));
         }))
     })?;

@@ -109,9 +109,9 @@ fn play(maker: &mut Media, hearers: &mut [Hearer<'_>], made: SourceId, time: Dur
 impl Hearer<'_> {
     fn hear(&mut self, tell: Option<SourceId>) {
         let newest = &mut self.newest;
-        self.media.hear_datagrams(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.0) {
+        self.media.hear_datagrams(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.number()) {
             Some((_, counter)) => *counter = (*counter).max(header.counter.get()),
-            None => newest.push((header.lane.0, header.counter.get())),
+            None => newest.push((header.lane.number(), header.counter.get())),
         });
         let Some(made) = tell else { return };
         for (lane, counter) in self.newest.clone() {

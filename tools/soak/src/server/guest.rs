@@ -5,7 +5,7 @@ use rtjam_client::Identity;
 use rtjam_load::control::{Connection, Desk, Happened};
 use rtjam_load::inlet::{self, Inlet};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
-use rtjam_protocol::client::{Config, DialId, Event, Session};
+use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, DialId};
 use rtjam_protocol::control::SeatRole;
 use rtjam_protocol::datagram::Frame;
 use rtjam_protocol::link::InviteLink;
@@ -44,7 +44,7 @@ pub(super) struct Away {
 struct Stay {
     /// Identifies the connections of this stay.
     number: usize,
-    session: Session,
+    session: ClientSession,
     dials: Vec<DialId>,
     socket: UdpSocket,
     receive: Option<Box<ReceiveKey>>,
@@ -126,7 +126,7 @@ impl Guest {
 
     fn join(&mut self, now: Micros, stalled: Micros) {
         let Some(key) = self.link.key.clone() else { return };
-        let config = Config {
+        let config = ClientConfig {
             room: self.link.room.clone(),
             role: SeatRole::Musician,
             secret: key.secret,
@@ -139,7 +139,7 @@ impl Guest {
         let number = next_number();
         self.stay = Some(Stay {
             number,
-            session: Session::new(now, config, Box::new(self.identity.clone())),
+            session: ClientSession::new(now, config, Box::new(self.identity.clone())),
             dials: Vec::new(),
             socket: socket_to(self.server),
             receive: None,
@@ -232,15 +232,15 @@ impl Stay {
     fn drive(&mut self, now: Micros, desk: &Desk) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                Event::Dial(id) => {
+                ClientEvent::Dial(id) => {
                     self.dials.push(id);
                     desk.dial((self.number, id));
                 }
-                Event::HangUp(id) => {
+                ClientEvent::HangUp(id) => {
                     self.dials.retain(|dial| *dial != id);
                     desk.hang_up((self.number, id));
                 }
-                Event::Joined { seat, receive, .. } => {
+                ClientEvent::Joined { seat, receive, .. } => {
                     self.source = Some(seat.source);
                     self.receive = receive.or(self.receive.take());
                 }

@@ -10,7 +10,7 @@ use crate::params::Param;
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
 use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 
 /// A choice is so wide where there is room, and gives way to the room's fader down to that.
 const CHOICE: [f32; 2] = [14.0 * UNIT, 22.0 * UNIT];
@@ -91,13 +91,13 @@ fn limiter_light(ui: &mut Ui, rect: Rect, limiting: bool) {
 fn mixes(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let all = [
         (None, "default".to_owned()),
-        (Some(MixChoice::Separate), "separate".to_owned()),
-        (Some(MixChoice::One), "one mix".to_owned()),
+        (Some(DownstreamMode::Forwarded), "separate".to_owned()),
+        (Some(DownstreamMode::Mixed), "one mix".to_owned()),
     ];
     let title = match (scene.mix, scene.mix_ms) {
-        (MixChoice::Separate, _) => "Others".to_owned(),
-        (MixChoice::One, None) => "One mix".to_owned(),
-        (MixChoice::One, Some(ms)) => format!("One mix +{ms} ms"),
+        (DownstreamMode::Forwarded, _) => "Others".to_owned(),
+        (DownstreamMode::Mixed, None) => "One mix".to_owned(),
+        (DownstreamMode::Mixed, Some(ms)) => format!("One mix +{ms} ms"),
     };
     let now = scene.settings.choices.mix;
     let hint = "How the others reach you: as the room is set up, each separately, or as one mix that the server makes";
