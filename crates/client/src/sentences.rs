@@ -2,7 +2,7 @@
 
 use crate::control::Trouble;
 use rtjam_engine::StallPattern;
-use rtjam_protocol::client::{Health, State};
+use rtjam_protocol::client::{ClientState, MediaHealth};
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use rtjam_protocol::link::{DEFAULT_PORT, InviteLink, LegacyServer, Role};

@@ -188,7 +188,7 @@ fn format_text(format: Codec) -> &'static str {
 mod tests {
     use crate::instance::Instance;
     use rtjam_engine::{PacketSize, PlayoutBias};
-    use rtjam_protocol::control::MixChoice;
+    use rtjam_protocol::control::DownstreamMode;
     use rtjam_ui::board::{Board, Change, Kind};
     use rtjam_ui::params::Param;
 
@@ -215,7 +215,7 @@ mod tests {
         one.change(Change::Name("Änna 🎻".to_owned()));
         one.change(Change::Packet(PacketSize::Frames(64)));
         one.change(Change::PlayoutBias(PlayoutBias::Safe));
-        one.change(Change::Mix(Some(MixChoice::One)));
+        one.change(Change::Mix(Some(DownstreamMode::Mixed)));
         one.change(Change::Pinned(vec!["Anna".to_owned()]));
         let saved = one.save();
         // The name is kept for the next instance.

@@ -124,7 +124,7 @@ impl Media {
     }
 
     /// Takes the headers of what has arrived and opens.
-    pub fn hear_datagrams(&mut self, mut take: impl FnMut(&Header)) {
+    pub fn hear_datagrams(&mut self, mut take: impl FnMut(&DatagramHeader)) {
         let Media { socket, down, inlet, .. } = self;
         inlet.drain(socket, |datagram, _| {
             if let Ok(opened) = down.open(Micros::ZERO, datagram) {

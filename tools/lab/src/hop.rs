@@ -133,7 +133,7 @@ impl<'a> Hop<'a> {
     }
 
     /// Sends a datagram now, with the delay and loss of packet `like`.
-    fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> Counter {
+    fn launch(&mut self, at: Micros, like: usize, frames: &[u8]) -> NonceCounter {
         let mut out = Vec::new();
         let counter = self.lane.seal(DatagramClass::Media, &mut out, |out| out.extend_from_slice(frames));
         let datagram: Arc<[u8]> = out.into();
@@ -146,7 +146,7 @@ impl<'a> Hop<'a> {
     }
 
     fn receive(&mut self, at: Micros, datagram: &[u8], first: bool, deliver: &mut impl FnMut(Arrival)) {
-        let Some(header) = Header::read(datagram).filter(|_| first) else {
+        let Some(header) = DatagramHeader::read(datagram).filter(|_| first) else {
             // The replay window drops duplicates of the network.
             return;
         };
