@@ -11,7 +11,7 @@ use rtjam_protocol::control::{
 };
 use rtjam_protocol::link::Secret;
 use rtjam_protocol::room::{
-    self, AddressKey, Ban, COALESCE, Caps, Census, ClassicMusician, ConnectionId, MAX_LISTENERS, MixOrder, Origin,
+    self, AddressKey, Ban, COALESCE, Caps, Census, ConnectionId, GatewayMusician, MAX_LISTENERS, MixOrder, Origin,
     Output, RoleSecret, RoomRecord, Rooms, Secrets, SlotRecord, Target,
 };
 use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
@@ -472,27 +472,37 @@ fn nobody_can_replace_the_session_of_another() {
     assert_eq!((thief.ended.len(), server.rooms.seated()), (0, 2));
 }
 
+/// Musicians of a gateway take slots and are marked in the roster; nothing about them is remembered.
 #[test]
-fn classic_musicians_take_slots_are_listed_as_such_and_nothing_of_them_is_kept() {
+fn gateway_musicians_take_slots() {
     let mut server = Server::new(3);
     let (ann, _) = server.join(1, "musician", "");
     let room = RoomName::new("lobby").expect("a name");
-    let classic = |client| ClassicMusician {
+    let via = Via { gateway: "test", anonymous: true };
+    let musician = |client| GatewayMusician {
         room: room.clone(),
-        client: ClientId(client),
+        via,
+        musician: ClientId(client).identity(),
+        name: format!("Classic {client}"),
         mix: MixChoice::Separate,
         origin: ORIGIN,
         bans: Vec::new(),
     };
-    let first = server.rooms.handle_classic(server.now, &classic(17), &server.slots, &mut server.rng).expect("a seat");
-    let second = server.rooms.handle_classic(server.now, &classic(17), &server.slots, &mut server.rng).expect("a seat");
-    let ear = server.rooms.handle_classic_ear(&room, &mut server.rng).expect("an ear");
+    let first = server
+        .rooms
+        .handle_gateway_musician(server.now, &musician(17), &server.slots, &mut server.rng)
+        .expect("a seat");
+    let second = server
+        .rooms
+        .handle_gateway_musician(server.now, &musician(17), &server.slots, &mut server.rng)
+        .expect("a seat");
+    let ear = server.rooms.handle_gateway_listener(&room, via, &mut server.rng).expect("a session");
     assert!(first.sends && !ear.sends && first.session != second.session && ear.session != first.session);
     let done = server.drain();
     let listed: Vec<_> = done.roster().iter().map(|e| (e.source.0, e.name.as_str(), e.classic)).collect();
     assert_eq!(listed, [(1, "Ann", false), (2, "Classic 17", true), (3, "Classic 17 2", true)]);
     assert_eq!((done.rosters_to(ann), server.slots.len()), (1, 1));
-    let full = server.rooms.handle_classic(server.now, &classic(18), &server.slots, &mut server.rng);
+    let full = server.rooms.handle_gateway_musician(server.now, &musician(18), &server.slots, &mut server.rng);
     assert_eq!(full.err(), Some(Refusal::RoomFull));
     assert_eq!(server.rooms.census(), Census { rooms: 1, musicians: 3, listeners: 0, connections: 1 });
 

@@ -1,7 +1,7 @@
 //! TLS handshakes, one at a time, in the order that [`Turns`] gives.
 
-use crate::clock::Clock;
 use crate::limits::{AddressKey, Turn, Turns};
+use crate::real_time::Clock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Half-open connections, as tasks: each holds its place, and hears when it is to close.
 
-use crate::clock::Clock;
 use crate::limits::{AddressKey, Caller, HalfOpen, PlaceId, SeatedAddresses, Stage};
+use crate::real_time::Clock;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

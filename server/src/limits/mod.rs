@@ -21,8 +21,8 @@ mod seated;
 mod turns;
 
 pub use bucket::Bucket;
-pub use doors::{Door, Doors};
-pub use half_open::{Caller, HalfOpen, PATIENCE, PlaceId, SHARE, SHORT_PATIENCE, Stage};
+pub use doors::Doors;
+pub use half_open::{Caller, HalfOpen, PlaceId, Stage};
 pub use memory::{resident_kib, resident_mib};
 pub use proxy::{Network, TrustedProxies};
 pub use rtjam_protocol::room::AddressKey;

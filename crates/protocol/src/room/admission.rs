@@ -165,7 +165,7 @@ impl Rooms {
             worn: false,
             features: hello.features.and(Features::SUPPORTED),
             connection: Some(connection),
-            classic: false,
+            via: None,
             mix: choose(seat.role, seat.mix, room_mix),
             room_mix,
         };

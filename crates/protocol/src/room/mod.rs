@@ -8,7 +8,7 @@
 mod address;
 mod admission;
 mod caps;
-mod classic;
+mod gateway;
 mod mixes;
 mod moderation;
 mod renewal;
@@ -17,7 +17,7 @@ mod slots;
 
 pub use address::{AddressKey, BadAddress};
 pub use caps::{Caps, Origin};
-pub use classic::ClassicMusician;
+pub use gateway::{GatewayMusician, Via};
 pub use mixes::MixOrder;
 pub use moderation::{Ban, Grant, Seated, Target, identity_text};
 pub use rosters::COALESCE;
@@ -200,7 +200,7 @@ pub enum Output {
 pub struct NewSession {
     /// Its number.
     pub session: SessionId,
-    /// The connection that asked for it; `None` for a musician of the classic packet.
+    /// The connection that asked for it; `None` for a member who comes through a gateway.
     pub connection: Option<ConnectionId>,
     /// Whose it is.
     pub musician: MusicianId,
@@ -268,7 +268,7 @@ struct Member {
     role: Role,
     /// By which secret; `None` for those who need none.
     admitted: Option<Grant>,
-    /// Where its control connection, or a classic musician's packets, came from last.
+    /// Where its control connection, or a gateway musician's packets, came from last.
     origin: Option<Origin>,
     seat: SeatRole,
     source: SourceId,
@@ -280,20 +280,26 @@ struct Member {
     worn: bool,
     features: Features,
     connection: Option<ConnectionId>,
-    classic: bool,
+    /// The gateway through which the member takes part; `None` for RTJam's own clients.
+    via: Option<Via>,
     /// What it is sent, and what the room says for those who do not choose.
     mix: MixChoice,
     room_mix: MixChoice,
 }
 
 impl Member {
+    /// Whether nobody can prove to be this member.
+    fn is_anonymous(&self) -> bool {
+        self.via.is_some_and(|via| via.anonymous)
+    }
+
     fn entry(&self) -> RosterEntry {
         RosterEntry {
             source: self.source,
             name: self.name.clone(),
             musician: self.musician,
             instance: self.instance,
-            classic: self.classic,
+            classic: self.is_anonymous(),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Member {
             seat: self.seat,
             musician: self.musician,
             address: self.origin.map(|origin| origin.key()),
-            classic: self.classic,
+            classic: self.is_anonymous(),
         }
     }
 }
@@ -172,9 +172,9 @@ impl Rooms {
             }
             Target::Slot(_) | Target::Name(_) => member.map(|m| Ban {
                 name: m.name.clone(),
-                // Whoever comes by the classic packet has no identity of their own.
-                musician: (!m.classic).then_some(m.musician),
-                address: m.origin.filter(|origin| !origin.exempt || m.classic).map(|origin| origin.key()),
+                // The identity of an anonymous member is made up.
+                musician: (!m.is_anonymous()).then_some(m.musician),
+                address: m.origin.filter(|origin| !origin.exempt || m.is_anonymous()).map(|origin| origin.key()),
             }),
         }
     }
