@@ -17,6 +17,9 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+/// The room that always exists.
+pub const FIRST_ROOM: &str = "lobby";
+
 /// A server's settings, complete.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -217,7 +220,7 @@ impl FromStr for LogLevel {
 
 /// The room that classic packets play in where nothing else is said.
 fn first_room() -> Result<RoomName, String> {
-    RoomName::new(crate::server::FIRST_ROOM).map_err(|e| e.to_string())
+    RoomName::new(FIRST_ROOM).map_err(|e| e.to_string())
 }
 
 /// Checks a number of musicians.

@@ -1,8 +1,9 @@
 //! Starts and stops the parts of a server.
 
-use crate::acceptor::{self, AcceptorThread, Places};
+use crate::acceptor::places::Places;
+use crate::acceptor::{self, AcceptorThread};
 use crate::address::advertised;
-use crate::config::Config;
+use crate::config::{Config, FIRST_ROOM};
 use crate::data_dir::{self, ServerLock};
 use crate::gateway::legacy::{self, LegacySettings};
 use crate::http::{FiguresAt, Http};
@@ -28,9 +29,6 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
-
-/// The room that always exists.
-pub const FIRST_ROOM: &str = "lobby";
 
 /// The parts of the second in which the server shuts down: for goodbyes on the media path and on control connections.
 const MEDIA_GOODBYE: Duration = Duration::from_millis(400);

@@ -10,9 +10,9 @@
 //! | `handshakes` | the queue for TLS handshakes |
 
 mod handshakes;
-mod places;
+pub mod places;
 
-pub use places::{Place, Places};
+use places::Places;
 
 use crate::http::Http;
 use crate::limits::{AddressKey, Stage};

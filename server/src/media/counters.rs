@@ -111,7 +111,7 @@ impl ThreadCounters {
         }
     }
 
-    fn totals(&self) -> ThreadTotals {
+    pub(super) fn totals(&self) -> ThreadTotals {
         ThreadTotals {
             received: self.received.get(),
             forwarded: self.forwarded.get(),

@@ -80,3 +80,89 @@ impl Taps {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::forwarder::Forwarder;
+    use super::super::route::{LocalEndpoint, Path, Recipient, Route};
+    use super::super::socket::{MediaSocket, PolledSocket};
+    use super::super::speaker_selection::SourceSet;
+    use super::*;
+    use crate::real_time::Clock;
+    use rtjam_protocol::control::{Features, SessionKeys};
+    use rtjam_protocol::seal::ring::CRYPTO;
+    use rtjam_protocol::seal::{Key, KeyId, Lane, Suite};
+    use rtjam_protocol::{SessionId, SourceId, recovery};
+    use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const ROOM: RoomKey = RoomKey(1);
+
+    fn socket() -> UdpSocket {
+        UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port")
+    }
+
+    /// A listener in the room whose datagrams arrive at `client`.
+    fn recipient(client: &UdpSocket) -> Recipient {
+        let session = SessionId(7);
+        let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
+        let route = Arc::new(Route::new());
+        let local = LocalEndpoint { socket: 0, address: None };
+        route.store(Some(Path::new(client.local_addr().expect("bound"), local)));
+        Recipient {
+            session,
+            source: SourceId(200),
+            sends: false,
+            lane: keys.downlink(session, Features::SUPPORTED, CRYPTO).send_lane(Lane(0)),
+            route,
+            forwarded: true,
+            retransmitter: recovery::Sender::new(),
+            waits_told: Micros::ZERO,
+            pinned: Vec::new(),
+            heard: SourceSet::ALL,
+            selection_version: 0,
+        }
+    }
+
+    /// Of two consumers one has stalled. The other receives every packet, the losses of the stalled one are counted, and the
+    /// recipient receives everything.
+    #[test]
+    fn stalled_consumer_loses_alone() {
+        const PACKETS: usize = CAPACITY + 300;
+        let (client, clock) = (socket(), Clock::start());
+        client.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
+        let sockets =
+            [PolledSocket { socket: MediaSocket::new(socket()).expect("set up"), ready: false, failed: false }];
+        let counters = Arc::<ThreadCounters>::default();
+        let (stalled, mut behind) = tap(TapId::Mixer, Dropped::MixerFull);
+        // Any reason that nothing else in this test counts.
+        let (working, mut consumer) = tap(TapId::Test, Dropped::Replayed);
+        let mut forwarder = Forwarder::new(counters.clone(), Taps(vec![stalled, working]));
+        forwarder.add(ROOM, recipient(&client));
+        forwarder.set_tap(ROOM, TapId::Mixer, true);
+        forwarder.set_tap(ROOM, TapId::Test, true);
+
+        let mut queue = ForwardQueue::new();
+        let (mut consumed, mut received) = (Vec::new(), 0);
+        let mut buffer = [0; 2 * MAX_DATAGRAM];
+        for n in 0..PACKETS {
+            let frames = (n as u32).to_be_bytes();
+            assert!(queue.push(ROOM, SessionId(1), SourceId(1), clock.now(), |out| out.extend_from_slice(&frames)));
+            assert_eq!(forwarder.forward(&mut queue, &sockets, &clock), 1);
+            consumed.extend(consumer.drain().map(|packet| packet.frames().to_vec()));
+            client.recv(&mut buffer).expect("a forwarded datagram");
+            received += 1;
+        }
+        let all: Vec<Vec<u8>> = (0..PACKETS as u32).map(|n| n.to_be_bytes().to_vec()).collect();
+        assert_eq!((consumed, received), (all, PACKETS));
+        let totals = counters.totals();
+        assert_eq!((totals.dropped(Dropped::MixerFull), totals.dropped(Dropped::Replayed)), (300, 0));
+        assert_eq!(behind.drain().count(), CAPACITY);
+
+        forwarder.set_tap(ROOM, TapId::Test, false);
+        assert!(queue.push(ROOM, SessionId(1), SourceId(1), clock.now(), |out| out.push(1)));
+        forwarder.forward(&mut queue, &sockets, &clock);
+        assert_eq!((consumer.drain().count(), behind.drain().count()), (0, 1));
+    }
+}

@@ -506,3 +506,189 @@ fn mix_request(order: MixOrder) -> MixRequest {
     let mixed = order.take == MixChoice::One;
     MixRequest { mixed, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{LimitSettings, SeatedAddresses};
+    use crate::rooms::messages::RoomsHandle;
+    use crate::store::tests::TempDir;
+    use crate::thread_end::EndNotices;
+    use rtjam_protocol::MusicianId;
+    use rtjam_protocol::control::{Features, Hello, Seat, VERSION};
+    use rtjam_protocol::link::Role;
+    use rtjam_protocol::room::{self, Caps, Via};
+    use rtjam_protocol::seal::Suite;
+    use tokio::sync::oneshot;
+
+    const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
+
+    fn name(text: &str) -> RoomName {
+        RoomName::new(text).expect("a name")
+    }
+
+    struct World {
+        actor: RoomsActor,
+        secrets: Secrets,
+        next: u64,
+        _dir: TempDir,
+    }
+
+    impl World {
+        /// A server with the rooms `band` and `other`, and a media thread without sockets.
+        fn new() -> World {
+            let dir = TempDir::new();
+            let mut store = Store::open(&dir.0).expect("opens");
+            for room in ["band", "other"] {
+                store.ensure_room(&name(room), &mut Random::new()).expect("made");
+            }
+            let secrets = store.secrets(&name("band")).expect("read").expect("there");
+            let (handle, _) = RoomsHandle::channel();
+            let (notices, _) = EndNotices::new();
+            let clock = Clock::start();
+            let (media, _) =
+                MediaThreads::start(vec![vec![]], clock, Micros::ZERO, &handle, &notices).expect("started");
+            let rooms = Rooms::new(room::Config {
+                pins: Vec::new(),
+                suites: vec![Suite::Aes128Gcm],
+                media: Vec::new(),
+                media_threads: 1,
+                max_musicians: 60,
+                max_listeners: 60,
+                caps: Caps { per_identity: 50, ..Caps::default() },
+                verify: |_, _, _| true,
+            });
+            let limits = Limits::new(LimitSettings::default(), SeatedAddresses::default());
+            World { actor: RoomsActor::new(rooms, store, media, limits, clock), secrets, next: 0, _dir: dir }
+        }
+
+        /// Asks for a seat in `band` by the secret of `role`. Returns whether it was given.
+        fn join(&mut self, role: Role, seat: SeatRole) -> bool {
+            self.next += 1;
+            let connection = ConnectionId(self.next);
+            let (outbox, mut messages) = mpsc::channel(32);
+            let hello = Hello {
+                version: VERSION,
+                musician: MusicianId([self.next as u8; 32]),
+                signature: [0; 64],
+                name: format!("Ann {}", self.next),
+                suites: vec![Suite::Aes128Gcm],
+                features: Features::default(),
+            };
+            let seat = Seat {
+                room: name("band"),
+                role: seat,
+                secret: Some(self.secrets.of(role).secret.clone()),
+                instance: None,
+                resume: None,
+                replaces: None,
+                mix: None,
+            };
+            self.event(connection, ControlEvent::Connected { from: FROM, outbox });
+            self.event(connection, ControlEvent::Received(Ok(ClientMessage::Hello(hello))));
+            self.event(connection, ControlEvent::Received(Ok(ClientMessage::Seat(seat))));
+            std::iter::from_fn(|| messages.try_recv().ok()).any(|out| matches!(out.message, ServerMessage::Joined(_)))
+        }
+
+        fn event(&mut self, connection: ConnectionId, event: ControlEvent) {
+            self.actor.handle(RoomsInput::Control(connection, event));
+            self.actor.carry_out();
+        }
+
+        /// Makes a query or command with a reply.
+        fn ask<T>(&mut self, input: impl FnOnce(oneshot::Sender<T>) -> RoomsInput) -> T {
+            let (reply, mut replied) = oneshot::channel();
+            self.actor.handle(input(reply));
+            self.actor.carry_out();
+            replied.try_recv().expect("a reply")
+        }
+
+        /// Whether the actor lets `authority` do `action` in `band`.
+        fn may(&mut self, authority: &Authority, action: Action) -> bool {
+            let (authority, band) = (authority.clone(), name("band"));
+            let first = |world: &World| world.actor.rooms.list(Some(&name("band"))).first().map(|seated| seated.source);
+            match action {
+                Action::Hear | Action::Play => match authority {
+                    Authority::InRoom(room, role) if room == band => {
+                        let seat = if action == Action::Play { SeatRole::Musician } else { SeatRole::Listener };
+                        self.join(role, seat)
+                    }
+                    // There is no secret of the operator, and none of another room opens this one.
+                    _ => false,
+                },
+                Action::SeeMembers | Action::SeeAddresses => {
+                    self.join(Role::Musician, SeatRole::Musician);
+                    let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(authority, Some(band), reply));
+                    let snapshots: Vec<RoomSnapshot> = self.ask(query);
+                    snapshots
+                        .iter()
+                        .flat_map(|snapshot| &snapshot.members)
+                        .any(|member| action == Action::SeeMembers || member.address.is_some())
+                }
+                Action::Kick => {
+                    self.join(Role::Musician, SeatRole::Musician);
+                    let target = Target::Slot(first(self).expect("a member"));
+                    let result: Result<Vec<Seated>, CommandError> =
+                        self.ask(|reply| RoomsInput::Command(RoomsCommand::Kick(authority, band, target, reply)));
+                    assert!(result.is_ok() || result == Err(CommandError::Forbidden), "{result:?}");
+                    result.is_ok()
+                }
+                Action::Ban => {
+                    self.join(Role::Musician, SeatRole::Musician);
+                    // An identity of nobody, so that later joins are not banned.
+                    let target = Target::Identity(MusicianId([0xff; 32]));
+                    let result: Result<Ban, CommandError> =
+                        self.ask(|reply| RoomsInput::Command(RoomsCommand::Ban(authority, band, target, reply)));
+                    assert!(result.is_ok() || result == Err(CommandError::Forbidden), "{result:?}");
+                    result.is_ok()
+                }
+            }
+        }
+    }
+
+    /// Each cell of the authority table is what the actor enforces.
+    #[test]
+    fn authority_table_is_enforced() {
+        let mut world = World::new();
+        let own = |role| Authority::InRoom(name("band"), role);
+        let columns = [own(Role::Listener), own(Role::Musician), own(Role::Moderator), Authority::Operator];
+        let table = [
+            (Action::Hear, [true, true, true, false]),
+            (Action::Play, [false, true, true, false]),
+            (Action::SeeMembers, [true, true, true, true]),
+            (Action::SeeAddresses, [false, false, true, true]),
+            (Action::Kick, [false, false, true, true]),
+            (Action::Ban, [false, false, true, true]),
+        ];
+        for (action, row) in table {
+            for (authority, permitted) in columns.iter().zip(row) {
+                assert_eq!(authority.permits(action, &name("band")), permitted, "{action:?} for {authority:?}");
+                assert_eq!(world.may(authority, action), permitted, "{action:?} for {authority:?}");
+            }
+            let elsewhere = Authority::InRoom(name("other"), Role::Moderator);
+            assert!(!world.may(&elsewhere, action), "{action:?} for a moderator of another room");
+        }
+    }
+
+    /// A member who came through a gateway is listed with it, and the gateway receives the session.
+    #[test]
+    fn gateway_musicians_are_seated() {
+        let mut world = World::new();
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+        let (mailbox, replies) = GatewayMailbox::new(waker);
+        let request = GatewayRequest::Seat {
+            room: name("band"),
+            via: Via { gateway: "test", anonymous: true },
+            musician: MusicianId([9; 32]),
+            name: "Bob".to_owned(),
+            from: (FROM, 5).into(),
+        };
+        world.actor.handle(RoomsInput::Gateway(request, mailbox));
+        assert!(matches!(replies.try_recv(), Ok(GatewayReply::Seated(from, ..)) if from == (FROM, 5).into()));
+        let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(Authority::Operator, None, reply));
+        let snapshots: Vec<RoomSnapshot> = world.ask(query);
+        let members: Vec<_> = snapshots[0].members.iter().map(|m| (m.name.as_str(), m.classic)).collect();
+        assert_eq!((snapshots.len(), members), (1, vec![("Bob", true)]));
+    }
+}
