@@ -293,7 +293,7 @@ async fn log_totals(totals: MediaTotals) {
     }
 }
 
-/// The port in links first, since it may be forwarded to one of ours; then the server's own ports.
+/// Endpoints for media: the port that links state, which a router may forward to the server, then the server's own ports.
 fn media_endpoints(advertised_port: u16, bound: &[Bound]) -> Vec<MediaEndpoint> {
     let mut ports = vec![advertised_port];
     for port in bound.iter().map(|b| b.address.port()) {

@@ -12,7 +12,7 @@
 mod handshakes;
 pub mod places;
 
-use places::Places;
+use places::{Place, Places};
 
 use crate::http::Http;
 use crate::limits::{AddressKey, Stage};

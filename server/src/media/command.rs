@@ -1,9 +1,10 @@
 //! What media threads are told, and by what.
 
-use super::ids::{RoomKey, TapId};
+use super::forward_queue::RoomKey;
 use super::route::Recipient;
 use super::session::MediaSession;
 use super::speaker_selection::SpeakerSelection;
+use super::tap::TapId;
 use crossbeam_channel::Sender;
 use mio::Waker;
 use rtjam_protocol::recovery::Feedback;

@@ -1,13 +1,16 @@
 //! Opened packets that wait to be forwarded: until all datagrams of the round have been opened, or until it is their room's
 //! turn.
 
-use super::ids::RoomKey;
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::ops::Range;
 
 /// Several times 10 ms of 40 musicians with the shortest packets.
 const CAPACITY: usize = 1024;
+
+/// A room's number at the media threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct RoomKey(pub(super) u32);
 
 /// A packet in the queue.
 #[derive(Clone, Copy)]

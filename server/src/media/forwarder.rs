@@ -2,14 +2,13 @@
 
 use super::counters::{Dropped, ThreadCounters};
 use super::fair_queue::{FairQueue, RoomShare, TURN};
-use super::forward_queue::{ForwardQueue, Packet};
-use super::ids::{RoomKey, TapId, TapSet};
+use super::forward_queue::{ForwardQueue, Packet, RoomKey};
 use super::load_shedding::Shedder;
 use super::retransmit_buffer::RetransmitBuffer;
 use super::route::{Path, Recipient};
 use super::socket::{MAX_SEGMENTS, MAX_SEND_BYTES, PolledSocket};
 use super::speaker_selection::{Selection, SpeakerSelection};
-use super::tap::Taps;
+use super::tap::{TapId, TapSet, Taps};
 use crate::real_time::Clock;
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, MAX_DATAGRAM};

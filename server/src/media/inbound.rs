@@ -4,8 +4,7 @@
 //! round are opened. What a session sends beyond its [budget](super::policer) is dropped here.
 
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::ForwardQueue;
-use super::ids::RoomKey;
+use super::forward_queue::{ForwardQueue, RoomKey};
 use super::route::LocalEndpoint;
 use super::session::{Life, MediaSession};
 use super::socket::Arrival;

@@ -18,7 +18,6 @@
 //! | [`threads`] | [`MediaThreads`], by which the rooms actor controls the threads |
 //! | `thread` | the loop of a media thread |
 //! | `command` | what media threads are told, and by what |
-//! | `ids` | numbers of rooms and of tap consumers |
 //! | `inbound` | the only place that sees opened datagrams |
 //! | `forward_queue`, `forwarder` | packets on their way out; who receives them |
 //! | `tap` | bounded rings by which other threads receive the audio of a room |
@@ -42,7 +41,6 @@ pub(crate) mod counters;
 mod fair_queue;
 mod forward_queue;
 mod forwarder;
-mod ids;
 mod inbound;
 mod lanes;
 mod load_shedding;

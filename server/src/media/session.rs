@@ -1,6 +1,6 @@
 //! A session at the thread that owns it.
 
-use super::ids::RoomKey;
+use super::forward_queue::RoomKey;
 use super::playout_waits::agreed_wait;
 use super::policer::Policer;
 use super::route::{LocalEndpoint, Path, Route};

@@ -2,8 +2,7 @@
 //! own, which are counted, and delays nobody.
 
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::{ForwardQueue, Packet};
-use super::ids::{RoomKey, TapId, TapSet};
+use super::forward_queue::{ForwardQueue, Packet, RoomKey};
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use rtjam_protocol::Micros;
@@ -12,6 +11,34 @@ use rtjam_protocol::datagram::MAX_DATAGRAM;
 /// Packets that a tap holds: two mixer ticks of 64 musicians with the shortest packets. 1.3 MB, which the system provides
 /// once it is used.
 const CAPACITY: usize = 1024;
+
+/// A consumer of taps; it has one tap at each media thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TapId {
+    /// The mixer.
+    Mixer,
+    #[cfg(test)]
+    Test,
+}
+
+/// The consumers that want a room's audio.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct TapSet(u8);
+
+impl TapSet {
+    pub(super) fn set(&mut self, tap: TapId, on: bool) {
+        let bit = 1 << tap as u8;
+        self.0 = if on { self.0 | bit } else { self.0 & !bit };
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn contains(self, tap: TapId) -> bool {
+        self.0 >> tap as u8 & 1 == 1
+    }
+}
 
 /// An opened packet on its way to a consumer.
 pub(super) struct TapPacket {

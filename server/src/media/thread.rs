@@ -6,9 +6,8 @@
 use super::batching::Batching;
 use super::command::{CommandSender, CommandSenders, ThreadCommand};
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::ForwardQueue;
+use super::forward_queue::{ForwardQueue, RoomKey};
 use super::forwarder::Forwarder;
-use super::ids::RoomKey;
 use super::inbound::{Effect, Incoming};
 use super::lanes::LaneOwner;
 use super::mixer::command::{MixerCommand, MixerSender};

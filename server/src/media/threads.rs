@@ -2,7 +2,7 @@
 
 use super::command::{CommandSenders, ThreadCommand};
 use super::counters::{Dropped, MediaTotals};
-use super::ids::{RoomKey, TapId};
+use super::forward_queue::RoomKey;
 use super::lanes::LaneOwner;
 use super::mixer;
 use super::mixer::command::{MixRequest, MixerCommand, MixerSender};
@@ -11,7 +11,7 @@ use super::route::{Recipient, Route};
 use super::session::MediaSession;
 use super::socket::MediaSocket;
 use super::speaker_selection::{MAX_RECEIVED, SourceSet, SpeakerSelection};
-use super::tap::{Taps, tap};
+use super::tap::{TapId, Taps, tap};
 use super::thread::{MediaThread, MediaThreadHandle};
 use crate::random::Random;
 use crate::real_time::Clock;

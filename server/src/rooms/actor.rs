@@ -1,26 +1,18 @@
 //! The actor's thread: takes inputs one at a time, lets [`Rooms`] decide, and carries out what it decides.
 
-use super::authority::{Action, Authority};
-use super::messages::{
-    CommandError, ControlEvent, GatewayMailbox, GatewayReply, GatewayRequest, MediaEvent, Outgoing, RoomSnapshot,
-    RoomsCommand, RoomsInput, RoomsQuery, ServerStatus,
-};
+use super::messages::{ControlEvent, MediaEvent, Outgoing, RoomsCommand, RoomsInput};
 use super::unheard::{PresentMusician, UnheardReports};
 use crate::Failure;
-use crate::limits::{Limits, resident_mib};
+use crate::limits::Limits;
 use crate::media::{MediaThreads, MixRequest};
 use crate::random::Random;
 use crate::real_time::Clock;
 use crate::statistics::{AudioTotals, LiveSession, SessionCounters};
 use crate::store::{Store, StoreHealth, Work};
 use rtjam_engine::{Balance, Gain, Pan};
-use rtjam_protocol::control::{
-    BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, Refused, SeatRole, ServerMessage,
-};
+use rtjam_protocol::control::{BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, SeatRole, ServerMessage};
 use rtjam_protocol::link::Secret;
-use rtjam_protocol::room::{
-    Ban, Claim, ConnectionId, GatewayMusician, MixOrder, NewSession, Output, RoomRecord, Rooms, Seated, Secrets, Target,
-};
+use rtjam_protocol::room::{Ban, ConnectionId, MixOrder, NewSession, Output, Rooms, Secrets};
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -31,31 +23,31 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::timeout;
 
 /// A control connection.
-struct Connection {
-    from: IpAddr,
+pub(super) struct Connection {
+    pub(super) from: IpAddr,
     outbox: mpsc::Sender<Outgoing>,
     session: Option<SessionId>,
     /// The role for which it asks for a seat.
-    role: SeatRole,
+    pub(super) role: SeatRole,
 }
 
 /// Owns the rooms, their store and the handle of the media threads.
 pub struct RoomsActor {
     pub(super) rooms: Rooms,
     pub(super) store: Store,
-    media: MediaThreads,
-    limits: Limits,
+    pub(super) media: MediaThreads,
+    pub(super) limits: Limits,
     pub(super) clock: Clock,
-    random: Random,
+    pub(super) random: Random,
     /// Secrets that belong to no room. They stand in for those of a room that does not exist.
-    decoy_secrets: Secrets,
-    connections: HashMap<ConnectionId, Connection>,
-    sessions: HashMap<SessionId, LiveSession>,
+    pub(super) decoy_secrets: Secrets,
+    pub(super) connections: HashMap<ConnectionId, Connection>,
+    pub(super) sessions: HashMap<SessionId, LiveSession>,
     /// Audio of sessions that have ended.
-    ended_audio: AudioTotals,
-    sessions_begun: u64,
-    refused: BTreeMap<&'static str, u64>,
-    store_health: StoreHealth,
+    pub(super) ended_audio: AudioTotals,
+    pub(super) sessions_begun: u64,
+    pub(super) refused: BTreeMap<&'static str, u64>,
+    pub(super) store_health: StoreHealth,
     /// When to check whether another program has changed the store.
     pub(super) store_check_due: Micros,
     /// The store's version when its orders and rules were last applied.
@@ -176,144 +168,6 @@ impl RoomsActor {
         }
     }
 
-    fn handle_gateway(&mut self, request: GatewayRequest, mailbox: &GatewayMailbox) {
-        match request {
-            GatewayRequest::Seat { room, via, musician, name, from } => {
-                let mix = self.store.mix(&room);
-                self.note(Work::Reading, mix.as_ref().err(), "musicians of gateways receive all others separately");
-                let bans = self.bans(&room);
-                self.note(Work::Reading, bans.as_ref().err(), "no ban is applied");
-                let newcomer = GatewayMusician {
-                    room,
-                    via,
-                    musician,
-                    name,
-                    mix: mix.unwrap_or_default(),
-                    origin: self.limits.origin(from.ip()),
-                    bans: bans.unwrap_or_default(),
-                };
-                mailbox.send(match self.seat_gateway_musician(&newcomer, from.ip()) {
-                    Ok((new, counters)) => GatewayReply::Seated(from, new, counters),
-                    Err(refused) => {
-                        *self.refused.entry(refused.name()).or_default() += 1;
-                        GatewayReply::Refused(from)
-                    }
-                });
-            }
-            GatewayRequest::Listen { room, via } => {
-                if let Some(new) = self.rooms.handle_gateway_listener(&room, via, &mut self.random) {
-                    self.media.open(&new, Arc::default());
-                    mailbox.send(GatewayReply::Listening(new));
-                }
-            }
-        }
-    }
-
-    fn seat_gateway_musician(
-        &mut self,
-        newcomer: &GatewayMusician,
-        from: IpAddr,
-    ) -> Result<(NewSession, Arc<SessionCounters>), Refusal> {
-        self.limits.ask(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
-        if let Some(refused) = self.limits.against_another_session(from, SeatRole::Musician, resident_mib()) {
-            return Err(refused.reason);
-        }
-        let slots = self.store.slots(&newcomer.room);
-        self.note(Work::Reading, slots.as_ref().err(), "nobody can join until that works");
-        let slots = slots.map_err(|_| Refusal::ServerUnable)?;
-        let new = self.rooms.handle_gateway_musician(self.clock.now(), newcomer, &slots, &mut self.random)?;
-        tracing::info!("{}: a musician takes seat {} via {}", new.room, new.source.0, newcomer.via.gateway);
-        let counters = self.begin(&new, Some(from));
-        Ok((new, counters))
-    }
-
-    fn handle_query(&mut self, query: RoomsQuery) {
-        // A reply fails to be sent when the caller has stopped waiting.
-        match query {
-            RoomsQuery::Status(reply) => {
-                self.test_store();
-                let _ = reply.send(self.status());
-            }
-            RoomsQuery::Snapshots(authority, room, reply) => {
-                let _ = reply.send(self.snapshots(&authority, room.as_ref()));
-            }
-        }
-    }
-
-    fn handle_command(&mut self, command: RoomsCommand) {
-        match command {
-            RoomsCommand::Kick(authority, room, target, reply) => {
-                let _ = reply.send(self.kick(&authority, &room, &target));
-            }
-            RoomsCommand::Ban(authority, room, target, reply) => {
-                let _ = reply.send(self.ban(&authority, &room, &target));
-            }
-            RoomsCommand::Configure { limits, pins } => {
-                self.limits.set(limits);
-                self.rooms.set_pins(pins);
-            }
-            RoomsCommand::ShutDown => self.rooms.handle_going_down(),
-        }
-    }
-
-    fn status(&self) -> ServerStatus {
-        let live = self.sessions.values().map(|session| session.counters().audio());
-        ServerStatus {
-            census: self.rooms.census(),
-            audio: live.fold(self.ended_audio, AudioTotals::plus),
-            over_rate: self.sessions_over_rate(),
-            refused: self.refused.iter().map(|(reason, count)| (*reason, *count)).collect(),
-            sessions_begun: self.sessions_begun,
-            store_fails: self.store_health.fails(),
-        }
-    }
-
-    fn sessions_over_rate(&self) -> Vec<(SessionId, u64)> {
-        let all = self.sessions.iter().map(|(id, session)| (*id, session.counters().over_rate()));
-        let mut offenders: Vec<(SessionId, u64)> = all.filter(|(_, dropped)| *dropped > 0).collect();
-        offenders.sort_unstable_by_key(|(session, _)| session.0);
-        offenders
-    }
-
-    /// One room or all occupied rooms, as far as `authority` may see them.
-    pub(super) fn snapshots(&self, authority: &Authority, room: Option<&RoomName>) -> Vec<RoomSnapshot> {
-        let rooms = room.map_or_else(|| self.rooms.occupied(), |room| vec![room.clone()]);
-        let visible = rooms.into_iter().filter(|room| authority.permits(Action::SeeMembers, room));
-        visible.map(|room| self.snapshot(authority, room)).collect()
-    }
-
-    fn snapshot(&self, authority: &Authority, room: RoomName) -> RoomSnapshot {
-        let mut members = self.rooms.list(Some(&room));
-        if !authority.permits(Action::SeeAddresses, &room) {
-            members.iter_mut().for_each(|member| member.address = None);
-        }
-        RoomSnapshot { crowded: self.media.is_crowded(&room), members, room }
-    }
-
-    pub(super) fn kick(
-        &mut self,
-        authority: &Authority,
-        room: &RoomName,
-        target: &Target,
-    ) -> Result<Vec<Seated>, CommandError> {
-        if !authority.permits(Action::Kick, room) {
-            return Err(CommandError::Forbidden);
-        }
-        let kicked = self.rooms.handle_kick(self.clock.now(), room, target);
-        tracing::info!("{room}: {} kicked by a moderator", kicked.len());
-        if kicked.is_empty() { Err(CommandError::NoMatch) } else { Ok(kicked) }
-    }
-
-    pub(super) fn ban(&mut self, authority: &Authority, room: &RoomName, target: &Target) -> Result<Ban, CommandError> {
-        if !authority.permits(Action::Ban, room) {
-            return Err(CommandError::Forbidden);
-        }
-        let ban = self.rooms.ban_against(room, target).ok_or(CommandError::NoMatch)?;
-        self.store.add_ban(room, &ban).and_then(|_| self.apply_rules()).map_err(CommandError::Store)?;
-        tracing::info!("{room}: a ban was added");
-        Ok(ban)
-    }
-
     fn report_unheard(&mut self) {
         while let Some(room) = self.unheard.poll_room() {
             let here = self.sessions.iter().filter(|(_, session)| *session.room() == room && session.sends());
@@ -379,7 +233,8 @@ impl RoomsActor {
         }
     }
 
-    fn begin(&mut self, session: &NewSession, from: Option<IpAddr>) -> Arc<SessionCounters> {
+    /// Opens a session at the media threads. Returns its counters.
+    pub(super) fn begin(&mut self, session: &NewSession, from: Option<IpAddr>) -> Arc<SessionCounters> {
         let now = self.clock.now();
         if let Some(from) = from {
             let role = if session.sends { SeatRole::Musician } else { SeatRole::Listener };
@@ -424,56 +279,6 @@ impl RoomsActor {
         }
     }
 
-    fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
-        // Read for each seat: `invite --renew` may have replaced a secret a moment ago.
-        let secrets = self.store.secrets(room);
-        self.note(Work::Reading, secrets.as_ref().err(), "nobody can join until that works");
-        let record = match secrets {
-            Ok(secrets) => self.room_record(connection, room, secrets),
-            Err(_) => Ok(RoomRecord::Unavailable),
-        };
-        match record {
-            Ok(record) => {
-                let last_taken = match &record {
-                    RoomRecord::Found { slots, .. } | RoomRecord::Limited { slots, .. } => {
-                        slots.iter().map(|s| s.taken_at).max().unwrap_or(0)
-                    }
-                    _ => 0,
-                };
-                let Some(origin) = self.connections.get(&connection).map(|c| self.limits.origin(c.from)) else {
-                    return;
-                };
-                let taken_at = last_taken.saturating_add(1);
-                self.rooms.handle_room(self.clock.now(), connection, origin, record, taken_at, &mut self.random);
-            }
-            Err(refused) => self.rooms.handle_limited(connection, refused),
-        }
-    }
-
-    /// The record of a room for a connection that asks for a seat. Only a right secret is charged to the address's joins,
-    /// and a wrong secret takes as much work as a room that does not exist.
-    fn room_record(
-        &mut self,
-        connection: ConnectionId,
-        room: &RoomName,
-        secrets: Option<Secrets>,
-    ) -> Result<RoomRecord, Refused> {
-        let known = self.connections.get(&connection).map(|c| (c.from, c.role));
-        let claim = self.rooms.claim(connection, secrets.as_ref().unwrap_or(&self.decoy_secrets));
-        let (Some(secrets), true) = (secrets, claim != Claim::Nothing) else { return Ok(RoomRecord::Unknown) };
-        if let (Some((from, role)), Claim::Seat) = (known, claim) {
-            self.limits.ask(self.clock.now(), from, role)?;
-        }
-        let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
-        self.note(Work::Reading, rest.as_ref().err(), "nobody can join until that works");
-        let Ok((slots, mix, bans)) = rest else { return Ok(RoomRecord::Unavailable) };
-        let refused = known.and_then(|(from, role)| self.limits.against_another_session(from, role, resident_mib()));
-        Ok(match refused {
-            Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
-            None => RoomRecord::Found { secrets, slots, mix, bans },
-        })
-    }
-
     pub(super) fn bans(&self, room: &RoomName) -> Result<Vec<Ban>, Failure> {
         Ok(self.store.bans(Some(room))?.into_iter().map(|record| record.ban).collect())
     }
@@ -484,7 +289,7 @@ impl RoomsActor {
     }
 
     /// Tests whether the store can be written, unless that is known from a moment ago.
-    fn test_store(&mut self) {
+    pub(super) fn test_store(&mut self) {
         if self.store_health.needs_test(self.clock.now()) {
             let result = self.store.test_write();
             self.note(Work::Writing, result.as_ref().err(), SLOTS_NOT_KEPT);
@@ -505,190 +310,4 @@ fn mix_request(order: MixOrder) -> MixRequest {
     };
     let mixed = order.take == MixChoice::One;
     MixRequest { mixed, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::{LimitSettings, SeatedAddresses};
-    use crate::rooms::messages::RoomsHandle;
-    use crate::store::tests::TempDir;
-    use crate::thread_end::EndNotices;
-    use rtjam_protocol::MusicianId;
-    use rtjam_protocol::control::{Features, Hello, Seat, VERSION};
-    use rtjam_protocol::link::Role;
-    use rtjam_protocol::room::{self, Caps, Via};
-    use rtjam_protocol::seal::Suite;
-    use tokio::sync::oneshot;
-
-    const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
-
-    fn name(text: &str) -> RoomName {
-        RoomName::new(text).expect("a name")
-    }
-
-    struct World {
-        actor: RoomsActor,
-        secrets: Secrets,
-        next: u64,
-        _dir: TempDir,
-    }
-
-    impl World {
-        /// A server with the rooms `band` and `other`, and a media thread without sockets.
-        fn new() -> World {
-            let dir = TempDir::new();
-            let mut store = Store::open(&dir.0).expect("opens");
-            for room in ["band", "other"] {
-                store.ensure_room(&name(room), &mut Random::new()).expect("made");
-            }
-            let secrets = store.secrets(&name("band")).expect("read").expect("there");
-            let (handle, _) = RoomsHandle::channel();
-            let (notices, _) = EndNotices::new();
-            let clock = Clock::start();
-            let (media, _) =
-                MediaThreads::start(vec![vec![]], clock, Micros::ZERO, &handle, &notices).expect("started");
-            let rooms = Rooms::new(room::Config {
-                pins: Vec::new(),
-                suites: vec![Suite::Aes128Gcm],
-                media: Vec::new(),
-                media_threads: 1,
-                max_musicians: 60,
-                max_listeners: 60,
-                caps: Caps { per_identity: 50, ..Caps::default() },
-                verify: |_, _, _| true,
-            });
-            let limits = Limits::new(LimitSettings::default(), SeatedAddresses::default());
-            World { actor: RoomsActor::new(rooms, store, media, limits, clock), secrets, next: 0, _dir: dir }
-        }
-
-        /// Asks for a seat in `band` by the secret of `role`. Returns whether it was given.
-        fn join(&mut self, role: Role, seat: SeatRole) -> bool {
-            self.next += 1;
-            let connection = ConnectionId(self.next);
-            let (outbox, mut messages) = mpsc::channel(32);
-            let hello = Hello {
-                version: VERSION,
-                musician: MusicianId([self.next as u8; 32]),
-                signature: [0; 64],
-                name: format!("Ann {}", self.next),
-                suites: vec![Suite::Aes128Gcm],
-                features: Features::default(),
-            };
-            let seat = Seat {
-                room: name("band"),
-                role: seat,
-                secret: Some(self.secrets.of(role).secret.clone()),
-                instance: None,
-                resume: None,
-                replaces: None,
-                mix: None,
-            };
-            self.event(connection, ControlEvent::Connected { from: FROM, outbox });
-            self.event(connection, ControlEvent::Received(Ok(ClientMessage::Hello(hello))));
-            self.event(connection, ControlEvent::Received(Ok(ClientMessage::Seat(seat))));
-            std::iter::from_fn(|| messages.try_recv().ok()).any(|out| matches!(out.message, ServerMessage::Joined(_)))
-        }
-
-        fn event(&mut self, connection: ConnectionId, event: ControlEvent) {
-            self.actor.handle(RoomsInput::Control(connection, event));
-            self.actor.carry_out();
-        }
-
-        /// Makes a query or command with a reply.
-        fn ask<T>(&mut self, input: impl FnOnce(oneshot::Sender<T>) -> RoomsInput) -> T {
-            let (reply, mut replied) = oneshot::channel();
-            self.actor.handle(input(reply));
-            self.actor.carry_out();
-            replied.try_recv().expect("a reply")
-        }
-
-        /// Whether the actor lets `authority` do `action` in `band`.
-        fn may(&mut self, authority: &Authority, action: Action) -> bool {
-            let (authority, band) = (authority.clone(), name("band"));
-            let first = |world: &World| world.actor.rooms.list(Some(&name("band"))).first().map(|seated| seated.source);
-            match action {
-                Action::Hear | Action::Play => match authority {
-                    Authority::InRoom(room, role) if room == band => {
-                        let seat = if action == Action::Play { SeatRole::Musician } else { SeatRole::Listener };
-                        self.join(role, seat)
-                    }
-                    // There is no secret of the operator, and none of another room opens this one.
-                    _ => false,
-                },
-                Action::SeeMembers | Action::SeeAddresses => {
-                    self.join(Role::Musician, SeatRole::Musician);
-                    let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(authority, Some(band), reply));
-                    let snapshots: Vec<RoomSnapshot> = self.ask(query);
-                    snapshots
-                        .iter()
-                        .flat_map(|snapshot| &snapshot.members)
-                        .any(|member| action == Action::SeeMembers || member.address.is_some())
-                }
-                Action::Kick => {
-                    self.join(Role::Musician, SeatRole::Musician);
-                    let target = Target::Slot(first(self).expect("a member"));
-                    let result: Result<Vec<Seated>, CommandError> =
-                        self.ask(|reply| RoomsInput::Command(RoomsCommand::Kick(authority, band, target, reply)));
-                    assert!(result.is_ok() || result == Err(CommandError::Forbidden), "{result:?}");
-                    result.is_ok()
-                }
-                Action::Ban => {
-                    self.join(Role::Musician, SeatRole::Musician);
-                    // An identity of nobody, so that later joins are not banned.
-                    let target = Target::Identity(MusicianId([0xff; 32]));
-                    let result: Result<Ban, CommandError> =
-                        self.ask(|reply| RoomsInput::Command(RoomsCommand::Ban(authority, band, target, reply)));
-                    assert!(result.is_ok() || result == Err(CommandError::Forbidden), "{result:?}");
-                    result.is_ok()
-                }
-            }
-        }
-    }
-
-    /// Each cell of the authority table is what the actor enforces.
-    #[test]
-    fn authority_table_is_enforced() {
-        let mut world = World::new();
-        let own = |role| Authority::InRoom(name("band"), role);
-        let columns = [own(Role::Listener), own(Role::Musician), own(Role::Moderator), Authority::Operator];
-        let table = [
-            (Action::Hear, [true, true, true, false]),
-            (Action::Play, [false, true, true, false]),
-            (Action::SeeMembers, [true, true, true, true]),
-            (Action::SeeAddresses, [false, false, true, true]),
-            (Action::Kick, [false, false, true, true]),
-            (Action::Ban, [false, false, true, true]),
-        ];
-        for (action, row) in table {
-            for (authority, permitted) in columns.iter().zip(row) {
-                assert_eq!(authority.permits(action, &name("band")), permitted, "{action:?} for {authority:?}");
-                assert_eq!(world.may(authority, action), permitted, "{action:?} for {authority:?}");
-            }
-            let elsewhere = Authority::InRoom(name("other"), Role::Moderator);
-            assert!(!world.may(&elsewhere, action), "{action:?} for a moderator of another room");
-        }
-    }
-
-    /// A member who came through a gateway is listed with it, and the gateway receives the session.
-    #[test]
-    fn gateway_musicians_are_seated() {
-        let mut world = World::new();
-        let poll = mio::Poll::new().expect("a poll");
-        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
-        let (mailbox, replies) = GatewayMailbox::new(waker);
-        let request = GatewayRequest::Seat {
-            room: name("band"),
-            via: Via { gateway: "test", anonymous: true },
-            musician: MusicianId([9; 32]),
-            name: "Bob".to_owned(),
-            from: (FROM, 5).into(),
-        };
-        world.actor.handle(RoomsInput::Gateway(request, mailbox));
-        assert!(matches!(replies.try_recv(), Ok(GatewayReply::Seated(from, ..)) if from == (FROM, 5).into()));
-        let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(Authority::Operator, None, reply));
-        let snapshots: Vec<RoomSnapshot> = world.ask(query);
-        let members: Vec<_> = snapshots[0].members.iter().map(|m| (m.name.as_str(), m.classic)).collect();
-        assert_eq!((snapshots.len(), members), (1, vec![("Bob", true)]));
-    }
 }

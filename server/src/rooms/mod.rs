@@ -12,12 +12,16 @@
 //! |---|---|
 //! | [`messages`] | events, queries, commands and their replies; [`messages::RoomsHandle`] sends them |
 //! | [`authority`] | the table of what each role may do |
-//! | [`actor`] | the thread: events, queries, commands |
+//! | [`actor`] | the thread: takes events and carries out what the rooms decide |
+//! | `admission` | who gets a seat |
+//! | `queries` | queries and commands |
 //! | `store_watch` | orders and rules that other programs write to the store |
 //! | `unheard` | tells musicians of a crowded room whose audio they do not receive |
 
 pub mod actor;
+mod admission;
 pub mod authority;
 pub mod messages;
+mod queries;
 mod store_watch;
 mod unheard;

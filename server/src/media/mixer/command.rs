@@ -1,6 +1,6 @@
 //! What the mixer is told.
 
-use super::super::ids::RoomKey;
+use super::super::forward_queue::RoomKey;
 use super::mix_stream::MixMember;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rtjam_engine::Balance;

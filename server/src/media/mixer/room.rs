@@ -1,8 +1,8 @@
 //! A room's members at the mixer, and its mix bus while somebody receives a mix.
 
 use super::super::command::{CommandSender, ThreadCommand};
-use super::super::ids::{RoomKey, TapId};
-use super::super::tap::TapPacket;
+use super::super::forward_queue::RoomKey;
+use super::super::tap::{TapId, TapPacket};
 use super::command::MixRequest;
 use super::mix_stream::{MixMember, MixOutput, MixStream, Transition};
 use rtjam_engine::Desk;

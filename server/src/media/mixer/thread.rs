@@ -1,7 +1,7 @@
 //! The mixer's thread.
 
 use super::super::command::CommandSenders;
-use super::super::ids::RoomKey;
+use super::super::forward_queue::RoomKey;
 use super::super::socket::MediaSocket;
 use super::super::tap::TapConsumer;
 use super::command::{MixerCommand, MixerSender};
