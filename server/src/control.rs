@@ -2,8 +2,8 @@
 
 use crate::acceptor::places::Place;
 use crate::limits::Bucket;
-use crate::real_time::Clock;
-use crate::rooms::messages::{CONNECTION_QUEUE, ControlEvent, Outgoing, RoomsHandle, RoomsInput};
+use crate::real_time::ServerClock;
+use crate::rooms::messages::{CONNECTION_QUEUE, ControlEvent, OutgoingMessage, RoomsHandle, RoomsInput};
 use axum::extract::ws::{Message, WebSocket};
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{self, BadMessage, ServerMessage};
@@ -35,8 +35,8 @@ pub struct ControlConnection {
     socket: WebSocket,
     id: ConnectionId,
     rooms: RoomsHandle,
-    outgoing: mpsc::Receiver<Outgoing>,
-    clock: Clock,
+    outgoing: mpsc::Receiver<OutgoingMessage>,
+    clock: ServerClock,
     rate: Bucket,
     /// Nothing is read before this time.
     reads_from: Instant,
@@ -70,7 +70,7 @@ impl ControlConnection {
             id,
             rooms,
             outgoing,
-            clock: Clock::start(),
+            clock: ServerClock::start(),
             rate: Bucket::default(),
             reads_from: Instant::now(),
         })
@@ -134,14 +134,14 @@ impl ControlConnection {
         let _ = self.rooms.send(RoomsInput::Control(self.id, ControlEvent::Disconnected)).await;
     }
 
-    async fn send_if_open(&mut self, outgoing: Option<Outgoing>) -> Result<(), PhaseEnd> {
+    async fn send_if_open(&mut self, outgoing: Option<OutgoingMessage>) -> Result<(), PhaseEnd> {
         match outgoing {
             Some(outgoing) => self.send_message(outgoing).await,
             None => Err(PhaseEnd::ClosedByServer),
         }
     }
 
-    async fn send_message(&mut self, outgoing: Outgoing) -> Result<(), PhaseEnd> {
+    async fn send_message(&mut self, outgoing: OutgoingMessage) -> Result<(), PhaseEnd> {
         if !outgoing.delay.is_zero() {
             sleep(outgoing.delay).await;
         }

@@ -6,7 +6,7 @@ use crate::gateway::legacy::LegacyCounters;
 use crate::limits::{Bucket, Doors, Stage, TrustedProxies};
 use crate::media::MediaTotals;
 use crate::metrics;
-use crate::real_time::Clock;
+use crate::real_time::ServerClock;
 use crate::rooms::messages::{RoomsHandle, ServerStatus};
 use crate::token::Token;
 use arc_swap::ArcSwap;
@@ -105,7 +105,7 @@ pub struct FiguresAt {
     /// Counters of the legacy gateway, if it runs.
     pub legacy: Option<Arc<LegacyCounters>>,
     /// Began with the server.
-    pub clock: Clock,
+    pub clock: ServerClock,
     /// Of the media sockets.
     pub ports: Vec<u16>,
 }
@@ -147,7 +147,7 @@ impl Http {
     }
 
     /// The server's clock.
-    pub fn clock(&self) -> Clock {
+    pub fn clock(&self) -> ServerClock {
         self.figures.clock
     }
 

@@ -80,7 +80,7 @@ mod token;
 
 pub use cli::main;
 pub use config::Config;
-pub use rooms::authority::{Action, Authority};
+pub use rooms::authority::{Authority, RoomAction};
 pub use rooms::messages::{CommandError, RoomSnapshot, RoomsHandle, ServerStatus};
 pub use server::Server;
 

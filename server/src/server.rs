@@ -12,7 +12,7 @@ use crate::limits::{LimitSettings, Limits, Network, SeatedAddresses};
 use crate::listen::{self, Bound};
 use crate::media::{MAX_THREADS, MediaThreads, MediaTotals};
 use crate::random::Random;
-use crate::real_time::Clock;
+use crate::real_time::ServerClock;
 use crate::reload::{self, Reloader};
 use crate::rooms::actor::RoomsActor;
 use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
@@ -168,7 +168,7 @@ impl Server {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         let (rooms, inputs) = self.actor;
         let ports = self.bound.iter().map(|b| b.address.port()).collect();
-        let clock = Clock::start();
+        let clock = ServerClock::start();
         let limit_loopback = self.limits.limit_loopback;
         let legacy = self.legacy.map(|(socket, settings)| {
             let notice = notices.of("classic");

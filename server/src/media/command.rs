@@ -1,6 +1,6 @@
 //! What media threads are told, and by what.
 
-use super::forward_queue::RoomKey;
+use super::forward_queue::RoomNumber;
 use super::route::Recipient;
 use super::session::MediaSession;
 use super::speaker_selection::SpeakerSelection;
@@ -14,21 +14,21 @@ use std::sync::{Arc, OnceLock};
 /// A command to a media thread.
 pub(super) enum ThreadCommand {
     /// To every thread: forward the room's packets to this recipient, too.
-    AddRecipient { room: RoomKey, recipient: Box<Recipient> },
+    AddRecipient { room: RoomNumber, recipient: Box<Recipient> },
     /// To the thread that owns the session: receive from it.
     AddSession(Box<MediaSession>),
     /// To every thread: forget the session.
-    Remove { room: RoomKey, session: SessionId },
+    Remove { room: RoomNumber, session: SessionId },
     /// To the thread that owns the lane: the recipient is missing packets.
-    Feedback { room: RoomKey, session: SessionId, feedback: Feedback },
+    Feedback { room: RoomNumber, session: SessionId, feedback: Feedback },
     /// To every thread: start or stop offering the room's packets to a tap.
-    SetTap { room: RoomKey, tap: TapId, on: bool },
+    SetTap { room: RoomNumber, tap: TapId, on: bool },
     /// To every thread: forward the room's packets to this recipient, or stop because it receives a mix instead.
-    SetForwarded { room: RoomKey, session: SessionId, on: bool },
+    SetForwarded { room: RoomNumber, session: SessionId, on: bool },
     /// To every thread: the room has become crowded, or is not crowded any more.
-    SetSelection { room: RoomKey, selection: Option<Arc<SpeakerSelection>> },
+    SetSelection { room: RoomNumber, selection: Option<Arc<SpeakerSelection>> },
     /// To every thread: this recipient receives these sources in any case.
-    Pin { room: RoomKey, session: SessionId, pinned: Vec<SourceId> },
+    Pin { room: RoomNumber, session: SessionId, pinned: Vec<SourceId> },
     /// To the thread that owns the session: the mixer waits this much longer than typical for its late packets.
     SetMixerWait { session: SessionId, wait: Micros },
     /// Say goodbye to every session and end.

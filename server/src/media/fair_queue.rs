@@ -17,12 +17,12 @@ pub(super) struct RoomShare {
 #[derive(Debug, Default)]
 pub(super) struct FairQueue {
     now: u64,
-    waiting: Vec<Turn>,
+    waiting: Vec<RoomTurn>,
 }
 
 /// Packets of one room, by their indices in the forward queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct RoomTurn {
     tag: u64,
     pub(super) begin: usize,
     pub(super) end: usize,
@@ -37,12 +37,12 @@ impl FairQueue {
     /// Adds a room that has the packets `begin..end`.
     pub(super) fn add(&mut self, share: RoomShare, begin: usize, end: usize) {
         if begin < end {
-            self.waiting.push(Turn { tag: share.finish.max(self.now), begin, end });
+            self.waiting.push(RoomTurn { tag: share.finish.max(self.now), begin, end });
         }
     }
 
     /// The next room's packets.
-    pub(super) fn next(&mut self) -> Option<Turn> {
+    pub(super) fn next(&mut self) -> Option<RoomTurn> {
         let (at, turn) = self.waiting.iter().copied().enumerate().min_by_key(|(_, turn)| (turn.tag, turn.begin))?;
         self.waiting.swap_remove(at);
         self.now = turn.tag;
@@ -51,7 +51,7 @@ impl FairQueue {
 
     /// Records that the turn's packets before `end` have been forwarded, as `work` datagrams. The others wait for their next
     /// turn.
-    pub(super) fn record_served(&mut self, turn: Turn, share: &mut RoomShare, end: usize, work: usize) {
+    pub(super) fn record_served(&mut self, turn: RoomTurn, share: &mut RoomShare, end: usize, work: usize) {
         share.finish = turn.tag + work as u64;
         self.add(*share, end, turn.end);
     }

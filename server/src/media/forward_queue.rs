@@ -10,12 +10,12 @@ const CAPACITY: usize = 1024;
 
 /// A room's number at the media threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct RoomKey(pub(super) u32);
+pub(super) struct RoomNumber(pub(super) u32);
 
 /// A packet in the queue.
 #[derive(Clone, Copy)]
-pub(super) struct Packet {
-    pub(super) room: RoomKey,
+pub(super) struct QueuedPacket {
+    pub(super) room: RoomNumber,
     pub(super) sender: SessionId,
     pub(super) source: SourceId,
     pub(super) arrived: Micros,
@@ -28,7 +28,7 @@ pub(super) struct Packet {
 /// The queue of one thread. All memory is allocated and touched at the start, so a burst causes neither page faults nor
 /// growth.
 pub(super) struct ForwardQueue {
-    packets: Vec<Packet>,
+    packets: Vec<QueuedPacket>,
     slots: Vec<Vec<u8>>,
     free: Vec<u16>,
     next: u64,
@@ -49,7 +49,7 @@ impl ForwardQueue {
     /// Adds the packet that `write` appends, unless it is empty. Returns `false` when the queue is full.
     pub(super) fn push(
         &mut self,
-        room: RoomKey,
+        room: RoomNumber,
         sender: SessionId,
         source: SourceId,
         arrived: Micros,
@@ -61,7 +61,7 @@ impl ForwardQueue {
         write(bytes);
         let len = bytes.len();
         if len > 0 {
-            self.packets.push(Packet { room, sender, source, arrived, len, number: self.next, slot });
+            self.packets.push(QueuedPacket { room, sender, source, arrived, len, number: self.next, slot });
             self.next += 1;
         } else {
             self.free.push(slot);
@@ -92,16 +92,16 @@ impl ForwardQueue {
     }
 
     /// All packets in their present order.
-    pub(super) fn packets(&self) -> &[Packet] {
+    pub(super) fn packets(&self) -> &[QueuedPacket] {
         &self.packets
     }
 
-    pub(super) fn frames(&self, packet: &Packet) -> &[u8] {
+    pub(super) fn frames(&self, packet: &QueuedPacket) -> &[u8] {
         &self.slots[usize::from(packet.slot)]
     }
 
     /// Removes the packets for which `is_done` returns `true`, given their index. Returns how many.
-    pub(super) fn remove(&mut self, is_done: impl Fn(usize, &Packet) -> bool) -> usize {
+    pub(super) fn remove(&mut self, is_done: impl Fn(usize, &QueuedPacket) -> bool) -> usize {
         let (free, before, mut at) = (&mut self.free, self.packets.len(), 0);
         self.packets.retain(|packet| {
             let done = is_done(at, packet);
@@ -120,13 +120,13 @@ mod tests {
     use super::*;
 
     fn push(queue: &mut ForwardQueue, room: u32, text: &str, at: u64) -> bool {
-        queue.push(RoomKey(room), SessionId(1), SourceId(1), Micros(at), |out| {
+        queue.push(RoomNumber(room), SessionId(1), SourceId(1), Micros(at), |out| {
             out.extend_from_slice(text.as_bytes());
         })
     }
 
     fn all(queue: &ForwardQueue) -> Vec<String> {
-        let text = |p: &Packet| String::from_utf8(queue.frames(p).to_vec()).expect("text");
+        let text = |p: &QueuedPacket| String::from_utf8(queue.frames(p).to_vec()).expect("text");
         queue.packets().iter().map(text).collect()
     }
 

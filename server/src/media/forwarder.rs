@@ -2,14 +2,14 @@
 
 use super::counters::{Dropped, ThreadCounters};
 use super::fair_queue::{FairQueue, RoomShare, TURN};
-use super::forward_queue::{ForwardQueue, Packet, RoomKey};
+use super::forward_queue::{ForwardQueue, QueuedPacket, RoomNumber};
 use super::load_shedding::Shedder;
 use super::retransmit_buffer::RetransmitBuffer;
-use super::route::{Path, Recipient};
+use super::route::{MediaPath, Recipient};
 use super::socket::{MAX_SEGMENTS, MAX_SEND_BYTES, PolledSocket};
 use super::speaker_selection::{Selection, SpeakerSelection};
 use super::tap::{TapId, TapSet, Taps};
-use crate::real_time::Clock;
+use crate::real_time::ServerClock;
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, MAX_DATAGRAM};
 use rtjam_protocol::recovery::{Feedback, PacketId};
@@ -25,7 +25,7 @@ const LONGEST_ROUND: Micros = Micros::from_millis(1);
 
 /// Forwards what one thread receives.
 pub(super) struct Forwarder {
-    rooms: HashMap<RoomKey, Room>,
+    rooms: HashMap<RoomNumber, ForwardedRoom>,
     /// Concatenated datagrams of one size for one recipient.
     sealed: Vec<u8>,
     /// The frames of one datagram.
@@ -45,7 +45,7 @@ pub(super) struct Forwarder {
 
 /// A room at one thread.
 #[derive(Default)]
-struct Room {
+struct ForwardedRoom {
     recipients: Vec<Recipient>,
     retransmit_buffer: RetransmitBuffer,
     /// The consumers that want the room's packets.
@@ -75,26 +75,26 @@ impl Forwarder {
     }
 
     /// Forwards the room's packets to another recipient, too.
-    pub(super) fn add(&mut self, room: RoomKey, recipient: Recipient) {
+    pub(super) fn add(&mut self, room: RoomNumber, recipient: Recipient) {
         self.rooms.entry(room).or_default().recipients.push(recipient);
     }
 
     /// Starts or stops offering the room's packets to a tap.
-    pub(super) fn set_tap(&mut self, room: RoomKey, tap: TapId, on: bool) {
+    pub(super) fn set_tap(&mut self, room: RoomNumber, tap: TapId, on: bool) {
         if let Some(room) = self.rooms.get_mut(&room) {
             room.tapped.set(tap, on);
         }
     }
 
     /// Starts or stops forwarding to a recipient, who receives a mix instead.
-    pub(super) fn set_forwarded(&mut self, room: RoomKey, session: SessionId, on: bool) {
+    pub(super) fn set_forwarded(&mut self, room: RoomNumber, session: SessionId, on: bool) {
         if let Some(recipient) = self.recipient(room, session) {
             recipient.forwarded = on;
         }
     }
 
     /// The room has become crowded, or is not crowded any more.
-    pub(super) fn set_selection(&mut self, room: RoomKey, selection: Option<Arc<SpeakerSelection>>) {
+    pub(super) fn set_selection(&mut self, room: RoomNumber, selection: Option<Arc<SpeakerSelection>>) {
         if let Some(room) = self.rooms.get_mut(&room) {
             room.recipients.iter_mut().for_each(Recipient::hear_all);
             room.selection = selection;
@@ -102,7 +102,7 @@ impl Forwarder {
     }
 
     /// The recipient receives these sources in any case.
-    pub(super) fn pin(&mut self, room: RoomKey, session: SessionId, pinned: Vec<SourceId>) {
+    pub(super) fn pin(&mut self, room: RoomNumber, session: SessionId, pinned: Vec<SourceId>) {
         if let Some(recipient) = self.recipient(room, session) {
             recipient.pinned = pinned;
             // The next packet applies the selection again.
@@ -110,7 +110,7 @@ impl Forwarder {
         }
     }
 
-    fn recipient(&mut self, room: RoomKey, session: SessionId) -> Option<&mut Recipient> {
+    fn recipient(&mut self, room: RoomNumber, session: SessionId) -> Option<&mut Recipient> {
         self.rooms.get_mut(&room)?.recipients.iter_mut().find(|r| r.session == session)
     }
 
@@ -120,7 +120,7 @@ impl Forwarder {
     }
 
     /// Forgets a session.
-    pub(super) fn remove(&mut self, room: RoomKey, session: SessionId) {
+    pub(super) fn remove(&mut self, room: RoomNumber, session: SessionId) {
         let Some(found) = self.rooms.get_mut(&room) else { return };
         found.recipients.retain(|r| r.session != session);
         found.retransmit_buffer.forget(session);
@@ -134,12 +134,12 @@ impl Forwarder {
     pub(super) fn handle_feedback(
         &mut self,
         now: Micros,
-        (room, session): (RoomKey, SessionId),
+        (room, session): (RoomNumber, SessionId),
         feedback: &Feedback,
         sockets: &[PolledSocket],
         mut set_waits: impl FnMut(SessionId, &mut Vec<Micros>),
     ) {
-        let Some(Room { recipients, retransmit_buffer, .. }) = self.rooms.get_mut(&room) else { return };
+        let Some(ForwardedRoom { recipients, retransmit_buffer, .. }) = self.rooms.get_mut(&room) else { return };
         let Some(recipient) = recipients.iter_mut().find(|r| r.session == session) else { return };
         recipient.retransmitter.handle_feedback(now, feedback);
         let route = recipient.route.load();
@@ -161,7 +161,7 @@ impl Forwarder {
 
     /// Forwards queued packets to everyone in their room but their sender: all of them, or as many as fit into
     /// [`LONGEST_ROUND`], each room in its turn. Returns how many datagrams were sent.
-    pub(super) fn forward(&mut self, queue: &mut ForwardQueue, sockets: &[PolledSocket], clock: &Clock) -> u64 {
+    pub(super) fn forward(&mut self, queue: &mut ForwardQueue, sockets: &[PolledSocket], clock: &ServerClock) -> u64 {
         if queue.is_empty() {
             return 0;
         }
@@ -197,8 +197,9 @@ impl Forwarder {
             return;
         }
         queue.sort();
-        let work =
-            |packets: &[Packet]| packets.len() * self.rooms.get(&packets[0].room).map_or(1, |r| r.recipients.len());
+        let work = |packets: &[QueuedPacket]| {
+            packets.len() * self.rooms.get(&packets[0].room).map_or(1, |r| r.recipients.len())
+        };
         let most = queue.packets().chunk_by(|a, b| a.room == b.room).max_by_key(|packets| work(packets));
         let Some((room, count)) = most.map(|packets| (packets[0].room, packets.len())) else { return };
         let mut ages: Vec<Micros> = queue.packets().iter().filter(|p| p.room == room).map(|p| p.arrived).collect();
@@ -220,7 +221,7 @@ impl Forwarder {
         }
         if any {
             let rooms = &self.rooms;
-            let limit = |packet: &Packet| rooms.get(&packet.room).and_then(|room| room.oldest_allowed);
+            let limit = |packet: &QueuedPacket| rooms.get(&packet.room).and_then(|room| room.oldest_allowed);
             let dropped = queue.remove(|_, p| limit(p).is_some_and(|limit| now.since(p.arrived) > limit));
             self.counters.add_dropped(Dropped::TooOld, dropped as u64);
         }
@@ -241,13 +242,14 @@ impl Forwarder {
     /// Sends a room's packets to everyone in it but their senders. Returns how many datagrams were sent.
     fn send(
         &mut self,
-        room: RoomKey,
-        packets: &[Packet],
+        room: RoomNumber,
+        packets: &[QueuedPacket],
         queue: &ForwardQueue,
         sockets: &[PolledSocket],
-        clock: &Clock,
+        clock: &ServerClock,
     ) -> u64 {
-        let Some(Room { recipients, retransmit_buffer, tapped, selection, .. }) = self.rooms.get_mut(&room) else {
+        let Some(ForwardedRoom { recipients, retransmit_buffer, tapped, selection, .. }) = self.rooms.get_mut(&room)
+        else {
             return 0;
         };
         let (now, mut sent) = (clock.now(), 0);
@@ -291,7 +293,7 @@ impl Forwarder {
 }
 
 /// Runs of packets whose frames have one size.
-fn equal_sizes(packets: &[Packet]) -> impl Iterator<Item = (usize, &[Packet])> {
+fn equal_sizes(packets: &[QueuedPacket]) -> impl Iterator<Item = (usize, &[QueuedPacket])> {
     packets.chunk_by(|a, b| a.len == b.len).map(|run| (run[0].len, run))
 }
 
@@ -301,7 +303,7 @@ struct Run<'a> {
     retransmit_buffer: &'a RetransmitBuffer,
     stored: &'a [Option<PacketId>],
     recipient: &'a mut Recipient,
-    path: &'a Path,
+    path: &'a MediaPath,
     sealed: &'a mut Vec<u8>,
     /// Size of each packet's frames.
     size: usize,
@@ -311,14 +313,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn send(&mut self, packets: &[Packet], queue: &ForwardQueue, sockets: &[PolledSocket]) {
+    fn send(&mut self, packets: &[QueuedPacket], queue: &ForwardQueue, sockets: &[PolledSocket]) {
         let Some(polled) = sockets.get(self.path.local.socket) else { return };
         let size = self.size + DATAGRAM_OVERHEAD;
         let at_once = MAX_SEGMENTS.min(MAX_SEND_BYTES / size);
         self.sealed.clear();
         // Compared by source and not by session: a member may briefly have two sessions.
         let (own, heard) = (self.recipient.source, self.recipient.heard);
-        let is_for_recipient = |packet: &Packet| packet.source != own && heard.contains(packet.source);
+        let is_for_recipient = |packet: &QueuedPacket| packet.source != own && heard.contains(packet.source);
         for (packet, stored) in packets.iter().zip(self.stored).filter(|(p, _)| is_for_recipient(p)) {
             let Recipient { lane, retransmitter, .. } = &mut *self.recipient;
             let frames = queue.frames(packet);

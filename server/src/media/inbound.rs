@@ -4,10 +4,10 @@
 //! round are opened. What a session sends beyond its [budget](super::policer) is dropped here.
 
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::{ForwardQueue, RoomKey};
+use super::forward_queue::{ForwardQueue, RoomNumber};
 use super::route::LocalEndpoint;
 use super::session::{Life, MediaSession};
-use super::socket::Arrival;
+use super::socket::DatagramArrival;
 use rtjam_protocol::Micros;
 use rtjam_protocol::SessionId;
 use rtjam_protocol::datagram::{Header, MAX_DATAGRAM, kind};
@@ -16,25 +16,25 @@ use rtjam_protocol::seal::Rejected;
 use std::collections::HashMap;
 
 /// What the thread must do about a datagram, besides forwarding its audio.
-pub(super) struct Effect {
+pub(super) struct DatagramEffect {
     pub(super) session: SessionId,
     pub(super) goodbye: bool,
     /// NACKs of the client, with its room.
-    pub(super) feedback: Option<(RoomKey, Feedback)>,
+    pub(super) feedback: Option<(RoomNumber, Feedback)>,
     /// Set when the session exceeds its rate limit: how many datagrams have been dropped since it began.
     pub(super) over_rate: Option<u64>,
 }
 
 /// A received datagram.
-pub(super) struct Incoming<'a> {
+pub(super) struct ReceivedDatagram<'a> {
     pub(super) now: Micros,
     /// Index of the thread's socket.
     pub(super) socket: usize,
-    pub(super) arrival: Arrival,
+    pub(super) arrival: DatagramArrival,
     pub(super) bytes: &'a mut [u8],
 }
 
-impl Incoming<'_> {
+impl ReceivedDatagram<'_> {
     /// Opens the datagram for its session and queues its audio. `None` when it was dropped, which is counted.
     pub(super) fn handle(
         self,
@@ -42,8 +42,8 @@ impl Incoming<'_> {
         queue: &mut ForwardQueue,
         counters: &ThreadCounters,
         challenge: impl FnOnce() -> [u8; 8],
-    ) -> Option<Effect> {
-        let Incoming { now, socket, arrival, bytes } = self;
+    ) -> Option<DatagramEffect> {
+        let ReceivedDatagram { now, socket, arrival, bytes } = self;
         let (session, heard) = match open(now, &arrival, bytes, sessions, challenge) {
             Ok(opened) => opened,
             Err(why) => {
@@ -55,7 +55,7 @@ impl Incoming<'_> {
         let arrived = Micros(now.0.saturating_sub(arrival.waited.0));
         let admitted = session.policer.admits(now);
         let mut effect =
-            Effect { session: session.peer.session(), goodbye: heard.goodbye, feedback: None, over_rate: None };
+            DatagramEffect { session: session.peer.session(), goodbye: heard.goodbye, feedback: None, over_rate: None };
         if !admitted {
             counters.count_dropped(Dropped::OverRate);
         } else {
@@ -106,7 +106,7 @@ type Opened<'s, 'd> = (&'s mut MediaSession, rtjam_protocol::peer::Heard<'d>);
 
 fn open<'s, 'd>(
     now: Micros,
-    arrival: &Arrival,
+    arrival: &DatagramArrival,
     bytes: &'d mut [u8],
     sessions: &'s mut HashMap<SessionId, MediaSession>,
     challenge: impl FnOnce() -> [u8; 8],

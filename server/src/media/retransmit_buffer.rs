@@ -1,8 +1,8 @@
 //! Retransmission: the last 250 ms of each musician, and what NACKs ask for.
 
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::Packet;
-use super::route::{Path, Recipient};
+use super::forward_queue::QueuedPacket;
+use super::route::{MediaPath, Recipient};
 use super::socket::PolledSocket;
 use rtjam_protocol::datagram::Class;
 use rtjam_protocol::recovery::{History, PacketId};
@@ -15,7 +15,7 @@ pub(super) struct RetransmitBuffer(HashMap<SourceId, (SessionId, History)>);
 
 impl RetransmitBuffer {
     /// Stores a packet that is being forwarded.
-    pub(super) fn store(&mut self, now: Micros, packet: &Packet, frames: &[u8]) -> Option<PacketId> {
+    pub(super) fn store(&mut self, now: Micros, packet: &QueuedPacket, frames: &[u8]) -> Option<PacketId> {
         let fresh = || (packet.sender, History::new(packet.source));
         let (sender, history) = self.0.entry(packet.source).or_insert_with(fresh);
         if *sender != packet.sender {
@@ -44,7 +44,7 @@ impl RetransmitBuffer {
     pub(super) fn retransmit(
         &self,
         recipient: &mut Recipient,
-        path: &Path,
+        path: &MediaPath,
         (frames, sealed): (&mut Vec<u8>, &mut Vec<u8>),
         sockets: &[PolledSocket],
         counters: &ThreadCounters,

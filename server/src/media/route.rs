@@ -20,33 +20,33 @@ pub(crate) struct LocalEndpoint {
 
 /// A network path to a client.
 #[derive(Clone, Debug)]
-pub(crate) struct Path {
+pub(crate) struct MediaPath {
     pub(crate) remote: SocketAddr,
     pub(crate) local: LocalEndpoint,
     /// `remote` in the system's form.
     pub(crate) raw: SockAddr,
 }
 
-impl Path {
-    pub(crate) fn new(remote: SocketAddr, local: LocalEndpoint) -> Path {
-        Path { remote, local, raw: remote.into() }
+impl MediaPath {
+    pub(crate) fn new(remote: SocketAddr, local: LocalEndpoint) -> MediaPath {
+        MediaPath { remote, local, raw: remote.into() }
     }
 }
 
 /// The validated path of a session, if any. Reading it neither locks nor writes.
-pub(super) struct Route(ArcSwapOption<Path>);
+pub(super) struct Route(ArcSwapOption<MediaPath>);
 
 impl Route {
     pub(super) fn new() -> Route {
         Route(ArcSwapOption::empty())
     }
 
-    pub(super) fn load(&self) -> Guard<Option<Arc<Path>>> {
+    pub(super) fn load(&self) -> Guard<Option<Arc<MediaPath>>> {
         self.0.load()
     }
 
     /// Sets the path. Only the thread that owns the session.
-    pub(super) fn store(&self, path: Option<Path>) {
+    pub(super) fn store(&self, path: Option<MediaPath>) {
         self.0.store(path.map(Arc::new));
     }
 }

@@ -1,9 +1,9 @@
 //! A session at the thread that owns it.
 
-use super::forward_queue::RoomKey;
+use super::forward_queue::RoomNumber;
 use super::playout_waits::agreed_wait;
 use super::policer::Policer;
-use super::route::{LocalEndpoint, Path, Route};
+use super::route::{LocalEndpoint, MediaPath, Route};
 use crate::statistics::SessionCounters;
 use crate::statistics::uplink::UplinkMeter;
 use rtjam_protocol::peer::Peer;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// A peer and its network paths.
 pub(super) struct MediaSession {
     pub(super) peer: Peer,
-    pub(super) room: RoomKey,
+    pub(super) room: RoomNumber,
     pub(super) source: SourceId,
     /// Whether what it sends is forwarded.
     pub(super) sends: bool,
@@ -29,7 +29,7 @@ pub(super) struct MediaSession {
     mixer_wait: Option<Micros>,
     route: Arc<Route>,
     /// Where a challenge may go: the last path, other than the route, from which an authentic datagram arrived.
-    candidate: Option<Path>,
+    candidate: Option<MediaPath>,
 }
 
 /// Life cycle of a session at its thread.
@@ -46,7 +46,7 @@ pub(super) enum Life {
 impl MediaSession {
     pub(super) fn new(
         peer: Peer,
-        room: RoomKey,
+        room: RoomNumber,
         source: SourceId,
         sends: bool,
         route: Arc<Route>,
@@ -88,15 +88,15 @@ impl MediaSession {
     /// Records the path of an authentic datagram. `moved_to` is the peer's new address, once it is validated.
     pub(super) fn record_arrival(&mut self, from: SocketAddr, local: LocalEndpoint, moved_to: Option<SocketAddr>) {
         if moved_to.is_some() {
-            self.route.store(Some(Path::new(from, local)));
+            self.route.store(Some(MediaPath::new(from, local)));
             self.candidate = None;
         } else if self.peer.path() != Some(from) {
             if self.candidate.as_ref().is_none_or(|c| c.remote != from || c.local != local) {
-                self.candidate = Some(Path::new(from, local));
+                self.candidate = Some(MediaPath::new(from, local));
             }
         } else if self.route.load().as_ref().is_some_and(|p| p.local != local) {
             // The client now sends to another local address, and expects answers from there.
-            self.route.store(Some(Path::new(from, local)));
+            self.route.store(Some(MediaPath::new(from, local)));
         }
     }
 
@@ -107,7 +107,7 @@ impl MediaSession {
     }
 
     /// The path to an address that the peer named.
-    pub(super) fn path_to(&self, to: SocketAddr) -> Option<Path> {
+    pub(super) fn path_to(&self, to: SocketAddr) -> Option<MediaPath> {
         if let Some(path) = self.route.load().as_deref().filter(|p| p.remote == to) {
             return Some(path.clone());
         }

@@ -1,6 +1,6 @@
 //! UDP sockets for media: many datagrams in one system call, and answers from the local address to which a client sends.
 
-use super::route::Path;
+use super::route::MediaPath;
 use mio::net::UdpSocket;
 use rtjam_protocol::Micros;
 use socket2::SockRef;
@@ -12,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 #[cfg_attr(not(target_os = "linux"), path = "socket_portable.rs")]
 mod system;
 
-pub(crate) use system::Inbox;
+pub(crate) use system::RecvBatch;
 
 /// Requested size of the kernel's buffers: a quarter of a second of the audio of 40 musicians for 40 recipients.
 pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub(crate) const MAX_SEND_BYTES: usize = 60_000;
 
 /// How a datagram arrived.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Arrival {
+pub(crate) struct DatagramArrival {
     /// Its length; one byte more than the maximum if it was longer.
     pub(crate) len: usize,
     pub(crate) from: SocketAddr,
@@ -92,25 +92,25 @@ impl MediaSocket {
         &mut self.socket
     }
 
-    /// Receives as many datagrams as fit into the inbox. Returns how many.
+    /// Receives as many datagrams as fit into the batch. Returns how many.
     ///
     /// # Errors
     /// `WouldBlock` when none has arrived; other errors of the socket.
-    pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
-        inbox.receive(&self.socket)
+    pub(crate) fn receive(&self, batch: &mut RecvBatch) -> io::Result<usize> {
+        batch.receive(&self.socket)
     }
 
     /// Sends one datagram. Does not wait.
     ///
     /// # Errors
     /// When the system refuses it; the datagram is lost then.
-    pub(crate) fn send(&self, datagram: &[u8], path: &Path) -> io::Result<()> {
+    pub(crate) fn send(&self, datagram: &[u8], path: &MediaPath) -> io::Result<()> {
         system::send(&self.socket, datagram, None, path)
     }
 
     /// Sends the concatenated datagrams in `bytes`, each of `size` bytes, at most [`MAX_SEGMENTS`] and [`MAX_SEND_BYTES`] in
     /// all: in one call where the kernel segments, otherwise one by one. Returns how many the system accepted.
-    pub(crate) fn send_all(&self, bytes: &[u8], size: usize, path: &Path) -> usize {
+    pub(crate) fn send_all(&self, bytes: &[u8], size: usize, path: &MediaPath) -> usize {
         let count = bytes.len() / size.max(1);
         if count > 1 && self.segments.get() {
             match system::send(&self.socket, bytes, u16::try_from(size).ok(), path) {
@@ -155,9 +155,9 @@ mod tests {
         socket
     }
 
-    fn wait(server: &MediaSocket, inbox: &mut Inbox) -> usize {
+    fn wait(server: &MediaSocket, batch: &mut RecvBatch) -> usize {
         loop {
-            match server.receive(inbox) {
+            match server.receive(batch) {
                 Ok(n) => return n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
                 Err(e) => panic!("{e}"),
@@ -175,15 +175,15 @@ mod tests {
             let ip: IpAddr = local.parse().expect("an address");
             let client = listener(ip);
             client.send_to(b"hello", SocketAddr::new(ip, port)).expect("sent");
-            let mut inbox = Inbox::new();
-            assert_eq!(wait(&server, &mut inbox), 1);
-            let (arrival, bytes) = inbox.datagram(0).expect("from an address");
+            let mut batch = RecvBatch::new();
+            assert_eq!(wait(&server, &mut batch), 1);
+            let (arrival, bytes) = batch.datagram(0).expect("from an address");
             assert_eq!((&*bytes, arrival.from), (&b"hello"[..], client.local_addr().expect("bound")));
             if cfg!(target_os = "linux") {
                 assert_eq!(arrival.local, Some(ip));
                 assert!(arrival.waited < Micros::from_secs(5), "{arrival:?}");
             }
-            let path = Path::new(arrival.from, LocalEndpoint { socket: 0, address: arrival.local });
+            let path = MediaPath::new(arrival.from, LocalEndpoint { socket: 0, address: arrival.local });
             server.send(b"yes", &path).expect("sent");
             assert_eq!(server.send_all(b"yesyes", 3, &path), 2);
             let mut buffer = [0; 100];
@@ -203,9 +203,9 @@ mod tests {
         let client = listener("127.0.0.1".parse().expect("an address"));
         for len in [1201, 3000] {
             client.send_to(&vec![1; len], ("127.0.0.1", port)).expect("sent");
-            let mut inbox = Inbox::new();
-            wait(&server, &mut inbox);
-            assert_eq!(inbox.datagram(0).expect("from an address").0.len, 1201);
+            let mut batch = RecvBatch::new();
+            wait(&server, &mut batch);
+            assert_eq!(batch.datagram(0).expect("from an address").0.len, 1201);
         }
     }
 
@@ -216,10 +216,10 @@ mod tests {
         for n in 0..200_u8 {
             client.send_to(&[n], ("127.0.0.1", port)).expect("sent");
         }
-        let (mut inbox, mut got) = (Inbox::new(), Vec::new());
+        let (mut batch, mut got) = (RecvBatch::new(), Vec::new());
         while got.len() < 200 {
-            for i in 0..wait(&server, &mut inbox) {
-                got.push(inbox.datagram(i).expect("from an address").1[0]);
+            for i in 0..wait(&server, &mut batch) {
+                got.push(batch.datagram(i).expect("from an address").1[0]);
             }
         }
         assert_eq!(got, (0..200).collect::<Vec<u8>>());
@@ -231,7 +231,7 @@ mod tests {
         for any in ["127.0.0.1:0", "[::1]:0"] {
             let Some((server, _)) = media_socket(any) else { continue };
             let client = listener(any.parse::<SocketAddr>().expect("an address").ip());
-            let path = Path::new(client.local_addr().expect("bound"), LocalEndpoint { socket: 0, address: None });
+            let path = MediaPath::new(client.local_addr().expect("bound"), LocalEndpoint { socket: 0, address: None });
             let bytes: Vec<u8> = (0..64 * 571).map(|i| (i / 571 + i * 7) as u8).collect();
             let received = || -> Vec<Vec<u8>> {
                 assert_eq!(server.send_all(&bytes, 571, &path), 64);

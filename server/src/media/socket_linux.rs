@@ -2,7 +2,7 @@
 //! addresses: to which of them a datagram was sent, and from which an answer leaves), times of arrival, and segmentation by
 //! the kernel (UDP GSO).
 
-use super::{Arrival, Path, UdpSocket};
+use super::{DatagramArrival, MediaPath, UdpSocket};
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use socket2::SockAddr;
@@ -56,7 +56,7 @@ fn set_int(fd: RawFd, level: libc::c_int, option: libc::c_int, value: libc::c_in
 }
 
 /// Buffers for the datagrams of one call.
-pub(crate) struct Inbox {
+pub(crate) struct RecvBatch {
     slots: Vec<[u8; SLOT]>,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
@@ -66,14 +66,14 @@ pub(crate) struct Inbox {
     read_at: i128,
 }
 
-// SAFETY: the pointers lead to memory that the inbox owns, and only its holder uses them.
-unsafe impl Send for Inbox {}
+// SAFETY: the pointers lead to memory that the batch owns, and only its holder uses them.
+unsafe impl Send for RecvBatch {}
 
-impl Inbox {
-    pub(crate) fn new() -> Inbox {
+impl RecvBatch {
+    pub(crate) fn new() -> RecvBatch {
         // SAFETY: all-zero bytes are valid values of these C structs.
         let (name, part, message) = unsafe { (zeroed(), zeroed::<libc::iovec>(), zeroed()) };
-        Inbox {
+        RecvBatch {
             slots: vec![[0; SLOT]; BATCH],
             names: vec![name; BATCH],
             controls: vec![Control([0; 128]); BATCH],
@@ -83,7 +83,7 @@ impl Inbox {
         }
     }
 
-    /// Receives what waits in the socket. After a call that does not [fill](Inbox::is_full_of) the inbox, nothing waits.
+    /// Receives what waits in the socket. After a call that does not [fill](RecvBatch::is_full_of) the batch, nothing waits.
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         for (i, message) in self.messages.iter_mut().enumerate() {
             self.parts[i] = libc::iovec { iov_base: self.slots[i].as_mut_ptr().cast(), iov_len: SLOT };
@@ -111,7 +111,7 @@ impl Inbox {
     }
 
     /// Datagram `i` of those received last; `None` if it has no source address.
-    pub(crate) fn datagram(&mut self, i: usize) -> Option<(Arrival, &mut [u8])> {
+    pub(crate) fn datagram(&mut self, i: usize) -> Option<(DatagramArrival, &mut [u8])> {
         let message = &self.messages[i];
         let len = message.msg_len as usize;
         let name_len = message.msg_hdr.msg_namelen;
@@ -128,7 +128,10 @@ impl Inbox {
         let info = unsafe { PacketInfo::read(&message.msg_hdr) };
         let waited = info.arrived_at.map_or(0, |at| (self.read_at - at).max(0) / 1000);
         let waited = Micros(u64::try_from(waited).unwrap_or(u64::MAX));
-        Some((Arrival { len, from: from.as_socket()?, local: info.local, waited }, &mut self.slots[i][..len.min(SLOT)]))
+        Some((
+            DatagramArrival { len, from: from.as_socket()?, local: info.local, waited },
+            &mut self.slots[i][..len.min(SLOT)],
+        ))
     }
 }
 
@@ -183,7 +186,7 @@ impl PacketInfo {
 }
 
 /// Sends `bytes` as one datagram, or segmented into datagrams of `segment` bytes each, the last of which may be shorter.
-pub(super) fn send(socket: &UdpSocket, bytes: &[u8], segment: Option<u16>, path: &Path) -> io::Result<()> {
+pub(super) fn send(socket: &UdpSocket, bytes: &[u8], segment: Option<u16>, path: &MediaPath) -> io::Result<()> {
     match send_from(socket, bytes, segment, path, path.local.address) {
         // The machine may have lost that address.
         Err(e)
@@ -200,7 +203,7 @@ fn send_from(
     socket: &UdpSocket,
     bytes: &[u8],
     segment: Option<u16>,
-    path: &Path,
+    path: &MediaPath,
     local: Option<IpAddr>,
 ) -> io::Result<()> {
     let mut control = Control([0; 128]);

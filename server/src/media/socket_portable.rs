@@ -1,7 +1,7 @@
 //! Other systems: datagrams are received and sent one at a time, and answers leave from the address that the system
 //! chooses.
 
-use super::{Arrival, Path, UdpSocket};
+use super::{DatagramArrival, MediaPath, UdpSocket};
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use std::io;
@@ -20,14 +20,14 @@ pub(super) fn supports_segmentation(_: &std::net::UdpSocket) -> bool {
 }
 
 /// Buffer for one datagram.
-pub(crate) struct Inbox {
+pub(crate) struct RecvBatch {
     bytes: [u8; MAX_DATAGRAM + 1],
     got: Option<(usize, SocketAddr)>,
 }
 
-impl Inbox {
-    pub(crate) fn new() -> Inbox {
-        Inbox { bytes: [0; MAX_DATAGRAM + 1], got: None }
+impl RecvBatch {
+    pub(crate) fn new() -> RecvBatch {
+        RecvBatch { bytes: [0; MAX_DATAGRAM + 1], got: None }
     }
 
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
@@ -39,12 +39,12 @@ impl Inbox {
         true
     }
 
-    pub(crate) fn datagram(&mut self, _: usize) -> Option<(Arrival, &mut [u8])> {
+    pub(crate) fn datagram(&mut self, _: usize) -> Option<(DatagramArrival, &mut [u8])> {
         let (len, from) = self.got?;
-        Some((Arrival { len, from, local: None, waited: Micros::ZERO }, &mut self.bytes[..len]))
+        Some((DatagramArrival { len, from, local: None, waited: Micros::ZERO }, &mut self.bytes[..len]))
     }
 }
 
-pub(super) fn send(socket: &UdpSocket, bytes: &[u8], _: Option<u16>, path: &Path) -> io::Result<()> {
+pub(super) fn send(socket: &UdpSocket, bytes: &[u8], _: Option<u16>, path: &MediaPath) -> io::Result<()> {
     socket.send_to(bytes, path.remote).map(|_| ())
 }

@@ -2,7 +2,7 @@
 //! own, which are counted, and delays nobody.
 
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::{ForwardQueue, Packet, RoomKey};
+use super::forward_queue::{ForwardQueue, QueuedPacket, RoomNumber};
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use rtjam_protocol::Micros;
@@ -42,7 +42,7 @@ impl TapSet {
 
 /// An opened packet on its way to a consumer.
 pub(super) struct TapPacket {
-    pub(super) room: RoomKey,
+    pub(super) room: RoomNumber,
     pub(super) arrived: Micros,
     len: u16,
     frames: [u8; MAX_DATAGRAM],
@@ -73,7 +73,7 @@ pub(super) fn tap(id: TapId, overflow: Dropped) -> (TapProducer, TapConsumer) {
 
 impl TapProducer {
     /// Copies a packet into the ring. Returns whether it fitted. Neither waits nor allocates.
-    fn push(&mut self, room: RoomKey, arrived: Micros, frames: &[u8]) -> bool {
+    fn push(&mut self, room: RoomNumber, arrived: Micros, frames: &[u8]) -> bool {
         let mut packet = TapPacket { room, arrived, len: 0, frames: [0; MAX_DATAGRAM] };
         let Some(place) = packet.frames.get_mut(..frames.len()) else { return false };
         place.copy_from_slice(frames);
@@ -97,7 +97,7 @@ impl Taps {
     pub(super) fn offer(
         &mut self,
         wanted: TapSet,
-        packets: &[Packet],
+        packets: &[QueuedPacket],
         queue: &ForwardQueue,
         counters: &ThreadCounters,
     ) {
@@ -111,11 +111,11 @@ impl Taps {
 #[cfg(test)]
 mod tests {
     use super::super::forwarder::Forwarder;
-    use super::super::route::{LocalEndpoint, Path, Recipient, Route};
+    use super::super::route::{LocalEndpoint, MediaPath, Recipient, Route};
     use super::super::socket::{MediaSocket, PolledSocket};
     use super::super::speaker_selection::SourceSet;
     use super::*;
-    use crate::real_time::Clock;
+    use crate::real_time::ServerClock;
     use rtjam_protocol::control::{Features, SessionKeys};
     use rtjam_protocol::seal::ring::CRYPTO;
     use rtjam_protocol::seal::{Key, KeyId, Lane, Suite};
@@ -124,7 +124,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    const ROOM: RoomKey = RoomKey(1);
+    const ROOM: RoomNumber = RoomNumber(1);
 
     fn socket() -> UdpSocket {
         UdpSocket::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port")
@@ -136,7 +136,7 @@ mod tests {
         let keys = SessionKeys { suite: Suite::Aes128Gcm, id: KeyId(0), up: Key([1; 32]), down: Key([2; 32]) };
         let route = Arc::new(Route::new());
         let local = LocalEndpoint { socket: 0, address: None };
-        route.store(Some(Path::new(client.local_addr().expect("bound"), local)));
+        route.store(Some(MediaPath::new(client.local_addr().expect("bound"), local)));
         Recipient {
             session,
             source: SourceId(200),
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn stalled_consumer_loses_alone() {
         const PACKETS: usize = CAPACITY + 300;
-        let (client, clock) = (socket(), Clock::start());
+        let (client, clock) = (socket(), ServerClock::start());
         client.set_read_timeout(Some(Duration::from_secs(5))).expect("set");
         let sockets =
             [PolledSocket { socket: MediaSocket::new(socket()).expect("set up"), ready: false, failed: false }];

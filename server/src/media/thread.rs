@@ -6,19 +6,19 @@
 use super::batching::Batching;
 use super::command::{CommandSender, CommandSenders, ThreadCommand};
 use super::counters::{Dropped, ThreadCounters};
-use super::forward_queue::{ForwardQueue, RoomKey};
+use super::forward_queue::{ForwardQueue, RoomNumber};
 use super::forwarder::Forwarder;
-use super::inbound::{Effect, Incoming};
+use super::inbound::{DatagramEffect, ReceivedDatagram};
 use super::lanes::LaneOwner;
 use super::mixer::command::{MixerCommand, MixerSender};
-use super::route::Path;
+use super::route::MediaPath;
 use super::session::{Life, MediaSession};
-use super::socket::{Inbox, MediaSocket, PolledSocket};
+use super::socket::{MediaSocket, PolledSocket, RecvBatch};
 use super::tap::Taps;
 use crate::random::Random;
 use crate::real_time::priority::request_real_time;
 use crate::real_time::yield_budget::YieldBudget;
-use crate::real_time::{Clock, sleep};
+use crate::real_time::{ServerClock, sleep};
 use crate::rooms::messages::{MediaEvent, RoomsHandle};
 use crate::thread_end::EndNotice;
 use crossbeam_channel::Receiver;
@@ -47,7 +47,7 @@ const WAKE: Token = Token(usize::MAX);
 pub(super) struct MediaThread {
     poll: Poll,
     sockets: Vec<PolledSocket>,
-    clock: Clock,
+    clock: ServerClock,
     rooms: RoomsHandle,
     /// The number of this thread.
     index: usize,
@@ -80,7 +80,7 @@ impl MediaThread {
     /// When a socket cannot be set up.
     pub(super) fn new(
         sockets: Vec<std::net::UdpSocket>,
-        clock: Clock,
+        clock: ServerClock,
         batch_wait: Micros,
         rooms: RoomsHandle,
         (threads, mixer): (CommandSenders, MixerSender),
@@ -139,7 +139,7 @@ impl MediaThread {
 
     fn run(mut self, commands: &Receiver<ThreadCommand>) {
         let mut events = Events::with_capacity(self.sockets.len() + 1);
-        let mut inbox = Inbox::new();
+        let mut batch = RecvBatch::new();
         loop {
             self.pause(&mut events);
             while let Ok(command) = commands.try_recv() {
@@ -148,7 +148,7 @@ impl MediaThread {
                 }
                 self.handle_command(command);
             }
-            self.round(&mut inbox);
+            self.round(&mut batch);
             if self.clock.now() >= self.due {
                 self.handle_timeout();
             }
@@ -188,9 +188,9 @@ impl MediaThread {
         }
     }
 
-    fn round(&mut self, inbox: &mut Inbox) {
+    fn round(&mut self, batch: &mut RecvBatch) {
         let begun = self.clock.now();
-        self.receive(inbox);
+        self.receive(batch);
         self.forward();
         self.last_round_took = self.clock.now().since(begun);
     }
@@ -229,7 +229,7 @@ impl MediaThread {
     }
 
     /// Handles NACKs for this thread's lane.
-    fn handle_feedback(&mut self, who: (RoomKey, SessionId), feedback: &Feedback) {
+    fn handle_feedback(&mut self, who: (RoomNumber, SessionId), feedback: &Feedback) {
         let MediaThread { forwarder, sessions, sockets, clock, .. } = self;
         forwarder.handle_feedback(clock.now(), who, feedback, sockets, |sender, claims| {
             if let Some(session) = sessions.get_mut(&sender) {
@@ -244,16 +244,16 @@ impl MediaThread {
         }
     }
 
-    fn receive(&mut self, inbox: &mut Inbox) {
+    fn receive(&mut self, batch: &mut RecvBatch) {
         for socket in 0..self.sockets.len() {
             for _ in 0..READS {
                 if !self.sockets[socket].ready {
                     break;
                 }
-                match self.sockets[socket].socket.receive(inbox) {
+                match self.sockets[socket].socket.receive(batch) {
                     Ok(received) => {
-                        self.sockets[socket].ready = Inbox::is_full_of(received);
-                        self.handle_datagrams(socket, received, inbox);
+                        self.sockets[socket].ready = RecvBatch::is_full_of(received);
+                        self.handle_datagrams(socket, received, batch);
                     }
                     Err(e) => self.receive_failed(socket, &e),
                 }
@@ -276,11 +276,11 @@ impl MediaThread {
         }
     }
 
-    fn handle_datagrams(&mut self, socket: usize, received: usize, inbox: &mut Inbox) {
+    fn handle_datagrams(&mut self, socket: usize, received: usize, batch: &mut RecvBatch) {
         let now = self.clock.now();
         for i in 0..received {
-            let Some((arrival, bytes)) = inbox.datagram(i) else { continue };
-            let incoming = Incoming { now, socket, arrival, bytes };
+            let Some((arrival, bytes)) = batch.datagram(i) else { continue };
+            let incoming = ReceivedDatagram { now, socket, arrival, bytes };
             let MediaThread { sessions, queue, counters, random, .. } = self;
             if let Some(effect) = incoming.handle(sessions, queue, counters, || random.array()) {
                 self.apply(now, &effect);
@@ -304,7 +304,7 @@ impl MediaThread {
     }
 
     /// Does what a datagram asks for, besides forwarding.
-    fn apply(&mut self, now: Micros, effect: &Effect) {
+    fn apply(&mut self, now: Micros, effect: &DatagramEffect) {
         if let Some((room, feedback)) = effect.feedback {
             match LaneOwner::of(feedback.lane) {
                 LaneOwner::Mixer => self.mixer.send(MixerCommand::Feedback(room, effect.session, feedback)),
@@ -406,7 +406,7 @@ fn transmit(
     }
 }
 
-fn send(sockets: &[PolledSocket], datagram: &[u8], path: &Path) -> io::Result<()> {
+fn send(sockets: &[PolledSocket], datagram: &[u8], path: &MediaPath) -> io::Result<()> {
     let polled = sockets.get(path.local.socket).ok_or(io::ErrorKind::NotFound)?;
     polled.socket.send(datagram, path)
 }

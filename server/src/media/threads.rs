@@ -2,11 +2,11 @@
 
 use super::command::{CommandSenders, ThreadCommand};
 use super::counters::{Dropped, MediaTotals};
-use super::forward_queue::RoomKey;
+use super::forward_queue::RoomNumber;
 use super::lanes::LaneOwner;
 use super::mixer;
 use super::mixer::command::{MixRequest, MixerCommand, MixerSender};
-use super::mixer::mix_stream::MixMember;
+use super::mixer::outgoing_mix::MixMember;
 use super::route::{Recipient, Route};
 use super::session::MediaSession;
 use super::socket::MediaSocket;
@@ -14,7 +14,7 @@ use super::speaker_selection::{MAX_RECEIVED, SourceSet, SpeakerSelection};
 use super::tap::{TapId, Taps, tap};
 use super::thread::{MediaThread, MediaThreadHandle};
 use crate::random::Random;
-use crate::real_time::Clock;
+use crate::real_time::ServerClock;
 use crate::rooms::messages::RoomsHandle;
 use crate::statistics::SessionCounters;
 use crate::thread_end::EndNotices;
@@ -39,19 +39,19 @@ pub const MAX_BATCH_WAIT_US: u16 = 250;
 /// The media threads and the mixer.
 pub struct MediaThreads {
     threads: Vec<MediaThreadHandle>,
-    rooms: HashMap<RoomName, Room>,
+    rooms: HashMap<RoomName, OccupiedRoom>,
     /// Each session's room, and whether it is a musician's.
     room_of: HashMap<SessionId, (RoomName, bool)>,
     next_key: u32,
-    clock: Clock,
+    clock: ServerClock,
     epoch: u32,
     mixer: MixerSender,
     mixer_thread: JoinHandle<()>,
 }
 
 /// An occupied room.
-struct Room {
-    key: RoomKey,
+struct OccupiedRoom {
+    key: RoomNumber,
     members: usize,
     musicians: usize,
     /// Set while the room is crowded.
@@ -66,7 +66,7 @@ impl MediaThreads {
     /// When a thread or a socket cannot be set up.
     pub fn start(
         sockets: Vec<Vec<UdpSocket>>,
-        clock: Clock,
+        clock: ServerClock,
         batch_wait: Micros,
         rooms: &RoomsHandle,
         notices: &EndNotices,
@@ -200,11 +200,11 @@ impl MediaThreads {
         }
     }
 
-    fn enter(&mut self, name: &RoomName) -> RoomKey {
+    fn enter(&mut self, name: &RoomName) -> RoomNumber {
         let room = self.rooms.entry(name.clone()).or_insert_with(|| {
             // A key is reused after 2^32 rooms, long after its last room is gone.
             self.next_key = self.next_key.wrapping_add(1);
-            Room { key: RoomKey(self.next_key), members: 0, musicians: 0, selection: None }
+            OccupiedRoom { key: RoomNumber(self.next_key), members: 0, musicians: 0, selection: None }
         });
         room.members += 1;
         room.key

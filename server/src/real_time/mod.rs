@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 /// A monotonic clock whose origin is the server's start. Changes of the system's wall clock do not affect it. Its
 /// microseconds, together with an epoch that is drawn at each start, are the rooms' time.
 #[derive(Clone, Copy, Debug)]
-pub struct Clock(Instant);
+pub struct ServerClock(Instant);
 
-impl Clock {
+impl ServerClock {
     /// A clock that starts now.
-    pub fn start() -> Clock {
-        Clock(Instant::now())
+    pub fn start() -> ServerClock {
+        ServerClock(Instant::now())
     }
 
     /// The time since the start. Any thread.

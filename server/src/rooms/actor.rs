@@ -1,12 +1,12 @@
 //! The actor's thread: takes inputs one at a time, lets [`Rooms`] decide, and carries out what it decides.
 
-use super::messages::{ControlEvent, MediaEvent, Outgoing, RoomsCommand, RoomsInput};
+use super::messages::{ControlEvent, MediaEvent, OutgoingMessage, RoomsCommand, RoomsInput};
 use super::unheard::{PresentMusician, UnheardReports};
 use crate::Failure;
 use crate::limits::Limits;
 use crate::media::{MediaThreads, MixRequest};
 use crate::random::Random;
-use crate::real_time::Clock;
+use crate::real_time::ServerClock;
 use crate::statistics::{AudioTotals, LiveSession, SessionCounters};
 use crate::store::{Store, StoreHealth, Work};
 use rtjam_engine::{Balance, Gain, Pan};
@@ -23,9 +23,9 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::timeout;
 
 /// A control connection.
-pub(super) struct Connection {
+pub(super) struct ControlClient {
     pub(super) from: IpAddr,
-    outbox: mpsc::Sender<Outgoing>,
+    outbox: mpsc::Sender<OutgoingMessage>,
     session: Option<SessionId>,
     /// The role for which it asks for a seat.
     pub(super) role: SeatRole,
@@ -37,11 +37,11 @@ pub struct RoomsActor {
     pub(super) store: Store,
     pub(super) media: MediaThreads,
     pub(super) limits: Limits,
-    pub(super) clock: Clock,
+    pub(super) clock: ServerClock,
     pub(super) random: Random,
     /// Secrets that belong to no room. They stand in for those of a room that does not exist.
     pub(super) decoy_secrets: Secrets,
-    pub(super) connections: HashMap<ConnectionId, Connection>,
+    pub(super) connections: HashMap<ConnectionId, ControlClient>,
     pub(super) sessions: HashMap<SessionId, LiveSession>,
     /// Audio of sessions that have ended.
     pub(super) ended_audio: AudioTotals,
@@ -57,7 +57,7 @@ pub struct RoomsActor {
 
 impl RoomsActor {
     /// An actor whose rooms are empty.
-    pub fn new(rooms: Rooms, store: Store, media: MediaThreads, limits: Limits, clock: Clock) -> RoomsActor {
+    pub fn new(rooms: Rooms, store: Store, media: MediaThreads, limits: Limits, clock: ServerClock) -> RoomsActor {
         let mut random = Random::new();
         let mut secret = || Secret(random.array()).into();
         let decoy_secrets = Secrets { listener: secret(), musician: secret(), moderator: secret() };
@@ -132,7 +132,7 @@ impl RoomsActor {
     fn handle_control(&mut self, connection: ConnectionId, event: ControlEvent) {
         match event {
             ControlEvent::Connected { from, outbox } => {
-                let new = Connection { from, outbox, session: None, role: SeatRole::Musician };
+                let new = ControlClient { from, outbox, session: None, role: SeatRole::Musician };
                 self.connections.insert(connection, new);
                 self.rooms.handle_connected(connection, self.random.array());
             }
@@ -270,7 +270,7 @@ impl RoomsActor {
                 delay = self.limits.wrong_secret(self.clock.now(), known.from);
             }
         }
-        if let Err(e) = known.outbox.try_send(Outgoing { message, delay: Duration::from_micros(delay.0) }) {
+        if let Err(e) = known.outbox.try_send(OutgoingMessage { message, delay: Duration::from_micros(delay.0) }) {
             if matches!(e, TrySendError::Full(_)) {
                 tracing::info!("connection {} does not read its messages and is closed", connection.0);
             }

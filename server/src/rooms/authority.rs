@@ -18,7 +18,7 @@ use rtjam_protocol::link::Role;
 
 /// What somebody may want to do in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum RoomAction {
     /// Receive the room's audio.
     Hear,
     /// Send audio to the room.
@@ -43,18 +43,18 @@ pub enum Authority {
 }
 
 /// The table of the module's documentation: listener, musician, moderator, operator.
-const fn permissions(action: Action) -> [bool; 4] {
+const fn permissions(action: RoomAction) -> [bool; 4] {
     match action {
-        Action::Hear => [true, true, true, false],
-        Action::Play => [false, true, true, false],
-        Action::SeeMembers => [true, true, true, true],
-        Action::SeeAddresses | Action::Kick | Action::Ban => [false, false, true, true],
+        RoomAction::Hear => [true, true, true, false],
+        RoomAction::Play => [false, true, true, false],
+        RoomAction::SeeMembers => [true, true, true, true],
+        RoomAction::SeeAddresses | RoomAction::Kick | RoomAction::Ban => [false, false, true, true],
     }
 }
 
 impl Authority {
     /// Whether this authority permits `action` in `room`.
-    pub fn permits(&self, action: Action, room: &RoomName) -> bool {
+    pub fn permits(&self, action: RoomAction, room: &RoomName) -> bool {
         let [listener, musician, moderator, operator] = permissions(action);
         match self {
             Authority::Operator => operator,

@@ -49,7 +49,7 @@ pub enum ControlEvent {
         /// Address of the other end.
         from: IpAddr,
         /// Where messages for it go. The connection closes when the actor drops this.
-        outbox: mpsc::Sender<Outgoing>,
+        outbox: mpsc::Sender<OutgoingMessage>,
     },
     /// A message arrived, or a text that is not a message.
     Received(Result<ClientMessage, BadMessage>),
@@ -61,7 +61,7 @@ pub enum ControlEvent {
 
 /// A message for a control connection.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct OutgoingMessage {
     /// The message.
     pub message: ServerMessage,
     /// How long the connection waits before it sends the message.

@@ -1,7 +1,7 @@
 //! Queries and commands: what the HTTP API, metrics and moderation ask of the rooms.
 
 use super::actor::RoomsActor;
-use super::authority::{Action, Authority};
+use super::authority::{Authority, RoomAction};
 use super::messages::{CommandError, RoomSnapshot, RoomsCommand, RoomsQuery, ServerStatus};
 use crate::statistics::AudioTotals;
 use rtjam_protocol::room::{Ban, Seated, Target};
@@ -59,13 +59,13 @@ impl RoomsActor {
     /// One room or all occupied rooms, as far as `authority` may see them.
     pub(super) fn snapshots(&self, authority: &Authority, room: Option<&RoomName>) -> Vec<RoomSnapshot> {
         let rooms = room.map_or_else(|| self.rooms.occupied(), |room| vec![room.clone()]);
-        let visible = rooms.into_iter().filter(|room| authority.permits(Action::SeeMembers, room));
+        let visible = rooms.into_iter().filter(|room| authority.permits(RoomAction::SeeMembers, room));
         visible.map(|room| self.snapshot(authority, room)).collect()
     }
 
     fn snapshot(&self, authority: &Authority, room: RoomName) -> RoomSnapshot {
         let mut members = self.rooms.list(Some(&room));
-        if !authority.permits(Action::SeeAddresses, &room) {
+        if !authority.permits(RoomAction::SeeAddresses, &room) {
             members.iter_mut().for_each(|member| member.address = None);
         }
         RoomSnapshot { crowded: self.media.is_crowded(&room), members, room }
@@ -77,7 +77,7 @@ impl RoomsActor {
         room: &RoomName,
         target: &Target,
     ) -> Result<Vec<Seated>, CommandError> {
-        if !authority.permits(Action::Kick, room) {
+        if !authority.permits(RoomAction::Kick, room) {
             return Err(CommandError::Forbidden);
         }
         let kicked = self.rooms.handle_kick(self.clock.now(), room, target);
@@ -86,7 +86,7 @@ impl RoomsActor {
     }
 
     pub(super) fn ban(&mut self, authority: &Authority, room: &RoomName, target: &Target) -> Result<Ban, CommandError> {
-        if !authority.permits(Action::Ban, room) {
+        if !authority.permits(RoomAction::Ban, room) {
             return Err(CommandError::Forbidden);
         }
         let ban = self.rooms.ban_against(room, target).ok_or(CommandError::NoMatch)?;
@@ -103,12 +103,12 @@ mod tests {
     use crate::limits::{LimitSettings, Limits, SeatedAddresses};
     use crate::media::MediaThreads;
     use crate::random::Random;
-    use crate::real_time::Clock;
+    use crate::real_time::ServerClock;
     use crate::store::Store;
     use crate::store::tests::TempDir;
     use crate::thread_end::EndNotices;
     use rtjam_protocol::control::{ClientMessage, Features, Hello, Seat, SeatRole, ServerMessage, VERSION};
-    use rtjam_protocol::link::Role;
+    use rtjam_protocol::link::{Pin, Role};
     use rtjam_protocol::room::{self, Caps, ConnectionId, Rooms, Secrets, Via};
     use rtjam_protocol::seal::Suite;
     use rtjam_protocol::{Micros, MusicianId};
@@ -139,11 +139,11 @@ mod tests {
             let secrets = store.secrets(&name("band")).expect("read").expect("there");
             let (handle, _) = RoomsHandle::channel();
             let (notices, _) = EndNotices::new();
-            let clock = Clock::start();
+            let clock = ServerClock::start();
             let (media, _) =
                 MediaThreads::start(vec![vec![]], clock, Micros::ZERO, &handle, &notices).expect("started");
             let rooms = Rooms::new(room::Config {
-                pins: Vec::new(),
+                pins: vec![Pin([0; 16])],
                 suites: vec![Suite::Aes128Gcm],
                 media: Vec::new(),
                 media_threads: 1,
@@ -198,28 +198,28 @@ mod tests {
         }
 
         /// Whether the actor lets `authority` do `action` in `band`.
-        fn may(&mut self, authority: &Authority, action: Action) -> bool {
+        fn may(&mut self, authority: &Authority, action: RoomAction) -> bool {
             let (authority, band) = (authority.clone(), name("band"));
             let first = |world: &World| world.actor.rooms.list(Some(&name("band"))).first().map(|seated| seated.source);
             match action {
-                Action::Hear | Action::Play => match authority {
+                RoomAction::Hear | RoomAction::Play => match authority {
                     Authority::InRoom(room, role) if room == band => {
-                        let seat = if action == Action::Play { SeatRole::Musician } else { SeatRole::Listener };
+                        let seat = if action == RoomAction::Play { SeatRole::Musician } else { SeatRole::Listener };
                         self.join(role, seat)
                     }
                     // There is no secret of the operator, and none of another room opens this one.
                     _ => false,
                 },
-                Action::SeeMembers | Action::SeeAddresses => {
+                RoomAction::SeeMembers | RoomAction::SeeAddresses => {
                     self.join(Role::Musician, SeatRole::Musician);
                     let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(authority, Some(band), reply));
                     let snapshots: Vec<RoomSnapshot> = self.ask(query);
                     snapshots
                         .iter()
                         .flat_map(|snapshot| &snapshot.members)
-                        .any(|member| action == Action::SeeMembers || member.address.is_some())
+                        .any(|member| action == RoomAction::SeeMembers || member.address.is_some())
                 }
-                Action::Kick => {
+                RoomAction::Kick => {
                     self.join(Role::Musician, SeatRole::Musician);
                     let target = Target::Slot(first(self).expect("a member"));
                     let result: Result<Vec<Seated>, CommandError> =
@@ -227,7 +227,7 @@ mod tests {
                     assert!(result.is_ok() || result == Err(CommandError::Forbidden), "{result:?}");
                     result.is_ok()
                 }
-                Action::Ban => {
+                RoomAction::Ban => {
                     self.join(Role::Musician, SeatRole::Musician);
                     // An identity of nobody, so that later joins are not banned.
                     let target = Target::Identity(MusicianId([0xff; 32]));
@@ -247,12 +247,12 @@ mod tests {
         let own = |role| Authority::InRoom(name("band"), role);
         let columns = [own(Role::Listener), own(Role::Musician), own(Role::Moderator), Authority::Operator];
         let table = [
-            (Action::Hear, [true, true, true, false]),
-            (Action::Play, [false, true, true, false]),
-            (Action::SeeMembers, [true, true, true, true]),
-            (Action::SeeAddresses, [false, false, true, true]),
-            (Action::Kick, [false, false, true, true]),
-            (Action::Ban, [false, false, true, true]),
+            (RoomAction::Hear, [true, true, true, false]),
+            (RoomAction::Play, [false, true, true, false]),
+            (RoomAction::SeeMembers, [true, true, true, true]),
+            (RoomAction::SeeAddresses, [false, false, true, true]),
+            (RoomAction::Kick, [false, false, true, true]),
+            (RoomAction::Ban, [false, false, true, true]),
         ];
         for (action, row) in table {
             for (authority, permitted) in columns.iter().zip(row) {

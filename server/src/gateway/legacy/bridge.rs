@@ -4,14 +4,14 @@
 use super::counters::LegacyCounters;
 use super::downlink::RoomDownlink;
 use super::outbox::Outbox;
-use super::sources::{Sources, To, Verdict, assigned_id};
+use super::sources::{LegacySources, PacketVerdict, To, assigned_id};
 use super::uplink::RoomUplink;
 use crate::media::batching::Batching;
-use crate::media::socket::{Inbox, MediaSocket};
-use crate::media::{LocalEndpoint, MAX_BATCH_WAIT_US, Path};
+use crate::media::socket::{MediaSocket, RecvBatch};
+use crate::media::{LocalEndpoint, MAX_BATCH_WAIT_US, MediaPath};
 use crate::random::Random;
 use crate::real_time::yield_budget::YieldBudget;
-use crate::real_time::{Clock, sleep};
+use crate::real_time::{ServerClock, sleep};
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, GatewayRequest, MediaEvent, RoomsHandle};
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token};
@@ -51,13 +51,13 @@ const LOOPBACK: Token = Token(2);
 /// The state of the thread.
 pub(super) struct Bridge {
     poll: Poll,
-    clock: Clock,
+    clock: ServerClock,
     room: RoomName,
     rooms: RoomsHandle,
     mailbox: GatewayMailbox,
     replies: Receiver<GatewayReply>,
     random: Random,
-    sources: Sources,
+    sources: LegacySources,
     /// Receives everyone's packets, while a legacy musician is seated.
     listener: Option<RoomDownlink>,
     /// When a session for the listener was last requested.
@@ -80,18 +80,18 @@ struct Sockets {
     legacy: MediaSocket,
     /// To the media threads.
     loopback: MediaSocket,
-    media: Path,
+    media: MediaPath,
     counters: Arc<LegacyCounters>,
 }
 
 /// The arguments of [`Bridge::new`].
-pub(super) struct Parts {
+pub(super) struct BridgeParts {
     pub(super) poll: Poll,
     pub(super) legacy: std::net::UdpSocket,
     pub(super) loopback: std::net::UdpSocket,
     /// Address of the media threads.
     pub(super) media: SocketAddr,
-    pub(super) clock: Clock,
+    pub(super) clock: ServerClock,
     pub(super) room: RoomName,
     pub(super) rooms: RoomsHandle,
     pub(super) mailbox: GatewayMailbox,
@@ -101,14 +101,25 @@ pub(super) struct Parts {
 }
 
 impl Bridge {
-    pub(super) fn new(parts: Parts) -> io::Result<Bridge> {
-        let Parts { poll, legacy, loopback, media, clock, room, rooms, mailbox, replies, limit_loopback, counters } =
-            parts;
+    pub(super) fn new(parts: BridgeParts) -> io::Result<Bridge> {
+        let BridgeParts {
+            poll,
+            legacy,
+            loopback,
+            media,
+            clock,
+            room,
+            rooms,
+            mailbox,
+            replies,
+            limit_loopback,
+            counters,
+        } = parts;
         let mut legacy = MediaSocket::with_traffic_class(legacy, TOS.into())?;
         let mut loopback = MediaSocket::new(loopback)?;
         poll.registry().register(legacy.source(), LEGACY, Interest::READABLE)?;
         poll.registry().register(loopback.source(), LOOPBACK, Interest::READABLE)?;
-        let media = Path::new(media, LocalEndpoint { socket: 0, address: None });
+        let media = MediaPath::new(media, LocalEndpoint { socket: 0, address: None });
         Ok(Bridge {
             poll,
             clock,
@@ -117,7 +128,7 @@ impl Bridge {
             mailbox,
             replies,
             random: Random::new(),
-            sources: Sources::new(limit_loopback),
+            sources: LegacySources::new(limit_loopback),
             listener: None,
             listener_requested: None,
             repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
@@ -136,7 +147,7 @@ impl Bridge {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(4);
         let mut yield_budget = YieldBudget::new(self.clock.now());
-        let mut inbox = Inbox::new();
+        let mut batch = RecvBatch::new();
         let (mut more, mut took) = (false, Micros::ZERO);
         loop {
             let patience = if more { Duration::ZERO } else { Duration::from_micros(CHECK_EVERY.0) };
@@ -159,8 +170,8 @@ impl Bridge {
                     Err(crossbeam_channel::TryRecvError::Empty) => break,
                 }
             }
-            let more_legacy = self.receive_legacy(&mut inbox);
-            more = self.receive_room(&mut inbox) || more_legacy;
+            let more_legacy = self.receive_legacy(&mut batch);
+            more = self.receive_room(&mut batch) || more_legacy;
             self.flush();
             let now = self.clock.now();
             took = now.since(woken);
@@ -206,19 +217,19 @@ impl Bridge {
     }
 
     /// Receives from legacy programs. Returns whether more may be waiting.
-    fn receive_legacy(&mut self, inbox: &mut Inbox) -> bool {
+    fn receive_legacy(&mut self, batch: &mut RecvBatch) -> bool {
         for _ in 0..READS {
-            match self.sockets.legacy.receive(inbox) {
+            match self.sockets.legacy.receive(batch) {
                 Ok(received) => {
                     for i in 0..received {
-                        if let Some((arrival, bytes)) = inbox.datagram(i) {
+                        if let Some((arrival, bytes)) = batch.datagram(i) {
                             self.handle_legacy(bytes, (arrival.from, arrival.local));
                         }
                         if self.outbox.is_full() {
                             self.flush();
                         }
                     }
-                    if !Inbox::is_full_of(received) {
+                    if !RecvBatch::is_full_of(received) {
                         return false;
                     }
                 }
@@ -236,9 +247,9 @@ impl Bridge {
         let random = &mut self.random;
         let secret = || u32::from_be_bytes(random.array()) >> 2;
         match self.sources.handle_packet(now, (from, local), &packet, datagram.len(), secret) {
-            Verdict::TooManySources | Verdict::NotSeated => self.sockets.counters.ignored.increment(),
-            Verdict::OverRate => self.sockets.counters.over_rate.increment(),
-            Verdict::RequestSeat(client) => {
+            PacketVerdict::TooManySources | PacketVerdict::NotSeated => self.sockets.counters.ignored.increment(),
+            PacketVerdict::OverRate => self.sockets.counters.over_rate.increment(),
+            PacketVerdict::RequestSeat(client) => {
                 let request = GatewayRequest::Seat {
                     room: self.room.clone(),
                     via: VIA,
@@ -250,7 +261,7 @@ impl Bridge {
                     self.sources.refuse(from);
                 }
             }
-            Verdict::Seated(seat, round_trip) => {
+            PacketVerdict::Seated(seat, round_trip) => {
                 if let Some(round_trip) = round_trip {
                     seat.uplink.counters.record_round_trip(round_trip);
                 }
@@ -276,12 +287,12 @@ impl Bridge {
     }
 
     /// Receives from the media threads. Returns whether more may be waiting.
-    fn receive_room(&mut self, inbox: &mut Inbox) -> bool {
+    fn receive_room(&mut self, batch: &mut RecvBatch) -> bool {
         for _ in 0..READS {
-            match self.sockets.loopback.receive(inbox) {
+            match self.sockets.loopback.receive(batch) {
                 Ok(received) => {
                     for i in 0..received {
-                        match inbox.datagram(i) {
+                        match batch.datagram(i) {
                             Some((arrival, bytes)) if arrival.from == self.sockets.media.remote => {
                                 self.handle_room(bytes)
                             }
@@ -291,7 +302,7 @@ impl Bridge {
                             self.flush();
                         }
                     }
-                    if !Inbox::is_full_of(received) {
+                    if !RecvBatch::is_full_of(received) {
                         return false;
                     }
                 }

@@ -12,7 +12,7 @@
 //! | `outbox` | what goes to legacy sources in a round, many packets in a system call |
 //! | `counters` | what the thread counts |
 //!
-//! Sources are addresses, and nobody can prove who they are. See `sources` for what limits the harm.
+//! LegacySources are addresses, and nobody can prove who they are. See `sources` for what limits the harm.
 
 mod bridge;
 mod counters;
@@ -26,7 +26,7 @@ pub use counters::{LegacyCounters, LegacyTotals};
 
 use crate::Failure;
 use crate::listen::Bound;
-use crate::real_time::Clock;
+use crate::real_time::ServerClock;
 use crate::real_time::priority::request_real_time;
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, RoomsHandle};
 use crate::thread_end::EndNotice;
@@ -93,7 +93,7 @@ pub fn start(
     socket: UdpSocket,
     room: RoomName,
     bound: &[Bound],
-    clock: Clock,
+    clock: ServerClock,
     rooms: RoomsHandle,
     limit_loopback: bool,
     notice: EndNotice,
@@ -104,7 +104,7 @@ pub fn start(
     let poll = Poll::new()?;
     let (mailbox, replies) = GatewayMailbox::new(Waker::new(poll.registry(), bridge::WAKE)?);
     let counters = Arc::<LegacyCounters>::default();
-    let bridge = bridge::Bridge::new(bridge::Parts {
+    let bridge = bridge::Bridge::new(bridge::BridgeParts {
         poll,
         legacy: socket,
         loopback,
@@ -159,7 +159,7 @@ mod tests {
         let room = RoomName::new("lobby").expect("a name");
         let (rooms, _inputs) = RoomsHandle::channel();
         let socket = bind(any).expect("a free port");
-        let started = start(socket, room, &bound, Clock::start(), rooms, false, notices.of("classic"));
+        let started = start(socket, room, &bound, ServerClock::start(), rooms, false, notices.of("classic"));
         let (thread, _) = started.expect("started");
         assert!(ends.try_recv().is_err());
         thread.mailbox.send(GatewayReply::Stop);

@@ -1,7 +1,7 @@
 //! Collects what goes to legacy sources in a round, so that packets for one source leave in one system call.
 
 use super::counters::LegacyCounters;
-use super::sources::{Sources, To};
+use super::sources::{LegacySources, To};
 use crate::media::socket::{MAX_SEGMENTS, MAX_SEND_BYTES, MediaSocket};
 use rtjam_protocol::Micros;
 use rtjam_protocol::classic::{BEAT, Header, MAX_PACKET, set_server_time};
@@ -11,14 +11,14 @@ const CAPACITY: usize = 256;
 
 /// The packets of one round. Allocates once.
 pub(super) struct Outbox {
-    packets: Vec<Packet>,
+    packets: Vec<OutboxPacket>,
     bytes: Vec<u8>,
     /// Packets for one source.
     bundle: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
-struct Packet {
+struct OutboxPacket {
     to: To,
     at: usize,
     len: usize,
@@ -37,7 +37,7 @@ impl Outbox {
     pub(super) fn add(&mut self, to: To, header: &Header, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
         let at = self.bytes.len();
         header.write(frames, &mut self.bytes, audio);
-        self.packets.push(Packet { to, at, len: self.bytes.len() - at });
+        self.packets.push(OutboxPacket { to, at, len: self.bytes.len() - at });
     }
 
     /// Whether it must be flushed before more is added.
@@ -49,7 +49,7 @@ impl Outbox {
     pub(super) fn flush(
         &mut self,
         now: Micros,
-        sources: &mut Sources,
+        sources: &mut LegacySources,
         socket: &MediaSocket,
         counters: &LegacyCounters,
     ) -> u64 {

@@ -1,4 +1,4 @@
-//! Sources of legacy packets: on probation, waiting for a seat, or seated.
+//! LegacySources of legacy packets: on probation, waiting for a seat, or seated.
 //!
 //! An address is *verified* once a packet from it has returned a server time that was sent there, which nobody who forges
 //! the address can know. Until then a seated source receives at most [`UNVERIFIED_FACTOR`] times the bytes that it sends.
@@ -8,7 +8,7 @@ use super::probation::{LONGEST_PAUSE, Probation};
 use super::uplink::RoomUplink;
 use crate::limits::AddressKey;
 use crate::media::rate_limit::{RateBucket, RateLimit};
-use crate::media::{LocalEndpoint, Path};
+use crate::media::{LocalEndpoint, MediaPath};
 use rtjam_protocol::classic::{BEAT, ClientId, Packet, Repacker};
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::{IpAddr, SocketAddr};
@@ -46,9 +46,9 @@ const ASSIGNED_IDS: u32 = 41_000;
 const RESERVED: std::ops::Range<u32> = 40_000..42_000;
 
 /// One source.
-pub(super) struct Source {
+pub(super) struct LegacySource {
     pub(super) address: SocketAddr,
-    pub(super) path: Path,
+    pub(super) path: MediaPath,
     client: ClientId,
     last_heard: Micros,
     state: State,
@@ -93,7 +93,7 @@ pub(super) enum To {
 }
 
 /// What to do with a packet.
-pub(super) enum Verdict<'a> {
+pub(super) enum PacketVerdict<'a> {
     /// Ignore it: there are too many sources.
     TooManySources,
     /// Ignore it: its source is on probation or waits for a seat.
@@ -107,14 +107,14 @@ pub(super) enum Verdict<'a> {
 }
 
 /// All sources. Allocates once, except for seats.
-pub(super) struct Sources {
-    list: Vec<Source>,
+pub(super) struct LegacySources {
+    list: Vec<LegacySource>,
     limit_loopback: bool,
 }
 
-impl Sources {
-    pub(super) fn new(limit_loopback: bool) -> Sources {
-        Sources { list: Vec::with_capacity(MAX_SOURCES), limit_loopback }
+impl LegacySources {
+    pub(super) fn new(limit_loopback: bool) -> LegacySources {
+        LegacySources { list: Vec::with_capacity(MAX_SOURCES), limit_loopback }
     }
 
     /// Handles a packet of `len` bytes, which was sent to the local address `local`, where the system reports that. `secret`
@@ -126,27 +126,28 @@ impl Sources {
         packet: &Packet<'_>,
         len: usize,
         secret: impl FnOnce() -> u32,
-    ) -> Verdict<'_> {
+    ) -> PacketVerdict<'_> {
         let local = LocalEndpoint { socket: 0, address: local };
         let known = self.find(from);
-        let Some(at) = known.or_else(|| self.admit(now, Path::new(from, local), packet.header.client, secret)) else {
-            return Verdict::TooManySources;
+        let Some(at) = known.or_else(|| self.admit(now, MediaPath::new(from, local), packet.header.client, secret))
+        else {
+            return PacketVerdict::TooManySources;
         };
         let source = &mut self.list[at];
         if source.path.local != local {
-            source.path = Path::new(from, local);
+            source.path = MediaPath::new(from, local);
         }
         source.last_heard = now;
         if let State::OnProbation(probation) = &mut source.state {
             if !probation.handle_packet(now, packet.frames()) {
-                return Verdict::NotSeated;
+                return PacketVerdict::NotSeated;
             }
             source.state = State::Requested;
-            return Verdict::RequestSeat(source.client);
+            return PacketVerdict::RequestSeat(source.client);
         }
-        let State::Seated(seat) = &mut source.state else { return Verdict::NotSeated };
+        let State::Seated(seat) = &mut source.state else { return PacketVerdict::NotSeated };
         if !source.packets.take(now, PACKETS, 1) || !source.frames.take(now, FRAMES, packet.frames() as u64) {
-            return Verdict::OverRate;
+            return PacketVerdict::OverRate;
         }
         source.credit = (source.credit + len as u64 * UNVERIFIED_FACTOR).min(MAX_CREDIT);
         let returned = packet.header.server_time;
@@ -154,7 +155,7 @@ impl Sources {
         let is_ours = returned >= source.offset && sent >= source.seated_at && sent <= now;
         let round_trip = is_ours.then(|| now.since(sent)).filter(|took| *took <= LONGEST_ROUND_TRIP);
         source.verified |= round_trip.is_some();
-        Verdict::Seated(seat, round_trip)
+        PacketVerdict::Seated(seat, round_trip)
     }
 
     /// Seats a source for which a seat was requested.
@@ -216,7 +217,7 @@ impl Sources {
     }
 
     /// The seated sources.
-    pub(super) fn seated_sources(&mut self) -> impl Iterator<Item = &mut Source> {
+    pub(super) fn seated_sources(&mut self) -> impl Iterator<Item = &mut LegacySource> {
         self.list.iter_mut().filter(|source| matches!(source.state, State::Seated(_)))
     }
 
@@ -228,9 +229,9 @@ impl Sources {
         self.list.iter().position(|s| s.address == address)
     }
 
-    fn admit(&mut self, now: Micros, path: Path, client: ClientId, secret: impl FnOnce() -> u32) -> Option<usize> {
+    fn admit(&mut self, now: Micros, path: MediaPath, client: ClientId, secret: impl FnOnce() -> u32) -> Option<usize> {
         let from = path.remote;
-        // Sources whose probation has lapsed make room for others.
+        // LegacySources whose probation has lapsed make room for others.
         self.list.retain(|s| !matches!(s.state, State::OnProbation(_)) || now.since(s.last_heard) <= LONGEST_PAUSE);
         let unverified = self.list.iter().filter(|s| !s.verified).count();
         let key = AddressKey::of(from.ip());
@@ -240,7 +241,7 @@ impl Sources {
         if full || (!exempt && neighbours >= MAX_PER_ADDRESS) {
             return None;
         }
-        self.list.push(Source {
+        self.list.push(LegacySource {
             address: from,
             path,
             client,
@@ -258,7 +259,7 @@ impl Sources {
     }
 }
 
-impl Source {
+impl LegacySource {
     fn has_mix(&self) -> bool {
         matches!(&self.state, State::Seated(seat) if seat.mix.is_some())
     }
@@ -309,7 +310,7 @@ mod tests {
     const LEN: usize = 540;
 
     struct World {
-        sources: Sources,
+        sources: LegacySources,
         now: Micros,
     }
 
@@ -336,7 +337,7 @@ mod tests {
 
     impl World {
         fn new() -> World {
-            World { sources: Sources::new(false), now: Micros::from_secs(9) }
+            World { sources: LegacySources::new(false), now: Micros::from_secs(9) }
         }
 
         /// The verdict on one packet as text, and the round-trip time.
@@ -346,11 +347,11 @@ mod tests {
             header.write(128, &mut bytes, |out| out.resize(LEN, 0));
             let packet = Packet::read(&bytes).expect("a packet");
             match self.sources.handle_packet(self.now, (from, None), &packet, LEN, || 77) {
-                Verdict::TooManySources => ("too many", None),
-                Verdict::NotSeated => ("not seated", None),
-                Verdict::OverRate => ("over rate", None),
-                Verdict::RequestSeat(_) => ("requests", None),
-                Verdict::Seated(_, took) => ("seated", took),
+                PacketVerdict::TooManySources => ("too many", None),
+                PacketVerdict::NotSeated => ("not seated", None),
+                PacketVerdict::OverRate => ("over rate", None),
+                PacketVerdict::RequestSeat(_) => ("requests", None),
+                PacketVerdict::Seated(_, took) => ("seated", took),
             }
         }
 
@@ -382,7 +383,7 @@ mod tests {
             self.sent(To::One(origin), len).map(|source| source.clock(now)).next()
         }
 
-        fn sent(&mut self, to: To, len: usize) -> impl Iterator<Item = &mut Source> {
+        fn sent(&mut self, to: To, len: usize) -> impl Iterator<Item = &mut LegacySource> {
             self.sources
                 .seated_sources()
                 .filter(move |source| source.receives(to))
@@ -505,7 +506,7 @@ mod tests {
                 world.now += Micros(83);
                 came += usize::from(matches!(
                     world.sources.handle_packet(world.now, (a, None), &packet, bytes.len(), || 77),
-                    Verdict::Seated(..)
+                    PacketVerdict::Seated(..)
                 ));
             }
             assert!(came <= most && came > most * 9 / 10, "{came} of at most {most} with {frames} frames");

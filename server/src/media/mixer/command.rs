@@ -1,7 +1,7 @@
 //! What the mixer is told.
 
-use super::super::forward_queue::RoomKey;
-use super::mix_stream::MixMember;
+use super::super::forward_queue::RoomNumber;
+use super::outgoing_mix::MixMember;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rtjam_engine::Balance;
 use rtjam_protocol::audio::Codec;
@@ -22,13 +22,13 @@ pub struct MixRequest {
 /// A command to the mixer.
 pub(in super::super) enum MixerCommand {
     /// A session has begun. A request tells whether it receives a mix.
-    Add(RoomKey, Box<MixMember>),
+    Add(RoomNumber, Box<MixMember>),
     /// A session wants this from now on.
-    Request(RoomKey, SessionId, MixRequest),
+    Request(RoomNumber, SessionId, MixRequest),
     /// A session has ended.
-    Remove(RoomKey, SessionId),
+    Remove(RoomNumber, SessionId),
     /// NACKs of a client for the mixer's lane.
-    Feedback(RoomKey, SessionId, Feedback),
+    Feedback(RoomNumber, SessionId, Feedback),
     /// End.
     Stop,
 }

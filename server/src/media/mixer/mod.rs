@@ -11,13 +11,13 @@
 //! | `command` | what the mixer is told |
 //! | `tick_clock` | when a tick is due |
 //! | `room` | a room's mix bus and members |
-//! | `mix_stream` | one mix on its way to one session |
+//! | `outgoing_mix` | one mix on its way to one session |
 //! | `counters` | what the mixer counts |
 //! | `stalls` | tests: what stalls of the machine do to the delay |
 
 pub(super) mod command;
 pub(super) mod counters;
-pub(super) mod mix_stream;
+pub(super) mod outgoing_mix;
 mod room;
 #[cfg(test)]
 mod stalls;

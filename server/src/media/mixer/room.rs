@@ -1,10 +1,10 @@
 //! A room's members at the mixer, and its mix bus while somebody receives a mix.
 
 use super::super::command::{CommandSender, ThreadCommand};
-use super::super::forward_queue::RoomKey;
+use super::super::forward_queue::RoomNumber;
 use super::super::tap::{TapId, TapPacket};
 use super::command::MixRequest;
-use super::mix_stream::{MixMember, MixOutput, MixStream, Transition};
+use super::outgoing_mix::{MixMember, MixOutput, OutgoingMix, Transition};
 use rtjam_engine::Desk;
 use rtjam_protocol::datagram::{Frame, Frames};
 use rtjam_protocol::recovery::Feedback;
@@ -34,7 +34,7 @@ impl MixRoom {
         self.members.push(member);
     }
 
-    pub(super) fn remove(&mut self, key: RoomKey, session: SessionId, threads: &[CommandSender]) {
+    pub(super) fn remove(&mut self, key: RoomNumber, session: SessionId, threads: &[CommandSender]) {
         let Some(index) = self.members.iter().position(|member| member.session == session) else { return };
         let gone = self.members.swap_remove(index);
         if gone.sends {
@@ -49,7 +49,7 @@ impl MixRoom {
     /// Starts, changes or ends a session's mix. `stream` is random, for a mix that starts.
     pub(super) fn handle_request(
         &mut self,
-        key: RoomKey,
+        key: RoomNumber,
         session: SessionId,
         request: MixRequest,
         stream: StreamId,
@@ -57,7 +57,7 @@ impl MixRoom {
     ) {
         let Some(member) = self.members.iter_mut().find(|member| member.session == session) else { return };
         if request.mixed {
-            let mix = member.stream.get_or_insert_with(|| Box::new(MixStream::new(stream)));
+            let mix = member.stream.get_or_insert_with(|| Box::new(OutgoingMix::new(stream)));
             mix.configure(request.codec, request.balances);
             if self.bus.is_none() {
                 self.bus = Some(Box::default());
@@ -99,7 +99,7 @@ impl MixRoom {
     /// Mixes a tick and sends it to everyone who receives a mix.
     pub(super) fn mix(
         &mut self,
-        key: RoomKey,
+        key: RoomNumber,
         now: Micros,
         tick: u64,
         output: &mut MixOutput,
@@ -163,7 +163,7 @@ impl MixRoom {
         }
     }
 
-    fn close_idle_bus(&mut self, key: RoomKey, threads: &[CommandSender]) {
+    fn close_idle_bus(&mut self, key: RoomNumber, threads: &[CommandSender]) {
         if self.mixes() == 0 && self.bus.take().is_some() {
             tell_all(threads, || ThreadCommand::SetTap { room: key, tap: TapId::Mixer, on: false });
         }

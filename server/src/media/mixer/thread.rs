@@ -1,18 +1,18 @@
 //! The mixer's thread.
 
 use super::super::command::CommandSenders;
-use super::super::forward_queue::RoomKey;
+use super::super::forward_queue::RoomNumber;
 use super::super::socket::MediaSocket;
 use super::super::tap::TapConsumer;
 use super::command::{MixerCommand, MixerSender};
 use super::counters::MixerCounters;
-use super::mix_stream::MixOutput;
+use super::outgoing_mix::MixOutput;
 use super::room::MixRoom;
 use super::tick_clock::{Due, TickClock};
 use crate::random::Random;
 use crate::real_time::priority::request_real_time;
 use crate::real_time::yield_budget::YieldBudget;
-use crate::real_time::{Clock, sleep, thread_cpu_time};
+use crate::real_time::{ServerClock, sleep, thread_cpu_time};
 use crate::rooms::messages::{MediaEvent, RoomsHandle};
 use crate::thread_end::EndNotice;
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -32,7 +32,7 @@ const REPORT_EVERY: Micros = Micros::from_millis(500);
 pub(in super::super) fn start(
     sockets: Vec<MediaSocket>,
     taps: Vec<TapConsumer>,
-    clock: Clock,
+    clock: ServerClock,
     rooms: RoomsHandle,
     threads: CommandSenders,
     commands: &MixerSender,
@@ -62,11 +62,11 @@ pub(in super::super) fn start(
 }
 
 struct Mixer {
-    clock: Clock,
+    clock: ServerClock,
     actor: RoomsHandle,
     threads: CommandSenders,
     taps: Vec<TapConsumer>,
-    rooms: HashMap<RoomKey, MixRoom>,
+    rooms: HashMap<RoomNumber, MixRoom>,
     output: MixOutput,
     ticks: TickClock,
     random: Random,

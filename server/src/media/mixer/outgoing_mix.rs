@@ -35,7 +35,7 @@ pub(in super::super) struct MixMember {
     lane: SendLane,
     route: Arc<Route>,
     /// Set while a mix is made for it, even if it ends soon.
-    pub(super) stream: Option<Box<MixStream>>,
+    pub(super) stream: Option<Box<OutgoingMix>>,
 }
 
 impl MixMember {
@@ -67,7 +67,7 @@ impl MixMember {
         if (tick + u64::from(self.source.0)).is_multiple_of(REPORT_EVERY) {
             self.report(bus, output);
         }
-        self.stream.as_deref_mut().map_or(Transition::None, MixStream::advance)
+        self.stream.as_deref_mut().map_or(Transition::None, OutgoingMix::advance)
     }
 
     /// Handles NACKs for the mixer's lane, and retransmits.
@@ -154,7 +154,7 @@ pub(super) enum Transition {
 }
 
 /// A mix for one session: about 90 KB with its last 250 ms.
-pub(super) struct MixStream {
+pub(super) struct OutgoingMix {
     pub(super) mix: Mix,
     codec: Codec,
     stream: StreamId,
@@ -162,13 +162,13 @@ pub(super) struct MixStream {
     first_tick: Option<u64>,
     history: History,
     retransmitter: recovery::Sender,
-    stage: Stage,
+    stage: MixStage,
     /// The delay that the session was last told.
     pub(super) told_delay: Option<Micros>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum MixStage {
     /// The mix has begun this many ticks ago.
     Starting(u32),
     Running,
@@ -176,10 +176,10 @@ enum Stage {
     Ending(u32),
 }
 
-impl MixStream {
+impl OutgoingMix {
     /// A mix that starts. `stream` is random.
-    pub(super) fn new(stream: StreamId) -> MixStream {
-        MixStream {
+    pub(super) fn new(stream: StreamId) -> OutgoingMix {
+        OutgoingMix {
             mix: Mix::new(),
             codec: Codec::Pcm16,
             stream,
@@ -187,7 +187,7 @@ impl MixStream {
             first_tick: None,
             history: History::new(SourceId::MIX),
             retransmitter: recovery::Sender::new(),
-            stage: Stage::Starting(0),
+            stage: MixStage::Starting(0),
             told_delay: None,
         }
     }
@@ -195,14 +195,14 @@ impl MixStream {
     pub(super) fn configure(&mut self, codec: Codec, balances: Vec<(SourceId, Balance)>) {
         self.codec = codec;
         self.mix.set_balances(balances);
-        if matches!(self.stage, Stage::Ending(_)) {
-            self.stage = Stage::Starting(0);
+        if matches!(self.stage, MixStage::Ending(_)) {
+            self.stage = MixStage::Starting(0);
         }
     }
 
     pub(super) fn end(&mut self) {
-        if !matches!(self.stage, Stage::Ending(_)) {
-            self.stage = Stage::Ending(0);
+        if !matches!(self.stage, MixStage::Ending(_)) {
+            self.stage = MixStage::Ending(0);
         }
     }
 
@@ -231,16 +231,16 @@ impl MixStream {
     /// Counts a tick.
     fn advance(&mut self) -> Transition {
         let (stage, transition) = match self.stage {
-            Stage::Starting(MIX_ALONE_AT) => (Stage::Running, Transition::MixAlone),
-            Stage::Starting(ticks) => (Stage::Starting(ticks + 1), Transition::None),
-            Stage::Running => (Stage::Running, Transition::None),
-            Stage::Ending(OVER_AT) => (Stage::Ending(OVER_AT), Transition::Over),
-            Stage::Ending(ticks) => (Stage::Ending(ticks + 1), Transition::None),
+            MixStage::Starting(MIX_ALONE_AT) => (MixStage::Running, Transition::MixAlone),
+            MixStage::Starting(ticks) => (MixStage::Starting(ticks + 1), Transition::None),
+            MixStage::Running => (MixStage::Running, Transition::None),
+            MixStage::Ending(OVER_AT) => (MixStage::Ending(OVER_AT), Transition::Over),
+            MixStage::Ending(ticks) => (MixStage::Ending(ticks + 1), Transition::None),
         };
         self.stage = stage;
         match self.stage {
-            Stage::Starting(FADE_IN_AT) => self.mix.open(true),
-            Stage::Ending(FADE_OUT_AT) => self.mix.open(false),
+            MixStage::Starting(FADE_IN_AT) => self.mix.open(true),
+            MixStage::Ending(FADE_OUT_AT) => self.mix.open(false),
             _ => {}
         }
         transition
