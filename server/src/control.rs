@@ -1,6 +1,6 @@
 //! A control connection: JSON texts on a WebSocket, between a client and the rooms actor.
 
-use crate::acceptor::places::Place;
+use crate::acceptor::Place;
 use crate::limits::Bucket;
 use crate::real_time::ServerClock;
 use crate::rooms::messages::{CONNECTION_QUEUE, ControlEvent, OutgoingMessage, RoomsHandle, RoomsInput};

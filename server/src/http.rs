@@ -1,6 +1,6 @@
 //! One TCP port for the web page, plain or over TLS, and for control connections, over TLS alone.
 
-use crate::acceptor::places::Place;
+use crate::acceptor::Place;
 use crate::control::{ControlConnection, PhaseEnd};
 use crate::gateway::legacy::LegacyCounters;
 use crate::limits::{Bucket, Doors, Stage, TrustedProxies};

@@ -34,11 +34,10 @@
 //! threads by a queue and a wake each.
 //!
 //! ```no_run
-//! use rtjam_server::{Server, config::Partial};
+//! use rtjam_server::{Config, Server};
 //!
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Partial::parse("listen = \"127.0.0.1:7891\"")?.complete("data".into())?;
-//! let server = Server::bind(&config)?;
+//! # async fn example(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::bind(config)?;
 //! println!("{}", server.invite());
 //! let (_settings, reloads) = tokio::sync::mpsc::channel(1);
 //! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }, reloads).await?;

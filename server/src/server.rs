@@ -1,7 +1,6 @@
 //! Starts and stops the parts of a server.
 
-use crate::acceptor::places::Places;
-use crate::acceptor::{self, AcceptorThread};
+use crate::acceptor::{self, AcceptorThread, Places};
 use crate::address::advertised;
 use crate::config::{Config, FIRST_ROOM};
 use crate::data_dir::{self, ServerLock};

@@ -6,8 +6,8 @@ use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::classic::ClientId;
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{
-    ClientMessage, Hello, Joined, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused, RosterEntry,
-    ServerMessage,
+    ClientMessage, Hello, Joined, MemberAccess, MixBalance, MixChoice, MixState, MixWish, Refusal, Refused,
+    RosterEntry, ServerMessage,
 };
 use rtjam_protocol::link::Secret;
 use rtjam_protocol::room::{
@@ -478,7 +478,7 @@ fn gateway_musicians_take_slots() {
     let mut server = Server::new(3);
     let (ann, _) = server.join(1, "musician", "");
     let room = RoomName::new("lobby").expect("a name");
-    let via = Via { gateway: "test", anonymous: true };
+    let via = MemberAccess::Legacy;
     let musician = |client| GatewayMusician {
         room: room.clone(),
         via,

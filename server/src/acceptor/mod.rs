@@ -10,9 +10,9 @@
 //! | `handshakes` | the queue for TLS handshakes |
 
 mod handshakes;
-pub mod places;
+mod places;
 
-use places::{Place, Places};
+pub use places::{Place, Places};
 
 use crate::http::Http;
 use crate::limits::{AddressKey, Stage};

@@ -2,6 +2,6 @@
 //!
 //! A gateway owns its sockets or connections and a thread. It asks the rooms actor for sessions
 //! ([`GatewayRequest`](crate::rooms::messages::GatewayRequest)) and uses them like a client, so rooms and media threads know
-//! no gateway by name. A member's [`Via`](rtjam_protocol::room::Via) says through which gateway the member takes part.
+//! nothing of gateways but a member's [`MemberAccess`](rtjam_protocol::control::MemberAccess).
 
 pub mod legacy;

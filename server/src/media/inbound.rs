@@ -26,7 +26,7 @@ pub(super) struct DatagramEffect {
 }
 
 /// A received datagram.
-pub(super) struct ReceivedDatagram<'a> {
+pub(super) struct InboundDatagram<'a> {
     pub(super) now: Micros,
     /// Index of the thread's socket.
     pub(super) socket: usize,
@@ -34,7 +34,7 @@ pub(super) struct ReceivedDatagram<'a> {
     pub(super) bytes: &'a mut [u8],
 }
 
-impl ReceivedDatagram<'_> {
+impl InboundDatagram<'_> {
     /// Opens the datagram for its session and queues its audio. `None` when it was dropped, which is counted.
     pub(super) fn handle(
         self,
@@ -43,7 +43,7 @@ impl ReceivedDatagram<'_> {
         counters: &ThreadCounters,
         challenge: impl FnOnce() -> [u8; 8],
     ) -> Option<DatagramEffect> {
-        let ReceivedDatagram { now, socket, arrival, bytes } = self;
+        let InboundDatagram { now, socket, arrival, bytes } = self;
         let (session, heard) = match open(now, &arrival, bytes, sessions, challenge) {
             Ok(opened) => opened,
             Err(why) => {

@@ -58,7 +58,7 @@ mod thread;
 mod threads;
 
 pub use counters::{Dropped, FORWARDING_BOUNDS_US, MediaTotals, ThreadTotals};
-pub use mixer::command::MixRequest;
+pub use mixer::command::MixerRequest;
 pub use mixer::counters::MixerTotals;
 pub(crate) use route::{LocalEndpoint, MediaPath};
 pub use threads::{MAX_BATCH_WAIT_US, MAX_THREADS, MediaThreads};

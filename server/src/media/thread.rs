@@ -8,7 +8,7 @@ use super::command::{CommandSender, CommandSenders, ThreadCommand};
 use super::counters::{Dropped, ThreadCounters};
 use super::forward_queue::{ForwardQueue, RoomNumber};
 use super::forwarder::Forwarder;
-use super::inbound::{DatagramEffect, ReceivedDatagram};
+use super::inbound::{DatagramEffect, InboundDatagram};
 use super::lanes::LaneOwner;
 use super::mixer::command::{MixerCommand, MixerSender};
 use super::route::MediaPath;
@@ -280,7 +280,7 @@ impl MediaThread {
         let now = self.clock.now();
         for i in 0..received {
             let Some((arrival, bytes)) = batch.datagram(i) else { continue };
-            let incoming = ReceivedDatagram { now, socket, arrival, bytes };
+            let incoming = InboundDatagram { now, socket, arrival, bytes };
             let MediaThread { sessions, queue, counters, random, .. } = self;
             if let Some(effect) = incoming.handle(sessions, queue, counters, || random.array()) {
                 self.apply(now, &effect);

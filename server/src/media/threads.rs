@@ -5,7 +5,7 @@ use super::counters::{Dropped, MediaTotals};
 use super::forward_queue::RoomNumber;
 use super::lanes::LaneOwner;
 use super::mixer;
-use super::mixer::command::{MixRequest, MixerCommand, MixerSender};
+use super::mixer::command::{MixerCommand, MixerRequest, MixerSender};
 use super::mixer::outgoing_mix::MixMember;
 use super::route::{Recipient, Route};
 use super::session::MediaSession;
@@ -135,12 +135,12 @@ impl MediaThreads {
         self.threads[owner].commands.send(ThreadCommand::AddSession(Box::new(session)));
         self.count_musicians(&new.room, usize::from(new.sends), 0);
         if new.mix == MixChoice::One {
-            self.mix(new.session, MixRequest { mixed: true, codec: Codec::Pcm16, balances: Vec::new() });
+            self.mix(new.session, MixerRequest { mixed: true, codec: Codec::Pcm16, balances: Vec::new() });
         }
     }
 
     /// Sets whether a session receives a mix, and how it is mixed.
-    pub fn mix(&self, session: SessionId, request: MixRequest) {
+    pub fn mix(&self, session: SessionId, request: MixerRequest) {
         let Some(room) = self.room_of.get(&session).and_then(|(name, _)| self.rooms.get(name)) else { return };
         self.mixer.send(MixerCommand::Request(room.key, session, request));
     }

@@ -4,7 +4,7 @@ use super::messages::{ControlEvent, MediaEvent, OutgoingMessage, RoomsCommand, R
 use super::unheard::{PresentMusician, UnheardReports};
 use crate::Failure;
 use crate::limits::Limits;
-use crate::media::{MediaThreads, MixRequest};
+use crate::media::{MediaThreads, MixerRequest};
 use crate::random::Random;
 use crate::real_time::ServerClock;
 use crate::statistics::{AudioTotals, LiveSession, SessionCounters};
@@ -300,7 +300,7 @@ impl RoomsActor {
 const SLOTS_NOT_KEPT: &str = "musicians may get other seats after a restart";
 
 /// An order of the rooms in the mixer's units.
-fn mix_request(order: MixOrder) -> MixRequest {
+fn mix_request(order: MixOrder) -> MixerRequest {
     let thousandth = |pan: i16| Pan::new(f32::from(pan) / 1000.0);
     // Exact up to 16.7 million; larger values are clamped anyway.
     let gain = |n: u32| Gain::linear(n.min(MixBalance::MOST) as f32 / MixBalance::UNITY as f32);
@@ -309,5 +309,5 @@ fn mix_request(order: MixOrder) -> MixRequest {
         (b.source, Balance { layout: b.layout, gains: b.gains.map(gain), pans })
     };
     let mixed = order.take == MixChoice::One;
-    MixRequest { mixed, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
+    MixerRequest { mixed, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
 }

@@ -110,7 +110,7 @@ impl RoomsActor {
         self.note(Work::Reading, slots.as_ref().err(), "nobody can join until that works");
         let slots = slots.map_err(|_| Refusal::ServerUnable)?;
         let new = self.rooms.handle_gateway_musician(self.clock.now(), newcomer, &slots, &mut self.random)?;
-        tracing::info!("{}: a musician takes seat {} via {}", new.room, new.source.0, newcomer.via.gateway);
+        tracing::info!("{}: a musician takes seat {} ({:?})", new.room, new.source.0, newcomer.via);
         let counters = self.begin(&new, Some(from));
         Ok((new, counters))
     }

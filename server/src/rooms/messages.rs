@@ -6,9 +6,9 @@ use crate::Failure;
 use crate::limits::LimitSettings;
 use crate::statistics::{AudioTotals, SessionCounters};
 use mio::Waker;
-use rtjam_protocol::control::{BadMessage, ClientMessage, ServerMessage};
+use rtjam_protocol::control::{BadMessage, ClientMessage, MemberAccess, ServerMessage};
 use rtjam_protocol::link::Pin;
-use rtjam_protocol::room::{Ban, Census, ConnectionId, NewSession, Seated, Target, Via};
+use rtjam_protocol::room::{Ban, Census, ConnectionId, NewSession, Seated, Target};
 use rtjam_protocol::{Micros, MusicianId, RoomName, SessionId, SourceId};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -91,7 +91,7 @@ pub enum GatewayRequest {
         /// The room.
         room: RoomName,
         /// The gateway.
-        via: Via,
+        via: MemberAccess,
         /// An identity that the gateway has made up for the musician.
         musician: MusicianId,
         /// The name that others see.
@@ -104,7 +104,7 @@ pub enum GatewayRequest {
         /// The room.
         room: RoomName,
         /// The gateway.
-        via: Via,
+        via: MemberAccess,
     },
 }
 

@@ -107,9 +107,11 @@ mod tests {
     use crate::store::Store;
     use crate::store::tests::TempDir;
     use crate::thread_end::EndNotices;
-    use rtjam_protocol::control::{ClientMessage, Features, Hello, Seat, SeatRole, ServerMessage, VERSION};
+    use rtjam_protocol::control::{
+        ClientMessage, Features, Hello, MemberAccess, Seat, SeatRole, ServerMessage, VERSION,
+    };
     use rtjam_protocol::link::{Pin, Role};
-    use rtjam_protocol::room::{self, Caps, ConnectionId, Rooms, Secrets, Via};
+    use rtjam_protocol::room::{self, Caps, ConnectionId, Rooms, Secrets};
     use rtjam_protocol::seal::Suite;
     use rtjam_protocol::{Micros, MusicianId};
     use std::net::IpAddr;
@@ -264,7 +266,7 @@ mod tests {
         }
     }
 
-    /// A member who came through a gateway is listed with it, and the gateway receives the session.
+    /// A gateway's musician gets a session and is listed in the room.
     #[test]
     fn gateway_musicians_are_seated() {
         let mut world = World::new();
@@ -273,7 +275,7 @@ mod tests {
         let (mailbox, replies) = GatewayMailbox::new(waker);
         let request = GatewayRequest::Seat {
             room: name("band"),
-            via: Via { gateway: "test", anonymous: true },
+            via: MemberAccess::Legacy,
             musician: MusicianId([9; 32]),
             name: "Bob".to_owned(),
             from: (FROM, 5).into(),
@@ -282,7 +284,7 @@ mod tests {
         assert!(matches!(replies.try_recv(), Ok(GatewayReply::Seated(from, ..)) if from == (FROM, 5).into()));
         let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(Authority::Operator, None, reply));
         let snapshots: Vec<RoomSnapshot> = world.ask(query);
-        let members: Vec<_> = snapshots[0].members.iter().map(|m| (m.name.as_str(), m.classic)).collect();
-        assert_eq!((snapshots.len(), members), (1, vec![("Bob", true)]));
+        let members: Vec<_> = snapshots[0].members.iter().map(|m| m.name.as_str()).collect();
+        assert_eq!((snapshots.len(), members), (1, vec!["Bob"]));
     }
 }

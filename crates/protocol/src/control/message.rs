@@ -193,6 +193,22 @@ pub struct Seat {
     pub mix: Option<MixChoice>,
 }
 
+/// How a member takes part in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemberAccess {
+    /// With RTJam's own protocol.
+    Direct,
+    /// Through the gateway for legacy rtjam packets, which neither proves identities nor encrypts.
+    Legacy,
+}
+
+impl MemberAccess {
+    /// Whether the member's identity is proven.
+    pub fn has_identity(self) -> bool {
+        self == MemberAccess::Direct
+    }
+}
+
 /// What takes a live session over. Lives in memory only, at both ends, and is overwritten when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(pub [u8; 16]);

@@ -6,8 +6,8 @@ use super::{
     slots,
 };
 use crate::control::{
-    self, Features, Hello, Joined, Look, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys, Token,
-    numbered_name, signed_text, tidy_name,
+    self, Features, Hello, Joined, Look, MemberAccess, Refusal, Refused, Seat, SeatRole, ServerMessage, SessionKeys,
+    Token, numbered_name, signed_text, tidy_name,
 };
 use crate::ids::{RoomName, SessionId, SourceId};
 use crate::link::Role;
@@ -165,7 +165,7 @@ impl Rooms {
             worn: false,
             features: hello.features.and(Features::SUPPORTED),
             connection: Some(connection),
-            via: None,
+            via: MemberAccess::Direct,
             mix: choose(seat.role, seat.mix, room_mix),
             room_mix,
         };

@@ -1,24 +1,14 @@
 //! Members who come through a gateway: they have no identity, no secret and no control connection of their own. The
-//! gateway vouches for them, and the rooms know it by its [`Via`] alone.
+//! rooms know the gateway by [`MemberAccess`] alone.
 
 use super::admission::{fresh_keys, random};
 use super::{Ban, Entropy, Member, NewSession, Origin, Rooms, SlotRecord, slots};
-use crate::control::{Features, MixChoice, Refusal, SeatRole, Token};
+use crate::control::{Features, MemberAccess, MixChoice, Refusal, SeatRole, Token};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Role;
 use crate::time::Micros;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// The gateway through which a member takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Via {
-    /// Name of the gateway, for logs.
-    pub gateway: &'static str,
-    /// Whether anybody can claim to be this member and hear what the member hears: the gateway neither proves identities
-    /// nor encrypts.
-    pub anonymous: bool,
-}
 
 /// A musician for whom a gateway asks for a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +16,7 @@ pub struct GatewayMusician {
     /// The room.
     pub room: RoomName,
     /// The gateway.
-    pub via: Via,
+    pub via: MemberAccess,
     /// An identity that the gateway has made up.
     pub musician: MusicianId,
     /// The name that others see.
@@ -86,7 +76,7 @@ impl Rooms {
             // The gateway is the other end.
             features: Features::SUPPORTED,
             connection: None,
-            via: Some(newcomer.via),
+            via: newcomer.via,
             mix: newcomer.mix,
             room_mix: newcomer.mix,
         };
@@ -100,7 +90,7 @@ impl Rooms {
     pub fn handle_gateway_listener(
         &mut self,
         room: &RoomName,
-        via: Via,
+        via: MemberAccess,
         entropy: &mut dyn Entropy,
     ) -> Option<NewSession> {
         let suite = *self.config.suites.first()?;
@@ -121,7 +111,7 @@ impl Rooms {
             // The gateway is the other end.
             features: Features::SUPPORTED,
             connection: None,
-            via: Some(via),
+            via,
             mix: MixChoice::Separate,
             room_mix: MixChoice::Separate,
         };

@@ -17,15 +17,15 @@ mod slots;
 
 pub use address::{AddressKey, BadAddress};
 pub use caps::{Caps, Origin};
-pub use gateway::{GatewayMusician, Via};
+pub use gateway::GatewayMusician;
 pub use mixes::MixOrder;
 pub use moderation::{Ban, Grant, Seated, Target, identity_text};
 pub use rosters::COALESCE;
 pub use slots::SlotRecord;
 
 use crate::control::{
-    ClientMessage, Features, Hello, MediaEndpoint, MixChoice, Refusal, Refused, RosterEntry, Seat, SeatRole,
-    ServerMessage, SessionKeys, Token, Welcome,
+    ClientMessage, Features, Hello, MediaEndpoint, MemberAccess, MixChoice, Refusal, Refused, RosterEntry, Seat,
+    SeatRole, ServerMessage, SessionKeys, Token, Welcome,
 };
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
@@ -280,26 +280,20 @@ struct Member {
     worn: bool,
     features: Features,
     connection: Option<ConnectionId>,
-    /// The gateway through which the member takes part; `None` for RTJam's own clients.
-    via: Option<Via>,
+    via: MemberAccess,
     /// What it is sent, and what the room says for those who do not choose.
     mix: MixChoice,
     room_mix: MixChoice,
 }
 
 impl Member {
-    /// Whether nobody can prove to be this member.
-    fn is_anonymous(&self) -> bool {
-        self.via.is_some_and(|via| via.anonymous)
-    }
-
     fn entry(&self) -> RosterEntry {
         RosterEntry {
             source: self.source,
             name: self.name.clone(),
             musician: self.musician,
             instance: self.instance,
-            classic: self.is_anonymous(),
+            classic: !self.via.has_identity(),
         }
     }
 }

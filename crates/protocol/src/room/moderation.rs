@@ -117,7 +117,7 @@ impl Member {
             seat: self.seat,
             musician: self.musician,
             address: self.origin.map(|origin| origin.key()),
-            classic: self.is_anonymous(),
+            classic: !self.via.has_identity(),
         }
     }
 }
@@ -173,8 +173,8 @@ impl Rooms {
             Target::Slot(_) | Target::Name(_) => member.map(|m| Ban {
                 name: m.name.clone(),
                 // The identity of an anonymous member is made up.
-                musician: (!m.is_anonymous()).then_some(m.musician),
-                address: m.origin.filter(|origin| !origin.exempt || m.is_anonymous()).map(|origin| origin.key()),
+                musician: m.via.has_identity().then_some(m.musician),
+                address: m.origin.filter(|origin| !origin.exempt || !m.via.has_identity()).map(|origin| origin.key()),
             }),
         }
     }

@@ -19,9 +19,9 @@ use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::classic::{
     BEAT, ClientId, Header, HeardScratch, Packet, RepackScratch, Repacker, TOS, beat_at, write_channels,
 };
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::{MemberAccess, MixChoice};
 use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
-use rtjam_protocol::room::{MAX_MUSICIANS, Via};
+use rtjam_protocol::room::MAX_MUSICIANS;
 use rtjam_protocol::seal::Lane;
 use rtjam_protocol::{Micros, RoomName, Sequence, SessionId, StreamId};
 use std::io;
@@ -30,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How this gateway is known in rooms.
-const VIA: Via = Via { gateway: "legacy", anonymous: true };
+const VIA: MemberAccess = MemberAccess::Legacy;
 
 /// How often timeouts are checked.
 const CHECK_EVERY: Micros = Micros::from_millis(20);

@@ -10,7 +10,7 @@ use rtjam_protocol::{SessionId, SourceId};
 use std::sync::{Arc, OnceLock};
 
 /// What a session wants of the mixer.
-pub struct MixRequest {
+pub struct MixerRequest {
     /// Whether the session receives a mix; otherwise it receives everyone's packets.
     pub mixed: bool,
     /// The codec of the mix.
@@ -24,7 +24,7 @@ pub(in super::super) enum MixerCommand {
     /// A session has begun. A request tells whether it receives a mix.
     Add(RoomNumber, Box<MixMember>),
     /// A session wants this from now on.
-    Request(RoomNumber, SessionId, MixRequest),
+    Request(RoomNumber, SessionId, MixerRequest),
     /// A session has ended.
     Remove(RoomNumber, SessionId),
     /// NACKs of a client for the mixer's lane.

@@ -3,7 +3,7 @@
 use super::super::command::{CommandSender, ThreadCommand};
 use super::super::forward_queue::RoomNumber;
 use super::super::tap::{TapId, TapPacket};
-use super::command::MixRequest;
+use super::command::MixerRequest;
 use super::outgoing_mix::{MixMember, MixOutput, OutgoingMix, Transition};
 use rtjam_engine::Desk;
 use rtjam_protocol::datagram::{Frame, Frames};
@@ -51,7 +51,7 @@ impl MixRoom {
         &mut self,
         key: RoomNumber,
         session: SessionId,
-        request: MixRequest,
+        request: MixerRequest,
         stream: StreamId,
         threads: &[CommandSender],
     ) {
