@@ -12,8 +12,8 @@ mod name;
 pub use features::Features;
 
 pub use message::{
-    ClientMessage, Hello, Joined, MAX_PINNED, MediaEndpoint, Refusal, Refused, Retry, RosterEntry, Seat, SeatRole,
-    ServerMessage, SessionKeys, Token, TransportKind, Welcome,
+    ClientMessage, Hello, Joined, MAX_PINNED, MediaEndpoint, MemberAccess, Refusal, Refused, Retry, RosterEntry, Seat,
+    SeatRole, ServerMessage, SessionKeys, Token, TransportKind, Welcome,
 };
 
 pub use mix::{MixBalance, MixChoice, MixState, MixWish};
