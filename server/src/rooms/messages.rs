@@ -198,7 +198,7 @@ pub struct RoomSnapshot {
 }
 
 /// Why the rooms actor did not carry out a command.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum CommandError {
     /// The authority does not permit it.
     Forbidden,
