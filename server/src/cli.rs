@@ -9,7 +9,7 @@ use crate::{Failure, Server, check, data_dir, invite, open_files};
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtjam_protocol::RoomName;
-use rtjam_protocol::control::DownstreamMode;
+use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Role;
 use std::io::{IsTerminal as _, Write as _};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -109,7 +109,7 @@ struct Serve {
     gather_us: Option<u16>,
     /// Let rtjam units of before play in a room, by the classic packet: anybody may, and nothing is sealed for them; the
     /// port must differ from that of --listen [default: off; without an address 0.0.0.0:7892]
-    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = crate::classic::DEFAULT_ADDRESS)]
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = crate::gateway::legacy::DEFAULT_ADDRESS)]
     classic: Option<ListenAddress>,
     /// The room that they play in [default: lobby]
     #[arg(long, value_name = "ROOM", value_parser = parse_room)]
@@ -336,7 +336,7 @@ fn announce(server: &Server) {
     let mut out = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
     let _ = writeln!(out, "page: {}\ninvite: {}", server.page(), server.invite());
-    if let Some((address, room)) = server.classic() {
+    if let Some((address, room)) = server.legacy() {
         tracing::warn!(
             "in the room {room} rtjam units of before may play: who they are is not known, and what they hear and play \
              is not private"
@@ -377,8 +377,8 @@ fn print_invitation(arguments: Invite) -> Result<(), Failure> {
         renew: arguments.renew,
         keep_sessions: arguments.keep_sessions,
         mix: arguments.mix.map(|mix| match mix {
-            MixName::Separate => DownstreamMode::Forwarded,
-            MixName::One => DownstreamMode::Mixed,
+            MixName::Separate => MixChoice::Separate,
+            MixName::One => MixChoice::One,
         }),
         public_address: arguments.place.public_address,
     };

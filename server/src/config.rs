@@ -1,14 +1,14 @@
 //! What the server is asked to be: flags over the config file over defaults.
 
 use crate::address::PublicAddress;
-use crate::classic::ClassicSettings;
+use crate::gateway::legacy::LegacySettings;
 use crate::http::Proxies;
 use crate::limits::{LimitSettings, Network, TrustedProxies};
-use crate::media::{MOST_GATHER_US, MOST_THREADS};
+use crate::media::{MAX_BATCH_WAIT_US, MAX_THREADS};
 use crate::tls::TlsFiles;
 use axum::http::HeaderName;
 use rtjam_protocol::RoomName;
-use rtjam_protocol::server::rooms::{Caps, MAX_LISTENERS};
+use rtjam_protocol::room::{Caps, MAX_LISTENERS};
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
 use std::marker::PhantomData;
@@ -16,6 +16,9 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+
+/// The room that always exists.
+pub const FIRST_ROOM: &str = "lobby";
 
 /// A server's settings, complete.
 #[derive(Clone, Debug)]
@@ -47,7 +50,7 @@ pub struct Config {
     /// Under load, packets wait for company at most so long, in µs.
     pub gather_us: u16,
     /// The classic packet, where it is spoken.
-    pub classic: Option<ClassicSettings>,
+    pub classic: Option<LegacySettings>,
 }
 
 impl Config {
@@ -217,7 +220,7 @@ impl FromStr for LogLevel {
 
 /// The room that classic packets play in where nothing else is said.
 fn first_room() -> Result<RoomName, String> {
-    RoomName::new(crate::server::FIRST_ROOM).map_err(|e| e.to_string())
+    RoomName::new(FIRST_ROOM).map_err(|e| e.to_string())
 }
 
 /// Checks a number of musicians.
@@ -242,24 +245,24 @@ pub fn check_listeners(number: u64) -> Result<u16, String> {
 
 /// Where nothing else is said, a media thread lets packets arrive for so long under load, in µs. Measured: with 20
 /// musicians it saves almost half of the processor time (2.1 µs a forward against 3.8).
-pub const DEFAULT_GATHER_US: u16 = MOST_GATHER_US;
+pub const DEFAULT_GATHER_US: u16 = MAX_BATCH_WAIT_US;
 
 /// Checks a number of media threads.
 ///
 /// # Errors
-/// When it is not from 1 to [`MOST_THREADS`].
+/// When it is not from 1 to [`MAX_THREADS`].
 pub fn check_threads(number: u64) -> Result<u8, String> {
-    let fits = u8::try_from(number).ok().filter(|n| (1..=MOST_THREADS).contains(n));
-    fits.ok_or_else(|| format!("{number} is not a number of media threads from 1 to {MOST_THREADS}"))
+    let fits = u8::try_from(number).ok().filter(|n| (1..=MAX_THREADS).contains(n));
+    fits.ok_or_else(|| format!("{number} is not a number of media threads from 1 to {MAX_THREADS}"))
 }
 
 /// Checks how long packets may wait for company, in µs.
 ///
 /// # Errors
-/// When it is above [`MOST_GATHER_US`].
+/// When it is above [`MAX_BATCH_WAIT_US`].
 pub fn check_gather(us: u64) -> Result<u16, String> {
-    let fits = u16::try_from(us).ok().filter(|us| *us <= MOST_GATHER_US);
-    fits.ok_or_else(|| format!("{us} is not from 0 to {MOST_GATHER_US} microseconds"))
+    let fits = u16::try_from(us).ok().filter(|us| *us <= MAX_BATCH_WAIT_US);
+    fits.ok_or_else(|| format!("{us} is not from 0 to {MAX_BATCH_WAIT_US} microseconds"))
 }
 
 impl Partial {
@@ -339,7 +342,7 @@ impl Partial {
         };
         let classic = match (self.classic, self.classic_room) {
             (Some(ListenAddress(listen)), room) => {
-                Some(ClassicSettings { listen, room: room.map_or_else(first_room, Ok)? })
+                Some(LegacySettings { listen, room: room.map_or_else(first_room, Ok)? })
             }
             (None, None) => None,
             (None, Some(_)) => {

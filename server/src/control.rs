@@ -1,177 +1,176 @@
-//! A control connection: JSON texts on a WebSocket, between its client and the lobby.
+//! A control connection: JSON texts on a WebSocket, between a client and the rooms actor.
 
 use crate::acceptor::Place;
-use crate::clock::Clock;
 use crate::limits::Bucket;
-use crate::lobby::{Input, OUTBOX, Word};
+use crate::real_time::ServerClock;
+use crate::rooms::messages::{CONNECTION_QUEUE, ControlEvent, OutgoingMessage, RoomsHandle, RoomsInput};
 use axum::extract::ws::{Message, WebSocket};
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{self, BadMessage, ServerMessage};
-use rtjam_protocol::server::rooms::ConnectionId;
+use rtjam_protocol::room::ConnectionId;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, sleep_until, timeout};
 
-/// A seated connection that says nothing for this long is closed; clients ping every few seconds.
-const SILENT_FOR: Duration = Duration::from_secs(30);
+/// A seated connection that sends nothing for this long is closed. Clients ping every few seconds.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client that does not take a message for this long is closed.
-const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// A connection that does not accept a message within this time is closed.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often a client is asked for a sign of life, which tells the round trip.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often a client is pinged, to measure the round-trip time.
+const PING_EVERY: Duration = Duration::from_secs(5);
 
-/// How long the client's half of closing is waited for.
-const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+/// How long to wait for the client to close its half.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a connection may bring at once, WebSocket's own pings included; after that one frame is read each of
-/// [`A_FRAME_EVERY`], so that nobody keeps the lobby, or this thread, from the others.
-const FRAMES_AT_ONCE: u32 = 100;
-const A_FRAME_EVERY: Micros = Micros::from_millis(50);
+/// The burst of WebSocket frames that a connection may send, pings included. After it one frame is read every
+/// [`FRAME_INTERVAL`], so that no connection keeps the rooms actor or this thread busy.
+const FRAME_BURST: u32 = 100;
+const FRAME_INTERVAL: Micros = Micros::from_millis(50);
 
-/// A connection's conversation with the lobby.
-pub struct Conversation {
+/// A control connection of the server.
+pub struct ControlConnection {
     socket: WebSocket,
-    connection: ConnectionId,
-    lobby: mpsc::Sender<Input>,
-    inbox: mpsc::Receiver<Word>,
-    clock: Clock,
-    pace: Bucket,
-    /// Nothing is read before.
+    id: ConnectionId,
+    rooms: RoomsHandle,
+    outgoing: mpsc::Receiver<OutgoingMessage>,
+    clock: ServerClock,
+    rate: Bucket,
+    /// Nothing is read before this time.
     reads_from: Instant,
 }
 
-/// Why a conversation does not go on as it did.
+/// Why one phase of a connection has ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The lobby has closed it.
-    Lobby,
-    /// The client has closed it, or does not read.
-    Client,
-    /// It took too long, or others needed its place.
-    Clock,
-    /// It goes on: the client has a seat, or watches a room.
+pub enum PhaseEnd {
+    /// The rooms actor has closed the connection.
+    ClosedByServer,
+    /// The client has closed the connection or does not read.
+    ClosedByClient,
+    /// A timeout, or another connection needed its place.
+    TimedOut,
+    /// The client has a seat or watches a room; the connection goes on.
     Seated,
 }
 
-impl Conversation {
-    /// Begins one; `None` when the lobby has ended.
+impl ControlConnection {
+    /// Reports a new connection to the rooms actor. `None` when the actor has ended.
     pub async fn begin(
         socket: WebSocket,
-        connection: ConnectionId,
+        id: ConnectionId,
         from: IpAddr,
-        lobby: mpsc::Sender<Input>,
-    ) -> Option<Conversation> {
-        let (outbox, inbox) = mpsc::channel(OUTBOX);
-        lobby.send(Input::Connected { connection, from, outbox }).await.ok()?;
-        let clock = Clock::start();
-        Some(Conversation {
+        rooms: RoomsHandle,
+    ) -> Option<ControlConnection> {
+        let (outbox, outgoing) = mpsc::channel(CONNECTION_QUEUE);
+        rooms.send(RoomsInput::Control(id, ControlEvent::Connected { from, outbox })).await.ok()?;
+        Some(ControlConnection {
             socket,
-            connection,
-            lobby,
-            inbox,
-            clock,
-            pace: Bucket::default(),
+            id,
+            rooms,
+            outgoing,
+            clock: ServerClock::start(),
+            rate: Bucket::default(),
             reads_from: Instant::now(),
         })
     }
 
-    /// Talks until the client has a seat, with which it leaves its place among the half-open connections, or until
-    /// it is evicted from that.
-    pub async fn until_seated(&mut self, place: &Place) -> Ended {
+    /// Serves the connection until the client has a seat and so leaves its place among the half-open connections, or until it
+    /// is evicted from that place.
+    pub async fn until_seated(&mut self, place: &Place) -> PhaseEnd {
         tokio::select! {
-            () = place.evicted() => Ended::Clock,
-            ended = self.greet(place) => ended,
+            () = place.evicted() => PhaseEnd::TimedOut,
+            end = self.serve_half_open(place) => end,
         }
     }
 
-    async fn greet(&mut self, place: &Place) -> Ended {
+    async fn serve_half_open(&mut self, place: &Place) -> PhaseEnd {
         loop {
             let done = tokio::select! {
-                word = self.inbox.recv() => match word {
-                    Some(word) if has_seat(&word.message) => {
+                outgoing = self.outgoing.recv() => match outgoing {
+                    Some(outgoing) if has_seat(&outgoing.message) => {
                         place.leave();
-                        self.say(word).await.and(Err(Ended::Seated))
+                        self.send_message(outgoing).await.and(Err(PhaseEnd::Seated))
                     }
-                    word => self.say_if_any(word).await,
+                    outgoing => self.send_if_open(outgoing).await,
                 },
-                heard = read(&mut self.socket, self.reads_from) => self.hear(heard).await,
+                frame = read(&mut self.socket, self.reads_from) => self.handle_frame(frame).await,
             };
-            if let Err(ended) = done {
-                return ended;
+            if let Err(end) = done {
+                return end;
             }
         }
     }
 
-    /// Talks with a client that is seated.
-    pub async fn until_ended(&mut self) -> Ended {
-        let mut asking = asking();
-        let mut deadline = Instant::now() + SILENT_FOR;
+    /// Serves a seated client until the connection ends.
+    pub async fn until_ended(&mut self) -> PhaseEnd {
+        let mut ping = ping_interval();
+        let mut deadline = Instant::now() + SILENCE_TIMEOUT;
         loop {
             let done = tokio::select! {
-                word = self.inbox.recv() => self.say_if_any(word).await,
-                heard = read(&mut self.socket, self.reads_from) => {
-                    deadline = Instant::now() + SILENT_FOR;
-                    self.hear(heard).await
+                outgoing = self.outgoing.recv() => self.send_if_open(outgoing).await,
+                frame = read(&mut self.socket, self.reads_from) => {
+                    deadline = Instant::now() + SILENCE_TIMEOUT;
+                    self.handle_frame(frame).await
                 }
-                _ = asking.tick() => {
+                _ = ping.tick() => {
                     self.send(Message::Ping(self.clock.now().0.to_be_bytes().to_vec().into())).await
                 }
-                () = sleep_until(deadline) => Err(Ended::Clock),
+                () = sleep_until(deadline) => Err(PhaseEnd::TimedOut),
             };
-            if let Err(ended) = done {
-                return ended;
+            if let Err(end) = done {
+                return end;
             }
         }
     }
 
-    /// Tells the lobby, and closes so that the last message arrives.
-    pub async fn end(mut self, ended: Ended) {
-        if ended == Ended::Lobby {
+    /// Ends the connection and reports it to the rooms actor.
+    pub async fn end(mut self, end: PhaseEnd) {
+        if end == PhaseEnd::ClosedByServer {
             close(&mut self.socket).await;
         }
-        // Fails when the lobby is gone; then there is nobody to tell.
-        let _ = self.lobby.send(Input::Disconnected(self.connection)).await;
+        // Fails only after the actor has ended.
+        let _ = self.rooms.send(RoomsInput::Control(self.id, ControlEvent::Disconnected)).await;
     }
 
-    async fn say_if_any(&mut self, word: Option<Word>) -> Result<(), Ended> {
-        match word {
-            Some(word) => self.say(word).await,
-            None => Err(Ended::Lobby),
+    async fn send_if_open(&mut self, outgoing: Option<OutgoingMessage>) -> Result<(), PhaseEnd> {
+        match outgoing {
+            Some(outgoing) => self.send_message(outgoing).await,
+            None => Err(PhaseEnd::ClosedByServer),
         }
     }
 
-    async fn say(&mut self, word: Word) -> Result<(), Ended> {
-        if !word.hold.is_zero() {
-            sleep(word.hold).await;
+    async fn send_message(&mut self, outgoing: OutgoingMessage) -> Result<(), PhaseEnd> {
+        if !outgoing.delay.is_zero() {
+            sleep(outgoing.delay).await;
         }
-        self.send(Message::Text(control::write(&word.message).into())).await
+        self.send(Message::Text(control::write(&outgoing.message).into())).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), Ended> {
-        match timeout(TAKEN_WITHIN, self.socket.send(message)).await {
+    async fn send(&mut self, message: Message) -> Result<(), PhaseEnd> {
+        match timeout(SEND_TIMEOUT, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(Ended::Client),
+            _ => Err(PhaseEnd::ClosedByClient),
         }
     }
 
-    async fn hear(&mut self, heard: Option<Result<Message, axum::Error>>) -> Result<(), Ended> {
-        let wait = self.pace.borrow(self.clock.now(), FRAMES_AT_ONCE, A_FRAME_EVERY, A_FRAME_EVERY);
+    async fn handle_frame(&mut self, frame: Option<Result<Message, axum::Error>>) -> Result<(), PhaseEnd> {
+        let wait = self.rate.borrow(self.clock.now(), FRAME_BURST, FRAME_INTERVAL, FRAME_INTERVAL);
         if wait > Micros::ZERO {
             self.reads_from = Instant::now() + Duration::from_micros(wait.0);
         }
-        let input = match heard {
-            Some(Ok(Message::Text(text))) => Input::Said(self.connection, control::read(&text)),
-            Some(Ok(Message::Binary(_))) => Input::Said(self.connection, Err(BadMessage)),
+        let event = match frame {
+            Some(Ok(Message::Text(text))) => ControlEvent::Received(control::read(&text)),
+            Some(Ok(Message::Binary(_))) => ControlEvent::Received(Err(BadMessage)),
             Some(Ok(Message::Pong(sent))) => match round_trip(self.clock.now(), &sent) {
-                Some(took) => Input::RoundTrip(self.connection, took),
+                Some(took) => ControlEvent::RoundTrip(took),
                 None => return Ok(()),
             },
             Some(Ok(Message::Ping(_))) => return Ok(()),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Ended::Client),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(PhaseEnd::ClosedByClient),
         };
-        self.lobby.send(input).await.map_err(|_| Ended::Lobby)
+        self.rooms.send(RoomsInput::Control(self.id, event)).await.map_err(|_| PhaseEnd::ClosedByServer)
     }
 }
 
@@ -179,30 +178,30 @@ fn has_seat(message: &ServerMessage) -> bool {
     matches!(message, ServerMessage::Joined(_) | ServerMessage::Roster { .. })
 }
 
-/// The next frame, not before `from`. Until then the connection's own buffers hold its client back.
+/// The next frame, read no earlier than `from`. Until then the connection's buffers hold its client back.
 async fn read(socket: &mut WebSocket, from: Instant) -> Option<Result<Message, axum::Error>> {
     sleep_until(from).await;
     socket.recv().await
 }
 
-fn asking() -> Interval {
-    let mut asking = interval_at(Instant::now() + ASK_EVERY / 5, ASK_EVERY);
-    asking.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    asking
+fn ping_interval() -> Interval {
+    let mut ping = interval_at(Instant::now() + PING_EVERY / 5, PING_EVERY);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ping
 }
 
-/// How long ago it was asked what it answers now. A client that makes up an answer spoils its own figures alone.
+/// The round-trip time by a pong. A client that makes up a pong falsifies its own statistics only.
 fn round_trip(now: Micros, sent: &[u8]) -> Option<Micros> {
     let sent = Micros(u64::from_be_bytes(sent.try_into().ok()?));
     (sent <= now).then(|| now.since(sent))
 }
 
-/// Closes so that the last message arrives: data that we have not read would make the system discard it.
+/// Closes so that the last message arrives: if unread data remained, the system would discard it.
 async fn close(socket: &mut WebSocket) {
     let farewell = async {
         if socket.send(Message::Close(None)).await.is_ok() {
             while let Some(Ok(_)) = socket.recv().await {}
         }
     };
-    let _ = timeout(CLOSED_WITHIN, farewell).await;
+    let _ = timeout(CLOSE_TIMEOUT, farewell).await;
 }

@@ -1,12 +1,13 @@
 //! One TCP port for the web page, plain or over TLS, and for control connections, over TLS alone.
 
 use crate::acceptor::Place;
-use crate::clock::Clock;
-use crate::control::{Conversation, Ended};
+use crate::control::{ControlConnection, PhaseEnd};
+use crate::gateway::legacy::LegacyCounters;
 use crate::limits::{Bucket, Doors, Stage, TrustedProxies};
-use crate::lobby::{Described, Input};
-use crate::media::Totals;
+use crate::media::MediaTotals;
 use crate::metrics;
+use crate::real_time::ServerClock;
+use crate::rooms::messages::{RoomsHandle, ServerStatus};
 use crate::token::Token;
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -23,7 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{MAX_TEXT, PATH};
-use rtjam_protocol::server::rooms::ConnectionId;
+use rtjam_protocol::room::ConnectionId;
 use rustls::ServerConfig;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 const PAGE: &str = include_str!("page/join.html");
@@ -59,7 +60,7 @@ const HEALTH_IS_GOOD_FOR: Duration = Duration::from_millis(250);
 /// The part of the server that speaks HTTP.
 #[derive(Clone)]
 pub struct Http {
-    lobby: mpsc::Sender<Input>,
+    rooms: RoomsHandle,
     live: Arc<ArcSwap<Live>>,
     doors: Doors,
     figures: Arc<FiguresAt>,
@@ -99,10 +100,12 @@ pub struct Proxies {
 /// What `/metrics` tells besides what the lobby knows.
 #[derive(Clone, Debug)]
 pub struct FiguresAt {
-    /// The media threads'.
-    pub media: Totals,
+    /// Totals of the media threads and the mixer.
+    pub media: MediaTotals,
+    /// Counters of the legacy gateway, if it runs.
+    pub legacy: Option<Arc<LegacyCounters>>,
     /// Began with the server.
-    pub clock: Clock,
+    pub clock: ServerClock,
     /// Of the media sockets.
     pub ports: Vec<u16>,
 }
@@ -125,14 +128,14 @@ impl Proxies {
 impl Http {
     /// Control connections speak to `lobby`; those that are seated are served by the runtime `seated`.
     pub fn new(
-        lobby: mpsc::Sender<Input>,
+        rooms: RoomsHandle,
         live: Arc<ArcSwap<Live>>,
         limit_loopback: bool,
         figures: FiguresAt,
         seated: Handle,
     ) -> Http {
         Http {
-            lobby,
+            rooms,
             live,
             doors: Doors::new(MAX_PER_ADDRESS, limit_loopback),
             figures: Arc::new(figures),
@@ -144,7 +147,7 @@ impl Http {
     }
 
     /// The server's clock.
-    pub fn clock(&self) -> Clock {
+    pub fn clock(&self) -> ServerClock {
         self.figures.clock
     }
 
@@ -225,15 +228,10 @@ async fn page() -> impl IntoResponse {
 }
 
 /// How long the lobby may take to say how things are.
-const DESCRIBED_WITHIN: Duration = Duration::from_secs(1);
+const STATUS_WITHIN: Duration = Duration::from_secs(1);
 
-async fn describe(http: &Http) -> Option<Described> {
-    let (answer, described) = oneshot::channel();
-    let asked = async {
-        http.lobby.send(Input::Describe(answer)).await.ok()?;
-        described.await.ok()
-    };
-    timeout(DESCRIBED_WITHIN, asked).await.ok().flatten()
+async fn status(http: &Http) -> Option<ServerStatus> {
+    timeout(STATUS_WITHIN, http.rooms.status()).await.ok().flatten()
 }
 
 /// Asks the lobby a few times a second at most, however many want to know.
@@ -242,8 +240,8 @@ async fn health(State(http): State<Http>) -> Response {
     let health = match *known {
         Some((asked, health)) if asked.elapsed() < HEALTH_IS_GOOD_FOR => health,
         _ => {
-            let health = match describe(&http).await {
-                Some(described) if !described.store_fails => Health::Well,
+            let health = match status(&http).await {
+                Some(status) if !status.store_fails => Health::Well,
                 Some(_) => Health::CannotStore,
                 None => Health::NoAnswer,
             };
@@ -266,14 +264,15 @@ async fn metrics(State(http): State<Http>, Extension(came): Extension<Came>, hea
                         --metrics-token-file: Authorization: Bearer TOKEN.\n";
         return (StatusCode::FORBIDDEN, sentence).into_response();
     }
-    let Some(described) = describe(&http).await else {
+    let Some(status) = status(&http).await else {
         let sentence = "The server's lobby does not answer just now.\n";
         return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
     };
     let figures = &http.figures;
     let drops = metrics::kernel_drops(&figures.ports);
-    let text =
-        metrics::render(&described, &figures.media.threads(), &figures.media.mixes(), drops, figures.clock.now());
+    let legacy = figures.legacy.as_ref().map(|counters| counters.totals());
+    let media = &figures.media;
+    let text = metrics::render(&status, &media.threads(), &media.mixer(), legacy.as_ref(), drops, figures.clock.now());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 
@@ -326,9 +325,9 @@ async fn control_connection(
         .write_buffer_size(0)
         .max_write_buffer_size(2 * MAX_TEXT)
         .on_upgrade(async move |socket| {
-            let Some(mut talk) = Conversation::begin(socket, connection, from, http.lobby).await else { return };
+            let Some(mut talk) = ControlConnection::begin(socket, connection, from, http.rooms).await else { return };
             let ended = talk.until_seated(&place).await;
-            let door = (ended == Ended::Seated).then(|| http.doors.enter(from)).flatten();
+            let door = (ended == PhaseEnd::Seated).then(|| http.doors.enter(from)).flatten();
             let Some(door) = door else { return talk.end(ended).await };
             http.seated.spawn(async move {
                 let ended = talk.until_ended().await;

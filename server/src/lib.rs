@@ -1,71 +1,96 @@
-//! The RTJam room server.
+//! The RTJam room server: an SFU for playing music together over UDP.
 //!
-//! | module | what lives there | thread |
+//! ```text
+//!            TCP ▶ acceptor ▶ control ◀─▶ ┌───────┐ ◀─▶ store
+//!                  http, metrics ───────▶ │ rooms │
+//!  legacy rtjam ◀▶ gateway ◀────────────▶ └───────┘
+//!                     │ loopback            │ commands
+//!            UDP ◀────┴───────▶ media threads ──taps──▶ mixer
+//! ```
+//!
+//! | module | contents | thread |
 //! |---|---|---|
-//! | [`cli`], [`config`] | flags, the config file, exit codes | main |
-//! | [`server`] | puts the parts together, and takes them apart again | main (tokio) |
-//! | [`listen`], [`address`] | the sockets, and under which address others reach them | main |
-//! | [`data_dir`], [`store`] | the data folder, and what outlives the process in it | main, lobby |
-//! | [`reload`] | what changes while the server runs | main |
-//! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
-//! | [`acceptor`] | connections, handshakes, and requests: everyone who has no seat yet | acceptor (tokio) |
-//! | [`http`] | the web page, and how a request becomes a control connection | acceptor |
-//! | [`control`] | control connections | acceptor until they are seated, then main |
-//! | [`limits`] | what one address may ask for, and all together | lobby, acceptor |
-//! | [`thread_end`] | threads that end by themselves | all |
-//! | [`statistics`] | how a session went | media-0 …, lobby |
-//! | [`metrics`], [`token`] | the figures for Prometheus, and who may read them | acceptor |
-//! | [`check`], [`open_files`] | whether this machine suits a server | main |
-//! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
-//! | [`media`] | receives, opens, forwards datagrams | media-0 … |
-//! | [`classic`] | rtjam units of before, in one room | classic |
-//! | [`invite`] | `rtjam-server invite` | main |
+//! | [`config`], `cli` | flags, the config file, exit codes | main |
+//! | `server` | starts and stops the parts | main (tokio) |
+//! | `listen`, `reuseport`, `address` | sockets, and the address by which others reach them | main |
+//! | `data_dir`, `store` | the data folder and the database | main, rooms |
+//! | `reload` | settings that change while the server runs | main |
+//! | `identity`, `tls` | the server's key and certificates | main |
+//! | `acceptor` | connections, handshakes and requests without a seat | acceptor (tokio) |
+//! | `http` | the web page and the upgrade to a control connection | acceptor |
+//! | `control` | control connections | acceptor, and main once they are seated |
+//! | `limits` | limits for each address and for all together | rooms, acceptor |
+//! | `metrics`, `token` | metrics for Prometheus, and who may read them | acceptor |
+//! | `statistics` | packet loss, jitter and round-trip times of sessions | all |
+//! | `rooms` | the rooms actor and its queries and commands | rooms |
+//! | `media` | receives, opens, forwards and mixes datagrams | media-0 …, mixer |
+//! | `gateway` | musicians who do not speak RTJam's own protocol | classic |
+//! | `real_time`, `thread_end` | clock, scheduling and supervision of threads | all |
+//! | `check`, [`open_files`] | whether this machine suits a server | main |
+//! | `invite`, `moderation` | the commands `invite`, `list`, `kick`, `ban` | main |
 //!
-//! Connections speak to the lobby by a bounded queue, and it to each of them by another; a connection that does
-//! not read loses its queue and is closed. The lobby commands the media threads by a queue and a wake; they tell
-//! it which sessions are over.
+//! Control connections, media threads and gateways send events to the rooms actor by a bounded queue. It sends messages to
+//! each connection by another; a connection that does not read overflows its queue and is closed. It commands the media
+//! threads by a queue and a wake each.
+//!
+//! ```no_run
+//! use rtjam_server::{Config, Server};
+//!
+//! # async fn example(config: &Config) -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::bind(config)?;
+//! println!("{}", server.invite());
+//! let (_settings, reloads) = tokio::sync::mpsc::channel(1);
+//! server.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }, reloads).await?;
+//! # Ok(())
+//! # }
+//! ```
 
-pub mod acceptor;
-pub mod address;
-pub mod check;
-pub mod classic;
-pub mod cli;
-pub mod clock;
+// Modules are private; in them, `pub` marks what a module offers to the others.
+#![allow(unreachable_pub)]
+
+mod acceptor;
+mod address;
+mod check;
+mod cli;
 pub mod config;
-pub mod control;
-mod counter;
-pub mod crowds;
-pub mod data_dir;
-pub mod http;
-pub mod identity;
-pub mod invite;
-pub mod limits;
-pub mod listen;
-pub mod lobby;
-pub mod media;
-pub mod metrics;
-pub mod moderation;
+mod control;
+mod data_dir;
+mod gateway;
+mod http;
+mod identity;
+mod invite;
+mod limits;
+mod listen;
+mod media;
+mod metrics;
+mod moderation;
 pub mod open_files;
-pub mod random;
-pub mod reload;
-pub mod server;
-pub mod statistics;
-pub mod store;
-pub mod thread_end;
-pub mod tls;
-pub mod token;
+mod random;
+mod real_time;
+mod reload;
+mod reuseport;
+mod rooms;
+mod server;
+mod statistics;
+mod store;
+mod thread_end;
+mod tls;
+mod token;
 
+pub use cli::main;
 pub use config::Config;
+pub use rooms::authority::{Authority, RoomAction};
+pub use rooms::messages::{CommandError, RoomSnapshot, RoomsHandle, ServerStatus};
 pub use server::Server;
 
 use std::fmt;
 
-/// Why the server cannot do what it was asked for: a sentence that says what to do.
+/// Why the server cannot do what it was asked for, as a sentence that tells the operator what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure(String);
 
 impl Failure {
-    /// `sentence` is shown to whoever started the program.
+    /// A failure with this sentence.
     pub fn new(sentence: impl Into<String>) -> Failure {
         Failure(sentence.into())
     }

@@ -1,7 +1,7 @@
 //! The sockets: TCP first, then UDP under the same numbers.
 
 use crate::Failure;
-use crate::media::{CAN_STEER, steer};
+use crate::reuseport;
 use rtjam_protocol::link::DEFAULT_PORT;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -33,7 +33,7 @@ pub struct Bound {
 /// # Errors
 /// When an address cannot be had.
 pub fn bind(wanted: Option<&[SocketAddr]>, threads: u8) -> Result<Vec<Bound>, Failure> {
-    let mut bound = bind_all(wanted, if CAN_STEER { threads } else { 1 })?;
+    let mut bound = bind_all(wanted, if reuseport::SUPPORTED { threads } else { 1 })?;
     let fewest = bound.iter().map(|b| b.udp.len()).min().unwrap_or(0);
     bound.iter_mut().for_each(|b| b.udp.truncate(fewest));
     Ok(bound)
@@ -138,8 +138,8 @@ fn bind_udp(address: SocketAddr, threads: u8) -> io::Result<Vec<UdpSocket>> {
         socket.bind(&address.into())?;
         sockets.push(UdpSocket::from(socket));
     }
-    if let Err(e) = steer(&sockets[0], threads) {
-        tracing::warn!("one media thread only: the system does not steer datagrams ({e})");
+    if let Err(e) = reuseport::distribute_by_thread(&sockets[0], threads) {
+        tracing::warn!("one media thread only: the system cannot distribute datagrams ({e})");
         sockets.truncate(1);
     }
     Ok(sockets)

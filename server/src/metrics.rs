@@ -1,9 +1,9 @@
 //! `GET /metrics`: the server's figures as text for Prometheus (exposition format 0.0.4).
 
-use crate::classic::ClassicTotals;
+use crate::gateway::legacy::LegacyTotals;
 use crate::limits::resident_kib;
-use crate::lobby::Described;
-use crate::media::{Dropped, FORWARDING_BOUNDS_US, Figures, MixTotals};
+use crate::media::{Dropped, FORWARDING_BOUNDS_US, MixerTotals, ThreadTotals};
+use crate::rooms::messages::ServerStatus;
 use rtjam_protocol::Micros;
 use std::fmt::{self, Display, Write as _};
 
@@ -12,26 +12,27 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All figures. `kernel_drops` are datagrams that the system dropped before the server saw them, where it tells.
 pub fn render(
-    described: &Described,
-    threads: &[Figures],
-    mixed: &MixTotals,
+    status: &ServerStatus,
+    threads: &[ThreadTotals],
+    mixed: &MixerTotals,
+    legacy: Option<&LegacyTotals>,
     kernel_drops: Option<u64>,
     up_for: Micros,
 ) -> String {
     let mut text = Text(String::with_capacity(8 * 1024));
-    rooms(&mut text, described, up_for);
-    packets(&mut text, described, threads, kernel_drops);
+    rooms(&mut text, status, up_for);
+    packets(&mut text, status, threads, kernel_drops);
     forwarding(&mut text, threads);
-    audio(&mut text, described);
+    audio(&mut text, status);
     mixes(&mut text, mixed);
-    if let Some(classic) = &described.classic {
-        classic_packets(&mut text, classic);
+    if let Some(legacy) = legacy {
+        legacy_packets(&mut text, legacy);
     }
     text.0
 }
 
-fn rooms(text: &mut Text, described: &Described, up_for: Micros) {
-    let census = &described.census;
+fn rooms(text: &mut Text, status: &ServerStatus, up_for: Micros) {
+    let census = &status.census;
     text.family("rtjam_info", "gauge", "The program's version.");
     text.sample("rtjam_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     text.one("rtjam_uptime_seconds", "gauge", "Since the start.", Seconds(up_for.0));
@@ -39,24 +40,24 @@ fn rooms(text: &mut Text, described: &Described, up_for: Micros) {
     text.one("rtjam_musicians", "gauge", "Musicians in all rooms.", census.musicians);
     text.one("rtjam_listeners", "gauge", "Listeners in all rooms.", census.listeners);
     text.one("rtjam_control_connections", "gauge", "Open control connections.", census.connections);
-    text.one("rtjam_sessions_total", "counter", "Sessions that have begun.", described.sessions_begun);
+    text.one("rtjam_sessions_total", "counter", "Sessions that have begun.", status.sessions_begun);
     text.family("rtjam_refused_total", "counter", "Joins refused, by reason.");
-    for (reason, count) in &described.refused {
+    for (reason, count) in &status.refused {
         text.sample("rtjam_refused_total", &[("reason", reason)], count);
     }
-    text.one("rtjam_store_works", "gauge", "0 while the database fails.", u8::from(!described.store_fails));
+    text.one("rtjam_store_works", "gauge", "0 while the database fails.", u8::from(!status.store_fails));
     if let Some(kib) = resident_kib() {
         text.one("rtjam_resident_memory_bytes", "gauge", "Resident memory.", kib * 1024);
     }
 }
 
-fn packets(text: &mut Text, described: &Described, threads: &[Figures], kernel_drops: Option<u64>) {
-    let sum = |of: fn(&Figures) -> u64| threads.iter().map(of).sum::<u64>();
+fn packets(text: &mut Text, status: &ServerStatus, threads: &[ThreadTotals], kernel_drops: Option<u64>) {
+    let sum = |of: fn(&ThreadTotals) -> u64| threads.iter().map(of).sum::<u64>();
     text.one("rtjam_datagrams_received_total", "counter", "Datagrams that opened.", sum(|f| f.received));
     text.family("rtjam_datagrams_sent_total", "counter", "Datagrams sent: forwarded, or the server's own answers.");
     text.sample("rtjam_datagrams_sent_total", &[("kind", "forwarded")], sum(|f| f.forwarded));
     text.sample("rtjam_datagrams_sent_total", &[("kind", "answered")], sum(|f| f.answered));
-    text.sample("rtjam_datagrams_sent_total", &[("kind", "again")], sum(|f| f.sent_again));
+    text.sample("rtjam_datagrams_sent_total", &[("kind", "again")], sum(|f| f.retransmitted));
     text.family(DROPPED, "counter", "Datagrams that went no further, by reason. did_not_open: not genuine.");
     for why in Dropped::ALL {
         let count: u64 = threads.iter().map(|f| f.dropped(why)).sum();
@@ -67,7 +68,7 @@ fn packets(text: &mut Text, described: &Described, threads: &[Figures], kernel_d
     }
     let over_rate = "rtjam_session_over_rate_total";
     text.family(over_rate, "counter", "Datagrams of a live session dropped because it sends more than a musician may.");
-    for (session, dropped) in &described.over_rate {
+    for (session, dropped) in &status.over_rate {
         text.sample(over_rate, &[("session", &format!("{:08x}", session.0))], dropped);
     }
     let cpu = "rtjam_media_cpu_seconds_total";
@@ -79,7 +80,7 @@ fn packets(text: &mut Text, described: &Described, threads: &[Figures], kernel_d
 
 const DROPPED: &str = "rtjam_datagrams_dropped_total";
 
-fn forwarding(text: &mut Text, threads: &[Figures]) {
+fn forwarding(text: &mut Text, threads: &[ThreadTotals]) {
     let name = "rtjam_forwarding_seconds";
     let help = "From a packet's arrival until it was handed on to the last of its listeners.";
     text.family(name, "histogram", help);
@@ -94,8 +95,8 @@ fn forwarding(text: &mut Text, threads: &[Figures]) {
     text.sample("rtjam_forwarding_seconds_count", &[], all);
 }
 
-fn audio(text: &mut Text, described: &Described) {
-    let audio = &described.audio;
+fn audio(text: &mut Text, status: &ServerStatus) {
+    let audio = &status.audio;
     text.one("rtjam_audio_packets_total", "counter", "Musicians' audio packets, each counted once.", audio.packets);
     text.one("rtjam_audio_lost_total", "counter", "Those that never arrived.", audio.lost);
     let help = "Those that arrived after a later one: late, sent again, or as a copy.";
@@ -103,7 +104,7 @@ fn audio(text: &mut Text, described: &Described) {
     text.one("rtjam_audio_repeated_total", "counter", "Those that were there already.", audio.repeated);
 }
 
-fn mixes(text: &mut Text, mixed: &MixTotals) {
+fn mixes(text: &mut Text, mixed: &MixerTotals) {
     text.one("rtjam_mixes", "gauge", "Mixes that are made now, for musicians and listeners.", mixed.mixes);
     text.one("rtjam_mix_packets_total", "counter", "Packets of mixes sent, those sent again too.", mixed.packets);
     text.one("rtjam_mix_packets_not_sent_total", "counter", "Those that the system did not take.", mixed.not_sent);
@@ -112,20 +113,20 @@ fn mixes(text: &mut Text, mixed: &MixTotals) {
     text.one("rtjam_mixer_cpu_seconds_total", "counter", "Processor time of the mixer.", Seconds(mixed.cpu_us));
 }
 
-fn classic_packets(text: &mut Text, classic: &ClassicTotals) {
+fn legacy_packets(text: &mut Text, legacy: &LegacyTotals) {
     text.one(
         "rtjam_classic_musicians",
         "gauge",
         "Musicians of the classic packet, who count as musicians, too.",
-        classic.musicians,
+        legacy.musicians,
     );
-    text.one("rtjam_classic_packets_received_total", "counter", "Packets of classic musicians.", classic.received);
-    text.one("rtjam_classic_packets_sent_total", "counter", "Packets sent to classic musicians.", classic.sent);
+    text.one("rtjam_classic_packets_received_total", "counter", "Packets of classic musicians.", legacy.received);
+    text.one("rtjam_classic_packets_sent_total", "counter", "Packets sent to classic musicians.", legacy.sent);
     let name = "rtjam_classic_packets_dropped_total";
     text.family(name, "counter", "Classic packets that went no further. ignored: of sources that have no seat (yet).");
-    text.sample(name, &[("reason", "ignored")], classic.ignored);
-    text.sample(name, &[("reason", "over_rate")], classic.over_rate);
-    text.sample(name, &[("reason", "not_sent")], classic.not_sent);
+    text.sample(name, &[("reason", "ignored")], legacy.ignored);
+    text.sample(name, &[("reason", "over_rate")], legacy.over_rate);
+    text.sample(name, &[("reason", "not_sent")], legacy.not_sent);
 }
 
 /// Microseconds, shown as seconds.
@@ -190,27 +191,27 @@ fn drops_in(table: &str, ports: &[u16]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::AudioFigures;
+    use crate::statistics::AudioTotals;
     use rtjam_protocol::SessionId;
-    use rtjam_protocol::server::rooms::Census;
+    use rtjam_protocol::room::Census;
 
     #[test]
     fn every_figure_is_said_once_with_its_kind() {
-        let mut figures = Figures::default();
+        let mut figures = ThreadTotals::default();
         (figures.received, figures.cpu, figures.forwarding_us) = (5, Micros(1_500_000), 60);
         figures.forwarding[0] = 1;
         figures.forwarding[FORWARDING_BOUNDS_US.len()] = 2;
-        let described = Described {
+        let status = ServerStatus {
             census: Census { rooms: 1, musicians: 2, listeners: 3, connections: 4 },
-            audio: AudioFigures { packets: 10, lost: 1, recovered: 2, repeated: 3 },
+            audio: AudioTotals { packets: 10, lost: 1, recovered: 2, repeated: 3 },
             over_rate: vec![(SessionId(0x0a01_0203), 55)],
             refused: vec![("wrong_secret", 7)],
             sessions_begun: 9,
             store_fails: false,
-            classic: Some(ClassicTotals { musicians: 2, ..ClassicTotals::default() }),
         };
-        let mixed = MixTotals { mixes: 3, cpu_us: 2_500_000, ..MixTotals::default() };
-        let text = render(&described, &[figures, figures], &mixed, Some(11), Micros::from_secs(60));
+        let mixed = MixerTotals { mixes: 3, cpu_us: 2_500_000, ..MixerTotals::default() };
+        let legacy = LegacyTotals { musicians: 2, ..LegacyTotals::default() };
+        let text = render(&status, &[figures, figures], &mixed, Some(&legacy), Some(11), Micros::from_secs(60));
         for line in [
             "rtjam_rooms 1",
             "rtjam_musicians 2",

@@ -4,13 +4,12 @@ use crate::Failure;
 use crate::config::Config;
 use crate::http::Live;
 use crate::identity::Identity;
-use crate::lobby::Input;
+use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
 use crate::tls::Tls;
 use crate::token::Token;
 use arc_swap::ArcSwap;
 use rtjam_protocol::link::Pin;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// Takes new settings over.
 pub struct Reloader {
@@ -41,7 +40,7 @@ impl Reloader {
     }
 
     /// Takes over what can change, and says in the log what cannot. Where a file cannot be used, all stays as it is.
-    pub async fn take(&mut self, new: Config, lobby: &mpsc::Sender<Input>) {
+    pub async fn take(&mut self, new: Config, rooms: &RoomsHandle) {
         let (live, pins) = match live(&self.identity, &new) {
             Ok(read) => read,
             Err(failure) => {
@@ -50,8 +49,8 @@ impl Reloader {
             }
         };
         self.live.store(Arc::new(live));
-        // Fails when the lobby has ended; then the server ends, too.
-        let _ = lobby.send(Input::Reconfigured { limits: new.limits, pins }).await;
+        // Fails only after the rooms actor has ended, and then the server ends, too.
+        let _ = rooms.send(RoomsInput::Command(RoomsCommand::Configure { limits: new.limits, pins })).await;
         for setting in self.config.fixed_that_differ(&new) {
             tracing::warn!("{setting} has changed; the server takes that over when it is restarted");
         }

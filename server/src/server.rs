@@ -1,26 +1,27 @@
-//! A server: its parts put together, and taken apart again.
+//! Starts and stops the parts of a server.
 
 use crate::acceptor::{self, AcceptorThread, Places};
 use crate::address::advertised;
-use crate::classic::{self, ClassicSettings};
-use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, FIRST_ROOM};
 use crate::data_dir::{self, ServerLock};
+use crate::gateway::legacy::{self, LegacySettings};
 use crate::http::{FiguresAt, Http};
 use crate::identity::Identity;
 use crate::limits::{LimitSettings, Limits, Network, SeatedAddresses};
 use crate::listen::{self, Bound};
-use crate::lobby::{self, Input, Lobby};
-use crate::media::{MOST_THREADS, Media, Totals};
+use crate::media::{MAX_THREADS, MediaThreads, MediaTotals};
 use crate::random::Random;
+use crate::real_time::ServerClock;
 use crate::reload::{self, Reloader};
+use crate::rooms::actor::RoomsActor;
+use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
 use crate::store::{Reachable, Store};
 use crate::thread_end::{EndNotice, EndNotices, Ends};
 use crate::{Failure, invite};
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
 use rtjam_protocol::link::{Host, Role};
+use rtjam_protocol::room::{self, Rooms};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
-use rtjam_protocol::server::rooms::{self, Rooms};
 use rtjam_protocol::{Micros, RoomName};
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
@@ -28,16 +29,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, timeout};
 
-/// The room that is always there.
-pub const FIRST_ROOM: &str = "lobby";
+/// The parts of the second in which the server shuts down: for goodbyes on the media path and on control connections.
+const MEDIA_GOODBYE: Duration = Duration::from_millis(400);
+const CONTROL_GOODBYE: Duration = Duration::from_millis(400);
 
-/// Going down must end within a second; farewells get these parts of it.
-const MEDIA_FAREWELL: Duration = Duration::from_millis(400);
-const CONTROL_FAREWELL: Duration = Duration::from_millis(400);
+const LOG_TOTALS_EVERY: Duration = Duration::from_secs(60);
 
-const COUNTERS_EVERY: Duration = Duration::from_secs(60);
-
-/// A server whose sockets are open, and that does not serve yet.
+/// A server whose sockets are open. It does not serve until [`Server::run`].
 pub struct Server {
     bound: Vec<Bound>,
     rooms: Rooms,
@@ -48,16 +46,17 @@ pub struct Server {
     limits: LimitSettings,
     exempt_networks: Vec<Network>,
     reloader: Reloader,
-    gather: Micros,
-    classic: Option<(UdpSocket, ClassicSettings)>,
+    batch_wait: Micros,
+    legacy: Option<(UdpSocket, LegacySettings)>,
+    actor: (RoomsHandle, mpsc::Receiver<RoomsInput>),
     lock: ServerLock,
 }
 
 impl Server {
-    /// Takes the data folder and the sockets. Blocks.
+    /// Locks the data folder and opens the sockets. Blocks.
     ///
     /// # Errors
-    /// When one of them cannot be had.
+    /// When one of them is not available.
     pub fn bind(config: &Config) -> Result<Server, Failure> {
         data_dir::create(&config.data)?;
         let lock = data_dir::lock(&config.data)?;
@@ -70,10 +69,10 @@ impl Server {
         let threads = config.media_threads.unwrap_or_else(processors);
         let bound = listen::bind(config.listen.as_deref(), threads)?;
         let threads = bound.first().map_or(1, |b| b.udp.len());
-        let classic = match &config.classic {
+        let legacy = match &config.classic {
             Some(settings) => {
                 store.ensure_room(&settings.room, &mut Random::new())?;
-                Some((classic::bind(settings.listen)?, settings.clone()))
+                Some((legacy::bind(settings.listen)?, settings.clone()))
             }
             None => None,
         };
@@ -90,11 +89,11 @@ impl Server {
         let address = advertised(&reachable);
         let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let rooms = Rooms::new(rooms::RoomsConfig {
+        let rooms = Rooms::new(room::Config {
             pins,
             suites: preferred_suites().to_vec(),
             media: media_endpoints(address.port, &bound),
-            media_threads: u8::try_from(threads).unwrap_or(MOST_THREADS),
+            media_threads: u8::try_from(threads).unwrap_or(MAX_THREADS),
             max_musicians: config.max_musicians,
             max_listeners: config.max_listeners,
             caps: config.caps,
@@ -110,49 +109,55 @@ impl Server {
             bound,
             rooms,
             store,
-            gather: Micros(config.gather_us.into()),
-            classic,
+            batch_wait: Micros(config.gather_us.into()),
+            legacy,
+            actor: RoomsHandle::channel(),
             lock,
         })
     }
 
-    /// The web page's URL.
+    /// URL of the web page.
     pub fn page(&self) -> &str {
         &self.page
     }
 
-    /// A musician's link to the first room. It is a secret.
+    /// A musician's link to the first room, which is a secret.
     pub fn invite(&self) -> &str {
         &self.invite
     }
 
-    /// What to tell the operator when link and page do not work from everywhere.
+    /// A hint for the operator when link and page do not work from everywhere.
     pub fn caution(&self) -> Option<&str> {
         self.caution.as_deref()
     }
 
-    /// Where it listens, with the real ports.
+    /// The addresses on which it listens, with the real ports.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.bound.iter().map(|b| b.address).collect()
     }
 
-    /// Where classic packets are taken, with the real port, and in which room they play.
-    pub fn classic(&self) -> Option<(SocketAddr, &RoomName)> {
-        let (socket, settings) = self.classic.as_ref()?;
+    /// The address for legacy rtjam packets, with the real port, and the room in which their senders play.
+    pub fn legacy(&self) -> Option<(SocketAddr, &RoomName)> {
+        let (socket, settings) = self.legacy.as_ref()?;
         Some((socket.local_addr().unwrap_or(settings.listen), &settings.room))
     }
 
-    /// Serves until `shutdown` comes, then says farewell to everyone, within a second. New settings come by `reloads`.
-    ///
-    /// # Errors
-    /// When a thread or a socket cannot be set up.
-    pub async fn run(self, shutdown: impl Future<Output = ()>, reloads: mpsc::Receiver<Config>) -> Result<(), Failure> {
-        let (notices, ends) = EndNotices::new();
-        self.run_noticing(shutdown, reloads, &notices, ends).await
+    /// Queries and commands to the rooms. They are answered while the server runs.
+    pub fn rooms(&self) -> RoomsHandle {
+        self.actor.0.clone()
     }
 
-    /// The same; a thread that ends by itself, which `ends` tells, ends the server.
-    async fn run_noticing(
+    /// Serves until `shutdown` resolves, then says goodbye to all clients, within a second. `reloads` brings new settings.
+    ///
+    /// # Errors
+    /// When a thread or a socket cannot be set up, or a thread ends by itself.
+    pub async fn run(self, shutdown: impl Future<Output = ()>, reloads: mpsc::Receiver<Config>) -> Result<(), Failure> {
+        let (notices, ends) = EndNotices::new();
+        self.run_watched(shutdown, reloads, &notices, ends).await
+    }
+
+    /// The same. A thread that ends by itself is reported by `ends` and ends the server.
+    async fn run_watched(
         mut self,
         shutdown: impl Future<Output = ()>,
         mut reloads: mpsc::Receiver<Config>,
@@ -160,15 +165,15 @@ impl Server {
         mut ends: Ends,
     ) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
-        let (lobby_in, inputs) = mpsc::channel(lobby::QUEUE);
+        let (rooms, inputs) = self.actor;
         let ports = self.bound.iter().map(|b| b.address.port()).collect();
-        let clock = Clock::start();
+        let clock = ServerClock::start();
         let limit_loopback = self.limits.limit_loopback;
-        let classic = self.classic.map(|(socket, settings)| {
+        let legacy = self.legacy.map(|(socket, settings)| {
             let notice = notices.of("classic");
-            classic::start(socket, settings.room, &self.bound, clock, lobby_in.clone(), limit_loopback, notice)
+            legacy::start(socket, settings.room, &self.bound, clock, rooms.clone(), limit_loopback, notice)
         });
-        let (classic, desk) = classic.transpose().map_err(cannot)?.unzip();
+        let (legacy_thread, legacy) = legacy.transpose().map_err(cannot)?.unzip();
         let mut listeners = Vec::new();
         let threads = self.bound.first().map_or(1, |b| b.udp.len());
         let mut media_sockets: Vec<Vec<UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
@@ -178,52 +183,53 @@ impl Server {
             media_sockets.iter_mut().zip(udp).for_each(|(of_thread, socket)| of_thread.push(socket));
         }
         tracing::info!("media threads: {threads}");
-        let (media, totals) = Media::start(media_sockets, clock, self.gather, &lobby_in, notices).map_err(cannot)?;
+        let started = MediaThreads::start(media_sockets, clock, self.batch_wait, &rooms, notices);
+        let (media, totals) = started.map_err(cannot)?;
         let seated = SeatedAddresses::default();
         let limits = Limits::new(self.limits, seated.clone()).exempting(self.exempt_networks);
-        let lobby = Lobby::new(self.rooms, self.store, media, limits, clock, desk);
-        let mut lobby_done = start_lobby(lobby, inputs, notices.of("lobby")).map_err(cannot)?;
+        let actor = RoomsActor::new(self.rooms, self.store, media, limits, clock);
+        let mut actor_done = start_actor(actor, inputs, notices.of("rooms")).map_err(cannot)?;
 
-        let figures = FiguresAt { media: totals.clone(), clock, ports };
+        let figures = FiguresAt { media: totals.clone(), legacy, clock, ports };
         let main = tokio::runtime::Handle::current();
-        let http = Http::new(lobby_in.clone(), self.reloader.live(), limit_loopback, figures, main.clone());
+        let http = Http::new(rooms.clone(), self.reloader.live(), limit_loopback, figures, main.clone());
         let (strangers, known) = acceptor::places();
         let places = Places::new(clock, seated, strangers, known);
         let notice = notices.of("acceptor");
         let mut acceptor = AcceptorThread::start(listeners, http.clone(), places, main, notice).map_err(cannot)?;
-        let logging = tokio::spawn(log_counters(totals.clone()));
+        let logging = tokio::spawn(log_totals(totals.clone()));
         let mut shutdown = pin!(shutdown);
         let outcome = loop {
             tokio::select! {
                 () = &mut shutdown => break Ok(()),
-                // Only a panic ends a thread before it is told to. Whoever supervises the server starts it anew.
+                // Only a panic ends a thread early. A supervisor restarts the server.
                 Some(thread) = ends.recv() => break Err(ended_by_itself(thread)),
-                Some(config) = reloads.recv() => self.reloader.take(config, &lobby_in).await,
+                Some(config) = reloads.recv() => self.reloader.take(config, &rooms).await,
             }
         };
 
         acceptor.stop();
         logging.abort();
         if outcome.is_ok() {
-            let farewell = async {
-                // Neither fails but by the lobby's having ended already.
-                let _ = lobby_in.send(Input::GoingDown).await;
-                let _ = (&mut lobby_done).await;
+            let goodbye = async {
+                // Both fail only if the actor has ended already.
+                let _ = rooms.send(RoomsInput::Command(RoomsCommand::ShutDown)).await;
+                let _ = (&mut actor_done).await;
             };
-            if timeout(MEDIA_FAREWELL, farewell).await.is_err() {
-                tracing::warn!("the disk does not answer; some musicians were not told that the server goes down");
+            if timeout(MEDIA_GOODBYE, goodbye).await.is_err() {
+                tracing::warn!("the disk does not respond; some musicians were not told that the server is going down");
             }
         }
-        drop(classic);
-        let _ = timeout(CONTROL_FAREWELL, http.controls_closed()).await;
+        drop(legacy_thread);
+        let _ = timeout(CONTROL_GOODBYE, http.controls_closed()).await;
         drop(acceptor);
         tracing::info!("{totals}");
         drop(self.lock);
         outcome
     }
 
-    /// Serves in a runtime of its own until SIGTERM, SIGINT or Ctrl-C; calls `announce` once connections are taken. On
-    /// SIGHUP it takes over the settings that `reread` gives.
+    /// Serves in a runtime of its own until SIGTERM, SIGINT or Ctrl-C. Calls `announce` once the sockets are open. On SIGHUP it
+    /// applies the settings that `reread` returns.
     ///
     /// # Errors
     /// When the server cannot start.
@@ -233,10 +239,10 @@ impl Server {
         reread: impl Fn() -> Result<Config, String> + Send + 'static,
     ) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
-        // One thread is plenty: media have their own, and so does the store.
+        // One thread suffices: the media path and the store have their own.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
         let result = runtime.block_on(async {
-            // Before anyone can see that the server is there.
+            // Signals are caught before anybody can see the server.
             let shutdown = signals().map_err(cannot)?;
             let reloads = reloads(reread).map_err(cannot)?;
             let server = Server::bind(config)?;
@@ -250,35 +256,35 @@ impl Server {
 
 fn ended_by_itself(thread: &str) -> Failure {
     Failure::new(format!(
-        "The {thread} thread ended by itself, and nobody can play without it. Start the server again."
+        "The {thread} thread ended unexpectedly, and nobody can play without it. Start the server again."
     ))
 }
 
-/// The lobby blocks on the store; it has a thread of its own. What is returned resolves when it has ended.
-fn start_lobby(
-    lobby: Lobby,
-    inputs: mpsc::Receiver<Input>,
+/// Starts the rooms actor on a thread of its own, because it blocks on the store. The receiver resolves when it has ended.
+fn start_actor(
+    actor: RoomsActor,
+    inputs: mpsc::Receiver<RoomsInput>,
     notice: EndNotice,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (done, ended) = oneshot::channel();
     let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    std::thread::Builder::new().name("lobby".to_owned()).stack_size(512 * 1024).spawn(move || {
+    std::thread::Builder::new().name("rooms".to_owned()).stack_size(512 * 1024).spawn(move || {
         let _notice = notice;
-        lobby.run(inputs, &timer);
-        // Fails when the server did not wait for the farewells to end.
+        actor.run(inputs, &timer);
+        // Fails when the server did not wait for the goodbyes.
         let _ = done.send(());
     })?;
     Ok(ended)
 }
 
-/// Processors that this process may use.
+/// How many processors this process may use.
 fn processors() -> u8 {
     let available = std::thread::available_parallelism().map_or(1, usize::from);
-    u8::try_from(available).unwrap_or(MOST_THREADS).min(MOST_THREADS)
+    u8::try_from(available).unwrap_or(MAX_THREADS).min(MAX_THREADS)
 }
 
-async fn log_counters(totals: Totals) {
-    let mut minute = interval(COUNTERS_EVERY);
+async fn log_totals(totals: MediaTotals) {
+    let mut minute = interval(LOG_TOTALS_EVERY);
     minute.tick().await;
     loop {
         minute.tick().await;
@@ -286,7 +292,7 @@ async fn log_counters(totals: Totals) {
     }
 }
 
-/// The port that links say first, for it may be forwarded to ours; then our own.
+/// Endpoints for media: the port that links state, which a router may forward to the server, then the server's own ports.
 fn media_endpoints(advertised_port: u16, bound: &[Bound]) -> Vec<MediaEndpoint> {
     let mut ports = vec![advertised_port];
     for port in bound.iter().map(|b| b.address.port()) {
@@ -304,7 +310,7 @@ fn page_url(scheme: &str, host: &Host, port: u16) -> String {
     }
 }
 
-/// The settings as they are after each SIGHUP.
+/// Reads the settings again on each SIGHUP.
 #[cfg(unix)]
 fn reloads(reread: impl Fn() -> Result<Config, String> + Send + 'static) -> std::io::Result<mpsc::Receiver<Config>> {
     let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
@@ -314,14 +320,14 @@ fn reloads(reread: impl Fn() -> Result<Config, String> + Send + 'static) -> std:
             match reread() {
                 // Fails when the server ends.
                 Ok(config) => drop(configs.send(config).await),
-                Err(sentence) => tracing::error!("{sentence} Until then all settings stay as they are."),
+                Err(sentence) => tracing::error!("{sentence} Until then all settings stay in effect."),
             }
         }
     });
     Ok(reloads)
 }
 
-/// Elsewhere settings are read once.
+/// Other systems have no SIGHUP.
 #[cfg(not(unix))]
 fn reloads(_: impl Fn() -> Result<Config, String>) -> std::io::Result<mpsc::Receiver<Config>> {
     Ok(mpsc::channel(1).1)
@@ -343,7 +349,7 @@ fn signals() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn signals() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // An error means that there is no such signal here; then nobody can send it.
+        // On an error the system has no such signal, and nobody can send it.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -356,11 +362,11 @@ mod tests {
     use crate::config::Partial;
     use crate::store::tests::TempDir;
 
-    /// Whichever thread it is: the process ends with an error that names it.
+    /// When any thread panics, the server ends with an error that names the thread.
     #[test]
-    fn a_panic_of_any_thread_ends_the_server() {
+    fn panicking_thread_ends_server() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        for thread in ["classic", "mixer", "media", "lobby", "acceptor"] {
+        for thread in ["classic", "mixer", "media", "rooms", "acceptor"] {
             let dir = TempDir::new();
             let settings = Partial::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"").expect("keys");
             let config = settings.complete(dir.0.clone()).expect("complete");
@@ -376,10 +382,10 @@ mod tests {
                     .await;
                     std::future::pending::<()>().await;
                 };
-                server.run_noticing(panics, mpsc::channel(1).1, &notices, ends).await
+                server.run_watched(panics, mpsc::channel(1).1, &notices, ends).await
             });
             let sentence = outcome.expect_err("an end").to_string();
-            assert!(sentence.contains(&format!("The {thread} thread ended by itself")), "{sentence}");
+            assert!(sentence.contains(&format!("The {thread} thread ended unexpectedly")), "{sentence}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! TLS handshakes, one at a time, in the order that [`Turns`] gives.
 
-use crate::clock::Clock;
 use crate::limits::{AddressKey, Turn, Turns};
+use crate::real_time::ServerClock;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 pub(super) struct Handshakes(Arc<Queue>);
 
 struct Queue {
-    clock: Clock,
+    clock: ServerClock,
     state: Mutex<State>,
     asked: Notify,
 }
@@ -31,7 +31,7 @@ pub(super) struct Permit {
 
 impl Handshakes {
     /// An empty queue.
-    pub(super) fn new(clock: Clock) -> Handshakes {
+    pub(super) fn new(clock: ServerClock) -> Handshakes {
         Handshakes(Arc::new(Queue { clock, state: Mutex::default(), asked: Notify::new() }))
     }
 

@@ -1,7 +1,7 @@
 //! Half-open connections, as tasks: each holds its place, and hears when it is to close.
 
-use crate::clock::Clock;
 use crate::limits::{AddressKey, Caller, HalfOpen, PlaceId, SeatedAddresses, Stage};
+use crate::real_time::ServerClock;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 pub struct Places(Arc<Book>);
 
 struct Book {
-    clock: Clock,
+    clock: ServerClock,
     seated: SeatedAddresses,
     state: Mutex<State>,
 }
@@ -32,7 +32,7 @@ pub struct Place {
 
 impl Places {
     /// All of them free.
-    pub fn new(clock: Clock, seated: SeatedAddresses, strangers: usize, known: usize) -> Places {
+    pub fn new(clock: ServerClock, seated: SeatedAddresses, strangers: usize, known: usize) -> Places {
         let state = State { half_open: HalfOpen::new(strangers, known), evictions: HashMap::new() };
         Places(Arc::new(Book { clock, seated, state: Mutex::new(state) }))
     }

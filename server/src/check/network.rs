@@ -1,7 +1,7 @@
 //! Ports, the kernel's buffers, and packets by the dozen.
 
 use super::Finding;
-use crate::media::SOCKET_BUFFER;
+use crate::media::socket::SOCKET_BUFFER;
 use crate::{data_dir, listen};
 use socket2::SockRef;
 use std::io;

@@ -1,7 +1,7 @@
 //! Whether a media thread gets the processor when it needs it.
 
 use super::Finding;
-use crate::media::{REAL_TIME_PRIORITY, may_have_real_time};
+use crate::real_time::priority::{REAL_TIME_PRIORITY, set_real_time_priority};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 pub(super) fn priority() -> Finding {
     const PART: &str = "real-time priority";
     // On a thread of its own, for it would keep what it gets.
-    match thread::spawn(may_have_real_time).join() {
+    match thread::spawn(set_real_time_priority).join() {
         Ok(Ok(())) => Finding::good(PART, format!("SCHED_RR {REAL_TIME_PRIORITY} is granted")),
         Ok(Err(e)) => Finding::warn(
             PART,
@@ -36,7 +36,7 @@ pub(super) fn wake_ups() -> Finding {
 /// The lateness of some hundred wake-ups, sorted.
 fn measure() -> Vec<Duration> {
     // Where it is refused, the measurement shows what that means.
-    let _ = may_have_real_time();
+    let _ = set_real_time_priority();
     let nap = Duration::from_millis(1);
     let mut late: Vec<Duration> = (0..400)
         .map(|_| {

@@ -99,7 +99,7 @@ impl HalfOpen {
     pub fn enter(&mut self, now: Micros, caller: Caller) -> (PlaceId, Option<PlaceId>) {
         let id = PlaceId(self.next);
         self.next += 1;
-        let evicted = self.take(id, caller, (now, id));
+        let evicted = self.take(id, caller, (now + Stage::Accepted.head_start(), id));
         (id, evicted)
     }
 
@@ -136,13 +136,13 @@ impl HalfOpen {
         Some(id)
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.places.len()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
 

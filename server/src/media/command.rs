@@ -1,82 +1,72 @@
-//! What the lobby tells a media thread.
+//! What media threads are told, and by what.
 
-use super::crowd::Crowd;
+use super::forward_queue::RoomNumber;
 use super::route::Recipient;
-use super::session::Session;
-use rtjam_protocol::retransmit::Feedback;
+use super::session::MediaSession;
+use super::speaker_selection::SpeakerSelection;
+use super::tap::TapId;
+use crossbeam_channel::Sender;
+use mio::Waker;
+use rtjam_protocol::recovery::Feedback;
 use rtjam_protocol::{Micros, SessionId, SourceId};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-/// A room's number at the media side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct RoomKey(pub(super) u32);
-
-/// Changes of a thread's world.
-pub(super) enum Command {
-    /// To every thread: what is played in this room goes to this one too.
-    AddRecipient {
-        /// Where they are.
-        room: RoomKey,
-        /// Who.
-        recipient: Box<Recipient>,
-    },
+/// A command to a media thread.
+pub(super) enum ThreadCommand {
+    /// To every thread: forward the room's packets to this recipient, too.
+    AddRecipient { room: RoomNumber, recipient: Box<Recipient> },
     /// To the thread that owns the session: receive from it.
-    AddSession(Box<Session>),
-    /// To every thread: forget it.
-    Remove {
-        /// Where it was.
-        room: RoomKey,
-        /// Who.
-        session: SessionId,
-    },
-    /// To the thread whose lane it is about: what a musician misses.
-    Feedback {
-        /// Where they are.
-        room: RoomKey,
-        /// Who.
-        session: SessionId,
-        /// What they say.
-        feedback: Feedback,
-    },
-    /// To every thread: the mixer wants the packets of this room, or no more.
-    Feed {
-        /// Which room.
-        room: RoomKey,
-        /// Whether.
-        on: bool,
-    },
-    /// To every thread: this one is sent everyone's packets, or a mix instead.
-    Separate {
-        /// Where they are.
-        room: RoomKey,
-        /// Who.
-        session: SessionId,
-        /// Whether.
-        on: bool,
-    },
-    /// To every thread: the room has more musicians than one is sent; or not any more.
-    Crowd {
-        /// Which room.
-        room: RoomKey,
-        /// What its threads share.
-        crowd: Option<Arc<Crowd>>,
-    },
-    /// To every thread: this one is sent these musicians in any case.
-    Pin {
-        /// Where they are.
-        room: RoomKey,
-        /// Who.
-        session: SessionId,
-        /// Whom.
-        pinned: Vec<SourceId>,
-    },
-    /// To the thread that owns the session: the mixer waits so long for what is late of it.
-    DeskWaits {
-        /// Whose packets.
-        session: SessionId,
-        /// How much later than usual they are still heard.
-        wait: Micros,
-    },
-    /// Say goodbye to everyone and end.
+    AddSession(Box<MediaSession>),
+    /// To every thread: forget the session.
+    Remove { room: RoomNumber, session: SessionId },
+    /// To the thread that owns the lane: the recipient is missing packets.
+    Feedback { room: RoomNumber, session: SessionId, feedback: Feedback },
+    /// To every thread: start or stop offering the room's packets to a tap.
+    SetTap { room: RoomNumber, tap: TapId, on: bool },
+    /// To every thread: forward the room's packets to this recipient, or stop because it receives a mix instead.
+    SetForwarded { room: RoomNumber, session: SessionId, on: bool },
+    /// To every thread: the room has become crowded, or is not crowded any more.
+    SetSelection { room: RoomNumber, selection: Option<Arc<SpeakerSelection>> },
+    /// To every thread: this recipient receives these sources in any case.
+    Pin { room: RoomNumber, session: SessionId, pinned: Vec<SourceId> },
+    /// To the thread that owns the session: the mixer waits this much longer than typical for its late packets.
+    SetMixerWait { session: SessionId, wait: Micros },
+    /// Say goodbye to every session and end.
     ShutDown,
+}
+
+/// A way to command one media thread: a queue and a wake.
+#[derive(Clone)]
+pub(super) struct CommandSender {
+    commands: Sender<ThreadCommand>,
+    waker: Arc<Waker>,
+}
+
+impl CommandSender {
+    pub(super) fn new(commands: Sender<ThreadCommand>, waker: Arc<Waker>) -> CommandSender {
+        CommandSender { commands, waker }
+    }
+
+    pub(super) fn send(&self, command: ThreadCommand) {
+        // Either fails only after the thread has panicked.
+        let _ = self.commands.send(command);
+        let _ = self.waker.wake();
+    }
+}
+
+/// The command senders of all media threads, set once all have started.
+#[derive(Clone, Default)]
+pub(super) struct CommandSenders(Arc<OnceLock<Vec<CommandSender>>>);
+
+impl CommandSenders {
+    /// Sets them, once.
+    pub(super) fn set(&self, senders: Vec<CommandSender>) {
+        // Fails only on a second call.
+        let _ = self.0.set(senders);
+    }
+
+    /// All of them, in the order of the threads.
+    pub(super) fn all(&self) -> &[CommandSender] {
+        self.0.get().map_or(&[], Vec::as_slice)
+    }
 }

@@ -1,45 +1,46 @@
-//! What a media thread has done, in numbers that any thread may read.
+//! Counters of the media threads, which any thread may read.
 
-use super::mixer::{MixFigures, MixTotals};
-use crate::counter::Counter;
+use super::mixer::counters::{MixerCounters, MixerTotals};
+use crate::real_time::thread_cpu_time;
+use crate::statistics::counters::Counter;
 use rtjam_protocol::Micros;
 use std::fmt;
 use std::sync::Arc;
 
-/// Upper bounds of the forwarding histogram's buckets, in µs; a last bucket takes the rest.
+/// Upper bounds of the forwarding histogram's buckets, in µs; one more bucket takes longer times.
 pub const FORWARDING_BOUNDS_US: [u64; 12] = [25, 50, 100, 150, 250, 400, 700, 1_000, 2_500, 5_000, 10_000, 25_000];
 
-/// Why a datagram went no further.
+/// Why a datagram was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// No header of ours, too long, or another key.
+    /// It has no valid header, is too long, or names an unknown key.
     NotOurs,
-    /// Of no session here.
+    /// No such session exists.
     UnknownSession,
-    /// Seen before, or too old to tell.
+    /// A replay, or older than the replay window.
     Replayed,
-    /// Not genuine.
+    /// Authentication failed.
     DidNotOpen,
-    /// Audio that had waited too long: the thread has more to do than it can.
+    /// Audio that waited too long because the thread is overloaded.
     TooOld,
-    /// The system did not take it; counted once a listener.
+    /// The system refused to send it; counted once for each recipient.
     NotSent,
-    /// Audio of a listener, who hears and is not heard.
+    /// Audio from a listener.
     ListenerPlays,
-    /// The mixer did not take it in time: it is missing in mixes alone.
+    /// The mixer's tap was full; the packet is missing in mixes only.
     MixerFull,
-    /// Of a third lane of one musician, whose end may use two.
+    /// It uses a third lane of one session; a client may use two.
     TooManyLanes,
-    /// Of a session that sends more than a musician may.
+    /// The session exceeds its rate limit.
     OverRate,
-    /// Not opened: so many came for the session from addresses that are not known to be its own, or altogether.
+    /// Not opened: too many datagrams arrived for the session, in all or from unknown addresses.
     TooManyOpens,
-    /// Of the room that takes most of a thread which cannot keep up.
+    /// The queue of an overloaded thread was full, and the packet's room takes most of the thread.
     OverShare,
 }
 
 impl Dropped {
-    /// All of them, in the order of their numbers.
+    /// All reasons, in the order of their numbers.
     pub const ALL: [Dropped; 12] = [
         Dropped::NotOurs,
         Dropped::UnknownSession,
@@ -55,7 +56,7 @@ impl Dropped {
         Dropped::OverShare,
     ];
 
-    /// A name for figures: lower case, words joined by underscores.
+    /// Name for metrics: lower case, words joined by underscores.
     pub const fn name(self) -> &'static str {
         match self {
             Dropped::NotOurs => "not_ours",
@@ -74,54 +75,48 @@ impl Dropped {
     }
 }
 
-/// A media thread's counters. One thread writes.
+/// The counters of a media thread, which alone writes them. See [`ThreadTotals`] for their meaning.
 #[derive(Debug, Default)]
-pub(super) struct Counters {
-    /// Datagrams that opened.
+pub(super) struct ThreadCounters {
     pub(super) received: Counter,
-    /// Datagrams sealed and handed to the system for another musician.
     pub(super) forwarded: Counter,
-    /// Datagrams sent for the server itself: answers, challenges, keep-alives.
     pub(super) answered: Counter,
-    /// Datagrams with audio that a musician may have lost, sent again.
-    pub(super) sent_again: Counter,
+    pub(super) retransmitted: Counter,
     drops: [Counter; Dropped::ALL.len()],
     forwarding: [Counter; FORWARDING_BOUNDS_US.len() + 1],
     forwarding_us: Counter,
     cpu_us: Counter,
 }
 
-impl Counters {
-    /// A datagram went no further.
-    pub(super) fn dropped(&self, why: Dropped) {
-        self.dropped_many(why, 1);
+impl ThreadCounters {
+    pub(super) fn count_dropped(&self, why: Dropped) {
+        self.add_dropped(why, 1);
     }
 
-    /// `n` datagrams went no further.
-    pub(super) fn dropped_many(&self, why: Dropped, n: u64) {
-        self.drops[why as usize].add_many(n);
+    pub(super) fn add_dropped(&self, why: Dropped, n: u64) {
+        self.drops[why as usize].add(n);
     }
 
-    /// A packet has been handed on to the last of its listeners, this long after it had arrived.
-    pub(super) fn forwarding_took(&self, took: Micros) {
+    /// Records the time from a packet's arrival until it was sent to its last recipient.
+    pub(super) fn record_forwarding(&self, took: Micros) {
         let bucket = FORWARDING_BOUNDS_US.partition_point(|bound| *bound < took.0);
-        self.forwarding[bucket].add();
-        self.forwarding_us.add_many(took.0);
+        self.forwarding[bucket].increment();
+        self.forwarding_us.add(took.0);
     }
 
-    /// What the calling thread has used of the processor so far. Only the thread that owns the counters.
-    pub(super) fn note_cpu(&self) {
-        if let Some(used) = thread_cpu() {
+    /// Records the processor time of the calling thread, which owns the counters.
+    pub(super) fn record_cpu_time(&self) {
+        if let Some(used) = thread_cpu_time() {
             self.cpu_us.set(used.0);
         }
     }
 
-    fn figures(&self) -> Figures {
-        Figures {
+    pub(super) fn totals(&self) -> ThreadTotals {
+        ThreadTotals {
             received: self.received.get(),
             forwarded: self.forwarded.get(),
             answered: self.answered.get(),
-            sent_again: self.sent_again.get(),
+            retransmitted: self.retransmitted.get(),
             drops: std::array::from_fn(|i| self.drops[i].get()),
             forwarding: std::array::from_fn(|i| self.forwarding[i].get()),
             forwarding_us: self.forwarding_us.get(),
@@ -130,52 +125,38 @@ impl Counters {
     }
 }
 
-#[cfg(unix)]
-pub(super) fn thread_cpu() -> Option<Micros> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place to write to.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    (result == 0).then(|| Micros(time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000))
-}
-
-/// Other systems do not tell by this call.
-#[cfg(not(unix))]
-pub(super) fn thread_cpu() -> Option<Micros> {
-    None
-}
-
-/// What a media thread has done since its start. All numbers only grow.
+/// What a media thread has counted since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct ThreadTotals {
     /// Datagrams that opened.
     pub received: u64,
-    /// Datagrams sealed and handed to the system for another musician.
+    /// Datagrams sealed and sent to a recipient of forwarded audio.
     pub forwarded: u64,
-    /// Datagrams sent for the server itself: answers, challenges, keep-alives.
+    /// Datagrams of the server's own: answers, challenges, keep-alives.
     pub answered: u64,
-    /// Datagrams with audio that a musician may have lost, sent again.
-    pub sent_again: u64,
+    /// Retransmitted datagrams.
+    pub retransmitted: u64,
     drops: [u64; Dropped::ALL.len()],
-    /// Packets by the time from their arrival until they were handed on to the last of their listeners: one number a
-    /// bound of [`FORWARDING_BOUNDS_US`], not summed up, and one for those above.
+    /// Packets by the time from arrival until they were sent to the last recipient: a count for each bound of
+    /// [`FORWARDING_BOUNDS_US`], not cumulative, and one for longer times.
     pub forwarding: [u64; FORWARDING_BOUNDS_US.len() + 1],
     /// The sum of those times, in µs.
     pub forwarding_us: u64,
-    /// Processor time that the thread has used, at most about a second ago; 0 where the system does not tell.
+    /// Processor time of the thread, updated about once a second; 0 where the system does not report it.
     pub cpu: Micros,
 }
 
-impl Figures {
+impl ThreadTotals {
     /// Datagrams dropped for this reason.
     pub fn dropped(&self, why: Dropped) -> u64 {
         self.drops[why as usize]
     }
 
-    fn plus(mut self, other: &Figures) -> Figures {
+    fn plus(mut self, other: &ThreadTotals) -> ThreadTotals {
         self.received += other.received;
         self.forwarded += other.forwarded;
         self.answered += other.answered;
-        self.sent_again += other.sent_again;
+        self.retransmitted += other.retransmitted;
         self.drops.iter_mut().zip(other.drops).for_each(|(a, b)| *a += b);
         self.forwarding.iter_mut().zip(other.forwarding).for_each(|(a, b)| *a += b);
         self.forwarding_us += other.forwarding_us;
@@ -184,38 +165,38 @@ impl Figures {
     }
 }
 
-/// The counters of all media threads. Clones read the same ones, from any thread, at any time.
+/// Reads the counters of all media threads and of the mixer, from any thread.
 #[derive(Clone, Debug)]
-pub struct Totals {
-    threads: Vec<Arc<Counters>>,
-    mixer: Arc<MixFigures>,
+pub struct MediaTotals {
+    threads: Vec<Arc<ThreadCounters>>,
+    mixer: Arc<MixerCounters>,
 }
 
-impl Totals {
-    pub(super) fn new(threads: Vec<Arc<Counters>>, mixer: Arc<MixFigures>) -> Totals {
-        Totals { threads, mixer }
+impl MediaTotals {
+    pub(super) fn new(threads: Vec<Arc<ThreadCounters>>, mixer: Arc<MixerCounters>) -> MediaTotals {
+        MediaTotals { threads, mixer }
     }
 
-    /// The mixer's figures.
-    pub fn mixes(&self) -> MixTotals {
+    /// The mixer's totals.
+    pub fn mixer(&self) -> MixerTotals {
         self.mixer.totals()
     }
 
-    /// Each thread's figures, `media-0` first.
-    pub fn threads(&self) -> Vec<Figures> {
-        self.threads.iter().map(|c| c.figures()).collect()
+    /// Each thread's totals, `media-0` first.
+    pub fn threads(&self) -> Vec<ThreadTotals> {
+        self.threads.iter().map(|c| c.totals()).collect()
     }
 
-    /// All threads' figures, added up.
-    pub fn sum(&self) -> Figures {
-        self.threads().iter().fold(Figures::default(), Figures::plus)
+    /// The sum over all threads.
+    pub fn sum(&self) -> ThreadTotals {
+        self.threads().iter().fold(ThreadTotals::default(), ThreadTotals::plus)
     }
 }
 
-impl fmt::Display for Totals {
+impl fmt::Display for MediaTotals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sum = self.sum();
-        let Figures { received, forwarded, answered, .. } = sum;
+        let ThreadTotals { received, forwarded, answered, .. } = sum;
         write!(f, "datagrams: received {received}, forwarded {forwarded}, answered {answered}; dropped:")?;
         for (n, why) in Dropped::ALL.into_iter().enumerate() {
             let comma = if n == 0 { "" } else { "," };
@@ -229,27 +210,29 @@ impl fmt::Display for Totals {
 mod tests {
     use super::*;
 
+    /// A time falls into the first bucket whose bound it does not exceed.
     #[test]
-    fn a_time_falls_into_the_first_bucket_whose_bound_it_does_not_pass() {
-        let counters = Counters::default();
+    fn forwarding_buckets_are_inclusive() {
+        let counters = ThreadCounters::default();
         for us in [0, 25, 26, 25_000, 25_001, 9_000_000] {
-            counters.forwarding_took(Micros(us));
+            counters.record_forwarding(Micros(us));
         }
-        let figures = counters.figures();
-        assert_eq!(figures.forwarding[..2], [2, 1]);
-        assert_eq!(figures.forwarding[FORWARDING_BOUNDS_US.len() - 1..], [1, 2]);
-        assert_eq!(figures.forwarding_us, 9_050_052);
+        let totals = counters.totals();
+        assert_eq!(totals.forwarding[..2], [2, 1]);
+        assert_eq!(totals.forwarding[FORWARDING_BOUNDS_US.len() - 1..], [1, 2]);
+        assert_eq!(totals.forwarding_us, 9_050_052);
     }
 
+    /// The totals of all threads add up, and the log shows them in one line.
     #[test]
-    fn the_threads_figures_add_up_and_are_said_in_a_line() {
-        let threads: Vec<Arc<Counters>> = (0..3).map(|_| Arc::default()).collect();
+    fn totals_add_up() {
+        let threads: Vec<Arc<ThreadCounters>> = (0..3).map(|_| Arc::default()).collect();
         for (n, counters) in threads.iter().enumerate() {
-            counters.received.add_many(n as u64);
-            counters.dropped(Dropped::DidNotOpen);
+            counters.received.add(n as u64);
+            counters.count_dropped(Dropped::DidNotOpen);
         }
-        threads[1].dropped(Dropped::TooOld);
-        let totals = Totals::new(threads, Arc::default());
+        threads[1].count_dropped(Dropped::TooOld);
+        let totals = MediaTotals::new(threads, Arc::default());
         assert_eq!(totals.threads().iter().map(|f| f.received).collect::<Vec<_>>(), [0, 1, 2]);
         assert_eq!((totals.sum().received, totals.sum().dropped(Dropped::DidNotOpen)), (3, 3));
         let line = totals.to_string();
@@ -259,14 +242,14 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn processor_time_grows_with_work() {
-        let counters = Counters::default();
-        counters.note_cpu();
-        let before = counters.figures().cpu;
+    fn cpu_time_grows_with_work() {
+        let counters = ThreadCounters::default();
+        counters.record_cpu_time();
+        let before = counters.totals().cpu;
         let mut x = 1_u64;
-        while counters.figures().cpu <= before {
+        while counters.totals().cpu <= before {
             x = std::hint::black_box(x.wrapping_mul(3));
-            counters.note_cpu();
+            counters.record_cpu_time();
         }
     }
 }

@@ -1,91 +1,95 @@
-//! What comes in: the one place where a thread holds a musician's opened packet, and all that was asked in it.
+//! Opens datagrams: the only place where a thread holds an opened packet of a musician.
 //!
-//! Answers and goodbyes are seen to at once, whatever the load. Audio waits until all that arrived with it is opened. What
-//! a session sends beyond its [budget](super::police) is dropped here.
+//! Answers and goodbyes are handled at once, whatever the load. Audio waits in the forward queue until all datagrams of the
+//! round are opened. What a session sends beyond its [budget](super::policer) is dropped here.
 
-use super::command::RoomKey;
-use super::counters::{Counters, Dropped};
-use super::route::Via;
-use super::session::{Life, Session};
-use super::socket::Arrival;
-use super::waiting::Waiting;
+use super::counters::{Dropped, ThreadCounters};
+use super::forward_queue::{ForwardQueue, RoomNumber};
+use super::route::LocalEndpoint;
+use super::session::{Life, MediaSession};
+use super::socket::DatagramArrival;
 use rtjam_protocol::Micros;
 use rtjam_protocol::SessionId;
-use rtjam_protocol::datagram::{DatagramHeader, MAX_DATAGRAM, kind};
-use rtjam_protocol::retransmit::Feedback;
+use rtjam_protocol::datagram::{Header, MAX_DATAGRAM, kind};
+use rtjam_protocol::recovery::Feedback;
 use rtjam_protocol::seal::Rejected;
 use std::collections::HashMap;
 
-/// What a datagram meant for its session.
-pub(super) struct Effect {
+/// What the thread must do about a datagram, besides forwarding its audio.
+pub(super) struct DatagramEffect {
     pub(super) session: SessionId,
     pub(super) goodbye: bool,
-    /// What the musician misses, and in which room.
-    pub(super) feedback: Option<(RoomKey, Feedback)>,
-    /// The session sends more than it may: how many datagrams were dropped for that, since it began.
-    pub(super) offends: Option<u64>,
+    /// NACKs of the client, with its room.
+    pub(super) feedback: Option<(RoomNumber, Feedback)>,
+    /// Set when the session exceeds its rate limit: how many datagrams have been dropped since it began.
+    pub(super) over_rate: Option<u64>,
 }
 
-/// A datagram as it lies in the inbox.
-pub(super) struct Incoming<'a> {
+/// A received datagram.
+pub(super) struct InboundDatagram<'a> {
     pub(super) now: Micros,
-    /// Which of the thread's sockets.
+    /// Index of the thread's socket.
     pub(super) socket: usize,
-    pub(super) arrival: Arrival,
+    pub(super) arrival: DatagramArrival,
     pub(super) bytes: &'a mut [u8],
 }
 
-impl Incoming<'_> {
-    /// Opens the datagram and takes it to its session; what others shall hear of it begins to wait. `None` when it
-    /// was dropped, which is counted.
-    pub(super) fn take(
+impl InboundDatagram<'_> {
+    /// Opens the datagram for its session and queues its audio. `None` when it was dropped, which is counted.
+    pub(super) fn handle(
         self,
-        sessions: &mut HashMap<SessionId, Session>,
-        waiting: &mut Waiting,
-        counters: &Counters,
+        sessions: &mut HashMap<SessionId, MediaSession>,
+        queue: &mut ForwardQueue,
+        counters: &ThreadCounters,
         challenge: impl FnOnce() -> [u8; 8],
-    ) -> Option<Effect> {
-        let Incoming { now, socket, arrival, bytes } = self;
+    ) -> Option<DatagramEffect> {
+        let InboundDatagram { now, socket, arrival, bytes } = self;
         let (session, heard) = match open(now, &arrival, bytes, sessions, challenge) {
             Ok(opened) => opened,
             Err(why) => {
-                counters.dropped(why);
+                counters.count_dropped(why);
                 return None;
             }
         };
-        counters.received.add();
+        counters.received.increment();
         let arrived = Micros(now.0.saturating_sub(arrival.waited.0));
         let admitted = session.policer.admits(now);
         let mut effect =
-            Effect { session: session.peer.session(), goodbye: heard.goodbye, feedback: None, offends: None };
+            DatagramEffect { session: session.peer.session(), goodbye: heard.goodbye, feedback: None, over_rate: None };
         if !admitted {
-            counters.dropped(Dropped::OverRate);
+            counters.count_dropped(Dropped::OverRate);
         } else {
             effect.feedback = heard.feedback.map(|feedback| (session.room, feedback));
-            if let Err(why) = session.pass_on(now, arrived, heard.plain, waiting) {
-                counters.dropped(why);
+            if let Err(why) = session.queue_audio(now, arrived, heard.plain, queue) {
+                counters.count_dropped(why);
             }
         }
-        if session.policer.offends(now) {
-            effect.offends = Some(session.policer.dropped());
+        if session.policer.poll_offence(now) {
+            effect.over_rate = Some(session.policer.dropped());
         }
-        session.note_arrival(arrival.from, Via { socket, local: arrival.local }, heard.moved_to);
+        session.record_arrival(arrival.from, LocalEndpoint { socket, address: arrival.local }, heard.moved_to);
         Some(effect)
     }
 }
 
-impl Session {
-    /// What others shall hear of a datagram that opened begins to wait.
-    fn pass_on(&mut self, now: Micros, arrived: Micros, plain: &[u8], waiting: &mut Waiting) -> Result<(), Dropped> {
+impl MediaSession {
+    /// Queues what an opened datagram brings for others.
+    fn queue_audio(
+        &mut self,
+        now: Micros,
+        arrived: Micros,
+        plain: &[u8],
+        queue: &mut ForwardQueue,
+    ) -> Result<(), Dropped> {
         if !self.sends {
-            let plays = plain.first() == Some(&kind::AUDIO);
-            return if plays { Err(Dropped::ListenerPlays) } else { Ok(()) };
+            let is_audio = plain.first() == Some(&kind::AUDIO);
+            return if is_audio { Err(Dropped::ListenerPlays) } else { Ok(()) };
         }
-        self.uplink.hear(arrived, plain);
-        let Session { peer, policer, source, .. } = self;
+        self.uplink.handle_frames(arrived, plain);
+        let MediaSession { peer, policer, source, .. } = self;
         let mut granted = true;
-        let fitted = waiting.push(self.room, peer.session(), *source, arrived, |out| {
-            granted = policer.forwards(now, &peer.forwardable_frames(plain, *source, out));
+        let fitted = queue.push(self.room, peer.session(), *source, arrived, |out| {
+            granted = policer.permits(now, &peer.forwardable(plain, *source, out));
             if !granted {
                 out.clear();
             }
@@ -98,16 +102,16 @@ impl Session {
     }
 }
 
-type Opened<'s, 'd> = (&'s mut Session, rtjam_protocol::server::ReceivedDatagram<'d>);
+type Opened<'s, 'd> = (&'s mut MediaSession, rtjam_protocol::peer::Heard<'d>);
 
 fn open<'s, 'd>(
     now: Micros,
-    arrival: &Arrival,
+    arrival: &DatagramArrival,
     bytes: &'d mut [u8],
-    sessions: &'s mut HashMap<SessionId, Session>,
+    sessions: &'s mut HashMap<SessionId, MediaSession>,
     challenge: impl FnOnce() -> [u8; 8],
 ) -> Result<Opened<'s, 'd>, Dropped> {
-    let header = DatagramHeader::read(bytes).filter(|_| arrival.len <= MAX_DATAGRAM).ok_or(Dropped::NotOurs)?;
+    let header = Header::read(bytes).filter(|_| arrival.len <= MAX_DATAGRAM).ok_or(Dropped::NotOurs)?;
     let live = sessions.get_mut(&header.session).filter(|s| s.life == Life::Live);
     let session = live.ok_or(Dropped::UnknownSession)?;
     if !session.policer.may_open(now, session.peer.knows(arrival.from)) {

@@ -1,96 +1,96 @@
-//! Where a musician's media goes: written by the thread that owns their session, read by every one that forwards.
+//! Where a session's media goes. The thread that owns the session writes it; every thread that forwards reads it.
 
-use super::crowd::{Choice, Sources};
+use super::speaker_selection::{Selection, SourceSet};
 use arc_swap::{ArcSwapOption, Guard};
-use rtjam_protocol::retransmit;
+use rtjam_protocol::recovery;
 use rtjam_protocol::seal::SendLane;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use socket2::SockAddr;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// By which of our own addresses someone reaches us, and so the one that they expect answers from.
+/// The server's end of a path: answers leave from where the datagrams arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Via {
-    /// Which of the thread's sockets; all threads have theirs in the same order.
+pub(crate) struct LocalEndpoint {
+    /// Index of the thread's socket; all threads have theirs in the same order.
     pub(crate) socket: usize,
-    /// The address that the datagram was sent to, where the system tells.
-    pub(crate) local: Option<IpAddr>,
+    /// The local address to which datagrams are sent, where the system reports it.
+    pub(crate) address: Option<IpAddr>,
 }
 
-/// A way to a musician.
+/// A network path to a client.
 #[derive(Clone, Debug)]
-pub(crate) struct Path {
+pub(crate) struct MediaPath {
     pub(crate) remote: SocketAddr,
-    pub(crate) via: Via,
-    /// `remote`, as the system takes it.
+    pub(crate) local: LocalEndpoint,
+    /// `remote` in the system's form.
     pub(crate) raw: SockAddr,
 }
 
-impl Path {
-    pub(crate) fn new(remote: SocketAddr, via: Via) -> Path {
-        Path { remote, via, raw: remote.into() }
+impl MediaPath {
+    pub(crate) fn new(remote: SocketAddr, local: LocalEndpoint) -> MediaPath {
+        MediaPath { remote, local, raw: remote.into() }
     }
 }
 
-/// The validated way to a musician, if any. Reading it neither locks nor writes.
-pub(super) struct Route(ArcSwapOption<Path>);
+/// The validated path of a session, if any. Reading it neither locks nor writes.
+pub(super) struct Route(ArcSwapOption<MediaPath>);
 
 impl Route {
     pub(super) fn new() -> Route {
         Route(ArcSwapOption::empty())
     }
 
-    pub(super) fn load(&self) -> Guard<Option<Arc<Path>>> {
+    pub(super) fn load(&self) -> Guard<Option<Arc<MediaPath>>> {
         self.0.load()
     }
 
-    /// Only the thread that owns the session.
-    pub(super) fn store(&self, path: Option<Path>) {
+    /// Sets the path. Only the thread that owns the session.
+    pub(super) fn store(&self, path: Option<MediaPath>) {
         self.0.store(path.map(Arc::new));
     }
 }
 
-/// Someone whom a thread forwards to. The lane is that thread's alone.
+/// A session to which a thread forwards. The lane belongs to that thread alone.
 pub(super) struct Recipient {
     pub(super) session: SessionId,
-    /// Their slot: what comes from there is their own.
+    /// The recipient's own number; its own packets do not return to it.
     pub(super) source: SourceId,
-    /// A musician; else a listener.
+    /// Whether this is a musician; otherwise it is a listener.
     pub(super) sends: bool,
     pub(super) lane: SendLane,
     pub(super) route: Arc<Route>,
-    /// Whether everyone's packets go there; else a mix does, which is the mixer's business.
-    pub(super) separate: bool,
-    /// What of the lane is sent again.
-    pub(super) again: retransmit::Retransmitter,
-    /// When their waits were last passed on.
+    /// Whether it receives everyone's packets; otherwise it receives a mix, which the mixer sends.
+    pub(super) forwarded: bool,
+    /// Decides which packets of the lane are retransmitted.
+    pub(super) retransmitter: recovery::Sender,
+    /// When the waits that it claims were last passed on.
     pub(super) waits_told: Micros,
-    /// Whom they are sent in any case.
+    /// The sources that it receives in any case.
     pub(super) pinned: Vec<SourceId>,
-    /// Whom they are sent.
-    pub(super) heard: Sources,
-    /// The choice from which that was made; 0 for none.
-    pub(super) choice: u64,
+    /// The sources that it receives.
+    pub(super) heard: SourceSet,
+    /// Version of the selection from which `heard` was made; 0 for none.
+    pub(super) selection_version: u64,
 }
 
 impl Recipient {
-    /// A room's choice holds for them from now on. Cheap where they know it already.
-    pub(super) fn take_choice(&mut self, choice: &Choice) {
-        if self.choice != choice.version {
-            self.choice = choice.version;
-            self.heard = Sources::heard(self.source, &self.pinned, &choice.order);
+    /// Applies a room's selection, unless it is applied already.
+    pub(super) fn apply_selection(&mut self, selection: &Selection) {
+        if self.selection_version != selection.version {
+            self.selection_version = selection.version;
+            self.heard = SourceSet::received_by(self.source, &self.pinned, &selection.speakers);
         }
     }
 
-    /// They are sent everyone in the room from now on.
+    /// From now on it receives everyone in the room.
     pub(super) fn hear_all(&mut self) {
-        (self.choice, self.heard) = (0, Sources::ALL);
+        (self.selection_version, self.heard) = (0, SourceSet::ALL);
     }
 
-    /// How long this one waits for late packets of `source`, where that matters to what the source sends: a musician who
-    /// is sent its packets.
-    pub(super) fn claims_wait(&self, now: Micros, source: SourceId) -> Option<Micros> {
-        self.again.wait_for(now, source).filter(|_| self.sends && self.separate)
+    /// How long it waits for late packets of `source`, where that matters to the sender: a musician who receives its
+    /// packets.
+    pub(super) fn claimed_wait(&self, now: Micros, source: SourceId) -> Option<Micros> {
+        self.retransmitter.wait_for(now, source).filter(|_| self.sends && self.forwarded)
     }
 }

@@ -1,6 +1,6 @@
-//! A UDP socket for media: its options, and receiving and sending with the address of ours that was spoken to.
+//! UDP sockets for media: many datagrams in one system call, and answers from the local address to which a client sends.
 
-use super::route::Path;
+use super::route::MediaPath;
 use mio::net::UdpSocket;
 use rtjam_protocol::Micros;
 use socket2::SockRef;
@@ -8,51 +8,67 @@ use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-#[cfg_attr(target_os = "linux", path = "packet_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "packet_plain.rs")]
-mod packet;
+#[cfg_attr(target_os = "linux", path = "socket_linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "socket_portable.rs")]
+mod system;
 
-pub(crate) use packet::Inbox;
+pub(crate) use system::RecvBatch;
 
-/// What the kernel is asked to hold: a quarter of a second of 40 musicians' audio to 40.
+/// Requested size of the kernel's buffers: a quarter of a second of the audio of 40 musicians for 40 recipients.
 pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
 
-/// Expedited forwarding (46), as a whole traffic class byte.
+/// DSCP Expedited Forwarding (46), as a whole traffic class byte.
 const DSCP_EF: u32 = 46 << 2;
 
-/// The most datagrams that the kernel cuts out of one send.
-pub(crate) const MOST_AT_ONCE: usize = 64;
+/// The most datagrams into which the kernel segments one send.
+pub(crate) const MAX_SEGMENTS: usize = 64;
 
-/// The most bytes of one send, below the 65,507 of a datagram's length field.
-pub(crate) const MOST_BYTES_AT_ONCE: usize = 60_000;
+/// The most bytes of one send, below the 65,507 bytes of the largest UDP datagram.
+pub(crate) const MAX_SEND_BYTES: usize = 60_000;
 
-/// A datagram that came in.
+/// How a datagram arrived.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Arrival {
-    /// Its bytes; one more than a datagram may have when it did not fit.
+pub(crate) struct DatagramArrival {
+    /// Its length; one byte more than the maximum if it was longer.
     pub(crate) len: usize,
     pub(crate) from: SocketAddr,
-    /// The address of ours that it was sent to, where the system tells.
+    /// The local address to which it was sent, where the system reports it.
     pub(crate) local: Option<IpAddr>,
-    /// How long it lay in the socket, where the system tells. By the wall clock: wrong when that is set meanwhile.
+    /// How long it waited in the socket's buffer, where the system reports it. Measured by the wall clock, so it is wrong if
+    /// that is set meanwhile.
     pub(crate) waited: Micros,
+}
+
+/// A socket of a media thread, and what the poll has reported about it.
+pub(super) struct PolledSocket {
+    pub(super) socket: MediaSocket,
+    /// Datagrams may be waiting; the poll reports new ones only once.
+    pub(super) ready: bool,
+    /// It must be tried again without a report of the poll.
+    pub(super) failed: bool,
 }
 
 /// A non-blocking socket of one address family.
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
-    /// Whether the kernel cuts large sends into datagrams; the system or a network card may not.
-    cuts: Cell<bool>,
+    /// Whether the kernel segments large sends into datagrams. The system or a network card may not support it.
+    segments: Cell<bool>,
 }
 
 impl MediaSocket {
-    /// Takes a bound, non-blocking socket. Options that the system refuses are done without.
+    /// Sets the options of a bound, non-blocking socket. Works without options that the system refuses.
+    ///
+    /// # Errors
+    /// When the socket has no local address.
     pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<MediaSocket> {
-        MediaSocket::with_class(socket, DSCP_EF)
+        MediaSocket::with_traffic_class(socket, DSCP_EF)
     }
 
-    /// The same, with another traffic class: a whole byte.
-    pub(crate) fn with_class(socket: std::net::UdpSocket, class: u32) -> io::Result<MediaSocket> {
+    /// The same with another traffic class, which is a whole byte.
+    ///
+    /// # Errors
+    /// When the socket has no local address.
+    pub(crate) fn with_traffic_class(socket: std::net::UdpSocket, class: u32) -> io::Result<MediaSocket> {
         let address = socket.local_addr()?.ip();
         let is_v6 = address.is_ipv6();
         let options = SockRef::from(&socket);
@@ -63,44 +79,50 @@ impl MediaSocket {
         log_refusal("a traffic class", if is_v6 { options.set_tclass_v6(class) } else { options.set_tos_v4(class) });
         #[cfg(not(unix))]
         log_refusal("a traffic class", if is_v6 { Ok(()) } else { options.set_tos_v4(class) });
-        log_refusal("arrival times", packet::set_options(&socket, is_v6));
+        log_refusal("arrival times", system::set_options(&socket, is_v6));
         if address.is_unspecified() {
-            log_refusal("packet information", packet::tell_local_addresses(&socket, is_v6));
+            log_refusal("packet information", system::report_local_addresses(&socket, is_v6));
         }
-        let cuts = Cell::new(packet::can_cut(&socket));
-        Ok(MediaSocket { socket: UdpSocket::from_std(socket), cuts })
+        let segments = Cell::new(system::supports_segmentation(&socket));
+        Ok(MediaSocket { socket: UdpSocket::from_std(socket), segments })
     }
 
-    /// For the poll.
+    /// The source to register with a poll.
     pub(crate) fn source(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 
-    /// Takes the next datagrams, as many as the inbox holds, and returns how many those are.
-    pub(crate) fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
-        inbox.receive(&self.socket)
+    /// Receives as many datagrams as fit into the batch. Returns how many.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none has arrived; other errors of the socket.
+    pub(crate) fn receive(&self, batch: &mut RecvBatch) -> io::Result<usize> {
+        batch.receive(&self.socket)
     }
 
-    /// Sends one datagram, now or not at all.
-    pub(crate) fn send(&self, datagram: &[u8], path: &Path) -> io::Result<()> {
-        packet::send(&self.socket, datagram, None, path)
+    /// Sends one datagram. Does not wait.
+    ///
+    /// # Errors
+    /// When the system refuses it; the datagram is lost then.
+    pub(crate) fn send(&self, datagram: &[u8], path: &MediaPath) -> io::Result<()> {
+        system::send(&self.socket, datagram, None, path)
     }
 
-    /// Sends datagrams of `size` bytes each that lie one behind the other in `bytes`, at most [`MOST_AT_ONCE`] of at
-    /// most [`MOST_BYTES_AT_ONCE`]: by one call where the kernel cuts, else one by one. Returns how many were taken.
-    pub(crate) fn send_all(&self, bytes: &[u8], size: usize, path: &Path) -> usize {
+    /// Sends the concatenated datagrams in `bytes`, each of `size` bytes, at most [`MAX_SEGMENTS`] and [`MAX_SEND_BYTES`] in
+    /// all: in one call where the kernel segments, otherwise one by one. Returns how many the system accepted.
+    pub(crate) fn send_all(&self, bytes: &[u8], size: usize, path: &MediaPath) -> usize {
         let count = bytes.len() / size.max(1);
-        if count > 1 && self.cuts.get() {
-            match packet::send(&self.socket, bytes, u16::try_from(size).ok(), path) {
+        if count > 1 && self.segments.get() {
+            match system::send(&self.socket, bytes, u16::try_from(size).ok(), path) {
                 Ok(()) => return count,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return 0,
-                // A way that neither cuts nor sums up: all that goes through this socket may take it.
+                // The network card neither segments nor computes checksums; other paths of this socket may use it, too.
                 #[cfg(unix)]
                 Err(e) if e.raw_os_error() == Some(libc::EIO) => {
-                    tracing::info!("the network card leaves it to this program to send datagrams one by one");
-                    self.cuts.set(false);
+                    tracing::info!("the network card cannot segment; datagrams are sent one by one");
+                    self.segments.set(false);
                 }
-                // This one path is too narrow for it, or gone.
+                // This one path has too small an MTU, or is gone.
                 Err(_) => {}
             }
         }
@@ -110,13 +132,13 @@ impl MediaSocket {
 
 fn log_refusal(what: &str, result: io::Result<()>) {
     if let Err(e) = result {
-        tracing::debug!("the media socket works without {what}: {e}");
+        tracing::debug!("the system refuses {what} for a media socket ({e}); the server works without");
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::route::Via;
+    use super::super::route::LocalEndpoint;
     use super::*;
     use std::time::Duration;
 
@@ -133,9 +155,9 @@ mod tests {
         socket
     }
 
-    fn wait(server: &MediaSocket, inbox: &mut Inbox) -> usize {
+    fn wait(server: &MediaSocket, batch: &mut RecvBatch) -> usize {
         loop {
-            match server.receive(inbox) {
+            match server.receive(batch) {
                 Ok(n) => return n,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::yield_now(),
                 Err(e) => panic!("{e}"),
@@ -143,24 +165,25 @@ mod tests {
         }
     }
 
+    /// Answers leave from the local address to which the client sent.
     #[test]
-    fn an_answer_leaves_from_the_address_that_was_spoken_to() {
+    fn answers_keep_local_address() {
         let mut tried = 0;
         for (any, local) in [("0.0.0.0:0", "127.0.0.1"), ("0.0.0.0:0", "127.0.0.7"), ("[::]:0", "::1")] {
-            // A machine without IPv6 has nothing to try there.
+            // This machine has no IPv6.
             let Some((server, port)) = media_socket(any) else { continue };
             let ip: IpAddr = local.parse().expect("an address");
             let client = listener(ip);
             client.send_to(b"hello", SocketAddr::new(ip, port)).expect("sent");
-            let mut inbox = Inbox::new();
-            assert_eq!(wait(&server, &mut inbox), 1);
-            let (arrival, bytes) = inbox.datagram(0).expect("from an address");
+            let mut batch = RecvBatch::new();
+            assert_eq!(wait(&server, &mut batch), 1);
+            let (arrival, bytes) = batch.datagram(0).expect("from an address");
             assert_eq!((&*bytes, arrival.from), (&b"hello"[..], client.local_addr().expect("bound")));
             if cfg!(target_os = "linux") {
                 assert_eq!(arrival.local, Some(ip));
                 assert!(arrival.waited < Micros::from_secs(5), "{arrival:?}");
             }
-            let path = Path::new(arrival.from, Via { socket: 0, local: arrival.local });
+            let path = MediaPath::new(arrival.from, LocalEndpoint { socket: 0, address: arrival.local });
             server.send(b"yes", &path).expect("sent");
             assert_eq!(server.send_all(b"yesyes", 3, &path), 2);
             let mut buffer = [0; 100];
@@ -173,42 +196,44 @@ mod tests {
         assert!(tried >= 2);
     }
 
+    /// A datagram that is too long is reported as one byte longer than the maximum.
     #[test]
-    fn what_does_not_fit_fills_its_slot() {
+    fn long_datagrams_are_detected() {
         let (server, port) = media_socket("127.0.0.1:0").expect("IPv4");
         let client = listener("127.0.0.1".parse().expect("an address"));
         for len in [1201, 3000] {
             client.send_to(&vec![1; len], ("127.0.0.1", port)).expect("sent");
-            let mut inbox = Inbox::new();
-            wait(&server, &mut inbox);
-            assert_eq!(inbox.datagram(0).expect("from an address").0.len, 1201);
+            let mut batch = RecvBatch::new();
+            wait(&server, &mut batch);
+            assert_eq!(batch.datagram(0).expect("from an address").0.len, 1201);
         }
     }
 
     #[test]
-    fn many_datagrams_come_in_order_over_several_calls() {
+    fn receives_in_order_over_several_calls() {
         let (server, port) = media_socket("127.0.0.1:0").expect("IPv4");
         let client = listener("127.0.0.1".parse().expect("an address"));
         for n in 0..200_u8 {
             client.send_to(&[n], ("127.0.0.1", port)).expect("sent");
         }
-        let (mut inbox, mut got) = (Inbox::new(), Vec::new());
+        let (mut batch, mut got) = (RecvBatch::new(), Vec::new());
         while got.len() < 200 {
-            for i in 0..wait(&server, &mut inbox) {
-                got.push(inbox.datagram(i).expect("from an address").1[0]);
+            for i in 0..wait(&server, &mut batch) {
+                got.push(batch.datagram(i).expect("from an address").1[0]);
             }
         }
         assert_eq!(got, (0..200).collect::<Vec<u8>>());
     }
 
+    /// The same datagrams arrive whether the kernel segments or they are sent one by one.
     #[test]
-    fn cut_by_the_kernel_or_sent_one_by_one_the_same_datagrams_arrive() {
+    fn segmentation_changes_no_datagram() {
         for any in ["127.0.0.1:0", "[::1]:0"] {
             let Some((server, _)) = media_socket(any) else { continue };
             let client = listener(any.parse::<SocketAddr>().expect("an address").ip());
-            let path = Path::new(client.local_addr().expect("bound"), Via { socket: 0, local: None });
+            let path = MediaPath::new(client.local_addr().expect("bound"), LocalEndpoint { socket: 0, address: None });
             let bytes: Vec<u8> = (0..64 * 571).map(|i| (i / 571 + i * 7) as u8).collect();
-            let heard = || -> Vec<Vec<u8>> {
+            let received = || -> Vec<Vec<u8>> {
                 assert_eq!(server.send_all(&bytes, 571, &path), 64);
                 (0..64)
                     .map(|_| {
@@ -218,10 +243,10 @@ mod tests {
                     })
                     .collect()
             };
-            let cut = heard();
-            assert!(server.cuts.replace(false) || !cfg!(target_os = "linux"), "this kernel cuts, and did");
-            assert_eq!(cut, heard());
-            assert_eq!(cut.concat(), bytes);
+            let segmented = received();
+            assert!(server.segments.replace(false) || !cfg!(target_os = "linux"), "this kernel segments");
+            assert_eq!(segmented, received());
+            assert_eq!(segmented.concat(), bytes);
         }
     }
 }

@@ -1,258 +1,259 @@
-//! The media thread: receive, open, hand on. In steady state it does not allocate.
+//! The loop of a media thread: receive, open, forward. In steady state it does not allocate.
 //!
-//! A round reads all that has arrived, opens it, and then hands it on, so what is ready together goes together. Under
-//! load ([`Gather`]) the thread lets some more arrive before each round.
+//! A round receives all datagrams that have arrived, opens them, and then forwards them, so that packets for one recipient
+//! leave together. Under load ([`Batching`]) the thread lets more arrive before each round.
 
-use super::breath::Breath;
-use super::command::{Command, RoomKey};
-use super::counters::{Counters, Dropped};
-use super::forward::Forwarder;
-use super::gather::Gather;
-use super::inbound::{Effect, Incoming};
-use super::mixer::{Feed, MixerCommand};
-use super::priority::{ask_for_real_time, sleep_precisely};
-use super::route::Path;
-use super::session::{Life, Session};
-use super::socket::{Inbox, MediaSocket};
-use super::waiting::Waiting;
-use super::{Door, Doors, MixerDoor, ThreadHandle};
-use crate::clock::Clock;
-use crate::lobby::Input;
+use super::batching::Batching;
+use super::command::{CommandSender, CommandSenders, ThreadCommand};
+use super::counters::{Dropped, ThreadCounters};
+use super::forward_queue::{ForwardQueue, RoomNumber};
+use super::forwarder::Forwarder;
+use super::inbound::{DatagramEffect, InboundDatagram};
+use super::lanes::LaneOwner;
+use super::mixer::command::{MixerCommand, MixerSender};
+use super::route::MediaPath;
+use super::session::{Life, MediaSession};
+use super::socket::{MediaSocket, PolledSocket, RecvBatch};
+use super::tap::Taps;
 use crate::random::Random;
+use crate::real_time::priority::request_real_time;
+use crate::real_time::yield_budget::YieldBudget;
+use crate::real_time::{ServerClock, sleep};
+use crate::rooms::messages::{MediaEvent, RoomsHandle};
 use crate::thread_end::EndNotice;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::retransmit::Feedback;
-use rtjam_protocol::seal::Lane;
+use rtjam_protocol::recovery::Feedback;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::mpsc;
 
-/// Calls that read one socket in a round before the others, commands and clocks have their turn.
+/// Receive calls on one socket in a round, before other sockets, commands and timers have their turn.
 const READS: usize = 16;
 
-/// When the lobby's queue is full, it is told again after this; and a socket that fails is tried again.
-const AGAIN: Micros = Micros::from_millis(20);
+/// When to retry after the queue of the rooms actor was full or a socket failed.
+const RETRY_AFTER: Micros = Micros::from_millis(20);
 
-/// While nothing is due, the thread looks up this often.
-const IDLE: Micros = Micros::from_secs(1);
+/// While nothing is due, the thread wakes this often.
+const IDLE_WAKE: Micros = Micros::from_secs(1);
 
 const WAKE: Token = Token(usize::MAX);
 
-/// A thread's own world.
+/// The state of a media thread.
 pub(super) struct MediaThread {
     poll: Poll,
-    inlets: Vec<Inlet>,
-    clock: Clock,
-    lobby: mpsc::Sender<Input>,
-    /// Which thread this is, and the ways to all.
+    sockets: Vec<PolledSocket>,
+    clock: ServerClock,
+    rooms: RoomsHandle,
+    /// The number of this thread.
     index: usize,
-    doors: Doors,
-    mixer: MixerDoor,
+    threads: CommandSenders,
+    mixer: MixerSender,
     random: Random,
-    sessions: HashMap<SessionId, Session>,
+    sessions: HashMap<SessionId, MediaSession>,
     forwarder: Forwarder,
-    waiting: Waiting,
-    gather: Gather,
-    breath: Breath,
-    /// How long the last round took.
-    took: Micros,
-    counters: Arc<Counters>,
+    queue: ForwardQueue,
+    batching: Batching,
+    yield_budget: YieldBudget,
+    last_round_took: Micros,
+    counters: Arc<ThreadCounters>,
     /// No session has anything due before this.
     due: Micros,
-    /// A datagram of the server's own that is being sealed.
+    /// Scratch space for a datagram of the server's own.
     sealed: Vec<u8>,
 }
 
-/// A socket, and what the poll said of it.
-pub(super) struct Inlet {
-    pub(super) socket: MediaSocket,
-    /// Polling tells of new datagrams once; there may be more.
-    ready: bool,
-    /// It is to be tried again without being told.
-    failed: bool,
+/// A started thread.
+pub(super) struct MediaThreadHandle {
+    pub(super) commands: CommandSender,
+    pub(super) thread: JoinHandle<()>,
 }
 
 impl MediaThread {
-    /// Prepares the sockets. Under load packets wait at most `gather` for company.
+    /// Prepares the sockets. Under load the thread batches packets for at most `batch_wait`.
+    ///
+    /// # Errors
+    /// When a socket cannot be set up.
     pub(super) fn new(
         sockets: Vec<std::net::UdpSocket>,
-        clock: Clock,
-        gather: Micros,
-        lobby: mpsc::Sender<Input>,
-        (doors, mixer): (Doors, MixerDoor),
-        feed: Feed,
+        clock: ServerClock,
+        batch_wait: Micros,
+        rooms: RoomsHandle,
+        (threads, mixer): (CommandSenders, MixerSender),
+        taps: Taps,
     ) -> io::Result<MediaThread> {
         let poll = Poll::new()?;
-        let mut inlets = Vec::with_capacity(sockets.len());
+        let mut polled = Vec::with_capacity(sockets.len());
         for socket in sockets {
             let mut socket = MediaSocket::new(socket)?;
-            poll.registry().register(socket.source(), Token(inlets.len()), Interest::READABLE)?;
-            inlets.push(Inlet { socket, ready: true, failed: false });
+            poll.registry().register(socket.source(), Token(polled.len()), Interest::READABLE)?;
+            polled.push(PolledSocket { socket, ready: true, failed: false });
         }
-        let counters = Arc::<Counters>::default();
+        let counters = Arc::<ThreadCounters>::default();
         Ok(MediaThread {
             poll,
-            inlets,
+            sockets: polled,
             clock,
-            lobby,
+            rooms,
             index: 0,
-            doors,
+            threads,
             mixer,
             random: Random::new(),
             sessions: HashMap::new(),
-            forwarder: Forwarder::new(counters.clone(), feed),
-            waiting: Waiting::new(),
-            gather: Gather::new(clock.now(), gather),
-            breath: Breath::new(clock.now()),
-            took: Micros::ZERO,
+            forwarder: Forwarder::new(counters.clone(), taps),
+            queue: ForwardQueue::new(),
+            batching: Batching::new(clock.now(), batch_wait),
+            yield_budget: YieldBudget::new(clock.now()),
+            last_round_took: Micros::ZERO,
             counters,
             due: Micros::ZERO,
             sealed: Vec::with_capacity(MAX_DATAGRAM),
         })
     }
 
-    /// Readable by any thread.
-    pub(super) fn counters(&self) -> Arc<Counters> {
+    /// The thread's counters, which any thread may read.
+    pub(super) fn counters(&self) -> Arc<ThreadCounters> {
         self.counters.clone()
     }
 
-    /// Starts thread number `index`; `notice` tells of its end.
-    pub(super) fn spawn(mut self, index: usize, notice: EndNotice) -> io::Result<ThreadHandle> {
+    /// Starts thread number `index`. `notice` reports its end.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub(super) fn spawn(mut self, index: usize, notice: EndNotice) -> io::Result<MediaThreadHandle> {
         self.index = index;
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);
         let builder = std::thread::Builder::new().name(format!("media-{index}")).stack_size(256 * 1024);
         let thread = builder.spawn(move || {
             let _notice = notice;
-            ask_for_real_time(index == 0);
-            sleep_precisely();
+            request_real_time(index == 0);
             self.run(&receiver);
         })?;
-        Ok(ThreadHandle { door: Door { commands, waker }, thread })
+        Ok(MediaThreadHandle { commands: CommandSender::new(commands, waker), thread })
     }
 
-    fn run(mut self, commands: &Receiver<Command>) {
-        let mut events = Events::with_capacity(self.inlets.len() + 1);
-        let mut inbox = Inbox::new();
+    fn run(mut self, commands: &Receiver<ThreadCommand>) {
+        let mut events = Events::with_capacity(self.sockets.len() + 1);
+        let mut batch = RecvBatch::new();
         loop {
             self.pause(&mut events);
             while let Ok(command) = commands.try_recv() {
-                if let Command::ShutDown = command {
+                if let ThreadCommand::ShutDown = command {
                     return self.say_goodbye();
                 }
-                self.obey(command);
+                self.handle_command(command);
             }
-            self.round(&mut inbox);
+            self.round(&mut batch);
             if self.clock.now() >= self.due {
-                self.tend();
+                self.handle_timeout();
             }
-            if let Some(rest) = self.breath.rest(self.clock.now()) {
+            if let Some(rest) = self.yield_budget.poll_sleep(self.clock.now()) {
                 sleep(rest);
             }
         }
     }
 
-    /// Lets packets arrive.
+    /// Waits until packets have arrived.
     fn pause(&mut self, events: &mut Events) {
         let begun = self.clock.now();
-        if let Some(rest) = self.gather.rest(self.took).filter(|_| self.waiting.is_empty()) {
+        if let Some(rest) = self.batching.poll_sleep(self.last_round_took).filter(|_| self.queue.is_empty()) {
             sleep(rest);
-            // What has come meanwhile need not be told by the poll.
-            self.inlets.iter_mut().for_each(|i| i.ready = !i.failed);
+            // All sockets are read, whether the poll reports them or not.
+            self.sockets.iter_mut().for_each(|s| s.ready = !s.failed);
         } else {
             self.wait(events);
         }
-        self.breath.was_away(self.clock.now().since(begun));
+        self.yield_budget.record_wait(self.clock.now().since(begun));
     }
 
-    /// Waits for datagrams, commands, or what is due.
+    /// Waits for datagrams, commands, or the next timeout.
     fn wait(&mut self, events: &mut Events) {
-        let more = !self.waiting.is_empty() || self.inlets.iter().any(|i| i.ready);
+        let more = !self.queue.is_empty() || self.sockets.iter().any(|s| s.ready);
         let patience = if more { Micros::ZERO } else { self.due.since(self.clock.now()) };
         if let Err(e) = self.poll.poll(events, Some(Duration::from_micros(patience.0)))
             && e.kind() != io::ErrorKind::Interrupted
         {
-            // Cannot happen with a live poll; without it the thread would turn without rest.
-            sleep(AGAIN);
+            // A live poll does not fail; if it does, the loop must not spin.
+            sleep(RETRY_AFTER);
         }
         for event in &*events {
-            if let Some(inlet) = self.inlets.get_mut(event.token().0) {
-                inlet.ready = true;
+            if let Some(polled) = self.sockets.get_mut(event.token().0) {
+                polled.ready = true;
             }
         }
     }
 
-    fn round(&mut self, inbox: &mut Inbox) {
+    fn round(&mut self, batch: &mut RecvBatch) {
         let begun = self.clock.now();
-        self.receive(inbox);
-        self.hand_on();
-        self.took = self.clock.now().since(begun);
+        self.receive(batch);
+        self.forward();
+        self.last_round_took = self.clock.now().since(begun);
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle_command(&mut self, command: ThreadCommand) {
         match command {
-            Command::AddRecipient { room, recipient } => self.forwarder.add(room, *recipient),
-            Command::AddSession(mut session) => {
+            ThreadCommand::AddRecipient { room, recipient } => self.forwarder.add(room, *recipient),
+            ThreadCommand::AddSession(mut session) => {
                 if let Some(former) = session.replaces.and_then(|former| self.sessions.get(&former)) {
                     session.take_over(former);
                 }
                 self.due = self.due.min(session.peer.poll_timeout());
                 self.sessions.insert(session.peer.session(), *session);
             }
-            Command::Remove { room, session } => {
+            ThreadCommand::Remove { room, session } => {
                 self.forwarder.remove(room, session);
                 if let Some(mut gone) = self.sessions.remove(&session) {
-                    // One who said goodbye has no route any more; one who is cut off in one direction learns that it
-                    // is over.
-                    self.bid_farewell(&mut gone);
+                    // A client that said goodbye has no route any more. One that is cut off in one direction learns that
+                    // its session is over.
+                    self.send_goodbye(&mut gone);
                     gone.close_route();
                 }
             }
-            Command::Feed { room, on } => self.forwarder.feed(room, on),
-            Command::Crowd { room, crowd } => self.forwarder.crowd(room, crowd),
-            Command::Pin { room, session, pinned } => self.forwarder.pin(room, session, pinned),
-            Command::Separate { room, session, on } => self.forwarder.separate(room, session, on),
-            Command::DeskWaits { session, wait } => {
+            ThreadCommand::SetTap { room, tap, on } => self.forwarder.set_tap(room, tap, on),
+            ThreadCommand::SetSelection { room, selection } => self.forwarder.set_selection(room, selection),
+            ThreadCommand::Pin { room, session, pinned } => self.forwarder.pin(room, session, pinned),
+            ThreadCommand::SetForwarded { room, session, on } => self.forwarder.set_forwarded(room, session, on),
+            ThreadCommand::SetMixerWait { session, wait } => {
                 if let Some(session) = self.sessions.get_mut(&session) {
-                    session.set_desk_wait(wait);
+                    session.set_mixer_wait(wait);
                 }
             }
-            Command::Feedback { room, session, feedback } => self.take_feedback((room, session), &feedback),
-            Command::ShutDown => {}
+            ThreadCommand::Feedback { room, session, feedback } => self.handle_feedback((room, session), &feedback),
+            ThreadCommand::ShutDown => {}
         }
     }
 
-    /// What a musician misses of this thread's lane.
-    fn take_feedback(&mut self, who: (RoomKey, SessionId), feedback: &Feedback) {
-        let MediaThread { forwarder, sessions, inlets, clock, .. } = self;
-        forwarder.handle_feedback(clock.now(), who, feedback, inlets, |maker, claims| {
-            if let Some(session) = sessions.get_mut(&maker) {
-                session.set_wait(claims);
+    /// Handles NACKs for this thread's lane.
+    fn handle_feedback(&mut self, who: (RoomNumber, SessionId), feedback: &Feedback) {
+        let MediaThread { forwarder, sessions, sockets, clock, .. } = self;
+        forwarder.handle_feedback(clock.now(), who, feedback, sockets, |sender, claims| {
+            if let Some(session) = sessions.get_mut(&sender) {
+                session.set_claimed_waits(claims);
             }
         });
     }
 
     fn say_goodbye(mut self) {
         for (_, mut session) in std::mem::take(&mut self.sessions) {
-            self.bid_farewell(&mut session);
+            self.send_goodbye(&mut session);
         }
     }
 
-    fn receive(&mut self, inbox: &mut Inbox) {
-        for socket in 0..self.inlets.len() {
+    fn receive(&mut self, batch: &mut RecvBatch) {
+        for socket in 0..self.sockets.len() {
             for _ in 0..READS {
-                if !self.inlets[socket].ready {
+                if !self.sockets[socket].ready {
                     break;
                 }
-                match self.inlets[socket].socket.receive(inbox) {
+                match self.sockets[socket].socket.receive(batch) {
                     Ok(received) => {
-                        self.inlets[socket].ready = Inbox::is_full_of(received);
-                        self.take(socket, received, inbox);
+                        self.sockets[socket].ready = RecvBatch::is_full_of(received);
+                        self.handle_datagrams(socket, received, batch);
                     }
                     Err(e) => self.receive_failed(socket, &e),
                 }
@@ -263,89 +264,86 @@ impl MediaThread {
     fn receive_failed(&mut self, socket: usize, error: &io::Error) {
         use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, WouldBlock};
         match error.kind() {
-            WouldBlock => self.inlets[socket].ready = false,
-            // Something that was sent to one musician did not arrive; that concerns nobody else.
+            WouldBlock => self.sockets[socket].ready = false,
+            // Something sent to one client did not arrive; other clients are not affected.
             Interrupted | ConnectionRefused | ConnectionReset => {}
             _ => {
-                // Polling may not tell of this socket again, so `tend` does.
-                self.inlets[socket].ready = false;
-                self.inlets[socket].failed = true;
-                self.due = self.due.min(self.clock.now() + AGAIN);
+                // The poll may not report this socket again, so `handle_timeout` retries.
+                self.sockets[socket].ready = false;
+                self.sockets[socket].failed = true;
+                self.due = self.due.min(self.clock.now() + RETRY_AFTER);
             }
         }
     }
 
-    fn take(&mut self, socket: usize, received: usize, inbox: &mut Inbox) {
+    fn handle_datagrams(&mut self, socket: usize, received: usize, batch: &mut RecvBatch) {
         let now = self.clock.now();
         for i in 0..received {
-            let Some((arrival, bytes)) = inbox.datagram(i) else { continue };
-            let incoming = Incoming { now, socket, arrival, bytes };
-            let MediaThread { sessions, waiting, counters, random, .. } = self;
-            if let Some(effect) = incoming.take(sessions, waiting, counters, || random.array()) {
-                self.answer(now, &effect);
+            let Some((arrival, bytes)) = batch.datagram(i) else { continue };
+            let incoming = InboundDatagram { now, socket, arrival, bytes };
+            let MediaThread { sessions, queue, counters, random, .. } = self;
+            if let Some(effect) = incoming.handle(sessions, queue, counters, || random.array()) {
+                self.apply(now, &effect);
             }
-            if self.waiting.is_full() {
-                self.hand_on();
-                self.forwarder.make_room(&mut self.waiting);
+            if self.queue.is_full() {
+                self.forward();
+                self.forwarder.make_room(&mut self.queue);
             }
         }
     }
 
-    fn hand_on(&mut self) {
-        let sent = self.forwarder.hand_on(&mut self.waiting, &self.inlets, &self.clock);
-        self.gather.note(self.clock.now(), sent);
-        if let Some((choice, crowd)) = self.forwarder.poll_choice()
-            && self.lobby.try_send(Input::Chosen(choice)).is_err()
-        {
-            crowd.not_told();
+    fn forward(&mut self) {
+        let sent = self.forwarder.forward(&mut self.queue, &self.sockets, &self.clock);
+        self.batching.record_sent(self.clock.now(), sent);
+        if let Some((changed, selection)) = self.forwarder.poll_selection() {
+            let event = MediaEvent::SpeakersSelected(changed.room.clone(), changed.speakers.clone());
+            if self.rooms.try_media(event).is_err() {
+                selection.repeat_report();
+            }
         }
     }
 
-    /// What was theirs alone.
-    fn answer(&mut self, now: Micros, effect: &Effect) {
-        if let Some((room, feedback)) = effect.feedback
-            && feedback.lane == Lane::MIXER
-        {
-            if let Some(mixer) = self.mixer.get() {
-                // Fails only when the mixer has panicked.
-                let _ = mixer.send(MixerCommand::Feedback(room, effect.session, feedback));
-            }
-        } else if let Some((room, feedback)) = effect.feedback {
-            match feedback.lane.forwarding_thread().map(usize::from) {
-                Some(owner) if owner == self.index => self.take_feedback((room, effect.session), &feedback),
-                Some(owner) => {
-                    if let Some(door) = self.doors.get().and_then(|doors| doors.get(owner)) {
-                        door.tell(Command::Feedback { room, session: effect.session, feedback });
+    /// Does what a datagram asks for, besides forwarding.
+    fn apply(&mut self, now: Micros, effect: &DatagramEffect) {
+        if let Some((room, feedback)) = effect.feedback {
+            match LaneOwner::of(feedback.lane) {
+                LaneOwner::Mixer => self.mixer.send(MixerCommand::Feedback(room, effect.session, feedback)),
+                LaneOwner::Forwarder(thread) if thread == self.index => {
+                    self.handle_feedback((room, effect.session), &feedback);
+                }
+                LaneOwner::Forwarder(thread) => {
+                    if let Some(commands) = self.threads.all().get(thread) {
+                        commands.send(ThreadCommand::Feedback { room, session: effect.session, feedback });
                     }
                 }
-                None => {}
+                LaneOwner::Session(_) => {}
             }
         }
         let Some(session) = self.sessions.get_mut(&effect.session) else { return };
-        if let Some(dropped) = effect.offends {
-            session.uplink.note_over_rate(dropped);
-            // Told again in a moment when the lobby is too busy to listen.
-            let _ = self.lobby.try_send(Input::OverRate(effect.session, dropped));
+        if let Some(dropped) = effect.over_rate {
+            session.uplink.set_over_rate(dropped);
+            // If the queue is full, the next offence is reported.
+            let _ = self.rooms.try_media(MediaEvent::OverRate(effect.session, dropped));
         }
         if effect.goodbye {
             session.life = Life::Over;
-            report(&self.lobby, session);
+            report_over(&self.rooms, session);
             session.close_route();
-            self.due = self.due.min(now + AGAIN);
+            self.due = self.due.min(now + RETRY_AFTER);
             return;
         }
-        transmit(now, session, &self.inlets, &mut self.sealed, &self.counters);
+        transmit(now, session, &self.sockets, &mut self.sealed, &self.counters);
         self.due = self.due.min(session.peer.poll_timeout());
     }
 
-    /// Keep-alives, farewells to the silent, and what did not go the first time.
-    fn tend(&mut self) {
+    /// Sends keep-alives, ends silent sessions, and retries what failed before.
+    fn handle_timeout(&mut self) {
         let now = self.clock.now();
-        self.due = now + IDLE;
-        self.counters.note_cpu();
-        for inlet in self.inlets.iter_mut().filter(|i| i.failed) {
-            inlet.failed = false;
-            inlet.ready = true;
+        self.due = now + IDLE_WAKE;
+        self.counters.record_cpu_time();
+        for polled in self.sockets.iter_mut().filter(|s| s.failed) {
+            polled.failed = false;
+            polled.ready = true;
         }
         self.retire(now);
         for session in self.sessions.values_mut() {
@@ -353,25 +351,25 @@ impl MediaThread {
             if session.life == Life::Live && (spent || session.peer.is_gone(now)) {
                 session.life = Life::Over;
             }
-            if session.peer.keys_expired(now) && !session.worn_told {
-                let told = self.lobby.try_send(Input::SessionWorn(session.peer.session()));
+            if session.peer.is_worn(now) && !session.worn_told {
+                let told = self.rooms.try_media(MediaEvent::SessionWorn(session.peer.session()));
                 session.worn_told = told.is_ok();
             }
             match session.life {
                 Life::Live => {
-                    transmit(now, session, &self.inlets, &mut self.sealed, &self.counters);
+                    transmit(now, session, &self.sockets, &mut self.sealed, &self.counters);
                     self.due = self.due.min(session.peer.poll_timeout());
                 }
                 Life::Over => {
-                    report(&self.lobby, session);
-                    self.due = self.due.min(now + AGAIN);
+                    report_over(&self.rooms, session);
+                    self.due = self.due.min(now + RETRY_AFTER);
                 }
                 Life::Reported => {}
             }
         }
     }
 
-    /// Ends sessions that others have taken over from.
+    /// Ends sessions from which others have taken over.
     fn retire(&mut self, now: Micros) {
         let mut over = Vec::new();
         for session in self.sessions.values_mut().filter(|s| s.replaces.is_some()) {
@@ -386,34 +384,36 @@ impl MediaThread {
         }
     }
 
-    fn bid_farewell(&mut self, session: &mut Session) {
+    fn send_goodbye(&mut self, session: &mut MediaSession) {
         if session.has_route() {
             session.peer.end();
-            transmit(self.clock.now(), session, &self.inlets, &mut self.sealed, &self.counters);
+            transmit(self.clock.now(), session, &self.sockets, &mut self.sealed, &self.counters);
         }
     }
 }
 
-fn sleep(time: Micros) {
-    std::thread::sleep(Duration::from_micros(time.0));
-}
-
-/// Sends what the peer has to say for the server itself.
-fn transmit(now: Micros, session: &mut Session, inlets: &[Inlet], sealed: &mut Vec<u8>, counters: &Counters) {
+/// Sends the peer's own datagrams: answers, challenges, keep-alives.
+fn transmit(
+    now: Micros,
+    session: &mut MediaSession,
+    sockets: &[PolledSocket],
+    sealed: &mut Vec<u8>,
+    counters: &ThreadCounters,
+) {
     while let Some(to) = session.peer.poll_transmit(now, sealed) {
-        let sent = session.way_to(to).is_some_and(|path| send(inlets, sealed, &path).is_ok());
-        if sent { counters.answered.add() } else { counters.dropped(Dropped::NotSent) }
+        let sent = session.path_to(to).is_some_and(|path| send(sockets, sealed, &path).is_ok());
+        if sent { counters.answered.increment() } else { counters.count_dropped(Dropped::NotSent) }
     }
 }
 
-fn send(inlets: &[Inlet], datagram: &[u8], path: &Path) -> io::Result<()> {
-    let inlet = inlets.get(path.via.socket).ok_or(io::ErrorKind::NotFound)?;
-    inlet.socket.send(datagram, path)
+fn send(sockets: &[PolledSocket], datagram: &[u8], path: &MediaPath) -> io::Result<()> {
+    let polled = sockets.get(path.local.socket).ok_or(io::ErrorKind::NotFound)?;
+    polled.socket.send(datagram, path)
 }
 
-/// Tells the lobby that a session is over; tried again by `tend` when the lobby is too busy to listen.
-fn report(lobby: &mpsc::Sender<Input>, session: &mut Session) {
-    if lobby.try_send(Input::SessionOver(session.peer.session())).is_ok() {
+/// Tells the rooms actor that a session is over. If the queue is full, `handle_timeout` retries.
+fn report_over(rooms: &RoomsHandle, session: &mut MediaSession) {
+    if rooms.try_media(MediaEvent::SessionOver(session.peer.session())).is_ok() {
         session.life = Life::Reported;
     }
 }

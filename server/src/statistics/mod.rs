@@ -1,93 +1,70 @@
-//! What the server knows of how a session went: what was lost and how unevenly it came on the way up, and how long
-//! words took there and back.
+//! Statistics of sessions: packet loss and jitter of the uplink, and round-trip times.
 //!
 //! | part | written by | read by |
 //! |---|---|---|
-//! | [`Uplink`] | the media thread that owns the session, for each datagram | |
-//! | [`SessionFigures`] | the same (audio), the lobby (round trips) | lobby |
-//! | [`Record`] | lobby, when the session is over | the database |
+//! | [`UplinkMeter`](uplink::UplinkMeter) | the media thread that owns the session, for each datagram | |
+//! | [`SessionCounters`] | the same thread (audio), the rooms actor (round trips) | rooms actor |
+//! | [`SessionRecord`] | the rooms actor, when the session has ended | the database |
 
-mod histogram;
-mod uplink;
+pub mod counters;
+pub mod uplink;
 
-pub use histogram::{Counts, Histogram};
-pub use uplink::Uplink;
-
-use crate::crowds::Present;
-use rtjam_protocol::server::rooms::NewSession;
-use rtjam_protocol::{Micros, MusicianId, RoomName, SessionId, SourceId};
+use counters::{Counter, Histogram, HistogramCounts};
+use rtjam_protocol::room::NewSession;
+use rtjam_protocol::{Micros, MusicianId, RoomName, SourceId};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Upper bounds of jitter's buckets, in µs; a last bucket takes the rest.
+/// Upper bounds of the jitter histogram's buckets, in µs; one more bucket takes larger values.
 const JITTER_BOUNDS_US: &[u64] = &[100, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000, 64_000];
 
-/// Upper bounds of the buckets of round trips, in µs.
+/// Upper bounds of the round-trip histogram's buckets, in µs; one more bucket takes larger values.
 const ROUND_TRIP_BOUNDS_US: &[u64] = &[
     1000, 2000, 5000, 10_000, 15_000, 20_000, 30_000, 40_000, 50_000, 75_000, 100_000, 150_000, 200_000, 300_000,
     500_000, 1_000_000,
 ];
 
-/// A session's numbers while it lives.
+/// The counters of a live session.
 #[derive(Debug)]
-pub struct SessionFigures {
-    packets: Number,
-    lost: Number,
-    recovered: Number,
-    repeated: Number,
-    over_rate: Number,
+pub struct SessionCounters {
+    packets: Counter,
+    lost: Counter,
+    recovered: Counter,
+    repeated: Counter,
+    over_rate: Counter,
     jitter: Histogram,
     round_trip: Histogram,
 }
 
-/// One number that one thread writes.
-#[derive(Debug, Default)]
-struct Number(AtomicU64);
-
-impl Number {
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    fn add(&self, n: u64) {
-        self.set(self.get().wrapping_add(n));
-    }
-}
-
-impl Default for SessionFigures {
-    fn default() -> SessionFigures {
-        SessionFigures {
-            packets: Number::default(),
-            lost: Number::default(),
-            recovered: Number::default(),
-            repeated: Number::default(),
-            over_rate: Number::default(),
+impl Default for SessionCounters {
+    fn default() -> SessionCounters {
+        SessionCounters {
+            packets: Counter::default(),
+            lost: Counter::default(),
+            recovered: Counter::default(),
+            repeated: Counter::default(),
+            over_rate: Counter::default(),
             jitter: Histogram::new(JITTER_BOUNDS_US),
             round_trip: Histogram::new(ROUND_TRIP_BOUNDS_US),
         }
     }
 }
 
-impl SessionFigures {
-    /// A word on the control connection came back after this long; a classic musician's packet. Lobby; the classic thread
-    /// for its own.
-    pub fn round_trip_took(&self, took: Micros) {
+impl SessionCounters {
+    /// Counts a round trip: of a ping on the control connection (rooms actor), or of a packet through a gateway (the
+    /// gateway's thread).
+    pub fn record_round_trip(&self, took: Micros) {
         self.round_trip.add(took);
     }
 
-    /// Datagrams dropped because the session sends more than it may, as last noted. Any thread.
+    /// Datagrams dropped because the session exceeds its rate limit. Any thread.
     pub fn over_rate(&self) -> u64 {
         self.over_rate.get()
     }
 
-    /// As they stand. Any thread.
-    pub fn audio(&self) -> AudioFigures {
-        AudioFigures {
+    /// The present totals of the uplink's audio. Any thread.
+    pub fn audio(&self) -> AudioTotals {
+        AudioTotals {
             packets: self.packets.get(),
             lost: self.lost.get(),
             recovered: self.recovered.get(),
@@ -96,24 +73,24 @@ impl SessionFigures {
     }
 }
 
-/// What became of a musician's audio on its way up, in packets.
+/// Audio packets of an uplink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AudioFigures {
-    /// Arrived, each counted once.
+pub struct AudioTotals {
+    /// Packets that arrived, each counted once.
     pub packets: u64,
-    /// Never arrived.
+    /// Packets that never arrived.
     pub lost: u64,
-    /// Arrived after a later one: late, sent again, or as a copy in another datagram.
+    /// Packets that arrived after a later one: late, retransmitted, or as a redundant copy.
     pub recovered: u64,
-    /// Arrived when they were there already.
+    /// Duplicates.
     pub repeated: u64,
 }
 
-impl AudioFigures {
-    /// Both together.
+impl AudioTotals {
+    /// The sum of both.
     #[must_use]
-    pub fn plus(self, other: AudioFigures) -> AudioFigures {
-        AudioFigures {
+    pub fn plus(self, other: AudioTotals) -> AudioTotals {
+        AudioTotals {
             packets: self.packets + other.packets,
             lost: self.lost + other.lost,
             recovered: self.recovered + other.recovered,
@@ -122,90 +99,95 @@ impl AudioFigures {
     }
 }
 
-/// A live session, as the lobby keeps it in mind.
+/// The statistics of a session while it lives.
 #[derive(Debug)]
-pub struct Attendance {
+pub struct LiveSession {
     room: RoomName,
     musician: MusicianId,
     slot: SourceId,
     sends: bool,
     began: Micros,
     began_at: u64,
-    figures: Arc<SessionFigures>,
+    counters: Arc<SessionCounters>,
     warned: bool,
 }
 
-impl Attendance {
-    /// Begins now.
-    pub fn new(now: Micros, session: &NewSession) -> Attendance {
-        Attendance {
+impl LiveSession {
+    /// Starts the statistics of a session that begins `now`.
+    pub fn new(now: Micros, session: &NewSession) -> LiveSession {
+        LiveSession {
             room: session.room.clone(),
             musician: session.musician,
             slot: session.source,
             sends: session.sends,
             began: now,
-            // For people only; nothing depends on it.
+            // Wall-clock time for people to read; nothing depends on it.
             began_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs()),
-            figures: Arc::default(),
+            counters: Arc::default(),
             warned: false,
         }
     }
 
-    /// Whether it is warned of something for the first time; the log need not tell again.
+    /// Returns `true` on the first call, so that a warning about the session is logged once.
     pub fn first_warning(&mut self) -> bool {
         !std::mem::replace(&mut self.warned, true)
     }
 
-    /// Where it is.
+    /// The session's room.
     pub fn room(&self) -> &RoomName {
         &self.room
     }
 
-    /// Who is there by this session.
-    pub fn present(&self, session: SessionId) -> Present {
-        Present { session, source: self.slot, plays: self.sends }
+    /// The session's number in its room.
+    pub fn slot(&self) -> SourceId {
+        self.slot
     }
 
-    /// The session's numbers.
-    pub fn figures(&self) -> &Arc<SessionFigures> {
-        &self.figures
+    /// Whether this is a musician's session; otherwise it is a listener's.
+    pub fn sends(&self) -> bool {
+        self.sends
     }
 
-    /// What is kept of it when it ends.
-    pub fn end(self, now: Micros) -> Record {
-        Record {
+    /// The session's counters.
+    pub fn counters(&self) -> &Arc<SessionCounters> {
+        &self.counters
+    }
+
+    /// Ends the statistics. Returns what the database keeps.
+    pub fn end(self, now: Micros) -> SessionRecord {
+        SessionRecord {
             room: self.room,
             musician: self.musician,
             slot: self.slot,
             sends: self.sends,
             began_at: self.began_at,
             duration: now.since(self.began),
-            audio: self.figures.audio(),
-            jitter: self.figures.jitter.counts(),
-            round_trip: self.figures.round_trip.counts(),
+            audio: self.counters.audio(),
+            jitter: self.counters.jitter.counts(),
+            round_trip: self.counters.round_trip.counts(),
         }
     }
 }
 
-/// A session that is over.
+/// The statistics of a session that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Where it was.
+pub struct SessionRecord {
+    /// The session's room.
     pub room: RoomName,
-    /// Whose.
+    /// Identity of the musician or listener.
     pub musician: MusicianId,
-    /// In which slot.
+    /// The session's number in its room.
     pub slot: SourceId,
-    /// Whether a musician's; else a listener's.
+    /// Whether it was a musician's session; otherwise it was a listener's.
     pub sends: bool,
-    /// Seconds since 1970.
+    /// Start in seconds since 1970.
     pub began_at: u64,
-    /// How long it was.
+    /// Length of the session.
     pub duration: Micros,
-    /// What became of its audio.
-    pub audio: AudioFigures,
-    /// By how much the spacing of packets at their arrival differed from that at their making.
-    pub jitter: Counts,
-    /// Of words on the control connection.
-    pub round_trip: Counts,
+    /// Uplink audio packets.
+    pub audio: AudioTotals,
+    /// Jitter: how far the spacing of two packets at arrival differs from their spacing at the sender.
+    pub jitter: HistogramCounts,
+    /// Round-trip times.
+    pub round_trip: HistogramCounts,
 }

@@ -1,115 +1,115 @@
-//! A musician's audio as it arrives: what is missing, and how unevenly it comes.
+//! Packet loss and jitter of a session's uplink.
 
-use super::SessionFigures;
+use super::SessionCounters;
 use rtjam_protocol::audio::AudioHeader;
 use rtjam_protocol::datagram::{Frame, Frames};
 use rtjam_protocol::{FramePosition, Micros, Sequence, StreamId};
 use std::sync::Arc;
 
-/// Packets back to which a latecomer is told from a repetition.
+/// How many packets back a late packet is distinguished from a duplicate.
 const WINDOW: u32 = 64;
 
-/// A larger step than this is no loss: the sender's timeline has jumped.
+/// A larger step of the sequence number is a jump of the sender's timeline, not packet loss.
 const JUMP: i32 = 5000;
 
-/// Follows one session's audio. Belongs to the media thread that owns the session.
+/// Measures one session's audio. Belongs to the media thread that owns the session.
 #[derive(Debug)]
-pub struct Uplink {
+pub struct UplinkMeter {
     newest: Option<Newest>,
-    figures: Arc<SessionFigures>,
+    counters: Arc<SessionCounters>,
 }
 
-/// The packet with the highest number so far.
+/// The packet with the highest sequence number so far.
 #[derive(Clone, Copy, Debug)]
 struct Newest {
     stream: StreamId,
     sequence: Sequence,
     position: FramePosition,
     arrived: Micros,
-    /// Bit n: the packet n before this one has arrived. Those before the stream's first count as arrived.
+    /// Bit n: the packet n before this one has arrived. Packets before the stream's first count as arrived.
     seen: u64,
 }
 
-impl Uplink {
-    /// Nothing has arrived yet.
-    pub fn new(figures: Arc<SessionFigures>) -> Uplink {
-        Uplink { newest: None, figures }
+impl UplinkMeter {
+    /// A meter of a session from which no packet has arrived.
+    pub fn new(counters: Arc<SessionCounters>) -> UplinkMeter {
+        UplinkMeter { newest: None, counters }
     }
 
-    /// So many of the session's datagrams were dropped since it began, because it sends more than it may. Media thread.
-    pub fn note_over_rate(&self, dropped: u64) {
-        self.figures.over_rate.set(dropped);
+    /// Sets how many of the session's datagrams its rate limit has dropped so far. Media thread.
+    pub fn set_over_rate(&self, dropped: u64) {
+        self.counters.over_rate.set(dropped);
     }
 
-    /// The frames of a datagram that opened. Media thread; does not allocate.
-    pub fn hear(&mut self, now: Micros, plain: &[u8]) {
+    /// Measures the frames of a datagram that opened. Media thread; does not allocate.
+    pub fn handle_frames(&mut self, now: Micros, plain: &[u8]) {
         for frame in Frames::new(plain) {
             match frame {
-                Frame::Audio(audio) => self.take(now, &audio.header),
-                Frame::Copy(audio) => self.take_copy(&audio.header),
+                Frame::Audio(audio) => self.handle_packet(now, &audio.header),
+                Frame::Copy(audio) => self.handle_copy(&audio.header),
                 _ => {}
             }
         }
     }
 
-    fn take(&mut self, now: Micros, header: &AudioHeader) {
+    fn handle_packet(&mut self, now: Micros, header: &AudioHeader) {
         let AudioHeader { stream, sequence, position, .. } = *header;
         let first = Newest { stream, sequence, position, arrived: now, seen: u64::MAX };
         let Some(newest) = self.newest.filter(|newest| newest.stream == stream) else {
-            self.figures.packets.add(1);
+            self.counters.packets.increment();
             self.newest = Some(first);
             return;
         };
         match sequence.ahead_of(newest.sequence) {
             ahead if ahead.abs() > JUMP => {
-                self.figures.packets.add(1);
+                self.counters.packets.increment();
                 self.newest = Some(first);
             }
-            ahead @ 1.. => self.go_on(&newest, first, ahead.unsigned_abs()),
-            behind => self.look_back(behind.unsigned_abs()),
+            ahead @ 1.. => self.advance(&newest, first, ahead.unsigned_abs()),
+            behind => self.handle_late(behind.unsigned_abs()),
         }
     }
 
-    /// A copy is no repetition: it was sent in case the packet was lost.
-    fn take_copy(&mut self, header: &AudioHeader) {
+    /// A redundant copy counts only if it replaces a lost packet; otherwise it is not a duplicate either.
+    fn handle_copy(&mut self, header: &AudioHeader) {
         let Some(newest) = self.newest.filter(|newest| newest.stream == header.stream) else { return };
         let behind = newest.sequence.ahead_of(header.sequence);
         let missing = (1..WINDOW as i32).contains(&behind) && newest.seen & (1 << behind) == 0;
         if missing {
-            self.look_back(behind.unsigned_abs());
+            self.handle_late(behind.unsigned_abs());
         }
     }
 
-    fn go_on(&mut self, newest: &Newest, next: Newest, ahead: u32) {
-        self.figures.packets.add(1);
-        self.figures.lost.add(u64::from(ahead - 1));
+    fn advance(&mut self, newest: &Newest, next: Newest, ahead: u32) {
+        self.counters.packets.increment();
+        self.counters.lost.add(u64::from(ahead - 1));
         if ahead == 1 {
-            let made = next.position.0.wrapping_sub(newest.position.0).saturating_mul(1_000_000) / 48_000;
-            let came = next.arrived.since(newest.arrived).0;
-            self.figures.jitter.add(Micros(came.abs_diff(made)));
+            let sent = next.position.0.wrapping_sub(newest.position.0).saturating_mul(1_000_000) / 48_000;
+            let received = next.arrived.since(newest.arrived).0;
+            self.counters.jitter.add(Micros(received.abs_diff(sent)));
         }
         let seen = newest.seen.checked_shl(ahead).unwrap_or(0) | 1;
         self.newest = Some(Newest { seen, ..next });
     }
 
-    fn look_back(&mut self, behind: u32) {
+    fn handle_late(&mut self, behind: u32) {
         let Some(newest) = &mut self.newest else { return };
-        // What is older than the window may be either; nobody can play it any more.
+        // An older packet may be late or a duplicate; it is too late to be played in either case.
         let bit = if behind < WINDOW { 1_u64 << behind } else { return };
         if newest.seen & bit != 0 {
-            return self.figures.repeated.add(1);
+            return self.counters.repeated.increment();
         }
         newest.seen |= bit;
-        let lost = &self.figures.lost;
+        let lost = &self.counters.lost;
         lost.set(lost.get().saturating_sub(1));
-        self.figures.packets.add(1);
-        self.figures.recovered.add(1);
+        self.counters.packets.increment();
+        self.counters.recovered.increment();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::AudioFigures;
+    use super::super::AudioTotals;
     use super::*;
     use rtjam_protocol::SourceId;
     use rtjam_protocol::audio::{Codec, Layout, Peak};
@@ -129,70 +129,75 @@ mod tests {
         }
     }
 
-    fn heard(sequences: impl IntoIterator<Item = u32>) -> AudioFigures {
-        let figures = Arc::<SessionFigures>::default();
-        let mut uplink = Uplink::new(figures.clone());
-        sequences.into_iter().for_each(|n| uplink.take(Micros(0), &header(1, n)));
-        figures.audio()
+    fn measure(sequences: impl IntoIterator<Item = u32>) -> AudioTotals {
+        let counters = Arc::<SessionCounters>::default();
+        let mut meter = UplinkMeter::new(counters.clone());
+        sequences.into_iter().for_each(|n| meter.handle_packet(Micros(0), &header(1, n)));
+        counters.audio()
     }
 
-    fn figures(packets: u64, lost: u64, recovered: u64, repeated: u64) -> AudioFigures {
-        AudioFigures { packets, lost, recovered, repeated }
+    fn totals(packets: u64, lost: u64, recovered: u64, repeated: u64) -> AudioTotals {
+        AudioTotals { packets, lost, recovered, repeated }
     }
 
+    /// Packets in a gap count as lost until they arrive.
     #[test]
-    fn gaps_are_lost_until_what_was_missing_comes_after_all() {
-        assert_eq!(heard(0..100), figures(100, 0, 0, 0));
-        assert_eq!(heard([1, 2, 5]), figures(3, 2, 0, 0));
-        assert_eq!(heard([1, 2, 5, 3, 4, 6]), figures(6, 0, 2, 0));
-        assert_eq!(heard([1, 2, 5, 3, 3, 5]), figures(4, 1, 1, 2));
-        assert_eq!(heard([u32::MAX - 1, 1]), figures(2, 2, 0, 0));
-        // What came before the first that was heard was not lost.
-        assert_eq!(heard([10, 9, 11]), figures(2, 0, 0, 1));
+    fn late_packets_are_recovered() {
+        assert_eq!(measure(0..100), totals(100, 0, 0, 0));
+        assert_eq!(measure([1, 2, 5]), totals(3, 2, 0, 0));
+        assert_eq!(measure([1, 2, 5, 3, 4, 6]), totals(6, 0, 2, 0));
+        assert_eq!(measure([1, 2, 5, 3, 3, 5]), totals(4, 1, 1, 2));
+        assert_eq!(measure([u32::MAX - 1, 1]), totals(2, 2, 0, 0));
+        // Packets before the first one that arrived do not count as lost.
+        assert_eq!(measure([10, 9, 11]), totals(2, 0, 0, 1));
     }
 
+    /// A redundant copy recovers a missing packet; other copies change no counter.
     #[test]
-    fn copies_of_what_is_missing_recover_it_and_others_count_for_nothing() {
-        let figures = Arc::<SessionFigures>::default();
-        let mut uplink = Uplink::new(figures.clone());
-        [1, 2, 5].into_iter().for_each(|n| uplink.take(Micros(0), &header(1, n)));
+    fn copies_recover_missing_packets() {
+        let counters = Arc::<SessionCounters>::default();
+        let mut meter = UplinkMeter::new(counters.clone());
+        [1, 2, 5].into_iter().for_each(|n| meter.handle_packet(Micros(0), &header(1, n)));
         for n in [4, 4, 5, 2, 6, 9000] {
-            uplink.take_copy(&header(1, n));
+            meter.handle_copy(&header(1, n));
         }
-        uplink.take_copy(&header(2, 3));
-        assert_eq!(figures.audio(), self::figures(4, 1, 1, 0));
+        meter.handle_copy(&header(2, 3));
+        assert_eq!(counters.audio(), totals(4, 1, 1, 0));
     }
 
+    /// Packets older than the window and jumps of the timeline change no counter.
     #[test]
-    fn what_is_older_than_the_window_and_jumps_count_for_nothing() {
-        assert_eq!(heard([1, 3, 100, 2]), figures(3, 97, 0, 0));
-        assert_eq!(heard([1, 2, 1_000_000, 1_000_001]), figures(4, 0, 0, 0));
-        assert_eq!(heard([1, 2, 66, 3]), figures(4, 62, 1, 0));
+    fn jumps_are_not_loss() {
+        assert_eq!(measure([1, 3, 100, 2]), totals(3, 97, 0, 0));
+        assert_eq!(measure([1, 2, 1_000_000, 1_000_001]), totals(4, 0, 0, 0));
+        assert_eq!(measure([1, 2, 66, 3]), totals(4, 62, 1, 0));
     }
 
+    /// The numbers of a new stream do not continue those of the old one.
     #[test]
-    fn a_new_stream_starts_anew() {
-        let figures = Arc::<SessionFigures>::default();
-        let mut uplink = Uplink::new(figures.clone());
+    fn new_stream_resets_sequence() {
+        let counters = Arc::<SessionCounters>::default();
+        let mut meter = UplinkMeter::new(counters.clone());
         for (stream, sequence) in [(1, 5), (1, 6), (2, 100), (2, 102)] {
-            uplink.take(Micros(0), &header(stream, sequence));
+            meter.handle_packet(Micros(0), &header(stream, sequence));
         }
-        assert_eq!(figures.audio(), self::figures(4, 1, 0, 0));
+        assert_eq!(counters.audio(), totals(4, 1, 0, 0));
     }
 
+    /// Jitter is the difference between the spacing at arrival and the spacing at the sender.
     #[test]
-    fn jitter_is_how_far_the_spacing_is_off_what_it_was_when_the_packets_were_made() {
-        let figures = Arc::<SessionFigures>::default();
-        let mut uplink = Uplink::new(figures.clone());
+    fn jitter_measures_spacing_error() {
+        let counters = Arc::<SessionCounters>::default();
+        let mut meter = UplinkMeter::new(counters.clone());
         // 128 frames are 2667 µs.
         let mut at = 0;
         for (n, gap) in [0, 2667, 2667, 2767, 6000, 0].into_iter().enumerate() {
             at += gap;
-            uplink.take(Micros(at), &header(1, n as u32));
+            meter.handle_packet(Micros(at), &header(1, n as u32));
         }
-        // A gap in the numbers is loss, and says nothing about spacing.
-        uplink.take(Micros(at + 9_000_000), &header(1, 50));
-        let counts = figures.jitter.counts();
+        // A gap in the numbers is loss and not jitter.
+        meter.handle_packet(Micros(at + 9_000_000), &header(1, 50));
+        let counts = counters.jitter.counts();
         assert_eq!(counts.sum(), 5);
         let shown = counts.to_string();
         assert!(shown.starts_with("[[100,2],[250,1],[500,0],[1000,0],[2000,0],[4000,2],"), "{shown}");

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::Failure;
-use crate::statistics::Record;
+use crate::statistics::SessionRecord;
 use rusqlite::params;
 
 /// Sessions that are kept; the oldest go first.
@@ -13,12 +13,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn record_session(&mut self, record: &Record) -> Result<(), Failure> {
+    pub fn record_session(&mut self, record: &SessionRecord) -> Result<(), Failure> {
         let result = self.insert_session(record);
         result.map_err(|e| self.failed(&e))
     }
 
-    fn insert_session(&mut self, record: &Record) -> rusqlite::Result<()> {
+    fn insert_session(&mut self, record: &SessionRecord) -> rusqlite::Result<()> {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let transaction = self.db.transaction()?;
         transaction.execute(
@@ -49,20 +49,21 @@ impl Store {
 mod tests {
     use super::super::tests::TempDir;
     use super::*;
-    use crate::statistics::{AudioFigures, Histogram};
+    use crate::statistics::AudioTotals;
+    use crate::statistics::counters::Histogram;
     use rtjam_protocol::{Micros, MusicianId, RoomName, SourceId};
 
-    fn record(slot: u16) -> Record {
+    fn record(slot: u16) -> SessionRecord {
         let jitter = Histogram::new(&[100]);
         jitter.add(Micros(70));
-        Record {
+        SessionRecord {
             room: RoomName::new("käfig").expect("a name"),
             musician: MusicianId([7; 32]),
             slot: SourceId(slot),
             sends: true,
             began_at: 1_700_000_000,
             duration: Micros::from_millis(90_500),
-            audio: AudioFigures { packets: 1000, lost: 3, recovered: 2, repeated: 1 },
+            audio: AudioTotals { packets: 1000, lost: 3, recovered: 2, repeated: 1 },
             jitter: jitter.counts(),
             round_trip: Histogram::new(&[1000]).counts(),
         }

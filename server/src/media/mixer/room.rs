@@ -1,111 +1,128 @@
-//! A room in which somebody takes a mix, and those who may.
+//! A room's members at the mixer, and its mix bus while somebody receives a mix.
 
-use super::super::Door;
-use super::super::command::{Command, RoomKey};
-use super::taker::{Guest, Outlet, Passed, Taking};
-use super::{FedFrames, Wish};
-use rtjam_engine::MixBus;
+use super::super::command::{CommandSender, ThreadCommand};
+use super::super::forward_queue::RoomNumber;
+use super::super::tap::{TapId, TapPacket};
+use super::command::MixerRequest;
+use super::outgoing_mix::{MixMember, MixOutput, OutgoingMix, Transition};
+use rtjam_engine::Desk;
 use rtjam_protocol::datagram::{Frame, Frames};
+use rtjam_protocol::recovery::Feedback;
 use rtjam_protocol::{Micros, SessionId, StreamId};
 
-/// A taker is told of another wait when it has changed by more than this.
-const WAIT_CHANGED: Micros = Micros(200);
+/// A session is told its delay again when it has changed by more than this.
+const DELAY_CHANGED: Micros = Micros(200);
 
-/// Everyone of a room, and the desk while somebody takes a mix.
+/// The members of a room, and the bus that mixes them.
 #[derive(Default)]
-pub(super) struct Room {
-    guests: Vec<Guest>,
-    desk: Option<Box<MixBus>>,
+pub(super) struct MixRoom {
+    members: Vec<MixMember>,
+    bus: Option<Box<Desk>>,
 }
 
-impl Room {
+impl MixRoom {
     pub(super) fn is_empty(&self) -> bool {
-        self.guests.is_empty()
+        self.members.is_empty()
     }
 
-    /// Mixes that are made.
+    /// How many mixes are made.
     pub(super) fn mixes(&self) -> usize {
-        self.guests.iter().filter(|g| g.takes()).count()
+        self.members.iter().filter(|member| member.stream.is_some()).count()
     }
 
-    pub(super) fn add(&mut self, guest: Guest) {
-        self.guests.push(guest);
+    pub(super) fn add(&mut self, member: MixMember) {
+        self.members.push(member);
     }
 
-    pub(super) fn remove(&mut self, key: RoomKey, session: SessionId, doors: &[Door]) {
-        let Some(index) = self.guests.iter().position(|g| g.session == session) else { return };
-        let gone = self.guests.swap_remove(index);
+    pub(super) fn remove(&mut self, key: RoomNumber, session: SessionId, threads: &[CommandSender]) {
+        let Some(index) = self.members.iter().position(|member| member.session == session) else { return };
+        let gone = self.members.swap_remove(index);
         if gone.sends {
-            if let Some(desk) = &mut self.desk {
-                desk.forget(gone.source);
+            if let Some(bus) = &mut self.bus {
+                bus.forget(gone.source);
             }
-            self.guests.iter_mut().filter_map(|g| g.taking.as_mut()).for_each(|t| t.mix.forget(gone.source));
+            self.members.iter_mut().filter_map(|m| m.stream.as_mut()).for_each(|s| s.mix.forget(gone.source));
         }
-        self.rest_if_idle(key, doors);
+        self.close_idle_bus(key, threads);
     }
 
-    /// `stream` is random, for a mix that begins.
-    pub(super) fn wish(&mut self, key: RoomKey, session: SessionId, wish: Wish, stream: StreamId, doors: &[Door]) {
-        let Some(guest) = self.guests.iter_mut().find(|g| g.session == session) else { return };
-        if wish.one {
-            let taking = guest.taking.get_or_insert_with(|| Box::new(Taking::new(stream)));
-            taking.set(wish.codec, wish.balances);
-            if self.desk.is_none() {
-                self.desk = Some(Box::default());
-                tell(doors, || Command::Feed { room: key, on: true });
+    /// Starts, changes or ends a session's mix. `stream` is random, for a mix that starts.
+    pub(super) fn handle_request(
+        &mut self,
+        key: RoomNumber,
+        session: SessionId,
+        request: MixerRequest,
+        stream: StreamId,
+        threads: &[CommandSender],
+    ) {
+        let Some(member) = self.members.iter_mut().find(|member| member.session == session) else { return };
+        if request.mixed {
+            let mix = member.stream.get_or_insert_with(|| Box::new(OutgoingMix::new(stream)));
+            mix.configure(request.codec, request.balances);
+            if self.bus.is_none() {
+                self.bus = Some(Box::default());
+                tell_all(threads, || ThreadCommand::SetTap { room: key, tap: TapId::Mixer, on: true });
             }
-        } else if let Some(taking) = &mut guest.taking {
-            taking.end();
-            tell(doors, || Command::Separate { room: key, session, on: true });
+        } else if let Some(mix) = &mut member.stream {
+            mix.end();
+            tell_all(threads, || ThreadCommand::SetForwarded { room: key, session, on: true });
         }
     }
 
+    /// Begins a tick.
     pub(super) fn begin(&mut self, now: Micros) {
-        if let Some(desk) = &mut self.desk {
-            desk.begin(now);
+        if let Some(bus) = &mut self.bus {
+            bus.begin(now);
         }
     }
 
-    /// A packet came.
-    pub(super) fn hear(&mut self, packet: &FedFrames<'_>) {
-        let Some(desk) = &mut self.desk else { return };
-        for frame in Frames::new(packet.frames) {
-            // What is malformed was counted where it came in, and is not heard.
+    /// Gives a packet to the bus.
+    pub(super) fn handle_packet(&mut self, packet: &TapPacket) {
+        let Some(bus) = &mut self.bus else { return };
+        for frame in Frames::new(packet.frames()) {
+            // The media thread has already counted malformed frames.
             match frame {
-                Frame::Audio(audio) => drop(desk.receive(packet.arrived, &audio, false)),
-                Frame::Copy(audio) => drop(desk.receive(packet.arrived, &audio, true)),
+                Frame::Audio(audio) => drop(bus.receive(packet.arrived, &audio, false)),
+                Frame::Copy(audio) => drop(bus.receive(packet.arrived, &audio, true)),
                 _ => {}
             }
         }
     }
 
-    /// So many ticks are left out.
-    pub(super) fn leave_out(&mut self, ticks: u64) {
-        if let Some(desk) = &mut self.desk {
-            desk.skip(ticks);
+    /// Skips this many ticks.
+    pub(super) fn skip(&mut self, ticks: u64) {
+        if let Some(bus) = &mut self.bus {
+            bus.leave_out(ticks);
         }
     }
 
-    /// Plays a tick to all who take a mix.
-    pub(super) fn play(&mut self, key: RoomKey, now: Micros, tick: u64, outlet: &mut Outlet, doors: &[Door]) {
-        let Some(desk) = &mut self.desk else { return };
-        desk.render();
-        let mut over = false;
-        for guest in &mut self.guests {
-            match guest.send(now, tick, desk, outlet) {
-                Passed::Nothing => {}
-                Passed::Alone => {
-                    let session = guest.session;
-                    tell(doors, || Command::Separate { room: key, session, on: false });
+    /// Mixes a tick and sends it to everyone who receives a mix.
+    pub(super) fn mix(
+        &mut self,
+        key: RoomNumber,
+        now: Micros,
+        tick: u64,
+        output: &mut MixOutput,
+        threads: &[CommandSender],
+    ) {
+        let Some(bus) = &mut self.bus else { return };
+        bus.render();
+        let mut any_over = false;
+        for member in &mut self.members {
+            match member.send(now, tick, bus, output) {
+                Transition::None => {}
+                Transition::MixAlone => {
+                    let session = member.session;
+                    tell_all(threads, || ThreadCommand::SetForwarded { room: key, session, on: false });
                 }
-                Passed::Over => {
-                    guest.taking = None;
-                    over = true;
+                Transition::Over => {
+                    member.stream = None;
+                    any_over = true;
                 }
             }
         }
-        if over {
-            self.rest_if_idle(key, doors);
+        if any_over {
+            self.close_idle_bus(key, threads);
         }
     }
 
@@ -113,41 +130,46 @@ impl Room {
         &mut self,
         now: Micros,
         session: SessionId,
-        feedback: &rtjam_protocol::retransmit::Feedback,
-        outlet: &mut Outlet,
+        feedback: &Feedback,
+        output: &mut MixOutput,
     ) {
-        if let Some(guest) = self.guests.iter_mut().find(|g| g.session == session) {
-            guest.handle_feedback(now, feedback, outlet);
+        if let Some(member) = self.members.iter_mut().find(|member| member.session == session) {
+            member.handle_feedback(now, feedback, output);
         }
     }
 
-    /// Says which takers wait otherwise than they were told, and has musicians told how long the desk waits for them.
-    pub(super) fn report(&mut self, doors: &[Door], mut tell_wait: impl FnMut(SessionId, Micros) -> bool) {
-        let Some(desk) = &self.desk else { return };
-        for (source, wait) in desk.late_tolerances() {
-            let Some(maker) = self.guests.iter().find(|g| g.sends && g.source == source) else { continue };
-            let owner = usize::from(maker.session.media_thread()) % doors.len().max(1);
-            if let Some(door) = doors.get(owner) {
-                door.tell(Command::DeskWaits { session: maker.session, wait });
+    /// Tells the media threads how long the bus waits for late packets of each musician, and `tell_delay` which sessions'
+    /// delay has changed.
+    pub(super) fn report_waits(
+        &mut self,
+        threads: &[CommandSender],
+        mut tell_delay: impl FnMut(SessionId, Micros) -> bool,
+    ) {
+        let Some(bus) = &self.bus else { return };
+        for (source, wait) in bus.patience() {
+            let Some(sender) = self.members.iter().find(|m| m.sends && m.source == source) else { continue };
+            let owner = usize::from(sender.session.media_thread()) % threads.len().max(1);
+            if let Some(thread) = threads.get(owner) {
+                thread.send(ThreadCommand::SetMixerWait { session: sender.session, wait });
             }
         }
-        for guest in &mut self.guests {
-            let Some(taking) = &mut guest.taking else { continue };
-            let Some(wait) = desk.wait(guest.source) else { continue };
-            let changed = |told: Micros| wait.since(told).max(told.since(wait)) > WAIT_CHANGED;
-            if taking.told.is_none_or(changed) && tell_wait(guest.session, wait) {
-                taking.told = Some(wait);
+        for member in &mut self.members {
+            let Some(stream) = &mut member.stream else { continue };
+            let Some(delay) = bus.wait(member.source) else { continue };
+            let changed = |told: Micros| delay.since(told).max(told.since(delay)) > DELAY_CHANGED;
+            if stream.told_delay.is_none_or(changed) && tell_delay(member.session, delay) {
+                stream.told_delay = Some(delay);
             }
         }
     }
 
-    fn rest_if_idle(&mut self, key: RoomKey, doors: &[Door]) {
-        if self.mixes() == 0 && self.desk.take().is_some() {
-            tell(doors, || Command::Feed { room: key, on: false });
+    fn close_idle_bus(&mut self, key: RoomNumber, threads: &[CommandSender]) {
+        if self.mixes() == 0 && self.bus.take().is_some() {
+            tell_all(threads, || ThreadCommand::SetTap { room: key, tap: TapId::Mixer, on: false });
         }
     }
 }
 
-fn tell(doors: &[Door], command: impl Fn() -> Command) {
-    doors.iter().for_each(|door| door.tell(command()));
+fn tell_all(threads: &[CommandSender], command: impl Fn() -> ThreadCommand) {
+    threads.iter().for_each(|thread| thread.send(command()));
 }

@@ -1,11 +1,11 @@
 //! What stalls of the machine do to the delay of a mix, in virtual time.
 
-use super::pace::{Due, Pace};
-use rtjam_engine::MixBus;
+use super::tick_clock::{Due, TickClock};
+use rtjam_engine::Desk;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 
-/// From `at` on nothing runs for so long: the mixer, or what receives.
+/// A stall of the mixer or of the media thread: it begins at `at` ms and lasts `long` ms.
 #[derive(Clone, Copy)]
 struct Stall {
     at: u64,
@@ -14,12 +14,13 @@ struct Stall {
     media: bool,
 }
 
-/// Two musicians whose packets of 128 frames come every 2667 µs; gives the wait at the server in ms at each of `looks` (ms).
-fn waits(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
-    let (mut desk, mut pace) = (MixBus::new(), Pace::new());
+/// Mixes two musicians, whose packets of 128 frames arrive every 2667 µs. Returns the delay at the server at each of the times
+/// `looks`, all in ms.
+fn delays(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
+    let (mut bus, mut clock) = (Desk::new(), TickClock::new());
     let (mut now, mut sent, mut found) = (Micros::from_secs(1), 0_u64, Vec::new());
     let start = now;
-    pace.resume(now);
+    clock.resume(now);
     let held = |time: u64, mixer: bool| {
         let stall = stalls
             .iter()
@@ -30,12 +31,12 @@ fn waits(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
     for look in looks {
         while now.since(start) < Micros::from_millis(*look) {
             now = start + Micros(held(now.since(start).0, true));
-            match pace.poll(now) {
+            match clock.poll(now) {
                 Due::In(wait) => now += wait,
                 Due::Now { skipped, .. } => {
-                    desk.begin(now);
+                    bus.begin(now);
                     loop {
-                        // Musicians are half a tick away.
+                        // Packets arrive half a tick after a tick.
                         let arrives = start + Micros(held(sent * 8000 / 3 + 1300, false));
                         if arrives > now {
                             break;
@@ -51,31 +52,32 @@ fn waits(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
                                 frames: 128,
                                 peak: [Peak(0); CHANNELS],
                             };
-                            desk.receive(arrives, &AudioFrame { header, payload: &payload }, false).expect("taken");
+                            bus.receive(arrives, &AudioFrame { header, payload: &payload }, false).expect("taken");
                         }
                         sent += 1;
                     }
-                    desk.skip(skipped);
-                    desk.render();
-                    // What a tick takes.
+                    bus.leave_out(skipped);
+                    bus.render();
+                    // The duration of mixing a tick.
                     now += Micros(30);
                 }
             }
         }
-        found.push(desk.wait(SourceId(9)).map_or(-1.0, |w| w.0 as f64 / 1000.0));
+        found.push(bus.wait(SourceId(9)).map_or(-1.0, |w| w.0 as f64 / 1000.0));
     }
     found
 }
 
+/// Two seconds after a stall, a mix adds less than the duration of a packet, whenever the stall was.
 #[test]
-fn two_seconds_after_a_stall_a_mix_adds_less_than_a_packet_again_whenever_it_was() {
+fn delay_recovers_after_stall() {
     for at in [0, 3, 50, 150, 250, 900, 1500, 3000] {
         for long in [10, 30, 66, 100, 300] {
             for (mixer, media) in [(true, false), (false, true), (true, true)] {
                 let end = at + long;
-                let waits = waits(&[Stall { at, long, mixer, media }], &[end + 2000, end + 5000]);
-                let (worst, packet) = (waits.iter().fold(0.0_f64, |most, ms| most.max(*ms)), 128.0 / 48.0);
-                assert!(worst < packet, "{long} ms at {at} ms, mixer {mixer}, media {media}: {waits:?} ms");
+                let delays = delays(&[Stall { at, long, mixer, media }], &[end + 2000, end + 5000]);
+                let (worst, packet) = (delays.iter().fold(0.0_f64, |most, ms| most.max(*ms)), 128.0 / 48.0);
+                assert!(worst < packet, "{long} ms at {at} ms, mixer {mixer}, media {media}: {delays:?} ms");
             }
         }
     }

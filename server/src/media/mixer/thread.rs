@@ -1,185 +1,176 @@
 //! The mixer's thread.
 
-use super::super::breath::Breath;
-use super::super::command::RoomKey;
-use super::super::counters::thread_cpu;
-use super::super::priority::{ask_for_real_time, sleep_precisely};
+use super::super::command::CommandSenders;
+use super::super::forward_queue::RoomNumber;
 use super::super::socket::MediaSocket;
-use super::super::{Door, Doors};
-use super::feed::Fed;
-use super::figures::MixFigures;
-use super::pace::{Due, Pace};
-use super::room::Room;
-use super::taker::Outlet;
-use super::{FedFrames, MixerCommand, MixerHandle};
-use crate::clock::Clock;
-use crate::lobby::Input;
+use super::super::tap::TapConsumer;
+use super::command::{MixerCommand, MixerSender};
+use super::counters::MixerCounters;
+use super::outgoing_mix::MixOutput;
+use super::room::MixRoom;
+use super::tick_clock::{Due, TickClock};
 use crate::random::Random;
+use crate::real_time::priority::request_real_time;
+use crate::real_time::yield_budget::YieldBudget;
+use crate::real_time::{ServerClock, sleep, thread_cpu_time};
+use crate::rooms::messages::{MediaEvent, RoomsHandle};
 use crate::thread_end::EndNotice;
-use crossbeam_channel::{Receiver, TryRecvError, unbounded};
+use crossbeam_channel::{Receiver, TryRecvError};
 use rtjam_protocol::{Micros, StreamId};
 use std::collections::HashMap;
 use std::io;
-use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc;
+use std::thread::JoinHandle;
 
-/// Waits are looked at, and told, this often.
+/// How often waits and delays are reported.
 const REPORT_EVERY: Micros = Micros::from_millis(500);
 
-/// Starts the thread. `sockets` are one media thread's, once more; `fed` is what each of them hands over.
+/// Starts the thread and opens `commands`. `sockets` are duplicates of one media thread's; each media thread has a tap.
+///
+/// # Errors
+/// When the system refuses a thread.
 pub(in super::super) fn start(
-    sockets: Vec<UdpSocket>,
-    fed: Vec<Fed>,
-    clock: Clock,
-    lobby: mpsc::Sender<Input>,
-    doors: Doors,
+    sockets: Vec<MediaSocket>,
+    taps: Vec<TapConsumer>,
+    clock: ServerClock,
+    rooms: RoomsHandle,
+    threads: CommandSenders,
+    commands: &MixerSender,
     notice: EndNotice,
-) -> io::Result<(MixerHandle, Arc<MixFigures>)> {
-    let figures = Arc::<MixFigures>::default();
-    let sockets = sockets.into_iter().map(MediaSocket::new).collect::<io::Result<Vec<_>>>()?;
-    let (commands, receiver) = unbounded();
+) -> io::Result<(JoinHandle<()>, Arc<MixerCounters>)> {
+    let counters = Arc::<MixerCounters>::default();
+    let receiver = commands.open();
     let mixer = Mixer {
         clock,
-        lobby,
-        doors,
-        fed,
+        actor: rooms,
+        threads,
+        taps,
         rooms: HashMap::new(),
-        outlet: Outlet::new(sockets, figures.clone()),
-        pace: Pace::new(),
+        output: MixOutput::new(sockets, counters.clone()),
+        ticks: TickClock::new(),
         random: Random::new(),
         reported: Micros::ZERO,
-        figures: figures.clone(),
+        counters: counters.clone(),
     };
     let builder = std::thread::Builder::new().name("mixer".to_owned()).stack_size(1024 * 1024);
     let thread = builder.spawn(move || {
         let _notice = notice;
-        ask_for_real_time(false);
-        sleep_precisely();
+        request_real_time(false);
         mixer.run(&receiver);
     })?;
-    Ok((MixerHandle { commands, thread }, figures))
+    Ok((thread, counters))
 }
 
 struct Mixer {
-    clock: Clock,
-    lobby: mpsc::Sender<Input>,
-    doors: Doors,
-    fed: Vec<Fed>,
-    rooms: HashMap<RoomKey, Room>,
-    outlet: Outlet,
-    pace: Pace,
+    clock: ServerClock,
+    actor: RoomsHandle,
+    threads: CommandSenders,
+    taps: Vec<TapConsumer>,
+    rooms: HashMap<RoomNumber, MixRoom>,
+    output: MixOutput,
+    ticks: TickClock,
     random: Random,
     reported: Micros,
-    figures: Arc<MixFigures>,
+    counters: Arc<MixerCounters>,
 }
 
 impl Mixer {
     fn run(mut self, commands: &Receiver<MixerCommand>) {
-        let mut breath = Breath::new(self.clock.now());
+        let mut yield_budget = YieldBudget::new(self.clock.now());
         let mut working = false;
         loop {
-            // Without anyone who takes a mix there is nothing to wake for but a command.
+            // While nobody receives a mix, only a command wakes the thread.
             if !working {
                 match commands.recv() {
                     Ok(MixerCommand::Stop) | Err(_) => return,
-                    Ok(command) => self.obey(command),
+                    Ok(command) => self.handle_command(command),
                 }
             }
             loop {
                 match commands.try_recv() {
                     Ok(MixerCommand::Stop) | Err(TryRecvError::Disconnected) => return,
-                    Ok(command) => self.obey(command),
+                    Ok(command) => self.handle_command(command),
                     Err(TryRecvError::Empty) => break,
                 }
             }
-            let mixes: usize = self.rooms.values().map(Room::mixes).sum();
-            self.figures.mixes.set(mixes as u64);
+            let mixes: usize = self.rooms.values().map(MixRoom::mixes).sum();
+            self.counters.mixes.set(mixes as u64);
             if mixes == 0 {
                 working = false;
                 continue;
             }
             if !std::mem::replace(&mut working, true) {
-                self.pace.resume(self.clock.now());
-                // What was left over from before.
-                self.fed.iter_mut().for_each(|fed| fed.take().for_each(drop));
+                self.ticks.resume(self.clock.now());
+                // Discards packets from before the rest.
+                self.taps.iter_mut().for_each(|tap| tap.drain().for_each(drop));
             }
             let now = self.clock.now();
-            match self.pace.poll(now) {
+            match self.ticks.poll(now) {
                 Due::In(wait) => {
                     sleep(wait);
-                    breath.was_away(self.clock.now().since(now));
+                    yield_budget.record_wait(self.clock.now().since(now));
                 }
                 Due::Now { tick, skipped } => {
-                    self.figures.skipped.add_many(skipped);
-                    self.play(now, tick, skipped);
+                    self.counters.skipped.add(skipped);
+                    self.run_tick(now, tick, skipped);
                 }
             }
-            if let Some(rest) = breath.rest(self.clock.now()) {
+            if let Some(rest) = yield_budget.poll_sleep(self.clock.now()) {
                 sleep(rest);
             }
         }
     }
 
-    fn obey(&mut self, command: MixerCommand) {
-        let doors = doors(&self.doors);
+    fn handle_command(&mut self, command: MixerCommand) {
+        let threads = self.threads.all();
         match command {
-            MixerCommand::Add(room, guest) => self.rooms.entry(room).or_default().add(*guest),
-            MixerCommand::Wish(key, session, wish) => {
+            MixerCommand::Add(room, member) => self.rooms.entry(room).or_default().add(*member),
+            MixerCommand::Request(key, session, request) => {
                 let stream = StreamId(u32::from_be_bytes(self.random.array()));
                 if let Some(room) = self.rooms.get_mut(&key) {
-                    room.wish(key, session, wish, stream, doors);
+                    room.handle_request(key, session, request, stream, threads);
                 }
             }
             MixerCommand::Remove(key, session) => {
                 let Some(room) = self.rooms.get_mut(&key) else { return };
-                room.remove(key, session, doors);
+                room.remove(key, session, threads);
                 if room.is_empty() {
                     self.rooms.remove(&key);
                 }
             }
             MixerCommand::Feedback(key, session, feedback) => {
                 if let Some(room) = self.rooms.get_mut(&key) {
-                    room.handle_feedback(self.clock.now(), session, &feedback, &mut self.outlet);
+                    room.handle_feedback(self.clock.now(), session, &feedback, &mut self.output);
                 }
             }
             MixerCommand::Stop => {}
         }
     }
 
-    fn play(&mut self, now: Micros, tick: u64, skipped: u64) {
-        let doors = doors(&self.doors);
+    fn run_tick(&mut self, now: Micros, tick: u64, skipped: u64) {
+        let threads = self.threads.all();
         self.rooms.values_mut().for_each(|room| room.begin(now));
-        for fed in &mut self.fed {
-            for packet in fed.take() {
+        for tap in &mut self.taps {
+            for packet in tap.drain() {
                 if let Some(room) = self.rooms.get_mut(&packet.room) {
-                    room.hear(&FedFrames { arrived: packet.arrived, frames: packet.frames() });
+                    room.handle_packet(&packet);
                 }
             }
         }
         if skipped > 0 {
-            self.rooms.values_mut().for_each(|room| room.leave_out(skipped));
+            self.rooms.values_mut().for_each(|room| room.skip(skipped));
         }
         for (key, room) in &mut self.rooms {
-            room.play(*key, now, tick, &mut self.outlet, doors);
+            room.mix(*key, now, tick, &mut self.output, threads);
         }
         if now.since(self.reported) >= REPORT_EVERY {
             self.reported = now;
-            let lobby = &self.lobby;
-            let tell = |session, wait| lobby.try_send(Input::MixWaits(session, wait)).is_ok();
-            self.rooms.values_mut().for_each(|room| room.report(doors, tell));
-            if let Some(used) = thread_cpu() {
-                self.figures.cpu_us.set(used.0);
+            let actor = &self.actor;
+            let tell = |session, delay| actor.try_media(MediaEvent::MixDelay(session, delay)).is_ok();
+            self.rooms.values_mut().for_each(|room| room.report_waits(threads, tell));
+            if let Some(used) = thread_cpu_time() {
+                self.counters.cpu_us.set(used.0);
             }
         }
     }
-}
-
-fn doors(doors: &Doors) -> &[Door] {
-    doors.get().map_or(&[], Vec::as_slice)
-}
-
-fn sleep(time: Micros) {
-    std::thread::sleep(Duration::from_micros(time.0));
 }

@@ -1,0 +1,402 @@
+//! The gateway's thread: forwards packets between legacy sources, and between them and the media threads. In steady state it
+//! does not allocate.
+
+use super::counters::LegacyCounters;
+use super::downlink::RoomDownlink;
+use super::outbox::Outbox;
+use super::sources::{LegacySources, PacketVerdict, To, assigned_id};
+use super::uplink::RoomUplink;
+use crate::media::batching::Batching;
+use crate::media::socket::{MediaSocket, RecvBatch};
+use crate::media::{LocalEndpoint, MAX_BATCH_WAIT_US, MediaPath};
+use crate::random::Random;
+use crate::real_time::yield_budget::YieldBudget;
+use crate::real_time::{ServerClock, sleep};
+use crate::rooms::messages::{GatewayMailbox, GatewayReply, GatewayRequest, MediaEvent, RoomsHandle};
+use crossbeam_channel::Receiver;
+use mio::{Events, Interest, Poll, Token};
+use rtjam_protocol::audio::AudioFrame;
+use rtjam_protocol::classic::{
+    BEAT, ClientId, Header, HeardScratch, Packet, RepackScratch, Repacker, TOS, beat_at, write_channels,
+};
+use rtjam_protocol::control::{MemberAccess, MixChoice};
+use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
+use rtjam_protocol::room::MAX_MUSICIANS;
+use rtjam_protocol::seal::Lane;
+use rtjam_protocol::{Micros, RoomName, Sequence, SessionId, StreamId};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How this gateway is known in rooms.
+const VIA: MemberAccess = MemberAccess::Legacy;
+
+/// How often timeouts are checked.
+const CHECK_EVERY: Micros = Micros::from_millis(20);
+
+/// A listening session that was not granted is requested again after this.
+const REQUEST_AGAIN_AFTER: Micros = Micros::from_secs(1);
+
+/// Receive calls on one socket before the other has its turn.
+const READS: usize = 4;
+
+/// Under load the thread batches packets for this long.
+const BATCH_WAIT: Micros = Micros(MAX_BATCH_WAIT_US as u64);
+
+pub(super) const WAKE: Token = Token(0);
+const LEGACY: Token = Token(1);
+const LOOPBACK: Token = Token(2);
+
+/// The state of the thread.
+pub(super) struct Bridge {
+    poll: Poll,
+    clock: ServerClock,
+    room: RoomName,
+    rooms: RoomsHandle,
+    mailbox: GatewayMailbox,
+    replies: Receiver<GatewayReply>,
+    random: Random,
+    sources: LegacySources,
+    /// Receives everyone's packets, while a legacy musician is seated.
+    listener: Option<RoomDownlink>,
+    /// When a session for the listener was last requested.
+    listener_requested: Option<Micros>,
+    /// One for each RTJam musician, by slot.
+    repackers: Vec<Repacker>,
+    /// Ended sessions that have not been reported yet.
+    over: Vec<SessionId>,
+    sockets: Sockets,
+    decoded: RepackScratch,
+    scratch: HeardScratch,
+    sealed: Vec<u8>,
+    outbox: Outbox,
+    batching: Batching,
+    last_check: Micros,
+}
+
+struct Sockets {
+    /// To legacy programs.
+    legacy: MediaSocket,
+    /// To the media threads.
+    loopback: MediaSocket,
+    media: MediaPath,
+    counters: Arc<LegacyCounters>,
+}
+
+/// The arguments of [`Bridge::new`].
+pub(super) struct BridgeParts {
+    pub(super) poll: Poll,
+    pub(super) legacy: std::net::UdpSocket,
+    pub(super) loopback: std::net::UdpSocket,
+    /// Address of the media threads.
+    pub(super) media: SocketAddr,
+    pub(super) clock: ServerClock,
+    pub(super) room: RoomName,
+    pub(super) rooms: RoomsHandle,
+    pub(super) mailbox: GatewayMailbox,
+    pub(super) replies: Receiver<GatewayReply>,
+    pub(super) limit_loopback: bool,
+    pub(super) counters: Arc<LegacyCounters>,
+}
+
+impl Bridge {
+    pub(super) fn new(parts: BridgeParts) -> io::Result<Bridge> {
+        let BridgeParts {
+            poll,
+            legacy,
+            loopback,
+            media,
+            clock,
+            room,
+            rooms,
+            mailbox,
+            replies,
+            limit_loopback,
+            counters,
+        } = parts;
+        let mut legacy = MediaSocket::with_traffic_class(legacy, TOS.into())?;
+        let mut loopback = MediaSocket::new(loopback)?;
+        poll.registry().register(legacy.source(), LEGACY, Interest::READABLE)?;
+        poll.registry().register(loopback.source(), LOOPBACK, Interest::READABLE)?;
+        let media = MediaPath::new(media, LocalEndpoint { socket: 0, address: None });
+        Ok(Bridge {
+            poll,
+            clock,
+            room,
+            rooms,
+            mailbox,
+            replies,
+            random: Random::new(),
+            sources: LegacySources::new(limit_loopback),
+            listener: None,
+            listener_requested: None,
+            repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
+            over: Vec::new(),
+            sockets: Sockets { legacy, loopback, media, counters },
+            decoded: RepackScratch::default(),
+            scratch: HeardScratch::default(),
+            sealed: Vec::with_capacity(MAX_DATAGRAM),
+            outbox: Outbox::new(),
+            batching: Batching::new(clock.now(), BATCH_WAIT),
+            last_check: Micros::ZERO,
+        })
+    }
+
+    /// Runs until [`GatewayReply::Stop`] arrives.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(4);
+        let mut yield_budget = YieldBudget::new(self.clock.now());
+        let mut batch = RecvBatch::new();
+        let (mut more, mut took) = (false, Micros::ZERO);
+        loop {
+            let patience = if more { Duration::ZERO } else { Duration::from_micros(CHECK_EVERY.0) };
+            let begun = self.clock.now();
+            if let Some(rest) = self.batching.poll_sleep(took) {
+                // Both sockets are read afterwards, whether the poll reports them or not.
+                sleep(rest);
+            } else if let Err(e) = self.poll.poll(&mut events, Some(patience))
+                && e.kind() != io::ErrorKind::Interrupted
+            {
+                // A live poll does not fail; if it does, the loop must not spin.
+                sleep(CHECK_EVERY);
+            }
+            let woken = self.clock.now();
+            yield_budget.record_wait(woken.since(begun));
+            loop {
+                match self.replies.try_recv() {
+                    Ok(GatewayReply::Stop) | Err(crossbeam_channel::TryRecvError::Disconnected) => return,
+                    Ok(reply) => self.handle_reply(reply),
+                    Err(crossbeam_channel::TryRecvError::Empty) => break,
+                }
+            }
+            let more_legacy = self.receive_legacy(&mut batch);
+            more = self.receive_room(&mut batch) || more_legacy;
+            self.flush();
+            let now = self.clock.now();
+            took = now.since(woken);
+            if now.since(self.last_check) >= CHECK_EVERY {
+                self.last_check = now;
+                self.handle_timeout(now);
+            }
+            // A flood must not starve other threads.
+            if let Some(rest) = yield_budget.poll_sleep(now) {
+                sleep(rest);
+            }
+        }
+    }
+
+    fn handle_reply(&mut self, reply: GatewayReply) {
+        let now = self.clock.now();
+        match reply {
+            GatewayReply::Seated(address, new, counters) => {
+                let stream = StreamId(u32::from_be_bytes(self.random.array()));
+                // The uplink has lane 0.
+                let downlink = (new.mix == MixChoice::One).then(|| RoomDownlink::new(now, &new, Lane(1)));
+                match self.sources.seat(now, address, RoomUplink::new(&new, stream, counters), downlink) {
+                    Ok(()) => tracing::info!("legacy: {address} plays in slot {}", new.source.0),
+                    Err(gone) => self.over.push(gone),
+                }
+            }
+            GatewayReply::Refused(address) => self.sources.refuse(address),
+            GatewayReply::Listening(new) => {
+                self.listener_requested = None;
+                let old = self.listener.replace(RoomDownlink::new(now, &new, Lane(0)));
+                self.over.extend(old.map(|listener| listener.session));
+            }
+            GatewayReply::Stop => {}
+        }
+    }
+
+    /// Sends the packets of this round.
+    fn flush(&mut self) {
+        let now = self.clock.now();
+        let Sockets { legacy, counters, .. } = &self.sockets;
+        let sent = self.outbox.flush(now, &mut self.sources, legacy, counters);
+        self.batching.record_sent(now, sent);
+    }
+
+    /// Receives from legacy programs. Returns whether more may be waiting.
+    fn receive_legacy(&mut self, batch: &mut RecvBatch) -> bool {
+        for _ in 0..READS {
+            match self.sockets.legacy.receive(batch) {
+                Ok(received) => {
+                    for i in 0..received {
+                        if let Some((arrival, bytes)) = batch.datagram(i) {
+                            self.handle_legacy(bytes, (arrival.from, arrival.local));
+                        }
+                        if self.outbox.is_full() {
+                            self.flush();
+                        }
+                    }
+                    if !RecvBatch::is_full_of(received) {
+                        return false;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                // A source's port is closed; further datagrams may be waiting.
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    fn handle_legacy(&mut self, datagram: &[u8], (from, local): (SocketAddr, Option<IpAddr>)) {
+        let Ok(packet) = Packet::read(datagram) else { return self.sockets.counters.ignored.increment() };
+        let now = self.clock.now();
+        let random = &mut self.random;
+        let secret = || u32::from_be_bytes(random.array()) >> 2;
+        match self.sources.handle_packet(now, (from, local), &packet, datagram.len(), secret) {
+            PacketVerdict::TooManySources | PacketVerdict::NotSeated => self.sockets.counters.ignored.increment(),
+            PacketVerdict::OverRate => self.sockets.counters.over_rate.increment(),
+            PacketVerdict::RequestSeat(client) => {
+                let request = GatewayRequest::Seat {
+                    room: self.room.clone(),
+                    via: VIA,
+                    musician: client.identity(),
+                    name: format!("Classic {}", client.0),
+                    from,
+                };
+                if self.rooms.try_gateway(request, &self.mailbox).is_err() {
+                    self.sources.refuse(from);
+                }
+            }
+            PacketVerdict::Seated(seat, round_trip) => {
+                if let Some(round_trip) = round_trip {
+                    seat.uplink.counters.record_round_trip(round_trip);
+                }
+                self.sockets.counters.received.increment();
+                let (shown_id, mixed) = (seat.shown_id, seat.mix.is_some());
+                if seat.uplink.seal(&packet, &mut self.scratch, &mut self.sealed) {
+                    self.sockets.send_to_room(&self.sealed);
+                }
+                // The outbox writes time and beat when the packet leaves.
+                let header = Header { client: shown_id, ..packet.header };
+                if packet.frames() > 0 {
+                    self.outbox.add(To::AllBut(Some(from)), &header, packet.frames(), |out| {
+                        packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));
+                    });
+                }
+                // A mix carries the server's time, so its recipient needs no header of its own.
+                if !mixed {
+                    let header = Header { client: packet.header.client, ..header };
+                    self.outbox.add(To::One(from), &header, 0, |_| {});
+                }
+            }
+        }
+    }
+
+    /// Receives from the media threads. Returns whether more may be waiting.
+    fn receive_room(&mut self, batch: &mut RecvBatch) -> bool {
+        for _ in 0..READS {
+            match self.sockets.loopback.receive(batch) {
+                Ok(received) => {
+                    for i in 0..received {
+                        match batch.datagram(i) {
+                            Some((arrival, bytes)) if arrival.from == self.sockets.media.remote => {
+                                self.handle_room(bytes)
+                            }
+                            _ => {}
+                        }
+                        if self.outbox.is_full() {
+                            self.flush();
+                        }
+                    }
+                    if !RecvBatch::is_full_of(received) {
+                        return false;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
+                Err(_) => {}
+            }
+        }
+        true
+    }
+
+    /// Forwards a datagram of a mix. Returns `false` if the session is not one that receives a mix.
+    fn handle_mix(&mut self, now: Micros, session: SessionId, datagram: &mut [u8]) -> bool {
+        let Some((to, mix)) = self.sources.mix_of(session) else { return false };
+        let Some(opened) = mix.downlink.open(now, datagram, &mut self.sealed) else { return true };
+        if !self.sealed.is_empty() {
+            self.sockets.send_to_room(&self.sealed);
+        }
+        for frame in opened.frames() {
+            let Frame::Audio(audio) = frame else { continue };
+            // A packet of a mix has the length of a legacy packet and lies on its grid.
+            mix.repacker.take(&audio, &mut self.decoded, |sequence, channels| {
+                let header = header_of(now, ClientId::MIX, sequence);
+                self.outbox.add(To::One(to), &header, channels[0].len(), |out| write_channels(channels, out));
+            });
+        }
+        true
+    }
+
+    fn handle_room(&mut self, datagram: &mut [u8]) {
+        let now = self.clock.now();
+        let Some(session) = rtjam_protocol::datagram::Header::read(datagram).map(|header| header.session) else {
+            return;
+        };
+        if self.handle_mix(now, session, datagram) {
+            return;
+        }
+        let Some(opened) = self.listener.as_mut().and_then(|l| l.open(now, datagram, &mut self.sealed)) else { return };
+        if !self.sealed.is_empty() {
+            self.sockets.send_to_room(&self.sealed);
+        }
+        for frame in opened.frames() {
+            if let Frame::Audio(audio) = frame {
+                self.forward(now, &audio);
+            }
+        }
+    }
+
+    /// Forwards a packet of an RTJam musician to the legacy musicians.
+    fn forward(&mut self, now: Micros, audio: &AudioFrame<'_>) {
+        let source = audio.header.source;
+        if self.sources.has_slot(source) {
+            return;
+        }
+        let Some(repacker) = self.repackers.get_mut(usize::from(source.0)) else { return };
+        repacker.take(audio, &mut self.decoded, |sequence, channels| {
+            let header = header_of(now, assigned_id(source), sequence);
+            let to = To::AllBut(None);
+            self.outbox.add(to, &header, channels[0].len(), |out| write_channels(channels, out));
+        });
+    }
+
+    /// Ends silent sources, keeps the listening session alive, and reports ended sessions.
+    fn handle_timeout(&mut self, now: Micros) {
+        let over = &mut self.over;
+        self.sources.expire(now, |session| over.push(session));
+        let seated = self.sources.seated();
+        self.sockets.counters.musicians.set(seated as u64);
+        if let Some(listener) = self.listener.take_if(|listener| seated == 0 || listener.is_dead(now)) {
+            self.over.push(listener.session);
+        }
+        if let Some(listener) = &mut self.listener {
+            if listener.poll(now, &mut self.sealed) {
+                self.sockets.send_to_room(&self.sealed);
+            }
+        } else if seated > 0 && self.listener_requested.is_none_or(|at| now.since(at) >= REQUEST_AGAIN_AFTER) {
+            self.listener_requested = Some(now);
+            let request = GatewayRequest::Listen { room: self.room.clone(), via: VIA };
+            // If the queue is full, it is requested again.
+            let _ = self.rooms.try_gateway(request, &self.mailbox);
+        }
+        let rooms = &self.rooms;
+        self.over.retain(|session| rooms.try_media(MediaEvent::SessionOver(*session)).is_err());
+    }
+}
+
+/// The header of a packet that the gateway makes.
+fn header_of(now: Micros, client: ClientId, sequence: Sequence) -> Header {
+    Header { beat: beat_at(now, BEAT), server_time: now, client_time: now, client, sequence }
+}
+
+impl Sockets {
+    fn send_to_room(&self, datagram: &[u8]) {
+        if self.loopback.send(datagram, &self.media).is_err() {
+            self.counters.not_sent.increment();
+        }
+    }
+}

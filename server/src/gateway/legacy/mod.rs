@@ -1,0 +1,179 @@
+//! The gateway for legacy rtjam packets: older rtjam units play in a room of this server.
+//!
+//! A thread owns a socket for legacy packets and speaks to the media threads over loopback, as a client does. Each legacy
+//! musician has a session (`uplink`); one more session receives the room's audio for all of them (`downlink`). The codec
+//! between both kinds of packets is `rtjam_protocol::classic`.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `bridge` | the thread |
+//! | `sources`, `probation` | who may play, and how much may be sent to whom |
+//! | `uplink`, `downlink` | sessions with the room |
+//! | `outbox` | what goes to legacy sources in a round, many packets in a system call |
+//! | `counters` | what the thread counts |
+//!
+//! LegacySources are addresses, and nobody can prove who they are. See `sources` for what limits the harm.
+
+mod bridge;
+mod counters;
+mod downlink;
+mod outbox;
+mod probation;
+mod sources;
+mod uplink;
+
+pub use counters::{LegacyCounters, LegacyTotals};
+
+use crate::Failure;
+use crate::listen::Bound;
+use crate::real_time::ServerClock;
+use crate::real_time::priority::request_real_time;
+use crate::rooms::messages::{GatewayMailbox, GatewayReply, RoomsHandle};
+use crate::thread_end::EndNotice;
+use mio::{Poll, Waker};
+use rtjam_protocol::RoomName;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+/// The default address for legacy packets: the port next to the server's own.
+pub const DEFAULT_ADDRESS: &str = "0.0.0.0:7892";
+
+/// Settings of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegacySettings {
+    /// Address for legacy packets.
+    pub listen: SocketAddr,
+    /// The room in which legacy musicians play.
+    pub room: RoomName,
+}
+
+/// The running thread. Dropping it ends the thread.
+pub struct LegacyThread {
+    mailbox: GatewayMailbox,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for LegacyThread {
+    fn drop(&mut self) {
+        self.mailbox.send(GatewayReply::Stop);
+        // Fails when the thread has panicked, which it has printed.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// Opens the socket for legacy packets.
+///
+/// # Errors
+/// When the address is not available.
+pub fn bind(listen: SocketAddr) -> Result<UdpSocket, Failure> {
+    let cannot = |e: io::Error| {
+        let port = listen.port();
+        let what = match e.kind() {
+            io::ErrorKind::AddrInUse => format!("UDP port {port} is taken"),
+            io::ErrorKind::AddrNotAvailable => format!("this machine has no address {}", listen.ip()),
+            _ => format!("{listen} is not available ({e})"),
+        };
+        Failure::new(format!(
+            "The server cannot receive legacy rtjam packets: {what}. Choose another address with --classic IP:PORT; the \
+             port must differ from that of --listen."
+        ))
+    };
+    let socket = UdpSocket::bind(listen).map_err(cannot)?;
+    socket.set_nonblocking(true).map_err(cannot)?;
+    Ok(socket)
+}
+
+/// Starts the thread on a socket of [`bind`]. `bound` is where the media threads listen.
+///
+/// # Errors
+/// When a socket or the thread cannot be made.
+pub fn start(
+    socket: UdpSocket,
+    room: RoomName,
+    bound: &[Bound],
+    clock: ServerClock,
+    rooms: RoomsHandle,
+    limit_loopback: bool,
+    notice: EndNotice,
+) -> io::Result<(LegacyThread, Arc<LegacyCounters>)> {
+    let media = bound.first().map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |b| reachable(b.address));
+    let loopback = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
+    loopback.set_nonblocking(true)?;
+    let poll = Poll::new()?;
+    let (mailbox, replies) = GatewayMailbox::new(Waker::new(poll.registry(), bridge::WAKE)?);
+    let counters = Arc::<LegacyCounters>::default();
+    let bridge = bridge::Bridge::new(bridge::BridgeParts {
+        poll,
+        legacy: socket,
+        loopback,
+        media,
+        clock,
+        room,
+        rooms,
+        mailbox: mailbox.clone(),
+        replies,
+        limit_loopback,
+        counters: counters.clone(),
+    })?;
+    let builder = std::thread::Builder::new().name("classic".to_owned()).stack_size(256 * 1024);
+    let thread = builder.spawn(move || {
+        let _notice = notice;
+        // A media thread has logged a refusal already.
+        request_real_time(false);
+        bridge.run();
+    })?;
+    Ok((LegacyThread { mailbox, thread: Some(thread) }, counters))
+}
+
+/// An address of this machine by which a socket can be reached.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn occupied_port_is_named() {
+        let first = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).expect("a free port");
+        let address = first.local_addr().expect("bound");
+        let sentence = bind(address).expect_err("taken").to_string();
+        assert!(sentence.contains(&format!("UDP port {} is taken", address.port())), "{sentence}");
+        assert!(sentence.contains("--classic IP:PORT"), "{sentence}");
+    }
+
+    /// The end of the thread is reported.
+    #[test]
+    fn end_of_thread_is_reported() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bound = crate::listen::bind(Some(&[any]), 1).expect("a free pair");
+        let (notices, mut ends) = crate::thread_end::EndNotices::new();
+        let room = RoomName::new("lobby").expect("a name");
+        let (rooms, _inputs) = RoomsHandle::channel();
+        let socket = bind(any).expect("a free port");
+        let started = start(socket, room, &bound, ServerClock::start(), rooms, false, notices.of("classic"));
+        let (thread, _) = started.expect("started");
+        assert!(ends.try_recv().is_err());
+        thread.mailbox.send(GatewayReply::Stop);
+        assert_eq!(ends.blocking_recv(), Some("classic"));
+        drop(thread);
+    }
+
+    /// The media threads can be reached whatever address they are bound to.
+    #[test]
+    fn unspecified_addresses_become_loopback() {
+        for (listens, reached) in [("0.0.0.0:5", "127.0.0.1:5"), ("[::]:5", "[::1]:5"), ("192.0.2.1:5", "192.0.2.1:5")]
+        {
+            let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+            assert_eq!(reachable(address(listens)), address(reached));
+        }
+    }
+}

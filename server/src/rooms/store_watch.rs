@@ -1,0 +1,74 @@
+//! What other programs write to the store while the server runs: orders of the command line, renewed secrets, bans.
+
+use super::actor::RoomsActor;
+use super::authority::Authority;
+use super::messages::CommandError;
+use crate::Failure;
+use crate::moderation::{Order, Reply};
+use crate::store::Work;
+use rtjam_protocol::Micros;
+
+/// How often the actor checks whether another program has changed the store.
+const CHECK_EVERY: Micros = Micros::from_millis(500);
+
+impl RoomsActor {
+    /// Carries out orders and applies rules that another program has written since the last check.
+    pub(super) fn watch_store(&mut self) {
+        let now = self.clock.now();
+        if now < self.store_check_due {
+            return;
+        }
+        self.store_check_due = now + CHECK_EVERY;
+        let Ok(version) = self.store.version() else { return };
+        if self.store_version == Some(version) {
+            return;
+        }
+        match self.obey_orders().and_then(|()| self.apply_rules()) {
+            Ok(()) => self.store_version = Some(version),
+            Err(failure) => {
+                self.note(Work::Writing, Some(&failure), "renewed invitations, bans and orders do not take effect");
+            }
+        }
+    }
+
+    /// Ends the sessions that renewed secrets and bans no longer admit.
+    pub(super) fn apply_rules(&mut self) -> Result<(), Failure> {
+        for room in self.rooms.occupied() {
+            let bans = self.bans(&room)?;
+            if let Some(secrets) = self.store.secrets(&room)? {
+                self.rooms.handle_rules(self.clock.now(), &room, &secrets, &bans);
+            }
+        }
+        Ok(())
+    }
+
+    fn obey_orders(&mut self) -> Result<(), Failure> {
+        for (id, request) in self.store.open_orders()? {
+            let answer = match serde_json::from_str(&request) {
+                Ok(order) => self.obey(order)?,
+                Err(_) => Reply::NotUnderstood,
+            };
+            // Replies have string keys and no failing serializers.
+            let answer = serde_json::to_string(&answer).unwrap_or_default();
+            self.store.answer_order(id, &answer)?;
+        }
+        Ok(())
+    }
+
+    /// Carries out an order. Whoever may write to the store is the operator.
+    fn obey(&mut self, order: Order) -> Result<Reply, Failure> {
+        let done = match order {
+            Order::List(room) => {
+                let snapshots = self.snapshots(&Authority::Operator, room.as_ref());
+                Ok(Reply::Seated(snapshots.into_iter().flat_map(|snapshot| snapshot.members).collect()))
+            }
+            Order::Kick(room, who) => self.kick(&Authority::Operator, &room, &who).map(Reply::Seated),
+            Order::Ban(room, who) => self.ban(&Authority::Operator, &room, &who).map(Reply::Banned),
+        };
+        match done {
+            Ok(reply) => Ok(reply),
+            Err(CommandError::Store(failure)) => Err(failure),
+            Err(_) => Ok(Reply::Nobody),
+        }
+    }
+}
