@@ -9,7 +9,7 @@ use crate::{Failure, Server, check, data_dir, invite, open_files};
 use axum::http::HeaderName;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rtjam_protocol::RoomName;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
 use std::io::{IsTerminal as _, Write as _};
 use std::num::{NonZeroU16, NonZeroU32};
@@ -377,8 +377,8 @@ fn print_invitation(arguments: Invite) -> Result<(), Failure> {
         renew: arguments.renew,
         keep_sessions: arguments.keep_sessions,
         mix: arguments.mix.map(|mix| match mix {
-            MixName::Separate => MixChoice::Separate,
-            MixName::One => MixChoice::One,
+            MixName::Separate => DownstreamMode::Forwarded,
+            MixName::One => DownstreamMode::Mixed,
         }),
         public_address: arguments.place.public_address,
     };

@@ -8,7 +8,7 @@ use crate::media::{MAX_BATCH_WAIT_US, MAX_THREADS};
 use crate::tls::TlsFiles;
 use axum::http::HeaderName;
 use rtjam_protocol::RoomName;
-use rtjam_protocol::room::{Caps, MAX_LISTENERS};
+use rtjam_protocol::server::rooms::{Caps, MAX_LISTENERS};
 use serde::{Deserialize, Deserializer};
 use std::fmt::Display;
 use std::marker::PhantomData;

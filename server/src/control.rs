@@ -7,7 +7,7 @@ use crate::rooms::messages::{CONNECTION_QUEUE, ControlEvent, OutgoingMessage, Ro
 use axum::extract::ws::{Message, WebSocket};
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{self, BadMessage, ServerMessage};
-use rtjam_protocol::room::ConnectionId;
+use rtjam_protocol::server::rooms::ConnectionId;
 use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;

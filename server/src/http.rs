@@ -24,7 +24,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{MAX_TEXT, PATH};
-use rtjam_protocol::room::ConnectionId;
+use rtjam_protocol::server::rooms::ConnectionId;
 use rustls::ServerConfig;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::random::Random;
 use crate::store::Store;
 use rtjam_protocol::RoomName;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{InviteLink, Pin, Role, RoomKey, Trust};
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub struct Request {
     /// Whether sessions of those links shall go on.
     pub keep_sessions: bool,
     /// What those shall be sent from now on who do not choose; `None`: as before.
-    pub mix: Option<MixChoice>,
+    pub mix: Option<DownstreamMode>,
     /// Overrides what the server was last started with.
     pub public_address: Option<PublicAddress>,
 }

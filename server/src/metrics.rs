@@ -193,7 +193,7 @@ mod tests {
     use super::*;
     use crate::statistics::AudioTotals;
     use rtjam_protocol::SessionId;
-    use rtjam_protocol::room::Census;
+    use rtjam_protocol::server::rooms::Census;
 
     #[test]
     fn every_figure_is_said_once_with_its_kind() {

@@ -1,7 +1,7 @@
 //! Entropy from the operating system.
 
 use ring::rand::{SecureRandom, SystemRandom};
-use rtjam_protocol::room::Entropy;
+use rtjam_protocol::server::rooms::Entropy;
 
 /// The operating system's random bytes.
 pub struct Random(SystemRandom);

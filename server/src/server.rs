@@ -20,8 +20,8 @@ use crate::thread_end::{EndNotice, EndNotices, Ends};
 use crate::{Failure, invite};
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
 use rtjam_protocol::link::{Host, Role};
-use rtjam_protocol::room::{self, Rooms};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
+use rtjam_protocol::server::rooms::{self, Rooms};
 use rtjam_protocol::{Micros, RoomName};
 use std::net::{SocketAddr, UdpSocket};
 use std::pin::pin;
@@ -89,7 +89,7 @@ impl Server {
         let address = advertised(&reachable);
         let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        let rooms = Rooms::new(room::Config {
+        let rooms = Rooms::new(rooms::RoomsConfig {
             pins,
             suites: preferred_suites().to_vec(),
             media: media_endpoints(address.port, &bound),

@@ -25,12 +25,12 @@ pub use doors::Doors;
 pub use half_open::{Caller, HalfOpen, PlaceId, Stage};
 pub use memory::{resident_kib, resident_mib};
 pub use proxy::{Network, TrustedProxies};
-pub use rtjam_protocol::room::AddressKey;
+pub use rtjam_protocol::server::rooms::AddressKey;
 pub use seated::SeatedAddresses;
 pub use turns::{Turn, Turns};
 
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
-use rtjam_protocol::room::Origin;
+use rtjam_protocol::server::rooms::Origin;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;

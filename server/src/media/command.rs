@@ -7,7 +7,7 @@ use super::speaker_selection::SpeakerSelection;
 use super::tap::TapId;
 use crossbeam_channel::Sender;
 use mio::Waker;
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::sync::{Arc, OnceLock};
 

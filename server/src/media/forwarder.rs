@@ -11,8 +11,8 @@ use super::speaker_selection::{Selection, SpeakerSelection};
 use super::tap::{TapId, TapSet, Taps};
 use crate::real_time::ServerClock;
 use rtjam_protocol::Micros;
-use rtjam_protocol::datagram::{Class, DATAGRAM_OVERHEAD, MAX_DATAGRAM};
-use rtjam_protocol::recovery::{Feedback, PacketId};
+use rtjam_protocol::datagram::{DATAGRAM_OVERHEAD, DatagramClass, MAX_DATAGRAM};
+use rtjam_protocol::retransmit::{Feedback, PacketId};
 use rtjam_protocol::{SessionId, SourceId};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -281,7 +281,7 @@ impl Forwarder {
                 self.counters.forwarded.add(accepted);
                 self.counters.add_dropped(Dropped::NotSent, made - accepted);
             }
-            if recipient.retransmitter.has_again() {
+            if recipient.retransmitter.has_pending() {
                 let scratch = (&mut self.frames, &mut self.sealed);
                 retransmit_buffer.retransmit(recipient, path, scratch, sockets, &self.counters);
             }
@@ -324,11 +324,12 @@ impl Run<'_> {
         for (packet, stored) in packets.iter().zip(self.stored).filter(|(p, _)| is_for_recipient(p)) {
             let Recipient { lane, retransmitter, .. } = &mut *self.recipient;
             let frames = queue.frames(packet);
-            let counter = lane.append(Class::Media, self.sealed, |out| out.extend_from_slice(frames));
+            let counter = lane.append(DatagramClass::Media, self.sealed, |out| out.extend_from_slice(frames));
             self.made += 1;
             if let Some(stored) = *stored {
-                retransmitter.note(self.now, stored, frames.len(), || self.retransmit_buffer.history(packet.source));
-                retransmitter.sent(counter, stored, self.now);
+                retransmitter
+                    .record_original(self.now, stored, frames.len(), || self.retransmit_buffer.history(packet.source));
+                retransmitter.record_sent(counter, stored, self.now);
             }
             if self.sealed.len() >= at_once * size {
                 self.flush(polled, size);

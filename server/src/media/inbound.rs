@@ -10,8 +10,8 @@ use super::session::{Life, MediaSession};
 use super::socket::DatagramArrival;
 use rtjam_protocol::Micros;
 use rtjam_protocol::SessionId;
-use rtjam_protocol::datagram::{Header, MAX_DATAGRAM, kind};
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::datagram::{DatagramHeader, MAX_DATAGRAM, kind};
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::seal::Rejected;
 use std::collections::HashMap;
 
@@ -89,7 +89,7 @@ impl MediaSession {
         let MediaSession { peer, policer, source, .. } = self;
         let mut granted = true;
         let fitted = queue.push(self.room, peer.session(), *source, arrived, |out| {
-            granted = policer.permits(now, &peer.forwardable(plain, *source, out));
+            granted = policer.permits(now, &peer.forwardable_frames(plain, *source, out));
             if !granted {
                 out.clear();
             }
@@ -102,7 +102,7 @@ impl MediaSession {
     }
 }
 
-type Opened<'s, 'd> = (&'s mut MediaSession, rtjam_protocol::peer::Heard<'d>);
+type Opened<'s, 'd> = (&'s mut MediaSession, rtjam_protocol::server::ReceivedDatagram<'d>);
 
 fn open<'s, 'd>(
     now: Micros,
@@ -111,7 +111,7 @@ fn open<'s, 'd>(
     sessions: &'s mut HashMap<SessionId, MediaSession>,
     challenge: impl FnOnce() -> [u8; 8],
 ) -> Result<Opened<'s, 'd>, Dropped> {
-    let header = Header::read(bytes).filter(|_| arrival.len <= MAX_DATAGRAM).ok_or(Dropped::NotOurs)?;
+    let header = DatagramHeader::read(bytes).filter(|_| arrival.len <= MAX_DATAGRAM).ok_or(Dropped::NotOurs)?;
     let live = sessions.get_mut(&header.session).filter(|s| s.life == Life::Live);
     let session = live.ok_or(Dropped::UnknownSession)?;
     if !session.policer.may_open(now, session.peer.knows(arrival.from)) {

@@ -1,6 +1,6 @@
 //! The media path: forwards the sealed datagrams of each musician to all others in the room, and mixes for those who ask.
 //!
-//! A media thread owns its sockets, the replay windows of its sessions, and a [lane](lanes) to every member of the
+//! A media thread owns its sockets, the replay windows of its sessions, and a [lane](rtjam_protocol::seal::Lane) to every member of the
 //! server. It receives a datagram, opens it, seals it anew for each recipient and sends it, without touching anything
 //! that another thread writes. The threads share only each member's [`Route`](route::Route), which changes when the
 //! member's address does. Changes of rooms and sessions arrive by a queue, between two rounds.
@@ -26,7 +26,7 @@
 //! | `playout_waits` | how long recipients wait for late packets |
 //! | `policer`, [`rate_limit`] | how much one session may send |
 //! | `batching`, `fair_queue`, `load_shedding` | behaviour under load |
-//! | `session`, `route`, `lanes` | a session at its thread; where a member's media goes; who seals by which lane |
+//! | `session`, `route` | a session at its thread; where a member's media goes |
 //! | [`socket`] | many datagrams in one system call |
 //! | [`mixer`] | mixes for those who ask, on a thread of its own |
 //! | [`counters`] | what the threads count |
@@ -42,7 +42,6 @@ mod fair_queue;
 mod forward_queue;
 mod forwarder;
 mod inbound;
-mod lanes;
 mod load_shedding;
 mod mixer;
 mod playout_waits;

@@ -6,7 +6,7 @@
 
 use super::rate_limit::{RateBucket, RateLimit};
 use rtjam_protocol::Micros;
-use rtjam_protocol::peer::Forwarded;
+use rtjam_protocol::server::ForwardSummary;
 
 /// Audio frames a second: 48 kHz with a clock that is 1 % fast. The burst of 250 ms is what arrives late after a machine or
 /// a network has stalled. Redundant copies are not forwarded and not counted.
@@ -68,7 +68,7 @@ impl Policer {
     }
 
     /// Whether the contents of a datagram may be forwarded.
-    pub(super) fn permits(&mut self, now: Micros, what: &Forwarded) -> bool {
+    pub(super) fn permits(&mut self, now: Micros, what: &ForwardSummary) -> bool {
         // What is not forwarded is not charged.
         let before = self.frames;
         let granted = self.frames.take(now, FRAMES, what.frames.into())
@@ -108,8 +108,8 @@ impl Policer {
 mod tests {
     use super::*;
 
-    fn audio(frames: u32) -> Forwarded {
-        Forwarded { frames, ..Forwarded::default() }
+    fn audio(frames: u32) -> ForwardSummary {
+        ForwardSummary { frames, ..ForwardSummary::default() }
     }
 
     /// Sends a packet every `gap_us` for ten seconds. Returns how many are forwarded and how often the session offends.
@@ -179,7 +179,7 @@ mod tests {
         let (mut policer, mut forwarded) = (Policer::default(), 0);
         for us in (0..10_000_000).step_by(1000) {
             let now = Micros(us);
-            let midi = Forwarded { other_bytes: 1000, ..Forwarded::default() };
+            let midi = ForwardSummary { other_bytes: 1000, ..ForwardSummary::default() };
             forwarded += u32::from(policer.permits(now, &midi));
             if us % 3000 == 0 {
                 assert!(policer.permits(now, &audio(128)));

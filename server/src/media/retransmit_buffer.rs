@@ -4,19 +4,19 @@ use super::counters::{Dropped, ThreadCounters};
 use super::forward_queue::QueuedPacket;
 use super::route::{MediaPath, Recipient};
 use super::socket::PolledSocket;
-use rtjam_protocol::datagram::Class;
-use rtjam_protocol::recovery::{History, PacketId};
+use rtjam_protocol::datagram::DatagramClass;
+use rtjam_protocol::retransmit::{PacketHistory, PacketId};
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::collections::HashMap;
 
 /// The packets that one thread has received of a room's musicians.
 #[derive(Default)]
-pub(super) struct RetransmitBuffer(HashMap<SourceId, (SessionId, History)>);
+pub(super) struct RetransmitBuffer(HashMap<SourceId, (SessionId, PacketHistory)>);
 
 impl RetransmitBuffer {
     /// Stores a packet that is being forwarded.
     pub(super) fn store(&mut self, now: Micros, packet: &QueuedPacket, frames: &[u8]) -> Option<PacketId> {
-        let fresh = || (packet.sender, History::new(packet.source));
+        let fresh = || (packet.sender, PacketHistory::new(packet.source));
         let (sender, history) = self.0.entry(packet.source).or_insert_with(fresh);
         if *sender != packet.sender {
             (*sender, *history) = fresh();
@@ -25,7 +25,7 @@ impl RetransmitBuffer {
     }
 
     /// The packets of a musician.
-    pub(super) fn history(&self, source: SourceId) -> Option<&History> {
+    pub(super) fn history(&self, source: SourceId) -> Option<&PacketHistory> {
         self.0.get(&source).map(|(_, history)| history)
     }
 
@@ -52,10 +52,10 @@ impl RetransmitBuffer {
         let Some(polled) = sockets.get(path.local.socket) else { return };
         loop {
             frames.clear();
-            let next = recipient.retransmitter.poll_again(|source| self.history(source), frames);
+            let next = recipient.retransmitter.poll_retransmit(|source| self.history(source), frames);
             let Some((packet, first_sent)) = next else { return };
-            let counter = recipient.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(frames));
-            recipient.retransmitter.sent(counter, packet, first_sent);
+            let counter = recipient.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(frames));
+            recipient.retransmitter.record_sent(counter, packet, first_sent);
             match polled.socket.send(sealed, path) {
                 Ok(()) => counters.retransmitted.increment(),
                 Err(_) => counters.count_dropped(Dropped::NotSent),

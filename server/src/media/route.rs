@@ -2,7 +2,7 @@
 
 use super::speaker_selection::{Selection, SourceSet};
 use arc_swap::{ArcSwapOption, Guard};
-use rtjam_protocol::recovery;
+use rtjam_protocol::retransmit;
 use rtjam_protocol::seal::SendLane;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use socket2::SockAddr;
@@ -63,7 +63,7 @@ pub(super) struct Recipient {
     /// Whether it receives everyone's packets; otherwise it receives a mix, which the mixer sends.
     pub(super) forwarded: bool,
     /// Decides which packets of the lane are retransmitted.
-    pub(super) retransmitter: recovery::Sender,
+    pub(super) retransmitter: retransmit::Retransmitter,
     /// When the waits that it claims were last passed on.
     pub(super) waits_told: Micros,
     /// The sources that it receives in any case.

@@ -6,14 +6,14 @@ use super::policer::Policer;
 use super::route::{LocalEndpoint, MediaPath, Route};
 use crate::statistics::SessionCounters;
 use crate::statistics::uplink::UplinkMeter;
-use rtjam_protocol::peer::Peer;
+use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A peer and its network paths.
 pub(super) struct MediaSession {
-    pub(super) peer: Peer,
+    pub(super) peer: ServerSession,
     pub(super) room: RoomNumber,
     pub(super) source: SourceId,
     /// Whether what it sends is forwarded.
@@ -45,7 +45,7 @@ pub(super) enum Life {
 
 impl MediaSession {
     pub(super) fn new(
-        peer: Peer,
+        peer: ServerSession,
         room: RoomNumber,
         source: SourceId,
         sends: bool,
@@ -102,7 +102,7 @@ impl MediaSession {
 
     /// Takes over the path of `former`, a session of the same member.
     pub(super) fn take_over(&mut self, former: &MediaSession) {
-        self.peer.take_path(former.peer.path());
+        self.peer.inherit_path(former.peer.path());
         self.route.store(former.route.load().as_deref().cloned());
     }
 

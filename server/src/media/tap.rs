@@ -141,7 +141,7 @@ mod tests {
             session,
             source: SourceId(200),
             sends: false,
-            lane: keys.downlink(session, Features::SUPPORTED, CRYPTO).send_lane(Lane(0)),
+            lane: keys.downlink(session, Features::SUPPORTED, CRYPTO).send_lane(Lane::UPLINK[0]),
             route,
             forwarded: true,
             retransmitter: recovery::Sender::new(),

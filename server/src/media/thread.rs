@@ -9,7 +9,6 @@ use super::counters::{Dropped, ThreadCounters};
 use super::forward_queue::{ForwardQueue, RoomNumber};
 use super::forwarder::Forwarder;
 use super::inbound::{DatagramEffect, InboundDatagram};
-use super::lanes::LaneOwner;
 use super::mixer::command::{MixerCommand, MixerSender};
 use super::route::MediaPath;
 use super::session::{Life, MediaSession};
@@ -24,7 +23,7 @@ use crate::thread_end::EndNotice;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::io;
@@ -306,17 +305,17 @@ impl MediaThread {
     /// Does what a datagram asks for, besides forwarding.
     fn apply(&mut self, now: Micros, effect: &DatagramEffect) {
         if let Some((room, feedback)) = effect.feedback {
-            match LaneOwner::of(feedback.lane) {
-                LaneOwner::Mixer => self.mixer.send(MixerCommand::Feedback(room, effect.session, feedback)),
-                LaneOwner::Forwarder(thread) if thread == self.index => {
-                    self.handle_feedback((room, effect.session), &feedback);
-                }
-                LaneOwner::Forwarder(thread) => {
+            match feedback.lane.forwarding_thread().map(usize::from) {
+                Some(thread) if thread == self.index => self.handle_feedback((room, effect.session), &feedback),
+                Some(thread) => {
                     if let Some(commands) = self.threads.all().get(thread) {
                         commands.send(ThreadCommand::Feedback { room, session: effect.session, feedback });
                     }
                 }
-                LaneOwner::Session(_) => {}
+                None if feedback.lane == Lane::MIXER => {
+                    self.mixer.send(MixerCommand::Feedback(room, effect.session, feedback));
+                }
+                None => {}
             }
         }
         let Some(session) = self.sessions.get_mut(&effect.session) else { return };
@@ -351,7 +350,7 @@ impl MediaThread {
             if session.life == Life::Live && (spent || session.peer.is_gone(now)) {
                 session.life = Life::Over;
             }
-            if session.peer.is_worn(now) && !session.worn_told {
+            if session.peer.keys_expired(now) && !session.worn_told {
                 let told = self.rooms.try_media(MediaEvent::SessionWorn(session.peer.session()));
                 session.worn_told = told.is_ok();
             }

@@ -3,7 +3,6 @@
 use super::command::{CommandSenders, ThreadCommand};
 use super::counters::{Dropped, MediaTotals};
 use super::forward_queue::RoomNumber;
-use super::lanes::LaneOwner;
 use super::mixer;
 use super::mixer::command::{MixerCommand, MixerRequest, MixerSender};
 use super::mixer::outgoing_mix::MixMember;
@@ -19,11 +18,11 @@ use crate::rooms::messages::RoomsHandle;
 use crate::statistics::SessionCounters;
 use crate::thread_end::EndNotices;
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::MixChoice;
-use rtjam_protocol::peer::Peer;
-use rtjam_protocol::recovery;
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::control::DownstreamMode;
+use rtjam_protocol::retransmit;
 use rtjam_protocol::seal::ring::CRYPTO;
+use rtjam_protocol::server::ServerSession;
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{Micros, RoomName, SessionId, SourceId};
 use std::collections::HashMap;
 use std::io;
@@ -31,7 +30,8 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-pub use super::lanes::MAX_THREADS;
+/// The largest number of media threads: each has two of the 256 lanes to every session, and the mixer has one.
+pub const MAX_THREADS: u8 = Lane::MAX_MEDIA_THREADS;
 
 /// The longest that packets may wait to be sent in a batch, in µs.
 pub const MAX_BATCH_WAIT_US: u16 = 250;
@@ -109,18 +109,17 @@ impl MediaThreads {
         let owner = usize::from(new.session.media_thread()) % self.threads.len();
         let up = new.keys.uplink(new.session, new.features, CRYPTO);
         let down = new.keys.downlink(new.session, new.features, CRYPTO);
-        let lane = |owner: LaneOwner| down.send_lane(owner.lane());
-        let peer = Peer::new(self.clock.now(), up.receive(), lane(LaneOwner::Session(owner)), self.epoch);
+                let peer = ServerSession::new(self.clock.now(), up.receive(), down.send_lane(Lane::session(owner as u8)), self.epoch);
         let route = Arc::new(Route::new());
         for (index, thread) in self.threads.iter().enumerate() {
             let recipient = Recipient {
                 session: new.session,
                 source: new.source,
                 sends: new.sends,
-                lane: lane(LaneOwner::Forwarder(index)),
+                lane: down.send_lane(Lane::forwarding(index as u8)),
                 route: route.clone(),
-                forwarded: new.mix == MixChoice::Separate,
-                retransmitter: recovery::Sender::new(),
+                forwarded: new.mix == DownstreamMode::Forwarded,
+                retransmitter: retransmit::Retransmitter::new(),
                 waits_told: Micros::ZERO,
                 pinned: Vec::new(),
                 heard: SourceSet::ALL,
@@ -128,13 +127,13 @@ impl MediaThreads {
             };
             thread.commands.send(ThreadCommand::AddRecipient { room, recipient: Box::new(recipient) });
         }
-        let member = MixMember::new(new.session, new.source, new.sends, lane(LaneOwner::Mixer), route.clone());
+        let member = MixMember::new(new.session, new.source, new.sends, down.send_lane(Lane::MIXER), route.clone());
         self.mixer.send(MixerCommand::Add(room, Box::new(member)));
         let mut session = MediaSession::new(peer, room, new.source, new.sends, route, counters);
         session.replaces = new.replaces;
         self.threads[owner].commands.send(ThreadCommand::AddSession(Box::new(session)));
         self.count_musicians(&new.room, usize::from(new.sends), 0);
-        if new.mix == MixChoice::One {
+        if new.mix == DownstreamMode::Mixed {
             self.mix(new.session, MixerRequest { mixed: true, codec: Codec::Pcm16, balances: Vec::new() });
         }
     }

@@ -5,7 +5,7 @@ use crate::{Failure, data_dir};
 use clap::Args;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::SeatRole;
-use rtjam_protocol::room::{Ban, Seated, Target, identity_text};
+use rtjam_protocol::server::rooms::{Ban, MemberSelector, SeatedMember, identity_text};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -62,7 +62,7 @@ pub struct Kick {
     #[arg(value_parser = parse_room)]
     room: RoomName,
     /// Who is meant, see below
-    who: Target,
+    who: MemberSelector,
     #[command(flatten)]
     data: Data,
 }
@@ -75,7 +75,7 @@ pub struct BanWho {
     #[arg(value_parser = parse_room)]
     room: RoomName,
     /// Who is meant, see below
-    who: Target,
+    who: MemberSelector,
     #[command(flatten)]
     data: Data,
 }
@@ -101,7 +101,7 @@ pub struct Unban {
     #[arg(value_parser = parse_room)]
     room: RoomName,
     /// Which ban: its number, or whom it keeps out
-    who: Target,
+    who: MemberSelector,
     #[command(flatten)]
     data: Data,
 }
@@ -168,7 +168,7 @@ fn parse_room(text: &str) -> Result<RoomName, String> {
 }
 
 /// Slot, role, name, address, identity.
-fn line(one: &Seated) -> String {
+fn line(one: &SeatedMember) -> String {
     let role = match (one.seat, one.classic) {
         (_, true) => "classic",
         (SeatRole::Musician, _) => "musician",

@@ -12,7 +12,7 @@ pub mod command_line;
 use crate::Failure;
 use crate::store::{BanRecord, Store};
 use rtjam_protocol::RoomName;
-use rtjam_protocol::room::{Ban, Seated, Target, identity_text};
+use rtjam_protocol::server::rooms::{Ban, MemberSelector, SeatedMember, identity_text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -28,9 +28,9 @@ pub enum Order {
     /// Who is in a room, or in all.
     List(Option<RoomName>),
     /// End the sessions of those who are meant.
-    Kick(RoomName, Target),
+    Kick(RoomName, MemberSelector),
     /// The same, and let them in no more.
-    Ban(RoomName, Target),
+    Ban(RoomName, MemberSelector),
 }
 
 /// What the server says.
@@ -38,7 +38,7 @@ pub enum Order {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// Who is there, or who was and is no more.
-    Seated(Vec<Seated>),
+    Seated(Vec<SeatedMember>),
     /// The ban that is kept now.
     Banned(Ban),
     /// Nobody fits.
@@ -51,7 +51,7 @@ pub enum Reply {
 ///
 /// # Errors
 /// When there is no such room, no server runs, or the database fails.
-pub fn list(data: &Path, room: Option<RoomName>) -> Result<Vec<Seated>, Failure> {
+pub fn list(data: &Path, room: Option<RoomName>) -> Result<Vec<SeatedMember>, Failure> {
     let mut store = Store::open(data)?;
     if let Some(room) = &room {
         must_exist(&store, room)?;
@@ -66,7 +66,7 @@ pub fn list(data: &Path, room: Option<RoomName>) -> Result<Vec<Seated>, Failure>
 ///
 /// # Errors
 /// When nobody fits, there is no such room, no server runs, or the database fails.
-pub fn kick(data: &Path, room: RoomName, who: Target) -> Result<Vec<Seated>, Failure> {
+pub fn kick(data: &Path, room: RoomName, who: MemberSelector) -> Result<Vec<SeatedMember>, Failure> {
     let mut store = Store::open(data)?;
     must_exist(&store, &room)?;
     match give(&mut store, data, &Order::Kick(room.clone(), who.clone()))? {
@@ -80,13 +80,13 @@ pub fn kick(data: &Path, room: RoomName, who: Target) -> Result<Vec<Seated>, Fai
 ///
 /// # Errors
 /// When nobody fits, there is no such room, no server runs, or the database fails.
-pub fn ban(data: &Path, room: RoomName, who: Target) -> Result<Ban, Failure> {
+pub fn ban(data: &Path, room: RoomName, who: MemberSelector) -> Result<Ban, Failure> {
     let mut store = Store::open(data)?;
     must_exist(&store, &room)?;
     let kept = match &who {
-        Target::Identity(musician) => Ban { name: String::new(), musician: Some(*musician), address: None },
-        Target::Address(address) => Ban { name: String::new(), musician: None, address: Some(*address) },
-        Target::Slot(_) | Target::Name(_) => {
+        MemberSelector::Identity(musician) => Ban { name: String::new(), musician: Some(*musician), address: None },
+        MemberSelector::Address(address) => Ban { name: String::new(), musician: None, address: Some(*address) },
+        MemberSelector::Slot(_) | MemberSelector::Name(_) => {
             return match give(&mut store, data, &Order::Ban(room.clone(), who.clone()))? {
                 Reply::Banned(ban) => Ok(ban),
                 Reply::Nobody => Err(nobody(&room, &who)),
@@ -114,14 +114,14 @@ pub fn bans(data: &Path, room: Option<&RoomName>) -> Result<Vec<BanRecord>, Fail
 ///
 /// # Errors
 /// When none fits, there is no such room, or the database fails.
-pub fn unban(data: &Path, room: &RoomName, who: &Target) -> Result<Vec<BanRecord>, Failure> {
+pub fn unban(data: &Path, room: &RoomName, who: &MemberSelector) -> Result<Vec<BanRecord>, Failure> {
     let mut store = Store::open(data)?;
     must_exist(&store, room)?;
     let fits = |record: &BanRecord| match who {
-        Target::Slot(number) => record.id == i64::from(number.0),
-        Target::Identity(musician) => record.ban.musician == Some(*musician),
-        Target::Address(address) => record.ban.address == Some(*address),
-        Target::Name(name) => record.ban.name == *name,
+        MemberSelector::Slot(number) => record.id == i64::from(number.0),
+        MemberSelector::Identity(musician) => record.ban.musician == Some(*musician),
+        MemberSelector::Address(address) => record.ban.address == Some(*address),
+        MemberSelector::Name(name) => record.ban.name == *name,
     };
     let lifted: Vec<BanRecord> = store.bans(Some(room))?.into_iter().filter(fits).collect();
     if lifted.is_empty() {
@@ -185,7 +185,7 @@ fn must_exist(store: &Store, room: &RoomName) -> Result<(), Failure> {
     Err(Failure::new(format!("There is no room {:?} in this data folder. {there}", room.as_str())))
 }
 
-fn nobody(room: &RoomName, who: &Target) -> Failure {
+fn nobody(room: &RoomName, who: &MemberSelector) -> Failure {
     Failure::new(format!(
         "Nobody in the room {room} fits {who}. See who is there with: rtjam-server list {:?}",
         room.as_str()

@@ -10,9 +10,11 @@ use crate::real_time::ServerClock;
 use crate::statistics::{AudioTotals, LiveSession, SessionCounters};
 use crate::store::{Store, StoreHealth, Work};
 use rtjam_engine::{Balance, Gain, Pan};
-use rtjam_protocol::control::{BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, SeatRole, ServerMessage};
+use rtjam_protocol::control::{
+    BadMessage, ClientMessage, DownstreamMode, MixBalance, Refusal, SeatRole, ServerMessage,
+};
 use rtjam_protocol::link::Secret;
-use rtjam_protocol::room::{Ban, ConnectionId, MixOrder, NewSession, Output, Rooms, Secrets};
+use rtjam_protocol::server::rooms::{Ban, ConnectionId, DownstreamChange, NewSession, RoomSecrets, Rooms, RoomsOutput};
 use rtjam_protocol::{Micros, RoomName, SessionId};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -39,8 +41,8 @@ pub struct RoomsActor {
     pub(super) limits: Limits,
     pub(super) clock: ServerClock,
     pub(super) random: Random,
-    /// Secrets that belong to no room. They stand in for those of a room that does not exist.
-    pub(super) decoy_secrets: Secrets,
+    /// RoomSecrets that belong to no room. They stand in for those of a room that does not exist.
+    pub(super) decoy_secrets: RoomSecrets,
     pub(super) connections: HashMap<ConnectionId, ControlClient>,
     pub(super) sessions: HashMap<SessionId, LiveSession>,
     /// Audio of sessions that have ended.
@@ -60,7 +62,7 @@ impl RoomsActor {
     pub fn new(rooms: Rooms, store: Store, media: MediaThreads, limits: Limits, clock: ServerClock) -> RoomsActor {
         let mut random = Random::new();
         let mut secret = || Secret(random.array()).into();
-        let decoy_secrets = Secrets { listener: secret(), musician: secret(), moderator: secret() };
+        let decoy_secrets = RoomSecrets { listener: secret(), musician: secret(), moderator: secret() };
         RoomsActor {
             rooms,
             store,
@@ -161,7 +163,7 @@ impl RoomsActor {
     fn handle_media(&mut self, event: MediaEvent) {
         match event {
             MediaEvent::SessionOver(session) => self.rooms.handle_session_over(self.clock.now(), session),
-            MediaEvent::SessionWorn(session) => self.rooms.handle_worn(session),
+            MediaEvent::SessionWorn(session) => self.rooms.handle_keys_expired(session),
             MediaEvent::OverRate(session, dropped) => self.warn_over_rate(session, dropped),
             MediaEvent::MixDelay(session, delay) => self.rooms.handle_mix_waits(session, delay),
             MediaEvent::SpeakersSelected(room, speakers) => self.unheard.set_selected(room, speakers),
@@ -198,18 +200,18 @@ impl RoomsActor {
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.rooms.poll_output() {
             match output {
-                Output::Send(connection, message) => self.send(connection, message),
-                Output::Close(connection) => {
+                RoomsOutput::Send(connection, message) => self.send(connection, message),
+                RoomsOutput::Close(connection) => {
                     self.connections.remove(&connection);
                 }
-                Output::LookUp(connection, room) => self.look_up(connection, &room),
-                Output::Open(session) => {
+                RoomsOutput::LookUp(connection, room) => self.look_up(connection, &room),
+                RoomsOutput::Open(session) => {
                     let kind = if session.sends { "a musician" } else { "a listener" };
                     tracing::info!("{}: {kind} takes seat {}", session.room, session.source.0);
                     let from = session.connection.and_then(|c| self.connections.get(&c)).map(|c| c.from);
                     self.begin(&session, from);
                 }
-                Output::End(session) => {
+                RoomsOutput::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
                     self.limits.ended(session);
                     self.media.end(session);
@@ -218,14 +220,14 @@ impl RoomsActor {
                     }
                     self.record(session);
                 }
-                Output::Pin(session, sources) => {
+                RoomsOutput::Pin(session, sources) => {
                     self.media.pin(session, &sources);
                     if let Some(known) = self.sessions.get(&session) {
                         self.unheard.set_pinned(session, known.room(), sources);
                     }
                 }
-                Output::Mix(order) => self.media.mix(order.session, mix_request(order)),
-                Output::RememberSlot(room, record) => {
+                RoomsOutput::Mix(order) => self.media.mix(order.session, mix_request(order)),
+                RoomsOutput::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
                     self.note(Work::Writing, result.as_ref().err(), SLOTS_NOT_KEPT);
                 }
@@ -300,14 +302,14 @@ impl RoomsActor {
 const SLOTS_NOT_KEPT: &str = "musicians may get other seats after a restart";
 
 /// An order of the rooms in the mixer's units.
-fn mix_request(order: MixOrder) -> MixerRequest {
+fn mix_request(order: DownstreamChange) -> MixerRequest {
     let thousandth = |pan: i16| Pan::new(f32::from(pan) / 1000.0);
     // Exact up to 16.7 million; larger values are clamped anyway.
-    let gain = |n: u32| Gain::linear(n.min(MixBalance::MOST) as f32 / MixBalance::UNITY as f32);
+    let gain = |n: u32| Gain::linear(n.min(MixBalance::MAX_GAIN) as f32 / MixBalance::UNITY as f32);
     let balance = |b: &MixBalance| {
         let pans = b.pans.map(|pan| pan.map(thousandth));
         (b.source, Balance { layout: b.layout, gains: b.gains.map(gain), pans })
     };
-    let mixed = order.take == MixChoice::One;
+    let mixed = order.mode == DownstreamMode::Mixed;
     MixerRequest { mixed, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
 }

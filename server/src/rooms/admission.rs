@@ -7,7 +7,7 @@ use crate::statistics::SessionCounters;
 use crate::store::Work;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
-use rtjam_protocol::room::{Claim, ConnectionId, GatewayMusician, NewSession, RoomRecord, Secrets};
+use rtjam_protocol::server::rooms::{ConnectionId, GatewayMusician, NewSession, RoomRecord, RoomSecrets, SeatClaim};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -45,12 +45,12 @@ impl RoomsActor {
         &mut self,
         connection: ConnectionId,
         room: &RoomName,
-        secrets: Option<Secrets>,
+        secrets: Option<RoomSecrets>,
     ) -> Result<RoomRecord, Refused> {
         let known = self.connections.get(&connection).map(|c| (c.from, c.role));
         let claim = self.rooms.claim(connection, secrets.as_ref().unwrap_or(&self.decoy_secrets));
-        let (Some(secrets), true) = (secrets, claim != Claim::Nothing) else { return Ok(RoomRecord::Unknown) };
-        if let (Some((from, role)), Claim::Seat) = (known, claim) {
+        let (Some(secrets), true) = (secrets, claim != SeatClaim::Nothing) else { return Ok(RoomRecord::Unknown) };
+        if let (Some((from, role)), SeatClaim::Seat) = (known, claim) {
             self.limits.ask(self.clock.now(), from, role)?;
         }
         let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));

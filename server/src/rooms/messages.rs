@@ -8,7 +8,7 @@ use crate::statistics::{AudioTotals, SessionCounters};
 use mio::Waker;
 use rtjam_protocol::control::{BadMessage, ClientMessage, MemberAccess, ServerMessage};
 use rtjam_protocol::link::Pin;
-use rtjam_protocol::room::{Ban, Census, ConnectionId, NewSession, Seated, Target};
+use rtjam_protocol::server::rooms::{Ban, Census, ConnectionId, MemberSelector, NewSession, SeatedMember};
 use rtjam_protocol::{Micros, MusicianId, RoomName, SessionId, SourceId};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -155,9 +155,9 @@ pub enum RoomsQuery {
 #[derive(Debug)]
 pub enum RoomsCommand {
     /// End the sessions of the members whom the target means. They may join again.
-    Kick(Authority, RoomName, Target, oneshot::Sender<Result<Vec<Seated>, CommandError>>),
+    Kick(Authority, RoomName, MemberSelector, oneshot::Sender<Result<Vec<SeatedMember>, CommandError>>),
     /// End the sessions of the members whom the target means, and keep them out.
-    Ban(Authority, RoomName, Target, oneshot::Sender<Result<Ban, CommandError>>),
+    Ban(Authority, RoomName, MemberSelector, oneshot::Sender<Result<Ban, CommandError>>),
     /// The operator has changed settings or the keys that the server shows.
     Configure {
         /// New limits.
@@ -194,7 +194,7 @@ pub struct RoomSnapshot {
     /// Whether it has more musicians than one musician receives.
     pub crowded: bool,
     /// Its musicians and listeners, in order of their slots. Addresses are left out unless the authority may see them.
-    pub members: Vec<Seated>,
+    pub members: Vec<SeatedMember>,
 }
 
 /// Why the rooms actor did not carry out a command.
@@ -283,8 +283,8 @@ impl RoomsHandle {
         &self,
         authority: Authority,
         room: RoomName,
-        target: Target,
-    ) -> Result<Vec<Seated>, CommandError> {
+        target: MemberSelector,
+    ) -> Result<Vec<SeatedMember>, CommandError> {
         let (reply, kicked) = oneshot::channel();
         self.command(RoomsCommand::Kick(authority, room, target, reply)).await?;
         kicked.await.unwrap_or(Err(CommandError::Ended))
@@ -294,7 +294,7 @@ impl RoomsHandle {
     ///
     /// # Errors
     /// When `authority` does not permit it, nobody matches, or the database fails.
-    pub async fn ban(&self, authority: Authority, room: RoomName, target: Target) -> Result<Ban, CommandError> {
+    pub async fn ban(&self, authority: Authority, room: RoomName, target: MemberSelector) -> Result<Ban, CommandError> {
         let (reply, ban) = oneshot::channel();
         self.command(RoomsCommand::Ban(authority, room, target, reply)).await?;
         ban.await.unwrap_or(Err(CommandError::Ended))

@@ -4,7 +4,7 @@ use super::actor::RoomsActor;
 use super::authority::{Authority, RoomAction};
 use super::messages::{CommandError, RoomSnapshot, RoomsCommand, RoomsQuery, ServerStatus};
 use crate::statistics::AudioTotals;
-use rtjam_protocol::room::{Ban, Seated, Target};
+use rtjam_protocol::server::rooms::{Ban, MemberSelector, SeatedMember};
 use rtjam_protocol::{RoomName, SessionId};
 
 impl RoomsActor {
@@ -75,8 +75,8 @@ impl RoomsActor {
         &mut self,
         authority: &Authority,
         room: &RoomName,
-        target: &Target,
-    ) -> Result<Vec<Seated>, CommandError> {
+        target: &MemberSelector,
+    ) -> Result<Vec<SeatedMember>, CommandError> {
         if !authority.permits(RoomAction::Kick, room) {
             return Err(CommandError::Forbidden);
         }
@@ -85,7 +85,12 @@ impl RoomsActor {
         if kicked.is_empty() { Err(CommandError::NoMatch) } else { Ok(kicked) }
     }
 
-    pub(super) fn ban(&mut self, authority: &Authority, room: &RoomName, target: &Target) -> Result<Ban, CommandError> {
+    pub(super) fn ban(
+        &mut self,
+        authority: &Authority,
+        room: &RoomName,
+        target: &MemberSelector,
+    ) -> Result<Ban, CommandError> {
         if !authority.permits(RoomAction::Ban, room) {
             return Err(CommandError::Forbidden);
         }
@@ -108,11 +113,11 @@ mod tests {
     use crate::store::tests::TempDir;
     use crate::thread_end::EndNotices;
     use rtjam_protocol::control::{
-        ClientMessage, Features, Hello, MemberAccess, Seat, SeatRole, ServerMessage, VERSION,
+        ClientMessage, Features, Hello, MemberAccess, SeatRequest, SeatRole, ServerMessage, VERSION,
     };
     use rtjam_protocol::link::{Pin, Role};
-    use rtjam_protocol::room::{self, Caps, ConnectionId, Rooms, Secrets};
     use rtjam_protocol::seal::Suite;
+    use rtjam_protocol::server::rooms::{self, Caps, ConnectionId, RoomSecrets, Rooms};
     use rtjam_protocol::{Micros, MusicianId};
     use std::net::IpAddr;
     use tokio::sync::{mpsc, oneshot};
@@ -125,7 +130,7 @@ mod tests {
 
     struct World {
         actor: RoomsActor,
-        secrets: Secrets,
+        secrets: RoomSecrets,
         next: u64,
         _dir: TempDir,
     }
@@ -144,7 +149,7 @@ mod tests {
             let clock = ServerClock::start();
             let (media, _) =
                 MediaThreads::start(vec![vec![]], clock, Micros::ZERO, &handle, &notices).expect("started");
-            let rooms = Rooms::new(room::Config {
+            let rooms = Rooms::new(rooms::RoomsConfig {
                 pins: vec![Pin([0; 16])],
                 suites: vec![Suite::Aes128Gcm],
                 media: Vec::new(),
@@ -171,7 +176,7 @@ mod tests {
                 suites: vec![Suite::Aes128Gcm],
                 features: Features::default(),
             };
-            let seat = Seat {
+            let seat = SeatRequest {
                 room: name("band"),
                 role: seat,
                 secret: Some(self.secrets.of(role).secret.clone()),
@@ -223,8 +228,8 @@ mod tests {
                 }
                 RoomAction::Kick => {
                     self.join(Role::Musician, SeatRole::Musician);
-                    let target = Target::Slot(first(self).expect("a member"));
-                    let result: Result<Vec<Seated>, CommandError> =
+                    let target = MemberSelector::Slot(first(self).expect("a member"));
+                    let result: Result<Vec<SeatedMember>, CommandError> =
                         self.ask(|reply| RoomsInput::Command(RoomsCommand::Kick(authority, band, target, reply)));
                     assert!(matches!(result, Ok(_) | Err(CommandError::Forbidden)), "{result:?}");
                     result.is_ok()
@@ -232,7 +237,7 @@ mod tests {
                 RoomAction::Ban => {
                     self.join(Role::Musician, SeatRole::Musician);
                     // An identity of nobody, so that later joins are not banned.
-                    let target = Target::Identity(MusicianId([0xff; 32]));
+                    let target = MemberSelector::Identity(MusicianId([0xff; 32]));
                     let result: Result<Ban, CommandError> =
                         self.ask(|reply| RoomsInput::Command(RoomsCommand::Ban(authority, band, target, reply)));
                     assert!(matches!(result, Ok(_) | Err(CommandError::Forbidden)), "{result:?}");

@@ -10,7 +10,7 @@ pub mod counters;
 pub mod uplink;
 
 use counters::{Counter, Histogram, HistogramCounts};
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{Micros, MusicianId, RoomName, SourceId};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::Failure;
-use rtjam_protocol::room::Ban;
+use rtjam_protocol::server::rooms::Ban;
 use rtjam_protocol::{MusicianId, RoomName};
 use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -4,9 +4,9 @@ use super::Store;
 use crate::Failure;
 use crate::random::Random;
 use rtjam_protocol::RoomName;
-use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{Role, Secret};
-use rtjam_protocol::room::{RoleSecret, Secrets};
+use rtjam_protocol::server::rooms::{RoleSecret, RoomSecrets};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -29,12 +29,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn secrets(&self, room: &RoomName) -> Result<Option<Secrets>, Failure> {
+    pub fn secrets(&self, room: &RoomName) -> Result<Option<RoomSecrets>, Failure> {
         let read = || {
             let of = |role| self.secret(room, role);
             let (listener, musician, moderator) = (of(Role::Listener)?, of(Role::Musician)?, of(Role::Moderator)?);
             let all = listener.zip(musician).zip(moderator);
-            Ok(all.map(|((listener, musician), moderator)| Secrets { listener, musician, moderator }))
+            Ok(all.map(|((listener, musician), moderator)| RoomSecrets { listener, musician, moderator }))
         };
         read().map_err(|e| self.failed(&e))
     }
@@ -76,21 +76,21 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn mix(&self, room: &RoomName) -> Result<MixChoice, Failure> {
+    pub fn mix(&self, room: &RoomName) -> Result<DownstreamMode, Failure> {
         let read = || {
             let mut statement = self.db.prepare_cached("SELECT mix FROM rooms WHERE name = ?1")?;
             statement.query_row([room.as_str()], |row| row.get::<_, String>(0)).optional()
         };
         let said: Option<String> = read().map_err(|e: rusqlite::Error| self.failed(&e))?;
-        Ok(if said.as_deref() == Some(ONE) { MixChoice::One } else { MixChoice::Separate })
+        Ok(if said.as_deref() == Some(ONE) { DownstreamMode::Mixed } else { DownstreamMode::Forwarded })
     }
 
     /// Sets that for all who join from now on.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn set_mix(&mut self, room: &RoomName, mix: MixChoice) -> Result<(), Failure> {
-        let said = if mix == MixChoice::One { ONE } else { SEPARATE };
+    pub fn set_mix(&mut self, room: &RoomName, mix: DownstreamMode) -> Result<(), Failure> {
+        let said = if mix == DownstreamMode::Mixed { ONE } else { SEPARATE };
         let result = self.db.execute("UPDATE rooms SET mix = ?2 WHERE name = ?1", params![room.as_str(), said]);
         result.map(|_| ()).map_err(|e| self.failed(&e))
     }
@@ -181,8 +181,8 @@ mod tests {
         let room = RoomName::new("band").expect("a name");
         let mut store = Store::open(&dir.0).expect("opens");
         store.ensure_room(&room, &mut Random::new()).expect("made");
-        assert_eq!(store.mix(&room), Ok(MixChoice::Separate));
-        for mix in [MixChoice::One, MixChoice::Separate] {
+        assert_eq!(store.mix(&room), Ok(DownstreamMode::Forwarded));
+        for mix in [DownstreamMode::Mixed, DownstreamMode::Forwarded] {
             store.set_mix(&room, mix).expect("set");
             assert_eq!(Store::open(&dir.0).expect("opens again").mix(&room), Ok(mix));
         }

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::Failure;
-use rtjam_protocol::room::SlotRecord;
+use rtjam_protocol::server::rooms::SlotRecord;
 use rtjam_protocol::{MusicianId, RoomName, SourceId};
 use rusqlite::params;
 

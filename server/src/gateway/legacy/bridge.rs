@@ -16,13 +16,14 @@ use crate::rooms::messages::{GatewayMailbox, GatewayReply, GatewayRequest, Media
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token};
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::classic::{
-    BEAT, ClientId, Header, HeardScratch, Packet, RepackScratch, Repacker, TOS, beat_at, write_channels,
-};
-use rtjam_protocol::control::{MemberAccess, MixChoice};
+use rtjam_protocol::control::{DownstreamMode, MemberAccess};
 use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
-use rtjam_protocol::room::MAX_MUSICIANS;
+use rtjam_protocol::legacy::{
+    BEAT, DecoderScratch, EncoderScratch, LegacyClientId, LegacyEncoder, LegacyHeader, LegacyPacket, TOS, beat_at,
+    write_channels,
+};
 use rtjam_protocol::seal::Lane;
+use rtjam_protocol::server::rooms::MAX_MUSICIANS;
 use rtjam_protocol::{Micros, RoomName, Sequence, SessionId, StreamId};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -63,12 +64,12 @@ pub(super) struct Bridge {
     /// When a session for the listener was last requested.
     listener_requested: Option<Micros>,
     /// One for each RTJam musician, by slot.
-    repackers: Vec<Repacker>,
+    repackers: Vec<LegacyEncoder>,
     /// Ended sessions that have not been reported yet.
     over: Vec<SessionId>,
     sockets: Sockets,
-    decoded: RepackScratch,
-    scratch: HeardScratch,
+    decoded: EncoderScratch,
+    scratch: DecoderScratch,
     sealed: Vec<u8>,
     outbox: Outbox,
     batching: Batching,
@@ -131,11 +132,11 @@ impl Bridge {
             sources: LegacySources::new(limit_loopback),
             listener: None,
             listener_requested: None,
-            repackers: (0..=MAX_MUSICIANS).map(|_| Repacker::default()).collect(),
+            repackers: (0..=MAX_MUSICIANS).map(|_| LegacyEncoder::default()).collect(),
             over: Vec::new(),
             sockets: Sockets { legacy, loopback, media, counters },
-            decoded: RepackScratch::default(),
-            scratch: HeardScratch::default(),
+            decoded: EncoderScratch::default(),
+            scratch: DecoderScratch::default(),
             sealed: Vec::with_capacity(MAX_DATAGRAM),
             outbox: Outbox::new(),
             batching: Batching::new(clock.now(), BATCH_WAIT),
@@ -192,7 +193,8 @@ impl Bridge {
             GatewayReply::Seated(address, new, counters) => {
                 let stream = StreamId(u32::from_be_bytes(self.random.array()));
                 // The uplink has lane 0.
-                let downlink = (new.mix == MixChoice::One).then(|| RoomDownlink::new(now, &new, Lane(1)));
+                let downlink =
+                    (new.mix == DownstreamMode::Mixed).then(|| RoomDownlink::new(now, &new, Lane::UPLINK[1]));
                 match self.sources.seat(now, address, RoomUplink::new(&new, stream, counters), downlink) {
                     Ok(()) => tracing::info!("legacy: {address} plays in slot {}", new.source.0),
                     Err(gone) => self.over.push(gone),
@@ -201,7 +203,7 @@ impl Bridge {
             GatewayReply::Refused(address) => self.sources.refuse(address),
             GatewayReply::Listening(new) => {
                 self.listener_requested = None;
-                let old = self.listener.replace(RoomDownlink::new(now, &new, Lane(0)));
+                let old = self.listener.replace(RoomDownlink::new(now, &new, Lane::UPLINK[0]));
                 self.over.extend(old.map(|listener| listener.session));
             }
             GatewayReply::Stop => {}
@@ -242,7 +244,7 @@ impl Bridge {
     }
 
     fn handle_legacy(&mut self, datagram: &[u8], (from, local): (SocketAddr, Option<IpAddr>)) {
-        let Ok(packet) = Packet::read(datagram) else { return self.sockets.counters.ignored.increment() };
+        let Ok(packet) = LegacyPacket::read(datagram) else { return self.sockets.counters.ignored.increment() };
         let now = self.clock.now();
         let random = &mut self.random;
         let secret = || u32::from_be_bytes(random.array()) >> 2;
@@ -271,7 +273,7 @@ impl Bridge {
                     self.sockets.send_to_room(&self.sealed);
                 }
                 // The outbox writes time and beat when the packet leaves.
-                let header = Header { client: shown_id, ..packet.header };
+                let header = LegacyHeader { client: shown_id, ..packet.header };
                 if packet.frames() > 0 {
                     self.outbox.add(To::AllBut(Some(from)), &header, packet.frames(), |out| {
                         packet.channels().iter().for_each(|channel| out.extend_from_slice(channel));
@@ -279,7 +281,7 @@ impl Bridge {
                 }
                 // A mix carries the server's time, so its recipient needs no header of its own.
                 if !mixed {
-                    let header = Header { client: packet.header.client, ..header };
+                    let header = LegacyHeader { client: packet.header.client, ..header };
                     self.outbox.add(To::One(from), &header, 0, |_| {});
                 }
             }
@@ -324,7 +326,7 @@ impl Bridge {
             let Frame::Audio(audio) = frame else { continue };
             // A packet of a mix has the length of a legacy packet and lies on its grid.
             mix.repacker.take(&audio, &mut self.decoded, |sequence, channels| {
-                let header = header_of(now, ClientId::MIX, sequence);
+                let header = header_of(now, LegacyClientId::MIX, sequence);
                 self.outbox.add(To::One(to), &header, channels[0].len(), |out| write_channels(channels, out));
             });
         }
@@ -333,7 +335,8 @@ impl Bridge {
 
     fn handle_room(&mut self, datagram: &mut [u8]) {
         let now = self.clock.now();
-        let Some(session) = rtjam_protocol::datagram::Header::read(datagram).map(|header| header.session) else {
+        let Some(session) = rtjam_protocol::datagram::DatagramHeader::read(datagram).map(|header| header.session)
+        else {
             return;
         };
         if self.handle_mix(now, session, datagram) {
@@ -389,8 +392,8 @@ impl Bridge {
 }
 
 /// The header of a packet that the gateway makes.
-fn header_of(now: Micros, client: ClientId, sequence: Sequence) -> Header {
-    Header { beat: beat_at(now, BEAT), server_time: now, client_time: now, client, sequence }
+fn header_of(now: Micros, client: LegacyClientId, sequence: Sequence) -> LegacyHeader {
+    LegacyHeader { beat: beat_at(now, BEAT), server_time: now, client_time: now, client, sequence }
 }
 
 impl Sockets {

@@ -1,10 +1,10 @@
 //! Receives what the media threads send to the gateway's sessions, over loopback: everyone's packets for all legacy
 //! musicians together, or the mix of one.
 
-use rtjam_protocol::datagram::{Class, ClockRequest, Frame, write_frame};
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::datagram::{ClockRequest, DatagramClass, Frame, write_frame};
 use rtjam_protocol::seal::ring::CRYPTO;
-use rtjam_protocol::seal::{Lane, Opened, ReceiveKey, SendLane};
+use rtjam_protocol::seal::{Lane, OpenedDatagram, ReceiveKey, SendLane};
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{Micros, SessionId};
 
 /// How often the session sends something: until its path is validated, and afterwards to stay alive.
@@ -33,14 +33,19 @@ impl RoomDownlink {
     }
 
     /// Opens a datagram, and puts the answer to a challenge into `answer`. `None` if it is not for this session.
-    pub(super) fn open<'d>(&mut self, now: Micros, datagram: &'d mut [u8], answer: &mut Vec<u8>) -> Option<Opened<'d>> {
+    pub(super) fn open<'d>(
+        &mut self,
+        now: Micros,
+        datagram: &'d mut [u8],
+        answer: &mut Vec<u8>,
+    ) -> Option<OpenedDatagram<'d>> {
         let opened = self.receive.open(now, datagram).ok()?;
         self.last_heard = now;
         answer.clear();
         for frame in opened.frames() {
             match frame {
                 Frame::PathChallenge(data) => {
-                    self.lane.seal(Class::Session, answer, |out| write_frame(&Frame::PathResponse(data), out));
+                    self.lane.seal(DatagramClass::Session, answer, |out| write_frame(&Frame::PathResponse(data), out));
                 }
                 _ => self.has_path = true,
             }
@@ -58,7 +63,7 @@ impl RoomDownlink {
         // A clock request is longer than a keep-alive, and the server sends no challenge that is longer than what it has
         // received.
         let request = Frame::ClockRequest(ClockRequest { sent: now });
-        self.lane.seal(Class::Session, out, |out| write_frame(&request, out));
+        self.lane.seal(DatagramClass::Session, out, |out| write_frame(&request, out));
         true
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A thread owns a socket for legacy packets and speaks to the media threads over loopback, as a client does. Each legacy
 //! musician has a session (`uplink`); one more session receives the room's audio for all of them (`downlink`). The codec
-//! between both kinds of packets is `rtjam_protocol::classic`.
+//! between both kinds of packets is `rtjam_protocol::legacy`.
 //!
 //! | module | contents |
 //! |---|---|

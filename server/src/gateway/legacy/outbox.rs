@@ -4,7 +4,7 @@ use super::counters::LegacyCounters;
 use super::sources::{LegacySources, To};
 use crate::media::socket::{MAX_SEGMENTS, MAX_SEND_BYTES, MediaSocket};
 use rtjam_protocol::Micros;
-use rtjam_protocol::classic::{BEAT, Header, MAX_PACKET, set_server_time};
+use rtjam_protocol::legacy::{BEAT, LegacyHeader, MAX_PACKET, set_server_time};
 
 /// The most packets in a round.
 const CAPACITY: usize = 256;
@@ -34,7 +34,7 @@ impl Outbox {
     }
 
     /// Adds a packet whose `frames` frames `audio` writes. The next [`Outbox::flush`] sends it.
-    pub(super) fn add(&mut self, to: To, header: &Header, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn add(&mut self, to: To, header: &LegacyHeader, frames: usize, audio: impl FnOnce(&mut Vec<u8>)) {
         let at = self.bytes.len();
         header.write(frames, &mut self.bytes, audio);
         self.packets.push(OutboxPacket { to, at, len: self.bytes.len() - at });

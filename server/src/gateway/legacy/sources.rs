@@ -9,7 +9,7 @@ use super::uplink::RoomUplink;
 use crate::limits::AddressKey;
 use crate::media::rate_limit::{RateBucket, RateLimit};
 use crate::media::{LocalEndpoint, MediaPath};
-use rtjam_protocol::classic::{BEAT, ClientId, Packet, Repacker};
+use rtjam_protocol::legacy::{BEAT, LegacyClientId, LegacyEncoder, LegacyPacket};
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,7 +49,7 @@ const RESERVED: std::ops::Range<u32> = 40_000..42_000;
 pub(super) struct LegacySource {
     pub(super) address: SocketAddr,
     pub(super) path: MediaPath,
-    client: ClientId,
+    client: LegacyClientId,
     last_heard: Micros,
     state: State,
     /// A secret that is added to the server's time in packets to this source. It does not move the beat.
@@ -72,7 +72,7 @@ enum State {
 pub(super) struct LegacySeat {
     pub(super) uplink: RoomUplink,
     /// The client id that others see.
-    pub(super) shown_id: ClientId,
+    pub(super) shown_id: LegacyClientId,
     /// Set when the source receives a mix; otherwise it receives everyone's packets.
     pub(super) mix: Option<LegacyMix>,
 }
@@ -80,7 +80,7 @@ pub(super) struct LegacySeat {
 /// A legacy musician's mix.
 pub(super) struct LegacyMix {
     pub(super) downlink: RoomDownlink,
-    pub(super) repacker: Repacker,
+    pub(super) repacker: LegacyEncoder,
 }
 
 /// The recipients of a packet.
@@ -101,7 +101,7 @@ pub(super) enum PacketVerdict<'a> {
     /// Drop it: its source exceeds the rate limit.
     OverRate,
     /// Ask for a seat for its source.
-    RequestSeat(ClientId),
+    RequestSeat(LegacyClientId),
     /// Forward it. With it comes the round-trip time, where the packet tells it.
     Seated(&'a mut LegacySeat, Option<Micros>),
 }
@@ -123,7 +123,7 @@ impl LegacySources {
         &mut self,
         now: Micros,
         (from, local): (SocketAddr, Option<IpAddr>),
-        packet: &Packet<'_>,
+        packet: &LegacyPacket<'_>,
         len: usize,
         secret: impl FnOnce() -> u32,
     ) -> PacketVerdict<'_> {
@@ -174,7 +174,7 @@ impl LegacySources {
         let client = self.list[at].client;
         let taken = RESERVED.contains(&client.0) || self.seats().any(|seat| seat.shown_id == client);
         let shown_id = if taken { assigned_id(uplink.source) } else { client };
-        let mix = downlink.map(|downlink| LegacyMix { downlink, repacker: Repacker::default() });
+        let mix = downlink.map(|downlink| LegacyMix { downlink, repacker: LegacyEncoder::default() });
         let source = &mut self.list[at];
         source.seated_at = now;
         source.state = State::Seated(Box::new(LegacySeat { uplink, shown_id, mix }));
@@ -229,7 +229,13 @@ impl LegacySources {
         self.list.iter().position(|s| s.address == address)
     }
 
-    fn admit(&mut self, now: Micros, path: MediaPath, client: ClientId, secret: impl FnOnce() -> u32) -> Option<usize> {
+    fn admit(
+        &mut self,
+        now: Micros,
+        path: MediaPath,
+        client: LegacyClientId,
+        secret: impl FnOnce() -> u32,
+    ) -> Option<usize> {
         let from = path.remote;
         // LegacySources whose probation has lapsed make room for others.
         self.list.retain(|s| !matches!(s.state, State::OnProbation(_)) || now.since(s.last_heard) <= LONGEST_PAUSE);
@@ -292,17 +298,17 @@ impl LegacySource {
 }
 
 /// The client id by which legacy musicians see an RTJam musician.
-pub(super) const fn assigned_id(source: SourceId) -> ClientId {
-    ClientId(ASSIGNED_IDS + source.0 as u32)
+pub(super) const fn assigned_id(source: SourceId) -> LegacyClientId {
+    LegacyClientId(ASSIGNED_IDS + source.0 as u32)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_protocol::classic::{Header, beat_at};
     use rtjam_protocol::control::SessionKeys;
-    use rtjam_protocol::room::NewSession;
+    use rtjam_protocol::legacy::{LegacyHeader, beat_at};
     use rtjam_protocol::seal::{Key, KeyId, Suite};
+    use rtjam_protocol::server::rooms::NewSession;
     use rtjam_protocol::{MusicianId, RoomName, StreamId};
     use std::sync::Arc;
 
@@ -328,7 +334,7 @@ mod tests {
             source: SourceId(n),
             sends: true,
             keys,
-            mix: rtjam_protocol::control::MixChoice::Separate,
+            mix: rtjam_protocol::control::DownstreamMode::Forwarded,
             features: rtjam_protocol::control::Features::SUPPORTED,
             replaces: None,
         };
@@ -342,10 +348,10 @@ mod tests {
 
         /// The verdict on one packet as text, and the round-trip time.
         fn hear(&mut self, from: SocketAddr, client: u32, server_time: Micros) -> (&'static str, Option<Micros>) {
-            let header = Header { client: ClientId(client), server_time, ..Header::default() };
+            let header = LegacyHeader { client: LegacyClientId(client), server_time, ..LegacyHeader::default() };
             let mut bytes = Vec::new();
             header.write(128, &mut bytes, |out| out.resize(LEN, 0));
-            let packet = Packet::read(&bytes).expect("a packet");
+            let packet = LegacyPacket::read(&bytes).expect("a packet");
             match self.sources.handle_packet(self.now, (from, None), &packet, LEN, || 77) {
                 PacketVerdict::TooManySources => ("too many", None),
                 PacketVerdict::NotSeated => ("not seated", None),
@@ -497,10 +503,10 @@ mod tests {
             world.play(&[(a, 1)]);
             world.seat(a, 1);
             let mut bytes = Vec::new();
-            Header { client: ClientId(1), ..Header::default() }.write(frames, &mut bytes, |out| {
+            LegacyHeader { client: LegacyClientId(1), ..LegacyHeader::default() }.write(frames, &mut bytes, |out| {
                 out.resize(out.len() + frames * 4, 0);
             });
-            let packet = Packet::read(&bytes).expect("a packet");
+            let packet = LegacyPacket::read(&bytes).expect("a packet");
             let mut came = 0;
             for _ in 0..24_000 {
                 world.now += Micros(83);

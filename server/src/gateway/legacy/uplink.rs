@@ -1,11 +1,11 @@
 //! Sends a legacy musician's packets to the room, as sealed datagrams of the musician's own session.
 
 use crate::statistics::SessionCounters;
-use rtjam_protocol::classic::{Heard, HeardScratch, Packet};
-use rtjam_protocol::datagram::{Class, write_audio};
-use rtjam_protocol::room::NewSession;
+use rtjam_protocol::datagram::{DatagramClass, write_audio};
+use rtjam_protocol::legacy::{DecoderScratch, LegacyDecoder, LegacyPacket};
 use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::seal::{Lane, SendLane};
+use rtjam_protocol::server::rooms::NewSession;
 use rtjam_protocol::{SessionId, SourceId, StreamId};
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ pub(super) struct RoomUplink {
     pub(super) source: SourceId,
     pub(super) counters: Arc<SessionCounters>,
     lane: SendLane,
-    heard: Heard,
+    heard: LegacyDecoder,
 }
 
 impl RoomUplink {
     /// `stream` is random.
     pub(super) fn new(new: &NewSession, stream: StreamId, counters: Arc<SessionCounters>) -> RoomUplink {
-        let lane = new.keys.uplink(new.session, new.features, CRYPTO).send_lane(Lane(0));
-        RoomUplink { session: new.session, source: new.source, counters, lane, heard: Heard::new(stream) }
+        let lane = new.keys.uplink(new.session, new.features, CRYPTO).send_lane(Lane::UPLINK[0]);
+        RoomUplink { session: new.session, source: new.source, counters, lane, heard: LegacyDecoder::new(stream) }
     }
 
     /// Converts a packet to a datagram for the media threads in `out`. Returns `false` when there is none: for a packet
     /// without audio, or from before the start of the timeline.
-    pub(super) fn seal(&mut self, packet: &Packet<'_>, scratch: &mut HeardScratch, out: &mut Vec<u8>) -> bool {
+    pub(super) fn seal(&mut self, packet: &LegacyPacket<'_>, scratch: &mut DecoderScratch, out: &mut Vec<u8>) -> bool {
         let Some((header, payload)) = self.heard.take(packet, scratch) else { return false };
-        self.lane.seal(Class::Media, out, |out| write_audio(&header, payload, out));
+        self.lane.seal(DatagramClass::Media, out, |out| write_audio(&header, payload, out));
         true
     }
 }
@@ -37,9 +37,9 @@ impl RoomUplink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_protocol::classic::Header;
     use rtjam_protocol::control::{Features, SessionKeys};
     use rtjam_protocol::datagram::Frame;
+    use rtjam_protocol::legacy::LegacyHeader;
     use rtjam_protocol::seal::{Key, KeyId, ReceiveKey, Suite};
     use rtjam_protocol::{MusicianId, RoomName};
     use rtjam_protocol::{Sequence, audio};
@@ -55,7 +55,7 @@ mod tests {
             source: SourceId(3),
             sends: true,
             keys,
-            mix: rtjam_protocol::control::MixChoice::Separate,
+            mix: rtjam_protocol::control::DownstreamMode::Forwarded,
             features: Features::SUPPORTED,
             replaces: None,
         };
@@ -69,7 +69,7 @@ mod tests {
         number: u32,
         frames: usize,
     ) -> Option<(u32, u32, u64, [f32; 2])> {
-        let header = Header { sequence: Sequence(number), ..Header::default() };
+        let header = LegacyHeader { sequence: Sequence(number), ..LegacyHeader::default() };
         let mut packet = Vec::new();
         header.write(frames, &mut packet, |out| {
             // Silence as legacy encoders write it, and half of full scale.
@@ -77,8 +77,8 @@ mod tests {
             (0..frames).for_each(|_| out.extend_from_slice(&49149_u16.to_be_bytes()));
         });
         let mut out = Vec::new();
-        let packet = Packet::read(&packet).expect("a packet");
-        if !uplink.seal(&packet, &mut HeardScratch::default(), &mut out) {
+        let packet = LegacyPacket::read(&packet).expect("a packet");
+        if !uplink.seal(&packet, &mut DecoderScratch::default(), &mut out) {
             return None;
         }
         let opened = receive.open(rtjam_protocol::Micros::ZERO, &mut out).expect("genuine");

@@ -5,7 +5,7 @@ use super::outgoing_mix::MixMember;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rtjam_engine::Balance;
 use rtjam_protocol::audio::Codec;
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::{SessionId, SourceId};
 use std::sync::{Arc, OnceLock};
 

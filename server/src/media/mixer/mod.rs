@@ -1,7 +1,7 @@
 //! The mixer: one mix instead of everyone's packets, for musicians who want that and for listeners.
 //!
 //! It runs on a thread of its own. Media threads offer it the opened packets of rooms in which somebody receives a mix,
-//! through a [tap](super::tap) each. It decodes every musician of such a room once ([`rtjam_engine::Desk`]). Every 128
+//! through a [tap](super::tap) each. It decodes every musician of such a room once ([`rtjam_engine::MixBus`]). Every 128
 //! frames it sends each recipient the sum of the others (mix-minus), sealed by a lane of its own. While nobody receives a
 //! mix, it sleeps.
 //!

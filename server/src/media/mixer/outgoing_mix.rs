@@ -3,11 +3,13 @@
 use super::super::route::Route;
 use super::super::socket::MediaSocket;
 use super::counters::MixerCounters;
-use rtjam_engine::{Balance, Desk, Level, Mix, VoiceReading};
+use rtjam_engine::{Balance, Level, Mix, MixBus, VoiceReading};
 use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, Layout, Peak, WIRE_RATE, encode};
-use rtjam_protocol::datagram::{Class, Frame, MAX_DATAGRAM, MixReport, Mixed, write_audio, write_frame};
-use rtjam_protocol::recovery;
-use rtjam_protocol::recovery::{Feedback, History};
+use rtjam_protocol::datagram::{
+    DatagramClass, Frame, MAX_DATAGRAM, MixReport, MixedMusician, write_audio, write_frame,
+};
+use rtjam_protocol::retransmit;
+use rtjam_protocol::retransmit::{Feedback, PacketHistory};
 use rtjam_protocol::seal::SendLane;
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::sync::Arc;
@@ -50,16 +52,16 @@ impl MixMember {
     }
 
     /// Sends the tick that the bus has rendered, retransmissions, and a report when it is due. Returns how the mix goes on.
-    pub(super) fn send(&mut self, now: Micros, tick: u64, bus: &Desk, output: &mut MixOutput) -> Transition {
+    pub(super) fn send(&mut self, now: Micros, tick: u64, bus: &MixBus, output: &mut MixOutput) -> Transition {
         let Some(stream) = &mut self.stream else { return Transition::None };
         let [left, right] = &mut output.sum;
         stream.mix.fill(bus, self.source, [left, right]);
         stream.encode(tick, output);
         if let Some(packet) = stream.history.keep(now, &output.plain) {
             let MixOutput { plain, sealed, sockets, counters, .. } = output;
-            let counter = self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
-            stream.retransmitter.note(now, packet, plain.len(), || Some(&stream.history));
-            stream.retransmitter.sent(counter, packet, now);
+            let counter = self.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(plain));
+            stream.retransmitter.record_original(now, packet, plain.len(), || Some(&stream.history));
+            stream.retransmitter.record_sent(counter, packet, now);
             send_to(&self.route, sealed, sockets, counters);
         }
         self.retransmit(output);
@@ -79,15 +81,15 @@ impl MixMember {
     }
 
     /// Reports level, packet size and delay of each musician in the mix.
-    fn report(&mut self, bus: &Desk, output: &mut MixOutput) {
+    fn report(&mut self, bus: &MixBus, output: &mut MixOutput) {
         let MixOutput { payload, plain, sealed, sockets, counters, .. } = output;
         let mut others = bus.readings(self.source).map(|reading| mixed(&reading)).peekable();
         while others.peek().is_some() {
             payload.clear();
-            others.by_ref().take(MixReport::MOST).for_each(|musician| musician.write(payload));
+            others.by_ref().take(MixReport::MAX).for_each(|musician| musician.write(payload));
             plain.clear();
             write_frame(&Frame::MixReport(MixReport::new(payload)), plain);
-            self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
+            self.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(plain));
             send_to(&self.route, sealed, sockets, counters);
         }
     }
@@ -98,10 +100,10 @@ impl MixMember {
         loop {
             plain.clear();
             let history = &stream.history;
-            let next = stream.retransmitter.poll_again(|_| Some(history), plain);
+            let next = stream.retransmitter.poll_retransmit(|_| Some(history), plain);
             let Some((packet, first_sent)) = next else { return };
-            let counter = self.lane.seal(Class::Media, sealed, |out| out.extend_from_slice(plain));
-            stream.retransmitter.sent(counter, packet, first_sent);
+            let counter = self.lane.seal(DatagramClass::Media, sealed, |out| out.extend_from_slice(plain));
+            stream.retransmitter.record_sent(counter, packet, first_sent);
             send_to(&self.route, sealed, sockets, counters);
         }
     }
@@ -111,7 +113,7 @@ impl MixMember {
 pub(super) struct MixOutput {
     sockets: Vec<MediaSocket>,
     counters: Arc<MixerCounters>,
-    sum: [[f32; Desk::FRAMES]; CHANNELS],
+    sum: [[f32; MixBus::FRAMES]; CHANNELS],
     payload: Vec<u8>,
     plain: Vec<u8>,
     sealed: Vec<u8>,
@@ -120,14 +122,14 @@ pub(super) struct MixOutput {
 impl MixOutput {
     pub(super) fn new(sockets: Vec<MediaSocket>, counters: Arc<MixerCounters>) -> MixOutput {
         let buffer = || Vec::with_capacity(MAX_DATAGRAM);
-        let sum = [[0.0; Desk::FRAMES]; CHANNELS];
+        let sum = [[0.0; MixBus::FRAMES]; CHANNELS];
         MixOutput { sockets, counters, sum, payload: buffer(), plain: buffer(), sealed: buffer() }
     }
 }
 
-fn mixed(reading: &VoiceReading) -> Mixed {
+fn mixed(reading: &VoiceReading) -> MixedMusician {
     let [left, right] = reading.levels.map(Level::to_wire);
-    Mixed {
+    MixedMusician {
         source: reading.source,
         wait: Micros((f64::from(reading.playout_delay_ms.max(0.0)) * 1000.0) as u64),
         frames: (reading.packet_ms * WIRE_RATE as f32 / 1000.0).round() as u16,
@@ -160,8 +162,8 @@ pub(super) struct OutgoingMix {
     stream: StreamId,
     sequence: Sequence,
     first_tick: Option<u64>,
-    history: History,
-    retransmitter: recovery::Sender,
+    history: PacketHistory,
+    retransmitter: retransmit::Retransmitter,
     stage: MixStage,
     /// The delay that the session was last told.
     pub(super) told_delay: Option<Micros>,
@@ -185,8 +187,8 @@ impl OutgoingMix {
             stream,
             sequence: Sequence(0),
             first_tick: None,
-            history: History::new(SourceId::MIX),
-            retransmitter: recovery::Sender::new(),
+            history: PacketHistory::new(SourceId::MIX),
+            retransmitter: retransmit::Retransmitter::new(),
             stage: MixStage::Starting(0),
             told_delay: None,
         }
@@ -217,10 +219,10 @@ impl OutgoingMix {
             stream: self.stream,
             sequence: self.sequence,
             // Skipped ticks are a gap in the position.
-            position: FramePosition((tick - first) * Desk::FRAMES as u64),
+            position: FramePosition((tick - first) * MixBus::FRAMES as u64),
             codec: self.codec,
             layout: Layout::Stereo,
-            frames: Desk::FRAMES as u16,
+            frames: MixBus::FRAMES as u16,
             peak: sum.each_ref().map(|side| Peak::of(side)),
         };
         self.sequence = Sequence(self.sequence.0.wrapping_add(1));

@@ -5,9 +5,9 @@ use super::super::forward_queue::RoomNumber;
 use super::super::tap::{TapId, TapPacket};
 use super::command::MixerRequest;
 use super::outgoing_mix::{MixMember, MixOutput, OutgoingMix, Transition};
-use rtjam_engine::Desk;
+use rtjam_engine::MixBus;
 use rtjam_protocol::datagram::{Frame, Frames};
-use rtjam_protocol::recovery::Feedback;
+use rtjam_protocol::retransmit::Feedback;
 use rtjam_protocol::{Micros, SessionId, StreamId};
 
 /// A session is told its delay again when it has changed by more than this.
@@ -17,7 +17,7 @@ const DELAY_CHANGED: Micros = Micros(200);
 #[derive(Default)]
 pub(super) struct MixRoom {
     members: Vec<MixMember>,
-    bus: Option<Box<Desk>>,
+    bus: Option<Box<MixBus>>,
 }
 
 impl MixRoom {
@@ -92,7 +92,7 @@ impl MixRoom {
     /// Skips this many ticks.
     pub(super) fn skip(&mut self, ticks: u64) {
         if let Some(bus) = &mut self.bus {
-            bus.leave_out(ticks);
+            bus.skip(ticks);
         }
     }
 
@@ -146,7 +146,7 @@ impl MixRoom {
         mut tell_delay: impl FnMut(SessionId, Micros) -> bool,
     ) {
         let Some(bus) = &self.bus else { return };
-        for (source, wait) in bus.patience() {
+        for (source, wait) in bus.late_tolerances() {
             let Some(sender) = self.members.iter().find(|m| m.sends && m.source == source) else { continue };
             let owner = usize::from(sender.session.media_thread()) % threads.len().max(1);
             if let Some(thread) = threads.get(owner) {

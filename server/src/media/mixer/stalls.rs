@@ -1,7 +1,7 @@
 //! What stalls of the machine do to the delay of a mix, in virtual time.
 
 use super::tick_clock::{Due, TickClock};
-use rtjam_engine::Desk;
+use rtjam_engine::MixBus;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 
@@ -17,7 +17,7 @@ struct Stall {
 /// Mixes two musicians, whose packets of 128 frames arrive every 2667 µs. Returns the delay at the server at each of the times
 /// `looks`, all in ms.
 fn delays(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
-    let (mut bus, mut clock) = (Desk::new(), TickClock::new());
+    let (mut bus, mut clock) = (MixBus::new(), TickClock::new());
     let (mut now, mut sent, mut found) = (Micros::from_secs(1), 0_u64, Vec::new());
     let start = now;
     clock.resume(now);
@@ -56,7 +56,7 @@ fn delays(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
                         }
                         sent += 1;
                     }
-                    bus.leave_out(skipped);
+                    bus.skip(skipped);
                     bus.render();
                     // The duration of mixing a tick.
                     now += Micros(30);

@@ -1,6 +1,6 @@
 //! When ticks of the mixer are due: every 128 frames.
 
-use rtjam_engine::Desk;
+use rtjam_engine::MixBus;
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
 
@@ -39,7 +39,7 @@ impl TickClock {
         if wait > Micros::ZERO {
             return Due::In(wait);
         }
-        let newest = self.from + now.since(self.since).0 * u64::from(WIRE_RATE) / (1_000_000 * Desk::FRAMES as u64);
+        let newest = self.from + now.since(self.since).0 * u64::from(WIRE_RATE) / (1_000_000 * MixBus::FRAMES as u64);
         let skipped = newest.saturating_sub(self.next + MAX_CATCH_UP);
         let tick = self.next + skipped;
         self.next = tick + 1;
@@ -47,7 +47,7 @@ impl TickClock {
     }
 
     fn due(&self, tick: u64) -> Micros {
-        let frames = (tick - self.from) * Desk::FRAMES as u64;
+        let frames = (tick - self.from) * MixBus::FRAMES as u64;
         // Rounded up, to agree with the computation of `newest`.
         self.since + Micros((frames * 1_000_000).div_ceil(u64::from(WIRE_RATE)))
     }
