@@ -1,8 +1,8 @@
 //! A control connection: JSON texts on a WebSocket, between its client and the lobby.
 
-use crate::acceptor::Place;
 use crate::clock::Clock;
 use crate::limits::Bucket;
+use crate::limits::HalfOpenGuard;
 use crate::lobby::{Input, OUTBOX, Word};
 use axum::extract::ws::{Message, WebSocket};
 use rtjam_protocol::Micros;
@@ -79,19 +79,19 @@ impl Conversation {
 
     /// Talks until the client has a seat, with which it leaves its place among the half-open connections, or until
     /// it is evicted from that.
-    pub async fn until_seated(&mut self, place: &Place) -> Ended {
+    pub async fn until_seated(&mut self, guard: &HalfOpenGuard) -> Ended {
         tokio::select! {
-            () = place.evicted() => Ended::Clock,
-            ended = self.greet(place) => ended,
+            () = guard.evicted() => Ended::Clock,
+            ended = self.greet(guard) => ended,
         }
     }
 
-    async fn greet(&mut self, place: &Place) -> Ended {
+    async fn greet(&mut self, guard: &HalfOpenGuard) -> Ended {
         loop {
             let done = tokio::select! {
                 word = self.inbox.recv() => match word {
                     Some(word) if has_seat(&word.message) => {
-                        place.leave();
+                        guard.release();
                         self.say(word).await.and(Err(Ended::Seated))
                     }
                     word => self.say_if_any(word).await,

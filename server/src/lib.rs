@@ -9,13 +9,12 @@
 //! | [`reload`] | what changes while the server runs | main |
 //! | [`identity`], [`tls`] | the server's key, and who is shown which certificate | main |
 //! | [`acceptor`] | connections, handshakes, and requests: everyone who has no seat yet | acceptor (tokio) |
-//! | [`http`] | the web page, and how a request becomes a control connection | acceptor |
+//! | [`http`] | the web page, health, metrics, and how a request becomes a control connection | acceptor |
 //! | [`control`] | control connections | acceptor until they are seated, then main |
 //! | [`limits`] | what one address may ask for, and all together | lobby, acceptor |
-//! | [`thread_end`] | threads that end by themselves | all |
+//! | [`thread_exit`] | detects threads that end on their own | all |
 //! | [`statistics`] | how a session went | media-0 …, lobby |
-//! | [`metrics`], [`token`] | the figures for Prometheus, and who may read them | acceptor |
-//! | [`check`], [`open_files`] | whether this machine suits a server | main |
+//! | [`check`], [`system`] | whether this machine suits a server; random bytes, open files, memory | main |
 //! | [`lobby`] | who is let in: owns the rooms of `rtjam_protocol` | lobby |
 //! | [`media`] | receives, opens, forwards datagrams | media-0 … |
 //! | [`classic`] | rtjam units of before, in one room | classic |
@@ -36,45 +35,24 @@ pub mod control;
 mod counter;
 pub mod crowds;
 pub mod data_dir;
+mod failure;
 pub mod http;
 pub mod identity;
 pub mod invite;
 pub mod limits;
 pub mod listen;
 pub mod lobby;
+mod logging;
 pub mod media;
-pub mod metrics;
 pub mod moderation;
-pub mod open_files;
-pub mod random;
 pub mod reload;
 pub mod server;
 pub mod statistics;
 pub mod store;
-pub mod thread_end;
+pub mod system;
+pub mod thread_exit;
 pub mod tls;
-pub mod token;
 
 pub use config::Config;
+pub use failure::Failure;
 pub use server::Server;
-
-use std::fmt;
-
-/// Why the server cannot do what it was asked for: a sentence that says what to do.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Failure(String);
-
-impl Failure {
-    /// `sentence` is shown to whoever started the program.
-    pub fn new(sentence: impl Into<String>) -> Failure {
-        Failure(sentence.into())
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}

@@ -1,15 +1,14 @@
 //! The lobby: the thread that owns the rooms, and alone reads and writes their store while the server runs.
 
-use crate::Failure;
 use crate::classic::{Answer, Ask, ClassicTotals, Desk};
 use crate::clock::Clock;
 use crate::crowds::{Crowds, Present};
-use crate::limits::{LimitSettings, Limits, resident_mib};
+use crate::limits::{LimitSettings, Limits};
 use crate::media::{Choice, Media, Wish};
-use crate::moderation::{Order, Reply};
-use crate::random::Random;
+use crate::moderation::{ModerationCommand, ModerationReply};
 use crate::statistics::{Attendance, AudioFigures, SessionFigures};
-use crate::store::{Store, StoreHealth, Work};
+use crate::store::{Store, StoreAccess, StoreError, StoreHealth};
+use crate::system::{Random, resident_mib};
 use rtjam_engine::{Balance, Gain, Pan};
 use rtjam_protocol::control::{
     BadMessage, ClientMessage, MixBalance, MixChoice, Refusal, Refused, SeatRole, ServerMessage,
@@ -236,7 +235,7 @@ impl Lobby {
             Input::SessionWorn(session) => self.rooms.handle_worn(session),
             Input::Classic(ask) => self.hear_classic(ask),
             Input::Reconfigured { limits, pins } => {
-                self.limits.set(limits);
+                self.limits.reconfigure(limits);
                 self.rooms.set_pins(pins);
             }
             Input::GoingDown => self.rooms.handle_going_down(),
@@ -294,9 +293,9 @@ impl Lobby {
         match ask {
             Ask::Seat(from, client) => {
                 let mix = self.store.mix(&desk.room);
-                self.note(Work::Reading, mix.as_ref().err(), "classic musicians are sent everyone separately");
+                self.note(StoreAccess::Read, mix.as_ref().err(), "classic musicians are sent everyone separately");
                 let bans = self.bans(&desk.room);
-                self.note(Work::Reading, bans.as_ref().err(), "nobody is known to be banned");
+                self.note(StoreAccess::Read, bans.as_ref().err(), "nobody is known to be banned");
                 let classic = ClassicMusician {
                     room: desk.room.clone(),
                     client,
@@ -326,12 +325,12 @@ impl Lobby {
         classic: &ClassicMusician,
         from: IpAddr,
     ) -> Result<(NewSession, Arc<SessionFigures>), Refusal> {
-        self.limits.ask(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
-        if let Some(refused) = self.limits.against_another_session(from, SeatRole::Musician, resident_mib()) {
+        self.limits.charge_join(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
+        if let Some(refused) = self.limits.refuse_session(from, SeatRole::Musician, resident_mib()) {
             return Err(refused.reason);
         }
         let slots = self.store.slots(&classic.room);
-        self.note(Work::Reading, slots.as_ref().err(), "nobody can join until that works");
+        self.note(StoreAccess::Read, slots.as_ref().err(), "nobody can join until that works");
         let slots = slots.map_err(|_| Refusal::ServerUnable)?;
         let new = self.rooms.handle_classic(self.clock.now(), classic, &slots, &mut self.random)?;
         tracing::info!("{}: a classic musician takes seat {}", new.room, new.source.0);
@@ -361,7 +360,7 @@ impl Lobby {
                 }
                 Output::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
-                    self.limits.ended(session);
+                    self.limits.session_ended(session);
                     self.media.end(session);
                     if let Some(attendance) = self.attendance.get(&session) {
                         self.crowds.forget(session, attendance.room());
@@ -377,7 +376,11 @@ impl Lobby {
                 Output::Mix(order) => self.media.mix(order.session, wish(order)),
                 Output::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
-                    self.note(Work::Writing, result.as_ref().err(), "seats taken now may be others after a restart");
+                    self.note(
+                        StoreAccess::Write,
+                        result.as_ref().err(),
+                        "seats taken now may be others after a restart",
+                    );
                 }
             }
         }
@@ -387,7 +390,7 @@ impl Lobby {
         let now = self.clock.now();
         if let Some(from) = from {
             let role = if session.sends { SeatRole::Musician } else { SeatRole::Listener };
-            self.limits.opened(now, session.session, from, role);
+            self.limits.session_opened(now, session.session, from, role);
         }
         let attendance = Attendance::new(now, session);
         let figures = attendance.figures().clone();
@@ -402,7 +405,7 @@ impl Lobby {
         let record = attendance.end(self.clock.now());
         self.past_audio = self.past_audio.plus(record.audio);
         let result = self.store.record_session(&record);
-        self.note(Work::Writing, result.as_ref().err(), "nothing is kept of how sessions went");
+        self.note(StoreAccess::Write, result.as_ref().err(), "nothing is kept of how sessions went");
     }
 
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
@@ -416,7 +419,7 @@ impl Lobby {
             *self.refused.entry(refused.reason.name()).or_default() += 1;
             tracing::info!("connection {} from {} refused: {:?}", connection.0, guest.from, refused.reason);
             if refused.reason == Refusal::WrongSecret {
-                hold = self.limits.wrong_secret(self.clock.now(), guest.from);
+                hold = self.limits.wrong_secret_delay(self.clock.now(), guest.from);
             }
         }
         if let Err(e) = guest.outbox.try_send(Word { message, hold: Duration::from_micros(hold.0) }) {
@@ -431,7 +434,7 @@ impl Lobby {
     fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
         // Read anew for each seat: `invite --renew` may have replaced a secret a moment ago.
         let secrets = self.store.secrets(room);
-        self.note(Work::Reading, secrets.as_ref().err(), "nobody can join until that works");
+        self.note(StoreAccess::Read, secrets.as_ref().err(), "nobody can join until that works");
         let record = match secrets {
             Ok(secrets) => self.judge(connection, room, secrets),
             Err(_) => Ok(RoomRecord::Unavailable),
@@ -466,12 +469,12 @@ impl Lobby {
         let claim = self.rooms.claim(connection, secrets.as_ref().unwrap_or(&self.nobodys));
         let (Some(secrets), true) = (secrets, claim != Claim::Nothing) else { return Ok(RoomRecord::Unknown) };
         if let (Some((from, role)), Claim::Seat) = (guest, claim) {
-            self.limits.ask(self.clock.now(), from, role)?;
+            self.limits.charge_join(self.clock.now(), from, role)?;
         }
         let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
-        self.note(Work::Reading, rest.as_ref().err(), "nobody can join until that works");
+        self.note(StoreAccess::Read, rest.as_ref().err(), "nobody can join until that works");
         let Ok((slots, mix, bans)) = rest else { return Ok(RoomRecord::Unavailable) };
-        let refused = guest.and_then(|(from, role)| self.limits.against_another_session(from, role, resident_mib()));
+        let refused = guest.and_then(|(from, role)| self.limits.refuse_session(from, role, resident_mib()));
         Ok(match refused {
             Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
             None => RoomRecord::Found { secrets, slots, mix, bans },
@@ -491,12 +494,12 @@ impl Lobby {
         }
         match self.obey_orders().and_then(|()| self.apply_rules()) {
             Ok(()) => self.store_version = Some(version),
-            Err(failure) => self.note(Work::Writing, Some(&failure), "renewed invitations, bans and orders wait"),
+            Err(failure) => self.note(StoreAccess::Write, Some(&failure), "renewed invitations, bans and orders wait"),
         }
     }
 
     /// Ends the sessions that renewed secrets and bans no longer admit.
-    fn apply_rules(&mut self) -> Result<(), Failure> {
+    fn apply_rules(&mut self) -> Result<(), StoreError> {
         for room in self.rooms.occupied() {
             let bans = self.bans(&room)?;
             if let Some(secrets) = self.store.secrets(&room)? {
@@ -506,53 +509,53 @@ impl Lobby {
         Ok(())
     }
 
-    fn obey_orders(&mut self) -> Result<(), Failure> {
-        for (id, request) in self.store.open_orders()? {
+    fn obey_orders(&mut self) -> Result<(), StoreError> {
+        for (id, request) in self.store.pending_commands()? {
             let answer = match serde_json::from_str(&request) {
                 Ok(order) => self.obey(order)?,
-                Err(_) => Reply::NotUnderstood,
+                Err(_) => ModerationReply::NotUnderstood,
             };
             // Our answers have string keys and no failing serializers.
             let answer = serde_json::to_string(&answer).unwrap_or_default();
-            self.store.answer_order(id, &answer)?;
+            self.store.answer_command(id, &answer)?;
         }
         Ok(())
     }
 
-    fn obey(&mut self, order: Order) -> Result<Reply, Failure> {
+    fn obey(&mut self, order: ModerationCommand) -> Result<ModerationReply, StoreError> {
         Ok(match order {
-            Order::List(room) => Reply::Seated(self.rooms.list(room.as_ref())),
-            Order::Kick(room, who) => {
+            ModerationCommand::List(room) => ModerationReply::Seated(self.rooms.list(room.as_ref())),
+            ModerationCommand::Kick(room, who) => {
                 let kicked = self.rooms.handle_kick(self.clock.now(), &room, &who);
                 tracing::info!("{room}: {} kicked by order", kicked.len());
-                if kicked.is_empty() { Reply::Nobody } else { Reply::Seated(kicked) }
+                if kicked.is_empty() { ModerationReply::NobodyMatches } else { ModerationReply::Seated(kicked) }
             }
-            Order::Ban(room, who) => match self.rooms.ban_against(&room, &who) {
+            ModerationCommand::Ban(room, who) => match self.rooms.ban_against(&room, &who) {
                 Some(ban) => {
                     self.store.add_ban(&room, &ban)?;
                     self.apply_rules()?;
                     tracing::info!("{room}: somebody is banned by order");
-                    Reply::Banned(ban)
+                    ModerationReply::Banned(ban)
                 }
-                None => Reply::Nobody,
+                None => ModerationReply::NobodyMatches,
             },
         })
     }
 
-    fn bans(&self, room: &RoomName) -> Result<Vec<Ban>, Failure> {
+    fn bans(&self, room: &RoomName) -> Result<Vec<Ban>, StoreError> {
         Ok(self.store.bans(Some(room))?.into_iter().map(|record| record.ban).collect())
     }
 
     /// Logs a failure of the store once, and again only after the same has worked.
-    fn note(&mut self, work: Work, failure: Option<&Failure>, meanwhile: &str) {
-        self.store_health.log(self.clock.now(), work, failure, meanwhile);
+    fn note(&mut self, access: StoreAccess, failure: Option<&StoreError>, meanwhile: &str) {
+        self.store_health.log(self.clock.now(), access, failure, meanwhile);
     }
 
     /// Finds out whether the store can be written, unless that was seen a moment ago.
     fn test_store(&mut self) {
         if self.store_health.needs_test(self.clock.now()) {
             let result = self.store.test_write();
-            self.note(Work::Writing, result.as_ref().err(), "seats taken now may be others after a restart");
+            self.note(StoreAccess::Write, result.as_ref().err(), "seats taken now may be others after a restart");
         }
     }
 }

@@ -6,7 +6,7 @@ mod support;
 use rtjam_protocol::control::{ClientMessage, Joined, Refusal, SeatRole, ServerMessage, Token};
 use rtjam_protocol::datagram::Frame;
 use rtjam_protocol::link::InviteLink;
-use rtjam_server::open_files;
+use rtjam_server::system;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -42,7 +42,7 @@ struct Flood {
 impl Flood {
     /// From 16 addresses, `a_second` connections in all; the last `most` are held open.
     fn begin(server: SocketAddr, kinds: &'static [Sends], a_second: u32, most: usize) -> Flood {
-        open_files::allow_many();
+        system::raise_open_file_limit();
         let (stop, made) = (Arc::<AtomicBool>::default(), Arc::<AtomicU32>::default());
         let hello = Arc::new(client_hello());
         let threads = (0..4).map(|thread| {

@@ -10,7 +10,7 @@ use super::{Answer, Ask};
 use crate::clock::Clock;
 use crate::lobby::Input;
 use crate::media::{Breath, Gather, Inbox, MOST_GATHER_US, MediaSocket, Path, Via};
-use crate::random::Random;
+use crate::system::Random;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token};
 use rtjam_protocol::audio::AudioFrame;

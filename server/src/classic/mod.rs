@@ -26,11 +26,11 @@ pub use figures::{ClassicFigures, ClassicTotals};
 
 use crate::Failure;
 use crate::clock::Clock;
-use crate::listen::Bound;
+use crate::listen::BoundAddress;
 use crate::lobby::Input;
 use crate::media;
 use crate::statistics::SessionFigures;
-use crate::thread_end::EndNotice;
+use crate::thread_exit::ExitGuard;
 use crossbeam_channel::Sender;
 use mio::{Poll, Waker};
 use rtjam_protocol::RoomName;
@@ -138,11 +138,11 @@ pub fn bind(listen: SocketAddr) -> Result<UdpSocket, Failure> {
 pub fn start(
     socket: UdpSocket,
     room: RoomName,
-    bound: &[Bound],
+    bound: &[BoundAddress],
     clock: Clock,
     lobby: mpsc::Sender<Input>,
     limit_loopback: bool,
-    notice: EndNotice,
+    notice: ExitGuard,
 ) -> io::Result<(ClassicThread, Desk)> {
     let media = bound.first().map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |b| reachable(b.address));
     let inner = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
@@ -201,11 +201,11 @@ mod tests {
     fn its_end_is_told() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = crate::listen::bind(Some(&[any]), 1).expect("a free pair");
-        let (notices, mut ends) = crate::thread_end::EndNotices::new();
+        let (notices, mut ends) = crate::thread_exit::ExitNotifier::new();
         let room = RoomName::new("lobby").expect("a name");
         let (lobby, _inputs) = mpsc::channel(8);
         let socket = bind(any).expect("a free port");
-        let started = start(socket, room, &bound, Clock::start(), lobby, false, notices.of("classic"));
+        let started = start(socket, room, &bound, Clock::start(), lobby, false, notices.guard("classic"));
         let (thread, desk) = started.expect("started");
         assert!(ends.try_recv().is_err());
         desk.tell(Answer::Stop);

@@ -64,9 +64,9 @@ pub use steer::{CAN_STEER, steer};
 
 use crate::clock::Clock;
 use crate::lobby::Input;
-use crate::random::Random;
 use crate::statistics::SessionFigures;
-use crate::thread_end::EndNotices;
+use crate::system::Random;
+use crate::thread_exit::ExitNotifier;
 use command::{Command, RoomKey};
 use crossbeam_channel::Sender;
 use crowd::Crowd;
@@ -160,7 +160,7 @@ impl Media {
         clock: Clock,
         gather: Micros,
         lobby: &mpsc::Sender<Input>,
-        notices: &EndNotices,
+        notices: &ExitNotifier,
     ) -> io::Result<(Media, Totals)> {
         let (mut threads, mut counters, doors) = (Vec::new(), Vec::new(), Doors::default());
         let (mut fed, mixer_door) = (Vec::new(), MixerDoor::default());
@@ -173,10 +173,10 @@ impl Media {
             let ways = (doors.clone(), mixer_door.clone());
             let thread = thread::MediaThread::new(sockets, clock, gather, lobby.clone(), ways, feed)?;
             counters.push(thread.counters());
-            threads.push(thread.spawn(index, notices.of("media"))?);
+            threads.push(thread.spawn(index, notices.guard("media"))?);
         }
         let _ = doors.set(threads.iter().map(|t: &ThreadHandle| t.door.clone()).collect());
-        let (mixer, mixes) = mixer::start(outlets, fed, clock, lobby.clone(), doors, notices.of("mixer"))?;
+        let (mixer, mixes) = mixer::start(outlets, fed, clock, lobby.clone(), doors, notices.guard("mixer"))?;
         let _ = mixer_door.set(mixer.commands.clone());
         let media = Media {
             mixer,

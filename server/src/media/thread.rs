@@ -18,8 +18,8 @@ use super::waiting::Waiting;
 use super::{Door, Doors, MixerDoor, ThreadHandle, thread_of};
 use crate::clock::Clock;
 use crate::lobby::Input;
-use crate::random::Random;
-use crate::thread_end::EndNotice;
+use crate::system::Random;
+use crate::thread_exit::ExitGuard;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
@@ -121,7 +121,7 @@ impl MediaThread {
     }
 
     /// Starts thread number `index`; `notice` tells of its end.
-    pub(super) fn spawn(mut self, index: usize, notice: EndNotice) -> io::Result<ThreadHandle> {
+    pub(super) fn spawn(mut self, index: usize, notice: ExitGuard) -> io::Result<ThreadHandle> {
         self.index = index;
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);

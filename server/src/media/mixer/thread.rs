@@ -14,8 +14,8 @@ use super::taker::Outlet;
 use super::{FedFrames, MixerCommand, MixerHandle};
 use crate::clock::Clock;
 use crate::lobby::Input;
-use crate::random::Random;
-use crate::thread_end::EndNotice;
+use crate::system::Random;
+use crate::thread_exit::ExitGuard;
 use crossbeam_channel::{Receiver, TryRecvError, unbounded};
 use rtjam_protocol::{Micros, StreamId};
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ pub(in super::super) fn start(
     clock: Clock,
     lobby: mpsc::Sender<Input>,
     doors: Doors,
-    notice: EndNotice,
+    notice: ExitGuard,
 ) -> io::Result<(MixerHandle, Arc<MixFigures>)> {
     let figures = Arc::<MixFigures>::default();
     let sockets = sockets.into_iter().map(MediaSocket::new).collect::<io::Result<Vec<_>>>()?;

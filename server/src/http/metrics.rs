@@ -1,25 +1,26 @@
-//! `GET /metrics`: the server's figures as text for Prometheus (exposition format 0.0.4).
+//! Renders the server's metrics for Prometheus (exposition format 0.0.4).
 
 use crate::classic::ClassicTotals;
-use crate::limits::resident_kib;
 use crate::lobby::Described;
 use crate::media::{Dropped, FORWARDING_BOUNDS_US, Figures, MixTotals};
+use crate::system::resident_kib;
 use rtjam_protocol::Micros;
 use std::fmt::{self, Display, Write as _};
 
-/// The content type of [`render`]'s text.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The content type of the text that [`render`] returns.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All figures. `kernel_drops` are datagrams that the system dropped before the server saw them, where it tells.
-pub fn render(
+/// Renders all metrics. `kernel_drops` is the number of datagrams that the system dropped because a socket's buffer was
+/// full, if the system tells; `uptime` is the time since the start.
+pub(super) fn render(
     described: &Described,
     threads: &[Figures],
     mixed: &MixTotals,
     kernel_drops: Option<u64>,
-    up_for: Micros,
+    uptime: Micros,
 ) -> String {
     let mut text = Text(String::with_capacity(8 * 1024));
-    rooms(&mut text, described, up_for);
+    rooms(&mut text, described, uptime);
     packets(&mut text, described, threads, kernel_drops);
     forwarding(&mut text, threads);
     audio(&mut text, described);
@@ -30,34 +31,43 @@ pub fn render(
     text.0
 }
 
-fn rooms(text: &mut Text, described: &Described, up_for: Micros) {
+fn rooms(text: &mut Text, described: &Described, uptime: Micros) {
     let census = &described.census;
     text.family("rtjam_info", "gauge", "The program's version.");
     text.sample("rtjam_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    text.one("rtjam_uptime_seconds", "gauge", "Since the start.", Seconds(up_for.0));
-    text.one("rtjam_rooms", "gauge", "Rooms that someone is in.", census.rooms);
-    text.one("rtjam_musicians", "gauge", "Musicians in all rooms.", census.musicians);
-    text.one("rtjam_listeners", "gauge", "Listeners in all rooms.", census.listeners);
-    text.one("rtjam_control_connections", "gauge", "Open control connections.", census.connections);
-    text.one("rtjam_sessions_total", "counter", "Sessions that have begun.", described.sessions_begun);
+    text.single("rtjam_uptime_seconds", "gauge", "Time since the start.", Seconds(uptime.0));
+    text.single("rtjam_rooms", "gauge", "Rooms with at least one musician or listener.", census.rooms);
+    text.single("rtjam_musicians", "gauge", "Musicians in all rooms.", census.musicians);
+    text.single("rtjam_listeners", "gauge", "Listeners in all rooms.", census.listeners);
+    text.single("rtjam_control_connections", "gauge", "Open control connections.", census.connections);
+    text.single("rtjam_sessions_total", "counter", "Sessions begun.", described.sessions_begun);
     text.family("rtjam_refused_total", "counter", "Joins refused, by reason.");
     for (reason, count) in &described.refused {
         text.sample("rtjam_refused_total", &[("reason", reason)], count);
     }
-    text.one("rtjam_store_works", "gauge", "0 while the database fails.", u8::from(!described.store_fails));
+    text.single(
+        "rtjam_store_works",
+        "gauge",
+        "0 while the database cannot be read or written, else 1.",
+        u8::from(!described.store_fails),
+    );
     if let Some(kib) = resident_kib() {
-        text.one("rtjam_resident_memory_bytes", "gauge", "Resident memory.", kib * 1024);
+        text.single("rtjam_resident_memory_bytes", "gauge", "Resident memory.", kib * 1024);
     }
 }
 
 fn packets(text: &mut Text, described: &Described, threads: &[Figures], kernel_drops: Option<u64>) {
     let sum = |of: fn(&Figures) -> u64| threads.iter().map(of).sum::<u64>();
-    text.one("rtjam_datagrams_received_total", "counter", "Datagrams that opened.", sum(|f| f.received));
-    text.family("rtjam_datagrams_sent_total", "counter", "Datagrams sent: forwarded, or the server's own answers.");
+    text.single("rtjam_datagrams_received_total", "counter", "Authentic datagrams received.", sum(|f| f.received));
+    text.family(
+        "rtjam_datagrams_sent_total",
+        "counter",
+        "Datagrams sent. forwarded: audio; answered: replies of the server; again: retransmissions.",
+    );
     text.sample("rtjam_datagrams_sent_total", &[("kind", "forwarded")], sum(|f| f.forwarded));
     text.sample("rtjam_datagrams_sent_total", &[("kind", "answered")], sum(|f| f.answered));
     text.sample("rtjam_datagrams_sent_total", &[("kind", "again")], sum(|f| f.sent_again));
-    text.family(DROPPED, "counter", "Datagrams that went no further, by reason. did_not_open: not genuine.");
+    text.family(DROPPED, "counter", "Datagrams dropped, by reason. did_not_open: not authentic.");
     for why in Dropped::ALL {
         let count: u64 = threads.iter().map(|f| f.dropped(why)).sum();
         text.sample(DROPPED, &[("reason", why.name())], count);
@@ -66,7 +76,7 @@ fn packets(text: &mut Text, described: &Described, threads: &[Figures], kernel_d
         text.sample(DROPPED, &[("reason", "kernel_buffer_full")], drops);
     }
     let over_rate = "rtjam_session_over_rate_total";
-    text.family(over_rate, "counter", "Datagrams of a live session dropped because it sends more than a musician may.");
+    text.family(over_rate, "counter", "Datagrams of a live session dropped because it exceeds its rate limit.");
     for (session, dropped) in &described.over_rate {
         text.sample(over_rate, &[("session", &format!("{:08x}", session.0))], dropped);
     }
@@ -81,7 +91,7 @@ const DROPPED: &str = "rtjam_datagrams_dropped_total";
 
 fn forwarding(text: &mut Text, threads: &[Figures]) {
     let name = "rtjam_forwarding_seconds";
-    let help = "From a packet's arrival until it was handed on to the last of its listeners.";
+    let help = "Time from a packet's arrival until it was forwarded to the last receiver.";
     text.family(name, "histogram", help);
     let mut below = 0;
     for (i, bound) in FORWARDING_BOUNDS_US.iter().enumerate() {
@@ -96,39 +106,59 @@ fn forwarding(text: &mut Text, threads: &[Figures]) {
 
 fn audio(text: &mut Text, described: &Described) {
     let audio = &described.audio;
-    text.one("rtjam_audio_packets_total", "counter", "Musicians' audio packets, each counted once.", audio.packets);
-    text.one("rtjam_audio_lost_total", "counter", "Those that never arrived.", audio.lost);
-    let help = "Those that arrived after a later one: late, sent again, or as a copy.";
-    text.one("rtjam_audio_recovered_total", "counter", help, audio.recovered);
-    text.one("rtjam_audio_repeated_total", "counter", "Those that were there already.", audio.repeated);
+    text.single(
+        "rtjam_audio_packets_total",
+        "counter",
+        "Audio packets received from musicians, each counted once.",
+        audio.packets,
+    );
+    text.single("rtjam_audio_lost_total", "counter", "Audio packets that never arrived.", audio.lost);
+    let help = "Audio packets that arrived after a later one: late, retransmitted, or as a redundant copy.";
+    text.single("rtjam_audio_recovered_total", "counter", help, audio.recovered);
+    text.single("rtjam_audio_repeated_total", "counter", "Audio packets that arrived again.", audio.repeated);
 }
 
 fn mixes(text: &mut Text, mixed: &MixTotals) {
-    text.one("rtjam_mixes", "gauge", "Mixes that are made now, for musicians and listeners.", mixed.mixes);
-    text.one("rtjam_mix_packets_total", "counter", "Packets of mixes sent, those sent again too.", mixed.packets);
-    text.one("rtjam_mix_packets_not_sent_total", "counter", "Those that the system did not take.", mixed.not_sent);
-    let help = "Packets of each mix left out because the mixer could not keep up.";
-    text.one("rtjam_mix_ticks_skipped_total", "counter", help, mixed.skipped);
-    text.one("rtjam_mixer_cpu_seconds_total", "counter", "Processor time of the mixer.", Seconds(mixed.cpu_us));
+    text.single("rtjam_mixes", "gauge", "Mixes being made for musicians and listeners.", mixed.mixes);
+    text.single(
+        "rtjam_mix_packets_total",
+        "counter",
+        "Packets of mixes sent, retransmissions included.",
+        mixed.packets,
+    );
+    text.single(
+        "rtjam_mix_packets_not_sent_total",
+        "counter",
+        "Packets of mixes that the system refused to send.",
+        mixed.not_sent,
+    );
+    let help = "Packets of each mix skipped because the mixer could not keep up.";
+    text.single("rtjam_mix_ticks_skipped_total", "counter", help, mixed.skipped);
+    text.single("rtjam_mixer_cpu_seconds_total", "counter", "Processor time of the mixer.", Seconds(mixed.cpu_us));
 }
 
 fn classic_packets(text: &mut Text, classic: &ClassicTotals) {
-    text.one(
+    text.single(
         "rtjam_classic_musicians",
         "gauge",
-        "Musicians of the classic packet, who count as musicians, too.",
+        "Musicians with legacy rtjam units; they also count as musicians.",
         classic.musicians,
     );
-    text.one("rtjam_classic_packets_received_total", "counter", "Packets of classic musicians.", classic.received);
-    text.one("rtjam_classic_packets_sent_total", "counter", "Packets sent to classic musicians.", classic.sent);
+    text.single(
+        "rtjam_classic_packets_received_total",
+        "counter",
+        "Packets received from legacy rtjam units.",
+        classic.received,
+    );
+    text.single("rtjam_classic_packets_sent_total", "counter", "Packets sent to legacy rtjam units.", classic.sent);
     let name = "rtjam_classic_packets_dropped_total";
-    text.family(name, "counter", "Classic packets that went no further. ignored: of sources that have no seat (yet).");
+    text.family(name, "counter", "Packets of legacy rtjam units dropped, by reason. ignored: the source has no seat.");
     text.sample(name, &[("reason", "ignored")], classic.ignored);
     text.sample(name, &[("reason", "over_rate")], classic.over_rate);
     text.sample(name, &[("reason", "not_sent")], classic.not_sent);
 }
 
-/// Microseconds, shown as seconds.
+/// Microseconds, rendered as seconds.
 struct Seconds(u64);
 
 impl Display for Seconds {
@@ -141,11 +171,11 @@ struct Text(String);
 
 impl Text {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    /// Labels' values need no escaping: they are our own words.
+    /// Label values need no escaping, since none of them comes from outside.
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
         let _ = self.0.write_str(name);
         for (i, (label, content)) in labels.iter().enumerate() {
@@ -154,15 +184,15 @@ impl Text {
         let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
     }
 
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, &[], value);
     }
 }
 
-/// Datagrams that the system has dropped because a socket on one of `ports` was full (Linux).
+/// The number of datagrams that the system has dropped because the buffer of a socket on one of `ports` was full.
 #[cfg(target_os = "linux")]
-pub fn kernel_drops(ports: &[u16]) -> Option<u64> {
+pub(super) fn kernel_drops(ports: &[u16]) -> Option<u64> {
     let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"].map(std::fs::read_to_string);
     let lines: Vec<String> = tables.into_iter().flatten().collect();
     if lines.is_empty() {
@@ -171,13 +201,13 @@ pub fn kernel_drops(ports: &[u16]) -> Option<u64> {
     Some(lines.iter().map(|table| drops_in(table, ports)).sum())
 }
 
-/// Other systems do not tell a socket's losses.
+/// `None`: other systems do not count a socket's drops.
 #[cfg(not(target_os = "linux"))]
-pub fn kernel_drops(_: &[u16]) -> Option<u64> {
+pub(super) fn kernel_drops(_: &[u16]) -> Option<u64> {
     None
 }
 
-/// The second column is `ADDRESS:PORT` in hexadecimal digits, the last the drops.
+/// Sums the drops in a table of sockets. Its second column is `ADDRESS:PORT` in hexadecimal digits, its last the drops.
 fn drops_in(table: &str, ports: &[u16]) -> u64 {
     let of_line = |line: &str| {
         let port = line.split_whitespace().nth(1)?.rsplit(':').next()?;
@@ -194,8 +224,9 @@ mod tests {
     use rtjam_protocol::SessionId;
     use rtjam_protocol::room::Census;
 
+    /// Each metric has one type and one help text, and its samples follow them.
     #[test]
-    fn every_figure_is_said_once_with_its_kind() {
+    fn metrics_are_well_formed() {
         let mut figures = Figures::default();
         (figures.received, figures.cpu, figures.forwarding_us) = (5, Micros(1_500_000), 60);
         figures.forwarding[0] = 1;
@@ -233,11 +264,10 @@ mod tests {
             assert!(text.lines().any(|l| l == line), "no {line} in\n{text}");
         }
         let families: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
-        let mut once = families.clone();
-        once.sort_unstable();
-        once.dedup();
-        assert_eq!(once.len(), families.len());
-        // Each sample stands below its own family.
+        let mut unique = families.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        assert_eq!(unique.len(), families.len());
         let mut family = "";
         for line in text.lines().filter(|l| !l.starts_with("# HELP")) {
             match line.strip_prefix("# TYPE ") {
@@ -248,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_table_is_read_by_port() {
+    fn kernel_drops_are_summed_by_port() {
         let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
                      1: 0100007F:1ED3 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 5 2 0 17\n\
                      2: 0100007F:1ED4 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 6 2 0 4\n";
@@ -257,7 +287,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn what_a_full_socket_loses_is_counted() {
+    fn drops_of_a_full_socket_are_counted() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
         let address = socket.local_addr().expect("bound");
         assert_eq!(kernel_drops(&[address.port()]), Some(0));

@@ -1,41 +1,41 @@
-//! Whether a media thread gets the processor when it needs it.
+//! Checks whether a media thread gets the processor when it needs it.
 
 use super::Finding;
 use crate::media::{REAL_TIME_PRIORITY, may_have_real_time};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Whether media threads may have real-time priority.
+/// Checks whether media threads can have real-time priority.
 pub(super) fn priority() -> Finding {
     const PART: &str = "real-time priority";
-    // On a thread of its own, for it would keep what it gets.
+    // On a thread of its own, because the thread keeps the priority.
     match thread::spawn(may_have_real_time).join() {
         Ok(Ok(())) => Finding::good(PART, format!("SCHED_RR {REAL_TIME_PRIORITY} is granted")),
         Ok(Err(e)) => Finding::warn(
             PART,
             format!("is refused ({e})"),
             format!(
-                "Other programs on this machine can delay audio. Allow it: LimitRTPRIO={REAL_TIME_PRIORITY} in the \
-                 systemd unit (the package's has it), or sudo setcap cap_sys_nice+ep on this program."
+                "Other programs on this machine can delay audio. Allow the priority: set LimitRTPRIO={REAL_TIME_PRIORITY} in the \
+                 systemd unit, as the package does, or run sudo setcap cap_sys_nice+ep on this program."
             ),
         ),
-        Err(_) => Finding::warn(PART, "could not be asked for", "Run the check again."),
+        Err(_) => Finding::warn(PART, "could not be requested", "Run the check again."),
     }
 }
 
 const WAKE_UPS: &str = "wake-ups";
 
-/// How late this machine wakes a thread, as a media thread would be woken.
+/// Measures how late this machine wakes a media thread.
 pub(super) fn wake_ups() -> Finding {
-    match thread::spawn(measure).join() {
+    match thread::spawn(measure_lateness).join() {
         Ok(late) => judge_wake_ups(late),
         Err(_) => Finding::warn(WAKE_UPS, "could not be measured", "Run the check again."),
     }
 }
 
-/// The lateness of some hundred wake-ups, sorted.
-fn measure() -> Vec<Duration> {
-    // Where it is refused, the measurement shows what that means.
+/// The lateness of several hundred wake-ups, sorted.
+fn measure_lateness() -> Vec<Duration> {
+    // If the priority is refused, the measurement shows the consequence.
     let _ = may_have_real_time();
     let nap = Duration::from_millis(1);
     let mut late: Vec<Duration> = (0..400)
@@ -50,7 +50,9 @@ fn measure() -> Vec<Duration> {
 }
 
 fn judge_wake_ups(sorted: Vec<Duration>) -> Finding {
-    let [.., worst] = sorted[..] else { return Finding::warn(WAKE_UPS, "none", "Run the check again.") };
+    let [.., worst] = sorted[..] else {
+        return Finding::warn(WAKE_UPS, "could not be measured", "Run the check again.");
+    };
     let median = sorted[sorted.len() / 2];
     let p99 = sorted[sorted.len() * 99 / 100];
     let us = |d: Duration| d.as_micros();
@@ -61,8 +63,8 @@ fn judge_wake_ups(sorted: Vec<Duration>) -> Finding {
     Finding::warn(
         WAKE_UPS,
         seen,
-        "Musicians hear that as delay. Give the server real-time priority, end what else is busy here, or take a VM \
-         with processors of its own.",
+        "Musicians hear this as delay. Give the server real-time priority, stop other busy programs, or use a VM with \
+         dedicated processors.",
     )
 }
 
@@ -72,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn late_wake_ups_are_judged_by_the_hundredth_not_by_the_worst() {
+    fn wake_ups_are_judged_by_percentile() {
         let us = |values: &[u64]| values.iter().map(|us| Duration::from_micros(*us)).collect::<Vec<_>>();
         let mut good = us(&[60; 400]);
         good[399] = Duration::from_millis(9);
@@ -81,6 +83,6 @@ mod tests {
         assert!(finding.seen.contains("9000 µs (worst)"), "{}", finding.seen);
         assert_eq!(judge_wake_ups(us(&[1500; 400])).verdict, Verdict::Warn);
         assert_eq!(judge_wake_ups(Vec::new()).verdict, Verdict::Warn);
-        assert_eq!(measure().len(), 400);
+        assert_eq!(measure_lateness().len(), 400);
     }
 }
