@@ -101,11 +101,12 @@ mod tests {
     use super::*;
     use crate::store::tests::TempDir;
 
+    /// The check writes to the real folder and leaves it as it was.
     #[test]
-    fn a_folder_is_tried_for_real_and_left_as_it_was() {
+    fn check_leaves_the_folder_unchanged() {
         let dir = TempDir::new();
         let finding = disk(&dir.0);
-        assert!(finding.verdict != Verdict::Bad && finding.seen.contains("is written in"), "{finding}");
+        assert!(finding.verdict != Verdict::Bad && finding.seen.contains("a write to"), "{finding}");
         assert!(!dir.0.exists());
         fs::create_dir(&dir.0).expect("made");
         disk(&dir.0);
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_or_nearly_full_disk_is_pointed_out() {
+    fn slow_and_full_disks_are_warned_about() {
         let verdict = |ms, mib| judge(Path::new("/d"), Duration::from_millis(ms), mib).verdict;
         assert_eq!((verdict(5, Some(5000)), verdict(5, None)), (Verdict::Good, Verdict::Good));
         assert_eq!((verdict(5, Some(99)), verdict(200, None)), (Verdict::Warn, Verdict::Warn));

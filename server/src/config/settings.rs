@@ -59,12 +59,12 @@ pub struct Settings {
     /// Threads that receive and forward audio
     #[arg(long, value_name = "NUMBER")]
     pub media_threads: Option<Number<u8, 1, { MOST_THREADS as u64 }>>,
-    /// Above 75,000 forwarded packets a second, let a packet wait this long so that several leave together, in
-    /// microseconds; 0 never waits
+    /// Above 75,000 forwarded packets a second, let packets wait up to this long so that several leave together; 0 never
+    /// waits
     #[arg(long, value_name = "MICROSECONDS")]
     pub gather_us: Option<Number<u16, 0, { MOST_GATHER_US as u64 }>>,
-    /// Let legacy rtjam units play in one room. Anybody can join it this way, and nothing is encrypted for them. The
-    /// port must differ from that of --listen
+    /// Let legacy rtjam units play in one room. Anybody can enter that room this way, and what these units send and receive
+    /// is not encrypted. The port must differ from that of --listen
     #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = crate::classic::DEFAULT_ADDRESS)]
     #[serde(deserialize_with = "values::from_text")]
     pub classic: Option<ListenAddress>,
@@ -97,7 +97,7 @@ pub struct Settings {
     /// The most musicians from one address (for IPv6, one /64 network), and the most listeners
     #[arg(long, value_name = "NUMBER", help_heading = LIMITS)]
     pub max_sessions_per_address: Option<Number<u32, 1, 4_294_967_295>>,
-    /// How often musicians of one address, and its listeners, can join at once; after that five times a second
+    /// Joins that one address can make at once, for musicians and for listeners; after that, five a second
     #[arg(long, value_name = "NUMBER", help_heading = LIMITS)]
     pub join_burst: Option<Number<u32, 1, 4_294_967_295>>,
     /// Seat nobody new while the server uses more memory than this, in MiB

@@ -1,4 +1,4 @@
-//! What the server tells of itself: health, figures for Prometheus, and what it keeps of a session.
+//! Health, metrics, and the records of sessions.
 
 mod support;
 
@@ -10,72 +10,74 @@ use rusqlite::{Connection, OpenFlags};
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 use support::control::{Control, join};
-use support::media::Musician;
+use support::media::TestMusician;
 use support::{Server, TempDir, eventually, failure, http, program};
 
 fn start(dir: &TempDir, flags: &[&str]) -> Server {
     Server::start_with(dir, &[&["--listen", "127.0.0.1:0"], flags].concat())
 }
 
-/// A figure as it stands; its name with its labels.
-fn figure(server: &Server, name: &str) -> f64 {
+/// The current value of a metric, by its name and labels.
+fn metric(server: &Server, name: &str) -> f64 {
     let text = http(server.address(), "GET /metrics", "");
     let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '));
     line.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{text}"))
 }
 
+/// The metrics count members, packets, refusals and drops as they happen.
 #[test]
-fn figures_follow_what_happens_in_the_rooms() {
+fn metrics_follow_the_rooms() {
     let dir = TempDir::new();
     let server = start(&dir, &[]);
-    assert_eq!((figure(&server, "rtjam_rooms"), figure(&server, "rtjam_musicians")), (0.0, 0.0));
-    let (mut ann, mut ben) = (Musician::join(&server.link, 1), Musician::join(&server.link, 2));
-    let mut listener = Musician::join_as(&server.link, 3, SeatRole::Listener);
+    assert_eq!((metric(&server, "rtjam_rooms"), metric(&server, "rtjam_musicians")), (0.0, 0.0));
+    let (mut ann, mut ben) = (TestMusician::join(&server.link, 1), TestMusician::join(&server.link, 2));
+    let mut listener = TestMusician::join_as(&server.link, 3, SeatRole::Listener);
     for n in [1, 2, 4, 3, 8] {
         ann.send_audio(n, &[1; 32]);
     }
     ben.wait_for("the last packet", |h| {
-        if let support::media::Heard::Audio(_, n, _) = h { (n.0 == 8).then_some(()) } else { None }
+        if let support::media::Received::Audio(_, n, _) = h { (n.0 == 8).then_some(()) } else { None }
     });
     let mut intruder = Control::connect(&server.link);
     let (hello, mut seat) = (intruder.hello(9), intruder.seat(SeatRole::Musician));
     seat.secret = Some(Secret([0; 16]));
     assert_eq!(intruder.ask(hello, seat).err(), Some(Refusal::WrongSecret));
 
-    let census = ["rtjam_rooms", "rtjam_musicians", "rtjam_listeners", "rtjam_store_works"].map(|n| figure(&server, n));
+    let census = ["rtjam_rooms", "rtjam_musicians", "rtjam_listeners", "rtjam_store_works"].map(|n| metric(&server, n));
     assert_eq!(census, [1.0, 2.0, 1.0, 1.0]);
     let audio =
-        ["packets", "lost", "recovered", "repeated"].map(|n| figure(&server, &format!("rtjam_audio_{n}_total")));
+        ["packets", "lost", "recovered", "repeated"].map(|n| metric(&server, &format!("rtjam_audio_{n}_total")));
     assert_eq!(audio, [5.0, 3.0, 1.0, 0.0]);
-    assert_eq!(figure(&server, "rtjam_refused_total{reason=\"wrong_secret\"}"), 1.0);
-    assert!(figure(&server, "rtjam_datagrams_sent_total{kind=\"forwarded\"}") >= 5.0);
+    assert_eq!(metric(&server, "rtjam_refused_total{reason=\"wrong_secret\"}"), 1.0);
+    assert!(metric(&server, "rtjam_datagrams_sent_total{kind=\"forwarded\"}") >= 5.0);
     listener.wait_for("a mix", |h| (h.source() == Some(SourceId::MIX)).then_some(()));
-    assert_eq!(figure(&server, "rtjam_mixes"), 1.0);
-    assert!(figure(&server, "rtjam_mix_packets_total") > 0.0);
+    assert_eq!(metric(&server, "rtjam_mixes"), 1.0);
+    assert!(metric(&server, "rtjam_mix_packets_total") > 0.0);
     listener.send_audio(1, &[1; 32]);
     let played = "rtjam_datagrams_dropped_total{reason=\"listener_plays\"}";
-    eventually("what a listener plays", || figure(&server, played) == 1.0);
-    let forwarded = figure(&server, "rtjam_forwarding_seconds_count");
-    assert!(forwarded >= 5.0 && forwarded == figure(&server, "rtjam_forwarding_seconds_bucket{le=\"+Inf\"}"));
+    eventually("what a listener plays", || metric(&server, played) == 1.0);
+    let forwarded = metric(&server, "rtjam_forwarding_seconds_count");
+    assert!(forwarded >= 5.0 && forwarded == metric(&server, "rtjam_forwarding_seconds_bucket{le=\"+Inf\"}"));
     assert!(
-        figure(&server, "rtjam_uptime_seconds") > 0.0
-            && figure(&server, "rtjam_media_cpu_seconds_total{thread=\"0\"}") >= 0.0
+        metric(&server, "rtjam_uptime_seconds") > 0.0
+            && metric(&server, "rtjam_media_cpu_seconds_total{thread=\"0\"}") >= 0.0
     );
 }
 
+/// Datagrams that are not authentic are counted by reason.
 #[test]
-fn what_does_not_open_is_counted_by_reason() {
+fn drops_are_counted_by_reason() {
     let dir = TempDir::new();
     let server = start(&dir, &[]);
-    let mut ann = Musician::join(&server.link, 1);
+    let mut ann = TestMusician::join(&server.link, 1);
     let genuine = ann.seal(&Frame::KeepAlive);
     let mut forged = genuine.clone();
     *forged.last_mut().expect("bytes") ^= 1;
     let mut unknown = genuine.clone();
-    // The session's number, behind class, key and lane.
+    // The session id follows class, key and lane.
     unknown[3..7].fill(0xEE);
     let stranger = UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let dropped = |why: &str| figure(&server, &format!("rtjam_datagrams_dropped_total{{reason=\"{why}\"}}"));
+    let dropped = |why: &str| metric(&server, &format!("rtjam_datagrams_dropped_total{{reason=\"{why}\"}}"));
     let before = ["not_ours", "did_not_open", "unknown_session"].map(dropped);
     for datagram in [&b"\x01hello"[..], &forged, &unknown] {
         stranger.send_to(datagram, server.address()).expect("sent");
@@ -86,8 +88,9 @@ fn what_does_not_open_is_counted_by_reason() {
     assert_eq!(dropped("kernel_buffer_full"), 0.0);
 }
 
+/// `/metrics` is shown to this machine, and to others only with the token.
 #[test]
-fn figures_are_for_this_machine_and_for_whoever_has_the_token() {
+fn metrics_need_loopback_or_token() {
     let dir = TempDir::new();
     let token = dir.0.join("token");
     std::fs::write(&token, "correct-horse-battery\n").expect("written");
@@ -113,8 +116,9 @@ fn figures_are_for_this_machine_and_for_whoever_has_the_token() {
     assert!(code == Some(1) && said.contains("at least 16"), "{said}");
 }
 
+/// `/health` fails while the database does, and recovers with it.
 #[test]
-fn health_is_bad_while_the_database_is() {
+fn health_follows_the_database() {
     let dir = TempDir::new();
     let server = start(&dir, &[]);
     assert!(http(server.address(), "GET /health", "").ends_with("\r\n\r\nok"));
@@ -122,22 +126,23 @@ fn health_is_bad_while_the_database_is() {
     db.execute_batch("ALTER TABLE slots RENAME TO gone").expect("renamed");
     assert_eq!(join(&server.link, 1).1.err(), Some(Refusal::ServerUnable));
     let health = || http(server.address(), "GET /health", "");
-    eventually("illness", || health().starts_with("HTTP/1.1 503") && health().contains("database"));
+    eventually("bad health", || health().starts_with("HTTP/1.1 503") && health().contains("database"));
     db.execute_batch("ALTER TABLE gone RENAME TO slots").expect("renamed");
     assert!(join(&server.link, 1).1.is_ok());
     eventually("health", || http(server.address(), "GET /health", "").ends_with("\r\n\r\nok"));
 }
 
+/// A session is recorded when the musician leaves and when the server stops.
 #[test]
-fn how_a_session_went_is_kept_when_the_musician_leaves_and_when_the_server_does() {
+fn session_records_are_stored() {
     let dir = TempDir::new();
     let mut server = start(&dir, &[]);
-    let mut ann = Musician::join(&server.link, 1);
-    let _ben = Musician::join(&server.link, 2);
+    let mut ann = TestMusician::join(&server.link, 1);
+    let _ben = TestMusician::join(&server.link, 2);
     for n in [1, 2, 3, 6] {
         ann.send_audio(n, &[1; 32]);
     }
-    // The server asks for a sign of life a second after a seat; a client answers while it reads.
+    // The server pings a second after the join; the client answers while it reads.
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(3) {
         ann.control.say(&ClientMessage::Ping { id: 1 });

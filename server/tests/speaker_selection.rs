@@ -1,30 +1,30 @@
-//! Rooms of more musicians than one is sent.
+//! Rooms with more musicians than the server forwards to each.
 
 mod support;
 
 use rtjam_protocol::control::{ClientMessage, ServerMessage};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use support::media::Musician;
+use support::media::TestMusician;
 use support::{SOON, Server, TempDir};
 
 const MUSICIANS: u8 = 36;
 
-/// In a room of 36 nobody is sent more than 32 others; whom they are not sent they are told, and whom they pin they are sent.
+/// In a room of 36, each musician receives 32 others, is told who is missing, and receives whom they pin.
 #[test]
-fn musicians_of_a_crowd_are_sent_32_others() {
+fn large_rooms_forward_32_musicians() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
-    let mut all: Vec<Musician> = (1..=MUSICIANS).map(|n| Musician::join(&server.link, n)).collect();
-    // The later they came the louder they play.
-    let play = |all: &mut Vec<Musician>, sequence: u32| {
+    let mut all: Vec<TestMusician> = (1..=MUSICIANS).map(|n| TestMusician::join(&server.link, n)).collect();
+    // Musicians who joined later play louder.
+    let play = |all: &mut Vec<TestMusician>, sequence: u32| {
         for (n, musician) in all.iter_mut().enumerate() {
             musician.send_audio(sequence, &[100 * (n as i16 + 1); 32]);
         }
     };
     let (mut sequence, begin) = (0, Instant::now());
-    // Whoever joined first was chosen first; the others take places until the loudest have them, each three seconds after it
-    // was given last. Then the choice stays.
+    // The first to join are selected first. Louder ones replace them, each place at most once in three seconds, until the
+    // selection is stable.
     let heard = loop {
         let mut heard = BTreeSet::new();
         for _ in 0..40 {
@@ -35,7 +35,7 @@ fn musicians_of_a_crowd_are_sent_32_others() {
         if heard.len() == 32 {
             break heard;
         }
-        assert!(begin.elapsed() < 2 * SOON, "one musician is sent {} others: {heard:?}", heard.len());
+        assert!(begin.elapsed() < 2 * SOON, "one musician receives {} others: {heard:?}", heard.len());
     };
     let unheard = all[0].control.wait_for(|m| match m {
         ServerMessage::Unheard { sources } if sources.iter().all(|source| !heard.contains(&source.0)) => {
@@ -43,12 +43,12 @@ fn musicians_of_a_crowd_are_sent_32_others() {
         }
         _ => None,
     });
-    // Of the 35 others three are not sent, who are among the quietest.
+    // Three of the 35 others are missing.
     assert_eq!(unheard.len(), 3, "{unheard:?}");
     let (pinned, begin) = (unheard[0], Instant::now());
     all[0].control.say(&ClientMessage::Pin { sources: vec![pinned] });
     let heard = loop {
-        assert!(begin.elapsed() < 2 * SOON, "whom they pinned they were not sent");
+        assert!(begin.elapsed() < 2 * SOON, "the pinned musician is not received");
         play(&mut all, sequence);
         sequence += 1;
         let heard = all[0].listen_for(Duration::from_millis(20));
