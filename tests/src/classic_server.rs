@@ -1,6 +1,6 @@
 //! A classic server, made from the bytes of its packet alone: it shares no code with ours.
 
-use rtjam_load::inlet::hold_much;
+use rtjam_load::batch_receiver::enlarge_buffer;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +61,7 @@ impl ClassicServer {
     pub fn start_at(mode: Mode, address: SocketAddr) -> ClassicServer {
         let socket = UdpSocket::bind(address).expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
-        hold_much(&socket).expect("set");
+        enlarge_buffer(&socket).expect("set");
         let address = socket.local_addr().expect("bound");
         let (came, stop) = (Arc::<Mutex<Vec<Came>>>::default(), Arc::<AtomicBool>::default());
         let (kept, ends) = (came.clone(), stop.clone());

@@ -474,7 +474,7 @@ fn a_hundred_openings_leave_the_memory_flat() {
     on_a_screen("a_hundred_openings_leave_the_memory_flat", 1, |display| {
         let library = Library::load();
         let plugins = IDS.map(|id| library.plugin(id));
-        let now = || process::figures(std::process::id());
+        let now = || process::usage(std::process::id());
         // What is allocated, memory without what is free in the heap, threads, descriptors; after every ten of two.
         let mut told = Vec::new();
         let idle = now().threads;

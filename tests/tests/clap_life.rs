@@ -1,6 +1,6 @@
 //! Instances come and go, and cost little while they do nothing.
 
-use rtjam_load::process::figures;
+use rtjam_load::process::usage;
 use rtjam_tests::claphost::{Buffers, Events, IDS, Library};
 
 /// Threads and open files of this process.
@@ -11,7 +11,7 @@ fn threads_and_files() -> (usize, usize) {
 
 /// Resident memory of this process, in KiB.
 fn held() -> u64 {
-    figures(std::process::id()).rss_kib
+    usage(std::process::id()).rss_kib
 }
 
 /// So between calls it takes no processor time either.

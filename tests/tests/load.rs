@@ -1,7 +1,7 @@
 //! Many musicians at once: nothing lost, nothing twice.
 
 use clap::Parser as _;
-use rtjam_load::{self, Options, Report};
+use rtjam_load::{self, LoadOptions, LoadReport};
 use rtjam_tests::room::{Room, START};
 
 #[test]

@@ -11,9 +11,9 @@ use guest::{Guest, PACKET_US};
 use network::Network;
 use report::{Back, Sample};
 use rtjam_client::Clock;
-use rtjam_load::control::Desk;
-use rtjam_load::inlet::Inlet;
-use rtjam_load::process::{self, Figures};
+use rtjam_load::control::ControlConnections;
+use rtjam_load::batch_receiver::BatchReceiver;
+use rtjam_load::process::{self, ProcessUsage};
 use rtjam_protocol::Micros;
 use rtjam_protocol::link::{InviteLink, Trust};
 use rtjam_tests::room::Room;
@@ -39,9 +39,9 @@ const SAMPLE_EVERY: Micros = Micros::from_secs(20);
 /// A soak under way.
 struct Soak<'a> {
     clock: Clock,
-    desk: Desk,
+    control: ControlConnections,
     network: Network,
-    inlet: Inlet,
+    receiver: BatchReceiver,
     guests: Vec<Guest>,
     /// Something happens to somebody this often, on average.
     every: Micros,
@@ -54,11 +54,11 @@ struct Soak<'a> {
 }
 
 /// The server's figures once all of it runs, which is when it answers, and nobody is connected any more.
-fn at_rest(pid: u32, server: SocketAddr) -> Figures {
+fn at_rest(pid: u32, server: SocketAddr) -> ProcessUsage {
     report::figures_of(server);
-    let (mut last, mut same) = (process::figures(pid), 0);
+    let (mut last, mut same) = (process::usage(pid), 0);
     wait::until("a server at rest", QUIET, || {
-        let now = process::figures(pid);
+        let now = process::usage(pid);
         same = if now.descriptors == last.descriptors { same + 1 } else { 0 };
         last = now;
         (same == 20).then_some(now)
@@ -81,9 +81,9 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
     let now = clock.now();
     let mut soak = Soak {
         clock,
-        desk: Desk::open(server, pin),
+        control: ControlConnections::open(server, pin),
         network: Network::new(0x50A4, LOSS_PERCENT),
-        inlet: Inlet::default(),
+        receiver: BatchReceiver::default(),
         guests: (0..MUSICIANS).map(|_| Guest::new(link.clone(), server, now)).collect(),
         // Twenty minutes see more than a thousand changes, half a minute still fifty.
         every: if length > Duration::from_secs(120) { Micros::from_millis(1000) } else { Micros::from_millis(400) },
@@ -98,17 +98,17 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> Report {
     soak.play(micros(warm_up / 2), pid);
     soak.next_fate = soak.clock.now();
     soak.play(micros(warm_up / 2), pid);
-    let before = process::figures(pid);
+    let before = process::usage(pid);
     let samples = soak.play(micros(length), pid);
-    let after = process::figures(pid);
+    let after = process::usage(pid);
     let figures = report::figures_of(server);
     let Soak { backs, stalled, .. } = soak.part();
 
     // Whoever is gone without a word is given up after a while. To ask is a connection, too: that comes first.
     wait::within(QUIET, || (report::figures_of(server).musicians == 0).then_some(()));
     let left = report::figures_of(server).musicians;
-    wait::within(QUIET, || (process::figures(pid).descriptors <= idle.descriptors).then_some(()));
-    let end = process::figures(pid);
+    wait::within(QUIET, || (process::usage(pid).descriptors <= idle.descriptors).then_some(()));
+    let end = process::usage(pid);
     Report { idle, before, after, end, samples, backs, stalled, figures, left }
 }
 
@@ -127,7 +127,7 @@ impl Soak<'_> {
             }
             if now >= next {
                 next = now + SAMPLE_EVERY;
-                let sample = Sample { at: now.since(start), figures: process::figures(pid) };
+                let sample = Sample { at: now.since(start), figures: process::usage(pid) };
                 (self.say)(&format!("{sample}, {} returns so far", self.backs.len()));
                 samples.push(sample);
             }
@@ -142,20 +142,20 @@ impl Soak<'_> {
             self.stalled += took;
         }
         self.last_round = now;
-        while let Some((connection, happened)) = self.desk.poll() {
+        while let Some((connection, event)) = self.control.poll() {
             if let Some(guest) = self.guests.iter_mut().find(|g| g.is_called(connection)) {
-                guest.handle(now, connection, happened, &self.desk);
+                guest.handle(now, connection, event, &self.control);
             }
         }
         for guest in &mut self.guests {
-            guest.hear(now, &mut self.inlet, &mut self.network, &self.desk);
-            guest.tend(now, self.stalled, &self.desk);
+            guest.hear(now, &mut self.receiver, &mut self.network, &self.control);
+            guest.tend(now, self.stalled, &self.control);
             guest.play(now, &mut self.network);
         }
         if now >= self.next_fate {
             self.next_fate = now + Micros(self.network.below(2 * self.every.0));
             let who = self.network.below(MUSICIANS as u64) as usize;
-            self.guests[who].suffer(now, self.stalled, &mut self.network, &self.desk);
+            self.guests[who].suffer(now, self.stalled, &mut self.network, &self.control);
         }
         self.note_returns(now);
     }
@@ -182,7 +182,7 @@ impl Soak<'_> {
     fn part(mut self) -> Self {
         let now = self.clock.now();
         for guest in &mut self.guests {
-            guest.leave(now, &self.desk);
+            guest.leave(now, &self.control);
         }
         let _ = wait::within(Duration::from_millis(200), || None::<()>);
         self

@@ -1,6 +1,6 @@
 //! What the soak showed, and whether it is what is promised.
 
-use rtjam_load::process::Figures;
+use rtjam_load::process::ProcessUsage;
 use rtjam_protocol::Micros;
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -40,12 +40,12 @@ pub struct Sample {
     /// Since the warm-up.
     pub at: Micros,
     /// As it was.
-    pub figures: Figures,
+    pub figures: ProcessUsage,
 }
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { rss_kib, threads, descriptors, .. } = self.figures;
+        let ProcessUsage { rss_kib, threads, descriptors, .. } = self.figures;
         write!(f, "{:>5} s: {rss_kib} KiB, {threads} threads, {descriptors} descriptors", self.at.0 / 1_000_000)
     }
 }
@@ -67,13 +67,13 @@ pub struct Told {
 #[derive(Debug)]
 pub struct Report {
     /// The server before anybody came.
-    pub idle: Figures,
+    pub idle: ProcessUsage,
     /// After the warm-up.
-    pub before: Figures,
+    pub before: ProcessUsage,
     /// At the end, with everybody there.
-    pub after: Figures,
+    pub after: ProcessUsage,
     /// When everybody had gone.
-    pub end: Figures,
+    pub end: ProcessUsage,
     /// In between.
     pub samples: Vec<Sample>,
     /// Every return.

@@ -1,13 +1,14 @@
-//! A load of classic packets: on a server of ours with `--classic`, or on an existing one in mode `separate`.
+//! A load of legacy packets, on an rtjam-server with `--classic` or on a legacy server in mode `separate`.
 //!
-//! Every packet names its maker and number in its samples, for a server may show other client ids.
+//! Every packet carries its sender and number in its samples, because a server can change client ids.
 
+use super::batch_receiver::{self, BatchReceiver};
+use super::error::LoadError;
 use super::garbage;
-use super::inlet::{self, Inlet};
-use super::options::{Arrivals, Options};
-use super::report::Report;
-use super::tally::Delays;
-use crate::{process, stamp};
+use super::options::{ArrivalPattern, LoadOptions};
+use super::reception::DelayHistogram;
+use super::report::LoadReport;
+use crate::{process, timestamps};
 use rtjam_protocol::classic::{ClientId, HEADER_LEN, Header, MOST_FRAMES, Packet};
 use rtjam_protocol::{Micros, Sequence};
 use std::collections::HashSet;
@@ -15,18 +16,17 @@ use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// All must have been answered within this time, and a fifth of a second more each.
-const ANSWERED: Duration = Duration::from_secs(20);
+/// How long all clients can take to receive an answer, plus a fifth of a second for each.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What is on its way arrives within this time.
+/// How long packets can take to arrive after the last one was sent.
 const DRAIN: Duration = Duration::from_millis(300);
 
 const PRIORITY: i32 = 10;
 
-/// Before the maker's number in a packet that counts.
+/// Precedes the sender's id in a packet that counts.
 const MARK: [u8; 4] = *b"load";
 
-/// One client.
 struct Client {
     socket: UdpSocket,
     id: u32,
@@ -34,31 +34,31 @@ struct Client {
     server_time: Micros,
     answered: bool,
     sent: u64,
-    heard: HashSet<(u32, u32)>,
+    received: HashSet<(u32, u32)>,
     duplicated: u64,
     from: Vec<u64>,
 }
 
-/// Runs a load on the classic server at `place`. `say` is told how it goes on.
+/// Runs a load on the legacy server at `place`, and reports its progress to `say`.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the flags or the server.
-pub fn run(options: &Options, place: &str, mut say: impl FnMut(String)) -> Result<Report, String> {
+/// When the flags do not fit a legacy server, or the server does not answer.
+pub fn run(options: &LoadOptions, place: &str, mut say: impl FnMut(String)) -> Result<LoadReport, LoadError> {
     if usize::from(options.packet) > MOST_FRAMES {
-        return Err(format!("A classic packet holds {MOST_FRAMES} frames at most."));
+        return Err(LoadError::PacketTooLong(MOST_FRAMES));
     }
     if options.rooms != 1 {
-        return Err("A classic server has one room: leave --rooms away.".to_owned());
+        return Err(LoadError::OneRoomOnly);
     }
-    let mut found = place.to_socket_addrs().map_err(|e| format!("{place} is no HOST:PORT that is known ({e})."))?;
-    let server = found.next().ok_or_else(|| format!("{place} has no address."))?;
+    let mut found = place.to_socket_addrs().map_err(|e| LoadError::UnknownHost(place.to_owned(), e))?;
+    let server = found.next().ok_or_else(|| LoadError::NoAddress(place.to_owned()))?;
     let count = u32::from(options.musicians);
     let clients = (1..=count).map(|id| Client::new(id, count, server)).collect::<Result<Vec<Client>, _>>();
     let mut load = Load {
         options,
-        clients: clients.map_err(|e| format!("This machine gives no socket ({e})."))?,
-        inlet: Inlet::default(),
-        delays: Delays::default(),
+        clients: clients.map_err(LoadError::Socket)?,
+        receiver: BatchReceiver::default(),
+        delays: DelayHistogram::default(),
         out: Vec::new(),
     };
     process::precise_sleep();
@@ -66,37 +66,37 @@ pub fn run(options: &Options, place: &str, mut say: impl FnMut(String)) -> Resul
         say("no real-time priority: the load may be late".to_owned());
     }
     load.join()?;
-    say(format!("{count} classic clients are answered"));
+    say(format!("{count} legacy clients have been answered"));
     let genuine = vec![load.out.clone()];
     Ok(garbage::beside(options, server, genuine, || load.count()))
 }
 
 struct Load<'a> {
-    options: &'a Options,
+    options: &'a LoadOptions,
     clients: Vec<Client>,
-    inlet: Inlet,
-    delays: Delays,
+    receiver: BatchReceiver,
+    delays: DelayHistogram,
     out: Vec<u8>,
 }
 
 impl Load<'_> {
-    /// Everyone plays until everyone has been answered.
-    fn join(&mut self) -> Result<(), String> {
-        let deadline = Instant::now() + ANSWERED + Duration::from_millis(200) * u32::from(self.options.musicians);
+    /// All clients play until all have been answered.
+    fn join(&mut self) -> Result<(), LoadError> {
+        let deadline = Instant::now() + ANSWER_TIMEOUT + Duration::from_millis(200) * u32::from(self.options.musicians);
         while Instant::now() < deadline {
             self.play(Duration::from_millis(200), None);
             if self.clients.iter().all(|c| c.answered) {
-                // Each has returned what it was told by now, too.
+                // By now each client has also returned the server's time.
                 self.play(Duration::from_millis(500), None);
                 self.drain();
                 return Ok(());
             }
         }
-        let answered = self.clients.iter().filter(|c| c.answered).count();
-        Err(format!("Only {answered} of {} classic clients were answered. Is the server there?", self.clients.len()))
+        let joined = self.clients.iter().filter(|c| c.answered).count();
+        Err(LoadError::Incomplete { joined, wanted: self.clients.len() })
     }
 
-    fn count(&mut self) -> Report {
+    fn count(&mut self) -> LoadReport {
         let cpu = || self.options.pid.and_then(process::cpu_time);
         let (before, start) = (cpu(), Instant::now());
         let behind_us = self.play(self.options.seconds, Some(0));
@@ -104,20 +104,20 @@ impl Load<'_> {
         self.drain();
         let others = self.clients.len() as u64 - 1;
         let sum = |f: fn(&Client) -> u64| self.clients.iter().map(f).sum::<u64>();
-        let (sent, received) = (sum(|c| c.sent), sum(|c| c.heard.len() as u64));
+        let (sent, received) = (sum(|c| c.sent), sum(|c| c.received.len() as u64));
         let shares = self.clients.iter().filter(|c| c.sent * others > 0).map(|maker| {
             let heard: u64 = self.clients.iter().map(|c| c.from[maker.id as usize]).sum();
             heard as f64 * 100.0 / (maker.sent * others) as f64
         });
         let (least, most) = shares.fold((f64::MAX, 0.0_f64), |(a, b), s| (a.min(s), b.max(s)));
         let at = |share| self.delays.percentile(share);
-        Report {
+        LoadReport {
             sent,
             expected: sent * others,
             received,
             lost: (sent * others).saturating_sub(received),
             duplicated: sum(|c| c.duplicated),
-            own_drops: sum(|c| u64::from(inlet::drops(&c.socket))),
+            own_drops: sum(|c| u64::from(batch_receiver::drops(&c.socket))),
             opened_share: 1,
             forward_us: [at(0.5), at(0.99), at(0.999), self.delays.max()],
             server_cpu: after.zip(before).map(|(a, b)| a.saturating_sub(b)),
@@ -128,13 +128,13 @@ impl Load<'_> {
         }
     }
 
-    /// Everyone plays, counted from this number on or not at all. Returns how far behind its schedule the load was at
-    /// worst, in µs.
+    /// All clients play, with packets that count from the number `counted` on, or do not count. Returns the longest delay
+    /// behind the schedule, in µs.
     fn play(&mut self, length: Duration, counted: Option<u32>) -> u64 {
         let (count, packet_ns) = (self.clients.len() as u64, self.options.packet_ns());
-        let step = if self.options.arrivals == Arrivals::Spread { packet_ns / count } else { 0 };
+        let step = if self.options.arrivals == ArrivalPattern::Spread { packet_ns / count } else { 0 };
         let packets = length.as_nanos() as u64 / packet_ns;
-        let (begun, mut behind) = (stamp::now().as_nanos() as u64, 0);
+        let (begun, mut behind) = (timestamps::now().as_nanos() as u64, 0);
         for number in 0..packets {
             for index in 0..self.clients.len() {
                 let due = begun + number * packet_ns + index as u64 * step;
@@ -143,33 +143,33 @@ impl Load<'_> {
                 let number = counted.map(|first| first + number as u32);
                 self.clients[index].play(usize::from(self.options.packet), number, now, &mut self.out);
                 if step > 0 {
-                    self.clients[index].hear(&mut self.inlet, &mut self.delays);
+                    self.clients[index].receive(&mut self.receiver, &mut self.delays);
                 }
             }
             if step == 0 {
-                self.hear_all();
+                self.receive_all();
             }
         }
         behind / 1000
     }
 
-    fn hear_all(&mut self) {
-        self.clients.iter_mut().for_each(|c| c.hear(&mut self.inlet, &mut self.delays));
+    fn receive_all(&mut self) {
+        self.clients.iter_mut().for_each(|c| c.receive(&mut self.receiver, &mut self.delays));
     }
 
     fn drain(&mut self) {
         let until = Instant::now() + DRAIN;
         while Instant::now() < until {
-            self.hear_all();
+            self.receive_all();
             sleep(Duration::from_millis(2));
         }
     }
 }
 
-/// Returns the time then, in ns of the wall clock.
+/// Waits until `due` and returns the time after that, in ns of the wall clock.
 fn wait_until(due: u64) -> u64 {
     loop {
-        let now = stamp::now().as_nanos() as u64;
+        let now = timestamps::now().as_nanos() as u64;
         if now >= due {
             return now;
         }
@@ -183,7 +183,7 @@ impl Client {
         let socket = UdpSocket::bind(any)?;
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
-        inlet::prepare(&socket)?;
+        batch_receiver::prepare(&socket)?;
         Ok(Client {
             socket,
             id,
@@ -191,13 +191,13 @@ impl Client {
             server_time: Micros::ZERO,
             answered: false,
             sent: 0,
-            heard: HashSet::new(),
+            received: HashSet::new(),
             duplicated: 0,
             from: vec![0; count as usize + 1],
         })
     }
 
-    /// Silence, and in the first samples of a packet that counts who made it, which it is, and when it left.
+    /// Sends silence. The first samples of a packet that counts carry its sender, its number and the time of sending.
     fn play(&mut self, frames: usize, counted: Option<u32>, now_ns: u64, out: &mut Vec<u8>) {
         let header = Header {
             beat: 0,
@@ -214,19 +214,19 @@ impl Client {
             self.sent += 1;
         }
         self.sequence = self.sequence.wrapping_add(1);
-        // What is not taken is lost, and counted so.
+        // A packet that the socket refuses counts as lost.
         let _ = self.socket.send(out);
     }
 
-    fn hear(&mut self, inlet: &mut Inlet, delays: &mut Delays) {
-        let Client { socket, id, server_time, answered, heard, duplicated, from, .. } = self;
-        inlet.drain(socket, |datagram, stamp| {
+    fn receive(&mut self, receiver: &mut BatchReceiver, delays: &mut DelayHistogram) {
+        let Client { socket, id, server_time, answered, received, duplicated, from, .. } = self;
+        receiver.drain(socket, |datagram, stamp| {
             let Ok(packet) = Packet::read(datagram) else { return };
             *server_time = packet.header.server_time;
             *answered |= packet.header.client == ClientId(*id);
-            let Some((maker, number, left)) = marked(&datagram[HEADER_LEN..]) else { return };
+            let Some((maker, number, left)) = read_mark(&datagram[HEADER_LEN..]) else { return };
             let Some(count) = from.get_mut(maker as usize).filter(|_| maker != *id) else { return };
-            if heard.insert((maker, number)) {
+            if received.insert((maker, number)) {
                 *count += 1;
                 delays.note(stamp.saturating_sub(left) / 1000);
             } else {
@@ -236,8 +236,8 @@ impl Client {
     }
 }
 
-/// Maker, number, and when it left.
-fn marked(audio: &[u8]) -> Option<(u32, u32, u64)> {
+/// Reads sender, number and time of sending.
+fn read_mark(audio: &[u8]) -> Option<(u32, u32, u64)> {
     let rest = audio.strip_prefix(&MARK)?;
     let (maker, rest) = rest.split_first_chunk()?;
     let (number, rest) = rest.split_first_chunk()?;

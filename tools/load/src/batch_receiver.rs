@@ -1,44 +1,44 @@
-//! Receiving many datagrams at once, each with the moment at which the kernel had it for the socket.
+//! Receives many datagrams at once, each with the time at which the kernel put it into the socket.
 
 use std::io;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd as _;
 
-/// Datagrams of one call.
+/// The most datagrams of one call.
 const BATCH: usize = 64;
 
-/// No datagram is longer; what fills it is not ours.
+/// Longer than every datagram of the server, in bytes.
 const LONGEST: usize = 1500;
 
-/// Asked of the kernel for a socket: a second of 40 musicians.
+/// The buffer that is requested for a socket: one second of 40 musicians, in bytes.
 const BUFFER: libc::c_int = 16 * 1024 * 1024;
 
-/// Room for what one call receives. One for all sockets of a thread.
-pub struct Inlet {
+/// Buffers for one call; serves all sockets of a thread.
+pub struct BatchReceiver {
     bytes: Vec<[u8; LONGEST]>,
-    // What the pointers in `messages` lead to; neither is ever resized.
+    // `messages` has pointers to these; none of them is ever resized.
     controls: Vec<[u64; 8]>,
     parts: Vec<libc::iovec>,
     messages: Vec<libc::mmsghdr>,
 }
 
-impl Default for Inlet {
-    fn default() -> Inlet {
+impl Default for BatchReceiver {
+    fn default() -> BatchReceiver {
         let mut bytes = vec![[0; LONGEST]; BATCH];
         let controls = vec![[0; 8]; BATCH];
         let part = |b: &mut [u8; LONGEST]| libc::iovec { iov_base: b.as_mut_ptr().cast(), iov_len: LONGEST };
         let parts = bytes.iter_mut().map(part).collect();
-        // SAFETY: all-zero is a valid value of this plain C struct.
+        // SAFETY: zero is a valid value of this plain C struct.
         let messages = (0..BATCH).map(|_| unsafe { std::mem::zeroed() }).collect();
-        Inlet { bytes, controls, parts, messages }
+        BatchReceiver { bytes, controls, parts, messages }
     }
 }
 
-// SAFETY: its pointers lead to its own heap memory, which moves with it to another thread and which nothing else knows.
-unsafe impl Send for Inlet {}
+// SAFETY: its pointers point to its own heap memory, which moves to another thread with it and which nothing else uses.
+unsafe impl Send for BatchReceiver {}
 
-impl Inlet {
-    /// Hands every datagram that waits in `socket`, and its stamp in ns of the wall clock, to `take`.
+impl BatchReceiver {
+    /// Passes every datagram that waits in `socket` to `take`, with its timestamp in ns of the wall clock.
     pub fn drain(&mut self, socket: &UdpSocket, mut take: impl FnMut(&mut [u8], u64)) {
         loop {
             let received = self.receive(socket);
@@ -62,12 +62,12 @@ impl Inlet {
             message.msg_hdr.msg_controllen = size_of::<[u64; 8]>() as _;
         }
         let flags = libc::MSG_DONTWAIT as _;
-        // SAFETY: every pointer in the messages leads to memory of the stated length, which `self` keeps alive.
+        // SAFETY: every pointer in the messages points to memory of the stated length, which `self` keeps alive.
         let received = unsafe {
             let (first, none) = (self.messages.as_mut_ptr(), std::ptr::null_mut());
             libc::recvmmsg(socket.as_raw_fd(), first, BATCH as libc::c_uint, flags, none)
         };
-        // Nothing there, or that something sent before was not taken: neither is anyone's datagram.
+        // An error means that nothing waits, or that an earlier datagram was not delivered.
         usize::try_from(received).unwrap_or(0)
     }
 }
@@ -87,35 +87,35 @@ fn stamp(message: &libc::msghdr) -> Option<u64> {
     }
 }
 
-/// Makes a socket hold much, and stamp what it gets.
-///
-/// # Errors
-/// When the kernel gives no stamps.
-pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
-    hold_much(socket)?;
-    set(socket, libc::SO_TIMESTAMPNS, 1)
-}
-
-/// Makes a socket hold what comes while the machine is busy elsewhere.
+/// Enlarges the receive buffer of a socket and enables timestamps.
 ///
 /// # Errors
 /// When the kernel refuses.
-pub fn hold_much(socket: &UdpSocket) -> io::Result<()> {
-    // Root may have more than the system's limit; others get what that allows.
+pub fn prepare(socket: &UdpSocket) -> io::Result<()> {
+    enlarge_buffer(socket)?;
+    set(socket, libc::SO_TIMESTAMPNS, 1)
+}
+
+/// Enlarges the receive buffer of a socket, so that it loses nothing while the machine is busy.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn enlarge_buffer(socket: &UdpSocket) -> io::Result<()> {
+    // Root can exceed the system's limit; others get at most that.
     set(socket, libc::SO_RCVBUFFORCE, BUFFER).or_else(|_| set(socket, libc::SO_RCVBUF, BUFFER))
 }
 
 fn set(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     let len = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the option's value is an int that lives during the call.
+    // SAFETY: the option's value is an int that outlives the call.
     let result =
         unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), len) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Datagrams that this socket had no room for.
+/// The number of datagrams that the kernel dropped because this socket was full.
 pub fn drops(socket: &UdpSocket) -> u32 {
-    /// Where `SO_MEMINFO` has them, and how many numbers it has.
+    /// The index of the drops in `SO_MEMINFO`, the last of its values.
     const DROPS: usize = 8;
     let mut numbers = [0_u32; DROPS + 1];
     let mut len = size_of_val(&numbers) as libc::socklen_t;
@@ -138,32 +138,32 @@ mod tests {
     }
 
     #[test]
-    fn all_that_waits_comes_in_order_with_its_stamp() {
-        let (inlet, outlet) = pair();
-        prepare(&inlet).expect("stamps");
+    fn datagrams_arrive_in_order_with_timestamps() {
+        let (receiver, outlet) = pair();
+        prepare(&receiver).expect("stamps");
         for n in 0..200_u8 {
             outlet.send(&[n]).expect("sent");
         }
         let (mut got, mut last) = (Vec::new(), 0);
-        Inlet::default().drain(&inlet, |datagram, stamp| {
+        BatchReceiver::default().drain(&receiver, |datagram, stamp| {
             assert!(stamp >= last && stamp > 0);
             last = stamp;
             got.push(datagram[0]);
         });
         assert_eq!(got, (0..200).collect::<Vec<u8>>());
-        assert_eq!(drops(&inlet), 0);
+        assert_eq!(drops(&receiver), 0);
     }
 
     #[test]
-    fn what_did_not_fit_into_the_socket_is_counted() {
-        let (inlet, outlet) = pair();
-        set(&inlet, libc::SO_RCVBUF, 4096).expect("set");
+    fn drops_of_a_full_socket_are_counted() {
+        let (receiver, outlet) = pair();
+        set(&receiver, libc::SO_RCVBUF, 4096).expect("set");
         for _ in 0..100 {
             outlet.send(&[0; 1000]).expect("sent");
         }
         let mut got = 0;
-        Inlet::default().drain(&inlet, |_, _| got += 1);
-        assert_eq!(got + drops(&inlet), 100);
+        BatchReceiver::default().drain(&receiver, |_, _| got += 1);
+        assert_eq!(got + drops(&receiver), 100);
         assert!(got < 100);
     }
 }

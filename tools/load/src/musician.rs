@@ -1,8 +1,9 @@
-//! One musician: a session, a socket, what was heard.
+//! One musician: a session, a socket, and the packets received.
 
-use super::control::{Connection, Desk, Happened};
-use super::inlet::{self, Inlet};
-use super::tally::{Delays, Heard};
+use super::batch_receiver::{self, BatchReceiver};
+use super::control::{Connection, ConnectionEvent, ControlConnections};
+use super::error::LoadError;
+use super::reception::{DelayHistogram, Reception};
 use rtjam_client::Identity;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{Config, Event, Session};
@@ -14,21 +15,21 @@ use rtjam_protocol::seal::{Counter, ReceiveKey};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SessionId, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
 
-/// Before counting begins.
+/// The stream of packets before counting begins.
 pub const WARM_UP: StreamId = StreamId(1);
 
-/// What is counted.
+/// The stream of packets that count.
 pub const COUNTED: StreamId = StreamId(2);
 
 /// A musician.
-pub struct Player {
-    /// Whose number among all; names their control connections.
+pub struct LoadMusician {
+    /// The index among all musicians, which identifies the control connections.
     index: usize,
-    /// In which of the rooms.
+    /// The index of the room.
     pub room: usize,
-    /// What was heard.
-    pub heard: Heard,
-    /// Packets sent of the stream that counts.
+    /// The packets received.
+    pub reception: Reception,
+    /// Packets sent in the stream that counts.
     pub sent: u64,
     session: Session,
     pin: Pin,
@@ -36,29 +37,29 @@ pub struct Player {
     server: SocketAddr,
     receive: Option<Box<ReceiveKey>>,
     source: Option<SourceId>,
-    /// Answers came to this socket: the server sends here.
+    /// Whether the server sends to this socket.
     has_path: bool,
-    trouble: Option<String>,
+    error: Option<LoadError>,
     out: Vec<u8>,
     payload: Vec<u8>,
 }
 
-/// What is needed to play a packet.
+/// The stream position and length of a packet.
 #[derive(Clone, Copy)]
 pub struct Packet {
-    /// Which run of the timeline.
+    /// The stream.
     pub stream: StreamId,
-    /// Its number there.
+    /// The number in the stream.
     pub number: u32,
-    /// How long it is.
+    /// The length in frames.
     pub frames: u16,
 }
 
-impl Player {
-    /// Begins to join, to hear everyone separately or one mix.
+impl LoadMusician {
+    /// Begins to join, and asks for everyone separately or for one mix.
     ///
     /// # Errors
-    /// When the machine gives no socket or no random numbers.
+    /// When the link cannot be used, or the system gives no socket or no random numbers.
     pub fn join(
         now: Micros,
         index: usize,
@@ -66,19 +67,19 @@ impl Player {
         link: &InviteLink,
         server: SocketAddr,
         mix: MixChoice,
-    ) -> Result<Player, String> {
-        let key = link.key.clone().ok_or("the link has no key")?;
+    ) -> Result<LoadMusician, LoadError> {
+        let key = link.key.clone().ok_or(LoadError::LinkWithoutKey)?;
         let rtjam_protocol::link::Trust::Pinned(pin) = key.trust else {
-            return Err("The link names no server key; use one that this server made.".to_owned());
+            return Err(LoadError::LinkWithoutPin);
         };
         let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
         let socket = UdpSocket::bind(any).and_then(|socket| {
             socket.connect(server)?;
             socket.set_nonblocking(true)?;
-            inlet::prepare(&socket)?;
+            batch_receiver::prepare(&socket)?;
             Ok(socket)
         });
-        let identity = Identity::ephemeral().map_err(|e| e.to_string())?;
+        let identity = Identity::ephemeral().map_err(|e| LoadError::Identity(e.to_string()))?;
         let config = Config {
             room: link.room.clone(),
             role: SeatRole::Musician,
@@ -89,99 +90,105 @@ impl Player {
             crypto: CRYPTO,
             mix: MixWish { take: Some(mix), ..MixWish::default() },
         };
-        Ok(Player {
+        Ok(LoadMusician {
             index,
             room,
-            heard: Heard::default(),
+            reception: Reception::default(),
             sent: 0,
             session: Session::new(now, config, Box::new(identity)),
             pin,
-            socket: socket.map_err(|e| format!("no socket: {e}"))?,
+            socket: socket.map_err(LoadError::Socket)?,
             server,
             receive: None,
             source: None,
             has_path: false,
-            trouble: None,
+            error: None,
             out: Vec::new(),
             payload: Vec::new(),
         })
     }
 
-    /// Joined, and the server sends here.
+    /// Whether the musician has joined and the server sends to this socket.
     pub fn is_ready(&self) -> bool {
         self.has_path
     }
 
-    /// The number that others hear this musician as.
+    /// The source number of this musician.
     pub fn source(&self) -> Option<SourceId> {
         self.source
     }
 
-    /// What went wrong, if anything.
-    pub fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+    /// Takes what has gone wrong, if anything has.
+    pub fn take_error(&mut self) -> Option<LoadError> {
+        self.error.take()
     }
 
-    /// Datagrams that this musician's own socket had no room for.
+    /// Datagrams that the kernel dropped because the socket was full.
     pub fn own_drops(&self) -> u64 {
-        u64::from(inlet::drops(&self.socket))
+        u64::from(batch_receiver::drops(&self.socket))
     }
 
-    /// Something happened on a connection of theirs.
-    pub fn handle(&mut self, now: Micros, connection: Connection, happened: Happened, desk: &Desk) {
+    /// Handles an event of a control connection.
+    pub fn handle(
+        &mut self,
+        now: Micros,
+        connection: Connection,
+        event: ConnectionEvent,
+        control: &ControlConnections,
+    ) {
         let id = connection.1;
-        match happened {
-            Happened::Opened => self.session.handle_control_open(id, self.pin),
-            Happened::Said(message) => self.session.handle_control(now, id, message),
-            Happened::Closed => self.session.handle_control_closed(now, id),
+        match event {
+            ConnectionEvent::Opened => self.session.handle_control_open(id, self.pin),
+            ConnectionEvent::Said(message) => self.session.handle_control(now, id, message),
+            ConnectionEvent::Closed => self.session.handle_control_closed(now, id),
         }
-        self.drive(now, desk);
+        self.drive(now, control);
     }
 
-    /// What is due by the clock.
-    pub fn tend(&mut self, now: Micros, desk: &Desk) {
+    /// Handles timeouts that are due.
+    pub fn handle_timeout(&mut self, now: Micros, control: &ControlConnections) {
         if self.session.poll_timeout().is_some_and(|due| due <= now) {
             self.session.handle_timeout(now);
-            self.drive(now, desk);
+            self.drive(now, control);
         }
     }
 
-    /// Says goodbye on both channels.
-    pub fn leave(&mut self, now: Micros, desk: &Desk) {
+    /// Says goodbye on the control connection and in media.
+    pub fn leave(&mut self, now: Micros, control: &ControlConnections) {
         self.session.leave();
-        self.drive(now, desk);
+        self.drive(now, control);
     }
 
-    fn drive(&mut self, now: Micros, desk: &Desk) {
+    fn drive(&mut self, now: Micros, control: &ControlConnections) {
         while let Some(event) = self.session.poll_event() {
-            self.note(event, desk);
+            self.handle_event(event, control);
         }
         while let Some((id, message)) = self.session.poll_control() {
-            desk.say((self.index, id), message);
+            control.say((self.index, id), message);
         }
         while self.session.poll_transmit(now, &mut self.out).is_some() {
             self.send();
         }
     }
 
-    fn note(&mut self, event: Event, desk: &Desk) {
+    fn handle_event(&mut self, event: Event, control: &ControlConnections) {
         match event {
-            Event::Dial(id) => desk.dial((self.index, id)),
-            Event::HangUp(id) => desk.hang_up((self.index, id)),
+            Event::Dial(id) => control.dial((self.index, id)),
+            Event::HangUp(id) => control.hang_up((self.index, id)),
             Event::Joined { seat, media, receive } => {
                 self.source = Some(seat.source);
                 if let Some(key) = receive {
                     self.receive = Some(key);
                     self.has_path = false;
                 }
-                // The first endpoint is the server's own port, unless something stands before it.
+                // The first endpoint is the advertised one.
                 if let Some(port) = media.first().map(|m| m.port) {
                     self.server.set_port(port);
                     let _ = self.socket.connect(self.server);
                 }
             }
-            Event::Refused(refused) => self.trouble = Some(format!("the server refuses: {:?}", refused.reason)),
-            Event::MediaLost => self.trouble = Some("a session was lost".to_owned()),
+            Event::Refused(refused) => self.error = Some(LoadError::Refused(refused.reason)),
+            Event::MediaLost => self.error = Some(LoadError::SessionLost),
             Event::Roster { .. }
             | Event::Mix(_)
             | Event::Left { .. }
@@ -191,7 +198,7 @@ impl Player {
         }
     }
 
-    /// Plays a packet of quiet noise that begins with the moment of its sending.
+    /// Sends a packet of quiet noise whose payload begins with the time of sending.
     pub fn play(&mut self, packet: Packet, now_ns: u64) {
         let Packet { stream, number, frames } = packet;
         let header = AudioHeader {
@@ -212,7 +219,7 @@ impl Player {
         }
     }
 
-    /// The session that the server gave this musician, once something was sent in it.
+    /// The session of this musician, once something was sent in it.
     pub fn session(&self) -> Option<SessionId> {
         Header::read(&self.out).map(|header| header.session)
     }
@@ -223,22 +230,29 @@ impl Player {
     }
 
     fn send(&self) {
-        // What an earlier datagram met on its way is told by the next call; this one is gone then, so it goes again.
+        // An error of an earlier datagram fails this call, so the datagram is sent again.
         if self.socket.send(&self.out).is_err() {
             let _ = self.socket.send(&self.out);
         }
     }
 
-    /// Takes what has arrived. Of media, one datagram in `share` is opened.
-    pub fn hear(&mut self, now: Micros, share: u64, inlet: &mut Inlet, delays: &mut Delays, desk: &Desk) {
-        let Player { heard, receive, session, socket, has_path, .. } = self;
+    /// Receives the datagrams that have arrived, and opens one media datagram in `share`.
+    pub fn receive(
+        &mut self,
+        now: Micros,
+        share: u64,
+        receiver: &mut BatchReceiver,
+        delays: &mut DelayHistogram,
+        control: &ControlConnections,
+    ) {
+        let LoadMusician { reception, receive, session, socket, has_path, .. } = self;
         let Some(receive) = receive else { return };
         let mut session_frames = false;
-        inlet.drain(socket, |datagram, stamp| {
+        receiver.drain(socket, |datagram, stamp| {
             let Some(header) = Header::read(datagram) else { return };
             if header.class == Class::Media {
-                let fresh = heard.datagram(&header);
-                if !fresh || !scattered(header.counter).is_multiple_of(share) {
+                let fresh = reception.datagram(&header);
+                if !fresh || !hash(header.counter).is_multiple_of(share) {
                     return;
                 }
             }
@@ -247,11 +261,11 @@ impl Player {
             for frame in opened.frames() {
                 match frame {
                     Frame::Audio(audio) if audio.header.stream == COUNTED => {
-                        heard.packet(audio.header.source, audio.header.sequence);
+                        reception.packet(audio.header.source, audio.header.sequence);
                         delays.note(delay_us(audio.payload, stamp));
                     }
                     Frame::Audio(audio) if audio.header.source == SourceId::MIX => {
-                        heard.packet(audio.header.source, audio.header.sequence);
+                        reception.packet(audio.header.source, audio.header.sequence);
                     }
                     Frame::Audio(_) => {}
                     other => {
@@ -263,14 +277,14 @@ impl Player {
             }
         });
         if session_frames {
-            self.drive(now, desk);
+            self.drive(now, control);
         }
     }
 }
 
-/// A number that scatters counters, so that a share of them is one of every musician's packets alike: their order
-/// repeats itself.
-fn scattered(counter: Counter) -> u64 {
+/// Hashes a counter, so that a share of the datagrams contains packets of all musicians equally: the order of their packets
+/// is periodic.
+fn hash(counter: Counter) -> u64 {
     counter.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32
 }
 

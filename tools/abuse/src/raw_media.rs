@@ -1,8 +1,8 @@
-//! Datagrams by hand, under the keys of a seat.
+//! Datagrams made without a client, with the keys of a seat.
 
-use crate::guest::Seated;
-use crate::trouble::Trouble;
-use rtjam_load::inlet::{self, Inlet};
+use crate::error::AttackError;
+use crate::raw_client::RawSession;
+use rtjam_load::batch_receiver::{self, BatchReceiver};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::control::Joined;
 use rtjam_protocol::datagram::{Class, ClockRequest, Frame, Header, MAX_DATAGRAM, write_audio, write_frame};
@@ -13,64 +13,64 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// The server sends to a new address within this time.
-const PATH: Duration = Duration::from_secs(4);
+/// How long the server can take to send to a new address.
+const PATH_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The lane that clients use.
 pub const LANE: Lane = Lane(0);
 
-/// One end of a seat's media: seals whatever it is told to, under any lane and counter.
-pub struct Media {
-    /// What the server said of the seat.
+/// The media of a seat. Seals any frames with any lane and counter.
+pub struct RawMedia {
+    /// The server's answer to the join.
     pub joined: Joined,
     socket: UdpSocket,
     up: Box<dyn Sealer>,
     down: ReceiveKey,
     counters: [u64; 256],
-    inlet: Inlet,
+    receiver: BatchReceiver,
     out: Vec<u8>,
 }
 
-impl Media {
-    /// The media of a seat, from `from` to the server at `server`. The calling thread's namespace is the socket's.
+impl RawMedia {
+    /// Opens a socket at `from` to the server at `server`, in the namespace of the calling thread.
     ///
     /// # Errors
     /// When the system gives no socket.
-    pub fn open(joined: &Joined, from: IpAddr, server: IpAddr) -> io::Result<Media> {
+    pub fn open(joined: &Joined, from: IpAddr, server: IpAddr) -> io::Result<RawMedia> {
         let socket = UdpSocket::bind(SocketAddr::new(from, 0))?;
         let port = joined.media.first().map_or(rtjam_protocol::link::DEFAULT_PORT, |m| m.port);
         socket.connect(SocketAddr::new(server, port))?;
         socket.set_nonblocking(true)?;
-        inlet::prepare(&socket)?;
+        batch_receiver::prepare(&socket)?;
         let keys = &joined.keys;
-        Ok(Media {
+        Ok(RawMedia {
             joined: joined.clone(),
             socket,
             up: make_sealer(keys.suite, &keys.up),
-            // No feature was offered: both directions have one key.
+            // Without features, both directions have the same key.
             down: keys.downlink(joined.session, joined.features, CRYPTO).receive(),
             counters: [0; 256],
-            inlet: Inlet::default(),
+            receiver: BatchReceiver::default(),
             out: Vec::new(),
         })
     }
 
-    /// The same, and waits until the server sends here.
+    /// Opens the media of a seat, and waits until the server sends to it.
     ///
     /// # Errors
-    /// When it never does.
-    pub fn settled(seated: &Seated, from: IpAddr, server: IpAddr) -> Result<Media, Trouble> {
-        let mut media = Media::open(&seated.joined, from, server)?;
-        let deadline = Instant::now() + PATH;
+    /// When the system gives no socket, or the server sends nothing.
+    pub fn settled(seated: &RawSession, from: IpAddr, server: IpAddr) -> Result<RawMedia, AttackError> {
+        let mut media = RawMedia::open(&seated.joined, from, server)?;
+        let deadline = Instant::now() + PATH_TIMEOUT;
         while Instant::now() < deadline {
             media.send(&Frame::ClockRequest(ClockRequest { sent: Micros::ZERO }));
             let mut answered = false;
-            media.hear_for(Duration::from_millis(20), |frame, _| answered |= matches!(frame, Frame::ClockReply(_)));
+            media.receive_for(Duration::from_millis(20), |frame, _| answered |= matches!(frame, Frame::ClockReply(_)));
             if answered {
                 return Ok(media);
             }
         }
-        Err(Trouble::NoPath)
+        Err(AttackError::NoPath)
     }
 
     /// Sends a datagram with one frame on the clients' lane.
@@ -78,19 +78,19 @@ impl Media {
         self.send_with(|out| write_frame(frame, out));
     }
 
-    /// Sends a datagram on the clients' lane, whose frames `write` appends. Returns its counter.
+    /// Sends a datagram on the clients' lane with the frames that `write` appends. Returns its counter.
     pub fn send_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let counter = self.counters[usize::from(LANE.0)] + 1;
         self.send_as(LANE, counter, write);
         counter
     }
 
-    /// Leaves a counter of the clients' lane out, as if that datagram had been lost.
+    /// Skips a counter of the clients' lane, as if the datagram had been lost.
     pub fn lose_one(&mut self) {
         self.counters[usize::from(LANE.0)] += 1;
     }
 
-    /// Sends a datagram under any lane and counter, which must not have been used before.
+    /// Sends a datagram with any lane and counter that were not used together before.
     pub fn send_as(&mut self, lane: Lane, counter: u64, write: impl FnOnce(&mut Vec<u8>)) {
         self.counters[usize::from(lane.0)] = counter;
         write_header(self.joined.keys.id.0, lane, self.joined.session, counter, &mut self.out);
@@ -98,16 +98,15 @@ impl Media {
         let (head, frames) = self.out.split_at_mut(Header::LEN);
         let tag = self.up.seal(nonce(lane, counter), head, frames);
         self.out.extend_from_slice(&tag);
-        // What does not fit into the socket is lost on the way.
+        // A datagram that the socket refuses counts as lost.
         let _ = self.socket.send(&self.out);
     }
 
-    /// Takes what has arrived, frame by frame, each with the time of its arrival (ns of the wall clock). Challenges are
-    /// answered.
-    pub fn hear(&mut self, mut take: impl FnMut(&Frame<'_>, u64)) {
-        let Media { socket, down, inlet, .. } = self;
+    /// Passes every frame that has arrived to `take`, with its arrival in ns of the wall clock. Answers challenges.
+    pub fn receive(&mut self, mut take: impl FnMut(&Frame<'_>, u64)) {
+        let RawMedia { socket, down, receiver, .. } = self;
         let mut challenges = Vec::new();
-        inlet.drain(socket, |datagram, stamp| {
+        receiver.drain(socket, |datagram, stamp| {
             let Ok(opened) = down.open(Micros::ZERO, datagram) else { return };
             for frame in opened.frames() {
                 if let Frame::PathChallenge(data) = &frame {
@@ -121,27 +120,27 @@ impl Media {
         }
     }
 
-    /// Takes the headers of what has arrived and opens.
-    pub fn hear_datagrams(&mut self, mut take: impl FnMut(&Header)) {
-        let Media { socket, down, inlet, .. } = self;
-        inlet.drain(socket, |datagram, _| {
+    /// Passes the header of every authentic datagram that has arrived to `take`.
+    pub fn receive_headers(&mut self, mut take: impl FnMut(&Header)) {
+        let RawMedia { socket, down, receiver, .. } = self;
+        receiver.drain(socket, |datagram, _| {
             if let Ok(opened) = down.open(Micros::ZERO, datagram) {
                 take(&opened.header);
             }
         });
     }
 
-    /// [`Media::hear`] for a while.
-    pub fn hear_for(&mut self, time: Duration, mut take: impl FnMut(&Frame<'_>, u64)) {
+    /// Calls [`RawMedia::receive`] for this long.
+    pub fn receive_for(&mut self, time: Duration, mut take: impl FnMut(&Frame<'_>, u64)) {
         let until = Instant::now() + time;
         while Instant::now() < until {
-            self.hear(&mut take);
+            self.receive(&mut take);
             std::thread::park_timeout(Duration::from_millis(1));
         }
     }
 }
 
-/// Writes a datagram's header in place of what is in `out`.
+/// Replaces the contents of `out` with the header of a datagram.
 pub fn write_header(key: u8, lane: Lane, session: SessionId, counter: u64, out: &mut Vec<u8>) {
     out.clear();
     out.extend_from_slice(&[Class::Media as u8, key, lane.0]);
@@ -156,21 +155,21 @@ fn nonce(lane: Lane, counter: u64) -> Nonce {
     Nonce(bytes)
 }
 
-/// A packet of a stream: its number, and how it is written.
+/// An audio packet without its payload.
 #[derive(Clone, Copy, Debug)]
-pub struct Packet {
-    /// Which stream.
+pub struct RawPacket {
+    /// The stream.
     pub stream: u32,
-    /// Its number there.
+    /// The number in the stream.
     pub number: u32,
-    /// Frames.
+    /// The length in frames.
     pub frames: u16,
-    /// How samples are written.
+    /// The codec of the payload.
     pub codec: Codec,
 }
 
-impl Packet {
-    /// Appends it as an audio frame with this payload to a datagram.
+impl RawPacket {
+    /// Appends the packet with this payload to a datagram, as an audio frame.
     pub fn write(self, payload: &[u8], out: &mut Vec<u8>) {
         debug_assert!(payload.len() < MAX_DATAGRAM);
         write_audio(&self.header(), payload, out);

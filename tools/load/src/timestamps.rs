@@ -1,27 +1,27 @@
-//! Receiving with the kernel's own time stamps: on loopback, the moment at which the sender let go.
+//! Receives one datagram with the kernel's timestamp: on loopback, the time at which it was sent.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-/// A datagram that came in.
-pub struct Stamped {
+/// A received datagram.
+pub struct StampedDatagram {
     /// Its length.
     pub len: usize,
-    /// Who sent it.
+    /// The address of its sender.
     pub from: SocketAddr,
-    /// When, since the epoch of the wall clock; `None` where the kernel did not say.
+    /// The wall-clock time since 1970; `None` without a timestamp.
     pub at: Option<Duration>,
 }
 
-/// Asks for stamps on an IPv4 socket.
+/// Enables timestamps on an IPv4 socket.
 ///
 /// # Errors
-/// When the kernel does not give any.
+/// When the kernel refuses.
 pub fn enable(socket: &UdpSocket) -> io::Result<()> {
     let on: libc::c_int = 1;
-    // SAFETY: the option's value is an int that lives during the call.
+    // SAFETY: the option's value is an int that outlives the call.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -34,10 +34,10 @@ pub fn enable(socket: &UdpSocket) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The time on the clock that stamps are made with.
+/// The current time of the clock that makes the timestamps.
 pub fn now() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place to write to.
+    // SAFETY: the call writes to `time`, which is valid for writes.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
@@ -45,9 +45,9 @@ pub fn now() -> Duration {
 /// Receives one datagram on an IPv4 socket.
 ///
 /// # Errors
-/// Those of the socket, its timeout among them.
-pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Stamped> {
-    // SAFETY: all-zero is a valid value of these plain C structs.
+/// Errors of the socket, including a timeout.
+pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<StampedDatagram> {
+    // SAFETY: zero is a valid value of these plain C structs.
     let (mut name, mut message): (libc::sockaddr_in, libc::msghdr) =
         unsafe { (std::mem::zeroed(), std::mem::zeroed()) };
     let mut control = [0_u64; 16];
@@ -58,12 +58,12 @@ pub fn receive(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Stamped> {
     message.msg_iovlen = 1;
     message.msg_control = control.as_mut_ptr().cast();
     message.msg_controllen = size_of_val(&control) as _;
-    // SAFETY: every pointer in `message` leads to memory of the stated length that lives during the call.
+    // SAFETY: every pointer in `message` points to memory of the stated length that outlives the call.
     let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0) };
     let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?;
     let ip = Ipv4Addr::from(u32::from_be(name.sin_addr.s_addr));
     let from = SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(name.sin_port)));
-    Ok(Stamped { len, from, at: stamp_in(&message) })
+    Ok(StampedDatagram { len, from, at: stamp_in(&message) })
 }
 
 fn stamp_in(message: &libc::msghdr) -> Option<Duration> {

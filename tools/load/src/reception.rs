@@ -1,35 +1,35 @@
-//! What was heard of what was sent, and how long it took.
+//! Counts the packets received, and their delays.
 
 use rtjam_protocol::datagram::Header;
 use rtjam_protocol::seal::{Freshness, Lane, ReplayWindow};
 use rtjam_protocol::{Sequence, SourceId};
 use std::collections::HashMap;
 
-/// Delays are told apart up to this, in µs; longer ones count as this long but for the longest.
-const FINE: usize = 200_000;
+/// The longest delay with a bucket of its own, in µs. Longer ones share the last bucket.
+const LONGEST_BUCKET_US: usize = 200_000;
 
-/// Delays in µs, one count each.
-pub struct Delays {
+/// A histogram of delays with buckets of 1 µs.
+pub struct DelayHistogram {
     counts: Vec<u32>,
     total: u64,
     longest: u64,
 }
 
-impl Default for Delays {
-    fn default() -> Delays {
-        Delays { counts: vec![0; FINE + 1], total: 0, longest: 0 }
+impl Default for DelayHistogram {
+    fn default() -> DelayHistogram {
+        DelayHistogram { counts: vec![0; LONGEST_BUCKET_US + 1], total: 0, longest: 0 }
     }
 }
 
-impl Delays {
-    /// One more.
+impl DelayHistogram {
+    /// Adds a delay.
     pub fn note(&mut self, us: u64) {
-        self.counts[(us as usize).min(FINE)] += 1;
+        self.counts[(us as usize).min(LONGEST_BUCKET_US)] += 1;
         self.total += 1;
         self.longest = self.longest.max(us);
     }
 
-    /// The delay that `share` of all do not pass; 0 when there are none.
+    /// The delay that `share` of all do not exceed; 0 without delays.
     pub fn percentile(&self, share: f64) -> u64 {
         let rank = (self.total as f64 * share).ceil().max(1.0) as u64;
         let mut below = 0;
@@ -42,40 +42,40 @@ impl Delays {
         self.longest
     }
 
-    /// The longest.
+    /// The longest delay.
     pub fn max(&self) -> u64 {
         self.longest
     }
 }
 
-/// What one musician heard.
+/// The packets that one musician has received.
 #[derive(Default)]
-pub struct Heard {
-    /// Datagrams with media, by header, each once.
+pub struct Reception {
+    /// Media datagrams, each counted once by its header.
     pub datagrams: u64,
-    /// Datagrams, or packets in them, that came again.
+    /// Datagrams, or packets in them, that arrived again.
     pub duplicated: u64,
-    /// Packets in datagrams that were opened, each once.
+    /// Packets in opened datagrams, each counted once.
     pub opened: u64,
     windows: Vec<(Lane, ReplayWindow)>,
     sources: HashMap<SourceId, Source>,
 }
 
-/// Which packets of a source were heard: a bit each.
+/// The packets of a source: one bit each.
 #[derive(Default)]
 struct Source {
     bits: Vec<u64>,
-    heard: u64,
+    received: u64,
 }
 
-impl Heard {
-    /// Counting begins anew; what is a duplicate is still known.
+impl Reception {
+    /// Resets the counts, but still detects duplicates of earlier datagrams.
     pub fn begin(&mut self) {
         (self.datagrams, self.duplicated, self.opened) = (0, 0, 0);
         self.sources.clear();
     }
 
-    /// A datagram with media. Says whether it is new.
+    /// Counts a media datagram. Returns whether it is new.
     pub fn datagram(&mut self, header: &Header) -> bool {
         let index = self.windows.iter().position(|(lane, _)| *lane == header.lane).unwrap_or_else(|| {
             self.windows.push((header.lane, ReplayWindow::default()));
@@ -90,7 +90,7 @@ impl Heard {
         fresh
     }
 
-    /// A packet out of a datagram that was opened.
+    /// Counts a packet in an opened datagram.
     pub fn packet(&mut self, source: SourceId, sequence: Sequence) {
         let source = self.sources.entry(source).or_default();
         let (word, bit) = (sequence.0 as usize / 64, 1 << (sequence.0 % 64));
@@ -99,16 +99,16 @@ impl Heard {
         }
         if source.bits[word] & bit == 0 {
             source.bits[word] |= bit;
-            source.heard += 1;
+            source.received += 1;
             self.opened += 1;
         } else {
             self.duplicated += 1;
         }
     }
 
-    /// Packets heard of each source.
+    /// The number of packets received from each source.
     pub fn by_source(&self) -> impl Iterator<Item = (SourceId, u64)> {
-        self.sources.iter().map(|(id, source)| (*id, source.heard))
+        self.sources.iter().map(|(id, source)| (*id, source.received))
     }
 }
 
@@ -120,38 +120,38 @@ mod tests {
 
     #[test]
     fn percentiles_are_ranks() {
-        let mut delays = Delays::default();
+        let mut delays = DelayHistogram::default();
         assert_eq!(delays.percentile(0.5), 0);
         for us in 1..=100 {
             delays.note(us * 10);
         }
         delays.note(3_000_000);
         assert_eq!((delays.percentile(0.5), delays.percentile(0.99), delays.max()), (510, 1000, 3_000_000));
-        assert_eq!(delays.percentile(1.0), FINE as u64);
+        assert_eq!(delays.percentile(1.0), LONGEST_BUCKET_US as u64);
     }
 
     #[test]
-    fn a_packet_counts_once() {
-        let mut heard = Heard::default();
+    fn packets_count_once() {
+        let mut reception = Reception::default();
         for (source, sequence) in [(1, 0), (1, 65), (2, 0), (1, 65)] {
-            heard.packet(SourceId(source), Sequence(sequence));
+            reception.packet(SourceId(source), Sequence(sequence));
         }
-        assert_eq!((heard.opened, heard.duplicated), (3, 1));
-        let mut by_source: Vec<_> = heard.by_source().collect();
+        assert_eq!((reception.opened, reception.duplicated), (3, 1));
+        let mut by_source: Vec<_> = reception.by_source().collect();
         by_source.sort_by_key(|(source, _)| source.0);
         assert_eq!(by_source, [(SourceId(1), 2), (SourceId(2), 1)]);
     }
 
     #[test]
-    fn a_datagram_counts_once_a_lane() {
-        let mut heard = Heard::default();
+    fn datagrams_count_once_per_lane() {
+        let mut reception = Reception::default();
         let mut header = [0; Header::LEN];
         header[0] = Class::Media as u8;
         header[3..7].copy_from_slice(&SessionId(9).0.to_be_bytes());
         for (lane, counter) in [(0, 1), (2, 1), (0, 2), (0, 1)] {
             (header[2], header[13]) = (lane, counter);
-            heard.datagram(&Header::read(&header).expect("a header"));
+            reception.datagram(&Header::read(&header).expect("a header"));
         }
-        assert_eq!((heard.datagrams, heard.duplicated), (3, 1));
+        assert_eq!((reception.datagrams, reception.duplicated), (3, 1));
     }
 }

@@ -1,7 +1,7 @@
 //! The server under attack.
 
-use crate::town::{Quarter, Town};
-use crate::trouble::Trouble;
+use crate::error::AttackError;
+use crate::testbed::{Segment, Testbed};
 use rtjam_protocol::link::InviteLink;
 use rtjam_tests::child::Child;
 use rtjam_tests::scratch::Scratch;
@@ -10,45 +10,45 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// A server starts within this time, and its commands end within it.
-const START: Duration = Duration::from_secs(15);
+/// How long the server can take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A running server with default settings and a data folder of its own, in its namespace of the town.
-pub struct House {
+/// A running server with default settings and a temporary data folder, in its network namespace.
+pub struct TargetServer {
     child: Child,
     program: PathBuf,
     namespace: String,
     data: Scratch,
 }
 
-impl House {
-    /// Starts `program` with further `arguments`, and waits until it serves.
+impl TargetServer {
+    /// Starts `program` with further `arguments`, and waits until it accepts connections.
     ///
     /// # Errors
-    /// When it does not serve within some seconds.
-    pub fn open(town: &Town, program: &Path, arguments: &[&str]) -> Result<House, Trouble> {
+    /// When the server does not start in time.
+    pub fn start(testbed: &Testbed, program: &Path, arguments: &[&str]) -> Result<TargetServer, AttackError> {
         let data = Scratch::new("abuse");
-        let namespace = town.server.name.clone();
+        let namespace = testbed.server.name.clone();
         let mut command = in_namespace(&namespace, program);
         command.args(arguments).arg("--data").arg(data.path()).args(public_address());
         let mut child = Child::start(&mut command, None);
         let lines = child.out().clone();
-        let ready = wait::within(START, || {
+        let ready = wait::within(START_TIMEOUT, || {
             lines
                 .newest(|line| line.strip_prefix("invite: ").map(|_| true))
                 .or_else(|| child.exit_code().map(|_| false))
         });
         if ready != Some(true) {
-            return Err(Trouble::Server(child.transcript()));
+            return Err(AttackError::Server(child.transcript()));
         }
-        Ok(House { child, program: program.to_owned(), namespace, data })
+        Ok(TargetServer { child, program: program.to_owned(), namespace, data })
     }
 
-    /// What `rtjam-server invite ROOM` prints while the server runs, with further `arguments`.
+    /// Makes a link with `rtjam-server invite ROOM` and further `arguments`.
     ///
     /// # Errors
-    /// When the program refuses.
-    pub fn invite(&self, room: &str, arguments: &[&str]) -> Result<String, Trouble> {
+    /// When the command fails.
+    pub fn invite(&self, room: &str, arguments: &[&str]) -> Result<String, AttackError> {
         let mut command = in_namespace(&self.namespace, &self.program);
         command.args(["invite", room]).args(arguments).arg("--data").arg(self.data.path()).args(public_address());
         let output = command.output()?;
@@ -56,16 +56,16 @@ impl House {
         if output.status.success() && text.starts_with("rtjam://") {
             Ok(text)
         } else {
-            Err(Trouble::Server(String::from_utf8_lossy(&output.stderr).into_owned()))
+            Err(AttackError::Server(String::from_utf8_lossy(&output.stderr).into_owned()))
         }
     }
 
-    /// Its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()
     }
 
-    /// Whether it still runs.
+    /// Whether the server still runs.
     pub fn runs(&mut self) -> bool {
         self.child.exit_code().is_none()
     }
@@ -78,14 +78,14 @@ fn in_namespace(namespace: &str, program: &Path) -> Command {
 }
 
 fn public_address() -> [String; 2] {
-    ["--public-address".to_owned(), Quarter::Honest.server().to_string()]
+    ["--public-address".to_owned(), Segment::Honest.server().to_string()]
 }
 
-/// A link of the server as people of a quarter use it.
+/// A link with the server's address as seen from a segment.
 ///
 /// # Errors
-/// When the server printed something else than a link.
-pub fn link_from(quarter: Quarter, link: &str) -> Result<InviteLink, Trouble> {
-    let there = link.replace(&Quarter::Honest.server().to_string(), &quarter.server().to_string());
-    there.parse().map_err(|_| Trouble::Server(format!("{link:?} is no link")))
+/// When the text is not a link.
+pub fn link_from(segment: Segment, link: &str) -> Result<InviteLink, AttackError> {
+    let there = link.replace(&Segment::Honest.server().to_string(), &segment.server().to_string());
+    there.parse().map_err(|_| AttackError::Server(format!("{link:?} is not a link")))
 }

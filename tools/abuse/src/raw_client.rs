@@ -1,4 +1,4 @@
-//! Control connections: joining, resuming, being refused. Messages are written by hand, as an attacker would.
+//! Control connections for attackers: they write the messages themselves.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,102 +20,102 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// A dial that is not open has another beside it after this time, as clients do.
-const BESIDE: Duration = Duration::from_secs(1);
+/// After this time a client dials again in parallel.
+const REDIAL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Dials under way at a time.
+/// The most dials in parallel.
 const MOST_DIALS: usize = 4;
 
-/// A dial is given up after this time.
-const GIVE_UP: Duration = Duration::from_secs(4);
+/// The timeout of a dial.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The pause after a failed dial.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Someone who wants a seat.
+/// A client that wants a seat.
 #[derive(Clone)]
-pub struct Guest {
-    /// Who they are.
+pub struct RawClient {
+    /// Its identity.
     pub identity: Identity,
-    /// The link that they have.
+    /// The link that it uses.
     pub link: InviteLink,
-    /// The address that they come from.
+    /// The address that it connects from.
     pub from: IpAddr,
-    /// What they ask for: `musician` or `listener`.
+    /// The role that it asks for: `musician` or `listener`.
     pub role: &'static str,
-    /// What of the others they wish to be sent: `separate` or `one`; `None`: as the room says.
+    /// What it asks to receive: `separate` or `one`; `None` leaves the choice to the room.
     pub mix: Option<&'static str>,
 }
 
-/// Someone with a seat. Dropping it closes the control connection.
-pub struct Seated {
-    /// What the server said.
+/// A client with a seat. Dropping it closes the control connection.
+pub struct RawSession {
+    /// The server's answer.
     pub joined: Joined,
     socket: Socket,
 }
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// Why there is no seat.
+/// Why a client has no seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// The server said so.
+pub enum JoinError {
+    /// The server refused.
     Refused(Refusal),
-    /// There was no answer, or the connection broke.
+    /// There was no answer, or the connection failed.
     NoAnswer,
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failed::Refused(reason) => write!(f, "refused ({})", reason.name()),
-            Failed::NoAnswer => f.write_str("no answer"),
+            JoinError::Refused(reason) => write!(f, "refused ({})", reason.name()),
+            JoinError::NoAnswer => f.write_str("no answer"),
         }
     }
 }
 
-impl Guest {
-    /// A musician with an identity of their own.
+impl RawClient {
+    /// A musician with a new identity.
     ///
     /// # Panics
-    /// When the system has no random numbers.
-    #[expect(clippy::expect_used, reason = "without random numbers nothing works")]
-    pub fn new(link: &InviteLink, from: IpAddr) -> Guest {
+    /// When the system gives no random numbers.
+    #[expect(clippy::expect_used, reason = "nothing works without random numbers")]
+    pub fn new(link: &InviteLink, from: IpAddr) -> RawClient {
         let identity = Identity::ephemeral().expect("random numbers");
-        Guest { identity, link: link.clone(), from, role: "musician", mix: None }
+        RawClient { identity, link: link.clone(), from, role: "musician", mix: None }
     }
 
-    /// The same with another secret, which opens nothing.
-    pub fn with_wrong_secret(mut self) -> Guest {
+    /// This client with a wrong secret.
+    pub fn with_wrong_secret(mut self) -> RawClient {
         if let Some(key) = &mut self.link.key {
             key.secret = Secret([9; 16]);
         }
         self
     }
 
-    /// Asks once.
+    /// Tries once to join.
     ///
     /// # Errors
     /// When there is no seat.
-    pub async fn ask(&self, resume: Option<&Token>) -> Result<Seated, Failed> {
-        timeout(GIVE_UP, self.dial(resume)).await.map_err(|_| Failed::NoAnswer)?
+    pub async fn join_once(&self, resume: Option<&Token>) -> Result<RawSession, JoinError> {
+        timeout(DIAL_TIMEOUT, self.dial(resume)).await.map_err(|_| JoinError::NoAnswer)?
     }
 
-    /// Asks as a client does: again after a failure, and beside a dial that hangs. Returns how long it took.
+    /// Joins as real clients do: dials again after a failure, and in parallel to a dial that hangs. Returns how long it took.
     ///
     /// # Errors
-    /// What was last said, when there is no seat within `limit`.
-    pub async fn insist(&self, resume: Option<&Token>, limit: Duration) -> Result<(Seated, Duration), Failed> {
+    /// The last error, when there is no seat within `limit`.
+    pub async fn join(&self, resume: Option<&Token>, limit: Duration) -> Result<(RawSession, Duration), JoinError> {
         let (began, deadline) = (Instant::now(), Instant::now() + limit);
-        let (mut dials, mut last) = (tokio::task::JoinSet::new(), Failed::NoAnswer);
+        let (mut dials, mut last) = (tokio::task::JoinSet::new(), JoinError::NoAnswer);
         let mut next = began;
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(deadline) => return Err(last),
                 () = tokio::time::sleep_until(next), if dials.len() < MOST_DIALS => {
-                    let (guest, resume) = (self.clone(), resume.cloned());
-                    dials.spawn(async move { guest.ask(resume.as_ref()).await });
-                    next = Instant::now() + BESIDE;
+                    let (client, resume) = (self.clone(), resume.cloned());
+                    dials.spawn(async move { client.join_once(resume.as_ref()).await });
+                    next = Instant::now() + REDIAL_INTERVAL;
                 }
                 Some(dial) = dials.join_next(), if !dials.is_empty() => match dial {
                     Ok(Ok(seated)) => return Ok((seated, began.elapsed())),
@@ -123,28 +123,28 @@ impl Guest {
                         last = failed;
                         next = next.min(Instant::now() + PAUSE);
                     }
-                    Err(_) => last = Failed::NoAnswer,
+                    Err(_) => last = JoinError::NoAnswer,
                 },
             }
         }
     }
 
-    async fn dial(&self, resume: Option<&Token>) -> Result<Seated, Failed> {
-        let (mut socket, pin) = self.connect().await.ok_or(Failed::NoAnswer)?;
+    async fn dial(&self, resume: Option<&Token>) -> Result<RawSession, JoinError> {
+        let (mut socket, pin) = self.connect().await.ok_or(JoinError::NoAnswer)?;
         let nonce = loop {
-            match hear(&mut socket).await? {
+            match receive(&mut socket).await? {
                 ServerMessage::Welcome(welcome) => break welcome.nonce,
-                ServerMessage::Refused(refused) => return Err(Failed::Refused(refused.reason)),
+                ServerMessage::Refused(refused) => return Err(JoinError::Refused(refused.reason)),
                 _ => {}
             }
         };
         for message in [self.hello(&nonce, &pin), self.seat(resume)] {
-            socket.send(Message::text(message.to_string())).await.map_err(|_| Failed::NoAnswer)?;
+            socket.send(Message::text(message.to_string())).await.map_err(|_| JoinError::NoAnswer)?;
         }
         loop {
-            match hear(&mut socket).await? {
-                ServerMessage::Joined(joined) => return Ok(Seated { joined, socket }),
-                ServerMessage::Refused(refused) => return Err(Failed::Refused(refused.reason)),
+            match receive(&mut socket).await? {
+                ServerMessage::Joined(joined) => return Ok(RawSession { joined, socket }),
+                ServerMessage::Refused(refused) => return Err(JoinError::Refused(refused.reason)),
                 _ => {}
             }
         }
@@ -185,22 +185,22 @@ impl Guest {
     }
 }
 
-impl Seated {
-    /// Says a message.
+impl RawSession {
+    /// Sends a message.
     ///
     /// # Errors
-    /// When the connection is broken.
-    pub async fn say(&mut self, message: &Value) -> Result<(), Failed> {
-        self.socket.send(Message::text(message.to_string())).await.map_err(|_| Failed::NoAnswer)
+    /// When the connection has failed.
+    pub async fn send(&mut self, message: &Value) -> Result<(), JoinError> {
+        self.socket.send(Message::text(message.to_string())).await.map_err(|_| JoinError::NoAnswer)
     }
 
     /// Waits at most `limit` for the server to close the connection.
     pub async fn is_closed_within(&mut self, limit: Duration) -> bool {
-        timeout(limit, async { while hear(&mut self.socket).await.is_ok() {} }).await.is_ok()
+        timeout(limit, async { while receive(&mut self.socket).await.is_ok() {} }).await.is_ok()
     }
 }
 
-/// A connection from one address to another; `None` when it cannot be had.
+/// Connects from one address to another; `None` if that fails.
 pub async fn connect_from(from: IpAddr, to: SocketAddr) -> Option<TcpStream> {
     let socket = TcpSocket::new_v4().ok()?;
     socket.set_reuseaddr(true).ok()?;
@@ -210,11 +210,11 @@ pub async fn connect_from(from: IpAddr, to: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
-async fn hear(socket: &mut Socket) -> Result<ServerMessage, Failed> {
+async fn receive(socket: &mut Socket) -> Result<ServerMessage, JoinError> {
     loop {
         match socket.next().await {
-            Some(Ok(Message::Text(text))) => return control::read(&text).map_err(|_| Failed::NoAnswer),
-            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Failed::NoAnswer),
+            Some(Ok(Message::Text(text))) => return control::read(&text).map_err(|_| JoinError::NoAnswer),
+            Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(JoinError::NoAnswer),
             Some(Ok(_)) => {}
         }
     }
@@ -223,17 +223,17 @@ async fn hear(socket: &mut Socket) -> Result<ServerMessage, Failed> {
 /// Runs `work` on a runtime of the calling thread.
 ///
 /// # Panics
-/// When the machine gives none.
-#[expect(clippy::expect_used, reason = "a machine without it runs nothing")]
+/// When the system gives no runtime.
+#[expect(clippy::expect_used, reason = "no attack works without a runtime")]
 pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let done = runtime.block_on(work);
-    // Dials that nobody waits for any more.
+    // Cancels dials that nobody waits for.
     runtime.shutdown_background();
     done
 }
 
-/// Waits a moment.
+/// Sleeps.
 pub async fn pause(time: Duration) {
     sleep(time).await;
 }

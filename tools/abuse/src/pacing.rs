@@ -1,41 +1,41 @@
-//! So many of something a second.
+//! Repeats an action at a constant rate.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Things are done in bursts no farther apart than this.
+/// The pause between bursts.
 const TICK: Duration = Duration::from_micros(500);
 
-/// After a pause of the machine no more than this is made up for.
-const MOST_AT_ONCE: u64 = 2000;
+/// The most actions of a burst; after a stall the rest is skipped.
+const LARGEST_BURST: u64 = 2000;
 
 /// Tells an attack to end.
 #[derive(Debug, Default)]
 pub struct Stop(AtomicBool);
 
 impl Stop {
-    /// Ends it.
-    pub fn now(&self) {
+    /// Asks the attack to end.
+    pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it has been told.
-    pub fn asked(&self) -> bool {
+    /// Whether the attack should end.
+    pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Calls `once` `per_second` times a second until `stop`; it is told how often it has been called before. Returns the rate
-/// that was reached, a second.
-pub fn run(per_second: u32, stop: &Stop, mut once: impl FnMut(u64)) -> f64 {
+/// Calls `action` `per_second` times a second until `stop`, with the number of earlier calls. Returns the rate that was
+/// reached.
+pub fn repeat(per_second: u32, stop: &Stop, mut action: impl FnMut(u64)) -> f64 {
     let (began, mut done, mut skipped) = (Instant::now(), 0_u64, 0_u64);
-    while !stop.asked() {
+    while !stop.is_requested() {
         let due = (began.elapsed().as_secs_f64() * f64::from(per_second)) as u64;
         let wanted = due.saturating_sub(done + skipped);
-        let now = wanted.min(MOST_AT_ONCE);
+        let now = wanted.min(LARGEST_BURST);
         skipped += wanted - now;
         for _ in 0..now {
-            once(done);
+            action(done);
             done += 1;
         }
         std::thread::park_timeout(TICK);
