@@ -1,7 +1,6 @@
 //! A control connection: JSON texts on a WebSocket, between a client and the rooms actor.
 
-use crate::acceptor::Place;
-use crate::limits::Bucket;
+use crate::limits::{Bucket, HalfOpenGuard};
 use crate::real_time::ServerClock;
 use crate::rooms::messages::{CONNECTION_QUEUE, ControlEvent, OutgoingMessage, RoomsHandle, RoomsInput};
 use axum::extract::ws::{Message, WebSocket};
@@ -78,19 +77,19 @@ impl ControlConnection {
 
     /// Serves the connection until the client has a seat and so leaves its place among the half-open connections, or until it
     /// is evicted from that place.
-    pub async fn until_seated(&mut self, place: &Place) -> PhaseEnd {
+    pub async fn until_seated(&mut self, guard: &HalfOpenGuard) -> PhaseEnd {
         tokio::select! {
-            () = place.evicted() => PhaseEnd::TimedOut,
-            end = self.serve_half_open(place) => end,
+            () = guard.evicted() => PhaseEnd::TimedOut,
+            end = self.serve_half_open(guard) => end,
         }
     }
 
-    async fn serve_half_open(&mut self, place: &Place) -> PhaseEnd {
+    async fn serve_half_open(&mut self, guard: &HalfOpenGuard) -> PhaseEnd {
         loop {
             let done = tokio::select! {
                 outgoing = self.outgoing.recv() => match outgoing {
                     Some(outgoing) if has_seat(&outgoing.message) => {
-                        place.leave();
+                        guard.release();
                         self.send_message(outgoing).await.and(Err(PhaseEnd::Seated))
                     }
                     outgoing => self.send_if_open(outgoing).await,

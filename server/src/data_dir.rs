@@ -1,112 +1,126 @@
-//! The data folder: where it is, who may read it, and that one server alone uses it.
+//! The data folder: its place, its permissions, and the lock that lets only one server use it.
 
-use crate::Failure;
+use std::fmt;
 use std::fs::{DirBuilder, DirEntry, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The database's name in the folder.
+/// The database's file name in the folder.
 pub const DATABASE: &str = "rooms.sqlite3";
 
-/// The folder where none is named: `$STATE_DIRECTORY` (systemd), else the platform's.
+/// Why the data folder cannot be used.
+#[derive(Debug)]
+pub enum DataDirError {
+    /// No folder was named, and the user has no home folder.
+    NoHome,
+    /// The folder cannot be written.
+    NotWritable {
+        /// The folder.
+        dir: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The folder holds other things than rooms, and other users can read it.
+    NotOurs(PathBuf),
+    /// Other users can read a file or folder, and this user may not change that.
+    Exposed {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Another server is using the folder.
+    InUse(PathBuf),
+}
+
+/// The folder when none is named: `$STATE_DIRECTORY` (systemd), else the platform's.
 ///
 /// # Errors
 /// When the user has no home folder.
-pub fn default_path() -> Result<PathBuf, Failure> {
-    // systemd lists several folders with colons between them; the first is ours.
+pub fn default_path() -> Result<PathBuf, DataDirError> {
+    // systemd separates several folders with colons; the first is ours.
     let state = std::env::var("STATE_DIRECTORY").ok().and_then(|v| v.split(':').next().map(PathBuf::from));
     if let Some(dir) = state.filter(|dir| !dir.as_os_str().is_empty()) {
         return Ok(dir);
     }
     directories::ProjectDirs::from("", "", "rtjam-server")
         .map(|dirs| dirs.data_dir().to_owned())
-        .ok_or_else(|| Failure::new("There is no home folder to keep the rooms in. Name a folder with --data DIR."))
+        .ok_or(DataDirError::NoHome)
 }
 
-/// Makes the folder, for its owner alone. Where it is there, others lose their access to it.
+/// Creates the folder for its owner alone. Removes other users' access to a folder that exists.
 ///
 /// # Errors
-/// When it cannot be made, or cannot be closed to others.
-pub fn create(dir: &Path) -> Result<(), Failure> {
+/// When the folder cannot be created, or other users' access cannot be removed.
+pub fn create(dir: &Path) -> Result<(), DataDirError> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|e| not_writable(dir, &e))?;
-    close_folder(dir)
+    builder.create(dir).map_err(|e| not_writable(dir, e))?;
+    make_folder_private(dir)
 }
 
-/// Takes a folder from all but its owner. One that holds other things and no rooms is left as it is, and refused.
+/// Removes other users' access to a folder. Refuses to touch one that holds other things and no rooms.
 #[cfg(unix)]
-fn close_folder(dir: &Path) -> Result<(), Failure> {
+fn make_folder_private(dir: &Path) -> Result<(), DataDirError> {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(dir).map_err(|e| not_writable(dir, &e))?.permissions().mode();
+    let mode = std::fs::metadata(dir).map_err(|e| not_writable(dir, e))?.permissions().mode();
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    // A fresh file system has a folder of its own.
+    // The root of a new file system contains `lost+found`.
     let is_empty = || {
         let is_something = |entry: io::Result<DirEntry>| entry.map_or(true, |e| e.file_name() != "lost+found");
         std::fs::read_dir(dir).is_ok_and(|mut entries| !entries.any(is_something))
     };
-    // Everybody's folder, such as /tmp, has the sticky bit.
+    // Folders that all users share, such as /tmp, have the sticky bit.
     let is_shared = mode & 0o1000 != 0;
     if !is_empty() && (is_shared || !dir.join(DATABASE).exists()) {
-        return Err(Failure::new(format!(
-            "The data folder {} is open to other users and holds other things too. Name a folder of its own with \
-             --data DIR.",
-            dir.display()
-        )));
+        return Err(DataDirError::NotOurs(dir.to_owned()));
     }
-    close(dir, mode, 0o700)
+    set_mode(dir, mode, 0o700)
 }
 
-/// Elsewhere folders are as the system makes them.
+/// Does nothing: other systems set permissions themselves.
 #[cfg(not(unix))]
-fn close_folder(_: &Path) -> Result<(), Failure> {
+fn make_folder_private(_: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
 #[cfg(unix)]
-fn close(path: &Path, mode: u32, to: u32) -> Result<(), Failure> {
+fn set_mode(path: &Path, mode: u32, new: u32) -> Result<(), DataDirError> {
     use std::os::unix::fs::PermissionsExt as _;
-    let shown = path.display();
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(to)).map_err(|e| match e.kind() {
-        io::ErrorKind::ReadOnlyFilesystem => not_writable(path, &e),
-        _ => Failure::new(format!(
-            "{shown} holds the rooms' secrets and is open to other users, and this user may not change that ({e}). Run \
-             the server as the owner of {shown}, or name another folder with --data DIR."
-        )),
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(new)).map_err(|error| match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => not_writable(path, error),
+        _ => DataDirError::Exposed { path: path.to_owned(), error },
     })?;
-    tracing::warn!("{shown} was open to other users (mode {:03o}); its mode is {to:03o} now", mode & 0o777);
+    let shown = path.display();
+    tracing::warn!("other users could read {shown} (mode {:03o}); its mode is now {new:03o}", mode & 0o777);
     Ok(())
 }
 
-/// Held by a running server; the system lets go of it when the process ends, however it ends.
+/// Held by a running server. The system releases it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct ServerLock(#[expect(dead_code, reason = "holding the file is what locks")] File);
+pub struct ServerLock(#[expect(dead_code, reason = "the open file holds the lock")] File);
 
-/// Takes the folder for one server.
+/// Locks the folder for one server.
 ///
 /// # Errors
-/// When another server has it, or the folder cannot be written.
-pub fn lock(dir: &Path) -> Result<ServerLock, Failure> {
-    let file = private_file(&dir.join("server.lock")).map_err(|e| not_writable(dir, &e))?;
+/// When another server has locked it, or the folder cannot be written.
+pub fn lock(dir: &Path) -> Result<ServerLock, DataDirError> {
+    let file = private_file(&dir.join("server.lock")).map_err(|e| not_writable(dir, e))?;
     match file.try_lock() {
         Ok(()) => Ok(ServerLock(file)),
-        Err(TryLockError::WouldBlock) => Err(Failure::new(format!(
-            "Another rtjam-server is running on the data folder {}. Stop that one first, or give this one a folder \
-             of its own with --data DIR.",
-            dir.display()
-        ))),
-        Err(TryLockError::Error(e)) => Err(not_writable(dir, &e)),
+        Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(e)) => Err(not_writable(dir, e)),
     }
 }
 
-/// Opens a file for reading and writing that only its owner may read; makes it where it is missing.
+/// Opens a file for reading and writing, and creates it if it is missing. Only its owner may read a new file.
 ///
 /// # Errors
-/// When the system says so.
+/// When the system refuses.
 pub fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
@@ -115,40 +129,79 @@ pub fn private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Takes a file from all but its owner.
+/// Removes other users' access to a file, if it exists.
 ///
 /// # Errors
-/// When others have access to it, and this user may not change that.
+/// When other users have access to it and this user may not change that.
 #[cfg(unix)]
-pub fn close_file(path: &Path) -> Result<(), Failure> {
+pub fn make_file_private(path: &Path) -> Result<(), DataDirError> {
     use std::os::unix::fs::PermissionsExt as _;
-    // There may be no such file.
     let Ok(found) = std::fs::metadata(path) else { return Ok(()) };
     let mode = found.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { close(path, mode, 0o600) }
+    if mode & 0o077 == 0 { Ok(()) } else { set_mode(path, mode, 0o600) }
 }
 
-/// Elsewhere files are as their folder is.
+/// Does nothing: on other systems files have their folder's permissions.
 ///
 /// # Errors
 /// Never.
 #[cfg(not(unix))]
-pub fn close_file(_: &Path) -> Result<(), Failure> {
+pub fn make_file_private(_: &Path) -> Result<(), DataDirError> {
     Ok(())
 }
 
-pub(crate) fn not_writable(dir: &Path, error: &io::Error) -> Failure {
-    let dir = dir.display();
-    Failure::new(match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            format!("The disk with the data folder {dir} is full. Make room there, or name another with --data DIR.")
-        }
-        _ => format!(
-            "The data folder {dir} cannot be written ({error}). Make it writable for this user, or name another with \
-             --data DIR."
-        ),
-    })
+pub(crate) fn not_writable(dir: &Path, error: io::Error) -> DataDirError {
+    DataDirError::NotWritable { dir: dir.to_owned(), error }
 }
+
+impl fmt::Display for DataDirError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DataDirError::NoHome => {
+                f.write_str("There is no home folder to keep the rooms in. Name a folder with --data DIR.")
+            }
+            DataDirError::NotWritable { dir, error } => {
+                let dir = dir.display();
+                match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => write!(
+                        f,
+                        "The disk with the data folder {dir} is full. Make room there, or name another folder with \
+                         --data DIR."
+                    ),
+                    _ => write!(
+                        f,
+                        "The data folder {dir} cannot be written ({error}). Make it writable for this user, or name \
+                         another folder with --data DIR."
+                    ),
+                }
+            }
+            DataDirError::NotOurs(dir) => write!(
+                f,
+                "Other users can read the data folder {}, and it holds other things too. Name a folder for RTJam alone \
+                 with --data DIR.",
+                dir.display()
+            ),
+            DataDirError::Exposed { path, error } => {
+                let path = path.display();
+                write!(
+                    f,
+                    "Other users can read {path}, which holds the rooms' secrets, and this user may not change that \
+                     ({error}). Run the server as the owner of {path}, or name another folder with --data DIR."
+                )
+            }
+            DataDirError::InUse(dir) => write!(
+                f,
+                "Another rtjam-server is running on the data folder {}. Stop that server first, or name another folder \
+                 with --data DIR.",
+                dir.display()
+            ),
+        }
+    }
+}
+
+impl std::error::Error for DataDirError {}
+
+impl crate::failure::OperatorError for DataDirError {}
 
 #[cfg(test)]
 mod tests {
@@ -156,20 +209,20 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_of_other_things_is_left_alone() {
+    fn folders_with_other_files_are_left_alone() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = std::env::temp_dir().join(format!("rtjam-other-things-{}", std::process::id()));
         let mode = |mode| std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).expect("ours");
         let seen = || std::fs::metadata(&dir).expect("there").permissions().mode() & 0o7777;
         std::fs::create_dir(&dir).expect("made");
         mode(0o755);
-        create(&dir).expect("an empty one is taken");
+        create(&dir).expect("an empty folder is accepted");
         assert_eq!(seen(), 0o700);
         std::fs::write(dir.join("letters"), b"").expect("written");
         for open in [0o755, 0o1777] {
             mode(open);
             let error = create(&dir).expect_err("not ours").to_string();
-            assert!(error.contains("folder of its own"), "{error}");
+            assert!(error.contains("folder for RTJam alone"), "{error}");
             assert_eq!(seen(), open);
         }
         mode(0o700);
@@ -178,10 +231,10 @@ mod tests {
     }
 
     #[test]
-    fn a_file_in_the_way_is_named_with_what_to_do() {
+    fn error_names_a_file_in_place_of_the_folder() {
         let file = std::env::temp_dir().join(format!("rtjam-in-the-way-{}", std::process::id()));
         std::fs::write(&file, b"").expect("a temporary file");
-        let error = create(&file.join("data")).expect_err("a file is no folder").to_string();
+        let error = create(&file.join("data")).expect_err("a file is not a folder").to_string();
         std::fs::remove_file(&file).expect("it is still there");
         assert!(error.contains("cannot be written") && error.contains("--data"), "{error}");
     }

@@ -1,41 +1,66 @@
 //! The server's key pair and its certificate.
 
-use crate::Failure;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData as _};
 use rtjam_protocol::link::Pin;
 use rtjam_protocol::seal::ring::pin_of;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use std::fmt;
 
-/// Who this server is.
-pub struct Identity {
+/// The server's identity.
+pub struct ServerIdentity {
     /// The P-256 key.
     pub key: PrivateKeyDer<'static>,
-    /// A certificate under it, made afresh at each start: links pin the key alone.
+    /// A certificate for the key, made at each start: links pin only the key.
     pub certificate: CertificateDer<'static>,
-    /// What links pin.
+    /// The pin in invite links.
     pub pin: Pin,
 }
 
-impl Identity {
-    /// Reads the identity from the store; makes it at the first start.
+/// Why the server has no identity.
+#[derive(Debug)]
+pub enum IdentityError {
+    /// No key pair could be generated.
+    Generate(rcgen::Error),
+    /// The stored key pair is damaged.
+    Damaged(rcgen::Error),
+    /// The database failed.
+    Store(StoreError),
+}
+
+impl ServerIdentity {
+    /// Reads the identity from the store, or makes it on the first start.
     ///
     /// # Errors
-    /// When the store fails or holds no key.
-    pub fn load(store: &mut Store) -> Result<Identity, Failure> {
-        let fresh = KeyPair::generate().map_err(|e| Failure::new(format!("No key could be made: {e}.")))?;
-        let pkcs8 = store.identity(|| fresh.serialize_der())?;
-        Identity::from_pkcs8(pkcs8).map_err(|e| {
-            Failure::new(format!("The server's key in the data folder is damaged ({e}). Put a backup in its place."))
-        })
+    /// When the store fails or its key is damaged.
+    pub fn load(store: &mut Store) -> Result<ServerIdentity, IdentityError> {
+        let fresh = KeyPair::generate().map_err(IdentityError::Generate)?;
+        let pkcs8 = store.identity(|| fresh.serialize_der()).map_err(IdentityError::Store)?;
+        ServerIdentity::from_pkcs8(pkcs8).map_err(IdentityError::Damaged)
     }
 
-    fn from_pkcs8(pkcs8: Vec<u8>) -> Result<Identity, rcgen::Error> {
+    fn from_pkcs8(pkcs8: Vec<u8>) -> Result<ServerIdentity, rcgen::Error> {
         let pair = KeyPair::try_from(pkcs8.as_slice())?;
         let mut params = CertificateParams::new(vec!["rtjam-server".to_owned()])?;
         params.distinguished_name.push(DnType::CommonName, "RTJam room server");
         let certificate = params.self_signed(&pair)?.der().clone();
         let pin = pin_of(&pair.subject_public_key_info());
-        Ok(Identity { key: PrivatePkcs8KeyDer::from(pkcs8).into(), certificate, pin })
+        Ok(ServerIdentity { key: PrivatePkcs8KeyDer::from(pkcs8).into(), certificate, pin })
     }
 }
+
+impl fmt::Display for IdentityError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IdentityError::Generate(e) => write!(f, "No key pair could be made: {e}."),
+            IdentityError::Damaged(e) => {
+                write!(f, "The server's key in the data folder is damaged ({e}). Restore it from a backup.")
+            }
+            IdentityError::Store(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for IdentityError {}
+
+impl crate::failure::OperatorError for IdentityError {}

@@ -17,16 +17,15 @@
 //! | `reload` | settings that change while the server runs | main |
 //! | `identity`, `tls` | the server's key and certificates | main |
 //! | `acceptor` | connections, handshakes and requests without a seat | acceptor (tokio) |
-//! | `http` | the web page and the upgrade to a control connection | acceptor |
+//! | `http` | the web page, health, metrics, and the upgrade to a control connection | acceptor |
 //! | `control` | control connections | acceptor, and main once they are seated |
 //! | `limits` | limits for each address and for all together | rooms, acceptor |
-//! | `metrics`, `token` | metrics for Prometheus, and who may read them | acceptor |
 //! | `statistics` | packet loss, jitter and round-trip times of sessions | all |
 //! | `rooms` | the rooms actor and its queries and commands | rooms |
 //! | `media` | receives, opens, forwards and mixes datagrams | media-0 …, mixer |
 //! | `gateway` | musicians who do not speak RTJam's own protocol | classic |
-//! | `real_time`, `thread_end` | clock, scheduling and supervision of threads | all |
-//! | `check`, [`open_files`] | whether this machine suits a server | main |
+//! | `real_time`, `thread_exit` | clock, scheduling and supervision of threads | all |
+//! | `check`, [`system`] | whether this machine suits a server; random bytes, open files, memory | main |
 //! | `invite`, `moderation` | the commands `invite`, `list`, `kick`, `ban` | main |
 //!
 //! Control connections, media threads and gateways send events to the rooms actor by a bounded queue. It sends messages to
@@ -55,17 +54,16 @@ mod cli;
 pub mod config;
 mod control;
 mod data_dir;
+mod failure;
 mod gateway;
 mod http;
 mod identity;
 mod invite;
 mod limits;
 mod listen;
+mod logging;
 mod media;
-mod metrics;
 mod moderation;
-pub mod open_files;
-mod random;
 mod real_time;
 mod reload;
 mod reuseport;
@@ -73,33 +71,13 @@ mod rooms;
 mod server;
 mod statistics;
 mod store;
-mod thread_end;
+pub mod system;
+mod thread_exit;
 mod tls;
-mod token;
 
 pub use cli::main;
 pub use config::Config;
+pub use failure::Failure;
 pub use rooms::authority::{Authority, RoomAction};
 pub use rooms::messages::{CommandError, RoomSnapshot, RoomsHandle, ServerStatus};
 pub use server::Server;
-
-use std::fmt;
-
-/// Why the server cannot do what it was asked for, as a sentence that tells the operator what to do.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Failure(String);
-
-impl Failure {
-    /// A failure with this sentence.
-    pub fn new(sentence: impl Into<String>) -> Failure {
-        Failure(sentence.into())
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Failure {}

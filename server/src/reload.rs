@@ -1,60 +1,59 @@
-//! What changes while the server runs: on SIGHUP, config file, certificates and token are read again.
+//! Applies new settings while the server runs.
 
-use crate::Failure;
 use crate::config::Config;
-use crate::http::Live;
-use crate::identity::Identity;
+use crate::failure::Failure;
+use crate::http::{LiveSettings, MetricsToken};
+use crate::identity::ServerIdentity;
 use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
 use crate::tls::Tls;
-use crate::token::Token;
 use arc_swap::ArcSwap;
 use rtjam_protocol::link::Pin;
 use std::sync::Arc;
 
-/// Takes new settings over.
+/// Applies new settings to a running server.
 pub struct Reloader {
     config: Config,
-    identity: Identity,
-    live: Arc<ArcSwap<Live>>,
+    identity: ServerIdentity,
+    live: Arc<ArcSwap<LiveSettings>>,
 }
 
-/// What settings of a config say of connections, and the pins of the keys that are shown.
+/// Reads the files that a configuration names. Returns the settings for connections, and the pins of the keys in use.
 ///
 /// # Errors
-/// When a file of theirs cannot be used.
-pub fn live(identity: &Identity, config: &Config) -> Result<(Live, Vec<Pin>), Failure> {
-    let metrics_token = config.metrics_token_file.as_deref().map(Token::read).transpose()?;
+/// When a file cannot be used.
+pub fn load(identity: &ServerIdentity, config: &Config) -> Result<(LiveSettings, Vec<Pin>), Failure> {
+    let metrics_token = config.metrics_token_file.as_deref().map(MetricsToken::read).transpose()?;
     let tls = Tls::new(identity, config.tls.as_ref())?;
-    Ok((Live { tls: tls.config, proxies: config.proxies.clone(), metrics_token }, tls.pins))
+    Ok((LiveSettings { tls: tls.config, proxies: config.proxies.clone(), metrics_token }, tls.pins))
 }
 
 impl Reloader {
-    /// What the server runs with.
-    pub fn new(config: Config, identity: Identity, live: Live) -> Reloader {
+    /// Begins with the settings that the server was started with.
+    pub fn new(config: Config, identity: ServerIdentity, live: LiveSettings) -> Reloader {
         Reloader { config, identity, live: Arc::new(ArcSwap::from_pointee(live)) }
     }
 
-    /// The settings for connections, which change.
-    pub fn live(&self) -> Arc<ArcSwap<Live>> {
+    /// The current settings for connections.
+    pub fn live(&self) -> Arc<ArcSwap<LiveSettings>> {
         self.live.clone()
     }
 
-    /// Takes over what can change, and says in the log what cannot. Where a file cannot be used, all stays as it is.
-    pub async fn take(&mut self, new: Config, rooms: &RoomsHandle) {
-        let (live, pins) = match live(&self.identity, &new) {
-            Ok(read) => read,
+    /// Applies what can change, and logs what needs a restart. If a file cannot be used, nothing changes.
+    pub async fn apply(&mut self, new: Config, rooms: &RoomsHandle) {
+        let (live, pins) = match load(&self.identity, &new) {
+            Ok(loaded) => loaded,
             Err(failure) => {
-                tracing::error!("{failure} Until then all settings stay as they are.");
+                tracing::error!("{failure} All settings stay as they are.");
                 return;
             }
         };
         self.live.store(Arc::new(live));
-        // Fails only after the rooms actor has ended, and then the server ends, too.
+        // Fails when the rooms actor has ended; then the server ends too.
         let _ = rooms.send(RoomsInput::Command(RoomsCommand::Configure { limits: new.limits, pins })).await;
-        for setting in self.config.fixed_that_differ(&new) {
-            tracing::warn!("{setting} has changed; the server takes that over when it is restarted");
+        for setting in self.config.changes_that_need_restart(&new) {
+            tracing::warn!("{setting} has changed and takes effect when the server restarts");
         }
-        self.config = self.config.with_live_of(new);
-        tracing::info!("settings and certificates were read again");
+        self.config = self.config.with_live_settings_of(new);
+        tracing::info!("reloaded settings and certificates");
     }
 }

@@ -1,23 +1,25 @@
 //! Starts and stops the parts of a server.
 
-use crate::acceptor::{self, AcceptorThread, Places};
-use crate::address::advertised;
-use crate::config::{Config, FIRST_ROOM};
+use crate::acceptor::{self, AcceptorThread};
+use crate::address::{ServerAddress, advertised_address};
+use crate::config::{Config, ConfigError, FIRST_ROOM};
 use crate::data_dir::{self, ServerLock};
 use crate::gateway::legacy::{self, LegacySettings};
-use crate::http::{FiguresAt, Http};
-use crate::identity::Identity;
-use crate::limits::{LimitSettings, Limits, Network, SeatedAddresses};
-use crate::listen::{self, Bound};
+use crate::http::{HttpService, MetricsSources};
+use crate::identity::ServerIdentity;
+use crate::limits::{HalfOpenConnections, LimitSettings, Limits, Network, SeatedAddresses};
+use crate::listen::{self, BoundAddress};
 use crate::media::{MAX_THREADS, MediaThreads, MediaTotals};
-use crate::random::Random;
+
+use crate::failure::Failure;
+use crate::invite;
 use crate::real_time::ServerClock;
 use crate::reload::{self, Reloader};
 use crate::rooms::actor::RoomsActor;
 use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
-use crate::store::{Reachable, Store};
-use crate::thread_end::{EndNotice, EndNotices, Ends};
-use crate::{Failure, invite};
+use crate::store::Store;
+use crate::system::Random;
+use crate::thread_exit::{ExitGuard, ExitNotifier, ThreadExits};
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
 use rtjam_protocol::link::{Host, Role};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
@@ -37,12 +39,12 @@ const LOG_TOTALS_EVERY: Duration = Duration::from_secs(60);
 
 /// A server whose sockets are open. It does not serve until [`Server::run`].
 pub struct Server {
-    bound: Vec<Bound>,
+    bound: Vec<BoundAddress>,
     rooms: Rooms,
     store: Store,
     page: String,
     invite: String,
-    caution: Option<String>,
+    address_warning: Option<String>,
     limits: LimitSettings,
     exempt_networks: Vec<Network>,
     reloader: Reloader,
@@ -61,8 +63,8 @@ impl Server {
         data_dir::create(&config.data)?;
         let lock = data_dir::lock(&config.data)?;
         let mut store = Store::open(&config.data)?;
-        let identity = Identity::load(&mut store)?;
-        let (live, pins) = reload::live(&identity, config)?;
+        let identity = ServerIdentity::load(&mut store)?;
+        let (live, pins) = reload::load(&identity, config)?;
         let lobby = RoomName::new(FIRST_ROOM).map_err(|e| Failure::new(e.to_string()))?;
         store.ensure_room(&lobby, &mut Random::new())?;
 
@@ -76,17 +78,17 @@ impl Server {
             }
             None => None,
         };
-        let reachable = Reachable {
+        let reachable = ServerAddress {
             public: config.public_address.clone(),
-            listen_ip: listen::only_ip(&bound),
+            listen_ip: listen::specific_ip(&bound),
             listen_port: bound.first().map(|b| b.address.port()),
         };
-        if store.reachable()? != reachable {
-            store.set_reachable(&reachable)?;
+        if store.server_address()? != reachable {
+            store.set_server_address(&reachable)?;
         }
-        store.forget_orders()?;
-        store.prefer_speed()?;
-        let address = advertised(&reachable);
+        store.clear_commands()?;
+        store.relax_durability()?;
+        let address = advertised_address(&reachable);
         let link = invite::link(&store, &lobby, Role::Musician, identity.pin, &address)?;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         let rooms = Rooms::new(rooms::RoomsConfig {
@@ -102,7 +104,7 @@ impl Server {
         Ok(Server {
             page: page_url(scheme, &address.host, address.port),
             invite: link.to_string(),
-            caution: address.caution,
+            address_warning: address.warning,
             limits: config.limits,
             exempt_networks: config.exempt_networks.clone(),
             reloader: Reloader::new(config.clone(), identity, live),
@@ -127,8 +129,8 @@ impl Server {
     }
 
     /// A hint for the operator when link and page do not work from everywhere.
-    pub fn caution(&self) -> Option<&str> {
-        self.caution.as_deref()
+    pub fn address_warning(&self) -> Option<&str> {
+        self.address_warning.as_deref()
     }
 
     /// The addresses on which it listens, with the real ports.
@@ -152,7 +154,7 @@ impl Server {
     /// # Errors
     /// When a thread or a socket cannot be set up, or a thread ends by itself.
     pub async fn run(self, shutdown: impl Future<Output = ()>, reloads: mpsc::Receiver<Config>) -> Result<(), Failure> {
-        let (notices, ends) = EndNotices::new();
+        let (notices, ends) = ExitNotifier::new();
         self.run_watched(shutdown, reloads, &notices, ends).await
     }
 
@@ -161,8 +163,8 @@ impl Server {
         mut self,
         shutdown: impl Future<Output = ()>,
         mut reloads: mpsc::Receiver<Config>,
-        notices: &EndNotices,
-        mut ends: Ends,
+        notices: &ExitNotifier,
+        mut ends: ThreadExits,
     ) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         let (rooms, inputs) = self.actor;
@@ -170,14 +172,14 @@ impl Server {
         let clock = ServerClock::start();
         let limit_loopback = self.limits.limit_loopback;
         let legacy = self.legacy.map(|(socket, settings)| {
-            let notice = notices.of("classic");
+            let notice = notices.guard("classic");
             legacy::start(socket, settings.room, &self.bound, clock, rooms.clone(), limit_loopback, notice)
         });
         let (legacy_thread, legacy) = legacy.transpose().map_err(cannot)?.unzip();
         let mut listeners = Vec::new();
         let threads = self.bound.first().map_or(1, |b| b.udp.len());
         let mut media_sockets: Vec<Vec<UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
-        for Bound { address, tcp, udp } in self.bound {
+        for BoundAddress { address, tcp, udp } in self.bound {
             tracing::info!("listening on {address}, TCP and UDP");
             listeners.push(tcp);
             media_sockets.iter_mut().zip(udp).for_each(|(of_thread, socket)| of_thread.push(socket));
@@ -188,14 +190,14 @@ impl Server {
         let seated = SeatedAddresses::default();
         let limits = Limits::new(self.limits, seated.clone()).exempting(self.exempt_networks);
         let actor = RoomsActor::new(self.rooms, self.store, media, limits, clock);
-        let mut actor_done = start_actor(actor, inputs, notices.of("rooms")).map_err(cannot)?;
+        let mut actor_done = start_actor(actor, inputs, notices.guard("rooms")).map_err(cannot)?;
 
-        let figures = FiguresAt { media: totals.clone(), legacy, clock, ports };
+        let figures = MetricsSources { media: totals.clone(), legacy, clock, ports };
         let main = tokio::runtime::Handle::current();
-        let http = Http::new(rooms.clone(), self.reloader.live(), limit_loopback, figures, main.clone());
-        let (strangers, known) = acceptor::places();
-        let places = Places::new(clock, seated, strangers, known);
-        let notice = notices.of("acceptor");
+        let http = HttpService::new(rooms.clone(), self.reloader.live(), limit_loopback, figures, main.clone());
+        let (strangers, known) = acceptor::half_open_capacity();
+        let places = HalfOpenConnections::new(clock, seated, strangers, known);
+        let notice = notices.guard("acceptor");
         let mut acceptor = AcceptorThread::start(listeners, http.clone(), places, main, notice).map_err(cannot)?;
         let logging = tokio::spawn(log_totals(totals.clone()));
         let mut shutdown = pin!(shutdown);
@@ -204,7 +206,7 @@ impl Server {
                 () = &mut shutdown => break Ok(()),
                 // Only a panic ends a thread early. A supervisor restarts the server.
                 Some(thread) = ends.recv() => break Err(ended_by_itself(thread)),
-                Some(config) = reloads.recv() => self.reloader.take(config, &rooms).await,
+                Some(config) = reloads.recv() => self.reloader.apply(config, &rooms).await,
             }
         };
 
@@ -236,7 +238,7 @@ impl Server {
     pub fn run_until_signal(
         config: &Config,
         announce: impl FnOnce(&Server),
-        reread: impl Fn() -> Result<Config, String> + Send + 'static,
+        reread: impl Fn() -> Result<Config, ConfigError> + Send + 'static,
     ) -> Result<(), Failure> {
         let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         // One thread suffices: the media path and the store have their own.
@@ -264,7 +266,7 @@ fn ended_by_itself(thread: &str) -> Failure {
 fn start_actor(
     actor: RoomsActor,
     inputs: mpsc::Receiver<RoomsInput>,
-    notice: EndNotice,
+    notice: ExitGuard,
 ) -> std::io::Result<oneshot::Receiver<()>> {
     let (done, ended) = oneshot::channel();
     let timer = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
@@ -293,7 +295,7 @@ async fn log_totals(totals: MediaTotals) {
 }
 
 /// Endpoints for media: the port that links state, which a router may forward to the server, then the server's own ports.
-fn media_endpoints(advertised_port: u16, bound: &[Bound]) -> Vec<MediaEndpoint> {
+fn media_endpoints(advertised_port: u16, bound: &[BoundAddress]) -> Vec<MediaEndpoint> {
     let mut ports = vec![advertised_port];
     for port in bound.iter().map(|b| b.address.port()) {
         if !ports.contains(&port) {
@@ -312,7 +314,9 @@ fn page_url(scheme: &str, host: &Host, port: u16) -> String {
 
 /// Reads the settings again on each SIGHUP.
 #[cfg(unix)]
-fn reloads(reread: impl Fn() -> Result<Config, String> + Send + 'static) -> std::io::Result<mpsc::Receiver<Config>> {
+fn reloads(
+    reread: impl Fn() -> Result<Config, ConfigError> + Send + 'static,
+) -> std::io::Result<mpsc::Receiver<Config>> {
     let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     let (configs, reloads) = mpsc::channel(1);
     tokio::spawn(async move {
@@ -329,7 +333,7 @@ fn reloads(reread: impl Fn() -> Result<Config, String> + Send + 'static) -> std:
 
 /// Other systems have no SIGHUP.
 #[cfg(not(unix))]
-fn reloads(_: impl Fn() -> Result<Config, String>) -> std::io::Result<mpsc::Receiver<Config>> {
+fn reloads(_: impl Fn() -> Result<Config, ConfigError>) -> std::io::Result<mpsc::Receiver<Config>> {
     Ok(mpsc::channel(1).1)
 }
 
@@ -359,7 +363,7 @@ fn signals() -> std::io::Result<impl Future<Output = ()>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Partial;
+    use crate::config::Settings;
     use crate::store::tests::TempDir;
 
     /// When any thread panics, the server ends with an error that names the thread.
@@ -368,11 +372,11 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for thread in ["classic", "mixer", "media", "rooms", "acceptor"] {
             let dir = TempDir::new();
-            let settings = Partial::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"").expect("keys");
-            let config = settings.complete(dir.0.clone()).expect("complete");
+            let settings = Settings::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"").expect("keys");
+            let config = Config::new(settings, dir.0.clone()).expect("complete");
             let server = Server::bind(&config).expect("bound");
-            let (notices, ends) = EndNotices::new();
-            let notice = notices.of(thread);
+            let (notices, ends) = ExitNotifier::new();
+            let notice = notices.guard(thread);
             let outcome = runtime.block_on(async {
                 let panics = async {
                     let _ = tokio::task::spawn_blocking(move || {

@@ -1,8 +1,7 @@
-//! Who is shown which certificate: native clients (they offer ALPN `rtjam/1`) the identity's, everyone else the
-//! operator's, where there is one.
+//! TLS with two certificates: native clients, which offer ALPN `rtjam/1`, are shown the identity's; everyone else is shown
+//! the operator's, if there is one.
 
-use crate::Failure;
-use crate::identity::Identity;
+use crate::identity::ServerIdentity;
 use rtjam_protocol::control::ALPN;
 use rtjam_protocol::link::Pin;
 use rtjam_protocol::seal::ring::pin_of;
@@ -12,45 +11,73 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The operator's certificate, as files in PEM.
+/// The operator's certificate, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// The certificate, then those between it and a root.
+    /// The certificate, followed by the intermediate certificates.
     pub cert: PathBuf,
     /// Its private key.
     pub key: PathBuf,
 }
 
-/// TLS as the server speaks it.
+/// The server's TLS configuration.
 pub struct Tls {
-    /// For each connection.
+    /// The configuration for each connection.
     pub config: Arc<ServerConfig>,
-    /// The pins of the keys that are shown, the identity's first.
+    /// The pins of the keys in use, the identity's first.
     pub pins: Vec<Pin>,
 }
 
+/// Why TLS cannot be configured.
+#[derive(Debug)]
+pub enum TlsError {
+    /// A file cannot be read.
+    Unreadable {
+        /// The flag that names the file.
+        flag: &'static str,
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The certificate file holds no certificate.
+    NoCertificate(PathBuf),
+    /// The key file holds no private key.
+    NoKey(PathBuf),
+    /// The key is of a kind that TLS cannot use.
+    UnusableKey(PathBuf, rustls::Error),
+    /// The certificate is for another key.
+    Mismatch(TlsFiles),
+    /// The certificate is damaged.
+    DamagedCertificate(PathBuf, rustls::Error),
+    /// TLS itself failed.
+    Tls(rustls::Error),
+}
+
 impl Tls {
-    /// Puts the identity and the operator's certificate together.
+    /// Configures TLS with the server's identity and the operator's certificate.
     ///
     /// # Errors
-    /// When a file cannot be read, is no PEM, or the two do not belong together.
-    pub fn new(identity: &Identity, operator: Option<&TlsFiles>) -> Result<Tls, Failure> {
-        let native = Arc::new(certified(vec![identity.certificate.clone()], &identity.key).map_err(unusable)?);
-        let others = operator.map(read_operators).transpose()?.map(Arc::new);
+    /// When a file cannot be read, is not PEM, or certificate and key do not belong together.
+    pub fn new(identity: &ServerIdentity, operator: Option<&TlsFiles>) -> Result<Tls, TlsError> {
+        let native = Arc::new(certified(vec![identity.certificate.clone()], &identity.key).map_err(TlsError::Tls)?);
+        let others = operator.map(read_operators_certificate).transpose()?.map(Arc::new);
         let mut pins = vec![identity.pin];
         pins.extend(others.as_deref().and_then(|key| key.key.public_key()).map(|spki| pin_of(&spki)));
 
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(unusable)?
+            .map_err(TlsError::Tls)?
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(ByAlpn { native, others }));
         config.alpn_protocols = vec![ALPN.to_vec(), b"http/1.1".to_vec()];
-        // Resumption would skip the certificate that a client wants to check, and cost memory.
+        // Session resumption would skip the certificate, which clients must check, and would cost memory.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Tls { config: Arc::new(config), pins })
@@ -71,50 +98,76 @@ impl ResolvesServerCert for ByAlpn {
     }
 }
 
-fn read_operators(files: &TlsFiles) -> Result<CertifiedKey, Failure> {
-    let (cert, key) = (files.cert.display(), files.key.display());
-    readable("--tls-cert", &files.cert)?;
-    readable("--tls-key", &files.key)?;
+fn read_operators_certificate(files: &TlsFiles) -> Result<CertifiedKey, TlsError> {
+    check_readable("--tls-cert", &files.cert)?;
+    check_readable("--tls-key", &files.key)?;
     let chain: Vec<_> = CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect).unwrap_or_default();
     if chain.is_empty() {
-        return Err(Failure::new(format!(
-            "--tls-cert {cert} holds no certificate. It must be a PEM file that begins with -----BEGIN CERTIFICATE-----, \
-             such as Let's Encrypt's fullchain.pem."
-        )));
+        return Err(TlsError::NoCertificate(files.cert.clone()));
     }
-    let private = PrivateKeyDer::from_pem_file(&files.key).map_err(|_| {
-        Failure::new(format!(
-            "--tls-key {key} holds no private key. It must be a PEM file that begins with -----BEGIN PRIVATE KEY----- \
-             and has no password, such as Let's Encrypt's privkey.pem."
-        ))
-    })?;
-    let certified = certified(chain, &private).map_err(|e| {
-        Failure::new(format!("--tls-key {key} cannot be used ({e}). It must be an RSA, P-256, P-384 or Ed25519 key."))
-    })?;
+    let private = PrivateKeyDer::from_pem_file(&files.key).map_err(|_| TlsError::NoKey(files.key.clone()))?;
+    let certified = certified(chain, &private).map_err(|e| TlsError::UnusableKey(files.key.clone(), e))?;
     match certified.keys_match() {
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
-        Err(rustls::Error::InconsistentKeys(_)) => Err(Failure::new(format!(
-            "--tls-cert {cert} and --tls-key {key} do not belong together: the certificate is of another key. Give the \
-             two files that were made together."
-        ))),
-        Err(e) => Err(Failure::new(format!("--tls-cert {cert} is damaged ({e}). Fetch the certificate again."))),
+        Err(rustls::Error::InconsistentKeys(_)) => Err(TlsError::Mismatch(files.clone())),
+        Err(e) => Err(TlsError::DamagedCertificate(files.cert.clone(), e)),
     }
 }
 
-fn readable(flag: &str, path: &Path) -> Result<(), Failure> {
-    std::fs::read(path).map(|_| ()).map_err(|e| {
-        let path = path.display();
-        Failure::new(format!("{flag} {path} cannot be read ({e}). Give the file's path, and let this user read it."))
-    })
+fn check_readable(flag: &'static str, file: &Path) -> Result<(), TlsError> {
+    match std::fs::read(file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(TlsError::Unreadable { flag, file: file.to_owned(), error }),
+    }
 }
 
 fn certified(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'static>) -> Result<CertifiedKey, rustls::Error> {
     Ok(CertifiedKey::new(chain, any_supported_type(key)?))
 }
 
-fn unusable(error: rustls::Error) -> Failure {
-    Failure::new(format!("TLS cannot be used: {error}."))
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::Unreadable { flag, file, error } => write!(
+                f,
+                "{flag} {} cannot be read ({error}). Give the file's path, and let this user read it.",
+                file.display()
+            ),
+            TlsError::NoCertificate(cert) => write!(
+                f,
+                "--tls-cert {} holds no certificate. It must be a PEM file that begins with -----BEGIN CERTIFICATE-----, \
+                 such as Let's Encrypt's fullchain.pem.",
+                cert.display()
+            ),
+            TlsError::NoKey(key) => write!(
+                f,
+                "--tls-key {} holds no private key. It must be a PEM file that begins with -----BEGIN PRIVATE KEY----- \
+                 and has no password, such as Let's Encrypt's privkey.pem.",
+                key.display()
+            ),
+            TlsError::UnusableKey(key, e) => write!(
+                f,
+                "--tls-key {} cannot be used ({e}). It must be an RSA, P-256, P-384 or Ed25519 key.",
+                key.display()
+            ),
+            TlsError::Mismatch(TlsFiles { cert, key }) => write!(
+                f,
+                "--tls-cert {} and --tls-key {} do not belong together: the certificate is for another key. Give the two \
+                 files that were made together.",
+                cert.display(),
+                key.display()
+            ),
+            TlsError::DamagedCertificate(cert, e) => {
+                write!(f, "--tls-cert {} is damaged ({e}). Fetch the certificate again.", cert.display())
+            }
+            TlsError::Tls(e) => write!(f, "TLS cannot be used: {e}."),
+        }
+    }
 }
+
+impl std::error::Error for TlsError {}
+
+impl crate::failure::OperatorError for TlsError {}
 
 #[cfg(test)]
 mod tests {
@@ -122,9 +175,9 @@ mod tests {
     use crate::store::Store;
     use crate::store::tests::TempDir;
 
-    fn identity(dir: &TempDir) -> Identity {
+    fn identity(dir: &TempDir) -> ServerIdentity {
         let mut store = Store::open(&dir.0).expect("opens");
-        Identity::load(&mut store).expect("an identity")
+        ServerIdentity::load(&mut store).expect("an identity")
     }
 
     fn write(dir: &TempDir, name: &str, text: &str) -> PathBuf {
@@ -138,7 +191,7 @@ mod tests {
         (to_pem("CERTIFICATE", made.cert.der()), to_pem("PRIVATE KEY", &made.signing_key.serialize_der()))
     }
 
-    /// rcgen writes PEM by a feature that the server has no use for.
+    /// rcgen writes PEM only with a feature that the server does not need.
     fn to_pem(label: &str, der: &[u8]) -> String {
         const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut text = String::new();
@@ -159,8 +212,9 @@ mod tests {
         format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
     }
 
+    /// The identity's pin survives a restart; the operator's key adds a pin of its own.
     #[test]
-    fn the_pin_of_the_identity_stays_and_an_operators_key_has_its_own() {
+    fn each_key_has_its_pin() {
         let dir = TempDir::new();
         let first = identity(&dir);
         let (cert, key) = pem();
@@ -174,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_files_is_said() {
+    fn errors_name_the_bad_file() {
         let dir = TempDir::new();
         let identity = identity(&dir);
         let (cert, key) = pem();

@@ -1,4 +1,4 @@
-//! Who is let in, who is not, and what is remembered.
+//! Admission to rooms, refusals, and state that survives.
 
 mod support;
 
@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use support::control::{Control, join, join_as};
 use support::{Server, TempDir, invite};
 
+/// A refusal names its reason.
 #[test]
-fn whoever_is_not_invited_is_told_why() {
+fn refusals_name_their_reason() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let ask = |alter: &dyn Fn(&mut Hello, &mut SeatRequest)| {
@@ -37,7 +38,7 @@ fn whoever_is_not_invited_is_told_why() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn malformed_messages_are_refused() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     for text in ["", "hello", "[1]", "{\"type\":\"hello\"}"] {
@@ -51,8 +52,9 @@ fn what_is_no_message_is_refused() {
     assert_eq!(control.hear(), Some(ServerMessage::Pong { id: 7 }));
 }
 
+/// A full room refuses joins until somebody leaves.
 #[test]
-fn a_full_room_says_so_and_has_a_place_again_when_someone_leaves() {
+fn full_room_frees_seats() {
     let dir = TempDir::new();
     let server = Server::start_with(&dir, &["--listen", "127.0.0.1:0", "--max-musicians", "1"]);
     let (mut first, joined) = join(&server.link, 1);
@@ -63,9 +65,9 @@ fn a_full_room_says_so_and_has_a_place_again_when_someone_leaves() {
     assert!(join(&server.link, 2).1.is_ok());
 }
 
-/// A client that does not know `roster-changes` is sent whole rosters, one that does the changes.
+/// Clients without the feature `roster-changes` receive whole rosters, and others the changes.
 #[test]
-fn everyone_learns_who_comes_and_goes() {
+fn rosters_tell_joins_and_leaves() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let roster = |message: &ServerMessage| match message {
@@ -94,8 +96,9 @@ fn everyone_learns_who_comes_and_goes() {
     assert_eq!(ann.wait_for(roster), ["Musician 1", "Musician 3"]);
 }
 
+/// A renewed link works at once, and the old one no longer does.
 #[test]
-fn a_renewed_invitation_opens_at_once_and_the_old_one_no_more() {
+fn renewed_link_replaces_the_old() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let (_seated, joined) = join(&server.link, 1);
@@ -108,7 +111,7 @@ fn a_renewed_invitation_opens_at_once_and_the_old_one_no_more() {
 }
 
 #[test]
-fn a_lost_control_connection_is_resumed_with_the_same_keys() {
+fn resume_keeps_session_and_keys() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let (control, joined) = join(&server.link, 1);
@@ -120,9 +123,10 @@ fn a_lost_control_connection_is_resumed_with_the_same_keys() {
     assert_eq!((again.session, again.keys), (joined.session, joined.keys));
 }
 
+/// Seats, links and the key survive SIGKILL.
 #[cfg(unix)]
 #[test]
-fn seats_links_and_key_survive_a_kill() {
+fn state_survives_a_kill() {
     let dir = TempDir::new();
     let mut server = Server::start(&dir);
     let mut seats = Vec::new();
@@ -135,14 +139,15 @@ fn seats_links_and_key_survive_a_kill() {
     let address = server.address().to_string();
     let again = Server::start_with(&dir, &["--listen", &address]);
     assert_eq!(again.link, server.link);
-    // In another order than before.
+    // In reverse order.
     for (_, who, source) in seats.iter().rev() {
         assert_eq!(join(&server.link, *who).1.map(|j| j.source), Ok(*source));
     }
 }
 
+/// Connections that make no progress are closed after ten seconds.
 #[test]
-fn connections_that_do_not_get_on_are_closed() {
+fn idle_connections_time_out() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let silent = TcpStream::connect(server.address()).expect("connected");
@@ -153,7 +158,7 @@ fn connections_that_do_not_get_on_are_closed() {
     assert!(is_closed(silent));
 }
 
-/// Whether the server closes a connection without a word. One that never got anywhere is reset.
+/// Whether the server closes a connection without sending anything. Silent connections are reset.
 fn is_closed(mut stream: TcpStream) -> bool {
     stream.set_read_timeout(Some(support::SOON)).expect("set");
     match stream.read(&mut [0; 16]) {
@@ -163,7 +168,7 @@ fn is_closed(mut stream: TcpStream) -> bool {
 }
 
 #[test]
-fn many_who_connect_and_say_nothing_do_not_keep_others_out_of_a_seat() {
+fn silent_connections_keep_nobody_out() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let _silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address()).expect("connected")).collect();
@@ -171,10 +176,10 @@ fn many_who_connect_and_say_nothing_do_not_keep_others_out_of_a_seat() {
     assert!(join(link, 1).1.is_ok());
 }
 
-/// The contract is 30 MB idle and 1 MB a musician; here with room for what a debug build wastes.
+/// The server promises 30 MB when idle and 1 MB per musician; a debug build uses a little more.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_rooms_memory_is_small() {
+fn full_room_uses_little_memory() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let peak_kib = || {

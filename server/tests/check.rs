@@ -22,8 +22,9 @@ fn lines(output: &Output) -> Vec<String> {
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
+/// Every part is checked, and the exit code tells the worst verdict.
 #[test]
-fn every_part_is_judged_and_the_exit_code_says_the_worst() {
+fn exit_code_tells_the_worst_verdict() {
     let dir = TempDir::new();
     let output =
         program().args(["check", "--listen", "127.0.0.1:0", "--data"]).arg(dir.data()).output().expect("it runs");
@@ -33,14 +34,14 @@ fn every_part_is_judged_and_the_exit_code_says_the_worst() {
     }
     let warns = lines.iter().any(|l| l.starts_with("warn"));
     assert_eq!(output.status.code(), Some(if warns { 3 } else { 0 }), "{lines:?}");
-    // What is to be done stands below what was found.
+    // Each warning is followed by advice.
     let advice = lines.iter().filter(|l| l.starts_with("      -> ")).count();
     assert_eq!(advice, lines.iter().filter(|l| l.starts_with("warn")).count());
-    assert!(!dir.data().exists(), "a check leaves nothing behind");
+    assert!(!dir.data().exists(), "the check leaves no folder behind");
 }
 
 #[test]
-fn a_taken_port_is_bad_and_ends_with_1() {
+fn taken_port_exits_with_1() {
     let dir = TempDir::new();
     let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = other.local_addr().expect("bound").to_string();
@@ -52,7 +53,7 @@ fn a_taken_port_is_bad_and_ends_with_1() {
 
 #[cfg(unix)]
 #[test]
-fn too_few_open_files_are_to_be_raised_and_end_with_3() {
+fn low_file_limit_exits_with_3() {
     let dir = TempDir::new();
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -n 256; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_rtjam-server"), "check", "--listen"]);
@@ -64,7 +65,7 @@ fn too_few_open_files_are_to_be_raised_and_end_with_3() {
 }
 
 #[test]
-fn the_exit_codes_are_in_the_help() {
+fn help_explains_the_exit_codes() {
     let output = program().args(["check", "--help"]).output().expect("it runs");
     let help = String::from_utf8_lossy(&output.stdout);
     assert!(help.contains("Exit codes: 0 all is well") && help.contains("3 it works"), "{help}");

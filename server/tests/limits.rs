@@ -1,4 +1,4 @@
-//! What one address gets from a real server, and that others do not suffer from it.
+//! Limits by address, and their effect on other addresses.
 
 mod support;
 
@@ -15,7 +15,7 @@ fn start(dir: &TempDir, flags: &[&str]) -> Server {
     Server::start_with(dir, &[&["--listen", "127.0.0.1:0"], flags].concat())
 }
 
-/// Asks for a musician's seat, for an address that a proxy names.
+/// Requests a musician's seat for an address that a proxy names.
 fn join_for(link: &InviteLink, who: u8, address: &str) -> (Control, Result<(), Refusal>) {
     let mut control = Control::connect_for(link, Some(address));
     let (hello, seat) = (control.hello(who), control.seat(SeatRole::Musician));
@@ -23,8 +23,9 @@ fn join_for(link: &InviteLink, who: u8, address: &str) -> (Control, Result<(), R
     (control, answer)
 }
 
+/// An address has at most so many sessions, and another one when one ends.
 #[test]
-fn an_address_has_so_many_sessions_and_another_when_one_leaves() {
+fn sessions_of_an_address_are_limited() {
     let dir = TempDir::new();
     let server = start(&dir, &["--limit-loopback", "--max-sessions-per-address", "2"]);
     let (mut ann, joined) = join(&server.link, 1);
@@ -36,8 +37,9 @@ fn an_address_has_so_many_sessions_and_another_when_one_leaves() {
     assert!(join(&server.link, 3).1.is_ok());
 }
 
+/// Listeners take neither sessions nor joins from the musicians of their address.
 #[test]
-fn listeners_of_an_address_keep_none_of_its_musicians_out() {
+fn listeners_keep_no_musician_out() {
     let dir = TempDir::new();
     let flags = ["--limit-loopback", "--max-sessions-per-address", "2", "--join-burst", "4"];
     let server = start(&dir, &flags);
@@ -49,11 +51,12 @@ fn listeners_of_an_address_keep_none_of_its_musicians_out() {
     assert_eq!(refused, [None, None, Some(Refusal::TooManySessions)]);
 }
 
+/// A refusal of a join beyond the burst says when to retry, and a later join succeeds.
 #[test]
-fn joins_beyond_the_burst_are_told_when_to_come_again_and_may_then() {
+fn excess_joins_succeed_later() {
     let dir = TempDir::new();
     let server = start(&dir, &["--limit-loopback", "--join-burst", "2"]);
-    // They have connected before the first asks, so that a busy machine does not stretch the burst.
+    // All connect before the first one joins, so that a busy machine does not stretch the burst.
     let mut waiting: Vec<Control> = (0..8).map(|_| Control::connect(&server.link)).collect();
     for (who, control) in (1..).zip(&mut waiting) {
         let (hello, seat) = (control.hello(who), control.seat(SeatRole::Musician));
@@ -70,12 +73,13 @@ fn refusal(control: &mut Control) -> Option<Refused> {
     match control.hear() {
         Some(ServerMessage::Refused(refused)) => Some(refused),
         Some(ServerMessage::Joined(_)) => None,
-        other => panic!("{other:?} is no answer to a seat"),
+        other => panic!("{other:?} is not an answer to a seat request"),
     }
 }
 
+/// Each wrong secret is answered later than the one before, and right ones at once.
 #[test]
-fn wrong_secrets_are_answered_ever_more_slowly_and_a_right_one_at_once() {
+fn wrong_secrets_delay_no_right_one() {
     let dir = TempDir::new();
     let server = start(&dir, &["--limit-loopback"]);
     let mut guessers: Vec<Control> = (0..16).map(|_| Control::connect(&server.link)).collect();
@@ -94,13 +98,13 @@ fn wrong_secrets_are_answered_ever_more_slowly_and_a_right_one_at_once() {
     for control in &mut guessers {
         assert_eq!(refusal(control).map(|r| r.reason), Some(Refusal::WrongSecret));
     }
-    // Six tries beyond the ten, one a second, less what came back while they were made.
+    // Six guesses exceed the ten, at one a second; the budget refills while they are sent.
     let last = asked.elapsed();
     assert!(last + said >= Duration::from_secs(5), "{last:?}");
     assert!(seated < last, "{seated:?}, {last:?}");
 }
 
-/// What `control` is told when it asks for a seat by this secret in this room, and how long that took.
+/// The answer to a request for a seat in this room with this secret, and its delay.
 fn guess(link: &InviteLink, room: &str, secret: Option<Secret>) -> (Option<Refusal>, Duration) {
     let mut control = Control::connect(link);
     let (hello, mut seat) = (control.hello(1), control.seat(SeatRole::Musician));
@@ -109,7 +113,7 @@ fn guess(link: &InviteLink, room: &str, secret: Option<Secret>) -> (Option<Refus
         seat.secret = secret;
     }
     control.say(&ClientMessage::Hello(hello));
-    // The answer tells that the signature has been checked.
+    // After this answer the signature has been verified.
     control.say(&ClientMessage::Ping { id: 1 });
     assert_eq!(control.hear(), Some(ServerMessage::Pong { id: 1 }));
     let asked = Instant::now();
@@ -118,7 +122,7 @@ fn guess(link: &InviteLink, room: &str, secret: Option<Secret>) -> (Option<Refus
     (refused, asked.elapsed())
 }
 
-/// Wrong secrets are paid for from a budget of their own.
+/// Wrong secrets have a budget of their own.
 #[test]
 fn guesses_cost_neighbours_no_joins() {
     let dir = TempDir::new();
@@ -127,7 +131,7 @@ fn guesses_cost_neighbours_no_joins() {
         let room = if n % 2 == 0 { "lobby" } else { "attic" };
         assert_eq!(guess(&server.link, room, Some(Secret([n; 16]))).0, Some(Refusal::WrongSecret));
     }
-    // Connected before the first asks, so that the budget does not refill meanwhile.
+    // All connect before the first one joins, so that the budget does not refill in between.
     let mut band: Vec<Control> = (0..3).map(|_| Control::connect(&server.link)).collect();
     for (who, control) in (1..).zip(&mut band) {
         let (hello, seat) = (control.hello(who), control.seat(SeatRole::Musician));
@@ -139,7 +143,7 @@ fn guesses_cost_neighbours_no_joins() {
     assert_eq!(told, [None, None, Some(Refusal::TooManyJoins)]);
 }
 
-/// Whoever has a session gets it back however often the address has joined.
+/// Sessions can resume however often the address has joined.
 #[test]
 fn resumes_cost_no_joins() {
     let dir = TempDir::new();
@@ -152,9 +156,9 @@ fn resumes_cost_no_joins() {
     }
 }
 
-/// Neither by what is said nor by how long it takes: of pairs, either is the faster one about as often.
+/// Answer and delay are the same: either one of a pair is the faster about equally often.
 #[test]
-fn an_unknown_room_looks_like_a_wrong_secret() {
+fn unknown_room_looks_like_wrong_secret() {
     const PAIRS: usize = 150;
     let dir = TempDir::new();
     let server = start(&dir, &[]);
@@ -176,9 +180,9 @@ fn an_unknown_room_looks_like_a_wrong_secret() {
     assert!((PAIRS / 4..=PAIRS * 3 / 4).contains(&unknown_faster), "{unknown_faster} of {PAIRS}");
 }
 
-/// Whoever pings without end is answered 20 times a second after a burst.
+/// After a burst, 20 pings a second are answered.
 #[test]
-fn websocket_pings_are_paced() {
+fn websocket_pings_are_rate_limited() {
     let dir = TempDir::new();
     let server = start(&dir, &[]);
     let (mut ann, joined) = join(&server.link, 1);
@@ -187,9 +191,9 @@ fn websocket_pings_are_paced() {
     assert!((50..=180).contains(&pongs), "{pongs}");
 }
 
-/// Requests on one connection, too.
+/// After a burst, 20 requests a second are answered on one connection.
 #[test]
-fn requests_of_a_connection_are_paced() {
+fn requests_are_rate_limited() {
     let dir = TempDir::new();
     let server = start(&dir, &[]);
     let mut stream = TcpStream::connect(server.address()).expect("connected");
@@ -202,12 +206,13 @@ fn requests_of_a_connection_are_paced() {
     assert!(start.elapsed() > Duration::from_millis(900), "{:?}", start.elapsed());
 }
 
+/// A server that is full by sessions or by memory refuses with that reason.
 #[test]
-fn a_full_server_says_so() {
+fn full_server_refuses_sessions() {
     for flags in [["--max-sessions", "1"], ["--max-memory", "1"]] {
         let dir = TempDir::new();
         let server = start(&dir, &flags);
-        // Loopback is exempt from what counts by address, not from what counts in all.
+        // Loopback is exempt from the limits by address, but not from those of the whole server.
         let (_ann, first) = join(&server.link, 1);
         let second = join(&server.link, 2).1;
         let expected = if flags[0] == "--max-sessions" { None } else { Some(Refusal::ServerFull) };
@@ -215,22 +220,24 @@ fn a_full_server_says_so() {
     }
 }
 
+/// Limits behind a trusted proxy apply to each client.
 #[test]
-fn behind_a_trusted_proxy_each_client_counts_for_itself() {
+fn trusted_proxies_separate_their_clients() {
     let dir = TempDir::new();
     let flags = ["--limit-loopback", "--max-sessions-per-address", "1", "--trusted-proxy", "127.0.0.1"];
     let server = start(&dir, &flags);
     let (_ann, first) = join_for(&server.link, 1, "203.0.113.7");
     let (_, again) = join_for(&server.link, 2, "203.0.113.7");
-    // What a client has made up stands before what the proxy appended.
+    // A forged address stands before the one that the proxy appended.
     let (_, forged) = join_for(&server.link, 2, "198.51.100.1, 203.0.113.7");
     let (_ben, other) = join_for(&server.link, 3, "203.0.113.8");
     let full = Err(Refusal::TooManySessions);
     assert_eq!((first, again, forged, other), (Ok(()), full, full, Ok(())));
 }
 
+/// The header of a client that is not a trusted proxy has no effect.
 #[test]
-fn nobody_elses_word_is_taken_for_where_they_come_from() {
+fn untrusted_proxies_are_ignored() {
     let dir = TempDir::new();
     let server = start(&dir, &["--limit-loopback", "--max-sessions-per-address", "1"]);
     let (_ann, first) = join_for(&server.link, 1, "203.0.113.7");
@@ -238,8 +245,9 @@ fn nobody_elses_word_is_taken_for_where_they_come_from() {
     assert_eq!((first, second), (Ok(()), Err(Refusal::TooManySessions)));
 }
 
+/// The default limits admit two hundred joins at once from one address.
 #[test]
-fn two_hundred_at_once_from_one_address_are_let_in_by_default() {
+fn two_hundred_joins_at_once_succeed() {
     let dir = TempDir::new();
     let server = start(&dir, &["--limit-loopback", "--max-musicians", "240", "--max-new-identities", "200"]);
     let join_some = |from: u8| {

@@ -1,4 +1,4 @@
-//! Whoever runs the rooms renews links, kicks and bans while the server runs.
+//! Renewing links, kicking and banning while the server runs.
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use support::control::{Control, join, join_as};
 use support::{Server, TempDir, failure, invite, program};
 
-/// Runs a command on the server's data folder; what it prints.
+/// Runs a command on the server's data folder and returns its output.
 fn command(dir: &TempDir, arguments: &[&str]) -> String {
     let (command, rest) = arguments.split_first().expect("a command");
     let output = program().arg(command).arg("--data").arg(dir.data()).args(rest).output().expect("it runs");
@@ -20,10 +20,10 @@ fn refusal(control: &mut Control) -> Refusal {
     control.wait_for(|m| if let ServerMessage::Refused(refused) = m { Some(refused.reason) } else { None })
 }
 
-/// `invite --renew` ends the sessions of the old link within a second or so, and their tokens open nothing; other roles
-/// are not concerned.
+/// `invite --renew` ends the sessions of the old link within 2 s and invalidates their resume tokens. Other roles are not
+/// affected.
 #[test]
-fn a_renewed_link_ends_its_sessions() {
+fn renewed_link_ends_its_sessions() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let listeners = invite(&dir, &["--role", "listener"]);
@@ -43,15 +43,15 @@ fn a_renewed_link_ends_its_sessions() {
     assert_eq!(listeners, 1);
 }
 
-/// With `--keep-sessions` those who are there stay and resume, and nobody new comes in by the old link.
+/// With `--keep-sessions`, sessions continue and can resume, but the old link admits nobody new.
 #[test]
-fn kept_sessions_go_on_after_renewal() {
+fn kept_sessions_continue_after_renewal() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let (ann, joined) = join(&server.link, 1);
     invite(&dir, &["--renew", "--keep-sessions"]);
     assert_eq!(join(&server.link, 2).1.err(), Some(Refusal::WrongSecret));
-    // The server has looked at its store since then.
+    // The answer shows that the server has read its store since then.
     assert!(command(&dir, &["list", "lobby"]).contains("Musician 1"));
     drop(ann);
     let resume = joined.expect("a seat").resume;
@@ -59,9 +59,9 @@ fn kept_sessions_go_on_after_renewal() {
     assert!(again.is_ok_and(|joined| joined.resumed));
 }
 
-/// Whoever is kicked, by slot, name or identity, is told so; they may join again.
+/// A musician who is kicked by slot, name, identity or address is told so and can join again.
 #[test]
-fn a_kick_ends_a_session_and_says_so() {
+fn kick_ends_the_session() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let (mut ben, joined) = join(&server.link, 2);
@@ -80,10 +80,10 @@ fn a_kick_ends_a_session_and_says_so() {
     }
 }
 
-/// A ban keeps identity and address out, also after a restart, until it is lifted.
+/// A ban keeps out identity and address, even after a restart, until it is lifted.
 #[cfg(unix)]
 #[test]
-fn a_ban_outlives_a_restart_until_lifted() {
+fn ban_survives_restart_until_lifted() {
     let dir = TempDir::new();
     let mut server = Server::start_with(&dir, &["--listen", "127.0.0.1:0", "--limit-loopback"]);
     let (mut ann, _) = join(&server.link, 1);
@@ -98,11 +98,11 @@ fn a_ban_outlives_a_restart_until_lifted() {
     let address = server.address().to_string();
     let server = Server::start_with(&dir, &["--listen", &address, "--limit-loopback"]);
     assert_eq!(join(&server.link, 1).1.err(), Some(Refusal::Banned));
-    assert_eq!(join(&server.link, 2).1.err(), Some(Refusal::Banned), "of the same address");
+    assert_eq!(join(&server.link, 2).1.err(), Some(Refusal::Banned), "the address is banned too");
     assert!(command(&dir, &["bans"]).starts_with("1\tlobby\tMusician 1, identity "));
     assert!(command(&dir, &["unban", "lobby", "1"]).starts_with("No longer banned from lobby: Musician 1"));
     assert!(join(&server.link, 1).1.is_ok());
-    // By identity alone, without asking the server.
+    // A ban by identity needs no running server.
     let (mut ben, _) = join(&server.link, 2);
     let identity = identity_text(&ben.hello(2).musician);
     command(&dir, &["ban", "lobby", "--", &identity]);
@@ -111,29 +111,29 @@ fn a_ban_outlives_a_restart_until_lifted() {
     assert!(join(&server.link, 3).1.is_ok());
 }
 
-/// What cannot be done is said in a sentence with what to do.
+/// Errors say what to do.
 #[test]
-fn wrong_orders_say_what_to_do() {
+fn wrong_commands_say_what_to_do() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let fails = |arguments: &[&str]| failure(program().args(arguments).arg("--data").arg(dir.data()));
     for (arguments, said) in [
-        (&["kick", "lobby", "7"][..], "Nobody in the room lobby fits slot 7. See who is there with"),
-        (&["kick", "cellar", "7"], "There is no room \"cellar\" in this data folder. There are: \"lobby\"."),
-        (&["ban", "lobby", "Zoe"], "Nobody in the room lobby fits \"Zoe\""),
-        (&["unban", "lobby", "Zoe"], "No ban of the room lobby fits. See them with"),
+        (&["kick", "lobby", "7"][..], "Nobody in the room lobby matches slot 7. To see who is there"),
+        (&["kick", "cellar", "7"], "There is no room \"cellar\" in this data folder. Its rooms are: \"lobby\"."),
+        (&["ban", "lobby", "Zoe"], "Nobody in the room lobby matches \"Zoe\""),
+        (&["unban", "lobby", "Zoe"], "No ban of the room lobby matches. To see its bans"),
     ] {
-        let (code, words) = fails(arguments);
-        assert!(code == Some(1) && words.contains(said), "{arguments:?}: {code:?} {words}");
+        let (code, message) = fails(arguments);
+        assert!(code == Some(1) && message.contains(said), "{arguments:?}: {code:?} {message}");
     }
     drop(server);
-    let (code, words) = fails(&["list"]);
-    assert!(code == Some(1) && words.contains("No rtjam-server runs on the data folder"), "{words}");
+    let (code, message) = fails(&["list"]);
+    assert!(code == Some(1) && message.contains("No rtjam-server is running on the data folder"), "{message}");
 }
 
-/// One identity has four seats of a room, and from one address sixteen new identities a minute get in.
+/// An identity has at most four seats of a room, and an address at most sixteen new identities a minute.
 #[test]
-fn one_link_does_not_fill_a_room() {
+fn one_link_fills_no_room() {
     let dir = TempDir::new();
     let server = Server::start_with(&dir, &["--listen", "127.0.0.1:0", "--limit-loopback"]);
     let mut seated: Vec<_> = (0..4).map(|_| join(&server.link, 1)).collect();
@@ -142,7 +142,7 @@ fn one_link_does_not_fill_a_room() {
     seated.extend((2..=16).map(|who| join(&server.link, who)));
     assert!(seated.iter().all(|(_, joined)| joined.is_ok()));
     assert_eq!(join(&server.link, 17).1.err(), Some(Refusal::TooManyFromNetwork));
-    assert!(join(&server.link, 16).1.is_ok(), "they are known");
+    assert!(join(&server.link, 16).1.is_ok(), "the identity is known");
     drop(server);
 
     let dir = TempDir::new();

@@ -1,4 +1,4 @@
-//! SIGHUP: settings and certificates are read again, and nobody is interrupted.
+//! SIGHUP reloads settings and certificates without interruption.
 #![cfg(unix)]
 
 mod support;
@@ -11,7 +11,7 @@ use std::process::Command;
 use support::control::{Control, join, tls};
 use support::{Server, TempDir, eventually, http, skipped};
 
-/// A certificate and its key; `false` without openssl.
+/// Makes a certificate and its key; `false` without openssl.
 fn make_certificate(dir: &Path) -> bool {
     let openssl = Command::new("openssl")
         .current_dir(dir)
@@ -24,9 +24,9 @@ fn write(file: &PathBuf, text: &str) {
     std::fs::write(file, text).expect("written");
 }
 
-fn reloaded(server: &Server, times: usize) {
+fn reload(server: &Server, times: usize) {
     server.signal(libc::SIGHUP);
-    eventually("settings read again", || server.log().matches("settings and certificates were read").count() == times);
+    eventually("a reload", || server.log().matches("reloaded settings and certificates").count() == times);
 }
 
 fn still_answers(control: &mut Control, id: u32) {
@@ -34,9 +34,9 @@ fn still_answers(control: &mut Control, id: u32) {
     control.wait_for(|m| matches!(m, ServerMessage::Pong { id: answered } if *answered == id).then_some(()));
 }
 
-/// What can change does, the log names the rest, and who is seated stays.
+/// Live settings take effect, the log names those that need a restart, and sessions continue.
 #[test]
-fn a_hangup_rereads_settings_without_interruption() {
+fn sighup_reloads_without_interruption() {
     let dir = TempDir::new();
     let file = dir.0.join("server.toml");
     write(&file, "max-sessions = 1\n");
@@ -47,26 +47,26 @@ fn a_hangup_rereads_settings_without_interruption() {
     assert_eq!(join(&server.link, 2).1.err(), Some(Refusal::ServerFull));
 
     write(&file, "max-sessions = 9\nmedia-threads = 3\nlog = \"debug\"\n");
-    reloaded(&server, 1);
+    reload(&server, 1);
     assert!(join(&server.link, 2).1.is_ok());
     server.wait_for_log("media-threads has changed");
     eventually("debug lines", || {
         let mut nonsense = TcpStream::connect(server.address()).expect("connected");
-        nonsense.write_all(b"\x01 is no request\r\n\r\n").expect("sent");
+        nonsense.write_all(b"\x01 is not a request\r\n\r\n").expect("sent");
         server.log().contains("DEBUG")
     });
 
     write(&file, "max-sessions = nonsense\n");
     server.signal(libc::SIGHUP);
-    server.wait_for_log("all settings stay as they are");
+    server.wait_for_log("All settings stay as they are");
     assert!(join(&server.link, 3).1.is_ok());
     still_answers(&mut ann, 7);
     assert_eq!(server.child.try_wait().expect("a child"), None);
 }
 
-/// Also with flags alone; joins by the new key's pin work.
+/// The certificate and the token are reloaded even without a config file.
 #[test]
-fn a_renewed_certificate_is_shown_after_a_hangup() {
+fn sighup_reloads_the_certificate() {
     let dir = TempDir::new();
     if !make_certificate(&dir.0) {
         return skipped("there is no openssl here to make a certificate");
@@ -81,7 +81,7 @@ fn a_renewed_certificate_is_shown_after_a_hangup() {
     assert!(make_certificate(&dir.0));
     write(&token, "fedcba9876543210\n");
     assert_eq!(shown(), first);
-    reloaded(&server, 1);
+    reload(&server, 1);
     assert_ne!(shown(), first);
     let elsewhere = |token: &str| {
         let header = format!("Forwarded: for=203.0.113.7\r\nAuthorization: Bearer {token}\r\n");

@@ -1,4 +1,4 @@
-//! How the server starts, what it prints, and what it says when it cannot.
+//! The start of the server, its output, and its errors.
 
 mod support;
 
@@ -6,8 +6,9 @@ use rtjam_protocol::link::Role;
 use std::process::Command;
 use support::{Server, TempDir, control, failure, has_namespaces, http, invite, program, run, skipped};
 
+/// The server prints the addresses of the web page and an invite link, and both work.
 #[test]
-fn it_prints_page_and_invite_and_serves_both() {
+fn page_and_invite_are_served() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     assert_eq!(server.page, format!("http://{}/", server.address()));
@@ -26,15 +27,16 @@ fn it_prints_page_and_invite_and_serves_both() {
 }
 
 #[test]
-fn both_families_are_served() {
+fn ipv4_and_ipv6_are_served() {
     let dir = TempDir::new();
     let server = Server::start_with(&dir, &["--listen", "[::1]:0", "--listen", "127.0.0.1:0"]);
     assert!(server.page.starts_with("http://[::1]:"), "{}", server.page);
     support::eventually("both in the log", || server.log().matches("TCP and UDP").count() == 2);
 }
 
+/// Without arguments the server listens on all addresses, even without a default route.
 #[test]
-fn without_arguments_it_listens_everywhere_even_without_a_way_out() {
+fn default_listens_on_all_addresses() {
     if !has_namespaces() {
         return;
     }
@@ -74,7 +76,7 @@ fn logs_and_page_hold_no_secret() {
 }
 
 #[test]
-fn control_without_tls_is_refused_with_a_sentence() {
+fn control_without_tls_is_refused() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
     let headers = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -83,8 +85,9 @@ fn control_without_tls_is_refused_with_a_sentence() {
     assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("wss://"), "{answer}");
 }
 
+/// Browsers are shown the operator's certificate, and native clients the server's own.
 #[test]
-fn browsers_see_the_operators_certificate_and_musicians_the_servers_own() {
+fn browsers_see_the_operators_certificate() {
     let dir = TempDir::new();
     let openssl = Command::new("openssl")
         .current_dir(&dir.0)
@@ -105,8 +108,9 @@ fn browsers_see_the_operators_certificate_and_musicians_the_servers_own() {
     assert!(control::join(&server.link, 1).1.is_ok());
 }
 
+/// `invite` works before the first start, beside a running server, and for a new room.
 #[test]
-fn invite_works_before_the_first_start_beside_a_server_and_for_a_new_room() {
+fn invite_works_without_the_server() {
     let dir = TempDir::new();
     let before = invite(&dir, &[]);
     assert_eq!(before.port, 7891);
@@ -122,21 +126,23 @@ fn invite_works_before_the_first_start_beside_a_server_and_for_a_new_room() {
     assert_eq!((public.host.to_string().as_str(), public.port), ("jam.example.org", 9000));
 }
 
+/// A link that works only on this network or machine comes with a warning on stderr.
 #[test]
-fn an_address_of_this_network_is_pointed_out_on_stderr() {
+fn private_address_causes_a_warning() {
     let dir = TempDir::new();
     let server = Server::start(&dir);
-    server.wait_for_log("this network only");
+    server.wait_for_log("only on this machine");
     let data = dir.data();
     let data = data.to_str().expect("text");
     let output = run(&["invite", "--data", data]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("this network only"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("only on this machine"));
     let output = run(&["invite", "--data", data, "--public-address", "jam.example.org"]);
     assert!(output.stderr.is_empty(), "{output:?}");
 }
 
+/// Settings from a file take effect; an error names the line of a wrong key.
 #[test]
-fn a_config_file_says_what_flags_say_and_a_wrong_key_is_named_with_its_line() {
+fn config_file_replaces_flags() {
     let dir = TempDir::new();
     let config = dir.0.join("server.toml");
     std::fs::write(&config, "listen = \"127.0.0.1:0\"\npublic-address = \"jam.example.org:9000\"\n").expect("written");
@@ -154,7 +160,7 @@ fn a_config_file_says_what_flags_say_and_a_wrong_key_is_named_with_its_line() {
 }
 
 #[test]
-fn a_taken_port_is_named_with_what_to_do() {
+fn error_names_a_taken_port() {
     let (dir, other) = (TempDir::new(), TempDir::new());
     let server = Server::start(&dir);
     let address = server.address().to_string();
@@ -165,7 +171,7 @@ fn a_taken_port_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_second_server_on_a_data_folder_is_told_so() {
+fn second_server_is_refused() {
     let dir = TempDir::new();
     let _server = Server::start(&dir);
     let (code, said) = failure(program().args(["--listen", "127.0.0.1:0", "--data"]).arg(dir.data()));
@@ -174,7 +180,7 @@ fn a_second_server_on_a_data_folder_is_told_so() {
 }
 
 #[test]
-fn a_data_folder_that_cannot_be_written_is_named() {
+fn error_names_an_unwritable_data_folder() {
     let dir = TempDir::new();
     std::fs::write(dir.data(), "in the way").expect("written");
     for arguments in [&["--listen", "127.0.0.1:0"][..], &["invite"]] {
@@ -185,7 +191,7 @@ fn a_data_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn a_read_only_data_folder_is_named() {
+fn error_names_a_read_only_folder() {
     if !has_namespaces() {
         return;
     }
@@ -196,8 +202,9 @@ fn a_read_only_data_folder_is_named() {
     assert!(said.contains("cannot be written") && said.contains("--data"), "{said}");
 }
 
+/// An error at the start names a full disk.
 #[test]
-fn a_full_disk_is_named_at_the_start() {
+fn error_names_a_full_disk() {
     if !has_namespaces() {
         return;
     }
@@ -210,22 +217,23 @@ fn a_full_disk_is_named_at_the_start() {
     }
 }
 
+/// Musicians can join while the disk is full, and the log names the disk once.
 #[test]
-fn a_disk_that_fills_up_lets_musicians_join_and_is_named_in_the_log() {
+fn joins_work_on_a_full_disk() {
     if !has_namespaces() {
         return;
     }
     let dir = TempDir::new();
     std::fs::create_dir(dir.data()).expect("a folder");
     let mut server = Server::launch(&dir, &mut on_tmpfs(&dir, "size=1m", &["--listen", "127.0.0.1:0"]));
-    // The file system is seen by the server's own mount namespace alone.
+    // Only the server's mount namespace contains the file system.
     let seen = format!("/proc/{}/root{}/filler", server.child.id(), dir.data().display());
     let filled = std::fs::write(&seen, vec![1; 2 << 20]).expect_err("1 MiB holds no 2 MiB");
     assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
     assert!(control::join(&server.link, 1).1.is_ok());
     server.wait_for_log("the disk is full");
     assert!(server.log().contains("Make room"), "{}", server.log());
-    // That rooms can still be read is no news, and no sign of health.
+    // Reads still work, which must neither be logged nor count as health.
     for who in 3..6 {
         assert!(control::join(&server.link, who).1.is_ok());
         assert!(http(server.address(), "GET /health", "").starts_with("HTTP/1.1 503"));
@@ -234,13 +242,13 @@ fn a_disk_that_fills_up_lets_musicians_join_and_is_named_in_the_log() {
     assert!(!server.log().contains("again"), "{}", server.log());
 
     std::fs::remove_file(&seen).expect("removed");
-    // Nobody joins; whoever asks for the health has a write tested.
+    // Nobody joins, but `/health` tests a write.
     support::eventually("health", || http(server.address(), "GET /health", "").ends_with("\r\n\r\nok"));
     server.wait_for_log("the database can be written again");
     assert_eq!(server.child.try_wait().expect("a child"), None);
 }
 
-/// The program with its data folder on a small file system of its own.
+/// The program with its data folder on a small file system.
 fn on_tmpfs(dir: &TempDir, options: &str, arguments: &[&str]) -> Command {
     let script = format!("mount -t tmpfs -o {options} tmpfs \"$1\" && shift && exec \"$@\"");
     let mut command = Command::new("unshare");
@@ -250,7 +258,7 @@ fn on_tmpfs(dir: &TempDir, options: &str, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn bad_tls_files_are_named() {
+fn error_names_bad_tls_files() {
     let dir = TempDir::new();
     let missing = dir.0.join("missing.pem");
     let command = |flags: &[&str]| {
@@ -269,12 +277,13 @@ fn bad_tls_files_are_named() {
     assert!(said.contains("--tls-key"), "{said}");
 }
 
+/// Wrong flags exit with 2 and show an example.
 #[test]
-fn bad_flags_end_with_2_and_an_example() {
+fn bad_flags_exit_with_2() {
     for (flags, said_so) in [
         (&["--listen", "7891"][..], "0.0.0.0:7891"),
         (&["--public-address", "a b"], "jam.example.org"),
-        (&["--max-musicians", "none"], "no number"),
+        (&["--max-musicians", "none"], "not a whole number"),
         (&["invite", "--role", "king"], "musician"),
         (&["--nonsense"], "--help"),
     ] {

@@ -1,6 +1,6 @@
 //! A legacy server, written from its packet format alone: it shares no code with RTJam.
 
-use rtjam_load::inlet::hold_much;
+use rtjam_load::batch_receiver::enlarge_buffer;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -61,7 +61,7 @@ impl LegacyServer {
     pub fn start_at(mode: Mode, address: SocketAddr) -> LegacyServer {
         let socket = UdpSocket::bind(address).expect("a port");
         socket.set_read_timeout(Some(Duration::from_millis(1))).expect("set");
-        hold_much(&socket).expect("set");
+        enlarge_buffer(&socket).expect("set");
         let address = socket.local_addr().expect("bound");
         let (received, stop) = (Arc::<Mutex<Vec<LoggedPacket>>>::default(), Arc::<AtomicBool>::default());
         let (kept, ends) = (received.clone(), stop.clone());

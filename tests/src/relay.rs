@@ -3,7 +3,7 @@
 //! TCP is piped. Each musician's UDP reaches the server from a socket of its own, as behind a NAT.
 
 use rtjam_load::process;
-use rtjam_load::stamp::{self, Stamped};
+use rtjam_load::timestamps::{self, StampedDatagram};
 use rtjam_protocol::datagram::DatagramClass;
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -71,7 +71,7 @@ impl Relay {
         let listener = TcpListener::bind((ADDRESS, port)).expect("the relay's TCP port is free");
         let entry = UdpSocket::bind((ADDRESS, port)).expect("the relay's UDP port is free");
         entry.set_read_timeout(Some(LOOK_EVERY)).expect("a timeout can be set");
-        stamp::enable(&entry).expect("the kernel stamps datagrams");
+        timestamps::enable(&entry).expect("the kernel stamps datagrams");
         let shared = Arc::new(Shared {
             server: SocketAddr::from(([127, 0, 0, 1], port)),
             entry,
@@ -180,7 +180,9 @@ fn carry_up(shared: &Arc<Shared>) {
     process::be_real_time(PRIORITY);
     let mut buffer = [0; 2048];
     while !shared.has_ended() {
-        let Ok(Stamped { len: n, from: musician, at }) = stamp::receive(&shared.entry, &mut buffer) else { continue };
+        let Ok(StampedDatagram { len: n, from: musician, at }) = timestamps::receive(&shared.entry, &mut buffer) else {
+            continue;
+        };
         if !shared.carries(n) || shared.loses(Direction::Up, &buffer[..n]) {
             continue;
         }

@@ -2,24 +2,24 @@
 //!
 //! Delays are not checked here, because a busy machine would exceed their bounds; the program checks them.
 
-use rtjam_abuse::attacks::{Setting, named};
-use rtjam_abuse::report::{self, Ended};
-use rtjam_abuse::town::Town;
+use rtjam_abuse::attacks::{AttackContext, named};
+use rtjam_abuse::report::{self, AttackResult};
+use rtjam_abuse::testbed::Testbed;
 use rtjam_tests::{machine, programs};
 use std::time::Duration;
 
 /// Runs an attack against a server; its figures must stay within their bounds.
 fn withstands(name: &str, seconds: u64) {
-    let town = match Town::build() {
-        Ok(town) => town,
+    let testbed = match Testbed::build() {
+        Ok(testbed) => testbed,
         Err(reason) => return machine::skipped(reason),
     };
     let server = programs::server();
-    let setting = Setting { town: &town, server: &server, length: Duration::from_secs(seconds) };
+    let context = AttackContext { testbed: &testbed, server: &server, length: Duration::from_secs(seconds) };
     let attack = named(name).expect("an attack of this name");
-    let outcome = (attack.run)(&setting).unwrap_or_else(|trouble| panic!("{name}: {trouble}"));
+    let outcome = (attack.run)(&context).unwrap_or_else(|e| panic!("{name}: {e}"));
     let broken = outcome.broken().any(|figure| !figure.is_timing);
-    let lines = report::lines(name, &Ended::Measured(outcome));
+    let lines = report::lines(name, &AttackResult::Measured(outcome));
     eprintln!("{lines}");
     assert!(!broken, "{lines}");
 }

@@ -488,7 +488,7 @@ fn hundred_openings_leak_no_memory() {
     on_a_screen("hundred_openings_leak_no_memory", 1, |display| {
         let library = Library::load();
         let plugins = IDS.map(|id| library.plugin(id));
-        let now = || process::figures(std::process::id());
+        let now = || process::usage(std::process::id());
         // Allocated memory, resident memory without free heap, threads and descriptors, after every ten openings of two editors.
         let mut told = Vec::new();
         let idle = now().threads;

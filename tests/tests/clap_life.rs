@@ -1,6 +1,6 @@
 //! Instances may be created and deleted often, and cost little while they are idle.
 
-use rtjam_load::process::figures;
+use rtjam_load::process::usage;
 use rtjam_tests::claphost::{Buffers, Events, IDS, Library};
 
 /// Number of threads and open files of this process.
@@ -11,7 +11,7 @@ fn threads_and_files() -> (usize, usize) {
 
 /// Resident memory of this process, in KiB.
 fn held() -> u64 {
-    figures(std::process::id()).rss_kib
+    usage(std::process::id()).rss_kib
 }
 
 /// An instance that never joined has no thread, socket or open file, and so uses no processor time between calls.

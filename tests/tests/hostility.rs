@@ -33,10 +33,10 @@ fn server_ignores_million_bad_datagrams() {
     let target = SocketAddr::from(([127, 0, 0, 1], room.port));
     let mut garbage = Garbage::new(1, relay.captured());
     // The first batch grows each of the server's buffers to its final size.
-    garbage.throw(target, MILLION / 100, PER_SECOND);
-    let (before, memory) = ((damage(&mut ann), damage(&mut ben)), process::figures(room.child.pid()));
-    assert_eq!(garbage.throw(target, MILLION, PER_SECOND), Answers(0));
-    let (after, now) = ((damage(&mut ann), damage(&mut ben)), process::figures(room.child.pid()));
+    garbage.send(target, MILLION / 100, PER_SECOND);
+    let (before, memory) = ((damage(&mut ann), damage(&mut ben)), process::usage(room.child.pid()));
+    assert_eq!(garbage.send(target, MILLION, PER_SECOND), Answers(0));
+    let (after, now) = ((damage(&mut ann), damage(&mut ben)), process::usage(room.child.pid()));
     assert!(now.rss_kib <= memory.rss_kib + SLACK_KIB, "{memory:?} {now:?}");
     assert_eq!(now.descriptors, memory.descriptors);
     let damaged = (after.0 - before.0, after.1 - before.1);
@@ -54,10 +54,10 @@ fn musician_ignores_million_bad_datagrams() {
     let from = relay.musicians();
     let [target] = from[..] else { panic!("one musician is behind the relay: {from:?}") };
     let mut garbage = Garbage::new(2, relay.captured());
-    garbage.throw(target, MILLION / 100, PER_SECOND);
-    let (before, memory) = (damage(&mut ann), process::figures(ann.child.pid()));
-    assert_eq!(garbage.throw(target, MILLION, PER_SECOND), Answers(0));
-    let (after, now) = (damage(&mut ann), process::figures(ann.child.pid()));
+    garbage.send(target, MILLION / 100, PER_SECOND);
+    let (before, memory) = (damage(&mut ann), process::usage(ann.child.pid()));
+    assert_eq!(garbage.send(target, MILLION, PER_SECOND), Answers(0));
+    let (after, now) = (damage(&mut ann), process::usage(ann.child.pid()));
     assert!(now.rss_kib <= memory.rss_kib + SLACK_KIB, "{memory:?} {now:?}");
     eprintln!("packets damaged during 20 s of garbage: {} of 7500", after - before);
     assert!(after - before <= 75, "more than 1 %: {}", after - before);

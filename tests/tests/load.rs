@@ -1,7 +1,7 @@
 //! Many musicians at once: no packet is lost or duplicated.
 
 use clap::Parser as _;
-use rtjam_load::{self, Options, Report};
+use rtjam_load::{self, LoadOptions, LoadReport};
 use rtjam_tests::room::{Room, START};
 
 /// Legacy clients receive each packet of the others exactly once.

@@ -1,24 +1,15 @@
-//! The acceptor: a thread of its own, of low priority, for everyone who has no seat yet.
+//! The acceptor: a thread of low priority for all connections that have no seat yet.
 //!
-//! It accepts connections, does TLS handshakes, and answers HTTP requests. A control connection moves to the main
-//! thread when it is seated. So whatever strangers ask for, those who play and their control messages do not wait
-//! for it.
-//!
-//! | module | what lives there |
-//! |---|---|
-//! | `places` | the half-open connections: which must close |
-//! | `handshakes` | the queue for TLS handshakes |
+//! It accepts connections, does TLS handshakes, and answers HTTP requests. A control connection moves to the main thread
+//! when it is seated, so what strangers ask for delays neither audio nor the control messages of musicians.
 
-mod handshakes;
-mod places;
+mod handshake_limiter;
 
-pub use places::{Place, Places};
-
-use crate::http::Http;
-use crate::limits::{AddressKey, Stage};
-use crate::open_files;
-use crate::thread_end::EndNotice;
-use handshakes::Handshakes;
+use crate::http::HttpService;
+use crate::limits::{AddressKey, ConnectionStage, HalfOpenConnections, HalfOpenGuard};
+use crate::system;
+use crate::thread_exit::ExitGuard;
+use handshake_limiter::HandshakeLimiter;
 use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, TcpListener as StdTcpListener};
@@ -31,39 +22,39 @@ use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
 use tokio_rustls::LazyConfigAcceptor;
 
-/// TLS's first byte: a handshake record.
+/// The first byte of a TLS connection: a handshake record.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Places for half-open connections of strangers, and for those of addresses that have sessions.
+/// The most half-open connections of strangers, and of addresses that have sessions.
 const STRANGERS: u64 = 1024;
 const KNOWN: u64 = 256;
 
-/// How often connections without progress are looked for.
-const SWEEP: Duration = Duration::from_millis(250);
+/// How often connections that have timed out are closed.
+const EXPIRE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// How far below others the thread is scheduled (`nice`).
+/// The thread's `nice` value.
 const NICENESS: i32 = 5;
 
-/// The running thread. Dropping it closes what it still serves.
+/// The running thread. Dropping it closes its connections and waits until it has ended.
 pub struct AcceptorThread {
     stop: Option<oneshot::Sender<()>>,
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the thread works with.
 #[derive(Clone)]
 struct Acceptor {
-    http: Http,
-    places: Places,
-    handshakes: Handshakes,
-    /// Where control connections go when they are seated: it watches their sockets from the handshake on.
+    http: HttpService,
+    half_open: HalfOpenConnections,
+    handshakes: HandshakeLimiter,
+    /// The runtime for seated control connections. It polls a socket from the handshake on, so that the connection can
+    /// move there.
     seated: Handle,
 }
 
-/// How many places there are for strangers and for known addresses: a part of the files that may be open.
-pub fn places() -> (usize, usize) {
-    let files = open_files::allowed().unwrap_or(u64::MAX);
+/// The number of places for strangers and for known addresses, each a part of the open files that the system allows.
+pub fn half_open_capacity() -> (usize, usize) {
+    let files = system::open_file_limit().unwrap_or(u64::MAX);
     let part = |most: u64, part: u64| usize::try_from(most.min(files / part)).unwrap_or(1);
     (part(STRANGERS, 4), part(KNOWN, 16))
 }
@@ -75,16 +66,16 @@ impl AcceptorThread {
     /// When the thread cannot be started.
     pub fn start(
         listeners: Vec<StdTcpListener>,
-        http: Http,
-        places: Places,
+        http: HttpService,
+        half_open: HalfOpenConnections,
         seated: Handle,
-        notice: EndNotice,
+        exit_guard: ExitGuard,
     ) -> io::Result<AcceptorThread> {
-        let handshakes = Handshakes::new(http.clock());
-        let acceptor = Acceptor { http, places, handshakes, seated };
+        let handshakes = HandshakeLimiter::new(http.clock());
+        let acceptor = Acceptor { http, half_open, handshakes, seated };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
-            // Handshakes are long steps; between few of them new connections are looked for.
+            // A handshake takes long, so new connections are polled after every few tasks.
             .event_interval(8)
             .build()?;
         let listeners = {
@@ -94,15 +85,15 @@ impl AcceptorThread {
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
-            let _notice = notice;
-            be_nice();
+            let _exit_guard = exit_guard;
+            lower_priority();
             runtime.block_on(acceptor.run(listeners, stopped, ended));
             runtime.shutdown_background();
         })?;
         Ok(AcceptorThread { stop: Some(stop), end: Some(end), thread: Some(thread) })
     }
 
-    /// Nobody is accepted any more; those who are there are still served.
+    /// Accepts no new connections; open ones are still served.
     pub fn stop(&mut self) {
         self.stop = None;
     }
@@ -111,17 +102,17 @@ impl AcceptorThread {
 impl Drop for AcceptorThread {
     fn drop(&mut self) {
         (self.stop, self.end) = (None, None);
-        // Fails when the thread panicked, which it has printed.
+        // Fails when the thread has panicked, which it has already printed.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Acceptor {
-    /// Until `stopped`, accepts; until `ended`, serves. Each resolves when its sender is dropped.
+    /// Accepts until `stopped` and serves until `ended`. Each resolves when its sender is dropped.
     async fn run(self, listeners: Vec<TcpListener>, stopped: oneshot::Receiver<()>, ended: oneshot::Receiver<()>) {
         let accepting: Vec<_> = listeners.into_iter().map(|l| tokio::spawn(self.clone().accept(l))).collect();
         tokio::spawn(self.handshakes.clone().run());
-        tokio::spawn(sweep(self.places.clone()));
+        tokio::spawn(expire(self.half_open.clone()));
         let _ = stopped.await;
         accepting.iter().for_each(tokio::task::JoinHandle::abort);
         let _ = ended.await;
@@ -134,88 +125,88 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     failing = false;
                     let peer = peer.ip();
-                    let place = Arc::new(self.places.enter(peer, self.http.trusts(peer)));
-                    // Until it has been answered, nobody is owed a proper end.
+                    let guard = Arc::new(self.half_open.enter(peer, self.http.trusts(peer)));
+                    // Closing resets the connection as long as nothing was sent that must arrive.
                     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                     let acceptor = self.clone();
                     tokio::spawn(async move {
                         tokio::select! {
-                            () = place.evicted() => {}
-                            () = acceptor.serve(stream, peer, &place) => {}
+                            () = guard.evicted() => {}
+                            () = acceptor.serve(stream, peer, &guard) => {}
                         }
                     });
                 }
                 Err(e) => {
                     if !failing {
-                        tracing::warn!("connections cannot be accepted ({e}); raise the limit of open files");
+                        tracing::warn!("new connections cannot be accepted ({e}); raise the limit of open files");
                     }
                     failing = true;
-                    // Out of file descriptors, most likely; some will be free again soon.
-                    self.places.evict();
+                    // Most likely the process has no free file descriptor; closing a connection frees one.
+                    self.half_open.evict();
                     sleep(Duration::from_millis(10)).await;
                 }
             }
         }
     }
 
-    async fn serve(self, stream: TcpStream, peer: IpAddr, place: &Arc<Place>) {
-        // Control messages are small and each is awaited.
+    async fn serve(self, stream: TcpStream, peer: IpAddr, guard: &Arc<HalfOpenGuard>) {
+        // Control messages are small, and the client waits for each answer.
         let _ = stream.set_nodelay(true);
         let mut first = [0];
         if !matches!(stream.peek(&mut first).await, Ok(1)) {
             return;
         }
-        // Boxed, so that those who say nothing cost no memory for it.
+        // Boxed, so that silent connections take no memory for it.
         if first[0] == TLS_HANDSHAKE {
-            Box::pin(self.shake_hands(stream, peer, place)).await;
+            Box::pin(self.serve_tls(stream, peer, guard)).await;
         } else {
             deliver_before_closing(&stream);
-            Box::pin(self.http.speak(stream, peer, false, place)).await;
+            Box::pin(self.http.serve(stream, peer, false, guard)).await;
         }
     }
 
-    async fn shake_hands(self, stream: TcpStream, peer: IpAddr, place: &Arc<Place>) {
-        let Ok(stream) = self.watched_where_the_seated_are(stream) else { return };
+    async fn serve_tls(self, stream: TcpStream, peer: IpAddr, guard: &Arc<HalfOpenGuard>) {
+        let Ok(stream) = self.move_to_seated_runtime(stream) else { return };
         let Ok(start) = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await else { return };
-        let Some(permit) = self.handshakes.turn(AddressKey::of(peer)).await else { return };
-        // Here is the work: key exchange and signature.
+        let Some(permit) = self.handshakes.acquire(AddressKey::of(peer)).await else { return };
+        // This does the work: key exchange and signature.
         let handshake = start.into_stream(self.http.tls());
         drop(permit);
         let Ok(stream) = handshake.await else { return };
-        place.advance(Stage::Secured);
+        guard.advance(ConnectionStage::Secured);
         deliver_before_closing(stream.get_ref().0);
-        self.http.speak(stream, peer, true, place).await;
+        self.http.serve(stream, peer, true, guard).await;
     }
 
-    fn watched_where_the_seated_are(&self, stream: TcpStream) -> io::Result<TcpStream> {
+    fn move_to_seated_runtime(&self, stream: TcpStream) -> io::Result<TcpStream> {
         let stream = stream.into_std()?;
         let _inside = self.seated.enter();
         TcpStream::from_std(stream)
     }
 }
 
-/// From now on what was sent is delivered before the connection ends.
+/// From now on, closing the connection delivers what was sent.
 fn deliver_before_closing(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(None);
 }
 
-async fn sweep(places: Places) {
-    let mut again = interval(SWEEP);
+async fn expire(half_open: HalfOpenConnections) {
+    let mut timer = interval(EXPIRE_INTERVAL);
     loop {
-        again.tick().await;
-        places.expire();
+        timer.tick().await;
+        half_open.expire();
     }
 }
 
-/// Gives the calling thread a lower priority than others of this process.
+/// Gives the calling thread a lower priority than the other threads of this process.
 #[cfg(target_os = "linux")]
-fn be_nice() {
+fn lower_priority() {
     // SAFETY: the call takes numbers and has no memory effects; 0 names the calling thread.
     unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
 }
 
-/// Elsewhere a priority is the whole process's.
+/// Does nothing: on other systems `nice` applies to the whole process.
 #[cfg(not(target_os = "linux"))]
-fn be_nice() {
+fn lower_priority() {
     let _ = NICENESS;
 }

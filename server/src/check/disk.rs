@@ -1,4 +1,4 @@
-//! The data folder's disk.
+//! Checks the data folder's disk.
 
 use super::Finding;
 use crate::data_dir;
@@ -9,55 +9,51 @@ use std::time::{Duration, Instant};
 
 const PART: &str = "disk";
 
-/// Rooms, secrets, seats and years of figures are a few MiB.
-const ROOM_MIB: u64 = 100;
+/// The free space below which there is a warning. Rooms, secrets, seats and years of records take a few MiB.
+const LOW_SPACE_MIB: u64 = 100;
 
-/// A seat waits for one such write, audio for none.
-const SLOW: Duration = Duration::from_millis(100);
+/// The duration of a write above which there is a warning. A join waits for one write, audio for none.
+const SLOW_WRITE: Duration = Duration::from_millis(100);
 
-/// Whether the data folder can be written, and how quickly.
+/// Checks whether the data folder can be written, and how fast.
 pub(super) fn disk(data: &Path) -> Finding {
     let is_new = !data.exists();
     let measured = write(data, is_new);
     match measured {
-        Ok(took) => judge(data, took, free_mib(&nearest(data))),
+        Ok(took) => judge(data, took, free_mib(&nearest_existing(data))),
         Err(e) => Finding::bad(
             PART,
             format!("the data folder {} cannot be used", data.display()),
-            data_dir::not_writable(data, &e).to_string(),
+            data_dir::not_writable(data, e).to_string(),
         ),
     }
 }
 
 fn judge(data: &Path, took: Duration, free_mib: Option<u64>) -> Finding {
     let free = free_mib.map_or_else(String::new, |mib| format!(", {mib} MiB free"));
-    let seen = format!("{} is written in {:.1} ms{free}", data.display(), took.as_secs_f64() * 1000.0);
-    if let Some(mib) = free_mib.filter(|mib| *mib < ROOM_MIB) {
+    let seen = format!("a write to {} takes {:.1} ms{free}", data.display(), took.as_secs_f64() * 1000.0);
+    if let Some(mib) = free_mib.filter(|mib| *mib < LOW_SPACE_MIB) {
         return Finding::warn(
             PART,
             seen,
-            format!("{mib} MiB may not last. Make room, or name another with --data DIR."),
+            format!("{mib} MiB may not be enough. Make room, or name another folder with --data DIR."),
         );
     }
-    if took > SLOW {
-        return Finding::warn(
-            PART,
-            seen,
-            "Joining takes that much longer; audio does not wait. A local disk is faster.",
-        );
+    if took > SLOW_WRITE {
+        return Finding::warn(PART, seen, "Each join takes that much longer; audio is not affected. Use a local disk.");
     }
     Finding::good(PART, seen)
 }
 
-/// How long a small write takes until it is on the disk: the median of a few. Leaves nothing behind.
+/// The median duration of a few small writes to the disk. Leaves no file behind.
 fn write(data: &Path, is_new: bool) -> io::Result<Duration> {
-    // A folder that the check makes is not the server's: it goes again.
+    // A folder that the check creates is removed again.
     fs::create_dir_all(data)?;
     let path = data.join(format!(".check-{}", std::process::id()));
     let result = measure(&path);
     let _ = fs::remove_file(&path);
     if is_new {
-        // Its parents may have been made, too; empty folders harm nobody.
+        // Parent folders that were created stay.
         let _ = fs::remove_dir(data);
     }
     result
@@ -76,8 +72,8 @@ fn measure(path: &Path) -> io::Result<Duration> {
     Ok(took[took.len() / 2])
 }
 
-/// The folder itself, or the nearest above it that is there.
-fn nearest(path: &Path) -> PathBuf {
+/// The folder itself, or its nearest ancestor that exists.
+fn nearest_existing(path: &Path) -> PathBuf {
     path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
@@ -85,9 +81,9 @@ fn nearest(path: &Path) -> PathBuf {
 fn free_mib(dir: &Path) -> Option<u64> {
     use std::os::unix::ffi::OsStrExt as _;
     let path = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
-    // SAFETY: a struct of integers, for which zero is a value.
+    // SAFETY: `statvfs` is a struct of integers, for which zero is a valid value.
     let mut space: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path ends with a zero, and `space` is a valid place to write to.
+    // SAFETY: the path ends with a zero, and the call writes to `space`, which is valid for writes.
     let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut space) };
     #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
     let free = || (space.f_bavail as u64).saturating_mul(space.f_frsize as u64) >> 20;
@@ -105,11 +101,12 @@ mod tests {
     use super::*;
     use crate::store::tests::TempDir;
 
+    /// The check writes to the real folder and leaves it as it was.
     #[test]
-    fn a_folder_is_tried_for_real_and_left_as_it_was() {
+    fn check_leaves_the_folder_unchanged() {
         let dir = TempDir::new();
         let finding = disk(&dir.0);
-        assert!(finding.verdict != Verdict::Bad && finding.seen.contains("is written in"), "{finding}");
+        assert!(finding.verdict != Verdict::Bad && finding.seen.contains("a write to"), "{finding}");
         assert!(!dir.0.exists());
         fs::create_dir(&dir.0).expect("made");
         disk(&dir.0);
@@ -122,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_or_nearly_full_disk_is_pointed_out() {
+    fn slow_and_full_disks_are_warned_about() {
         let verdict = |ms, mib| judge(Path::new("/d"), Duration::from_millis(ms), mib).verdict;
         assert_eq!((verdict(5, Some(5000)), verdict(5, None)), (Verdict::Good, Verdict::Good));
         assert_eq!((verdict(5, Some(99)), verdict(200, None)), (Verdict::Warn, Verdict::Warn));

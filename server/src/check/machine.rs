@@ -1,20 +1,20 @@
-//! Processor, clock, open files.
+//! Checks processor, clock and open files.
 
 use super::Finding;
 use std::fs;
 use std::thread::available_parallelism;
 
-/// What a processor can do for the server.
+/// The properties of a processor that matter to the server.
 struct Processor {
     cores: usize,
     has_aes: bool,
-    /// How its clock is governed, where the system tells.
+    /// The frequency governor, if the system tells.
     governor: Option<String>,
-    /// Of the time since the start, the part that the host gave to other machines, in parts of a thousand.
+    /// The share of time that the host gave to other machines since the start, in thousandths.
     stolen: u64,
 }
 
-/// Whether the processor suits.
+/// Checks the processor.
 pub(super) fn processor() -> Finding {
     judge_processor(&Processor {
         cores: available_parallelism().map_or(1, usize::from),
@@ -30,23 +30,23 @@ fn judge_processor(p: &Processor) -> Finding {
     let seen = format!("{} core{}, {aes}", p.cores, if p.cores == 1 { "" } else { "s" });
     if p.stolen >= 10 {
         let seen = format!("{seen}; the host took {} % of the time for other machines", p.stolen / 10);
-        return Finding::warn(PART, seen, "Musicians hear that. Take a VM with processors of its own.");
+        return Finding::warn(PART, seen, "Musicians hear that. Use a VM with dedicated processors.");
     }
     if let Some(governor) = p.governor.as_deref().filter(|g| matches!(*g, "powersave" | "ondemand" | "conservative")) {
-        let advice = "The processor wakes slowly from rest. sudo cpupower frequency-set -g performance";
-        return Finding::warn(PART, format!("{seen}; its clock is governed by `{governor}`"), advice);
+        let advice = "The processor speeds up slowly. Run: sudo cpupower frequency-set -g performance";
+        return Finding::warn(PART, format!("{seen}; its frequency governor is `{governor}`"), advice);
     }
     if p.cores == 1 {
-        let advice = "Web page, database and audio share it. Two cores keep them apart.";
+        let advice = "Web page, database and audio share it. Use two cores or more.";
         return Finding::warn(PART, seen, advice);
     }
     Finding::good(PART, seen)
 }
 
-/// From `/proc/stat`: the steal column of the first line against all of it, in parts of a thousand.
+/// Reads the share of stolen time from `/proc/stat`, in thousandths.
 fn stolen(stat: &str) -> Option<u64> {
     let numbers: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    // The last two columns, guests, are contained in the first two.
+    // The last two columns, guest times, are included in the first two.
     let all: u64 = numbers.iter().take(8).sum();
     (numbers.get(7)? * 1000).checked_div(all)
 }
@@ -60,7 +60,7 @@ fn has_aes() -> bool {
     false
 }
 
-/// Whether the clocks suit.
+/// Checks the clocks.
 pub(super) fn clock() -> Finding {
     let source = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
     judge_clock(source.as_deref(), is_synchronised())
@@ -68,30 +68,30 @@ pub(super) fn clock() -> Finding {
 
 fn judge_clock(source: Option<&str>, synchronised: Option<bool>) -> Finding {
     const PART: &str = "clock";
-    let seen = format!("read by {}", source.unwrap_or("the system's own way"));
+    let seen = format!("read by {}", source.unwrap_or("the system"));
     match (source, synchronised) {
         (Some("hpet" | "acpi_pm" | "jiffies" | "refined-jiffies"), _) => Finding::warn(
             PART,
             format!("{seen}, which is slow"),
-            "Each packet reads the clock. Boot with clocksource=tsc if the processor's is stable, or take another VM.",
+            "The server reads the clock for each packet. Boot with clocksource=tsc if that clock is stable, or use another VM.",
         ),
         (_, Some(false)) => Finding::warn(
             PART,
-            format!("{seen}; its time of day is not kept by a time server"),
-            "Music does not depend on it, certificates and logs do. sudo timedatectl set-ntp true",
+            format!("{seen}; the time of day is not synchronised"),
+            "Audio does not depend on it, but certificates and logs do. Run: sudo timedatectl set-ntp true",
         ),
-        (_, Some(true)) => Finding::good(PART, format!("{seen}, its time of day kept by a time server")),
+        (_, Some(true)) => Finding::good(PART, format!("{seen}; the time of day is synchronised")),
         (_, None) => Finding::good(PART, seen),
     }
 }
 
 #[cfg(target_os = "linux")]
 fn is_synchronised() -> Option<bool> {
-    // SAFETY: a struct of integers, for which zero is a value; no modes means that nothing is set.
+    // SAFETY: `timex` is a struct of integers, for which zero is a valid value; with no modes the call sets nothing.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: `state` is a valid place to write to.
+    // SAFETY: the call writes to `state`, which is valid for writes.
     let result = unsafe { libc::adjtimex(&raw mut state) };
-    // TIME_ERROR: the clock is not synchronised.
+    // TIME_ERROR means that the clock is not synchronised.
     (result >= 0).then_some(result != libc::TIME_ERROR)
 }
 
@@ -100,24 +100,26 @@ fn is_synchronised() -> Option<bool> {
     None
 }
 
-/// What the server needs at most: connections of either kind, and some.
-const FILES: u64 = 4096;
+/// The most open files that the server needs.
+const NEEDED_FILES: u64 = 4096;
 
-/// Whether there may be as many connections as the server takes.
+/// Checks whether the process can have as many open files as a full server needs.
 pub(super) fn open_files() -> Finding {
-    judge_files(crate::open_files::allowed())
+    judge_files(crate::system::open_file_limit())
 }
 
 fn judge_files(allowed: Option<u64>) -> Finding {
     const PART: &str = "open files";
     match allowed {
-        Some(n) if n < FILES => Finding::warn(
+        Some(n) if n < NEEDED_FILES => Finding::warn(
             PART,
             format!("at most {n}"),
-            format!("A full server needs {FILES}. LimitNOFILE={FILES} in the systemd unit (the package's has it)."),
+            format!(
+                "A full server needs {NEEDED_FILES}. Set LimitNOFILE={NEEDED_FILES} in the systemd unit, as the package does."
+            ),
         ),
-        Some(_) => Finding::good(PART, format!("at least {FILES}, as a full server needs")),
-        None => Finding::good(PART, "not limited in a way that this system tells"),
+        Some(_) => Finding::good(PART, format!("at least {NEEDED_FILES}, enough for a full server")),
+        None => Finding::good(PART, "this system reports no limit"),
     }
 }
 
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_processor_that_others_use_sleeps_or_is_alone_is_pointed_out() {
+    fn unsuitable_processors_are_warned_about() {
         let suits = || Processor { cores: 2, has_aes: true, governor: None, stolen: 9 };
         assert_eq!(judge_processor(&suits()), Finding::good("processor", "2 cores, AES in hardware"));
         let fast = Processor { governor: Some("performance".to_owned()), ..suits() };
@@ -147,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn stolen_time_is_read_from_what_the_kernel_writes() {
+    fn stolen_time_is_parsed() {
         assert_eq!(stolen("cpu  100 0 100 700 0 0 0 100 50 0\ncpu0 1 2 3"), Some(100));
         assert_eq!(stolen("cpu  0 0 0 0 0 0 0 0 0 0"), None);
         assert_eq!(stolen("nonsense"), None);
     }
 
     #[test]
-    fn a_slow_clock_and_one_that_nobody_keeps_are_pointed_out() {
+    fn slow_or_unsynchronised_clocks_are_warned_about() {
         assert_eq!(judge_clock(Some("tsc"), Some(true)).verdict, Verdict::Good);
         assert_eq!(judge_clock(None, None).verdict, Verdict::Good);
         assert!(judge_clock(Some("hpet"), Some(true)).seen.contains("slow"));
@@ -162,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_open_files_are_pointed_out() {
+    fn low_file_limits_are_warned_about() {
         assert_eq!(judge_files(Some(1024)).verdict, Verdict::Warn);
         assert_eq!(judge_files(Some(4096)).verdict, Verdict::Good);
     }

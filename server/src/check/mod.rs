@@ -1,35 +1,35 @@
-//! `rtjam-server check`: looks at this machine as a server would use it, and says what to do.
+//! `rtjam-server check`: checks what a server needs from this machine, and says what to do.
 
 mod disk;
 mod machine;
 mod network;
-mod real_time;
+mod scheduling;
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// How a part of the machine is found.
+/// Whether a part of the machine suits a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// As it should be.
+    /// It does.
     Good,
-    /// The server works, but musicians may hear it.
+    /// The server works, but musicians may hear the defect.
     Warn,
     /// The server cannot work.
     Bad,
 }
 
-/// What was found about one part.
+/// The result of checking one part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// Which part.
+    /// The part's name.
     pub part: &'static str,
-    /// How it is.
+    /// Whether it suits.
     pub verdict: Verdict,
-    /// What was seen: a clause without a full stop.
+    /// The observation: a clause without a full stop.
     pub seen: String,
-    /// What to do about it, in sentences.
+    /// What to do, in sentences.
     pub advice: Option<String>,
 }
 
@@ -59,14 +59,14 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at everything; takes about a second. `listen` is where the server would listen, `data` its folder.
-pub fn look(listen: Option<&[SocketAddr]>, data: &Path) -> Vec<Finding> {
+/// Checks every part, in about a second. The server would listen on `listen`, and `data` is its folder.
+pub fn run(listen: Option<&[SocketAddr]>, data: &Path) -> Vec<Finding> {
     vec![
         network::ports(listen, data),
         network::buffers(),
         network::segmentation(),
-        real_time::priority(),
-        real_time::wake_ups(),
+        scheduling::priority(),
+        scheduling::wake_ups(),
         machine::processor(),
         machine::clock(),
         machine::open_files(),
@@ -74,8 +74,8 @@ pub fn look(listen: Option<&[SocketAddr]>, data: &Path) -> Vec<Finding> {
     ]
 }
 
-/// The worst of all.
-pub fn worst(findings: &[Finding]) -> Verdict {
+/// The worst verdict of all findings.
+pub fn worst_verdict(findings: &[Finding]) -> Verdict {
     findings.iter().map(|f| f.verdict).max().unwrap_or(Verdict::Good)
 }
 
@@ -83,15 +83,16 @@ pub fn worst(findings: &[Finding]) -> Verdict {
 mod tests {
     use super::*;
 
+    /// Advice stands on its own line, and the worst verdict counts.
     #[test]
-    fn a_finding_says_what_to_do_on_a_line_of_its_own_and_the_worst_counts() {
+    fn findings_are_rendered_and_ranked() {
         let good = Finding::good("clock", "fine");
         let warn = Finding::warn("disk", "nearly full", "Make room.");
         assert_eq!(good.to_string(), "ok    clock               fine");
         assert_eq!(warn.to_string(), "warn  disk                nearly full\n      -> Make room.");
         let bad = Finding::bad("ports", "taken", "End it.");
-        assert_eq!(worst(&[good.clone(), warn.clone()]), Verdict::Warn);
-        assert_eq!(worst(&[bad, warn]), Verdict::Bad);
-        assert_eq!(worst(&[good]), Verdict::Good);
+        assert_eq!(worst_verdict(&[good.clone(), warn.clone()]), Verdict::Warn);
+        assert_eq!(worst_verdict(&[bad, warn]), Verdict::Bad);
+        assert_eq!(worst_verdict(&[good]), Verdict::Good);
     }
 }

@@ -1,4 +1,4 @@
-//! Ports, the kernel's buffers, and packets by the dozen.
+//! Checks ports, kernel buffers and segmentation offload.
 
 use super::Finding;
 use crate::media::socket::SOCKET_BUFFER;
@@ -8,37 +8,37 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 
-/// Whether the server could listen where it would.
+/// Checks whether the server could listen on its addresses.
 pub(super) fn ports(listen: Option<&[SocketAddr]>, data: &Path) -> Finding {
     const PART: &str = "ports";
     match listen::bind(listen, 1) {
         Ok(bound) => {
             let addresses: Vec<String> = bound.iter().map(|b| b.address.to_string()).collect();
-            Finding::good(PART, format!("{} can be had, TCP and UDP", addresses.join(" and ")))
+            Finding::good(PART, format!("{} are free, TCP and UDP", addresses.join(" and ")))
         }
-        // Its own server is what a check beside a running one finds.
+        // The check runs beside the server itself.
         Err(_) if data.is_dir() && data_dir::lock(data).is_err() => Finding::good(
             PART,
-            "taken by the rtjam-server that runs on this data folder; stop it first to see whether they can be had",
+            "in use by the rtjam-server on this data folder; stop it to check whether they are free otherwise",
         ),
-        Err(failure) => Finding::bad(PART, "cannot be had", failure.to_string()),
+        Err(error) => Finding::bad(PART, "are not free", error.to_string()),
     }
 }
 
-/// What the kernel grants of what the server asks for.
+/// Checks the size of the buffers that the kernel grants.
 pub(super) fn buffers() -> Finding {
     let granted = || -> io::Result<(usize, usize)> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         let options = SockRef::from(&socket);
         options.set_recv_buffer_size(SOCKET_BUFFER)?;
         options.set_send_buffer_size(SOCKET_BUFFER)?;
-        // Linux answers with twice what may be used, its own book-keeping included.
+        // Linux returns twice the usable size, which includes its own bookkeeping.
         let factor = if cfg!(target_os = "linux") { 2 } else { 1 };
         Ok((options.recv_buffer_size()? / factor, options.send_buffer_size()? / factor))
     };
     match granted() {
         Ok((receive, send)) => judge_buffers(receive, send),
-        Err(e) => Finding::warn(BUFFERS, format!("cannot be asked for ({e})"), "Let this program open UDP sockets."),
+        Err(e) => Finding::warn(BUFFERS, format!("cannot be requested ({e})"), "Let this program open UDP sockets."),
     }
 }
 
@@ -57,35 +57,35 @@ fn judge_buffers(receive: usize, send: usize) -> Finding {
     let lines = too_small.join("\\n");
     Finding::warn(
         BUFFERS,
-        format!("{seen}, of {} KiB asked for", SOCKET_BUFFER / 1024),
+        format!("{seen}; the server asks for {} KiB", SOCKET_BUFFER / 1024),
         format!(
-            "A short stall of this machine loses packets. Allow more: printf '{lines}\\n' | sudo tee \
+            "Packets are lost when this machine stalls briefly. Allow larger buffers: printf '{lines}\\n' | sudo tee \
              /etc/sysctl.d/60-rtjam.conf && sudo sysctl --system"
         ),
     )
 }
 
-/// Whether one system call sends a dozen datagrams, and one receives them.
+/// Checks whether one system call can send several datagrams, and one can receive them.
 pub(super) fn segmentation() -> Finding {
     const PART: &str = "GSO and GRO";
-    match (segments_are_sent(), segments_are_gathered()) {
+    match (check_gso(), check_gro()) {
         (Ok(()), Ok(())) => Finding::good(PART, "a batch of packets costs one system call"),
         (Ok(()), Err(e)) => Finding::warn(
             PART,
             format!("packets are sent in batches but received one by one ({e})"),
-            "Linux 5.0 or later receives in batches.",
+            "The server works with fewer musicians. Linux 5.0 or later has UDP GRO.",
         ),
         (Err(e), _) => Finding::warn(
             PART,
             format!("every packet costs a system call ({e})"),
-            "The server works and carries fewer musicians. Linux 4.18 or later has UDP GSO; some containers forbid it.",
+            "The server works with fewer musicians. Linux 4.18 or later has UDP GSO; some containers forbid it.",
         ),
     }
 }
 
-/// Sends two datagrams by one call, over loopback, and looks whether two arrive.
+/// Sends two datagrams with one call over loopback and checks that two arrive.
 #[cfg(target_os = "linux")]
-fn segments_are_sent() -> io::Result<()> {
+fn check_gso() -> io::Result<()> {
     const SEGMENT: usize = 100;
     let (from, to) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
     to.set_read_timeout(Some(std::time::Duration::from_secs(1)))?;
@@ -94,21 +94,21 @@ fn segments_are_sent() -> io::Result<()> {
     let mut buffer = [0; 4 * SEGMENT];
     for _ in 0..2 {
         if to.recv(&mut buffer)? != SEGMENT {
-            return Err(io::Error::other("the kernel does not cut them"));
+            return Err(io::Error::other("the kernel does not segment them"));
         }
     }
     Ok(())
 }
 
 #[cfg(target_os = "linux")]
-fn segments_are_gathered() -> io::Result<()> {
+fn check_gro() -> io::Result<()> {
     set_udp_option(&UdpSocket::bind("127.0.0.1:0")?, libc::UDP_GRO, 1)
 }
 
 #[cfg(target_os = "linux")]
 fn set_udp_option(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
-    // SAFETY: the descriptor is open, and the value lives through the call, which reads its four bytes.
+    // SAFETY: the descriptor is open, and the call reads the bytes of `value`, which outlives it.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
@@ -122,13 +122,13 @@ fn set_udp_option(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -
 }
 
 #[cfg(not(target_os = "linux"))]
-fn segments_are_sent() -> io::Result<()> {
-    Err(io::Error::other("Linux alone has this"))
+fn check_gso() -> io::Result<()> {
+    Err(io::Error::other("only Linux has it"))
 }
 
 #[cfg(not(target_os = "linux"))]
-fn segments_are_gathered() -> io::Result<()> {
-    Err(io::Error::other("Linux alone has this"))
+fn check_gro() -> io::Result<()> {
+    Err(io::Error::other("only Linux has it"))
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
     use crate::store::tests::TempDir;
 
     #[test]
-    fn small_buffers_are_named_with_their_sysctl_and_those_alone() {
+    fn advice_names_the_sysctl_of_small_buffers() {
         let small = judge_buffers(212_992, SOCKET_BUFFER);
         let advice = small.advice.expect("something to do");
         assert_eq!(small.verdict, Verdict::Warn);
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_bad_unless_it_is_our_own_servers() {
+    fn ports_of_the_own_server_are_good() {
         let dir = TempDir::new();
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
         assert_eq!(ports(Some(&[any]), &dir.0).verdict, Verdict::Good);
@@ -164,8 +164,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn segmentation_is_tried_for_real() {
+    fn segmentation_is_tested_on_real_sockets() {
         let finding = segmentation();
-        assert_eq!(finding.verdict == Verdict::Good, segments_are_sent().is_ok() && segments_are_gathered().is_ok());
+        assert_eq!(finding.verdict == Verdict::Good, check_gso().is_ok() && check_gro().is_ok());
     }
 }

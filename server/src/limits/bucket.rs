@@ -1,19 +1,19 @@
-//! A rate with a burst, in one number.
+//! A rate limit with a burst.
 
 use rtjam_protocol::Micros;
 
-/// A bucket of tokens that refills by one an interval (the generic cell rate algorithm, ITU-T I.371): it keeps the
-/// time at which it is full again.
+/// A token bucket that gains one token per interval (the generic cell rate algorithm, ITU-T I.371). It stores only the
+/// time at which it will be full.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bucket {
     full_at: Micros,
 }
 
 impl Bucket {
-    /// Takes a token of `burst`.
+    /// Takes a token from a bucket that holds `burst` of them.
     ///
     /// # Errors
-    /// When there is none; how long until there is.
+    /// When it is empty: the time until there is a token.
     pub fn take(&mut self, now: Micros, burst: u32, interval: Micros) -> Result<(), Micros> {
         let full_at = self.full_at.max(now) + interval;
         let wait = full_at.since(now + times(interval, burst));
@@ -24,15 +24,14 @@ impl Bucket {
         Ok(())
     }
 
-    /// Takes a token, if need be one of the future: how long until that one would have been there. Debts end at
-    /// `most`.
+    /// Takes a token even if the bucket is empty. Returns the time until that token would have been there, at most `most`.
     pub fn borrow(&mut self, now: Micros, burst: u32, interval: Micros, most: Micros) -> Micros {
         let free = now + times(interval, burst);
         self.full_at = (self.full_at.max(now) + interval).min(free + most);
         self.full_at.since(free)
     }
 
-    /// Whether it is as good as new.
+    /// Whether the bucket is full.
     pub fn is_full(&self, now: Micros) -> bool {
         self.full_at <= now
     }
@@ -49,7 +48,7 @@ mod tests {
     const SECOND: Micros = Micros::from_secs(1);
 
     #[test]
-    fn over_any_length_of_time_it_gives_the_burst_and_one_an_interval() {
+    fn grants_burst_then_one_per_interval() {
         let mut bucket = Bucket::default();
         let (start, mut taken) = (Micros::from_secs(50), 0);
         for millis in 0..60_000 {
@@ -60,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_refuses_it_grants_after_the_wait_that_it_names() {
+    fn grants_a_token_after_the_returned_wait() {
         let mut bucket = Bucket::default();
         let now = Micros::from_secs(9);
         assert_eq!(bucket.take(now, 1, SECOND), Ok(()));
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn debts_end() {
+    fn debt_is_bounded() {
         let mut bucket = Bucket::default();
         let now = Micros::from_secs(9);
         let last = (0..1000).map(|_| bucket.borrow(now, 2, SECOND, Micros::from_secs(3))).last();

@@ -1,166 +1,165 @@
-//! Which half-open connections live: those that nobody has a seat by yet.
+//! Decides which half-open connections to close.
 //!
-//! A connection is half open from its acceptance until it is seated or closed. Everyone gets in; when the places are
-//! taken, the connection that has made no progress for the longest is closed, among those of the address that has
-//! most of them. So a flood displaces itself: an address that has fewer open than the flood's addresses loses none.
-//! A handshake and a greeting, which cost whoever makes them, count as progress for longer than bytes do.
+//! A connection is half open from its acceptance until it is seated or closed. Every new connection is accepted. When all
+//! places are taken, it replaces one of the address that has the most half-open connections: the one that has made no
+//! progress for the longest. So a flood displaces its own connections, and an address with fewer of them loses none. A
+//! TLS handshake and a greeting cost the client work, so they protect a connection for longer than bytes do.
 //!
-//! Addresses with a seated session, and trusted proxies, have places of their own, so that who comes back to a
-//! session finds one whatever strangers do.
+//! Addresses with a seated session, and trusted proxies, have reserved places, so musicians who reconnect always find one.
 //!
-//! [`HalfOpen`] knows no sockets and no clocks: it says which connections to close.
+//! [`HalfOpenTable`] uses neither sockets nor clocks: it returns the connections to close.
 
-use super::AddressKey;
 use rtjam_protocol::Micros;
+use rtjam_protocol::server::rooms::AddressKey;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-/// How long a connection may make no progress, as long as there are plenty of places.
-pub const PATIENCE: Micros = Micros::from_secs(10);
+/// How long a connection can live without progress while at most half of the places are taken.
+const TIMEOUT: Micros = Micros::from_secs(10);
 
-/// The same when all places are taken, for addresses that have more than [`SHARE`] of them.
-pub const SHORT_PATIENCE: Micros = Micros::from_millis(1500);
+/// The timeout when all places are taken, for addresses that have more than [`FAIR_SHARE`] of them.
+const SHORT_TIMEOUT: Micros = Micros::from_millis(1500);
 
-/// Half-open connections of an address that are waited for patiently whatever the others do.
-pub const SHARE: usize = 16;
+/// The half-open connections of an address that always have the full timeout.
+const FAIR_SHARE: usize = 16;
 
-/// A half-open connection. Numbers are not used twice.
+/// Identifies a half-open connection. Each id is used once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlaceId(u64);
+pub struct HalfOpenId(u64);
 
 /// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It is accepted; whatever it has sent has cost it nothing.
+pub enum ConnectionStage {
+    /// Accepted; it has cost the client no work.
     Accepted,
-    /// It has completed a TLS handshake, or sent a request.
+    /// It has completed a TLS handshake or sent a request.
     Secured,
     /// It is a control connection.
     Control,
 }
 
-impl Stage {
-    /// For how much younger than it is a connection is taken.
+impl ConnectionStage {
+    /// The time by which progress to this stage counts as more recent than it is.
     const fn head_start(self) -> Micros {
         match self {
-            Stage::Accepted => Micros::ZERO,
-            Stage::Secured => Micros::from_secs(2),
-            Stage::Control => Micros::from_secs(4),
+            ConnectionStage::Accepted => Micros::ZERO,
+            ConnectionStage::Secured => Micros::from_secs(2),
+            ConnectionStage::Control => Micros::from_secs(4),
         }
     }
 }
 
-/// Whose a connection is.
+/// The client of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// What its address counts as.
+pub struct HalfOpenOwner {
+    /// The account of its address.
     pub address: AddressKey,
-    /// Whether it has one of the places for addresses with seated sessions and for proxies.
+    /// Whether it may use the places reserved for addresses with sessions and for proxies.
     pub known: bool,
 }
 
 /// All half-open connections.
 #[derive(Debug)]
-pub struct HalfOpen {
+pub struct HalfOpenTable {
     strangers: Pool,
     known: Pool,
-    places: HashMap<PlaceId, Place>,
+    connections: HashMap<HalfOpenId, Connection>,
     next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    caller: Caller,
+struct Connection {
+    owner: HalfOpenOwner,
     progress: Progress,
 }
 
-/// When a connection last made progress, its head start included; the number makes it unique.
-type Progress = (Micros, PlaceId);
+/// When a connection last made progress, plus its head start. The id makes it unique.
+type Progress = (Micros, HalfOpenId);
 
 #[derive(Debug)]
 struct Pool {
-    most: usize,
+    places: usize,
     taken: usize,
     by_address: HashMap<AddressKey, BTreeSet<Progress>>,
-    /// Of each address: how many it has, and which of them made progress longest ago. The last one is to lose one.
+    /// For each address: the number of its connections, and the one whose progress is the oldest. The last rank loses a
+    /// connection.
     ranks: BTreeSet<Rank>,
 }
 
 type Rank = (usize, Reverse<Progress>, AddressKey);
 
-impl HalfOpen {
-    /// No connections yet. There are places for so many `strangers`, and for so many of `known` addresses; at least
-    /// one each.
-    pub fn new(strangers: usize, known: usize) -> HalfOpen {
-        HalfOpen { strangers: Pool::new(strangers), known: Pool::new(known), places: HashMap::new(), next: 0 }
+impl HalfOpenTable {
+    /// An empty table with so many places for strangers, and so many for known addresses; at least one each.
+    pub fn new(strangers: usize, known: usize) -> HalfOpenTable {
+        HalfOpenTable { strangers: Pool::new(strangers), known: Pool::new(known), connections: HashMap::new(), next: 0 }
     }
 
-    /// A connection is accepted: its place, and the connection to close for it.
-    pub fn enter(&mut self, now: Micros, caller: Caller) -> (PlaceId, Option<PlaceId>) {
-        let id = PlaceId(self.next);
+    /// Adds an accepted connection. Returns its id, and the connection to close for it.
+    pub fn enter(&mut self, now: Micros, owner: HalfOpenOwner) -> (HalfOpenId, Option<HalfOpenId>) {
+        let id = HalfOpenId(self.next);
         self.next += 1;
-        let evicted = self.take(id, caller, (now + Stage::Accepted.head_start(), id));
+        let evicted = self.insert(id, owner, (now + ConnectionStage::Accepted.head_start(), id));
         (id, evicted)
     }
 
-    /// A connection has made progress. Unknown ones, which are to close, make none.
-    pub fn advance(&mut self, now: Micros, id: PlaceId, stage: Stage) {
-        if let Some(place) = self.remove(id) {
-            self.take(id, place.caller, (now + stage.head_start(), id));
+    /// Notes the progress of a connection; ignores one that was evicted.
+    pub fn advance(&mut self, now: Micros, id: HalfOpenId, stage: ConnectionStage) {
+        if let Some(connection) = self.remove(id) {
+            self.insert(id, connection.owner, (now + stage.head_start(), id));
         }
     }
 
-    /// A proxy has said whose a connection is: the connection to close for it.
-    pub fn is_of(&mut self, id: PlaceId, caller: Caller) -> Option<PlaceId> {
-        let place = self.remove(id)?;
-        self.take(id, caller, place.progress)
+    /// Sets the client that a proxy has named. Returns the connection to close for it.
+    pub fn set_owner(&mut self, id: HalfOpenId, owner: HalfOpenOwner) -> Option<HalfOpenId> {
+        let connection = self.remove(id)?;
+        self.insert(id, owner, connection.progress)
     }
 
-    /// A connection is seated or closed.
-    pub fn leave(&mut self, id: PlaceId) {
+    /// Removes a connection that is seated or closed.
+    pub fn leave(&mut self, id: HalfOpenId) {
         self.remove(id);
     }
 
-    /// The connections that have made no progress for too long; they are to be closed.
-    pub fn expire(&mut self, now: Micros) -> Vec<PlaceId> {
+    /// Removes the connections that have timed out, and returns them to be closed.
+    pub fn expire(&mut self, now: Micros) -> Vec<HalfOpenId> {
         let mut expired = self.strangers.expired(now);
         expired.append(&mut self.known.expired(now));
         expired.iter().for_each(|id| self.leave(*id));
         expired
     }
 
-    /// The connection to close where one must be, a stranger's first.
-    pub fn evict(&mut self) -> Option<PlaceId> {
-        let id = self.strangers.to_lose().or_else(|| self.known.to_lose())?;
+    /// Removes one connection, a stranger's first, and returns it to be closed.
+    pub fn evict(&mut self) -> Option<HalfOpenId> {
+        let id = self.strangers.to_evict().or_else(|| self.known.to_evict())?;
         self.leave(id);
         Some(id)
     }
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.places.len()
+        self.connections.len()
     }
 
     #[cfg(test)]
     fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.connections.is_empty()
     }
 
-    fn take(&mut self, id: PlaceId, caller: Caller, progress: Progress) -> Option<PlaceId> {
-        let pool = self.pool(caller.known);
-        let evicted = if pool.taken >= pool.most { pool.to_lose() } else { None };
+    fn insert(&mut self, id: HalfOpenId, owner: HalfOpenOwner, progress: Progress) -> Option<HalfOpenId> {
+        let pool = self.pool(owner.known);
+        let evicted = if pool.taken >= pool.places { pool.to_evict() } else { None };
         if let Some(evicted) = evicted {
             self.leave(evicted);
         }
-        self.pool(caller.known).insert(caller.address, progress);
-        self.places.insert(id, Place { caller, progress });
+        self.pool(owner.known).insert(owner.address, progress);
+        self.connections.insert(id, Connection { owner, progress });
         evicted
     }
 
-    fn remove(&mut self, id: PlaceId) -> Option<Place> {
-        let place = self.places.remove(&id)?;
-        self.pool(place.caller.known).remove(place.caller.address, place.progress);
-        Some(place)
+    fn remove(&mut self, id: HalfOpenId) -> Option<Connection> {
+        let connection = self.connections.remove(&id)?;
+        self.pool(connection.owner.known).remove(connection.owner.address, connection.progress);
+        Some(connection)
     }
 
     fn pool(&mut self, known: bool) -> &mut Pool {
@@ -169,8 +168,8 @@ impl HalfOpen {
 }
 
 impl Pool {
-    fn new(most: usize) -> Pool {
-        Pool { most: most.max(1), taken: 0, by_address: HashMap::new(), ranks: BTreeSet::new() }
+    fn new(places: usize) -> Pool {
+        Pool { places: places.max(1), taken: 0, by_address: HashMap::new(), ranks: BTreeSet::new() }
     }
 
     fn insert(&mut self, address: AddressKey, progress: Progress) {
@@ -199,27 +198,28 @@ impl Pool {
         }
     }
 
-    fn to_lose(&self) -> Option<PlaceId> {
+    fn to_evict(&self) -> Option<HalfOpenId> {
         self.ranks.last().map(|(_, Reverse((_, id)), _)| *id)
     }
 
-    fn expired(&self, now: Micros) -> Vec<PlaceId> {
+    fn expired(&self, now: Micros) -> Vec<HalfOpenId> {
         let mut expired = Vec::new();
         for all in self.by_address.values() {
-            let patience = self.patience(all.len());
-            expired.extend(all.iter().take_while(|(since, _)| now.since(*since) >= patience).map(|(_, id)| *id));
+            let timeout = self.timeout(all.len());
+            expired.extend(all.iter().take_while(|(since, _)| now.since(*since) >= timeout).map(|(_, id)| *id));
         }
         expired
     }
 
-    /// Ten seconds until half of the places are taken; from there on ever less.
-    fn patience(&self, of_address: usize) -> Micros {
-        let half = self.most / 2;
-        if of_address <= SHARE || self.taken <= half {
-            return PATIENCE;
+    /// The timeout for the connections of an address that has `connections` of them. It falls linearly once more than half
+    /// of the places are taken.
+    fn timeout(&self, connections: usize) -> Micros {
+        let half = self.places / 2;
+        if connections <= FAIR_SHARE || self.taken <= half {
+            return TIMEOUT;
         }
         let over = (self.taken - half) as u64;
-        Micros(PATIENCE.0 - (PATIENCE.0 - SHORT_PATIENCE.0) * over / (self.most - half) as u64)
+        Micros(TIMEOUT.0 - (TIMEOUT.0 - SHORT_TIMEOUT.0) * over / (self.places - half) as u64)
     }
 }
 
@@ -234,25 +234,25 @@ mod tests {
 
     const START: Micros = Micros::from_secs(100);
 
-    fn stranger(n: u32) -> Caller {
-        Caller { address: AddressKey::of(IpAddr::from((0xC633_0000_u32 + n).to_be_bytes())), known: false }
+    fn stranger(n: u32) -> HalfOpenOwner {
+        HalfOpenOwner { address: AddressKey::of(IpAddr::from((0xC633_0000_u32 + n).to_be_bytes())), known: false }
     }
 
     fn at(millis: u64) -> Micros {
         START + Micros::from_millis(millis)
     }
 
-    fn full(half_open: &mut HalfOpen, addresses: u32) -> Vec<PlaceId> {
+    fn fill(half_open: &mut HalfOpenTable, addresses: u32) -> Vec<HalfOpenId> {
         (0..1024).map(|n| half_open.enter(at(u64::from(n)), stranger(n % addresses)).0).collect()
     }
 
     #[test]
-    fn a_flood_displaces_its_own_oldest() {
-        let mut half_open = HalfOpen::new(1024, 8);
-        let flood = full(&mut half_open, 16);
+    fn floods_displace_their_own_connections() {
+        let mut half_open = HalfOpenTable::new(1024, 8);
+        let flood = fill(&mut half_open, 16);
         let (ann, evicted) = half_open.enter(at(1100), stranger(99));
         assert_eq!(evicted, Some(flood[0]));
-        // Ten thousand more, and nobody closes Ann's.
+        // Ten thousand more connections do not close Ann's.
         for n in 0..10_000 {
             let (_, evicted) = half_open.enter(at(1100), stranger(n % 16));
             assert!(evicted.is_some_and(|id| id != ann));
@@ -261,35 +261,36 @@ mod tests {
     }
 
     #[test]
-    fn among_equals_the_one_without_progress_loses() {
-        let mut half_open = HalfOpen::new(4, 1);
-        let ids: Vec<PlaceId> = (0..4).map(|n| half_open.enter(at(u64::from(n)), stranger(n)).0).collect();
-        half_open.advance(at(10), ids[0], Stage::Secured);
-        half_open.advance(at(11), ids[1], Stage::Accepted);
+    fn idlest_connection_is_evicted_among_equals() {
+        let mut half_open = HalfOpenTable::new(4, 1);
+        let ids: Vec<HalfOpenId> = (0..4).map(|n| half_open.enter(at(u64::from(n)), stranger(n)).0).collect();
+        half_open.advance(at(10), ids[0], ConnectionStage::Secured);
+        half_open.advance(at(11), ids[1], ConnectionStage::Accepted);
         let evicted: Vec<_> = (4..7).map(|n| half_open.enter(at(1000), stranger(n)).1).collect();
         assert_eq!(evicted, [Some(ids[2]), Some(ids[3]), Some(ids[1])]);
-        // Who has completed a handshake is taken for two seconds younger.
+        // A completed handshake counts as two seconds more recent.
         assert_ne!(half_open.enter(at(2009), stranger(7)).1, Some(ids[0]));
     }
 
     #[test]
-    fn known_addresses_have_places_of_their_own() {
-        let mut half_open = HalfOpen::new(1024, 2);
-        full(&mut half_open, 1024);
-        let known = |n| Caller { known: true, ..stranger(n) };
+    fn known_addresses_have_reserved_places() {
+        let mut half_open = HalfOpenTable::new(1024, 2);
+        fill(&mut half_open, 1024);
+        let known = |n| HalfOpenOwner { known: true, ..stranger(n) };
         let (first, evicted) = half_open.enter(START, known(5000));
         assert_eq!(evicted, None);
         half_open.enter(at(1), known(5000));
         assert_eq!(half_open.enter(at(2), known(5001)).1, Some(first));
-        // What a proxy passes on counts for whom it says.
-        let (passed_on, _) = half_open.enter(at(3), known(6000));
-        assert!(half_open.is_of(passed_on, stranger(7)).is_some());
+        // A connection through a proxy takes one of the client's places once the proxy has named the client.
+        let (through_proxy, _) = half_open.enter(at(3), known(6000));
+        assert!(half_open.set_owner(through_proxy, stranger(7)).is_some());
         assert_eq!((half_open.known.taken, half_open.strangers.taken), (1, 1024));
     }
 
+    /// Addresses with many connections have a shorter timeout when places are scarce.
     #[test]
-    fn crowds_are_waited_for_less_when_places_are_rare() {
-        let mut half_open = HalfOpen::new(1024, 8);
+    fn timeout_shrinks_when_places_are_scarce() {
+        let mut half_open = HalfOpenTable::new(1024, 8);
         let (ann, _) = half_open.enter(START, stranger(99));
         for _ in 0..512 {
             half_open.enter(START, stranger(0));
@@ -299,22 +300,22 @@ mod tests {
             half_open.enter(at(9000), stranger(0));
         }
         assert_eq!(half_open.expire(at(9900)).len(), 511);
-        // With places to spare, everyone has ten seconds.
+        // With places to spare, the timeout is ten seconds for all.
         assert_eq!(half_open.expire(at(10_000)), [ann]);
         assert_eq!(half_open.expire(at(19_000)).len(), 512);
         assert!(half_open.is_empty() && half_open.strangers.by_address.is_empty());
     }
 
     #[test]
-    fn whoever_leaves_makes_room() {
-        let mut half_open = HalfOpen::new(2, 1);
+    fn leaving_frees_the_place() {
+        let mut half_open = HalfOpenTable::new(2, 1);
         let (first, _) = half_open.enter(START, stranger(1));
         let (second, _) = half_open.enter(START, stranger(1));
         half_open.leave(first);
         half_open.leave(first);
         assert_eq!(half_open.enter(START, stranger(2)).1, None);
         assert_eq!(half_open.evict(), Some(second));
-        half_open.advance(START, second, Stage::Control);
+        half_open.advance(START, second, ConnectionStage::Control);
         assert_eq!(half_open.len(), 1);
     }
 }

@@ -1,33 +1,33 @@
-//! What one address may ask for, and what all of them together, so that nobody can crowd the others out. The
-//! defaults are what a rehearsal never meets. Who listens counts apart from musicians, and takes nothing from them.
+//! Limits by address and for the whole server, so that nobody can crowd out the others. The defaults are too high to affect
+//! a rehearsal. Listeners count separately and take nothing from musicians.
 //!
-//! | limit | counted by | thread |
+//! | type | limits | thread |
 //! |---|---|---|
-//! | [`Limits`] | joins, sessions, wrong secrets: by address; sessions and memory: in all | lobby |
-//! | [`Doors`] | seated control connections: by address | acceptor |
-//! | [`HalfOpen`] | connections without a seat: which of them live | acceptor |
-//! | [`Turns`] | TLS handshakes: whose is next | acceptor |
-//! | [`SeatedAddresses`] | addresses with sessions, for whom places are kept | lobby, acceptor |
-//! | [`TrustedProxies`] | which address a request behind a proxy counts for | acceptor |
+//! | [`Limits`] | joins, sessions and wrong secrets by address; all sessions; memory | lobby |
+//! | [`ConnectionLimit`] | seated control connections by address | acceptor |
+//! | [`HalfOpenConnections`], [`HalfOpenTable`] | connections without a seat | acceptor |
+//! | [`HandshakeQueue`] | the order and rate of TLS handshakes | acceptor |
+//! | [`SeatedAddresses`] | the addresses with sessions, which have reserved places for connections | lobby, acceptor |
+//! | [`ProxySettings`] | the address that a request behind a proxy counts for | acceptor |
 //!
-//! Time is an argument, so all of it is tested in virtual time.
+//! Time is an argument, so the tests run in virtual time.
 
 mod bucket;
-mod doors;
+mod connection_limit;
 mod half_open;
-mod memory;
+mod half_open_guard;
+mod handshake_queue;
 mod proxy;
 mod seated;
-mod turns;
 
 pub use bucket::Bucket;
-pub use doors::Doors;
-pub use half_open::{Caller, HalfOpen, PlaceId, Stage};
-pub use memory::{resident_kib, resident_mib};
-pub use proxy::{Network, TrustedProxies};
+pub use connection_limit::ConnectionLimit;
+pub use half_open::ConnectionStage;
+pub use half_open_guard::{HalfOpenConnections, HalfOpenGuard};
+pub use handshake_queue::{HandshakeQueue, HandshakeTicket};
+pub use proxy::{Network, ProxySettings, TrustedProxies};
 pub use rtjam_protocol::server::rooms::AddressKey;
 pub use seated::SeatedAddresses;
-pub use turns::{Turn, Turns};
 
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
 use rtjam_protocol::server::rooms::Origin;
@@ -35,34 +35,34 @@ use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-/// After a burst, an address may join this often.
-const A_JOIN_EVERY: Micros = Micros::from_millis(200);
+/// The interval at which an address can join after its burst.
+const JOIN_INTERVAL: Micros = Micros::from_millis(200);
 
-/// Wrong secrets of an address that are answered at once; after that one is [each of these](A_TRY_EVERY).
-const TRIES_AT_ONCE: u32 = 10;
-const A_TRY_EVERY: Micros = Micros::from_secs(1);
+/// Wrong secrets of an address that are answered at once; after that, one per [`GUESS_INTERVAL`].
+const GUESS_BURST: u32 = 10;
+const GUESS_INTERVAL: Micros = Micros::from_secs(1);
 
-/// The longest that the answer to a wrong secret is held back; a connection without a seat lives for 10 s.
-const LONGEST_HOLD: Micros = Micros::from_secs(8);
+/// The longest delay of the answer to a wrong secret: a connection without a seat lives for 10 s.
+const LONGEST_GUESS_DELAY: Micros = Micros::from_secs(8);
 
-/// Seats become free by people's leaving; who waits for one asks this often.
-const ASK_AGAIN_AFTER_S: u32 = 30;
+/// When to retry after a refusal that lasts until somebody leaves.
+const RETRY_WHEN_FULL_S: u32 = 30;
 
-/// Addresses that are told apart. More than that at a time, and the newest share one account.
+/// The most addresses with an account of their own. Further addresses share one account.
 const ACCOUNTS: usize = 4096;
 
-/// How much is granted.
+/// The limits that an operator can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LimitSettings {
-    /// Musicians of one address; as many may listen besides.
+    /// The most musicians from one address, and the most listeners.
     pub sessions_per_address: u32,
-    /// Joins of one address at once; after that five a second. Listeners' are counted apart.
+    /// Joins of one address at once, after that five a second. Listeners' joins count separately.
     pub join_burst: u32,
-    /// Sessions in all; at most half of them listen.
+    /// The most sessions on the server; at most half of them are listeners.
     pub sessions: u32,
-    /// Above this much resident memory nobody new is seated, MiB.
+    /// The resident memory above which nobody new is seated, in MiB.
     pub memory_mib: u32,
-    /// Whether loopback addresses are limited as all others are.
+    /// Whether loopback addresses are limited like others.
     pub limit_loopback: bool,
 }
 
@@ -78,11 +78,10 @@ impl Default for LimitSettings {
     }
 }
 
-/// The lobby's account of who asked for what.
+/// Counts joins, sessions and wrong secrets, and refuses what exceeds the limits.
 pub struct Limits {
     settings: LimitSettings,
-    /// Networks whose addresses many people share.
-    shared: Vec<Network>,
+    shared_networks: Vec<Network>,
     accounts: HashMap<AddressKey, Account>,
     sessions: HashMap<SessionId, (AddressKey, SeatRole)>,
     seated: SeatedAddresses,
@@ -90,122 +89,124 @@ pub struct Limits {
 
 #[derive(Default)]
 struct Account {
-    /// Of musicians, and of listeners.
-    tallies: [Tally; 2],
-    tries: Bucket,
+    musicians: RoleAccount,
+    listeners: RoleAccount,
+    guesses: Bucket,
 }
 
 #[derive(Default)]
-struct Tally {
+struct RoleAccount {
     joins: Bucket,
     sessions: u32,
 }
 
 impl Account {
-    fn tally(&mut self, role: SeatRole) -> &mut Tally {
-        &mut self.tallies[place(role)]
+    fn role(&self, role: SeatRole) -> &RoleAccount {
+        match role {
+            SeatRole::Musician => &self.musicians,
+            SeatRole::Listener | SeatRole::None => &self.listeners,
+        }
     }
 
-    fn has_nothing(&self, now: Micros) -> bool {
-        self.tallies.iter().all(|tally| tally.sessions == 0 && tally.joins.is_full(now)) && self.tries.is_full(now)
+    fn role_mut(&mut self, role: SeatRole) -> &mut RoleAccount {
+        match role {
+            SeatRole::Musician => &mut self.musicians,
+            SeatRole::Listener | SeatRole::None => &mut self.listeners,
+        }
     }
-}
 
-/// Which of an account's tallies a role counts in.
-fn place(role: SeatRole) -> usize {
-    match role {
-        SeatRole::Musician => 0,
-        SeatRole::Listener | SeatRole::None => 1,
+    fn is_unused(&self, now: Micros) -> bool {
+        let unused = |role: &RoleAccount| role.sessions == 0 && role.joins.is_full(now);
+        unused(&self.musicians) && unused(&self.listeners) && self.guesses.is_full(now)
     }
 }
 
 impl Limits {
-    /// Nobody has asked for anything yet. Whose sessions live is told to `seated`.
+    /// Begins without sessions. `seated` is kept up to date with the addresses that have some.
     pub fn new(settings: LimitSettings, seated: SeatedAddresses) -> Limits {
-        Limits { settings, shared: Vec::new(), accounts: HashMap::new(), sessions: HashMap::new(), seated }
+        Limits { settings, shared_networks: Vec::new(), accounts: HashMap::new(), sessions: HashMap::new(), seated }
     }
 
-    /// The same, where many people share the addresses of these networks: what a room grants to one address does not
-    /// apply to them.
+    /// Exempts networks whose addresses many people share from the rooms' limits by address.
     #[must_use]
-    pub fn exempting(self, shared: Vec<Network>) -> Limits {
-        Limits { shared, ..self }
+    pub fn exempting(self, shared_networks: Vec<Network>) -> Limits {
+        Limits { shared_networks, ..self }
     }
 
-    /// A connection's address, as rooms need to know it.
+    /// A connection's address, and whether a room's limits by address apply to it.
     pub fn origin(&self, from: IpAddr) -> Origin {
-        let exempt = self.is_exempt(from) || self.shared.iter().any(|network| network.contains(from));
+        let exempt = self.is_exempt(from) || self.shared_networks.iter().any(|network| network.contains(from));
         Origin { address: from, exempt }
     }
 
-    /// From now on so much is granted; whether loopback addresses are limited stays as it was.
-    pub fn set(&mut self, settings: LimitSettings) {
+    /// Applies new limits, except for `limit_loopback`, which stays as it is.
+    pub fn reconfigure(&mut self, settings: LimitSettings) {
         self.settings = LimitSettings { limit_loopback: self.settings.limit_loopback, ..settings };
     }
 
-    /// An address asks for a seat, new or its own.
+    /// Charges an address for a join.
     ///
     /// # Errors
-    /// When it has done so too often; what to tell it.
-    pub fn ask(&mut self, now: Micros, from: IpAddr, role: SeatRole) -> Result<(), Refused> {
+    /// When it joins too often: the refusal to send.
+    pub fn charge_join(&mut self, now: Micros, from: IpAddr, role: SeatRole) -> Result<(), Refused> {
         if self.is_exempt(from) {
             return Ok(());
         }
         let burst = self.settings.join_burst;
-        let taken = self.account(now, from).tally(role).joins.take(now, burst, A_JOIN_EVERY);
+        let taken = self.account(now, from).role_mut(role).joins.take(now, burst, JOIN_INTERVAL);
         taken.map_err(|wait| Refused::after(Refusal::TooManyJoins, seconds(wait)))
     }
 
-    /// What to tell an address that wants one more session, if it cannot have it. `memory_mib` is what the server
-    /// uses, where that is known.
-    pub fn against_another_session(&self, from: IpAddr, role: SeatRole, memory_mib: Option<u64>) -> Option<Refused> {
+    /// The refusal to send to an address that can have no further session. `memory_mib` is the server's resident memory,
+    /// if it is known.
+    pub fn refuse_session(&self, from: IpAddr, role: SeatRole, memory_mib: Option<u64>) -> Option<Refused> {
         let settings = &self.settings;
-        // Half of the sessions are for musicians alone.
+        // Half of the sessions are reserved for musicians.
         let listeners = || self.sessions.values().filter(|(_, role)| *role == SeatRole::Listener).count();
         let full = self.sessions.len() >= settings.sessions as usize
             || (role == SeatRole::Listener && listeners() >= settings.sessions as usize / 2)
             || memory_mib.is_some_and(|mib| mib > u64::from(settings.memory_mib));
         if full {
-            return Some(Refused::after(Refusal::ServerFull, ASK_AGAIN_AFTER_S));
+            return Some(Refused::after(Refusal::ServerFull, RETRY_WHEN_FULL_S));
         }
         let most = settings.sessions_per_address;
-        let has = self.accounts.get(&self.key(from)).map_or(0, |a| a.tallies[place(role)].sessions);
+        let has = self.accounts.get(&self.key(from)).map_or(0, |account| account.role(role).sessions);
         let too_many = !self.is_exempt(from) && has >= most;
-        too_many.then(|| Refused::after(Refusal::TooManySessions, ASK_AGAIN_AFTER_S))
+        too_many.then(|| Refused::after(Refusal::TooManySessions, RETRY_WHEN_FULL_S))
     }
 
-    /// An address has got a session.
-    pub fn opened(&mut self, now: Micros, session: SessionId, from: IpAddr, role: SeatRole) {
-        self.account(now, from).tally(role).sessions += 1;
+    /// Counts a session that has begun.
+    pub fn session_opened(&mut self, now: Micros, session: SessionId, from: IpAddr, role: SeatRole) {
+        self.account(now, from).role_mut(role).sessions += 1;
         let key = self.key(from);
         self.sessions.insert(session, (key, role));
         self.seated.add(session, from);
     }
 
-    /// A session has ended.
-    pub fn ended(&mut self, session: SessionId) {
+    /// Counts a session that has ended.
+    pub fn session_ended(&mut self, session: SessionId) {
         let Some((key, role)) = self.sessions.remove(&session) else { return };
         self.seated.remove(session);
         if let Some(account) = self.accounts.get_mut(&key) {
-            let tally = account.tally(role);
-            tally.sessions = tally.sessions.saturating_sub(1);
+            let account = account.role_mut(role);
+            account.sessions = account.sessions.saturating_sub(1);
         }
     }
 
-    /// An address has shown a wrong secret: for how long to hold the answer back. Right ones are never held, for
-    /// whoever has one is a musician, whatever somebody else behind the same address tries.
-    pub fn wrong_secret(&mut self, now: Micros, from: IpAddr) -> Micros {
+    /// Counts a wrong secret from an address, and returns how long to delay the answer. Answers to right secrets are never
+    /// delayed: who has one is a musician, even if somebody else behind the same address guesses.
+    pub fn wrong_secret_delay(&mut self, now: Micros, from: IpAddr) -> Micros {
         if self.is_exempt(from) {
             return Micros::ZERO;
         }
-        self.account(now, from).tries.borrow(now, TRIES_AT_ONCE, A_TRY_EVERY, LONGEST_HOLD)
+        self.account(now, from).guesses.borrow(now, GUESS_BURST, GUESS_INTERVAL, LONGEST_GUESS_DELAY)
     }
 
     fn is_exempt(&self, from: IpAddr) -> bool {
         from.to_canonical().is_loopback() && !self.settings.limit_loopback
     }
 
-    /// The account that an address has, or would get.
+    /// The key of the account that an address has, or would get.
     fn key(&self, from: IpAddr) -> AddressKey {
         let key = AddressKey::of(from);
         let has_room = self.accounts.contains_key(&key) || self.accounts.len() < ACCOUNTS;
@@ -214,7 +215,7 @@ impl Limits {
 
     fn account(&mut self, now: Micros, from: IpAddr) -> &mut Account {
         if self.accounts.len() >= ACCOUNTS && !self.accounts.contains_key(&AddressKey::of(from)) {
-            self.accounts.retain(|_, account| !account.has_nothing(now));
+            self.accounts.retain(|_, account| !account.is_unused(now));
         }
         self.accounts.entry(self.key(from)).or_default()
     }
@@ -247,124 +248,126 @@ mod tests {
         START + Micros::from_millis(millis)
     }
 
+    /// By default 256 musicians behind one address can join, and all of them can reconnect at once.
     #[test]
-    fn a_rehearsal_behind_one_address_never_meets_the_defaults() {
+    fn defaults_do_not_affect_rehearsals() {
         let mut limits = Limits::new(LimitSettings::default(), SeatedAddresses::default());
         for n in 0..256 {
-            assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
-            assert_eq!(limits.against_another_session(ANN, PLAYS, Some(300)), None);
-            limits.opened(START, SessionId(n), ANN, PLAYS);
+            assert_eq!(limits.charge_join(START, ANN, PLAYS), Ok(()));
+            assert_eq!(limits.refuse_session(ANN, PLAYS, Some(300)), None);
+            limits.session_opened(START, SessionId(n), ANN, PLAYS);
         }
-        // All of them reconnect at once.
-        let again = (0..44).all(|_| limits.ask(START, ANN, PLAYS).is_ok());
-        assert!(again && limits.ask(START, ANN, PLAYS).is_err());
+        let again = (0..44).all(|_| limits.charge_join(START, ANN, PLAYS).is_ok());
+        assert!(again && limits.charge_join(START, ANN, PLAYS).is_err());
+    }
+
+    /// A refusal says when to retry, and does not affect other addresses.
+    #[test]
+    fn joins_beyond_the_burst_are_refused() {
+        let mut limits = limits();
+        assert!((0..3).all(|_| limits.charge_join(at(0), ANN, PLAYS).is_ok()));
+        assert_eq!(limits.charge_join(at(0), ANN, PLAYS), Err(Refused::after(Refusal::TooManyJoins, 1)));
+        assert_eq!(limits.charge_join(at(0), BEN, PLAYS), Ok(()));
+        assert!(limits.charge_join(at(199), ANN, PLAYS).is_err());
+        assert_eq!(limits.charge_join(at(200), ANN, PLAYS), Ok(()));
+        assert!(limits.charge_join(at(200), ANN, PLAYS).is_err());
     }
 
     #[test]
-    fn joins_beyond_the_burst_are_told_when_and_others_are_not_concerned() {
+    fn ended_sessions_free_their_addresss_places() {
         let mut limits = limits();
-        assert!((0..3).all(|_| limits.ask(at(0), ANN, PLAYS).is_ok()));
-        assert_eq!(limits.ask(at(0), ANN, PLAYS), Err(Refused::after(Refusal::TooManyJoins, 1)));
-        assert_eq!(limits.ask(at(0), BEN, PLAYS), Ok(()));
-        assert!(limits.ask(at(199), ANN, PLAYS).is_err());
-        assert_eq!(limits.ask(at(200), ANN, PLAYS), Ok(()));
-        assert!(limits.ask(at(200), ANN, PLAYS).is_err());
-    }
-
-    #[test]
-    fn an_address_gets_as_many_sessions_as_it_may_have_and_another_when_one_ends() {
-        let mut limits = limits();
-        limits.opened(START, SessionId(1), ANN, PLAYS);
-        limits.opened(START, SessionId(2), ANN, PLAYS);
-        let refused = limits.against_another_session(ANN, PLAYS, None);
+        limits.session_opened(START, SessionId(1), ANN, PLAYS);
+        limits.session_opened(START, SessionId(2), ANN, PLAYS);
+        let refused = limits.refuse_session(ANN, PLAYS, None);
         assert_eq!(refused, Some(Refused::after(Refusal::TooManySessions, 30)));
-        assert_eq!(limits.against_another_session(BEN, PLAYS, None), None);
-        limits.ended(SessionId(1));
-        limits.ended(SessionId(1));
-        assert_eq!(limits.against_another_session(ANN, PLAYS, None), None);
+        assert_eq!(limits.refuse_session(BEN, PLAYS, None), None);
+        limits.session_ended(SessionId(1));
+        limits.session_ended(SessionId(1));
+        assert_eq!(limits.refuse_session(ANN, PLAYS, None), None);
     }
 
     #[test]
-    fn the_server_is_full_by_sessions_or_by_memory() {
+    fn sessions_and_memory_can_fill_the_server() {
         let mut limits = limits();
-        assert_eq!(limits.against_another_session(HERE, PLAYS, Some(1024)), None);
+        assert_eq!(limits.refuse_session(HERE, PLAYS, Some(1024)), None);
         let full = Some(Refused::after(Refusal::ServerFull, 30));
-        assert_eq!(limits.against_another_session(HERE, PLAYS, Some(1025)), full);
-        (0..4).for_each(|n| limits.opened(START, SessionId(n), HERE, PLAYS));
-        assert_eq!(limits.against_another_session(BEN, PLAYS, None), full);
+        assert_eq!(limits.refuse_session(HERE, PLAYS, Some(1025)), full);
+        (0..4).for_each(|n| limits.session_opened(START, SessionId(n), HERE, PLAYS));
+        assert_eq!(limits.refuse_session(BEN, PLAYS, None), full);
     }
 
     #[test]
-    fn half_of_the_servers_sessions_are_for_musicians_alone() {
+    fn half_of_the_sessions_are_for_musicians() {
         let mut limits = limits();
         assert_eq!(limits.settings.sessions, 4);
-        limits.opened(START, SessionId(1), HERE, LISTENS);
-        assert_eq!(limits.against_another_session(HERE, LISTENS, None), None);
-        limits.opened(START, SessionId(2), HERE, LISTENS);
+        limits.session_opened(START, SessionId(1), HERE, LISTENS);
+        assert_eq!(limits.refuse_session(HERE, LISTENS, None), None);
+        limits.session_opened(START, SessionId(2), HERE, LISTENS);
         let full = Some(Refused::after(Refusal::ServerFull, 30));
-        assert_eq!(limits.against_another_session(HERE, LISTENS, None), full);
-        assert_eq!(limits.against_another_session(HERE, PLAYS, None), None);
-        limits.ended(SessionId(1));
-        assert_eq!(limits.against_another_session(HERE, LISTENS, None), None);
+        assert_eq!(limits.refuse_session(HERE, LISTENS, None), full);
+        assert_eq!(limits.refuse_session(HERE, PLAYS, None), None);
+        limits.session_ended(SessionId(1));
+        assert_eq!(limits.refuse_session(HERE, LISTENS, None), None);
     }
 
+    /// Listeners take neither joins nor sessions from the musicians of their address.
     #[test]
-    fn listeners_take_neither_joins_nor_sessions_from_musicians_of_their_address() {
+    fn listeners_take_nothing_from_musicians() {
         let mut limits = Limits::new(LimitSettings { sessions: 100, ..limits().settings }, SeatedAddresses::default());
-        (0..2).for_each(|n| limits.opened(START, SessionId(n), ANN, LISTENS));
+        (0..2).for_each(|n| limits.session_opened(START, SessionId(n), ANN, LISTENS));
         let too_many = Some(Refused::after(Refusal::TooManySessions, 30));
-        assert_eq!(limits.against_another_session(ANN, LISTENS, None), too_many);
-        while limits.ask(START, ANN, LISTENS).is_ok() {}
-        assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
-        assert_eq!(limits.against_another_session(ANN, PLAYS, None), None);
-        (2..4).for_each(|n| limits.opened(START, SessionId(n), ANN, PLAYS));
-        limits.ended(SessionId(0));
-        assert_eq!(limits.against_another_session(ANN, PLAYS, None), too_many);
-        assert_eq!(limits.against_another_session(ANN, LISTENS, None), None);
+        assert_eq!(limits.refuse_session(ANN, LISTENS, None), too_many);
+        while limits.charge_join(START, ANN, LISTENS).is_ok() {}
+        assert_eq!(limits.charge_join(START, ANN, PLAYS), Ok(()));
+        assert_eq!(limits.refuse_session(ANN, PLAYS, None), None);
+        (2..4).for_each(|n| limits.session_opened(START, SessionId(n), ANN, PLAYS));
+        limits.session_ended(SessionId(0));
+        assert_eq!(limits.refuse_session(ANN, PLAYS, None), too_many);
+        assert_eq!(limits.refuse_session(ANN, LISTENS, None), None);
     }
 
+    /// Wrong secrets have a budget of their own, and each is answered later than the one before.
     #[test]
-    fn wrong_secrets_are_counted_apart_and_answered_ever_more_slowly() {
+    fn wrong_secrets_are_answered_ever_later() {
         let mut limits = limits();
-        assert!((0..10).all(|_| limits.wrong_secret(START, ANN) == Micros::ZERO));
-        let holds: Vec<u64> = (0..12).map(|_| limits.wrong_secret(START, ANN).0 / 1_000_000).collect();
-        assert_eq!(holds, [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8]);
-        assert_eq!(limits.ask(START, ANN, PLAYS), Ok(()));
-        assert_eq!(limits.wrong_secret(START, BEN), Micros::ZERO);
+        assert!((0..10).all(|_| limits.wrong_secret_delay(START, ANN) == Micros::ZERO));
+        let delays: Vec<u64> = (0..12).map(|_| limits.wrong_secret_delay(START, ANN).0 / 1_000_000).collect();
+        assert_eq!(delays, [1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8, 8]);
+        assert_eq!(limits.charge_join(START, ANN, PLAYS), Ok(()));
+        assert_eq!(limits.wrong_secret_delay(START, BEN), Micros::ZERO);
         let later = START + Micros::from_secs(30);
-        assert_eq!(limits.wrong_secret(later, ANN), Micros::ZERO);
+        assert_eq!(limits.wrong_secret_delay(later, ANN), Micros::ZERO);
     }
 
     #[test]
-    fn loopback_is_exempt_unless_it_is_to_be_limited() {
+    fn loopback_is_exempt_by_default() {
         let mapped: IpAddr = "::ffff:127.0.0.1".parse().expect("an address");
         let mut free = limits();
         for here in [HERE, mapped] {
-            assert!(
-                (0..100)
-                    .all(|_| free.ask(START, here, PLAYS).is_ok() && free.wrong_secret(START, here) == Micros::ZERO)
-            );
+            assert!((0..100).all(|_| free.charge_join(START, here, PLAYS).is_ok()
+                && free.wrong_secret_delay(START, here) == Micros::ZERO));
         }
         let mut limited =
             Limits::new(LimitSettings { limit_loopback: true, ..free.settings }, SeatedAddresses::default());
-        assert!((0..3).all(|_| limited.ask(START, HERE, PLAYS).is_ok()));
-        assert!(limited.ask(START, HERE, PLAYS).is_err());
+        assert!((0..3).all(|_| limited.charge_join(START, HERE, PLAYS).is_ok()));
+        assert!(limited.charge_join(START, HERE, PLAYS).is_err());
     }
 
+    /// The number of accounts is bounded, and addresses with sessions keep theirs.
     #[test]
-    fn however_many_addresses_ask_the_accounts_stay_few_and_those_with_sessions_are_kept() {
+    fn accounts_are_bounded() {
         let mut limits = limits();
-        limits.opened(START, SessionId(1), ANN, PLAYS);
+        limits.session_opened(START, SessionId(1), ANN, PLAYS);
         let address = |n: u32| IpAddr::from((0xC633_0000_u32 + n).to_be_bytes());
         for n in 0..60_000 {
-            let _ = limits.ask(START, address(n), PLAYS);
+            let _ = limits.charge_join(START, address(n), PLAYS);
         }
         assert!(limits.accounts.len() <= ACCOUNTS + 1, "{}", limits.accounts.len());
-        // Those without an account of their own share one, until others' are forgotten.
-        assert!(limits.ask(START, address(70_000), PLAYS).is_err());
-        assert_eq!(limits.ask(at(5000), address(70_000), PLAYS), Ok(()));
+        // Addresses without an account of their own share one until unused accounts are removed.
+        assert!(limits.charge_join(START, address(70_000), PLAYS).is_err());
+        assert_eq!(limits.charge_join(at(5000), address(70_000), PLAYS), Ok(()));
         assert!(limits.accounts.len() < 10);
-        limits.opened(at(5000), SessionId(2), ANN, PLAYS);
-        assert!(limits.against_another_session(ANN, PLAYS, None).is_some());
+        limits.session_opened(at(5000), SessionId(2), ANN, PLAYS);
+        assert!(limits.refuse_session(ANN, PLAYS, None).is_some());
     }
 }

@@ -1,50 +1,50 @@
-//! Which addresses have a session.
+//! The addresses that have sessions.
 
-use super::AddressKey;
 use rtjam_protocol::SessionId;
+use rtjam_protocol::server::rooms::AddressKey;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The addresses with sessions, as the lobby knows them, for whoever accepts connections. A clone is the same book.
-/// Any thread.
+/// The addresses that have sessions: the lobby updates them, and the acceptor reads them. Clones share the data. Any
+/// thread.
 #[derive(Clone, Debug, Default)]
-pub struct SeatedAddresses(Arc<Mutex<Book>>);
+pub struct SeatedAddresses(Arc<Mutex<Sessions>>);
 
 #[derive(Debug, Default)]
-struct Book {
-    sessions: HashMap<SessionId, AddressKey>,
+struct Sessions {
+    addresses: HashMap<SessionId, AddressKey>,
     by_address: HashMap<AddressKey, u32>,
 }
 
 impl SeatedAddresses {
-    /// An address has got a session.
+    /// Adds a session of an address.
     pub fn add(&self, session: SessionId, from: IpAddr) {
-        let mut book = self.book();
+        let mut sessions = self.sessions();
         let address = AddressKey::of(from);
-        if book.sessions.insert(session, address).is_none() {
-            *book.by_address.entry(address).or_default() += 1;
+        if sessions.addresses.insert(session, address).is_none() {
+            *sessions.by_address.entry(address).or_default() += 1;
         }
     }
 
-    /// A session has ended.
+    /// Removes a session that has ended.
     pub fn remove(&self, session: SessionId) {
-        let mut book = self.book();
-        let Some(address) = book.sessions.remove(&session) else { return };
-        if let Some(sessions) = book.by_address.get_mut(&address) {
-            *sessions -= 1;
-            if *sessions == 0 {
-                book.by_address.remove(&address);
+        let mut sessions = self.sessions();
+        let Some(address) = sessions.addresses.remove(&session) else { return };
+        if let Some(count) = sessions.by_address.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                sessions.by_address.remove(&address);
             }
         }
     }
 
     /// Whether an address has a session.
     pub fn contains(&self, from: IpAddr) -> bool {
-        self.book().by_address.contains_key(&AddressKey::of(from))
+        self.sessions().by_address.contains_key(&AddressKey::of(from))
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_seated_until_its_last_session_ends() {
+    fn addresses_stay_until_their_last_session() {
         let seated = SeatedAddresses::default();
         let (ann, ben): (IpAddr, IpAddr) = ([203, 0, 113, 7].into(), [203, 0, 113, 8].into());
         seated.add(SessionId(1), ann);
@@ -63,6 +63,6 @@ mod tests {
         seated.remove(SessionId(1));
         assert!(seated.contains(ann) && !seated.contains(ben));
         seated.remove(SessionId(2));
-        assert!(!seated.contains(ann) && seated.book().by_address.is_empty());
+        assert!(!seated.contains(ann) && seated.sessions().by_address.is_empty());
     }
 }

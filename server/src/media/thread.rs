@@ -14,16 +14,17 @@ use super::route::MediaPath;
 use super::session::{Life, MediaSession};
 use super::socket::{MediaSocket, PolledSocket, RecvBatch};
 use super::tap::Taps;
-use crate::random::Random;
 use crate::real_time::priority::request_real_time;
 use crate::real_time::yield_budget::YieldBudget;
 use crate::real_time::{ServerClock, sleep};
 use crate::rooms::messages::{MediaEvent, RoomsHandle};
-use crate::thread_end::EndNotice;
+use crate::system::Random;
+use crate::thread_exit::ExitGuard;
 use crossbeam_channel::Receiver;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use rtjam_protocol::retransmit::Feedback;
+use rtjam_protocol::seal::Lane;
 use rtjam_protocol::{Micros, SessionId};
 use std::collections::HashMap;
 use std::io;
@@ -123,7 +124,7 @@ impl MediaThread {
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub(super) fn spawn(mut self, index: usize, notice: EndNotice) -> io::Result<MediaThreadHandle> {
+    pub(super) fn spawn(mut self, index: usize, notice: ExitGuard) -> io::Result<MediaThreadHandle> {
         self.index = index;
         let (commands, receiver) = crossbeam_channel::unbounded();
         let waker = Arc::new(Waker::new(self.poll.registry(), WAKE)?);

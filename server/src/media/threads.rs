@@ -12,14 +12,15 @@ use super::socket::MediaSocket;
 use super::speaker_selection::{MAX_RECEIVED, SourceSet, SpeakerSelection};
 use super::tap::{TapId, Taps, tap};
 use super::thread::{MediaThread, MediaThreadHandle};
-use crate::random::Random;
 use crate::real_time::ServerClock;
 use crate::rooms::messages::RoomsHandle;
 use crate::statistics::SessionCounters;
-use crate::thread_end::EndNotices;
+use crate::system::Random;
+use crate::thread_exit::ExitNotifier;
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::retransmit;
+use rtjam_protocol::seal::Lane;
 use rtjam_protocol::seal::ring::CRYPTO;
 use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::server::rooms::NewSession;
@@ -69,7 +70,7 @@ impl MediaThreads {
         clock: ServerClock,
         batch_wait: Micros,
         rooms: &RoomsHandle,
-        notices: &EndNotices,
+        notices: &ExitNotifier,
     ) -> io::Result<(MediaThreads, MediaTotals)> {
         let (mut threads, mut counters, mut taps) = (Vec::new(), Vec::new(), Vec::new());
         let (senders, mixer) = (CommandSenders::default(), MixerSender::default());
@@ -83,10 +84,10 @@ impl MediaThreads {
             let producers = Taps(vec![producer]);
             let thread = MediaThread::new(sockets, clock, batch_wait, rooms.clone(), others, producers)?;
             counters.push(thread.counters());
-            threads.push(thread.spawn(index, notices.of("media"))?);
+            threads.push(thread.spawn(index, notices.guard("media"))?);
         }
         senders.set(threads.iter().map(|thread| thread.commands.clone()).collect());
-        let notice = notices.of("mixer");
+        let notice = notices.guard("mixer");
         let started = mixer::thread::start(mixer_sockets, taps, clock, rooms.clone(), senders, &mixer, notice)?;
         let (mixer_thread, mixer_counters) = started;
         let media = MediaThreads {
@@ -109,7 +110,8 @@ impl MediaThreads {
         let owner = usize::from(new.session.media_thread()) % self.threads.len();
         let up = new.keys.uplink(new.session, new.features, CRYPTO);
         let down = new.keys.downlink(new.session, new.features, CRYPTO);
-                let peer = ServerSession::new(self.clock.now(), up.receive(), down.send_lane(Lane::session(owner as u8)), self.epoch);
+        let peer =
+            ServerSession::new(self.clock.now(), up.receive(), down.send_lane(Lane::session(owner as u8)), self.epoch);
         let route = Arc::new(Route::new());
         for (index, thread) in self.threads.iter().enumerate() {
             let recipient = Recipient {

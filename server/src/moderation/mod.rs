@@ -1,134 +1,154 @@
-//! Commands of whoever runs the rooms: `list`, `kick`, `ban`, `bans`, `unban`.
+//! The operator's commands about people: `list`, `kick`, `ban`, `bans`, `unban`.
 //!
 //! ```text
-//!  rtjam-server kick …  ──Order──▶ database ──▶ lobby ──▶ Rooms
-//!                       ◀─Reply── database ◀── lobby
+//!  rtjam-server kick …  ──ModerationCommand──▶ database ──▶ lobby ──▶ Rooms
+//!                       ◀──ModerationReply─── database ◀── lobby
 //! ```
-//! Orders and replies are rows of the data folder's database, so whoever may write there may give orders, and nobody else.
-//! The lobby looks at it every half a second. Bans lie in the database, too, and need no running server.
+//! Commands and replies are rows of the database in the data folder, so only users who can write to it can give commands. The
+//! lobby reads them every half a second. Bans are stored in the database too, and need no running server.
 
-pub mod command_line;
+pub mod cli;
 
-use crate::Failure;
-use crate::store::{BanRecord, Store};
+use crate::failure::OperatorError;
+use crate::store::{BanRecord, Store, StoreError};
 use rtjam_protocol::RoomName;
 use rtjam_protocol::server::rooms::{Ban, MemberSelector, SeatedMember, identity_text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A server that has not answered after this long does not run.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// A server that does not answer within this time is not running.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What is asked of the running server.
+/// A command to the running server.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// Who is in a room, or in all.
+pub enum ModerationCommand {
+    /// List who is in a room, or in all rooms.
     List(Option<RoomName>),
-    /// End the sessions of those who are meant.
+    /// End the sessions that match.
     Kick(RoomName, MemberSelector),
-    /// The same, and let them in no more.
+    /// End the sessions that match, and ban their musicians.
     Ban(RoomName, MemberSelector),
 }
 
-/// What the server says.
+/// The server's reply to a [`ModerationCommand`].
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reply {
-    /// Who is there, or who was and is no more.
+pub enum ModerationReply {
+    /// Who is in the room, or who has been kicked.
     Seated(Vec<SeatedMember>),
-    /// The ban that is kept now.
+    /// The ban that has been stored.
     Banned(Ban),
-    /// Nobody fits.
-    Nobody,
-    /// An order of another version.
+    /// Nobody in the room matches.
+    #[serde(rename = "nobody")]
+    NobodyMatches,
+    /// The command comes from another version of the program.
     NotUnderstood,
 }
 
-/// Who is in a room, or in all rooms of the running server.
+/// Why a command failed.
+#[derive(Debug)]
+pub enum ModerationError {
+    /// The data folder or its database failed.
+    Store(StoreError),
+    /// There is no such room.
+    NoSuchRoom {
+        /// The room.
+        room: RoomName,
+        /// The rooms that exist.
+        existing: Vec<RoomName>,
+    },
+    /// Nobody in the room matches.
+    NobodyMatches(RoomName, MemberSelector),
+    /// No ban of the room matches.
+    NoBanMatches(RoomName),
+    /// No server runs on this data folder.
+    NoServer(PathBuf),
+    /// The running server is of another version.
+    OtherVersion,
+}
+
+/// Lists who is in a room, or in all rooms of the running server.
 ///
 /// # Errors
 /// When there is no such room, no server runs, or the database fails.
-pub fn list(data: &Path, room: Option<RoomName>) -> Result<Vec<SeatedMember>, Failure> {
+pub fn list(data: &Path, room: Option<RoomName>) -> Result<Vec<SeatedMember>, ModerationError> {
     let mut store = Store::open(data)?;
     if let Some(room) = &room {
-        must_exist(&store, room)?;
+        check_exists(&store, room)?;
     }
-    match give(&mut store, data, &Order::List(room))? {
-        Reply::Seated(seated) => Ok(seated),
-        _ => Err(another_version()),
-    }
-}
-
-/// Ends the sessions of those who are meant. Returns who they were.
-///
-/// # Errors
-/// When nobody fits, there is no such room, no server runs, or the database fails.
-pub fn kick(data: &Path, room: RoomName, who: MemberSelector) -> Result<Vec<SeatedMember>, Failure> {
-    let mut store = Store::open(data)?;
-    must_exist(&store, &room)?;
-    match give(&mut store, data, &Order::Kick(room.clone(), who.clone()))? {
-        Reply::Seated(seated) => Ok(seated),
-        Reply::Nobody => Err(nobody(&room, &who)),
-        _ => Err(another_version()),
+    match send(&mut store, data, &ModerationCommand::List(room))? {
+        ModerationReply::Seated(seated) => Ok(seated),
+        _ => Err(ModerationError::OtherVersion),
     }
 }
 
-/// Keeps those who are meant out of a room. A slot or a name needs a running server, which knows whose it is.
+/// Ends the sessions that match, and returns whose they were.
 ///
 /// # Errors
-/// When nobody fits, there is no such room, no server runs, or the database fails.
-pub fn ban(data: &Path, room: RoomName, who: MemberSelector) -> Result<Ban, Failure> {
+/// When nobody matches, there is no such room, no server runs, or the database fails.
+pub fn kick(data: &Path, room: RoomName, who: MemberSelector) -> Result<Vec<SeatedMember>, ModerationError> {
     let mut store = Store::open(data)?;
-    must_exist(&store, &room)?;
-    let kept = match &who {
+    check_exists(&store, &room)?;
+    match send(&mut store, data, &ModerationCommand::Kick(room.clone(), who.clone()))? {
+        ModerationReply::Seated(seated) => Ok(seated),
+        ModerationReply::NobodyMatches => Err(ModerationError::NobodyMatches(room, who)),
+        _ => Err(ModerationError::OtherVersion),
+    }
+}
+
+/// Bans the musicians who match from a room. A slot or a name needs a running server, which knows whose it is.
+///
+/// # Errors
+/// When nobody matches, there is no such room, no server runs, or the database fails.
+pub fn ban(data: &Path, room: RoomName, who: MemberSelector) -> Result<Ban, ModerationError> {
+    let mut store = Store::open(data)?;
+    check_exists(&store, &room)?;
+    let new = match &who {
         MemberSelector::Identity(musician) => Ban { name: String::new(), musician: Some(*musician), address: None },
         MemberSelector::Address(address) => Ban { name: String::new(), musician: None, address: Some(*address) },
         MemberSelector::Slot(_) | MemberSelector::Name(_) => {
-            return match give(&mut store, data, &Order::Ban(room.clone(), who.clone()))? {
-                Reply::Banned(ban) => Ok(ban),
-                Reply::Nobody => Err(nobody(&room, &who)),
-                _ => Err(another_version()),
+            return match send(&mut store, data, &ModerationCommand::Ban(room.clone(), who.clone()))? {
+                ModerationReply::Banned(ban) => Ok(ban),
+                ModerationReply::NobodyMatches => Err(ModerationError::NobodyMatches(room, who)),
+                _ => Err(ModerationError::OtherVersion),
             };
         }
     };
-    store.add_ban(&room, &kept)?;
-    Ok(kept)
+    store.add_ban(&room, &new)?;
+    Ok(new)
 }
 
-/// The bans of a room, or of all.
+/// The bans of a room, or of all rooms.
 ///
 /// # Errors
 /// When there is no such room, or the database fails.
-pub fn bans(data: &Path, room: Option<&RoomName>) -> Result<Vec<BanRecord>, Failure> {
+pub fn bans(data: &Path, room: Option<&RoomName>) -> Result<Vec<BanRecord>, ModerationError> {
     let store = Store::open(data)?;
     if let Some(room) = room {
-        must_exist(&store, room)?;
+        check_exists(&store, room)?;
     }
-    store.bans(room)
+    Ok(store.bans(room)?)
 }
 
-/// Lifts the bans of a room that fit `who`: a ban's number, an identity, an address or a name. Returns which.
+/// Lifts the bans of a room that match `who`: a ban's number, an identity, an address or a name. Returns these bans.
 ///
 /// # Errors
-/// When none fits, there is no such room, or the database fails.
-pub fn unban(data: &Path, room: &RoomName, who: &MemberSelector) -> Result<Vec<BanRecord>, Failure> {
+/// When none matches, there is no such room, or the database fails.
+pub fn unban(data: &Path, room: &RoomName, who: &MemberSelector) -> Result<Vec<BanRecord>, ModerationError> {
     let mut store = Store::open(data)?;
-    must_exist(&store, room)?;
-    let fits = |record: &BanRecord| match who {
+    check_exists(&store, room)?;
+    let matches = |record: &BanRecord| match who {
         MemberSelector::Slot(number) => record.id == i64::from(number.0),
         MemberSelector::Identity(musician) => record.ban.musician == Some(*musician),
         MemberSelector::Address(address) => record.ban.address == Some(*address),
         MemberSelector::Name(name) => record.ban.name == *name,
     };
-    let lifted: Vec<BanRecord> = store.bans(Some(room))?.into_iter().filter(fits).collect();
+    let lifted: Vec<BanRecord> = store.bans(Some(room))?.into_iter().filter(matches).collect();
     if lifted.is_empty() {
-        return Err(Failure::new(format!(
-            "No ban of the room {room} fits. See them with: rtjam-server bans {:?}",
-            room.as_str()
-        )));
+        return Err(ModerationError::NoBanMatches(room.clone()));
     }
     for record in &lifted {
         store.remove_ban(record.id)?;
@@ -136,10 +156,10 @@ pub fn unban(data: &Path, room: &RoomName, who: &MemberSelector) -> Result<Vec<B
     Ok(lifted)
 }
 
-/// Whom a ban keeps out, in words.
-pub struct Shown<'a>(pub &'a Ban);
+/// Renders the name, identity and address of a ban.
+pub struct BanDescription<'a>(pub &'a Ban);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for BanDescription<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ban { name, musician, address } = self.0;
         let mut parts = Vec::new();
@@ -152,12 +172,12 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-fn give(store: &mut Store, data: &Path, order: &Order) -> Result<Reply, Failure> {
-    let request = serde_json::to_string(order).map_err(|_| another_version())?;
-    let id = store.place_order(&request)?;
-    let deadline = Instant::now() + ANSWERED_WITHIN;
+fn send(store: &mut Store, data: &Path, command: &ModerationCommand) -> Result<ModerationReply, ModerationError> {
+    let request = serde_json::to_string(command).map_err(|_| ModerationError::OtherVersion)?;
+    let id = store.queue_command(&request)?;
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
     let answer = loop {
-        if let Some(answer) = store.order_answer(id)? {
+        if let Some(answer) = store.command_answer(id)? {
             break Some(answer);
         }
         if Instant::now() >= deadline {
@@ -165,33 +185,59 @@ fn give(store: &mut Store, data: &Path, order: &Order) -> Result<Reply, Failure>
         }
         std::thread::sleep(Duration::from_millis(50));
     };
-    store.remove_order(id)?;
-    let answer = answer.ok_or_else(|| {
-        Failure::new(format!(
-            "No rtjam-server runs on the data folder {}. Start it, or name the folder of the one that runs with --data DIR.",
-            data.display()
-        ))
-    })?;
-    serde_json::from_str(&answer).map_err(|_| another_version())
+    store.remove_command(id)?;
+    let answer = answer.ok_or_else(|| ModerationError::NoServer(data.to_owned()))?;
+    serde_json::from_str(&answer).map_err(|_| ModerationError::OtherVersion)
 }
 
-fn must_exist(store: &Store, room: &RoomName) -> Result<(), Failure> {
+fn check_exists(store: &Store, room: &RoomName) -> Result<(), ModerationError> {
     if store.secrets(room)?.is_some() {
         return Ok(());
     }
-    let rooms: Vec<String> = store.rooms()?.iter().map(|room| format!("{:?}", room.as_str())).collect();
-    let there =
-        if rooms.is_empty() { "There is none yet.".to_owned() } else { format!("There are: {}.", rooms.join(", ")) };
-    Err(Failure::new(format!("There is no room {:?} in this data folder. {there}", room.as_str())))
+    Err(ModerationError::NoSuchRoom { room: room.clone(), existing: store.rooms()? })
 }
 
-fn nobody(room: &RoomName, who: &MemberSelector) -> Failure {
-    Failure::new(format!(
-        "Nobody in the room {room} fits {who}. See who is there with: rtjam-server list {:?}",
-        room.as_str()
-    ))
+impl From<StoreError> for ModerationError {
+    fn from(e: StoreError) -> ModerationError {
+        ModerationError::Store(e)
+    }
 }
 
-fn another_version() -> Failure {
-    Failure::new("The running server is of another version than this program. Restart it, and try again.")
+impl fmt::Display for ModerationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ModerationError::Store(e) => e.fmt(f),
+            ModerationError::NoSuchRoom { room, existing } => {
+                write!(f, "There is no room {:?} in this data folder. ", room.as_str())?;
+                if existing.is_empty() {
+                    return f.write_str("It has no rooms yet.");
+                }
+                let names: Vec<String> = existing.iter().map(|room| format!("{:?}", room.as_str())).collect();
+                write!(f, "Its rooms are: {}.", names.join(", "))
+            }
+            ModerationError::NobodyMatches(room, who) => write!(
+                f,
+                "Nobody in the room {room} matches {who}. To see who is there, run: rtjam-server list {:?}",
+                room.as_str()
+            ),
+            ModerationError::NoBanMatches(room) => write!(
+                f,
+                "No ban of the room {room} matches. To see its bans, run: rtjam-server bans {:?}",
+                room.as_str()
+            ),
+            ModerationError::NoServer(dir) => write!(
+                f,
+                "No rtjam-server is running on the data folder {}. Start it, or name the folder of the running server with \
+                 --data DIR.",
+                dir.display()
+            ),
+            ModerationError::OtherVersion => {
+                f.write_str("The running server has another version than this program. Restart it, and try again.")
+            }
+        }
+    }
 }
+
+impl std::error::Error for ModerationError {}
+
+impl OperatorError for ModerationError {}

@@ -2,13 +2,12 @@
 
 use super::messages::{ControlEvent, MediaEvent, OutgoingMessage, RoomsCommand, RoomsInput};
 use super::unheard::{PresentMusician, UnheardReports};
-use crate::Failure;
 use crate::limits::Limits;
 use crate::media::{MediaThreads, MixerRequest};
-use crate::random::Random;
 use crate::real_time::ServerClock;
 use crate::statistics::{AudioTotals, LiveSession, SessionCounters};
-use crate::store::{Store, StoreHealth, Work};
+use crate::store::{Store, StoreAccess, StoreError, StoreHealth};
+use crate::system::Random;
 use rtjam_engine::{Balance, Gain, Pan};
 use rtjam_protocol::control::{
     BadMessage, ClientMessage, DownstreamMode, MixBalance, Refusal, SeatRole, ServerMessage,
@@ -213,7 +212,7 @@ impl RoomsActor {
                 }
                 RoomsOutput::End(session) => {
                     tracing::info!("session {:08x} ended", session.0);
-                    self.limits.ended(session);
+                    self.limits.session_ended(session);
                     self.media.end(session);
                     if let Some(ended) = self.sessions.get(&session) {
                         self.unheard.forget(session, ended.room());
@@ -229,7 +228,7 @@ impl RoomsActor {
                 RoomsOutput::Mix(order) => self.media.mix(order.session, mix_request(order)),
                 RoomsOutput::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
-                    self.note(Work::Writing, result.as_ref().err(), SLOTS_NOT_KEPT);
+                    self.note(StoreAccess::Write, result.as_ref().err(), SLOTS_NOT_KEPT);
                 }
             }
         }
@@ -240,7 +239,7 @@ impl RoomsActor {
         let now = self.clock.now();
         if let Some(from) = from {
             let role = if session.sends { SeatRole::Musician } else { SeatRole::Listener };
-            self.limits.opened(now, session.session, from, role);
+            self.limits.session_opened(now, session.session, from, role);
         }
         let live = LiveSession::new(now, session);
         let counters = live.counters().clone();
@@ -255,7 +254,7 @@ impl RoomsActor {
         let record = ended.end(self.clock.now());
         self.ended_audio = self.ended_audio.plus(record.audio);
         let result = self.store.record_session(&record);
-        self.note(Work::Writing, result.as_ref().err(), "session statistics are lost");
+        self.note(StoreAccess::Write, result.as_ref().err(), "session statistics are lost");
     }
 
     fn send(&mut self, connection: ConnectionId, message: ServerMessage) {
@@ -269,7 +268,7 @@ impl RoomsActor {
             *self.refused.entry(refused.reason.name()).or_default() += 1;
             tracing::info!("connection {} from {} refused: {:?}", connection.0, known.from, refused.reason);
             if refused.reason == Refusal::WrongSecret {
-                delay = self.limits.wrong_secret(self.clock.now(), known.from);
+                delay = self.limits.wrong_secret_delay(self.clock.now(), known.from);
             }
         }
         if let Err(e) = known.outbox.try_send(OutgoingMessage { message, delay: Duration::from_micros(delay.0) }) {
@@ -281,20 +280,20 @@ impl RoomsActor {
         }
     }
 
-    pub(super) fn bans(&self, room: &RoomName) -> Result<Vec<Ban>, Failure> {
+    pub(super) fn bans(&self, room: &RoomName) -> Result<Vec<Ban>, StoreError> {
         Ok(self.store.bans(Some(room))?.into_iter().map(|record| record.ban).collect())
     }
 
     /// Logs a failure of the store once, and again only after the same work has succeeded in between.
-    pub(super) fn note(&mut self, work: Work, failure: Option<&Failure>, consequence: &str) {
-        self.store_health.log(self.clock.now(), work, failure, consequence);
+    pub(super) fn note(&mut self, access: StoreAccess, failure: Option<&StoreError>, consequence: &str) {
+        self.store_health.log(self.clock.now(), access, failure, consequence);
     }
 
     /// Tests whether the store can be written, unless that is known from a moment ago.
     pub(super) fn test_store(&mut self) {
         if self.store_health.needs_test(self.clock.now()) {
             let result = self.store.test_write();
-            self.note(Work::Writing, result.as_ref().err(), SLOTS_NOT_KEPT);
+            self.note(StoreAccess::Write, result.as_ref().err(), SLOTS_NOT_KEPT);
         }
     }
 }

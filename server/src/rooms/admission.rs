@@ -2,9 +2,9 @@
 
 use super::actor::RoomsActor;
 use super::messages::{GatewayMailbox, GatewayReply, GatewayRequest};
-use crate::limits::resident_mib;
 use crate::statistics::SessionCounters;
-use crate::store::Work;
+use crate::store::StoreAccess;
+use crate::system::resident_mib;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
 use rtjam_protocol::server::rooms::{ConnectionId, GatewayMusician, NewSession, RoomRecord, RoomSecrets, SeatClaim};
@@ -16,7 +16,7 @@ impl RoomsActor {
     pub(super) fn look_up(&mut self, connection: ConnectionId, room: &RoomName) {
         // Read for each seat: `invite --renew` may have replaced a secret a moment ago.
         let secrets = self.store.secrets(room);
-        self.note(Work::Reading, secrets.as_ref().err(), "nobody can join until that works");
+        self.note(StoreAccess::Read, secrets.as_ref().err(), "nobody can join until that works");
         let record = match secrets {
             Ok(secrets) => self.room_record(connection, room, secrets),
             Err(_) => Ok(RoomRecord::Unavailable),
@@ -51,12 +51,12 @@ impl RoomsActor {
         let claim = self.rooms.claim(connection, secrets.as_ref().unwrap_or(&self.decoy_secrets));
         let (Some(secrets), true) = (secrets, claim != SeatClaim::Nothing) else { return Ok(RoomRecord::Unknown) };
         if let (Some((from, role)), SeatClaim::Seat) = (known, claim) {
-            self.limits.ask(self.clock.now(), from, role)?;
+            self.limits.charge_join(self.clock.now(), from, role)?;
         }
         let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
-        self.note(Work::Reading, rest.as_ref().err(), "nobody can join until that works");
+        self.note(StoreAccess::Read, rest.as_ref().err(), "nobody can join until that works");
         let Ok((slots, mix, bans)) = rest else { return Ok(RoomRecord::Unavailable) };
-        let refused = known.and_then(|(from, role)| self.limits.against_another_session(from, role, resident_mib()));
+        let refused = known.and_then(|(from, role)| self.limits.refuse_session(from, role, resident_mib()));
         Ok(match refused {
             Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
             None => RoomRecord::Found { secrets, slots, mix, bans },
@@ -68,9 +68,9 @@ impl RoomsActor {
         match request {
             GatewayRequest::Seat { room, via, musician, name, from } => {
                 let mix = self.store.mix(&room);
-                self.note(Work::Reading, mix.as_ref().err(), "musicians of gateways receive all others separately");
+                self.note(StoreAccess::Read, mix.as_ref().err(), "musicians of gateways receive all others separately");
                 let bans = self.bans(&room);
-                self.note(Work::Reading, bans.as_ref().err(), "no ban is applied");
+                self.note(StoreAccess::Read, bans.as_ref().err(), "no ban is applied");
                 let newcomer = GatewayMusician {
                     room,
                     via,
@@ -102,12 +102,12 @@ impl RoomsActor {
         newcomer: &GatewayMusician,
         from: IpAddr,
     ) -> Result<(NewSession, Arc<SessionCounters>), Refusal> {
-        self.limits.ask(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
-        if let Some(refused) = self.limits.against_another_session(from, SeatRole::Musician, resident_mib()) {
+        self.limits.charge_join(self.clock.now(), from, SeatRole::Musician).map_err(|refused| refused.reason)?;
+        if let Some(refused) = self.limits.refuse_session(from, SeatRole::Musician, resident_mib()) {
             return Err(refused.reason);
         }
         let slots = self.store.slots(&newcomer.room);
-        self.note(Work::Reading, slots.as_ref().err(), "nobody can join until that works");
+        self.note(StoreAccess::Read, slots.as_ref().err(), "nobody can join until that works");
         let slots = slots.map_err(|_| Refusal::ServerUnable)?;
         let new = self.rooms.handle_gateway_musician(self.clock.now(), newcomer, &slots, &mut self.random)?;
         tracing::info!("{}: a musician takes seat {} ({:?})", new.room, new.source.0, newcomer.via);

@@ -2,9 +2,9 @@
 //! actor.
 
 use super::authority::Authority;
-use crate::Failure;
 use crate::limits::LimitSettings;
 use crate::statistics::{AudioTotals, SessionCounters};
+use crate::store::StoreError;
 use mio::Waker;
 use rtjam_protocol::control::{BadMessage, ClientMessage, MemberAccess, ServerMessage};
 use rtjam_protocol::link::Pin;
@@ -205,7 +205,7 @@ pub enum CommandError {
     /// No member of the room matches the target.
     NoMatch,
     /// The database failed.
-    Store(Failure),
+    Store(StoreError),
     /// The rooms actor has ended.
     Ended,
 }

@@ -30,7 +30,7 @@ impl RoomsActor {
                 let _ = reply.send(self.ban(&authority, &room, &target));
             }
             RoomsCommand::Configure { limits, pins } => {
-                self.limits.set(limits);
+                self.limits.reconfigure(limits);
                 self.rooms.set_pins(pins);
             }
             RoomsCommand::ShutDown => self.rooms.handle_going_down(),
@@ -107,11 +107,11 @@ mod tests {
     use super::*;
     use crate::limits::{LimitSettings, Limits, SeatedAddresses};
     use crate::media::MediaThreads;
-    use crate::random::Random;
     use crate::real_time::ServerClock;
     use crate::store::Store;
     use crate::store::tests::TempDir;
-    use crate::thread_end::EndNotices;
+    use crate::system::{Random, resident_mib};
+    use crate::thread_exit::ExitNotifier;
     use rtjam_protocol::control::{
         ClientMessage, Features, Hello, MemberAccess, SeatRequest, SeatRole, ServerMessage, VERSION,
     };
@@ -145,7 +145,7 @@ mod tests {
             }
             let secrets = store.secrets(&name("band")).expect("read").expect("there");
             let (handle, _) = RoomsHandle::channel();
-            let (notices, _) = EndNotices::new();
+            let (notices, _) = ExitNotifier::new();
             let clock = ServerClock::start();
             let (media, _) =
                 MediaThreads::start(vec![vec![]], clock, Micros::ZERO, &handle, &notices).expect("started");

@@ -3,9 +3,8 @@
 use super::actor::RoomsActor;
 use super::authority::Authority;
 use super::messages::CommandError;
-use crate::Failure;
-use crate::moderation::{Order, Reply};
-use crate::store::Work;
+use crate::moderation::{ModerationCommand, ModerationReply};
+use crate::store::{StoreAccess, StoreError};
 use rtjam_protocol::Micros;
 
 /// How often the actor checks whether another program has changed the store.
@@ -26,13 +25,17 @@ impl RoomsActor {
         match self.obey_orders().and_then(|()| self.apply_rules()) {
             Ok(()) => self.store_version = Some(version),
             Err(failure) => {
-                self.note(Work::Writing, Some(&failure), "renewed invitations, bans and orders do not take effect");
+                self.note(
+                    StoreAccess::Write,
+                    Some(&failure),
+                    "renewed invitations, bans and orders do not take effect",
+                );
             }
         }
     }
 
     /// Ends the sessions that renewed secrets and bans no longer admit.
-    pub(super) fn apply_rules(&mut self) -> Result<(), Failure> {
+    pub(super) fn apply_rules(&mut self) -> Result<(), StoreError> {
         for room in self.rooms.occupied() {
             let bans = self.bans(&room)?;
             if let Some(secrets) = self.store.secrets(&room)? {
@@ -42,33 +45,37 @@ impl RoomsActor {
         Ok(())
     }
 
-    fn obey_orders(&mut self) -> Result<(), Failure> {
-        for (id, request) in self.store.open_orders()? {
+    fn obey_orders(&mut self) -> Result<(), StoreError> {
+        for (id, request) in self.store.pending_commands()? {
             let answer = match serde_json::from_str(&request) {
                 Ok(order) => self.obey(order)?,
-                Err(_) => Reply::NotUnderstood,
+                Err(_) => ModerationReply::NotUnderstood,
             };
             // Replies have string keys and no failing serializers.
             let answer = serde_json::to_string(&answer).unwrap_or_default();
-            self.store.answer_order(id, &answer)?;
+            self.store.answer_command(id, &answer)?;
         }
         Ok(())
     }
 
     /// Carries out an order. Whoever may write to the store is the operator.
-    fn obey(&mut self, order: Order) -> Result<Reply, Failure> {
+    fn obey(&mut self, order: ModerationCommand) -> Result<ModerationReply, StoreError> {
         let done = match order {
-            Order::List(room) => {
+            ModerationCommand::List(room) => {
                 let snapshots = self.snapshots(&Authority::Operator, room.as_ref());
-                Ok(Reply::Seated(snapshots.into_iter().flat_map(|snapshot| snapshot.members).collect()))
+                Ok(ModerationReply::Seated(snapshots.into_iter().flat_map(|snapshot| snapshot.members).collect()))
             }
-            Order::Kick(room, who) => self.kick(&Authority::Operator, &room, &who).map(Reply::Seated),
-            Order::Ban(room, who) => self.ban(&Authority::Operator, &room, &who).map(Reply::Banned),
+            ModerationCommand::Kick(room, who) => {
+                self.kick(&Authority::Operator, &room, &who).map(ModerationReply::Seated)
+            }
+            ModerationCommand::Ban(room, who) => {
+                self.ban(&Authority::Operator, &room, &who).map(ModerationReply::Banned)
+            }
         };
         match done {
             Ok(reply) => Ok(reply),
             Err(CommandError::Store(failure)) => Err(failure),
-            Err(_) => Ok(Reply::Nobody),
+            Err(_) => Ok(ModerationReply::NobodyMatches),
         }
     }
 }

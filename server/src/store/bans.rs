@@ -1,20 +1,19 @@
-//! Who may not enter which room.
+//! Bans from rooms.
 
-use super::Store;
-use crate::Failure;
+use super::{Store, StoreError};
 use rtjam_protocol::server::rooms::Ban;
 use rtjam_protocol::{MusicianId, RoomName};
 use rusqlite::{Row, params};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A ban that is kept.
+/// A stored ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BanRecord {
-    /// Its number, never used again.
+    /// Its number, used once.
     pub id: i64,
-    /// From which room.
+    /// The room.
     pub room: RoomName,
-    /// Who.
+    /// The identity, the address, or both.
     pub ban: Ban,
 }
 
@@ -23,22 +22,22 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub fn bans(&self, room: Option<&RoomName>) -> Result<Vec<BanRecord>, Failure> {
+    pub fn bans(&self, room: Option<&RoomName>) -> Result<Vec<BanRecord>, StoreError> {
         let read = || {
             let query = "SELECT id, room, name, musician, address FROM bans WHERE ?1 IS NULL OR room = ?1 ORDER BY id";
             let mut statement = self.db.prepare_cached(query)?;
             let rows = statement.query_map([room.map(RoomName::as_str)], record)?;
             rows.collect::<rusqlite::Result<Vec<BanRecord>>>()
         };
-        read().map_err(|e| self.failed(&e))
+        read().map_err(|e| self.failed(e))
     }
 
-    /// Keeps a ban from a room that exists; the same one twice is one. Returns its number.
+    /// Stores a ban from a room that exists, in place of an equal one. Returns its number.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn add_ban(&mut self, room: &RoomName, ban: &Ban) -> Result<i64, Failure> {
-        // For people only; nothing depends on it.
+    pub fn add_ban(&mut self, room: &RoomName, ban: &Ban) -> Result<i64, StoreError> {
+        // For people who read the database; the server does not use it.
         let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (musician, address) = (ban.musician.map(|m| m.0), ban.address.map(|a| a.to_string()));
         let write = || {
@@ -52,16 +51,16 @@ impl Store {
             )?;
             Ok(self.db.last_insert_rowid())
         };
-        write().map_err(|e| self.failed(&e))
+        write().map_err(|e| self.failed(e))
     }
 
     /// Lifts a ban.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn remove_ban(&mut self, id: i64) -> Result<(), Failure> {
+    pub fn remove_ban(&mut self, id: i64) -> Result<(), StoreError> {
         let result = self.db.execute("DELETE FROM bans WHERE id = ?1", [id]);
-        result.map(|_| ()).map_err(|e| self.failed(&e))
+        result.map(|_| ()).map_err(|e| self.failed(e))
     }
 }
 
@@ -84,11 +83,11 @@ fn record(row: &Row<'_>) -> rusqlite::Result<BanRecord> {
 mod tests {
     use super::super::tests::TempDir;
     use super::*;
-    use crate::random::Random;
+    use crate::system::Random;
 
-    /// Bans outlive the program, one of a kind, until they are lifted.
+    /// Bans survive a restart until they are lifted, and equal bans are stored once.
     #[test]
-    fn bans_are_kept_until_they_are_lifted() {
+    fn bans_survive_until_lifted() {
         let dir = TempDir::new();
         let room = RoomName::new("lobby").expect("a name");
         let other = RoomName::new("band").expect("a name");
@@ -103,9 +102,10 @@ mod tests {
         let second = store.add_ban(&other, &address).expect("kept");
         let mut store = Store::open(&dir.0).expect("opens again");
         let record = |id, room: &RoomName, ban: &Ban| BanRecord { id, room: room.clone(), ban: ban.clone() };
-        assert_eq!(store.bans(None), Ok(vec![record(first, &room, &both), record(second, &other, &address)]));
-        assert_eq!(store.bans(Some(&other)), Ok(vec![record(second, &other, &address)]));
+        let bans = |store: &Store, room| store.bans(room).expect("read");
+        assert_eq!(bans(&store, None), [record(first, &room, &both), record(second, &other, &address)]);
+        assert_eq!(bans(&store, Some(&other)), [record(second, &other, &address)]);
         store.remove_ban(first).expect("lifted");
-        assert_eq!(store.bans(Some(&room)), Ok(vec![]));
+        assert_eq!(bans(&store, Some(&room)), []);
     }
 }

@@ -1,69 +1,71 @@
-//! Whether the database works, for `/health` and for the log.
+//! Whether the database works, for `/health` and the log.
 
-use crate::Failure;
+use super::StoreError;
 use rtjam_protocol::Micros;
 
-/// A write is tested when none has been tried for this long and somebody wants to know.
-const TEST_EVERY: Micros = Micros::from_secs(2);
+/// How long the result of a write counts; after that, `/health` tests another one.
+const TEST_INTERVAL: Micros = Micros::from_secs(2);
 
-/// What the database is asked for. On a full disk one works and the other does not.
+/// How the database is accessed. On a full disk, reading works and writing fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
-    /// To read.
-    Reading,
-    /// To write.
-    Writing,
+pub enum StoreAccess {
+    /// A read.
+    Read,
+    /// A write.
+    Write,
 }
 
-/// How the last readings and writings went.
+/// The results of the last read and the last write.
 #[derive(Debug, Default)]
 pub struct StoreHealth {
-    reading_fails: bool,
-    writing_fails: bool,
-    written: Option<Micros>,
+    read_failed: bool,
+    write_failed: bool,
+    last_write: Option<Micros>,
 }
 
-/// What is new.
+/// A change of the database's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News {
-    /// It does not work any more.
-    Fails,
+pub enum HealthChange {
+    /// It has begun to fail.
+    Failed,
     /// It works again.
-    Works,
+    Recovered,
 }
 
 impl StoreHealth {
-    /// The database has been asked: whether that is news.
-    pub fn note(&mut self, now: Micros, work: Work, fails: bool) -> Option<News> {
-        let failed = match work {
-            Work::Reading => &mut self.reading_fails,
-            Work::Writing => {
-                self.written = Some(now);
-                &mut self.writing_fails
+    /// Records the result of an access. Returns whether the health has changed.
+    pub fn record(&mut self, now: Micros, access: StoreAccess, failed: bool) -> Option<HealthChange> {
+        let last = match access {
+            StoreAccess::Read => &mut self.read_failed,
+            StoreAccess::Write => {
+                self.last_write = Some(now);
+                &mut self.write_failed
             }
         };
-        let before = std::mem::replace(failed, fails);
-        (before != fails).then_some(if fails { News::Fails } else { News::Works })
+        let before = std::mem::replace(last, failed);
+        (before != failed).then_some(if failed { HealthChange::Failed } else { HealthChange::Recovered })
     }
 
-    /// The same for a result, logged where it is news: what fails, and what that means `meanwhile`.
-    pub fn log(&mut self, now: Micros, work: Work, failure: Option<&Failure>, meanwhile: &str) {
-        match (self.note(now, work, failure.is_some()), failure) {
-            (Some(News::Fails), Some(failure)) => tracing::error!("{failure} Meanwhile {meanwhile}."),
-            (Some(News::Works), _) if work == Work::Reading => tracing::info!("the database can be read again"),
-            (Some(News::Works), _) => tracing::info!("the database can be written again"),
+    /// Records the result of an access and logs a change. `consequence` says what does not work as long as it fails.
+    pub fn log(&mut self, now: Micros, access: StoreAccess, error: Option<&StoreError>, consequence: &str) {
+        match (self.record(now, access, error.is_some()), error) {
+            (Some(HealthChange::Failed), Some(error)) => tracing::error!("{error} Meanwhile, {consequence}."),
+            (Some(HealthChange::Recovered), _) if access == StoreAccess::Read => {
+                tracing::info!("the database can be read again");
+            }
+            (Some(HealthChange::Recovered), _) => tracing::info!("the database can be written again"),
             _ => {}
         }
     }
 
-    /// Whether one of them failed the last time.
+    /// Whether the last read or the last write failed.
     pub fn fails(&self) -> bool {
-        self.reading_fails || self.writing_fails
+        self.read_failed || self.write_failed
     }
 
-    /// Whether a write should be tested before that is said.
+    /// Whether the last write is too old to tell the health.
     pub fn needs_test(&self, now: Micros) -> bool {
-        self.written.is_none_or(|written| now.since(written) >= TEST_EVERY)
+        self.last_write.is_none_or(|written| now.since(written) >= TEST_INTERVAL)
     }
 }
 
@@ -72,29 +74,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_that_work_do_not_hide_writes_that_fail() {
+    fn working_reads_hide_no_failing_writes() {
         let mut health = StoreHealth::default();
         let now = Micros::from_secs(9);
-        assert_eq!(health.note(now, Work::Writing, true), Some(News::Fails));
+        assert_eq!(health.record(now, StoreAccess::Write, true), Some(HealthChange::Failed));
         for _ in 0..9 {
-            // What a join does on a full disk.
-            assert_eq!(health.note(now, Work::Reading, false), None);
-            assert_eq!(health.note(now, Work::Writing, true), None);
+            // A join on a full disk reads and writes like this.
+            assert_eq!(health.record(now, StoreAccess::Read, false), None);
+            assert_eq!(health.record(now, StoreAccess::Write, true), None);
         }
         assert!(health.fails());
-        assert_eq!(health.note(now, Work::Writing, false), Some(News::Works));
+        assert_eq!(health.record(now, StoreAccess::Write, false), Some(HealthChange::Recovered));
         assert!(!health.fails());
-        assert_eq!(health.note(now, Work::Reading, true), Some(News::Fails));
+        assert_eq!(health.record(now, StoreAccess::Read, true), Some(HealthChange::Failed));
         assert!(health.fails());
     }
 
     #[test]
-    fn a_write_is_tested_where_none_was_tried() {
+    fn old_writes_need_a_test() {
         let mut health = StoreHealth::default();
         let now = Micros::from_secs(9);
         assert!(health.needs_test(now));
-        health.note(now, Work::Writing, true);
-        health.note(now + TEST_EVERY, Work::Reading, false);
-        assert!(!health.needs_test(now + Micros::from_millis(1999)) && health.needs_test(now + TEST_EVERY));
+        health.record(now, StoreAccess::Write, true);
+        health.record(now + TEST_INTERVAL, StoreAccess::Read, false);
+        assert!(!health.needs_test(now + Micros::from_millis(1999)) && health.needs_test(now + TEST_INTERVAL));
     }
 }

@@ -1,8 +1,7 @@
 //! Rooms and their secrets.
 
-use super::Store;
-use crate::Failure;
-use crate::random::Random;
+use super::{Store, StoreError};
+use crate::system::Random;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{Role, Secret};
@@ -16,31 +15,31 @@ const ONE: &str = "one";
 const ROLES: [Role; 3] = [Role::Listener, Role::Musician, Role::Moderator];
 
 impl Store {
-    /// Makes a room with fresh secrets unless it exists.
+    /// Creates a room with new secrets unless it exists.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn ensure_room(&mut self, room: &RoomName, random: &mut Random) -> Result<(), Failure> {
+    pub fn ensure_room(&mut self, room: &RoomName, random: &mut Random) -> Result<(), StoreError> {
         let result = insert_room(&mut self.db, room, random);
-        result.map_err(|e| self.failed(&e))
+        result.map_err(|e| self.failed(e))
     }
 
-    /// A room's secrets; `None` when there is no such room, which takes as many look-ups.
+    /// A room's secrets; `None` if there is no such room. Both cases take the same number of look-ups.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn secrets(&self, room: &RoomName) -> Result<Option<RoomSecrets>, Failure> {
+    pub fn secrets(&self, room: &RoomName) -> Result<Option<RoomSecrets>, StoreError> {
         let read = || {
             let of = |role| self.secret(room, role);
             let (listener, musician, moderator) = (of(Role::Listener)?, of(Role::Musician)?, of(Role::Moderator)?);
             let all = listener.zip(musician).zip(moderator);
             Ok(all.map(|((listener, musician), moderator)| RoomSecrets { listener, musician, moderator }))
         };
-        read().map_err(|e| self.failed(&e))
+        read().map_err(|e| self.failed(e))
     }
 
-    /// Replaces a room's secret for one role: links with the old one open nothing any more. Sessions that it admitted
-    /// end unless `keep_sessions`.
+    /// Replaces a room's secret for one role, so that links with the old one stop working. Sessions that the old one
+    /// admitted end unless `keep_sessions` is set.
     ///
     /// # Errors
     /// When the database fails.
@@ -50,49 +49,49 @@ impl Store {
         role: Role,
         keep_sessions: bool,
         random: &mut Random,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), StoreError> {
         let secret: [u8; 16] = random.array();
         let statement = "UPDATE secrets SET secret = ?3, generation = generation + 1, \
                          valid_from = CASE WHEN ?4 THEN valid_from ELSE generation + 1 END WHERE room = ?1 AND role = ?2";
         let result = self.db.execute(statement, params![room.as_str(), name_of(role), secret, keep_sessions]);
-        result.map(|_| ()).map_err(|e| self.failed(&e))
+        result.map(|_| ()).map_err(|e| self.failed(e))
     }
 
     /// All rooms, by name.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn rooms(&self) -> Result<Vec<RoomName>, Failure> {
+    pub fn rooms(&self) -> Result<Vec<RoomName>, StoreError> {
         let read = || {
             let mut statement = self.db.prepare("SELECT name FROM rooms ORDER BY name")?;
             let names = statement.query_map([], |row| row.get::<_, String>(0))?;
             names.collect::<rusqlite::Result<Vec<String>>>()
         };
-        let names = read().map_err(|e| self.failed(&e))?;
+        let names = read().map_err(|e| self.failed(e))?;
         Ok(names.iter().filter_map(|name| RoomName::new(name).ok()).collect())
     }
 
-    /// What those are sent in a room who do not choose; separately where there is no such room.
+    /// What members of a room receive if they do not choose; everyone separately if there is no such room.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn mix(&self, room: &RoomName) -> Result<DownstreamMode, Failure> {
+    pub fn mix(&self, room: &RoomName) -> Result<DownstreamMode, StoreError> {
         let read = || {
             let mut statement = self.db.prepare_cached("SELECT mix FROM rooms WHERE name = ?1")?;
             statement.query_row([room.as_str()], |row| row.get::<_, String>(0)).optional()
         };
-        let said: Option<String> = read().map_err(|e: rusqlite::Error| self.failed(&e))?;
+        let said: Option<String> = read().map_err(|e: rusqlite::Error| self.failed(e))?;
         Ok(if said.as_deref() == Some(ONE) { DownstreamMode::Mixed } else { DownstreamMode::Forwarded })
     }
 
-    /// Sets that for all who join from now on.
+    /// Sets what members who do not choose receive from their next join on.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn set_mix(&mut self, room: &RoomName, mix: DownstreamMode) -> Result<(), Failure> {
+    pub fn set_mix(&mut self, room: &RoomName, mix: DownstreamMode) -> Result<(), StoreError> {
         let said = if mix == DownstreamMode::Mixed { ONE } else { SEPARATE };
         let result = self.db.execute("UPDATE rooms SET mix = ?2 WHERE name = ?1", params![room.as_str(), said]);
-        result.map(|_| ()).map_err(|e| self.failed(&e))
+        result.map(|_| ()).map_err(|e| self.failed(e))
     }
 
     fn secret(&self, room: &RoomName, role: Role) -> rusqlite::Result<Option<RoleSecret>> {
@@ -117,7 +116,7 @@ fn insert_room(db: &mut Connection, room: &RoomName, random: &mut Random) -> rus
     if exists(&transaction)? {
         return Ok(());
     }
-    // For people only; nothing depends on it.
+    // For people who read the database; the server does not use it.
     let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     transaction.execute(
         "INSERT INTO rooms (name, created) VALUES (?1, ?2)",
@@ -151,20 +150,21 @@ mod tests {
     use super::super::tests::TempDir;
     use super::*;
 
+    /// RoomSecrets survive a restart; renewing replaces one of them.
     #[test]
-    fn a_room_keeps_its_secrets_and_renewing_replaces_one() {
+    fn rooms_keep_their_secrets() {
         let dir = TempDir::new();
         let mut random = Random::new();
         let room = RoomName::new("käfig").expect("a name");
         let mut store = Store::open(&dir.0).expect("opens");
-        assert_eq!(store.secrets(&room), Ok(None));
+        assert_eq!(store.secrets(&room).expect("read"), None);
         store.ensure_room(&room, &mut random).expect("made");
         let first = store.secrets(&room).expect("read").expect("there");
         drop(store);
 
         let mut store = Store::open(&dir.0).expect("opens again");
         store.ensure_room(&room, &mut random).expect("still there");
-        assert_eq!(store.secrets(&room), Ok(Some(first.clone())));
+        assert_eq!(store.secrets(&room).expect("read"), Some(first.clone()));
         store.renew(&room, Role::Musician, false, &mut random).expect("renewed");
         let second = store.secrets(&room).expect("read").expect("there");
         assert_ne!(second.musician.secret, first.musician.secret);
@@ -176,15 +176,15 @@ mod tests {
     }
 
     #[test]
-    fn a_room_sends_everyone_separately_until_it_is_set_otherwise() {
+    fn rooms_keep_their_mix_setting() {
         let dir = TempDir::new();
         let room = RoomName::new("band").expect("a name");
         let mut store = Store::open(&dir.0).expect("opens");
         store.ensure_room(&room, &mut Random::new()).expect("made");
-        assert_eq!(store.mix(&room), Ok(DownstreamMode::Forwarded));
+        assert_eq!(store.mix(&room).expect("read"), DownstreamMode::Forwarded);
         for mix in [DownstreamMode::Mixed, DownstreamMode::Forwarded] {
             store.set_mix(&room, mix).expect("set");
-            assert_eq!(Store::open(&dir.0).expect("opens again").mix(&room), Ok(mix));
+            assert_eq!(Store::open(&dir.0).expect("opens again").mix(&room).expect("read"), mix);
         }
     }
 }

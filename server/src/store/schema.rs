@@ -1,8 +1,8 @@
-//! The database's tables, and how those of an older version become today's.
+//! The database's tables, and their migration from older versions.
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// Each entry leads from the version of its index to the next. Never change one that was released; append.
+/// Each entry migrates from the version of its index to the next. Never change a released one; append a new one.
 const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "
@@ -34,7 +34,7 @@ const VERSION_1: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// How sessions went; a record outlives its room.
+/// Records of sessions. A record outlives its room.
 const VERSION_2: &str = "
     CREATE TABLE sessions (
         id INTEGER PRIMARY KEY,
@@ -45,24 +45,24 @@ const VERSION_2: &str = "
         began INTEGER NOT NULL,  -- seconds since 1970
         duration_ms INTEGER NOT NULL,
         packets INTEGER NOT NULL,  -- audio packets that arrived
-        lost INTEGER NOT NULL,  -- that never did
-        recovered INTEGER NOT NULL,  -- of those that arrived: after a later one
-        repeated INTEGER NOT NULL,  -- arrived again
+        lost INTEGER NOT NULL,  -- audio packets that never arrived
+        recovered INTEGER NOT NULL,  -- audio packets that arrived after a later one
+        repeated INTEGER NOT NULL,  -- audio packets that arrived again
         jitter_us TEXT NOT NULL,  -- JSON: [[upper bound, count], ...], the last bound null
         round_trip_us TEXT NOT NULL  -- the same
     );
 ";
 
-/// What those are sent who do not choose.
+/// What members of a room receive if they do not choose.
 const VERSION_3: &str = "
     ALTER TABLE rooms ADD COLUMN mix TEXT NOT NULL DEFAULT 'separate';  -- separate, one
 ";
 
-/// Renewals end sessions; bans; what is asked of a running server.
+/// Secrets with generations, so that renewals can end sessions; bans; commands to the running server.
 const VERSION_4: &str = "
-    -- Secrets that the role has had, this one included.
+    -- The number of secrets that the role has had, this one included.
     ALTER TABLE secrets ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
-    -- The first generation whose sessions go on.
+    -- The first generation whose sessions may continue.
     ALTER TABLE secrets ADD COLUMN valid_from INTEGER NOT NULL DEFAULT 1;
     CREATE TABLE bans (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -81,28 +81,28 @@ const VERSION_4: &str = "
     );
 ";
 
-/// Why the tables are not as this program needs them.
-pub(super) enum Unfit {
-    /// A later program made them.
+/// Why the tables cannot be used.
+pub(super) enum MigrationError {
+    /// A newer version of the program made them.
     Newer,
-    /// The database says no.
+    /// The database failed.
     Sqlite(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Unfit {
-    fn from(e: rusqlite::Error) -> Unfit {
-        Unfit::Sqlite(e)
+impl From<rusqlite::Error> for MigrationError {
+    fn from(e: rusqlite::Error) -> MigrationError {
+        MigrationError::Sqlite(e)
     }
 }
 
-/// Brings the tables up to date. Two programs may do so at once.
-pub(super) fn migrate(db: &mut Connection) -> Result<(), Unfit> {
+/// Brings the tables up to date. Several programs can do so at once.
+pub(super) fn migrate(db: &mut Connection) -> Result<(), MigrationError> {
     if version(db)? == MIGRATIONS.len() {
         return Ok(());
     }
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from = version(&transaction)?;
-    let steps = MIGRATIONS.get(from..).ok_or(Unfit::Newer)?;
+    let steps = MIGRATIONS.get(from..).ok_or(MigrationError::Newer)?;
     for step in steps {
         transaction.execute_batch(step)?;
     }
@@ -123,7 +123,7 @@ mod tests {
     use crate::store::tests::TempDir;
 
     #[test]
-    fn a_database_of_the_first_version_keeps_what_it_has_and_gets_what_it_lacks() {
+    fn migration_keeps_the_data() {
         let dir = TempDir::new();
         std::fs::create_dir_all(&dir.0).expect("a folder");
         let old = Connection::open(dir.0.join("rooms.sqlite3")).expect("made");

@@ -1,21 +1,20 @@
-//! How sessions went.
+//! Records of sessions that are over.
 
-use super::Store;
-use crate::Failure;
+use super::{Store, StoreError};
 use crate::statistics::SessionRecord;
 use rusqlite::params;
 
-/// Sessions that are kept; the oldest go first.
-const KEPT: i64 = 100_000;
+/// The most records; the oldest are removed.
+const MAX_RECORDS: i64 = 100_000;
 
 impl Store {
-    /// Keeps what is known of a session that is over.
+    /// Stores the record of a session that is over.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn record_session(&mut self, record: &SessionRecord) -> Result<(), Failure> {
+    pub fn record_session(&mut self, record: &SessionRecord) -> Result<(), StoreError> {
         let result = self.insert_session(record);
-        result.map_err(|e| self.failed(&e))
+        result.map_err(|e| self.failed(e))
     }
 
     fn insert_session(&mut self, record: &SessionRecord) -> rusqlite::Result<()> {
@@ -40,7 +39,7 @@ impl Store {
             ],
         )?;
         let newest = transaction.last_insert_rowid();
-        transaction.execute("DELETE FROM sessions WHERE id <= ?1", [newest - KEPT])?;
+        transaction.execute("DELETE FROM sessions WHERE id <= ?1", [newest - MAX_RECORDS])?;
         transaction.commit()
     }
 }
@@ -49,8 +48,7 @@ impl Store {
 mod tests {
     use super::super::tests::TempDir;
     use super::*;
-    use crate::statistics::AudioTotals;
-    use crate::statistics::counters::Histogram;
+    use crate::statistics::{AudioTotals, counters::Histogram};
     use rtjam_protocol::{Micros, MusicianId, RoomName, SourceId};
 
     fn record(slot: u16) -> SessionRecord {
@@ -70,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_kept_with_all_that_is_known_of_it() {
+    fn record_has_every_figure() {
         let dir = TempDir::new();
         let mut store = Store::open(&dir.0).expect("opens");
         store.record_session(&record(4)).expect("written");
@@ -82,11 +80,11 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_go_first() {
+    fn oldest_records_are_removed() {
         let dir = TempDir::new();
         let mut store = Store::open(&dir.0).expect("opens");
         store.record_session(&record(1)).expect("written");
-        store.db.execute("UPDATE sessions SET id = id - ?1", [KEPT - 1]).expect("aged");
+        store.db.execute("UPDATE sessions SET id = id - ?1", [MAX_RECORDS - 1]).expect("aged");
         store
             .db
             .execute(

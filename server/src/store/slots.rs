@@ -1,17 +1,16 @@
-//! Who sat where.
+//! Which musician last had each slot.
 
-use super::Store;
-use crate::Failure;
+use super::{Store, StoreError};
 use rtjam_protocol::server::rooms::SlotRecord;
 use rtjam_protocol::{MusicianId, RoomName, SourceId};
 use rusqlite::params;
 
 impl Store {
-    /// All slot records of a room.
+    /// The slot records of a room, by slot.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn slots(&self, room: &RoomName) -> Result<Vec<SlotRecord>, Failure> {
+    pub fn slots(&self, room: &RoomName) -> Result<Vec<SlotRecord>, StoreError> {
         let read = || {
             let query = "SELECT slot, musician, instance, taken_at FROM slots WHERE room = ?1 ORDER BY slot";
             let mut statement = self.db.prepare_cached(query)?;
@@ -25,14 +24,14 @@ impl Store {
             })?;
             rows.collect::<rusqlite::Result<Vec<SlotRecord>>>()
         };
-        read().map_err(|e| self.failed(&e))
+        read().map_err(|e| self.failed(e))
     }
 
-    /// Keeps a record for the next start.
+    /// Stores a record.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn remember_slot(&self, room: &RoomName, record: &SlotRecord) -> Result<(), Failure> {
+    pub fn remember_slot(&self, room: &RoomName, record: &SlotRecord) -> Result<(), StoreError> {
         let write = || {
             let mut statement = self.db.prepare_cached(
                 "INSERT OR REPLACE INTO slots (room, slot, musician, instance, taken_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -45,7 +44,7 @@ impl Store {
                 i64::try_from(record.taken_at).unwrap_or(i64::MAX)
             ])
         };
-        write().map(|_| ()).map_err(|e| self.failed(&e))
+        write().map(|_| ()).map_err(|e| self.failed(e))
     }
 }
 
@@ -53,10 +52,10 @@ impl Store {
 mod tests {
     use super::super::tests::TempDir;
     use super::*;
-    use crate::random::Random;
+    use crate::system::Random;
 
     #[test]
-    fn slots_are_read_back_as_they_were_taken() {
+    fn last_owner_of_each_slot_is_stored() {
         let dir = TempDir::new();
         let room = RoomName::new("lobby").expect("a name");
         let mut store = Store::open(&dir.0).expect("opens");
@@ -70,6 +69,6 @@ mod tests {
         store.remember_slot(&room, &record(2, 7, 1)).expect("written");
         store.remember_slot(&room, &record(1, 8, 2)).expect("written");
         store.remember_slot(&room, &record(2, 9, 3)).expect("written");
-        assert_eq!(store.slots(&room), Ok(vec![record(1, 8, 2), record(2, 9, 3)]));
+        assert_eq!(store.slots(&room).expect("read"), [record(1, 8, 2), record(2, 9, 3)]);
     }
 }

@@ -1,4 +1,4 @@
-//! A control connection: TLS with a pinned key, then a WebSocket.
+//! A control connection of a test: TLS with a pinned key, then a WebSocket.
 
 use super::SOON;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
@@ -32,23 +32,23 @@ pub struct Control {
     welcome: Welcome,
 }
 
-/// An identity by a number.
+/// The identity with this number.
 pub fn identity(who: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[who; 32]).expect("32 bytes are a seed")
 }
 
 impl Control {
-    /// Connects to where a link leads and hears the welcome.
+    /// Connects to the server of a link and receives the welcome.
     pub fn connect(link: &InviteLink) -> Control {
         Control::connect_for(link, None)
     }
 
-    /// The same; a proxy would say that it comes from that address.
+    /// Connects like a proxy that names this address.
     pub fn connect_for(link: &InviteLink, forwarded_for: Option<&str>) -> Control {
         Control::connect_as(link, None, forwarded_for)
     }
 
-    /// The same from one of this machine's addresses.
+    /// Connects from one of this machine's addresses.
     pub fn connect_from(link: &InviteLink, from: IpAddr) -> Control {
         Control::connect_as(link, Some(from), None)
     }
@@ -71,7 +71,7 @@ impl Control {
         let mut control = Control { socket, server, link: link.clone(), pin, welcome };
         match control.hear() {
             Some(ServerMessage::Welcome(welcome)) => control.welcome = welcome,
-            other => panic!("{other:?} is no welcome"),
+            other => panic!("{other:?} is not a welcome"),
         }
         control
     }
@@ -84,7 +84,7 @@ impl Control {
         self.socket.send(Message::text(text)).expect("said");
     }
 
-    /// The next message; `None` when the server has closed.
+    /// The next message; `None` if the server has closed the connection.
     pub fn hear(&mut self) -> Option<ServerMessage> {
         loop {
             match self.socket.read() {
@@ -95,7 +95,7 @@ impl Control {
         }
     }
 
-    /// Sends so many WebSocket pings at once: how many of them are answered within this time.
+    /// Sends WebSocket pings at once and returns the number of answers within a time.
     pub fn pongs(&mut self, pings: usize, within: Duration) -> usize {
         let deadline = Instant::now() + within;
         for _ in 0..pings {
@@ -110,7 +110,7 @@ impl Control {
         pongs
     }
 
-    /// Hears until a message that is wanted.
+    /// Receives messages until a wanted one.
     pub fn wait_for<T>(&mut self, wanted: impl Fn(&ServerMessage) -> Option<T>) -> T {
         loop {
             let message = self.hear().expect("not closed before");
@@ -120,7 +120,7 @@ impl Control {
         }
     }
 
-    /// Hears until somebody has left the room; which slot is free then.
+    /// Receives messages until somebody leaves the room; returns the slot.
     pub fn wait_for_a_leave(&mut self) -> SourceId {
         self.wait_for(|message| match message {
             ServerMessage::Left { source, .. } => Some(*source),
@@ -155,14 +155,14 @@ impl Control {
         }
     }
 
-    /// Says both and hears the answer.
+    /// Sends both messages and receives the answer.
     pub fn ask(&mut self, hello: Hello, seat: SeatRequest) -> Result<Joined, Refusal> {
         self.say(&ClientMessage::Hello(hello));
         self.say(&ClientMessage::Seat(seat));
         self.answer()
     }
 
-    /// Hears whether there is a seat. After a refusal the server closes.
+    /// Receives the answer to a seat request. After a refusal the server must close the connection.
     pub fn answer(&mut self) -> Result<Joined, Refusal> {
         match self.hear() {
             Some(ServerMessage::Joined(joined)) => Ok(joined),
@@ -171,12 +171,12 @@ impl Control {
                 assert_eq!(self.hear(), None);
                 Err(refused.reason)
             }
-            other => panic!("{other:?} is no answer to a seat"),
+            other => panic!("{other:?} is not an answer to a seat request"),
         }
     }
 }
 
-/// Joins as a musician by a link.
+/// Joins as a musician.
 pub fn join(link: &InviteLink, who: u8) -> (Control, Result<Joined, Refusal>) {
     join_as(link, who, SeatRole::Musician, None)
 }
@@ -193,7 +193,7 @@ pub fn join_as(
     (control, answer)
 }
 
-/// A TLS connection, and the pin of the key that the server showed.
+/// Opens a TLS connection; also returns the pin of the server's key.
 pub fn tls(server: SocketAddr, alpn: &[&[u8]]) -> (Tls, Option<Pin>) {
     tls_from(None, server, alpn)
 }
@@ -215,7 +215,7 @@ fn tls_from(from: Option<IpAddr>, server: SocketAddr, alpn: &[&[u8]]) -> (Tls, O
     (StreamOwned::new(tls, tcp), pin)
 }
 
-/// A client's end of TLS, and where the pin of the server's key will be.
+/// The client's end of TLS, and the place of the server's pin after the handshake.
 pub fn tls_client(server: IpAddr, alpn: &[&[u8]]) -> (ClientConnection, Arc<Mutex<Option<Pin>>>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let seen = Arc::new(Mutex::new(None));
@@ -231,7 +231,7 @@ pub fn tls_client(server: IpAddr, alpn: &[&[u8]]) -> (ClientConnection, Arc<Mute
     (tls, seen)
 }
 
-/// Accepts every key that proves itself, and notes its pin.
+/// Accepts every key with a valid signature, and stores its pin.
 #[derive(Debug)]
 struct AnyKey {
     provider: Arc<CryptoProvider>,

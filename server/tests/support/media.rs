@@ -1,4 +1,4 @@
-//! A musician's media by hand.
+//! A musician's media without a client.
 
 use super::SOON;
 use super::control::{Control, join_as};
@@ -12,56 +12,55 @@ use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// Silence of this length is taken for "nothing comes": longer than anything takes on loopback.
+/// After this much silence nothing more is expected: no datagram takes that long on loopback.
 pub const QUIET: Duration = Duration::from_millis(300);
 
-/// A musician with control and media.
-pub struct Musician {
+/// A musician with a control connection and a media socket.
+pub struct TestMusician {
     pub control: Control,
     pub joined: Joined,
     pub socket: UdpSocket,
-    /// Answers challenges while it waits for something else.
+    /// Whether challenges are answered.
     pub answers: bool,
     server: SocketAddr,
     up: SendLane,
     down: ReceiveKey,
 }
 
-/// What a test looks at in a frame that arrived.
+/// The contents of a received frame that tests check.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
+pub enum Received {
     Audio(SourceId, Sequence, Vec<u8>),
     Challenge([u8; 8]),
     KeepAlive,
     ClockReply,
     Goodbye,
-    /// What the server misses.
     Feedback,
     MixReport(Vec<MixedMusician>),
     Other,
 }
 
-impl Heard {
-    /// Whose audio it is.
+impl Received {
+    /// The source of an audio frame.
     pub fn source(&self) -> Option<SourceId> {
-        if let Heard::Audio(source, ..) = self { Some(*source) } else { None }
+        if let Received::Audio(source, ..) = self { Some(*source) } else { None }
     }
 }
 
-impl Musician {
-    /// Joins, and has its path accepted.
-    pub fn join(link: &InviteLink, who: u8) -> Musician {
-        Musician::join_as(link, who, SeatRole::Musician)
+impl TestMusician {
+    /// Joins, and waits until the server has accepted the address.
+    pub fn join(link: &InviteLink, who: u8) -> TestMusician {
+        TestMusician::join_as(link, who, SeatRole::Musician)
     }
 
-    pub fn join_as(link: &InviteLink, who: u8, role: SeatRole) -> Musician {
-        let mut musician = Musician::seated(link, who, role);
+    pub fn join_as(link: &InviteLink, who: u8, role: SeatRole) -> TestMusician {
+        let mut musician = TestMusician::seated(link, who, role);
         musician.settle();
         musician
     }
 
-    /// Joins, and sends nothing yet.
-    pub fn seated(link: &InviteLink, who: u8, role: SeatRole) -> Musician {
+    /// Joins without sending anything.
+    pub fn seated(link: &InviteLink, who: u8, role: SeatRole) -> TestMusician {
         let (control, joined) = join_as(link, who, role, None);
         let joined = joined.expect("a seat");
         let keys = &joined.keys;
@@ -69,10 +68,10 @@ impl Musician {
         let up = keys.uplink(joined.session, joined.features, CRYPTO).send_lane(Lane::UPLINK[0]);
         let down = keys.downlink(joined.session, joined.features, CRYPTO).receive();
         let socket = socket_beside(server);
-        Musician { control, joined, socket, answers: true, server, up, down }
+        TestMusician { control, joined, socket, answers: true, server, up, down }
     }
 
-    /// Goes on from another port, as after a NAT's change of mind.
+    /// Continues from another port, as after a NAT rebinding.
     pub fn change_address(&mut self) {
         self.socket = socket_beside(self.server);
     }
@@ -81,29 +80,30 @@ impl Musician {
     pub fn settle(&mut self) {
         let deadline = Instant::now() + SOON;
         loop {
-            assert!(Instant::now() < deadline, "no path");
+            assert!(Instant::now() < deadline, "the server does not accept the address");
             self.send(&Frame::ClockRequest(rtjam_protocol::datagram::ClockRequest { sent: Default::default() }));
-            if self.listen_for(Duration::from_millis(20)).contains(&Heard::ClockReply) {
+            if self.listen_for(Duration::from_millis(20)).contains(&Received::ClockReply) {
                 return;
             }
         }
     }
 
-    /// Sends until the server challenges this address; it does so at most four times a second.
+    /// Sends until the server challenges this address, at most four times a second.
     pub fn challenged(&mut self) -> [u8; 8] {
         let deadline = Instant::now() + SOON;
         loop {
             assert!(Instant::now() < deadline, "no challenge");
             self.send_audio(0, &[0; 32]);
             let heard = self.listen(Duration::from_millis(20));
-            let challenge = heard.iter().find_map(|h| if let Heard::Challenge(data) = h { Some(*data) } else { None });
+            let challenge =
+                heard.iter().find_map(|h| if let Received::Challenge(data) = h { Some(*data) } else { None });
             if let Some(challenge) = challenge {
                 return challenge;
             }
         }
     }
 
-    /// A datagram with one frame.
+    /// Seals a datagram with one frame.
     pub fn seal(&mut self, frame: &Frame<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         self.up.seal(DatagramClass::Media, &mut out, |out| write_frame(frame, out));
@@ -124,8 +124,8 @@ impl Musician {
         self.send(&audio(sequence, &payload));
     }
 
-    /// All that arrives until nothing does for `quiet`.
-    pub fn listen(&mut self, quiet: Duration) -> Vec<Heard> {
+    /// Receives until nothing has arrived for `quiet`.
+    pub fn listen(&mut self, quiet: Duration) -> Vec<Received> {
         let mut all = Vec::new();
         while let Some(heard) = self.receive(quiet) {
             all.extend(heard);
@@ -133,8 +133,8 @@ impl Musician {
         all
     }
 
-    /// All that arrives within that time.
-    pub fn listen_for(&mut self, time: Duration) -> Vec<Heard> {
+    /// Receives for this long.
+    pub fn listen_for(&mut self, time: Duration) -> Vec<Received> {
         let (deadline, mut all) = (Instant::now() + time, Vec::new());
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -143,8 +143,8 @@ impl Musician {
         }
     }
 
-    /// Listens until something wanted arrives.
-    pub fn wait_for<T>(&mut self, what: &str, wanted: impl Fn(&Heard) -> Option<T>) -> T {
+    /// Receives until a wanted frame arrives.
+    pub fn wait_for<T>(&mut self, what: &str, wanted: impl Fn(&Received) -> Option<T>) -> T {
         let deadline = Instant::now() + SOON;
         while Instant::now() < deadline {
             let heard = self.receive(SOON).unwrap_or_default();
@@ -152,12 +152,12 @@ impl Musician {
                 return found;
             }
         }
-        panic!("waited in vain for {what}");
+        panic!("timed out waiting for {what}");
     }
 
-    /// Waits at most `patience` for a datagram, keep-alives and feedback not counted.
-    fn receive(&mut self, patience: Duration) -> Option<Vec<Heard>> {
-        let deadline = Instant::now() + patience;
+    /// Waits at most `timeout` for a datagram other than keep-alives and feedback.
+    fn receive(&mut self, timeout: Duration) -> Option<Vec<Received>> {
+        let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
             self.socket.set_read_timeout(Some(left)).expect("set");
@@ -166,38 +166,38 @@ impl Musician {
             assert_eq!(from, self.server);
             let heard = self.open(&mut buffer[..len]);
             for frame in &heard {
-                if let (Heard::Challenge(data), true) = (frame, self.answers) {
+                if let (Received::Challenge(data), true) = (frame, self.answers) {
                     self.send(&Frame::PathResponse(*data));
                 }
             }
-            if !matches!(heard[..], [Heard::KeepAlive | Heard::Feedback]) {
+            if !matches!(heard[..], [Received::KeepAlive | Received::Feedback]) {
                 return Some(heard);
             }
         }
     }
 
-    fn open(&mut self, datagram: &mut [u8]) -> Vec<Heard> {
-        let opened = self.down.open(Micros::ZERO, datagram).expect("the server's datagrams open, once");
-        opened.frames().map(|frame| Heard::of(&frame)).collect()
+    fn open(&mut self, datagram: &mut [u8]) -> Vec<Received> {
+        let opened = self.down.open(Micros::ZERO, datagram).expect("the server's datagrams are authentic and new");
+        opened.frames().map(|frame| Received::of(&frame)).collect()
     }
 }
 
-impl Heard {
-    fn of(frame: &Frame<'_>) -> Heard {
+impl Received {
+    fn of(frame: &Frame<'_>) -> Received {
         match frame {
-            Frame::Audio(a) => Heard::Audio(a.header.source, a.header.sequence, a.payload.to_vec()),
-            Frame::PathChallenge(data) => Heard::Challenge(*data),
-            Frame::KeepAlive => Heard::KeepAlive,
-            Frame::ClockReply(_) => Heard::ClockReply,
-            Frame::Goodbye => Heard::Goodbye,
-            Frame::Feedback(_) => Heard::Feedback,
-            Frame::MixReport(report) => Heard::MixReport(report.iter().collect()),
-            _ => Heard::Other,
+            Frame::Audio(a) => Received::Audio(a.header.source, a.header.sequence, a.payload.to_vec()),
+            Frame::PathChallenge(data) => Received::Challenge(*data),
+            Frame::KeepAlive => Received::KeepAlive,
+            Frame::ClockReply(_) => Received::ClockReply,
+            Frame::Goodbye => Received::Goodbye,
+            Frame::Feedback(_) => Received::Feedback,
+            Frame::MixReport(report) => Received::MixReport(report.iter().collect()),
+            _ => Received::Other,
         }
     }
 
     pub fn is_audio(&self) -> bool {
-        matches!(self, Heard::Audio(..))
+        matches!(self, Received::Audio(..))
     }
 }
 
@@ -205,12 +205,12 @@ fn socket_beside(server: SocketAddr) -> UdpSocket {
     UdpSocket::bind(SocketAddr::new(server.ip(), 0)).expect("a socket")
 }
 
-/// 16 frames of two channels.
+/// The payload of 16 stereo frames.
 pub fn payload(samples: &[i16; 32]) -> Vec<u8> {
     samples.iter().flat_map(|s| s.to_be_bytes()).collect()
 }
 
-/// An audio frame that claims to be someone else's, as the server must not believe.
+/// An audio frame with a wrong source, which the server must replace.
 pub fn audio(sequence: u32, payload: &[u8]) -> Frame<'_> {
     let header = AudioHeader {
         source: SourceId(777),

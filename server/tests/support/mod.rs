@@ -1,5 +1,5 @@
-//! What the server's tests share: the program as a process, and a musician made by hand.
-#![allow(dead_code, unreachable_pub, reason = "each test file is a program of its own and uses a part")]
+//! Shared by the server's tests: the program as a process, and a musician without a client.
+#![allow(dead_code, unreachable_pub, reason = "each test file is a program that uses some of this")]
 
 pub mod control;
 pub mod media;
@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Long enough for anything that is going to happen on a busy machine.
+/// A deadline that suffices on a busy machine.
 pub const SOON: Duration = Duration::from_secs(10);
 
-/// A folder that goes away with its owner.
+/// A folder that is removed when this is dropped.
 pub struct TempDir(pub PathBuf);
 
 impl TempDir {
@@ -51,7 +51,7 @@ pub fn run(arguments: &[&str]) -> Output {
     program().args(arguments).stdin(Stdio::null()).output().expect("the program runs")
 }
 
-/// Runs the program to a failure: exit code and what it said on stderr.
+/// Runs a command that fails; returns its exit code and stderr.
 pub fn failure(command: &mut Command) -> (Option<i32>, String) {
     let output = command.stdin(Stdio::null()).output().expect("the program runs");
     assert!(output.stdout.is_empty(), "{output:?}");
@@ -73,7 +73,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// On a free port of IPv4 loopback.
+    /// Starts a server on a free port of 127.0.0.1.
     pub fn start(dir: &TempDir) -> Server {
         Server::start_with(dir, &["--listen", "127.0.0.1:0"])
     }
@@ -82,7 +82,7 @@ impl Server {
         Server::launch(dir, program().arg("--data").arg(dir.data()).args(arguments))
     }
 
-    /// Starts a command that becomes a server, and reads its two lines.
+    /// Starts a command that becomes a server, and reads the two lines that it prints.
     pub fn launch(dir: &TempDir, command: &mut Command) -> Server {
         let log = dir.0.join("log");
         let stderr = File::create(&log).expect("a log file");
@@ -122,11 +122,11 @@ impl Server {
     #[cfg(unix)]
     pub fn signal(&self, signal: i32) {
         let pid = i32::try_from(self.child.id()).expect("a process number");
-        // SAFETY: a signal to our own child, which has not been waited for.
+        // SAFETY: the call signals our own child, which has not been waited for.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
-    /// Waits for its end; exit code and how long that took.
+    /// Waits for the end of the process; returns its exit code and the time that it took.
     pub fn wait(&mut self) -> (Option<i32>, Duration) {
         let start = Instant::now();
         let mut status = None;
@@ -153,12 +153,12 @@ pub fn read(path: &Path) -> String {
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + SOON;
     while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// The answer to a plain HTTP request.
+/// Sends a plain HTTP request and returns the answer.
 pub fn http(address: SocketAddr, request_line: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("connected");
     stream.set_read_timeout(Some(SOON)).expect("set");
@@ -169,17 +169,17 @@ pub fn http(address: SocketAddr, request_line: &str, headers: &str) -> String {
     answer
 }
 
-/// Whether a test that needs namespaces of its own can run; says so when not.
+/// Whether tests can make namespaces; reports a skipped test if not.
 pub fn has_namespaces() -> bool {
     let has = cfg!(target_os = "linux")
         && Command::new("unshare").args(["--mount", "--net", "true"]).status().is_ok_and(|s| s.success());
     if !has {
-        skipped("needs Linux and root for namespaces of its own");
+        skipped("needs Linux and root to make namespaces");
     }
     has
 }
 
-/// Says that a test is skipped, and why; where nothing may be skipped (`RTJAM_SKIP_NOTHING=1`), it fails instead.
+/// Reports a skipped test; fails it if nothing may be skipped (`RTJAM_SKIP_NOTHING=1`).
 pub fn skipped(reason: &str) {
     assert!(std::env::var_os("RTJAM_SKIP_NOTHING").is_none(), "would be skipped: {reason}");
     eprintln!("skipped: {reason}");

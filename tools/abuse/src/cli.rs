@@ -1,10 +1,11 @@
 //! The command line.
 
-use crate::attacks::{self, Attack, Setting};
-use crate::report::{self, Ended};
-use crate::town::Town;
+use crate::attacks::{self, Attack, AttackContext};
+use crate::report::{self, AttackResult};
+use crate::testbed::Testbed;
 use clap::{Parser, Subcommand};
 use rtjam_tests::programs;
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,16 +15,16 @@ Examples:
   abuse list
       names the attacks
   abuse run
-      carries all of them out against the rtjam-server that was built last
+      runs all attacks against the rtjam-server that was built last
   abuse run idle-tcp one-link --server /tmp/old/rtjam-server
-      carries two of them out against another build, for figures of before
+      runs two attacks against another build, to compare figures
 
-It needs root and iproute2: the server, the musicians and the attackers get network namespaces of their own, because the
-server's limits exempt loopback. Nothing leaves this machine. A machine that is busy with other things delays packets:
-compare figures of one machine, and run nothing beside.
-Exit codes: 0 every figure keeps to its bound, 1 one does not, 2 wrong usage.";
+This needs root and iproute2: the server, the musicians and the attackers run in network namespaces, because the server's
+limits exempt loopback. No packet leaves this machine. Compare only figures from the same machine, and run nothing else at the
+same time: a busy machine delays packets.
+Exit codes: 0 every figure is within its bound, 1 one is not, 2 wrong usage.";
 
-/// Attacks a room server, and measures what that costs the honest musicians on it.
+/// Attacks a room server, and measures the effect on its honest musicians.
 #[derive(Debug, Parser)]
 #[command(name = "abuse", version, after_help = EXAMPLES)]
 struct Cli {
@@ -33,36 +34,45 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Name the attacks
+    /// List the attacks
     List,
-    /// Carry attacks out
+    /// Run attacks
     Run(Run),
 }
 
 #[derive(Debug, clap::Args)]
 struct Run {
-    /// Which attacks [default: all]
-    #[arg(value_name = "NAME", value_parser = known)]
+    /// The attacks [default: all]
+    #[arg(value_name = "NAME", value_parser = attack_name)]
     names: Vec<String>,
-    /// How long the honest musicians play under each attack
+    /// How long the honest musicians play during each attack, in seconds
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
     /// The server's program [default: rtjam-server in $RTJAM_BIN, else beside this program]
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
-    /// Print one JSON array and nothing else
+    /// Print only a JSON array
     #[arg(long)]
     json: bool,
 }
 
-fn known(name: &str) -> Result<String, String> {
-    match attacks::named(name) {
-        Some(_) => Ok(name.to_owned()),
-        None => Err("there is no such attack; `abuse list` names them".to_owned()),
+/// A name that no attack has.
+#[derive(Debug)]
+struct UnknownAttack;
+
+fn attack_name(name: &str) -> Result<String, UnknownAttack> {
+    attacks::named(name).map(|attack| attack.name.to_owned()).ok_or(UnknownAttack)
+}
+
+impl fmt::Display for UnknownAttack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no such attack; run `abuse list` to see the attacks")
     }
 }
 
-/// The whole program.
+impl std::error::Error for UnknownAttack {}
+
+/// Runs the program.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::List => {
@@ -74,42 +84,42 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &Run) -> ExitCode {
-    let town = match Town::build() {
-        Ok(town) => town,
+    let testbed = match Testbed::build() {
+        Ok(testbed) => testbed,
         Err(reason) => {
             eprintln!("abuse: {reason}.");
             return ExitCode::FAILURE;
         }
     };
     let server = arguments.server.clone().unwrap_or_else(programs::server);
-    let setting = Setting { town: &town, server: &server, length: Duration::from_secs(arguments.seconds) };
+    let context = AttackContext { testbed: &testbed, server: &server, length: Duration::from_secs(arguments.seconds) };
     let chosen = |attack: &&Attack| arguments.names.is_empty() || arguments.names.iter().any(|n| n == attack.name);
     let mut all = Vec::new();
     for attack in attacks::ALL.iter().filter(chosen) {
-        let ended = match (attack.run)(&setting) {
-            Ok(outcome) => Ended::Measured(outcome),
-            Err(trouble) => Ended::Failed(trouble.to_string()),
+        let result = match (attack.run)(&context) {
+            Ok(outcome) => AttackResult::Measured(outcome),
+            Err(error) => AttackResult::Failed(error.to_string()),
         };
         if !arguments.json {
-            println!("{}", report::lines(attack.name, &ended));
+            println!("{}", report::lines(attack.name, &result));
         }
-        all.push((attack.name, ended));
+        all.push((attack.name, result));
     }
     if arguments.json {
         println!("{}", report::json(&all));
     } else {
         print!("{}", report::summary(&all));
     }
-    if all.iter().all(|(_, ended)| ended.is_ok()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if all.iter().all(|(_, result)| result.is_ok()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The flags are a contract, and unknown attacks are refused.
+    /// The documented flags are accepted, and unknown attacks are refused.
     #[test]
-    fn the_command_line_is_kept() {
+    fn documented_command_lines_are_accepted() {
         let parse = |line: &str| Cli::try_parse_from(line.split(' '));
         let line = "abuse run idle-tcp one-link --seconds 3 --server /x --json";
         let Ok(Cli { command: Command::Run(run) }) = parse(line) else { panic!("{line}") };

@@ -1,7 +1,7 @@
-//! Attacks on a room server: what hostile strangers and hostile musicians can do, and what it costs everyone else.
+//! Attacks of hostile strangers and hostile musicians on a room server, and their effect on everyone else.
 //!
-//! The server runs with its default settings. It, the honest musicians, the attackers and the newcomers each have a network
-//! namespace, joined by virtual cables: the server's limits exempt loopback.
+//! The server runs with its default settings. The server, the honest musicians, the attackers and the newcomers each have a
+//! network namespace, because the server's limits exempt loopback. Virtual cables connect them.
 //!
 //! ```text
 //! honest 10.78.1.2 ──── 10.78.1.1 ┐
@@ -11,16 +11,16 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`town`] | the namespaces, and threads in them |
-//! | [`house`] | the server under attack |
-//! | [`guest`] | control connections: joining, resuming, being refused |
-//! | [`media`] | datagrams by hand, under the keys of a seat |
-//! | [`honest`] | the musicians who must not notice: one room with the attacker, one without |
-//! | [`pace`] | so many of something a second |
+//! | [`testbed`] | the network namespaces, and threads in them |
+//! | [`target_server`] | the server under attack |
+//! | [`raw_client`] | control connections: joining, resuming, refusals |
+//! | [`raw_media`] | datagrams made without a client |
+//! | [`honest`] | the honest musicians in two rooms |
+//! | [`pacing`] | repeats an action at a constant rate |
 //! | [`outcome`] | figures and their bounds |
-//! | [`report`] | the table, and JSON |
-//! | [`trouble`] | why an attack could not be carried out |
-//! | [`attacks`] | the attacks, a file each |
+//! | [`report`] | results as a table and as JSON |
+//! | [`error`] | why an attack could not be run |
+//! | [`attacks`] | the attacks, one file each |
 //! | [`cli`] | the command line |
 
 #[cfg(target_os = "linux")]
@@ -28,20 +28,20 @@ pub mod attacks;
 #[cfg(target_os = "linux")]
 pub mod cli;
 #[cfg(target_os = "linux")]
-pub mod guest;
+pub mod error;
 #[cfg(target_os = "linux")]
 pub mod honest;
-#[cfg(target_os = "linux")]
-pub mod house;
-#[cfg(target_os = "linux")]
-pub mod media;
 pub mod outcome;
 #[cfg(target_os = "linux")]
-pub mod pace;
+pub mod pacing;
+#[cfg(target_os = "linux")]
+pub mod raw_client;
+#[cfg(target_os = "linux")]
+pub mod raw_media;
 pub mod report;
+#[cfg(target_os = "linux")]
+pub mod target_server;
+#[cfg(target_os = "linux")]
+pub mod testbed;
 #[cfg(test)]
 mod threats;
-#[cfg(target_os = "linux")]
-pub mod town;
-#[cfg(target_os = "linux")]
-pub mod trouble;

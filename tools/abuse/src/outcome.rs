@@ -2,36 +2,36 @@
 
 use std::fmt;
 
-/// What an attack did, and what it cost.
+/// The result of an attack.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// What was done, with the rates that were reached.
+pub struct AttackOutcome {
+    /// What the attack did, with the rates that it reached.
     pub done: String,
-    /// What was measured.
+    /// The measurements.
     pub figures: Vec<Figure>,
 }
 
-/// One figure.
+/// A measured value.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// Its value.
     pub value: f64,
-    /// Its unit; may be empty.
+    /// Its unit; can be empty.
     pub unit: &'static str,
-    /// What it must keep to; `None` for what is told only.
+    /// Its bound; `None` for information only.
     pub bound: Option<Bound>,
-    /// It depends on how busy the machine is with other things.
+    /// Whether it depends on the load of the machine.
     pub is_timing: bool,
 }
 
-/// What a figure must keep to.
+/// The bound of a figure.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bound {
-    /// No more than this.
+    /// At most this value.
     AtMost(f64),
-    /// No less than this.
+    /// At least this value.
     AtLeast(f64),
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Bound {
 }
 
 impl Figure {
-    /// Whether it keeps to its bound.
+    /// Whether the figure is within its bound.
     pub fn is_ok(&self) -> bool {
         match self.bound {
             None => true,
@@ -61,28 +61,28 @@ impl Figure {
     }
 }
 
-impl Outcome {
+impl AttackOutcome {
     /// Adds a figure with a bound.
     pub fn bounded(&mut self, name: &str, value: f64, unit: &'static str, bound: Bound) {
         self.figures.push(Figure { name: name.to_owned(), value, unit, bound: Some(bound), is_timing: false });
     }
 
-    /// Adds a figure with a bound that a busy machine may break.
+    /// Adds a figure with a bound that it can exceed on a busy machine.
     pub fn timing(&mut self, name: &str, value: f64, unit: &'static str, bound: Bound) {
         self.figures.push(Figure { name: name.to_owned(), value, unit, bound: Some(bound), is_timing: true });
     }
 
-    /// Adds a figure that is told only.
-    pub fn told(&mut self, name: &str, value: f64, unit: &'static str) {
+    /// Adds a figure without a bound.
+    pub fn info(&mut self, name: &str, value: f64, unit: &'static str) {
         self.figures.push(Figure { name: name.to_owned(), value, unit, bound: None, is_timing: false });
     }
 
-    /// The figures that break their bounds.
+    /// The figures that are not within their bounds.
     pub fn broken(&self) -> impl Iterator<Item = &Figure> {
         self.figures.iter().filter(|figure| !figure.is_ok())
     }
 
-    /// Whether every figure keeps to its bound.
+    /// Whether every figure is within its bound.
     pub fn is_ok(&self) -> bool {
         self.broken().next().is_none()
     }
@@ -92,13 +92,13 @@ impl Outcome {
 mod tests {
     use super::*;
 
-    /// Bounds include their limit, and a figure without one is never broken.
+    /// Bounds include their limits, and a figure without a bound is always fine.
     #[test]
-    fn figures_are_held_to_bounds() {
-        let mut outcome = Outcome::default();
+    fn figures_are_checked_against_bounds() {
+        let mut outcome = AttackOutcome::default();
         outcome.bounded("lost", 0.0, "", Bound::AtMost(0.0));
         outcome.timing("p99", 1.5, "ms", Bound::AtMost(2.0));
-        outcome.told("rate", 9.0, "/s");
+        outcome.info("rate", 9.0, "/s");
         assert!(outcome.is_ok());
         outcome.bounded("joined", 19.0, "", Bound::AtLeast(20.0));
         assert_eq!(outcome.broken().map(|figure| figure.name.as_str()).collect::<Vec<_>>(), ["joined"]);

@@ -1,30 +1,30 @@
-//! The table, and JSON.
+//! Results as a table and as JSON.
 
-use crate::outcome::{Figure, Outcome};
+use crate::outcome::{AttackOutcome, Figure};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// How an attack ended.
-pub enum Ended {
-    /// It was carried out and measured.
-    Measured(Outcome),
-    /// It could not be carried out; why.
+/// The result of an attack.
+pub enum AttackResult {
+    /// It was measured.
+    Measured(AttackOutcome),
+    /// It could not be run, for this reason.
     Failed(String),
 }
 
-impl Ended {
-    /// Whether it was measured and every figure keeps to its bound.
+impl AttackResult {
+    /// Whether it was measured and every figure is within its bound.
     pub fn is_ok(&self) -> bool {
-        matches!(self, Ended::Measured(outcome) if outcome.is_ok())
+        matches!(self, AttackResult::Measured(outcome) if outcome.is_ok())
     }
 }
 
-/// The lines of one attack.
-pub fn lines(name: &str, ended: &Ended) -> String {
+/// Renders one attack.
+pub fn lines(name: &str, ended: &AttackResult) -> String {
     let mut text = String::new();
     match ended {
-        Ended::Failed(why) => _ = writeln!(text, "{name:<14} could not be carried out: {why}"),
-        Ended::Measured(outcome) => {
+        AttackResult::Failed(why) => _ = writeln!(text, "{name:<14} could not be run: {why}"),
+        AttackResult::Measured(outcome) => {
             let _ = writeln!(text, "{name:<14} {}", outcome.done);
             for figure in &outcome.figures {
                 let bound = figure.bound.map(|bound| bound.to_string()).unwrap_or_default();
@@ -35,13 +35,13 @@ pub fn lines(name: &str, ended: &Ended) -> String {
     text
 }
 
-/// One line for each attack.
-pub fn summary(all: &[(&str, Ended)]) -> String {
+/// Renders one line for each attack.
+pub fn summary(all: &[(&str, AttackResult)]) -> String {
     all.iter().fold(String::new(), |mut text, (name, ended)| {
         let _ = match ended {
-            Ended::Failed(_) => writeln!(text, "{name:<14} FAILED"),
-            Ended::Measured(outcome) if outcome.is_ok() => writeln!(text, "{name:<14} ok"),
-            Ended::Measured(outcome) => {
+            AttackResult::Failed(_) => writeln!(text, "{name:<14} FAILED"),
+            AttackResult::Measured(outcome) if outcome.is_ok() => writeln!(text, "{name:<14} ok"),
+            AttackResult::Measured(outcome) => {
                 let broken: Vec<String> = outcome.broken().map(|f| format!("{} {}", f.name, f.text())).collect();
                 writeln!(text, "{name:<14} BROKEN  {}", broken.join("; "))
             }
@@ -50,11 +50,11 @@ pub fn summary(all: &[(&str, Ended)]) -> String {
     })
 }
 
-/// One object an attack; the names are a contract.
-pub fn json(all: &[(&str, Ended)]) -> Value {
-    let attack = |name: &str, ended: &Ended| match ended {
-        Ended::Failed(why) => json!({ "attack": name, "ok": false, "error": why }),
-        Ended::Measured(outcome) => json!({
+/// Renders one object for each attack, whose fields other programs read.
+pub fn json(all: &[(&str, AttackResult)]) -> Value {
+    let attack = |name: &str, ended: &AttackResult| match ended {
+        AttackResult::Failed(why) => json!({ "attack": name, "ok": false, "error": why }),
+        AttackResult::Measured(outcome) => json!({
             "attack": name,
             "ok": outcome.is_ok(),
             "done": outcome.done,
@@ -87,14 +87,14 @@ mod tests {
     use super::*;
     use crate::outcome::Bound;
 
-    /// A figure beyond its bound is marked in the lines, the summary and the JSON.
+    /// Lines, summary and JSON mark a figure that is not within its bound.
     #[test]
-    fn broken_bounds_are_marked_everywhere() {
-        let mut outcome = Outcome { done: "9 a second".to_owned(), ..Outcome::default() };
+    fn broken_bounds_are_marked() {
+        let mut outcome = AttackOutcome { done: "9 a second".to_owned(), ..AttackOutcome::default() };
         outcome.bounded("lost", 3.0, "packets", Bound::AtMost(0.0));
-        let ended = Ended::Measured(outcome);
+        let ended = AttackResult::Measured(outcome);
         assert!(lines("flood", &ended).contains("BROKEN"));
-        let all = [("flood", ended), ("other", Ended::Failed("no root".to_owned()))];
+        let all = [("flood", ended), ("other", AttackResult::Failed("no root".to_owned()))];
         assert!(summary(&all).starts_with("flood          BROKEN  lost 3 packets\nother          FAILED"));
         assert_eq!(json(&all)[0]["figures"][0]["ok"], false);
         assert_eq!(json(&all)[1]["error"], "no root");

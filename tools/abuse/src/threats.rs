@@ -1,20 +1,20 @@
-//! The tests that the threat model names are there.
+//! Checks that the tests that the threat model names exist.
 
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders of the repository that have tests.
-const WITH_TESTS: [&str; 6] = ["crates", "plugin", "server", "tests", "tools", "xtask"];
+/// The folders of the repository that contain tests.
+const TEST_FOLDERS: [&str; 6] = ["crates", "plugin", "server", "tests", "tools", "xtask"];
 
-/// Every row of the table in docs/SECURITY.md names tests, and each of them exists.
+/// Every row of the threat table in docs/SECURITY.md names tests that exist.
 #[test]
 fn threat_rows_name_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = fs::read_to_string(root.join("docs/SECURITY.md")).expect("the page is there");
-    let mut there = HashSet::new();
-    for folder in WITH_TESTS {
-        collect(&root.join(folder), &mut there);
+    let page = fs::read_to_string(root.join("docs/SECURITY.md")).expect("docs/SECURITY.md exists");
+    let mut existing = HashSet::new();
+    for folder in TEST_FOLDERS {
+        collect(&root.join(folder), &mut existing);
     }
     let rows = page.lines().skip_while(|line| !line.starts_with("| threat |")).skip(2);
     let mut count = 0;
@@ -22,14 +22,14 @@ fn threat_rows_name_existing_tests() {
         let names: Vec<&str> = row.rsplit('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2).collect();
         assert!(!names.is_empty(), "no test in: {row}");
         for name in names {
-            assert!(there.contains(name), "no test is called {name}: {row}");
+            assert!(existing.contains(name), "there is no test {name}: {row}");
         }
         count += 1;
     }
     assert!(count > 20, "only {count} rows were found");
 }
 
-/// Adds the names of the functions that follow a line with `#[test]`, in every Rust file below `folder`.
+/// Adds the names of all tests in the Rust files below `folder`.
 fn collect(folder: &Path, names: &mut HashSet<String>) {
     let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| path.is_dir());

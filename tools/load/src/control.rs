@@ -1,4 +1,4 @@
-//! The control connections of all musicians: a thread with a small runtime of its own.
+//! The control connections of all musicians, on a thread with its own runtime.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use rtjam_protocol::client::DialId;
@@ -14,19 +14,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Message;
 
-/// Connections that are being opened at a time: what a server's backlog and one core take.
+/// The most connections being opened at a time, which the server's backlog and one core can handle.
 const OPENING: usize = 16;
 
-/// A connection: whose, and which of theirs.
+/// A connection: the index of its musician, and its dial.
 pub type Connection = (usize, DialId);
 
-/// What happened on a connection.
-pub enum Happened {
-    /// Open; the server showed the pinned key.
+/// An event of a connection.
+pub enum ConnectionEvent {
+    /// It is open, and the server has the pinned key.
     Opened,
-    /// The server said something.
+    /// The server has sent a message.
     Said(ServerMessage),
-    /// It ended, or could not be opened.
+    /// It has ended or could not be opened.
     Closed,
 }
 
@@ -37,24 +37,24 @@ enum Command {
 }
 
 /// All control connections to one server.
-pub struct Desk {
+pub struct ControlConnections {
     commands: Option<UnboundedSender<Command>>,
-    reports: mpsc::Receiver<(Connection, Happened)>,
+    reports: mpsc::Receiver<(Connection, ConnectionEvent)>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Desk {
-    /// Connections to the server at `server`, whose key is pinned by `pin`.
+impl ControlConnections {
+    /// Starts a thread for connections to the server at `server`, whose key must match `pin`.
     ///
     /// # Panics
-    /// When a thread or a runtime cannot be had.
-    pub fn open(server: SocketAddr, pin: Pin) -> Desk {
+    /// When the system gives no thread or no runtime.
+    pub fn open(server: SocketAddr, pin: Pin) -> ControlConnections {
         let (commands, inbox) = unbounded_channel();
         let (tell, reports) = mpsc::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let serve = move || runtime.block_on(serve(inbox, Dialler::new(server, pin), tell));
         let thread = std::thread::Builder::new().name("load-control".to_owned()).spawn(serve).expect("a thread");
-        Desk { commands: Some(commands), reports, thread: Some(thread) }
+        ControlConnections { commands: Some(commands), reports, thread: Some(thread) }
     }
 
     /// Opens a connection.
@@ -62,31 +62,31 @@ impl Desk {
         self.tell(Command::Dial(connection));
     }
 
-    /// Says something on one that is open.
+    /// Sends a message on an open connection.
     pub fn say(&self, connection: Connection, message: ClientMessage) {
         self.tell(Command::Say(connection, message));
     }
 
-    /// Closes one, once what was said has been sent.
+    /// Closes a connection after its messages have been sent.
     pub fn hang_up(&self, connection: Connection) {
         self.tell(Command::HangUp(connection));
     }
 
-    /// What happened next, if anything.
-    pub fn poll(&self) -> Option<(Connection, Happened)> {
+    /// The next event, if there is one.
+    pub fn poll(&self) -> Option<(Connection, ConnectionEvent)> {
         self.reports.try_recv().ok()
     }
 
     fn tell(&self, command: Command) {
         if let Some(commands) = &self.commands {
-            // Fails only when the thread has panicked, which it has printed.
+            // Fails only when the thread has panicked, which it has already printed.
             let _ = commands.send(command);
         }
     }
 }
 
-impl Drop for Desk {
-    /// Waits until all has been said.
+impl Drop for ControlConnections {
+    /// Waits until all messages have been sent.
     fn drop(&mut self) {
         self.commands = None;
         if let Some(thread) = self.thread.take() {
@@ -99,28 +99,32 @@ impl Drop for Desk {
 struct Dialler {
     server: SocketAddr,
     connector: TlsConnector,
-    turns: Arc<tokio::sync::Semaphore>,
+    opening: Arc<tokio::sync::Semaphore>,
 }
 
-async fn serve(mut inbox: UnboundedReceiver<Command>, dialler: Dialler, tell: mpsc::Sender<(Connection, Happened)>) {
+async fn serve(
+    mut inbox: UnboundedReceiver<Command>,
+    dialler: Dialler,
+    tell: mpsc::Sender<(Connection, ConnectionEvent)>,
+) {
     let mut open: HashMap<Connection, UnboundedSender<ClientMessage>> = HashMap::new();
     let mut tasks = tokio::task::JoinSet::new();
     while let Some(command) = inbox.recv().await {
         match command {
             Command::Dial(connection) => {
-                let (say, words) = unbounded_channel();
+                let (say, messages) = unbounded_channel();
                 open.insert(connection, say);
                 let (dialler, tell) = (dialler.clone(), tell.clone());
                 tasks.spawn(async move {
-                    // The run may have ended meanwhile; then nobody wants to know.
-                    let report = |happened| drop(tell.send((connection, happened)));
-                    let _: Option<()> = dialler.converse(words, report).await;
-                    report(Happened::Closed);
+                    // Fails when the run has ended.
+                    let report = |event| drop(tell.send((connection, event)));
+                    let _: Option<()> = dialler.converse(messages, report).await;
+                    report(ConnectionEvent::Closed);
                 });
             }
             Command::Say(connection, message) => {
-                if let Some(words) = open.get(&connection) {
-                    let _ = words.send(message);
+                if let Some(messages) = open.get(&connection) {
+                    let _ = messages.send(message);
                 }
             }
             Command::HangUp(connection) => drop(open.remove(&connection)),
@@ -128,38 +132,42 @@ async fn serve(mut inbox: UnboundedReceiver<Command>, dialler: Dialler, tell: mp
         while tasks.try_join_next().is_some() {}
     }
     open.clear();
-    let last_words = async { while tasks.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), last_words).await;
+    let flushed = async { while tasks.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), flushed).await;
 }
 
 impl Dialler {
     fn new(server: SocketAddr, pin: Pin) -> Dialler {
         let config = rtjam_client::tls::pinned(pin).expect("a TLS version");
-        let turns = Arc::new(tokio::sync::Semaphore::new(OPENING));
-        Dialler { server, connector: TlsConnector::from(Arc::new(config)), turns }
+        let opening = Arc::new(tokio::sync::Semaphore::new(OPENING));
+        Dialler { server, connector: TlsConnector::from(Arc::new(config)), opening }
     }
 
-    /// The whole life of a connection; `None` when it broke.
-    async fn converse(&self, mut words: UnboundedReceiver<ClientMessage>, report: impl Fn(Happened)) -> Option<()> {
-        let turn = self.turns.acquire().await.ok()?;
+    /// Serves a connection until it ends; `None` if it failed.
+    async fn converse(
+        &self,
+        mut messages: UnboundedReceiver<ClientMessage>,
+        report: impl Fn(ConnectionEvent),
+    ) -> Option<()> {
+        let permit = self.opening.acquire().await.ok()?;
         let tcp = TcpStream::connect(self.server).await.ok()?;
         let _ = tcp.set_nodelay(true);
         let tls = self.connector.connect(ServerName::from(self.server.ip()), tcp).await.ok()?;
         let url = format!("ws://{}{PATH}", self.server);
         let (mut socket, _) = tokio_tungstenite::client_async(url, tls).await.ok()?;
-        drop(turn);
-        report(Happened::Opened);
+        drop(permit);
+        report(ConnectionEvent::Opened);
         loop {
             tokio::select! {
-                word = words.recv() => match word {
+                message = messages.recv() => match message {
                     Some(message) => socket.send(Message::text(control::write(&message))).await.ok()?,
                     None => return socket.close(None).await.ok(),
                 },
-                heard = socket.next() => {
-                    if let Message::Text(text) = heard?.ok()?
+                received = socket.next() => {
+                    if let Message::Text(text) = received?.ok()?
                         && let Ok(message) = control::read(&text)
                     {
-                        report(Happened::Said(message));
+                        report(ConnectionEvent::Said(message));
                     }
                 }
             }

@@ -1,61 +1,65 @@
-//! Garbage: datagrams that nobody should send (random, truncated, replayed, bit-flipped, with genuine headers), alone or
-//! while musicians play.
+//! Garbage datagrams: random, truncated, replayed, with flipped bits, or with authentic headers.
 
-use super::Report;
-use super::options::Options;
+use super::LoadReport;
+use super::options::LoadOptions;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// What came of it.
+/// The result of sending garbage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Thrown {
-    /// Datagrams thrown a second.
+pub struct GarbageResult {
+    /// Datagrams sent a second.
     pub a_second: u64,
-    /// Datagrams that came back.
+    /// Datagrams received in answer.
     pub answers: usize,
 }
 
-/// Throws what the options ask for at `target` while `play` runs. What is thrown comes from `genuine` datagrams.
-pub fn beside(options: &Options, target: SocketAddr, genuine: Vec<Vec<u8>>, play: impl FnOnce() -> Report) -> Report {
+/// Sends garbage to `target`, as much as the options say, while `play` runs. It is derived from `genuine` datagrams.
+pub fn beside(
+    options: &LoadOptions,
+    target: SocketAddr,
+    genuine: Vec<Vec<u8>>,
+    play: impl FnOnce() -> LoadReport,
+) -> LoadReport {
     let a_second = options.garbage as usize;
     if a_second == 0 {
         return play();
     }
     let count = (options.seconds.as_secs_f64() * a_second as f64) as usize;
-    let throw = move || {
+    let send = move || {
         let began = Instant::now();
-        let Answers(answers) = Garbage::new(1, genuine).throw(target, count, a_second);
-        Thrown { a_second: (count as f64 / began.elapsed().as_secs_f64()) as u64, answers }
+        let Answers(answers) = Garbage::new(1, genuine).send(target, count, a_second);
+        GarbageResult { a_second: (count as f64 / began.elapsed().as_secs_f64()) as u64, answers }
     };
     std::thread::scope(|scope| {
-        let thrower = scope.spawn(throw);
+        let sender = scope.spawn(send);
         let report = play();
-        // It panics only where the machine gives no socket, which it has printed.
-        Report { garbage: thrower.join().ok(), ..report }
+        // The thread panics only without a socket, which it has already printed.
+        LoadReport { garbage: sender.join().ok(), ..report }
     })
 }
 
-/// Makes garbage, from a seed and from genuine datagrams that were seen.
+/// Makes garbage from a seed and from genuine datagrams.
 pub struct Garbage {
     state: u64,
     genuine: Vec<Vec<u8>>,
 }
 
-/// What came back while garbage was thrown.
+/// The number of datagrams received in answer to garbage.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answers(pub usize);
 
 impl Garbage {
-    /// `genuine` is what was captured; each is replayed, cut and altered.
+    /// Datagrams in `genuine` are replayed, truncated and altered.
     pub fn new(seed: u64, genuine: Vec<Vec<u8>>) -> Garbage {
         Garbage { state: seed | 1, genuine }
     }
 
-    /// Throws `count` datagrams at `target`, `per_second` of them, from several sockets; counts answers.
+    /// Sends `count` datagrams to `target` from several sockets, at a rate of `per_second`, and counts the answers.
     ///
     /// # Panics
-    /// When no socket can be had.
-    pub fn throw(&mut self, target: SocketAddr, count: usize, per_second: usize) -> Answers {
+    /// When the system gives no socket.
+    pub fn send(&mut self, target: SocketAddr, count: usize, per_second: usize) -> Answers {
         let sockets: Vec<UdpSocket> = (0..4).map(|_| UdpSocket::bind("127.0.0.1:0").expect("a free port")).collect();
         for socket in &sockets {
             socket.set_nonblocking(true).expect("a socket can be made non-blocking");
@@ -65,7 +69,7 @@ impl Garbage {
         let mut datagram = Vec::with_capacity(2048);
         for n in 0..count {
             self.make(&mut datagram);
-            // A full send buffer is the thrower's own trouble.
+            // A datagram is lost when the send buffer is full.
             let _ = sockets[n % sockets.len()].send_to(&datagram, target);
             if n % 64 == 0 {
                 pace(began, n, per_second);
@@ -75,7 +79,7 @@ impl Garbage {
         Answers(answers + drain(&sockets))
     }
 
-    /// The next one.
+    /// Makes the next datagram.
     pub fn make(&mut self, out: &mut Vec<u8>) {
         out.clear();
         match self.next() % 6 {
@@ -101,7 +105,7 @@ impl Garbage {
             }
             _ => {
                 self.replayed(out);
-                // A genuine header with a counter from the future, then noise.
+                // An authentic header with a future counter, followed by noise.
                 out.truncate(14);
                 if let Some(counter) = out.get_mut(7..14) {
                     counter.fill(0x70);

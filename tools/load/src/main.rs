@@ -1,11 +1,11 @@
 //! Load on a room server: `load --join LINK --musicians N`; see `--help`. The last line is one JSON object.
 
 use clap::Parser as _;
-use rtjam_load::{self as load, Options};
+use rtjam_load::{self as load, LoadOptions};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = LoadOptions::parse();
     let say = |line: String| {
         if !options.json {
             println!("{line}");
@@ -16,8 +16,8 @@ fn main() -> ExitCode {
             println!("{}", report.json());
             ExitCode::SUCCESS
         }
-        Err(sentence) => {
-            eprintln!("load: {sentence}");
+        Err(error) => {
+            eprintln!("load: {error}");
             ExitCode::FAILURE
         }
     }

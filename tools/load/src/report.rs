@@ -1,87 +1,87 @@
-//! The figures.
+//! The results of a run.
 
-use super::garbage::Thrown;
-use super::options::Mix;
-use super::player::Player;
-use super::tally::Delays;
+use super::garbage::GarbageResult;
+use super::musician::LoadMusician;
+use super::options::MixMode;
+use super::reception::DelayHistogram;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A packet of a mix has 128 frames.
-const MIXES_A_SECOND: f64 = 375.0;
+/// The packets of a mix per second; each has 128 frames.
+const MIX_PACKETS_PER_SECOND: f64 = 375.0;
 
-/// What a run showed.
+/// The results of a run.
 #[derive(Clone, Debug)]
-pub struct Report {
-    /// Packets that musicians sent.
+pub struct LoadReport {
+    /// Packets sent by the musicians.
     pub sent: u64,
-    /// Packets that musicians should have heard: each of every other in the room.
+    /// Packets that the musicians should have received: every packet of every other one in their room.
     pub expected: u64,
-    /// Packets that they heard, each once.
+    /// Packets received, each counted once.
     pub received: u64,
-    /// Expected and not received; those dropped by the load itself are among them.
+    /// Packets expected and not received, including those that the load itself dropped.
     pub lost: u64,
-    /// Packets heard again.
+    /// Packets received again.
     pub duplicated: u64,
-    /// Datagrams that the load's own sockets had no room for.
+    /// Datagrams that the kernel dropped because the load's sockets were full.
     pub own_drops: u64,
     /// One media datagram in this many was opened; the others were counted by their headers.
     pub opened_share: u64,
-    /// p50, p99, p99.9 and the longest, from before sending until it lies in the recipient's socket, in µs.
+    /// The p50, p99, p99.9 and maximum of the time from sending until the datagram is in the receiver's socket, in µs.
     pub forward_us: [u64; 4],
-    /// Processor time of the server while playing, when its process is known.
+    /// Processor time of the server while the musicians play, if its process is known.
     pub server_cpu: Option<Duration>,
     /// Forwarded packets a second.
     pub forwards_per_second: u64,
-    /// Of the musician who was heard the least and the one who was heard the most, the share that was heard, in
-    /// percent (of the datagrams that were opened).
+    /// The smallest and the largest share of a musician's packets that the others received, in percent, estimated from the
+    /// opened datagrams.
     pub heard_pct: [f64; 2],
-    /// How far the load was behind its own schedule at worst, in µs.
+    /// The longest delay of the load behind its schedule, in µs.
     pub behind_us: u64,
-    /// What came of the garbage, if any was thrown.
-    pub garbage: Option<Thrown>,
+    /// The result of sending garbage, if any was sent.
+    pub garbage: Option<GarbageResult>,
 }
 
-/// What a run has counted, to be made a report of.
-pub struct Counted<'a> {
-    /// Everyone.
-    pub players: &'a [Player],
-    /// What they heard.
-    pub mix: Mix,
+/// The counts of a run, from which a report is made.
+pub struct RunCounts<'a> {
+    /// All musicians.
+    pub musicians: &'a [LoadMusician],
+    /// What they received.
+    pub mix: MixMode,
     /// One media datagram in this many was opened.
     pub opened_share: u64,
-    /// How long packets took.
-    pub delays: &'a Delays,
+    /// The delays of packets.
+    pub delays: &'a DelayHistogram,
     /// Processor time of the server.
     pub server_cpu: Option<Duration>,
-    /// How long was played.
+    /// How long they played.
     pub played: Duration,
-    /// How far the load was behind.
+    /// The longest delay of the load behind its schedule, in µs.
     pub behind_us: u64,
 }
 
-impl Report {
-    /// Adds up.
-    pub fn of(run: &Counted<'_>) -> Report {
-        let sum = |f: fn(&Player) -> u64| run.players.iter().map(f).sum::<u64>();
-        let in_room: HashMap<usize, u64> = run.players.iter().fold(HashMap::new(), |mut rooms, p| {
+impl LoadReport {
+    /// Sums the counts of a run.
+    pub fn of(run: &RunCounts<'_>) -> LoadReport {
+        let sum = |f: fn(&LoadMusician) -> u64| run.musicians.iter().map(f).sum::<u64>();
+        let in_room: HashMap<usize, u64> = run.musicians.iter().fold(HashMap::new(), |mut rooms, p| {
             *rooms.entry(p.room).or_default() += 1;
             rooms
         });
         let expected = match run.mix {
-            Mix::Separate => run.players.iter().map(|p| p.sent * (in_room[&p.room] - 1)).sum(),
-            Mix::One => run.players.len() as u64 * (run.played.as_secs_f64() * MIXES_A_SECOND) as u64,
+            MixMode::Separate => run.musicians.iter().map(|p| p.sent * (in_room[&p.room] - 1)).sum(),
+            MixMode::One => run.musicians.len() as u64 * (run.played.as_secs_f64() * MIX_PACKETS_PER_SECOND) as u64,
         };
-        let received = if run.opened_share == 1 { sum(|p| p.heard.opened) } else { sum(|p| p.heard.datagrams) };
+        let received = if run.opened_share == 1 { sum(|p| p.reception.opened) } else { sum(|p| p.reception.datagrams) };
         let at = |share| run.delays.percentile(share);
-        Report {
+        LoadReport {
             sent: sum(|p| p.sent),
             expected,
             received,
             lost: expected.saturating_sub(received),
-            duplicated: sum(|p| p.heard.duplicated),
-            own_drops: sum(Player::own_drops),
+            duplicated: sum(|p| p.reception.duplicated),
+            own_drops: sum(LoadMusician::own_drops),
             opened_share: run.opened_share,
             forward_us: [at(0.5), at(0.99), at(0.999), run.delays.max()],
             server_cpu: run.server_cpu,
@@ -92,13 +92,13 @@ impl Report {
         }
     }
 
-    /// Processor time of the server a forwarded packet, in µs.
+    /// Processor time of the server per forwarded packet, in µs.
     pub fn cpu_us_per_forward(&self) -> Option<f64> {
         let used = self.server_cpu?;
         (self.received > 0).then(|| used.as_secs_f64() * 1e6 / self.received as f64)
     }
 
-    /// One object; the names are a contract.
+    /// One JSON object, whose fields other programs read.
     pub fn json(&self) -> Value {
         let [p50, p99, p999, max] = self.forward_us;
         let round = |x: f64| (x * 1000.0).round() / 1000.0;
@@ -121,15 +121,15 @@ impl Report {
     }
 }
 
-/// The share of each musician's packets that the others heard; the least and the most.
-fn heard_pct(run: &Counted<'_>, in_room: &HashMap<usize, u64>) -> [f64; 2] {
+/// The smallest and the largest share of a musician's packets that the others received.
+fn heard_pct(run: &RunCounts<'_>, in_room: &HashMap<usize, u64>) -> [f64; 2] {
     let mut heard: HashMap<_, u64> = HashMap::new();
-    for player in run.players {
-        for (source, packets) in player.heard.by_source() {
-            *heard.entry((player.room, source)).or_default() += packets;
+    for musician in run.musicians {
+        for (source, packets) in musician.reception.by_source() {
+            *heard.entry((musician.room, source)).or_default() += packets;
         }
     }
-    let shares = run.players.iter().filter_map(|p| {
+    let shares = run.musicians.iter().filter_map(|p| {
         let expected = p.sent * (in_room[&p.room] - 1);
         let packets = heard.get(&(p.room, p.source()?)).copied().unwrap_or(0) * run.opened_share;
         (expected > 0).then(|| packets as f64 * 100.0 / expected as f64)

@@ -1,34 +1,33 @@
-//! An invite link for each room. A link opens one room; for more, the running server's own program makes them, with
-//! the data folder and settings that it was started with.
+//! An invite link for each room. Missing links are made by the server's program, with the data folder of the running server.
+
+use super::error::LoadError;
 
 use rtjam_protocol::link::InviteLink;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::process::Command;
 
-/// Links to `rooms` rooms: those given, then new rooms of the server that runs as `pid`.
+/// Links to `rooms` rooms: those given, then new rooms of the server with this process id.
 ///
 /// # Errors
-/// A sentence that says which link is wrong, or what is missing for more rooms.
-pub fn links(given: &[String], rooms: u16, pid: Option<u32>) -> Result<Vec<InviteLink>, String> {
+/// When a link is wrong, or further links cannot be made.
+pub fn links(given: &[String], rooms: u16, pid: Option<u32>) -> Result<Vec<InviteLink>, LoadError> {
     let rooms = usize::from(rooms);
-    let parsed = given.iter().take(rooms).map(|link| link.parse().map_err(|e| format!("{link}: {e}")));
-    let mut links: Vec<InviteLink> = parsed.collect::<Result<_, String>>()?;
+    let parsed = given.iter().take(rooms).map(|link| link.parse().map_err(|e| LoadError::Link(link.clone(), e)));
+    let mut links: Vec<InviteLink> = parsed.collect::<Result<_, LoadError>>()?;
     if links.iter().any(|l| l.key.is_none()) {
-        return Err("A link without the part after # opens no room. Give it whole.".to_owned());
+        return Err(LoadError::LinkWithoutKey);
     }
     for number in links.len()..rooms {
-        let Some(pid) = pid else {
-            return Err(format!("{rooms} rooms need as many --join LINK, or --pid SERVER to ask for invitations."));
-        };
+        let pid = pid.ok_or(LoadError::TooFewLinks(rooms))?;
         let first = &links[0];
         links.push(invitation(pid, &format!("load-{number}"), &format!("{}:{}", first.host, first.port))?);
     }
     Ok(links)
 }
 
-fn invitation(pid: u32, room: &str, address: &str) -> Result<InviteLink, String> {
-    let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).map_err(|e| format!("process {pid}: {e}"));
+fn invitation(pid: u32, room: &str, address: &str) -> Result<InviteLink, LoadError> {
+    let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).map_err(|e| LoadError::Process(pid, e));
     let arguments = split(&read("cmdline")?);
     let environment = split(&read("environ")?).into_iter().filter_map(|pair| {
         let text = pair.into_string().ok()?;
@@ -40,11 +39,11 @@ fn invitation(pid: u32, room: &str, address: &str) -> Result<InviteLink, String>
     if let Some(at) = arguments.iter().position(|a| a == "--data") {
         command.args(arguments.iter().skip(at).take(2));
     }
-    let output = command.output().map_err(|e| format!("process {pid} is no server of ours: {e}"))?;
+    let output = command.output().map_err(|e| LoadError::Process(pid, e))?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().map_err(|_| {
         let said = String::from_utf8_lossy(&output.stderr);
-        format!("the server's program made no invitation to {room}: {}", said.trim())
+        LoadError::NoInvitation(room.to_owned(), said.trim().to_owned())
     })
 }
 

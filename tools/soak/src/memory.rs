@@ -1,6 +1,6 @@
 //! Peak memory of server and musicians, and whether it grows.
 
-use rtjam_load::process::{self, Figures};
+use rtjam_load::process::{self, ProcessUsage};
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
@@ -63,7 +63,7 @@ impl fmt::Display for MemoryReport {
 /// Plays for `length`; the first fifth of it (at most a minute) is the warm-up. `progress` receives an occasional line.
 pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> MemoryReport {
     let room = Room::start();
-    let server_idle_kib = process::figures(room.child.pid()).peak_kib;
+    let server_idle_kib = process::usage(room.child.pid()).peak_kib;
     let names: Vec<String> = (1..=MUSICIANS).map(|n| format!("M{n}")).collect();
     let start = |name: &String| Musician::start(&Options::demo(name, &room.invite));
     let mut musicians: Vec<Musician> = names.iter().map(start).collect();
@@ -72,7 +72,7 @@ pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> MemoryReport {
         musician.wait("everyone in the room", Duration::from_secs(30), everyone);
     }
     let pids: Vec<u32> = std::iter::once(room.child.pid()).chain(musicians.iter().map(|m| m.child.pid())).collect();
-    let figures = || -> Vec<Figures> { pids.iter().map(|pid| process::figures(*pid)).collect() };
+    let figures = || -> Vec<ProcessUsage> { pids.iter().map(|pid| process::usage(*pid)).collect() };
 
     pass((length / 5).min(Duration::from_secs(60)), |left| progress(&format!("warming up, {left:?} left")));
     let before = figures();
@@ -80,7 +80,7 @@ pub fn run(length: Duration, mut progress: impl FnMut(&str)) -> MemoryReport {
     let after = figures();
 
     let growth: Vec<i64> = before.iter().zip(&after).map(|(b, a)| a.rss_kib as i64 - b.rss_kib as i64).collect();
-    let handles = |f: &Figures| f.threads as i64 + f.descriptors as i64;
+    let handles = |f: &ProcessUsage| f.threads as i64 + f.descriptors as i64;
     MemoryReport {
         server_idle_kib,
         server_full_kib: after[0].peak_kib,

@@ -24,12 +24,12 @@ mod uplink;
 
 pub use counters::{LegacyCounters, LegacyTotals};
 
-use crate::Failure;
-use crate::listen::Bound;
+use crate::failure::Failure;
+use crate::listen::BoundAddress;
 use crate::real_time::ServerClock;
 use crate::real_time::priority::request_real_time;
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, RoomsHandle};
-use crate::thread_end::EndNotice;
+use crate::thread_exit::ExitGuard;
 use mio::{Poll, Waker};
 use rtjam_protocol::RoomName;
 use std::io;
@@ -92,11 +92,11 @@ pub fn bind(listen: SocketAddr) -> Result<UdpSocket, Failure> {
 pub fn start(
     socket: UdpSocket,
     room: RoomName,
-    bound: &[Bound],
+    bound: &[BoundAddress],
     clock: ServerClock,
     rooms: RoomsHandle,
     limit_loopback: bool,
-    notice: EndNotice,
+    notice: ExitGuard,
 ) -> io::Result<(LegacyThread, Arc<LegacyCounters>)> {
     let media = bound.first().map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |b| reachable(b.address));
     let loopback = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
@@ -155,11 +155,11 @@ mod tests {
     fn end_of_thread_is_reported() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = crate::listen::bind(Some(&[any]), 1).expect("a free pair");
-        let (notices, mut ends) = crate::thread_end::EndNotices::new();
+        let (notices, mut ends) = crate::thread_exit::ExitNotifier::new();
         let room = RoomName::new("lobby").expect("a name");
         let (rooms, _inputs) = RoomsHandle::channel();
         let socket = bind(any).expect("a free port");
-        let started = start(socket, room, &bound, ServerClock::start(), rooms, false, notices.of("classic"));
+        let started = start(socket, room, &bound, ServerClock::start(), rooms, false, notices.guard("classic"));
         let (thread, _) = started.expect("started");
         assert!(ends.try_recv().is_err());
         thread.mailbox.send(GatewayReply::Stop);

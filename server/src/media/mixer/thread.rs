@@ -9,12 +9,12 @@ use super::counters::MixerCounters;
 use super::outgoing_mix::MixOutput;
 use super::room::MixRoom;
 use super::tick_clock::{Due, TickClock};
-use crate::random::Random;
 use crate::real_time::priority::request_real_time;
 use crate::real_time::yield_budget::YieldBudget;
 use crate::real_time::{ServerClock, sleep, thread_cpu_time};
 use crate::rooms::messages::{MediaEvent, RoomsHandle};
-use crate::thread_end::EndNotice;
+use crate::system::Random;
+use crate::thread_exit::ExitGuard;
 use crossbeam_channel::{Receiver, TryRecvError};
 use rtjam_protocol::{Micros, StreamId};
 use std::collections::HashMap;
@@ -36,7 +36,7 @@ pub(in super::super) fn start(
     rooms: RoomsHandle,
     threads: CommandSenders,
     commands: &MixerSender,
-    notice: EndNotice,
+    notice: ExitGuard,
 ) -> io::Result<(JoinHandle<()>, Arc<MixerCounters>)> {
     let counters = Arc::<MixerCounters>::default();
     let receiver = commands.open();

@@ -1,10 +1,10 @@
-//! One invited musician leaves gaps in the counters of 64 lanes.
+//! A musician leaves gaps in the counters of 64 lanes.
 
-use super::{Attack, Setting};
-use crate::outcome::Outcome;
-use crate::pace;
-use crate::town::Quarter;
-use crate::trouble::Trouble;
+use super::{Attack, AttackContext};
+use crate::error::AttackError;
+use crate::outcome::AttackOutcome;
+use crate::pacing;
+use crate::testbed::Segment;
 use rtjam_protocol::datagram::{Frame, write_frame};
 use rtjam_protocol::seal::Lane;
 
@@ -17,20 +17,20 @@ pub(super) const ATTACK: Attack = Attack {
 const PER_SECOND: u32 = 30_000;
 const LANES: u64 = 64;
 
-/// By how much a lane's counter grows from one datagram to the next.
+/// The increment of a lane's counter.
 const STEP: u64 = 3;
 
-fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
-    let house = setting.house()?;
-    let (honest, rate) = setting.band(&house).play_under(|stop, _| {
-        let (_seated, mut media) = setting.musician(&house, Quarter::Attackers, 0)?;
-        Ok(pace::run(PER_SECOND, stop, |n| {
-            // The lane that was used to find the path goes on where it was.
+fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
+    let server = context.start_server()?;
+    let (honest, rate) = context.band(&server).play_during(|stop, _| {
+        let (_seated, mut media) = context.musician(&server, Segment::Attackers, 0)?;
+        Ok(pacing::repeat(PER_SECOND, stop, |n| {
+            // The counters begin above those that the join has used.
             let (lane, counter) = (Lane::from_number((n % LANES) as u8), 1000 + n / LANES * STEP);
             media.send_as(lane, counter, |out| write_frame(&Frame::KeepAlive, out));
         }))
     })?;
-    let mut outcome = Outcome { done: format!("{rate:.0} datagrams a second"), ..Outcome::default() };
+    let mut outcome = AttackOutcome { done: format!("{rate:.0} datagrams a second"), ..AttackOutcome::default() };
     honest.judge(&mut outcome);
     Ok(outcome)
 }

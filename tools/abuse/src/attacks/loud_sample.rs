@@ -1,13 +1,13 @@
-//! One absurd sample in every packet of one musician.
+//! One musician sends an absurdly loud sample in every packet.
 
-use super::{Attack, PATIENCE, Setting};
-use crate::guest::{Guest, block_on};
-use crate::honest::SAME;
-use crate::house::link_from;
-use crate::media::{Media, Packet};
-use crate::outcome::{Bound, Outcome};
-use crate::town::Quarter;
-use crate::trouble::Trouble;
+use super::{Attack, AttackContext, JOIN_TIMEOUT};
+use crate::error::AttackError;
+use crate::honest::ATTACKED_ROOM;
+use crate::outcome::{AttackOutcome, Bound};
+use crate::raw_client::{RawClient, block_on};
+use crate::raw_media::{RawMedia, RawPacket};
+use crate::target_server::link_from;
+use crate::testbed::Segment;
 use rtjam_engine::{Gain, Outputs, SLOTS, engine};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Codec, decode, encode};
 use rtjam_protocol::datagram::Frame;
@@ -24,38 +24,38 @@ const RATE: usize = 48_000;
 const FRAMES: u16 = 128;
 const PACKET: Duration = Duration::from_nanos(2_666_667);
 
-/// What the honest musician plays: 440 Hz with this amplitude on both channels.
+/// The honest musician plays a sine of this frequency and amplitude on both channels.
 const HERTZ: f64 = 440.0;
 const AMPLITUDE: f64 = 0.25;
 
-/// What the attacker plays.
+/// The sample of the attacker.
 const LOUD: f32 = 128.0;
 
-/// Each phase lasts this long; its last second is measured.
+/// The duration of each phase; its last second is measured.
 const PHASE: Duration = Duration::from_secs(3);
 
-/// The honest musician may lose so much, in dB.
+/// The most that the honest musician may lose, in dB.
 const MOST_LOST_DB: f64 = 1.0;
 
-/// What a packet brought, and when (µs).
-struct Got {
+/// A received packet with its arrival in µs.
+struct ReceivedPacket {
     at: u64,
     header: AudioHeader,
     payload: Vec<u8>,
 }
 
-fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
-    let house = setting.house()?;
-    let quarter = Quarter::Attackers;
-    let (_a, mut honest) = setting.musician(&house, quarter, 0)?;
-    let (_b, mut attacker) = setting.musician(&house, quarter, 1)?;
-    let (_c, mut hearer) = setting.musician(&house, quarter, 2)?;
-    let mut taker = Guest::new(&link_from(quarter, &house.invite(SAME, &[])?)?, quarter.address(3));
+fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
+    let server = context.start_server()?;
+    let segment = Segment::Attackers;
+    let (_a, mut honest) = context.musician(&server, segment, 0)?;
+    let (_b, mut attacker) = context.musician(&server, segment, 1)?;
+    let (_c, mut hearer) = context.musician(&server, segment, 2)?;
+    let mut taker = RawClient::new(&link_from(segment, &server.invite(ATTACKED_ROOM, &[])?)?, segment.address(3));
     taker.mix = Some("one");
-    let (_d, mut taker) = setting.town.inside(quarter, || {
-        let (seated, _) = block_on(taker.insist(None, PATIENCE))?;
-        let media = Media::settled(&seated, taker.from, quarter.server())?;
-        Ok::<_, Trouble>((seated, media))
+    let (_d, mut taker) = context.testbed.inside(segment, || {
+        let (seated, _) = block_on(taker.join(None, JOIN_TIMEOUT))?;
+        let media = RawMedia::settled(&seated, taker.from, segment.server())?;
+        Ok::<_, AttackError>((seated, media))
     })?;
     let (mut heard, mut mixed) = (Vec::new(), Vec::new());
     let packets = 2 * PHASE.as_nanos() / PACKET.as_nanos();
@@ -69,19 +69,19 @@ fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
             let loud = if number.is_multiple_of(2) { LOUD } else { -LOUD };
             play(&mut attacker, 2, number, |i| if i as u64 % u64::from(FRAMES) == 64 { loud } else { 0.0 });
         }
-        hearer.hear(|frame, stamp| keep(&mut heard, frame, stamp));
-        taker.hear(|frame, stamp| keep(&mut mixed, frame, stamp));
+        hearer.receive(|frame, stamp| keep(&mut heard, frame, stamp));
+        taker.receive(|frame, stamp| keep(&mut mixed, frame, stamp));
         for idle in [&mut honest, &mut attacker] {
-            idle.hear(|_, _| {});
+            idle.receive(|_, _| {});
         }
         if number.is_multiple_of(64) {
             hearer.send(&Frame::KeepAlive);
             taker.send(&Frame::KeepAlive);
         }
     }
-    let listened = listen(&heard);
+    let listened = run_engine(&heard);
     let mix = decoded(&mixed);
-    let mut outcome = Outcome { done: "375 samples of ±128 a second".to_owned(), ..Outcome::default() };
+    let mut outcome = AttackOutcome { done: "375 samples of ±128 a second".to_owned(), ..AttackOutcome::default() };
     let [before, after] = listened.main.map(|second| tone_db(&second));
     outcome.bounded("honest level in the main output: before", before, "dBFS", Bound::AtLeast(-14.0));
     outcome.bounded("honest level in the main output: change", after - before, "dB", Bound::AtLeast(-MOST_LOST_DB));
@@ -92,29 +92,29 @@ fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
     Ok(outcome)
 }
 
-fn play(media: &mut Media, stream: u32, number: u32, sample: impl Fn(f64) -> f32) {
+fn play(media: &mut RawMedia, stream: u32, number: u32, sample: impl Fn(f64) -> f32) {
     let first = u64::from(number) * u64::from(FRAMES);
     let samples: Vec<f32> = (first..first + u64::from(FRAMES)).map(|i| sample(i as f64)).collect();
     let mut payload = Vec::new();
     (0..CHANNELS).for_each(|_| encode(Codec::F32, &samples, &mut payload));
-    let packet = Packet { stream, number, frames: FRAMES, codec: Codec::F32 };
+    let packet = RawPacket { stream, number, frames: FRAMES, codec: Codec::F32 };
     media.send_with(|out| packet.write(&payload, out));
 }
 
-fn keep(all: &mut Vec<Got>, frame: &Frame<'_>, stamp: u64) {
+fn keep(all: &mut Vec<ReceivedPacket>, frame: &Frame<'_>, stamp: u64) {
     if let Frame::Audio(audio) = frame {
-        all.push(Got { at: stamp / 1000, header: audio.header, payload: audio.payload.to_vec() });
+        all.push(ReceivedPacket { at: stamp / 1000, header: audio.header, payload: audio.payload.to_vec() });
     }
 }
 
-/// What a musician's program made of what arrived: the last second of each phase, left channel.
-struct Listened {
+/// The outputs of the engine: the last second of each phase, left channel.
+struct EngineOutput {
     main: [Vec<f32>; 2],
     slot_peak: f32,
 }
 
-/// The real engine, in virtual time, fed with what arrived when it arrived.
-fn listen(heard: &[Got]) -> Listened {
+/// Runs the real engine in virtual time with the received packets.
+fn run_engine(heard: &[ReceivedPacket]) -> EngineOutput {
     const BLOCK: usize = 128;
     let (mut engine, mut network, console) = engine(1, || {});
     engine.configure(RATE as u32, BLOCK);
@@ -150,11 +150,11 @@ fn listen(heard: &[Got]) -> Listened {
         slot_peak = slot_peak.max(peak);
         main.extend_from_slice(&left);
     }
-    Listened { main: last_seconds(&main), slot_peak }
+    EngineOutput { main: last_seconds(&main), slot_peak }
 }
 
-/// The mix as it was sent, left channel: the last second of each phase.
-fn decoded(mixed: &[Got]) -> [Vec<f32>; 2] {
+/// Decodes the left channel of the mix: the last second of each phase.
+fn decoded(mixed: &[ReceivedPacket]) -> [Vec<f32>; 2] {
     let mut all = Vec::new();
     for got in mixed.iter().filter(|got| got.header.source == SourceId::MIX) {
         let mut samples = vec![0.0; usize::from(got.header.frames)];
@@ -165,7 +165,7 @@ fn decoded(mixed: &[Got]) -> [Vec<f32>; 2] {
 }
 
 fn last_seconds(all: &[f32]) -> [Vec<f32>; 2] {
-    // A tenth of a second before the phase's end: what was on its way then.
+    // Excludes the packets in flight at the end of the phase.
     const MARGIN: usize = RATE / 10;
     [all.len() / 2, all.len()].map(|end| {
         let end = end.saturating_sub(MARGIN);
@@ -173,7 +173,7 @@ fn last_seconds(all: &[f32]) -> [Vec<f32>; 2] {
     })
 }
 
-/// The level of the honest musician's tone alone, in dB of a full-scale sine's amplitude.
+/// The level of the honest musician's tone without other sounds, in dBFS of a sine.
 fn tone_db(second: &[f32]) -> f64 {
     let step = std::f64::consts::TAU * HERTZ / RATE as f64;
     let (re, im) = second.iter().enumerate().fold((0.0, 0.0), |(re, im), (i, sample)| {
@@ -191,9 +191,9 @@ fn db(amplitude: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// The tone is measured alone, whatever else sounds.
+    /// Other sounds do not change the measured level of the tone.
     #[test]
-    fn a_tone_is_measured_among_impulses() {
+    fn tone_level_ignores_impulses() {
         let tone = |i: usize| AMPLITUDE * (std::f64::consts::TAU * HERTZ * i as f64 / RATE as f64).sin();
         let sound: Vec<f32> = (0..RATE).map(|i| tone(i) as f32 + if i % 128 == 64 { LOUD } else { 0.0 }).collect();
         assert!((tone_db(&sound) - db(AMPLITUDE)).abs() < 0.1, "{}", tone_db(&sound));

@@ -1,48 +1,48 @@
 //! The attacks.
 
 mod classic_flood;
-mod crowd;
 mod forged;
 mod idle_tcp;
 mod join_budget;
 mod lane_gaps;
 mod loud_sample;
+mod mass_join;
 mod nack_zero;
 mod one_link;
 mod packet_flood;
 mod revoked;
 mod tls_hello;
 
-use crate::guest::{Guest, Seated, block_on};
-use crate::honest::{self, Band, SAME};
-use crate::house::{House, link_from};
-use crate::media::Media;
-use crate::outcome::Outcome;
-use crate::pace::Stop;
-use crate::town::{Quarter, Town};
-use crate::trouble::Trouble;
-use rtjam_load::player::{COUNTED, WARM_UP};
+use crate::error::AttackError;
+use crate::honest::{self, ATTACKED_ROOM, HonestMusicians};
+use crate::outcome::AttackOutcome;
+use crate::pacing::Stop;
+use crate::raw_client::{RawClient, RawSession, block_on};
+use crate::raw_media::RawMedia;
+use crate::target_server::{TargetServer, link_from};
+use crate::testbed::{Segment, Testbed};
+use rtjam_load::musician::{COUNTED, WARM_UP};
 use rtjam_protocol::datagram::Frame;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Whoever joins an unharmed server has a seat within this time.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a join can take on a server that works.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Frames of one musician that others may be sent within a second: the rate and the burst of docs/PROTOCOL.md.
+/// The most frames of one musician that the server can forward in a second: the rate and the burst of docs/PROTOCOL.md.
 const MOST_FRAMES: f64 = 48_480.0 + 12_120.0;
 
 /// An attack.
 pub struct Attack {
     /// Its name on the command line.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// What it does.
     pub what: &'static str,
-    /// Carries it out.
-    pub run: fn(&Setting<'_>) -> Result<Outcome, Trouble>,
+    /// Runs it.
+    pub run: fn(&AttackContext<'_>) -> Result<AttackOutcome, AttackError>,
 }
 
-/// All of them.
+/// All attacks.
 pub const ALL: [Attack; 12] = [
     idle_tcp::ATTACK,
     tls_hello::ATTACK,
@@ -55,67 +55,72 @@ pub const ALL: [Attack; 12] = [
     classic_flood::ATTACK,
     join_budget::ATTACK,
     nack_zero::ATTACK,
-    crowd::ATTACK,
+    mass_join::ATTACK,
 ];
 
-/// The attack of a name.
+/// The attack with this name.
 pub fn named(name: &str) -> Option<&'static Attack> {
     ALL.iter().find(|attack| attack.name == name)
 }
 
-/// Where an attack takes place.
-pub struct Setting<'a> {
-    /// The namespaces.
-    pub town: &'a Town,
+/// The surroundings of an attack.
+pub struct AttackContext<'a> {
+    /// The network namespaces.
+    pub testbed: &'a Testbed,
     /// The server's program.
     pub server: &'a Path,
-    /// How long musicians are counted.
+    /// How long the honest musicians are counted.
     pub length: Duration,
 }
 
-impl Setting<'_> {
-    fn house(&self) -> Result<House, Trouble> {
-        House::open(self.town, self.server, &[])
+impl AttackContext<'_> {
+    fn start_server(&self) -> Result<TargetServer, AttackError> {
+        TargetServer::start(self.testbed, self.server, &[])
     }
 
-    fn band<'a>(&'a self, house: &'a House) -> Band<'a> {
-        self.band_of(house, honest::MUSICIANS)
+    fn band<'a>(&'a self, server: &'a TargetServer) -> HonestMusicians<'a> {
+        self.band_of(server, honest::MUSICIANS)
     }
 
-    /// With so many musicians a room.
-    fn band_of<'a>(&'a self, house: &'a House, musicians: u16) -> Band<'a> {
-        Band { town: self.town, house, length: self.length, musicians }
+    /// So many honest musicians in each room.
+    fn band_of<'a>(&'a self, server: &'a TargetServer, musicians: u16) -> HonestMusicians<'a> {
+        HonestMusicians { testbed: self.testbed, server, length: self.length, musicians }
     }
 
-    /// Seats somebody in the attacked room; they hear the server.
-    fn musician(&self, house: &House, quarter: Quarter, address: usize) -> Result<(Seated, Media), Trouble> {
-        let link = link_from(quarter, &house.invite(SAME, &[])?)?;
-        self.seat(quarter, &Guest::new(&link, quarter.address(address)))
+    /// Seats a musician in the attacked room.
+    fn musician(
+        &self,
+        server: &TargetServer,
+        segment: Segment,
+        address: usize,
+    ) -> Result<(RawSession, RawMedia), AttackError> {
+        let link = link_from(segment, &server.invite(ATTACKED_ROOM, &[])?)?;
+        self.seat(segment, &RawClient::new(&link, segment.address(address)))
     }
 
-    fn seat(&self, quarter: Quarter, guest: &Guest) -> Result<(Seated, Media), Trouble> {
-        self.town.inside(quarter, || {
-            let (seated, _) = block_on(guest.insist(None, PATIENCE))?;
-            let media = Media::settled(&seated, guest.from, quarter.server())?;
+    fn seat(&self, segment: Segment, client: &RawClient) -> Result<(RawSession, RawMedia), AttackError> {
+        self.testbed.inside(segment, || {
+            let (seated, _) = block_on(client.join(None, JOIN_TIMEOUT))?;
+            let media = RawMedia::settled(&seated, client.from, segment.server())?;
             Ok((seated, media))
         })
     }
 }
 
-/// The most frames a second that came to somebody until `stop`, those of the honest musicians left out.
-fn frames_a_second(hearer: &mut Media, stop: &Stop) -> f64 {
+/// The most frames a second that `receiver` receives until `stop`, without those of the honest musicians.
+fn frames_a_second(receiver: &mut RawMedia, stop: &Stop) -> f64 {
     let mut most = 0;
-    while !stop.asked() {
+    while !stop.is_requested() {
         let (began, mut frames) = (Instant::now(), 0);
-        while began.elapsed() < Duration::from_secs(1) && !stop.asked() {
-            hearer.hear(|frame, _| {
+        while began.elapsed() < Duration::from_secs(1) && !stop.is_requested() {
+            receiver.receive(|frame, _| {
                 if let Frame::Audio(audio) = frame
                     && ![WARM_UP, COUNTED].contains(&audio.header.stream)
                 {
                     frames += u64::from(audio.header.frames);
                 }
             });
-            hearer.send(&Frame::KeepAlive);
+            receiver.send(&Frame::KeepAlive);
             std::thread::park_timeout(Duration::from_millis(2));
         }
         most = most.max(frames);

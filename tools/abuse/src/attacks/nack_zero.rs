@@ -1,10 +1,10 @@
-//! A hostile listener says that nothing late is of use to them.
+//! A hostile receiver claims that late packets are of no use.
 
-use super::{Attack, Setting};
-use crate::media::{LANE, Media, Packet};
-use crate::outcome::{Bound, Outcome};
-use crate::town::Quarter;
-use crate::trouble::Trouble;
+use super::{Attack, AttackContext};
+use crate::error::AttackError;
+use crate::outcome::{AttackOutcome, Bound};
+use crate::raw_media::{LANE, RawMedia, RawPacket};
+use crate::testbed::Segment;
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::datagram::{Frame, kind};
@@ -12,81 +12,83 @@ use std::time::{Duration, Instant};
 
 pub(super) const ATTACK: Attack = Attack {
     name: "nack-zero",
-    what: "of four who hear a musician, one claims to wait 0 ms for what is late; the others wait 20 ms",
+    what: "one of four receivers claims to wait 0 ms for retransmitted packets; the others wait 20 ms",
     run,
 };
 
 const FRAMES: u16 = 128;
 const PACKET: Duration = Duration::from_nanos(2_666_667);
 
-/// One packet in so many is lost on the way to the server.
+/// One packet in this many is lost on the way to the server.
 const LOST: u32 = 50;
 
-/// Feedback of those who hear is sent this often.
-const TELL: Duration = Duration::from_millis(250);
+/// The interval of feedback from the receivers.
+const FEEDBACK_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What honest listeners wait, and what the hostile one says, in 1/100 ms.
+/// The waits of honest receivers and of the hostile one, in units of 10 µs.
 const WAIT: u16 = 2000;
 const NONE: u16 = 0;
 
-/// Who hears whom for how long is known after this time.
+/// After this time the server knows all waits.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// The maker must be told at least this wait, in ms, or nothing would be sent again.
+/// The shortest wait, in ms, with which the sender would still retransmit.
 const LEAST_MS: f64 = 10.0;
 
-fn run(setting: &Setting<'_>) -> Result<Outcome, Trouble> {
-    let house = setting.house()?;
-    let quarter = Quarter::Attackers;
-    let (_maker, mut maker) = setting.musician(&house, quarter, 0)?;
-    let mut hearers = Vec::new();
+fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
+    let server = context.start_server()?;
+    let segment = Segment::Attackers;
+    let (_sender, mut sender) = context.musician(&server, segment, 0)?;
+    let mut receivers = Vec::new();
     for address in 1..=4 {
-        hearers.push(setting.musician(&house, quarter, address)?);
+        receivers.push(context.musician(&server, segment, address)?);
     }
-    let made = maker.joined.source;
+    let made = sender.joined.source;
     let mut told = [None, None];
     for (phase, hostile_wait) in [(0, WAIT), (1, NONE)] {
         let waits = [WAIT, WAIT, WAIT, hostile_wait];
-        let mut hearers: Vec<Hearer<'_>> = hearers
+        let mut receivers: Vec<Receiver<'_>> = receivers
             .iter_mut()
             .zip(waits)
-            .map(|((_, media), wait)| Hearer { media, wait, newest: Vec::new() })
+            .map(|((_, media), wait)| Receiver { media, wait, newest: Vec::new() })
             .collect();
-        told[phase] = play(&mut maker, &mut hearers, made, WARM_UP + setting.length);
+        told[phase] = play(&mut sender, &mut receivers, made, WARM_UP + context.length);
     }
-    let mut outcome =
-        Outcome { done: format!("2 % loss, feedback every {} ms", TELL.as_millis()), ..Outcome::default() };
+    let mut outcome = AttackOutcome {
+        done: format!("2 % loss, feedback every {} ms", FEEDBACK_INTERVAL.as_millis()),
+        ..AttackOutcome::default()
+    };
     let ms = |wait: Option<f64>| wait.unwrap_or(0.0);
     outcome.bounded("wait that the musician is told: all honest", ms(told[0]), "ms", Bound::AtLeast(LEAST_MS));
     outcome.bounded("wait that the musician is told: one hostile", ms(told[1]), "ms", Bound::AtLeast(LEAST_MS));
     Ok(outcome)
 }
 
-/// Someone who hears the maker and says for how long they wait.
-struct Hearer<'a> {
-    media: &'a mut Media,
+/// A receiver of the sender, and the wait that it claims.
+struct Receiver<'a> {
+    media: &'a mut RawMedia,
     wait: u16,
-    /// The newest counter of each of the server's lanes.
+    /// The newest counter of each lane of the server.
     newest: Vec<(u8, u64)>,
 }
 
-/// The maker plays and loses packets. Returns the least wait that they were told at the end, in ms.
-fn play(maker: &mut Media, hearers: &mut [Hearer<'_>], made: SourceId, time: Duration) -> Option<f64> {
+/// The sender plays and loses packets. Returns the shortest wait that the server reports to it after the warm-up, in ms.
+fn play(sender: &mut RawMedia, receivers: &mut [Receiver<'_>], made: SourceId, time: Duration) -> Option<f64> {
     let (began, payload, mut number, mut tell_at) = (Instant::now(), [0; FRAMES as usize * 4], 0, Instant::now());
-    let stream = 7000 + u32::from(hearers.iter().any(|h| h.wait == NONE));
+    let stream = 7000 + u32::from(receivers.iter().any(|h| h.wait == NONE));
     let mut told = None;
     while began.elapsed() < time {
         while began + PACKET * number <= Instant::now() {
             if number % LOST == LOST - 1 {
-                maker.lose_one();
+                sender.lose_one();
             } else {
-                let packet = Packet { stream, number, frames: FRAMES, codec: Codec::Pcm16 };
-                maker.send_with(|out| packet.write(&payload, out));
+                let packet = RawPacket { stream, number, frames: FRAMES, codec: Codec::Pcm16 };
+                sender.send_with(|out| packet.write(&payload, out));
             }
             number += 1;
         }
         let counted = began.elapsed() > WARM_UP;
-        maker.hear(|frame, _| {
+        sender.receive(|frame, _| {
             if let Frame::Feedback(feedback) = frame
                 && feedback.lane == LANE
                 && counted
@@ -98,20 +100,20 @@ fn play(maker: &mut Media, hearers: &mut [Hearer<'_>], made: SourceId, time: Dur
         });
         let tell = tell_at <= Instant::now();
         if tell {
-            tell_at += TELL;
+            tell_at += FEEDBACK_INTERVAL;
         }
-        hearers.iter_mut().for_each(|hearer| hearer.hear(tell.then_some(made)));
+        receivers.iter_mut().for_each(|receiver| receiver.receive(tell.then_some(made)));
         std::thread::park_timeout(Duration::from_millis(1));
     }
     told
 }
 
-impl Hearer<'_> {
-    fn hear(&mut self, tell: Option<SourceId>) {
+impl Receiver<'_> {
+    fn receive(&mut self, tell: Option<SourceId>) {
         let newest = &mut self.newest;
-        self.media.hear_datagrams(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.number()) {
+        self.media.receive_headers(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.0) {
             Some((_, counter)) => *counter = (*counter).max(header.counter.get()),
-            None => newest.push((header.lane.number(), header.counter.get())),
+            None => newest.push((header.lane.0, header.counter.get())),
         });
         let Some(made) = tell else { return };
         for (lane, counter) in self.newest.clone() {
@@ -121,7 +123,7 @@ impl Hearer<'_> {
     }
 }
 
-/// Appends a feedback frame that misses nothing and welcomes copies.
+/// Appends a feedback frame that reports no missing datagrams and accepts redundant copies.
 fn write_feedback(lane: u8, newest: u64, source: SourceId, wait: u16, out: &mut Vec<u8>) {
     let mut body = vec![lane];
     body.extend_from_slice(&newest.to_be_bytes()[1..]);

@@ -6,7 +6,7 @@
 
 use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Wake};
 use rtjam_engine::{Engine, Outputs};
-use rtjam_load::{process, stamp};
+use rtjam_load::{process, timestamps};
 use rtjam_tests::machine::Scratch;
 use rtjam_tests::relay::Relay;
 use rtjam_tests::room::Room;
@@ -74,7 +74,7 @@ fn play(engine: &mut Engine, clock: Clock, block: usize, seconds: u32) -> Vec<Du
         sleep_until(begun + Duration::from_nanos(n * block as u64 * 1_000_000_000 / 48_000));
         let mut outputs = Outputs { main: [&mut left, &mut right], slots: [const { None }; rtjam_engine::SLOTS] };
         engine.process(clock.now(), [&input, &input], &mut outputs);
-        ended.push(stamp::now());
+        ended.push(timestamps::now());
     }
     ended
 }

@@ -2,8 +2,8 @@
 
 use super::report::Disturbance;
 use rtjam_client::Identity;
-use rtjam_load::control::{Connection, Desk, Happened};
-use rtjam_load::inlet::{self, Inlet};
+use rtjam_load::batch_receiver::{self, BatchReceiver};
+use rtjam_load::control::{Connection, ConnectionEvent, ControlConnections};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, DialId};
 use rtjam_protocol::control::SeatRole;
@@ -100,20 +100,26 @@ impl Guest {
     }
 
     /// Handles an event of one of the control connections.
-    pub(super) fn handle(&mut self, now: Micros, connection: Connection, happened: Happened, desk: &Desk) {
+    pub(super) fn handle(
+        &mut self,
+        now: Micros,
+        connection: Connection,
+        event: ConnectionEvent,
+        control: &ControlConnections,
+    ) {
         let Some(trust) = self.link.key.as_ref().map(|key| key.trust) else { return };
         let rtjam_protocol::link::Trust::Pinned(pin) = trust else { return };
         let Some(stay) = &mut self.stay else { return };
-        match happened {
-            Happened::Opened => stay.session.handle_control_open(connection.1, pin),
-            Happened::Said(message) => stay.session.handle_control(now, connection.1, message),
-            Happened::Closed => stay.session.handle_control_closed(now, connection.1),
+        match event {
+            ConnectionEvent::Opened => stay.session.handle_control_open(connection.1, pin),
+            ConnectionEvent::Said(message) => stay.session.handle_control(now, connection.1, message),
+            ConnectionEvent::Closed => stay.session.handle_control_closed(now, connection.1),
         }
-        stay.drive(now, desk);
+        stay.drive(now, control);
     }
 
     /// Runs timers: returning, and those of the session.
-    pub(super) fn run_timers(&mut self, now: Micros, stalled: Micros, desk: &Desk) {
+    pub(super) fn run_timers(&mut self, now: Micros, stalled: Micros, control: &ControlConnections) {
         if self.stay.is_none() && now >= self.returns_at {
             self.join(now, stalled);
         }
@@ -121,7 +127,7 @@ impl Guest {
         if stay.session.poll_timeout().is_some_and(|due| due <= now) {
             stay.session.handle_timeout(now);
         }
-        stay.drive(now, desk);
+        stay.drive(now, control);
     }
 
     fn join(&mut self, now: Micros, stalled: Micros) {
@@ -154,17 +160,23 @@ impl Guest {
     }
 
     /// Leaves, disappears, or continues from another address.
-    pub(super) fn disturb(&mut self, now: Micros, stalled: Micros, impairments: &mut Impairments, desk: &Desk) {
+    pub(super) fn disturb(
+        &mut self,
+        now: Micros,
+        stalled: Micros,
+        impairments: &mut Impairments,
+        control: &ControlConnections,
+    ) {
         if !self.is_settled() {
             return;
         }
         match impairments.below(4) {
             0 => {
-                self.leave(now, desk);
+                self.leave(now, control);
                 self.returns_at = now + Micros(impairments.below(3_000_000));
             }
             1 => {
-                self.vanish(desk);
+                self.vanish(control);
                 self.returns_at = now + Micros(impairments.below(8_000_000));
             }
             _ => {
@@ -176,19 +188,19 @@ impl Guest {
     }
 
     /// Says goodbye on both channels.
-    pub(super) fn leave(&mut self, now: Micros, desk: &Desk) {
+    pub(super) fn leave(&mut self, now: Micros, control: &ControlConnections) {
         if let Some(mut stay) = self.stay.take() {
             stay.session.leave();
-            stay.drive(now, desk);
-            stay.hang_up(desk);
+            stay.drive(now, control);
+            stay.hang_up(control);
         }
         self.returns_at = Micros(u64::MAX);
     }
 
     /// Disappears like a machine that loses power.
-    fn vanish(&mut self, desk: &Desk) {
+    fn vanish(&mut self, control: &ControlConnections) {
         if let Some(mut stay) = self.stay.take() {
-            stay.hang_up(desk);
+            stay.hang_up(control);
         }
     }
 
@@ -202,12 +214,18 @@ impl Guest {
     }
 
     /// Receives what has arrived and is not lost.
-    pub(super) fn hear(&mut self, now: Micros, inlet: &mut Inlet, impairments: &mut Impairments, desk: &Desk) {
+    pub(super) fn hear(
+        &mut self,
+        now: Micros,
+        receiver: &mut BatchReceiver,
+        impairments: &mut Impairments,
+        control: &ControlConnections,
+    ) {
         let Some(stay) = &mut self.stay else { return };
         let Stay { session, receive, socket, heard, .. } = stay;
         let Some(receive) = receive else { return };
         let mut spoke = false;
-        inlet.drain(socket, |datagram, _| {
+        receiver.drain(socket, |datagram, _| {
             if impairments.loses() {
                 return;
             }
@@ -223,22 +241,22 @@ impl Guest {
             }
         });
         if spoke {
-            stay.drive(now, desk);
+            stay.drive(now, control);
         }
     }
 }
 
 impl Stay {
-    fn drive(&mut self, now: Micros, desk: &Desk) {
+    fn drive(&mut self, now: Micros, control: &ControlConnections) {
         while let Some(event) = self.session.poll_event() {
             match event {
                 ClientEvent::Dial(id) => {
                     self.dials.push(id);
-                    desk.dial((self.number, id));
+                    control.dial((self.number, id));
                 }
                 ClientEvent::HangUp(id) => {
                     self.dials.retain(|dial| *dial != id);
-                    desk.hang_up((self.number, id));
+                    control.hang_up((self.number, id));
                 }
                 ClientEvent::Joined { seat, receive, .. } => {
                     self.source = Some(seat.source);
@@ -248,7 +266,7 @@ impl Stay {
             }
         }
         while let Some((id, message)) = self.session.poll_control() {
-            desk.say((self.number, id), message);
+            control.say((self.number, id), message);
         }
         while self.session.poll_transmit(now, &mut self.out).is_some() {
             let _ = self.socket.send(&self.out);
@@ -273,9 +291,9 @@ impl Stay {
         }
     }
 
-    fn hang_up(&mut self, desk: &Desk) {
+    fn hang_up(&mut self, control: &ControlConnections) {
         for id in self.dials.drain(..) {
-            desk.hang_up((self.number, id));
+            control.hang_up((self.number, id));
         }
     }
 }
@@ -284,7 +302,7 @@ fn socket_to(server: SocketAddr) -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
     socket.connect(server).expect("a socket can be connected");
     socket.set_nonblocking(true).expect("a socket can be made non-blocking");
-    inlet::prepare(&socket).expect("the kernel stamps datagrams");
+    batch_receiver::prepare(&socket).expect("the kernel stamps datagrams");
     socket
 }
 

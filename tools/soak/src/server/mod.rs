@@ -9,9 +9,9 @@ pub use report::ServerReport;
 use guest::{Guest, Impairments, PACKET_US};
 use report::{Return, Sample};
 use rtjam_client::Clock;
-use rtjam_load::control::Desk;
-use rtjam_load::inlet::Inlet;
-use rtjam_load::process::{self, Figures};
+use rtjam_load::batch_receiver::BatchReceiver;
+use rtjam_load::control::ControlConnections;
+use rtjam_load::process::{self, ProcessUsage};
 use rtjam_protocol::Micros;
 use rtjam_protocol::link::{InviteLink, Trust};
 use rtjam_tests::room::Room;
@@ -37,9 +37,9 @@ const SAMPLE_EVERY: Micros = Micros::from_secs(20);
 /// A running soak test.
 struct Soak<'a> {
     clock: Clock,
-    desk: Desk,
+    control: ControlConnections,
     impairments: Impairments,
-    inlet: Inlet,
+    receiver: BatchReceiver,
     guests: Vec<Guest>,
     /// Mean interval between disturbances.
     every: Micros,
@@ -51,12 +51,12 @@ struct Soak<'a> {
     say: &'a mut dyn FnMut(&str),
 }
 
-/// Figures of the server when it is fully running (it answers) and nobody is connected any more.
-fn figures_at_rest(pid: u32, server: SocketAddr) -> Figures {
+/// ProcessUsage of the server when it is fully running (it answers) and nobody is connected any more.
+fn figures_at_rest(pid: u32, server: SocketAddr) -> ProcessUsage {
     report::figures_of(server);
-    let (mut last, mut same) = (process::figures(pid), 0);
+    let (mut last, mut same) = (process::usage(pid), 0);
     wait::until("a server at rest", QUIET, || {
-        let now = process::figures(pid);
+        let now = process::usage(pid);
         same = if now.descriptors == last.descriptors { same + 1 } else { 0 };
         last = now;
         (same == 20).then_some(now)
@@ -79,9 +79,9 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> ServerReport {
     let now = clock.now();
     let mut soak = Soak {
         clock,
-        desk: Desk::open(server, pin),
+        control: ControlConnections::open(server, pin),
         impairments: Impairments::new(0x50A4, LOSS_PERCENT),
-        inlet: Inlet::default(),
+        receiver: BatchReceiver::default(),
         guests: (0..MUSICIANS).map(|_| Guest::new(link.clone(), server, now)).collect(),
         // Twenty minutes contain more than a thousand disturbances, half a minute still fifty.
         every: if length > Duration::from_secs(120) { Micros::from_millis(1000) } else { Micros::from_millis(400) },
@@ -96,17 +96,17 @@ pub fn run(length: Duration, mut say: impl FnMut(&str)) -> ServerReport {
     soak.play(micros(warm_up / 2), pid);
     soak.next_disturbance = soak.clock.now();
     soak.play(micros(warm_up / 2), pid);
-    let before = process::figures(pid);
+    let before = process::usage(pid);
     let samples = soak.play(micros(length), pid);
-    let after = process::figures(pid);
+    let after = process::usage(pid);
     let figures = report::figures_of(server);
     let Soak { returns, stalled, .. } = soak.everyone_leaves();
 
     // The server gives up on musicians who disappeared after a while. Asking needs a connection, too, so ask first.
     wait::within(QUIET, || (report::figures_of(server).musicians == 0).then_some(()));
     let left = report::figures_of(server).musicians;
-    wait::within(QUIET, || (process::figures(pid).descriptors <= idle.descriptors).then_some(()));
-    let end = process::figures(pid);
+    wait::within(QUIET, || (process::usage(pid).descriptors <= idle.descriptors).then_some(()));
+    let end = process::usage(pid);
     ServerReport { idle, before, after, end, samples, returns, stalled, figures, left }
 }
 
@@ -125,7 +125,7 @@ impl Soak<'_> {
             }
             if now >= next {
                 next = now + SAMPLE_EVERY;
-                let sample = Sample { at: now.since(start), figures: process::figures(pid) };
+                let sample = Sample { at: now.since(start), figures: process::usage(pid) };
                 (self.say)(&format!("{sample}, {} returns so far", self.returns.len()));
                 samples.push(sample);
             }
@@ -140,20 +140,20 @@ impl Soak<'_> {
             self.stalled += took;
         }
         self.last_round = now;
-        while let Some((connection, happened)) = self.desk.poll() {
+        while let Some((connection, event)) = self.control.poll() {
             if let Some(guest) = self.guests.iter_mut().find(|g| g.is_called(connection)) {
-                guest.handle(now, connection, happened, &self.desk);
+                guest.handle(now, connection, event, &self.control);
             }
         }
         for guest in &mut self.guests {
-            guest.hear(now, &mut self.inlet, &mut self.impairments, &self.desk);
-            guest.run_timers(now, self.stalled, &self.desk);
+            guest.hear(now, &mut self.receiver, &mut self.impairments, &self.control);
+            guest.run_timers(now, self.stalled, &self.control);
             guest.play(now, &mut self.impairments);
         }
         if now >= self.next_disturbance {
             self.next_disturbance = now + Micros(self.impairments.below(2 * self.every.0));
             let who = self.impairments.below(MUSICIANS as u64) as usize;
-            self.guests[who].disturb(now, self.stalled, &mut self.impairments, &self.desk);
+            self.guests[who].disturb(now, self.stalled, &mut self.impairments, &self.control);
         }
         self.note_returns(now);
     }
@@ -180,7 +180,7 @@ impl Soak<'_> {
     fn everyone_leaves(mut self) -> Self {
         let now = self.clock.now();
         for guest in &mut self.guests {
-            guest.leave(now, &self.desk);
+            guest.leave(now, &self.control);
         }
         let _ = wait::within(Duration::from_millis(200), || None::<()>);
         self

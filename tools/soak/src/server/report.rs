@@ -1,6 +1,6 @@
 //! Results of the soak test, and their limits.
 
-use rtjam_load::process::Figures;
+use rtjam_load::process::ProcessUsage;
 use rtjam_protocol::Micros;
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -40,12 +40,12 @@ pub struct Sample {
     /// Time since the warm-up.
     pub at: Micros,
     /// As it was.
-    pub figures: Figures,
+    pub figures: ProcessUsage,
 }
 
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { rss_kib, threads, descriptors, .. } = self.figures;
+        let ProcessUsage { rss_kib, threads, descriptors, .. } = self.figures;
         write!(f, "{:>5} s: {rss_kib} KiB, {threads} threads, {descriptors} descriptors", self.at.0 / 1_000_000)
     }
 }
@@ -67,13 +67,13 @@ pub struct ServerMetrics {
 #[derive(Debug)]
 pub struct ServerReport {
     /// The server before anybody joined.
-    pub idle: Figures,
+    pub idle: ProcessUsage,
     /// After the warm-up.
-    pub before: Figures,
+    pub before: ProcessUsage,
     /// At the end, with everybody in the room.
-    pub after: Figures,
+    pub after: ProcessUsage,
     /// After everybody had left.
-    pub end: Figures,
+    pub end: ProcessUsage,
     /// In between.
     pub samples: Vec<Sample>,
     /// All returns.
