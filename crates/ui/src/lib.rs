@@ -13,5 +13,6 @@ mod default_name;
 #[cfg(feature = "editor")]
 pub mod editor;
 pub mod params;
+pub mod settings;
 
 pub use default_name::default_name;

@@ -4,17 +4,7 @@
 use super::theme::UNIT;
 use egui::{Rect, pos2, vec2};
 
-/// The window at first, in logical pixels.
-pub const USUAL: (u32, u32) = (760, 480);
-/// The smallest window.
-pub const LEAST: (u32, u32) = (520, 320);
-/// The largest window that is remembered.
-pub const MOST: (u32, u32) = (3840, 2160);
-
-/// A size that the window may have.
-pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
-    (size.0.clamp(LEAST.0, MOST.0), size.1.clamp(LEAST.1, MOST.1))
-}
+pub use crate::settings::{LEAST, MOST, USUAL, tidy_size};
 
 /// The height of buttons and fields.
 pub const CONTROL: f32 = 7.0 * UNIT;
