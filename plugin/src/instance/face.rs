@@ -121,7 +121,7 @@ impl Board for Instance {
 impl Instance {
     /// An edit by RTJam itself. The host is told with its next block, unless it sets the parameter before.
     pub(super) fn edit(&self, param: Param, value: f64) {
-        let value = self.values.set_and_tell(param, value);
+        let value = self.values.set_and_mark(param, value);
         params::apply(&self.console, param, value);
         if let Some(host) = self.host() {
             host.edited();

@@ -160,12 +160,12 @@ impl Instance {
     /// Audio thread, or the main thread while there is no audio: gives `take` each parameter that RTJam itself has set
     /// and that the host does not know yet, with its value of now, until it takes no more.
     pub fn fetch_own_edits(&self, take: impl FnMut(Param, f64) -> bool) {
-        self.values.drain_untold(take);
+        self.values.drain_unsent(take);
     }
 
     /// Any thread: the host is to be told of every value, as if RTJam had set them all.
     pub fn retell_all(&self) {
-        self.params().for_each(|param| self.values.tell_again(param));
+        self.params().for_each(|param| self.values.mark_unsent(param));
     }
 
     /// Which parameters this class has, in order.

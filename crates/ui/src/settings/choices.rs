@@ -6,6 +6,7 @@ use rtjam_client::{Client, ClientOptions, IdentitySource};
 use rtjam_engine::{Comfort, Console, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{MixChoice, tidy_name};
+use rtjam_protocol::link::Link;
 use std::path::PathBuf;
 
 /// The initial window size, in logical pixels.
@@ -38,6 +39,12 @@ pub struct RecentRoom {
     pub name: String,
     /// The invite link with its key.
     pub link: String,
+}
+
+impl From<&Link> for RecentRoom {
+    fn from(link: &Link) -> RecentRoom {
+        RecentRoom { name: link.place(), link: link.to_string() }
+    }
 }
 
 /// Generates [`Choices`], [`Change`] and what leads from one to the other, from one list.

@@ -1,4 +1,4 @@
-//! What is told once a second: for programs as JSON, for people as a line.
+//! The status as text, once a second: JSON for programs, a line for people.
 
 use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
@@ -6,13 +6,13 @@ use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Role;
 use std::fmt::Write;
 
-/// The status as one line of JSON, without its end.
+/// The status as one line of JSON, without a line break.
 pub(crate) fn json(status: &Status) -> String {
-    // Numbers, texts and lists only: there is nothing in it that serde_json could refuse.
+    // Numbers, strings and lists only: serde_json cannot fail.
     serde_json::to_string(status).unwrap_or_default()
 }
 
-/// The same for people.
+/// The status as a line for people.
 pub(crate) fn line(status: &Status) -> String {
     let mut line = match (&status.room, status.state) {
         (Some(room), State::Joined) => room.clone(),
@@ -78,7 +78,7 @@ pub(crate) fn line(status: &Status) -> String {
     line
 }
 
-/// What a delay is made of, in words.
+/// The parts of a delay.
 fn parts(delay: &Delay) -> String {
     let Delay { packet_ms, mix_ms, network_ms, buffer_ms } = *delay;
     let parts = [("packet", packet_ms), ("one mix", mix_ms), ("network", network_ms), ("buffer", buffer_ms)];
@@ -86,8 +86,8 @@ fn parts(delay: &Delay) -> String {
     known.collect::<Vec<_>>().join(", ")
 }
 
-/// What must have changed for another line where lines cannot be written over: the state and the people.
-pub(crate) fn gist(status: &Status) -> String {
+/// State, room and names. Where lines cannot be overwritten, a new line is printed when these change.
+pub(crate) fn summary(status: &Status) -> String {
     let names: Vec<&str> = status.musicians.iter().map(|m| m.name.as_str()).collect();
     format!("{:?} {:?} {names:?}", status.state, status.room)
 }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_has_the_contracts_names_and_values() {
+    fn json_keeps_documented_fields() {
         let json: serde_json::Value = serde_json::from_str(&json(&status())).expect("JSON");
         let part = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         let contract = part(
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_says_the_same_to_people() {
+    fn line_shows_the_status() {
         assert_eq!(
             line(&status()),
             "lobby  23 ms  you silent  device 5 ms  xruns 3  lost 5 on the way to the room, 0 from it  recovery 12 \
@@ -212,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn the_gist_changes_with_the_people_and_not_with_their_levels() {
+    fn summary_ignores_levels() {
         let mut other = status();
         other.musicians[0].dbfs = [-3.0; 2];
-        assert_eq!(gist(&other), gist(&status()));
+        assert_eq!(summary(&other), summary(&status()));
         other.musicians.clear();
-        assert_ne!(gist(&other), gist(&status()));
+        assert_ne!(summary(&other), summary(&status()));
     }
 }
