@@ -122,15 +122,15 @@ impl RecentRooms {
         });
     }
 
-    /// Keeps the user's name and language for other instances. Ignores write errors.
-    pub fn remember_user(&self, name: Option<&str>, language: Language) {
+    /// Keeps the user's name for other instances. Ignores write errors.
+    pub fn remember_name(&self, name: &str) {
+        self.update(|content| content.name.replace(name.to_owned()).as_deref() != Some(name));
+    }
+
+    /// Keeps the user's language for other instances. Ignores write errors.
+    pub fn remember_language(&self, language: Language) {
         let language = (language != Language::Auto).then_some(language);
-        self.update(|content| {
-            let name = name.map(str::to_owned).or_else(|| content.name.clone());
-            let changed = (&content.name, content.language) != (&name, language);
-            (content.name, content.language) = (name, language);
-            changed
-        });
+        self.update(|content| std::mem::replace(&mut content.language, language) != language);
     }
 
     /// Writes the file if `change` returns true.
@@ -183,7 +183,8 @@ mod tests {
         rooms.remember(&lobby);
         rooms.remember(&band);
         rooms.remember(&lobby);
-        rooms.remember_user(Some("Anna"), Language::German);
+        rooms.remember_name("Anna");
+        rooms.remember_language(Language::German);
         assert_eq!(rooms.all(), [lobby.clone(), band.clone()]);
         rooms.remember(&band);
         rooms.remember(&lobby);
