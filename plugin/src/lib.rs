@@ -1,6 +1,6 @@
 //! RTJam as a CLAP and VST3 plugin.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
 //! | [`instance`] | a plugin instance, independent of the format |
 //! | [`clap`](mod@clap), [`vst3`](mod@vst3) | the plugin formats |

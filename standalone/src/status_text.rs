@@ -49,14 +49,14 @@ pub(crate) fn line(status: &Status) -> String {
     }
     let (up, down) = (status.tx.lost, status.rx.lost);
     if up + down > 0 {
-        let _ = write!(line, "  lost {up} on the way to the room, {down} from it");
+        let _ = write!(line, "  packet loss {up} up, {down} down");
     }
     let extra = status.tx.extra_kbps + status.rx.extra_kbps;
     if extra > 0.0 {
-        let _ = write!(line, "  recovery {extra:.0} kbit/s");
+        let _ = write!(line, "  retransmission {extra:.0} kbit/s");
     }
     if status.tx.recovered > 0 {
-        let _ = write!(line, "  recovered {} of yours", status.tx.recovered);
+        let _ = write!(line, "  {} of yours recovered", status.tx.recovered);
     }
     for musician in &status.musicians {
         let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
@@ -72,7 +72,7 @@ pub(crate) fn line(status: &Status) -> String {
             let _ = write!(line, "  recovered {}", musician.recovered);
         }
         if musician.concealed_ms_per_min >= 0.5 {
-            let _ = write!(line, "  made up {:.0} ms a minute", musician.concealed_ms_per_min);
+            let _ = write!(line, "  concealed {:.0} ms/min", musician.concealed_ms_per_min);
         }
     }
     line
@@ -188,11 +188,11 @@ mod tests {
     fn line_shows_the_status() {
         assert_eq!(
             line(&status()),
-            "lobby  23 ms  you silent  device 5 ms  xruns 3  lost 5 on the way to the room, 0 from it  recovery 12 \
-             kbit/s  recovered 4 of yours  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  made up 41 ms a minute"
+            "lobby  23 ms  you silent  device 5 ms  xruns 3  packet loss 5 up, 0 down  retransmission 12 \
+             kbit/s  4 of yours recovered  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  concealed 41 ms/min"
         );
         let listening = Status { role: Some(Role::Listener), listeners: 2, musicians: Vec::new(), ..status() };
-        assert!(line(&listening).contains("xruns 3  listening  listeners 2  lost 5"), "{}", line(&listening));
+        assert!(line(&listening).contains("xruns 3  listening  listeners 2  packet loss 5"), "{}", line(&listening));
         let mixed = Status { mix: MixChoice::One, mix_delay_ms: Some(2.7), ..status() };
         assert!(line(&mixed).contains("xruns 3  one mix (3 ms at the server)"), "{}", line(&mixed));
         let alone = Status {
@@ -205,7 +205,7 @@ mod tests {
         };
         assert_eq!(
             line(&alone),
-            "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s  recovered 4 of yours"
+            "lobby: connecting  you silent  packet loss 5 up, 0 down  retransmission 12 kbit/s  4 of yours recovered"
         );
         let classic = Status { room: Some("classic://h".to_owned()), classic: true, musicians: Vec::new(), ..status() };
         assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));

@@ -54,7 +54,7 @@ unsafe extern "C" fn deinit() {
 }
 
 unsafe extern "C" fn get_factory(id: *const c_char) -> *const c_void {
-    // SAFETY: the host's guarantee is passed on; `id` ends with a zero.
+    // SAFETY: the host's guarantee is passed on; `id` is null-terminated.
     let (found, asked) = unsafe { (INNER.get_factory.map_or(null(), |get| get(id)), CStr::from_ptr(id)) };
     if found.is_null() || asked != CLAP_PLUGIN_FACTORY_ID { found } else { (&raw const FACTORY).cast() }
 }

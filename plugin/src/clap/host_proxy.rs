@@ -67,7 +67,7 @@ unsafe fn extension<'a, T>(host: *const clap_host, id: &CStr) -> Option<(&'a T, 
 
 /// clack asks for these extensions only.
 unsafe extern "C" fn get_extension(host: *const clap_host, id: *const c_char) -> *const c_void {
-    // SAFETY: clack passes its host, and an id that ends with a zero.
+    // SAFETY: clack passes its host, and a null-terminated id.
     unsafe {
         let id = CStr::from_ptr(id);
         let has = |id: &CStr| extension::<c_void>(host, id).is_some();
@@ -172,7 +172,7 @@ mod tests {
         static PARAMS: clap_host_params =
             clap_host_params { rescan: Some(noted_rescan), clear: None, request_flush: Some(noted) };
         note(host);
-        // SAFETY: the proxy passes on ids that end with a zero.
+        // SAFETY: the proxy passes on ids that are null-terminated.
         if unsafe { CStr::from_ptr(id) } == CLAP_EXT_PARAMS { (&raw const PARAMS).cast() } else { null() }
     }
 

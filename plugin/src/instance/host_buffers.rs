@@ -147,10 +147,10 @@ impl HostBuffers<'_> {
                 Some(_) => {}
             }
             let known = slot.is_none_or(|slot| slot < slots.min(SLOTS));
-            // SAFETY: the caller's promise; zero bytes are the sample 0.0.
+            // SAFETY: the caller's guarantee; zero bytes are the sample 0.0.
             unsafe { bus.clear_from(if known { 2 } else { 0 }, frames) };
         }
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller's guarantee.
         unsafe { HostBuffers::new(frames, input.map(|p| p.cast_const()), main, of_slots) }
     }
 }

@@ -6,7 +6,7 @@ use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{MixChoice, tidy_name};
 use rtjam_protocol::link::Link;
 use rtjam_ui::params::Param;
-use rtjam_ui::settings::{Choices, Language, Look, as_text, default_name, packet_frames, playout_ms, tidy_size};
+use rtjam_ui::settings::{Choices, Language, Look, as_text, clamp_window, default_name, packet_frames, playout_ms};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -161,7 +161,7 @@ impl Project {
             keep_key: self.keep_key,
             rejoin: self.rejoin,
             look: if self.light { Look::Light } else { Look::Dark },
-            window: tidy_size(self.window.unwrap_or(default.window)),
+            window: clamp_window(self.window.unwrap_or(default.window)),
         }
     }
 }

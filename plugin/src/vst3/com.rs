@@ -56,7 +56,7 @@ pub(super) fn narrow<const N: usize>(text: &str) -> [c_char; N] {
 /// Reads a text of the host.
 ///
 /// # Safety
-/// `text` is null or ends with a zero.
+/// `text` is null or null-terminated.
 pub(super) unsafe fn read_wide(text: *const char16) -> Option<String> {
     if text.is_null() {
         return None;
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(wide::<4>("ab🎻"), [97, 98, 0, 0]);
         assert_eq!(narrow::<3>("abc"), [97, 98, 0]);
         let text = wide::<16>("−6.0 dB 🎻");
-        // SAFETY: it ends with a zero.
+        // SAFETY: it is null-terminated.
         assert_eq!(unsafe { read_wide(text.as_ptr()) }.as_deref(), Some("−6.0 dB 🎻"));
     }
 

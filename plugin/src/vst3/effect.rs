@@ -145,6 +145,6 @@ unsafe fn host_name(context: *mut FUnknown) -> Option<String> {
     // SAFETY: the host's object, and memory for a name of 128 units.
     let told = unsafe { application.getName(&mut name) } == kResultOk;
     name[127] = 0;
-    // SAFETY: it ends with a zero.
+    // SAFETY: it is null-terminated.
     told.then(|| unsafe { read_wide(name.as_ptr()) }).flatten()
 }

@@ -209,7 +209,7 @@ fn dimensions(rect: &ViewRect) -> Size {
 /// Whether `platform` names this system's kind of window.
 ///
 /// # Safety
-/// `platform` is null or ends with a zero.
+/// `platform` is null or null-terminated.
 unsafe fn is_ours(platform: FIDString) -> bool {
     let ours = if cfg!(target_os = "macos") {
         vst3::Steinberg::kPlatformTypeNSView

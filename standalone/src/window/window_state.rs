@@ -3,7 +3,9 @@
 
 use rtjam_client::private_file;
 use rtjam_protocol::link::Link;
-use rtjam_ui::settings::{Choices, Decibels, GivenSettings, Look, MonitorLevel, RecentRooms, USUAL, tidy_size};
+use rtjam_ui::settings::{
+    Choices, DEFAULT_WINDOW, Decibels, GivenSettings, Look, MonitorLevel, RecentRooms, clamp_window,
+};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -57,7 +59,7 @@ impl WindowState {
 
     /// Window size in logical pixels.
     pub(super) fn size(&self) -> (u32, u32) {
-        tidy_size(self.size.unwrap_or(USUAL))
+        clamp_window(self.size.unwrap_or(DEFAULT_WINDOW))
     }
 
     /// The recent rooms. Moves the rooms of older versions to `rooms.json` first, and this file is written without them.

@@ -4,7 +4,9 @@
 use super::theme::UNIT;
 use egui::{Rect, pos2, vec2};
 
-pub use crate::settings::{LEAST, MOST, USUAL, tidy_size};
+pub use crate::settings::{
+    DEFAULT_WINDOW as USUAL, MAX_WINDOW as MOST, MIN_WINDOW as LEAST, clamp_window as tidy_size,
+};
 
 /// The height of buttons and fields.
 pub const CONTROL: f32 = 7.0 * UNIT;

@@ -10,15 +10,15 @@ use rtjam_protocol::link::Link;
 use std::path::PathBuf;
 
 /// The initial window size, in logical pixels.
-pub const USUAL: (u32, u32) = (760, 480);
+pub const DEFAULT_WINDOW: (u32, u32) = (760, 480);
 /// The smallest window size.
-pub const LEAST: (u32, u32) = (520, 320);
+pub const MIN_WINDOW: (u32, u32) = (520, 320);
 /// The largest window size.
-pub const MOST: (u32, u32) = (3840, 2160);
+pub const MAX_WINDOW: (u32, u32) = (3840, 2160);
 
-/// Clamps a window size to [`LEAST`] and [`MOST`].
-pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
-    (size.0.clamp(LEAST.0, MOST.0), size.1.clamp(LEAST.1, MOST.1))
+/// Clamps a window size to [`MIN_WINDOW`] and [`MAX_WINDOW`].
+pub fn clamp_window(size: (u32, u32)) -> (u32, u32) {
+    (size.0.clamp(MIN_WINDOW.0, MAX_WINDOW.0), size.1.clamp(MIN_WINDOW.1, MAX_WINDOW.1))
 }
 
 /// What the editor shows beside parameters and status.
@@ -75,7 +75,7 @@ macro_rules! choices {
         impl Choices {
             /// The defaults, under a name that the user has not chosen.
             pub fn with_name(name: String) -> Choices {
-                Choices { name, named: false, $($field: $default,)+ window: USUAL }
+                Choices { name, named: false, $($field: $default,)+ window: DEFAULT_WINDOW }
             }
 
             /// The change that restores the present value of what `change` changes.
@@ -225,8 +225,8 @@ mod tests {
 
     #[test]
     fn window_sizes_are_clamped() {
-        assert_eq!(tidy_size((0, 0)), LEAST);
-        assert_eq!(tidy_size((u32::MAX, 500)), (MOST.0, 500));
-        assert_eq!(tidy_size(USUAL), USUAL);
+        assert_eq!(clamp_window((0, 0)), MIN_WINDOW);
+        assert_eq!(clamp_window((u32::MAX, 500)), (MAX_WINDOW.0, 500));
+        assert_eq!(clamp_window(DEFAULT_WINDOW), DEFAULT_WINDOW);
     }
 }

@@ -23,7 +23,7 @@ mod rooms;
 mod schema;
 mod values;
 
-pub use choices::{Change, Choices, LEAST, Look, MOST, RecentRoom, Settings, USUAL, tidy_size};
+pub use choices::{Change, Choices, DEFAULT_WINDOW, Look, MAX_WINDOW, MIN_WINDOW, RecentRoom, Settings, clamp_window};
 pub use rooms::{InviteError, RecentRooms};
 pub use schema::{GivenSettings, SETTINGS, SetError, Setting, markdown_table, toml_template};
 pub use values::{

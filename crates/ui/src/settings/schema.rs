@@ -249,17 +249,15 @@ impl<'de> Deserialize<'de> for GivenSettings {
 
 /// The table of the reference manual, in Markdown.
 pub fn markdown_table() -> String {
-    let mut table = "| flag and key | values | default | meaning |\n|---|---|---|---|\n".to_owned();
+    let mut table = "| setting | values | default | meaning |\n|---|---|---|---|\n".to_owned();
     for setting in SETTINGS {
-        let escaped = |text: &str| text.replace('|', "\\|");
         let default = if setting.default.is_empty() { String::new() } else { format!("`{}`", setting.default) };
         let _ = writeln!(
             table,
-            "| `--{}` | `{}`: {} | {default} | {} |",
+            "| `{}` | {} | {default} | {} |",
             setting.key,
-            escaped(setting.value_name),
             setting.expected,
-            escaped(setting.help.trim())
+            setting.help.trim().replace('|', "\\|")
         );
     }
     table
