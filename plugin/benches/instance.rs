@@ -1,8 +1,8 @@
-//! What a block of 128 frames costs an instance that is in no room, beside one that is on its way to one. Each case prints
-//! the mean and the dearest call in a hundred, in µs; the first two are to stay under 2 µs.
+//! The cost of a block of 128 frames for an instance in no room and for one that is joining a room. Each case prints the mean
+//! and the 99th percentile in µs; the first two must stay below 2 µs.
 
 use criterion::Criterion;
-use rtjam::instance::{Block, Instance};
+use rtjam::instance::{HostBuffers, Instance};
 use rtjam_engine::SLOTS;
 use rtjam_ui::board::{Board, Kind};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 const BLOCK: usize = 128;
 const CALLS: usize = 50_000;
-/// Nobody listens there: an instance that wants to be in that room plays for it anyway.
+/// A room on a server that does not exist. An instance that wants to be in it processes audio for it anyway.
 const NOWHERE: &str = "rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
 /// A host's buffers.
@@ -35,7 +35,7 @@ impl Host {
             *to = from.each_mut().map(|c| c.as_mut_ptr());
         }
         // SAFETY: every buffer is `BLOCK` samples long and lives until the end of the call.
-        instance.process(&unsafe { Block::new(BLOCK, input, main, slots) });
+        instance.process(&unsafe { HostBuffers::new(BLOCK, input, main, slots) });
         std::hint::black_box(&self.main);
     }
 }

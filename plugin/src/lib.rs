@@ -1,11 +1,11 @@
-//! RTJam as a plugin.
+//! RTJam as a CLAP and VST3 plugin.
 //!
-//! | module | what lives there |
+//! | module | contents |
 //! |---|---|
-//! | [`instance`] | a plugin instance without its format |
-//! | [`clap`](mod@clap), [`vst3`](mod@vst3) | the plugin's formats |
+//! | [`instance`] | a plugin instance, independent of the format |
+//! | [`clap`](mod@clap), [`vst3`](mod@vst3) | the plugin formats |
 //!
-//! Its parameters and its editor are those of [`rtjam_ui`].
+//! Parameters, settings and editor come from [`rtjam_ui`].
 
 pub mod clap;
 pub mod instance;

@@ -1,20 +1,20 @@
-//! How the performer (engine and source) gets to the audio thread and back.
+//! The handover: how the audio processor gets to the audio thread and back.
 //!
-//! There is one performer, and it belongs to one thread at a time. A backend's callback owns a [`Stage`], the main
-//! thread the [`Desk`] to it. What is changed in a way that may allocate (rate, source) is changed while the performer
-//! is at the desk; the stage is silent meanwhile. A stage that is dropped, because its device went away, sends its
-//! performer home first.
+//! There is one processor, and it belongs to one thread at a time. A backend's callback owns an [`AudioEnd`], the main thread
+//! the [`ControlEnd`]. Changes that allocate (sample rate, source) are made while the main thread has the processor;
+//! the audio end is silent meanwhile. An audio end that is dropped, because its device is gone, first sends the processor
+//! back.
 //!
 //! ```text
-//!  main thread: Desk ──inlet (ring of 1)──▶ Stage: audio thread
-//!                    ◀──outlet (ring of 1)──
-//!                    ──recall (flag)───────▶
+//!  main thread: ControlEnd ──to_audio (ring of 1)────▶ AudioEnd: audio thread
+//!                          ◀──to_control (ring of 1)──
+//!                          ──recall (flag)───────────▶
 //! ```
 //!
-//! Whichever end clears the recall flag decides: the stage, and the performer goes home; or the desk, and it stays.
-//! `tests/models/tests/handover.rs` checks every order in which the two can meet.
+//! Whichever end clears the recall flag decides: the audio end sends the processor back, the control end lets it play on.
+//! `tests/models/tests/handover.rs` checks every interleaving of the two ends.
 
-use super::performer::Performer;
+use super::audio_processor::AudioProcessor;
 #[cfg(loom)]
 use loom::sync::{
     Arc,
@@ -32,91 +32,92 @@ use std::sync::{
 use std::time::{Duration, Instant};
 
 /// The main thread's end.
-pub(crate) struct Desk {
-    inlet: HeapProd<Box<Performer>>,
-    outlet: HeapCons<Box<Performer>>,
+pub(crate) struct ControlEnd {
+    to_audio: HeapProd<Box<AudioProcessor>>,
+    to_control: HeapCons<Box<AudioProcessor>>,
     recall: Arc<AtomicBool>,
 }
 
-/// The audio thread's end. Silent until it has a performer.
-pub(crate) struct Stage {
-    inlet: HeapCons<Box<Performer>>,
-    outlet: HeapProd<Box<Performer>>,
+/// The audio thread's end. Silent without a processor.
+pub(crate) struct AudioEnd {
+    to_audio: HeapCons<Box<AudioProcessor>>,
+    to_control: HeapProd<Box<AudioProcessor>>,
     recall: Arc<AtomicBool>,
-    performer: Option<Box<Performer>>,
+    processor: Option<Box<AudioProcessor>>,
 }
 
-/// A desk and its stage, both without a performer.
-pub(crate) fn stage() -> (Desk, Stage) {
-    let (in_prod, in_cons) = HeapRb::new(1).split();
-    let (out_prod, out_cons) = HeapRb::new(1).split();
+/// Both ends, without a processor.
+pub(crate) fn handover() -> (ControlEnd, AudioEnd) {
+    let (audio_producer, audio_consumer) = HeapRb::new(1).split();
+    let (control_producer, control_consumer) = HeapRb::new(1).split();
     let recall = Arc::new(AtomicBool::new(false));
-    let desk = Desk { inlet: in_prod, outlet: out_cons, recall: Arc::clone(&recall) };
-    (desk, Stage { inlet: in_cons, outlet: out_prod, recall, performer: None })
+    let control = ControlEnd { to_audio: audio_producer, to_control: control_consumer, recall: Arc::clone(&recall) };
+    (control, AudioEnd { to_audio: audio_consumer, to_control: control_producer, recall, processor: None })
 }
 
-impl Desk {
-    /// Sends the performer on. Gives it back when another is still on its way, which cannot be.
-    pub(crate) fn give(&mut self, performer: Box<Performer>) -> Result<(), Box<Performer>> {
+impl ControlEnd {
+    /// Sends the processor to the audio end. Returns it if another one is on its way, which cannot happen with one
+    /// processor.
+    pub(crate) fn give(&mut self, processor: Box<AudioProcessor>) -> Result<(), Box<AudioProcessor>> {
         self.recall.store(false, Ordering::Release);
-        self.inlet.try_push(performer)
+        self.to_audio.try_push(processor)
     }
 
-    /// Asks for the performer and waits for it, at most about `patience`: an audio thread that does not run never answers.
-    pub(crate) fn recall(&mut self, patience: Duration) -> Option<Box<Performer>> {
-        let until = Instant::now() + patience;
+    /// Asks for the processor and waits for at most about `timeout`: an audio thread that does not run never answers.
+    pub(crate) fn recall(&mut self, timeout: Duration) -> Option<Box<AudioProcessor>> {
+        let until = Instant::now() + timeout;
         self.recall_while(|| {
             std::thread::sleep(Duration::from_micros(500));
             Instant::now() < until
         })
     }
 
-    /// As [`recall`](Self::recall): `wait` waits a little each time, and says whether to go on.
-    /// When it returns `None`, the performer plays on.
-    pub(crate) fn recall_while(&mut self, mut wait: impl FnMut() -> bool) -> Option<Box<Performer>> {
+    /// Like [`recall`](Self::recall), but calls `wait` between attempts until it returns false. After `None`, the processor
+    /// plays on.
+    pub(crate) fn recall_while(&mut self, mut wait: impl FnMut() -> bool) -> Option<Box<AudioProcessor>> {
         self.recall.store(true, Ordering::Release);
         loop {
-            if let Some(performer) = self.outlet.try_pop() {
-                return Some(performer);
+            if let Some(processor) = self.to_control.try_pop() {
+                return Some(processor);
             }
-            // If the flag is no longer set, the stage has cleared it and is about to push the performer.
+            // If the flag is no longer set, the audio end has cleared it and is about to push the processor.
             if !wait() && self.recall.swap(false, Ordering::AcqRel) {
                 return None;
             }
         }
     }
 
-    /// The performer, after its stage was dropped; also one that was given to a stage that was already gone.
-    pub(crate) fn after_the_show(&mut self) -> Option<Box<Performer>> {
-        self.outlet.try_pop().or_else(|| {
-            let stage_is_gone = !self.inlet.read_is_held();
-            stage_is_gone.then(|| HeapCons::new(self.inlet.rb_ref().clone()).try_pop()).flatten()
+    /// Takes the processor back after the audio end was dropped, also one that the audio end never received.
+    pub(crate) fn take_back(&mut self) -> Option<Box<AudioProcessor>> {
+        self.to_control.try_pop().or_else(|| {
+            let audio_end_is_dropped = !self.to_audio.read_is_held();
+            audio_end_is_dropped.then(|| HeapCons::new(self.to_audio.rb_ref().clone()).try_pop()).flatten()
         })
     }
 }
 
-impl Stage {
-    /// Audio thread. One block; the outputs are always written.
+impl AudioEnd {
+    /// Audio thread. Processes one period; always writes all outputs.
     pub(crate) fn process(&mut self, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>) {
-        if self.performer.is_none() {
-            self.performer = self.inlet.try_pop();
+        if self.processor.is_none() {
+            self.processor = self.to_audio.try_pop();
         }
-        if self.performer.is_some()
+        if self.processor.is_some()
             && self.recall.load(Ordering::Relaxed)
             && self.recall.swap(false, Ordering::AcqRel)
-            && let Some(performer) = self.performer.take()
+            && let Some(processor) = self.processor.take()
         {
-            // The outlet has room: there is only one performer. If it had none, it would go on playing.
-            self.performer = self.outlet.try_push(performer).err();
+            // The ring has space, since there is only one processor. Without space it would play on.
+            self.processor = self.to_control.try_push(processor).err();
         }
-        match &mut self.performer {
-            Some(performer) => performer.perform(inputs, outputs),
+        match &mut self.processor {
+            Some(processor) => processor.process(inputs, outputs),
             None => silence(outputs),
         }
     }
 }
 
-/// Audio thread. Writes zeros everywhere.
+/// Audio thread. Writes zeros to all outputs.
 pub(crate) fn silence(outputs: &mut Outputs<'_>) {
     for channel in &mut outputs.main {
         channel.fill(0.0);
@@ -128,77 +129,77 @@ pub(crate) fn silence(outputs: &mut Outputs<'_>) {
     }
 }
 
-impl Drop for Stage {
+impl Drop for AudioEnd {
     fn drop(&mut self) {
-        if let Some(performer) = self.performer.take().or_else(|| self.inlet.try_pop()) {
-            let _ = self.outlet.try_push(performer);
+        if let Some(processor) = self.processor.take().or_else(|| self.to_audio.try_pop()) {
+            let _ = self.to_control.try_push(processor);
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::settings::SourceChoice;
     use super::super::sources::Source;
     use super::*;
     use rtjam_client::Clock;
     use rtjam_engine::SLOTS;
+    use rtjam_ui::settings::SourceChoice;
 
-    fn performer() -> Box<Performer> {
+    fn processor() -> Box<AudioProcessor> {
         let (engine, _network, _console) = rtjam_engine::engine(7, || {});
-        let mut performer = Box::new(Performer::new(engine, Clock::new()));
-        performer.prepare(48_000, 64, Source::prepare(&SourceChoice::Demo, 48_000).expect("always there"));
-        performer
+        let mut processor = Box::new(AudioProcessor::new(engine, Clock::new()));
+        processor.prepare(48_000, 64, Source::prepare(&SourceChoice::Demo, 48_000).expect("always there"));
+        processor
     }
 
-    /// The loudest sample of ten blocks; the engine's own monitor is at unity when it is made.
-    fn loudness(stage: &mut Stage) -> f32 {
+    /// The highest peak in ten periods. A new engine's monitor is at unity.
+    fn peak(audio: &mut AudioEnd) -> f32 {
         let silent = [0.0; 64];
-        let mut loudest = 0.0_f32;
+        let mut peak = 0.0_f32;
         for _ in 0..10 {
             let [mut left, mut right] = [[9.0; 64]; 2];
             let mut outputs = Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] };
-            stage.process([&silent, &silent], &mut outputs);
-            loudest = left.iter().chain(&right).fold(loudest, |m, s| m.max(s.abs()));
+            audio.process([&silent, &silent], &mut outputs);
+            peak = left.iter().chain(&right).fold(peak, |m, s| m.max(s.abs()));
         }
-        loudest
+        peak
     }
 
     #[test]
-    fn a_stage_is_silent_until_its_performer_comes_and_after_it_went() {
-        let (mut desk, mut stage) = stage();
-        assert_eq!(loudness(&mut stage), 0.0);
-        assert!(desk.give(performer()).is_ok());
-        assert!(loudness(&mut stage) > 0.01);
-        let audio = std::thread::spawn(move || {
-            while loudness(&mut stage) > 0.0 {}
-            stage
+    fn audio_end_is_silent_without_processor() {
+        let (mut control, mut audio) = handover();
+        assert_eq!(peak(&mut audio), 0.0);
+        assert!(control.give(processor()).is_ok());
+        assert!(peak(&mut audio) > 0.01);
+        let thread = std::thread::spawn(move || {
+            while peak(&mut audio) > 0.0 {}
+            audio
         });
-        let performer = desk.recall(Duration::from_secs(5)).expect("the audio thread runs");
-        let mut stage = audio.join().expect("no panic");
-        assert!(desk.give(performer).is_ok());
-        assert!(loudness(&mut stage) > 0.01);
+        let processor = control.recall(Duration::from_secs(5)).expect("the audio thread runs");
+        let mut audio = thread.join().expect("no panic");
+        assert!(control.give(processor).is_ok());
+        assert!(peak(&mut audio) > 0.01);
     }
 
     #[test]
-    fn a_stage_that_is_dropped_sends_its_performer_home() {
+    fn dropped_audio_end_returns_processor() {
         for played in [false, true] {
-            let (mut desk, mut stage) = stage();
-            assert!(desk.give(performer()).is_ok());
+            let (mut control, mut audio) = handover();
+            assert!(control.give(processor()).is_ok());
             if played {
-                loudness(&mut stage);
+                peak(&mut audio);
             }
-            assert!(desk.recall(Duration::from_millis(2)).is_none());
-            drop(stage);
-            assert!(desk.after_the_show().is_some());
+            assert!(control.recall(Duration::from_millis(2)).is_none());
+            drop(audio);
+            assert!(control.take_back().is_some());
         }
     }
 
     #[test]
-    fn a_performer_given_to_a_dropped_stage_is_not_lost() {
-        let (mut desk, stage) = stage();
-        drop(stage);
-        assert!(desk.give(performer()).is_ok());
-        assert!(desk.after_the_show().is_some());
+    fn processor_given_too_late_comes_back() {
+        let (mut control, audio) = handover();
+        drop(audio);
+        assert!(control.give(processor()).is_ok());
+        assert!(control.take_back().is_some());
     }
 }

@@ -2,31 +2,31 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `cli`, `settings`, `settings_file`, `config` | what the musician wants |
-//! | `run`, `signals`, `stdin` | start, main loop, end |
-//! | `session` | binds the client and the engine's controls to the settings |
-//! | `report`, `screen` | what the musician is told |
-//! | `window` | the program's own window, where there is a display |
-//! | `rig`, `backends`, `handover`, `performer`, `sources` | audio |
+//! | `cli`, `settings_file`, `config` | read the settings: flags, `rtjam.toml`, and what they amount to |
+//! | `program` | start, main loop, end |
+//! | `signals`, `stdin`, `terminal`, `status_text` | signals, typed commands, and what the terminal shows |
+//! | `session` | applies the settings to the client and to the engine's controls |
+//! | `window` | the program's own window; `no_window.rs` replaces it in builds without the feature `window` |
+//! | `audio_supervisor`, `backends`, `handover`, `audio_processor`, `sources` | audio |
 //!
-//! Threads: the main thread runs `run`, unless it has a window to run: then `program` does; the backend's audio thread runs `handover::Stage::process`; the client has
-//! its own. What the audio thread works with crosses by `handover`; what it counts, by atomics.
+//! Threads: the main thread runs `program`. With a window, the main thread runs the window, as some systems require, and
+//! `program` has a thread of its own. The backend's audio thread runs `handover::AudioEnd::process`. The client has its
+//! own threads. The engine and the source reach the audio thread through `handover`; counters are atomics.
 
+mod audio_processor;
+mod audio_supervisor;
 mod backends;
 mod cli;
 mod config;
 mod handover;
-mod performer;
-mod report;
-mod rig;
-mod run;
-mod screen;
+mod program;
 mod session;
-mod settings;
 mod settings_file;
 mod signals;
 mod sources;
+mod status_text;
 mod stdin;
+mod terminal;
 #[cfg(feature = "window")]
 mod window;
 #[cfg(not(feature = "window"))]
@@ -41,8 +41,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     if cli.list_devices {
-        screen::say(io::stdout(), &backends::list::devices());
+        terminal::print(io::stdout(), &backends::list::devices());
         return ExitCode::SUCCESS;
     }
-    ExitCode::from(run::run(cli) as u8)
+    ExitCode::from(program::run(cli) as u8)
 }

@@ -1,54 +1,65 @@
-//! What stands in for the window in a build without the feature `window`: there is never one to open.
+//! Replaces `window` in builds without the feature `window`: no window ever opens.
 //!
-//! The types have no values, or nothing in them, so the compiler removes all that would use a window.
+//! The types have no values, or no content, so the compiler removes all code that would use a window.
 
 use super::config::Config;
-use super::run::{Ended, Plan};
-use super::session::Session;
-use super::settings::Settings;
+use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
 use rtjam_protocol::link::Link;
+use rtjam_ui::settings::GivenSettings;
+use std::fmt;
+use std::path::Path;
 
 pub(super) fn has_display() -> bool {
     false
 }
 
 /// Never called, since there is no display.
-pub(super) fn run(_plan: Plan) -> Ended {
-    Ended::Failed
+pub(super) fn run<T>(_program: impl FnOnce(WindowRequest) -> T) -> Result<T, WindowError> {
+    Err(WindowError)
 }
 
-/// Settings that the window keeps: none.
-pub(super) struct Kept;
+/// This build has no window.
+#[derive(Debug)]
+pub(super) struct WindowError;
 
-impl Kept {
-    pub(super) fn read(_folder: &SettingsFolder) -> Kept {
-        Kept
-    }
-
-    pub(super) fn settings(&self) -> Settings {
-        Settings::default()
+impl fmt::Display for WindowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("This rtjam was built without a window.")
     }
 }
 
-/// Opens windows: there is none.
-pub(super) enum Counter {}
+/// The settings that a window remembers: none.
+pub(super) struct WindowState;
 
-impl Counter {
+impl WindowState {
+    pub(super) fn read(_folder: &Path) -> WindowState {
+        WindowState
+    }
+
+    pub(super) fn settings(&self) -> GivenSettings {
+        GivenSettings::default()
+    }
+}
+
+/// Has no values.
+pub(super) enum WindowRequest {}
+
+impl WindowRequest {
     pub(super) fn open(
-        &self,
-        _session: &Session,
+        self,
+        _session: &ProgramSession,
         _config: &Config,
-        _kept: &Kept,
+        _state: &WindowState,
         _folder: &SettingsFolder,
         _signals: &Signals,
-    ) -> Result<Window, String> {
-        match *self {}
+    ) -> Result<Window, WindowError> {
+        match self {}
     }
 }
 
-/// A window: there is none.
+/// Has no values.
 pub(super) enum Window {}
 
 impl Window {
@@ -60,7 +71,7 @@ impl Window {
         match *self {}
     }
 
-    pub(super) fn reached(&self) -> Option<Link> {
+    pub(super) fn note_joined(&self) -> Option<Link> {
         match *self {}
     }
 
@@ -68,15 +79,15 @@ impl Window {
         match *self {}
     }
 
-    pub(super) fn show_audio(&self, _sentence: Option<String>) {
+    pub(super) fn show_audio(&self, _message: Option<String>) {
         match *self {}
     }
 
-    pub(super) fn keep(&self, _folder: &SettingsFolder) {
+    pub(super) fn save(&self) {
         match *self {}
     }
 
-    pub(super) fn close(&self, _folder: &SettingsFolder) {
+    pub(super) fn close(&self) {
         match *self {}
     }
 }

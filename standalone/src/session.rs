@@ -1,48 +1,46 @@
-//! The session with the room: the client and the engine's controls, bound to the settings.
+//! The program's session: the client and the engine's controls, kept in line with the configuration.
 
 use super::config::Config;
-use super::settings::{Monitor, Playout};
-use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, TraceFile, Wake};
-use rtjam_engine::{Console, Engine, Gain, PacketSize};
+use rtjam_client::{Client, Clock, State, Status, TraceFile, Wake};
+use rtjam_engine::{Console, Engine};
 use rtjam_protocol::link::Link;
+use rtjam_ui::params::{self, Param};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
-/// A musician's place in a room, or on the way there.
-pub(crate) struct Session {
+/// The client of the program, in a room or not.
+pub(crate) struct ProgramSession {
     /// `None` after leaving.
     client: Option<Arc<Client>>,
     console: Console,
-    last: State,
-    /// Where the count of xruns stood at joining.
-    xruns_before: u64,
-    told: HashSet<String>,
+    last_state: State,
+    /// The number of xruns when the room was joined.
+    xruns_at_join: u64,
+    shown_notices: HashSet<String>,
 }
 
-impl Session {
-    /// A session that is in no room, the engine that belongs to it, and the clock of both.
-    ///
-    /// # Errors
-    /// A sentence, when there is no identity to be had.
-    pub(crate) fn new(config: &Config, folder: &Path) -> Result<(Session, Engine, Clock), String> {
-        let identity = Identity::load_or_create(folder).map_err(|e| e.to_string())?;
+impl ProgramSession {
+    /// A session that is in no room, its engine, and the clock of both.
+    pub(crate) fn new(config: &Config, folder: &Path) -> (ProgramSession, Engine, Clock) {
         let (clock, wake) = (Clock::new(), Wake::new());
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
-        let mut options = ClientOptions::new(identity, config.name.clone());
-        options.format = config.format.0;
-        options.mix = config.mix.0;
-        options.pinned.clone_from(&config.pinned);
-        options.folder = Some(folder.to_owned());
+        let options = config.choices.client_options(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
-        let session = Session { client, console, last: State::Offline, xruns_before: 0, told: HashSet::new() };
-        session.set_controls(config);
+        let session = ProgramSession {
+            client,
+            console,
+            last_state: State::Offline,
+            xruns_at_join: 0,
+            shown_notices: HashSet::new(),
+        };
+        session.apply_to_engine(config);
         session.set_mute(config.mute);
-        Ok((session, engine, clock))
+        (session, engine, clock)
     }
 
-    /// Goes to a room, for as long as it takes.
+    /// Joins a room, and retries until it is left.
     pub(crate) fn join(&self, link: &Link) {
         if let Some(client) = &self.client {
             client.join(link.clone());
@@ -55,7 +53,7 @@ impl Session {
         Some((self.client.as_ref()?, self.console.clone()))
     }
 
-    /// Records when packets arrive; before joining.
+    /// Records packet arrivals. Call before joining.
     pub(crate) fn record(&self, trace: TraceFile) {
         if let Some(client) = &self.client {
             client.record(trace);
@@ -67,81 +65,59 @@ impl Session {
         self.client = None;
     }
 
-    /// Sends again after the loop guard.
+    /// Resumes sending after the loop guard has stopped it.
     pub(crate) fn resume_sending(&self) {
         if let Some(client) = &self.client {
             client.resume_sending();
         }
     }
 
-    /// Sends silence instead of one's own sound, or not.
+    /// Sends silence instead of the musician's audio, or not.
     pub(crate) fn set_mute(&self, mute: bool) {
         self.console.set_send_mute(mute);
     }
 
-    /// Takes other settings.
+    /// Applies another configuration. A mute that the user typed stays unless the configuration's changes.
     pub(crate) fn change(&self, old: &Config, new: &Config) {
-        self.set_controls(new);
-        // What was typed since stays, unless the settings now say something else.
+        self.apply_to_engine(new);
         if new.mute != old.mute {
             self.set_mute(new.mute);
         }
         let Some(client) = &self.client else { return };
-        if new.format != old.format {
-            client.set_format(new.format.0);
-        }
-        if new.mix != old.mix {
-            client.set_mix(new.mix.0);
-        }
-        if new.pinned != old.pinned {
-            client.set_pinned(new.pinned.clone());
-        }
-        if new.name != old.name {
-            client.set_name(new.name.clone());
-        }
-        // A name is told when joining.
+        new.choices.apply_to_client(client);
+        // A new name takes effect by joining again.
         if let Some(link) = &new.link
-            && (new.link != old.link || new.name != old.name)
+            && (new.link != old.link || new.choices.name != old.choices.name)
         {
             client.join(link.clone());
         }
     }
 
-    fn set_controls(&self, config: &Config) {
-        let console = &self.console;
-        console.set_monitor(match config.monitor {
-            Monitor::Off => Gain::OFF,
-            Monitor::On(db) => Gain::db(db.0),
-        });
-        console.set_room(Gain::db(config.room.0));
-        console.set_layout(config.layout.0);
-        console.set_packet_size(config.packet.map_or(PacketSize::Auto, |p| PacketSize::Frames(p.0)));
-        console.set_playout(match config.playout {
-            Playout::Auto => rtjam_engine::Playout::Auto,
-            Playout::Fixed(ms) => rtjam_engine::Playout::Fixed { ms },
-        });
-        console.set_playout_bias(config.comfort);
+    fn apply_to_engine(&self, config: &Config) {
+        params::apply(&self.console, Param::Monitor, config.monitor.db());
+        params::apply(&self.console, Param::Room, f64::from(config.room.0));
+        config.choices.apply_to_engine(&self.console);
     }
 
-    /// How things stand, with the audio system's part: times that audio was missed since the program began.
+    /// The status, completed by the audio system's part: `xruns` since the program started, and the device's delay.
     pub(crate) fn status(&mut self, xruns: u64, device_ms: Option<f32>) -> Option<Status> {
         let mut status = self.client.as_ref()?.status();
-        if status.state == State::Joined && self.last != State::Joined {
-            self.xruns_before = xruns;
+        if status.state == State::Joined && self.last_state != State::Joined {
+            self.xruns_at_join = xruns;
         }
-        self.last = status.state;
+        self.last_state = status.state;
         status.device_ms = device_ms.map(|ms| (ms * 10.0).round() / 10.0);
-        status.xruns = Some(xruns.saturating_sub(self.xruns_before));
+        status.xruns = Some(xruns.saturating_sub(self.xruns_at_join));
         Some(status)
     }
 
-    /// The notices of a status that were not told yet.
-    pub(crate) fn news(&mut self, status: &Status) -> Vec<String> {
-        status.notices.iter().filter(|notice| self.told.insert((*notice).clone())).cloned().collect()
+    /// The notices of a status that were not returned before.
+    pub(crate) fn new_notices(&mut self, status: &Status) -> Vec<String> {
+        status.notices.iter().filter(|notice| self.shown_notices.insert((*notice).clone())).cloned().collect()
     }
 }
 
-/// Different at every start: what std's hash maps are seeded with.
+/// Differs at every start: the seed of std's hash maps.
 fn random() -> u32 {
     RandomState::new().hash_one(std::process::id()) as u32
 }

@@ -1,25 +1,28 @@
-//! What the system asks of the program while it runs. Handlers only set flags; the main loop looks at them.
+//! Signals. The handlers only set flags; the main loop reads them.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The flags.
+/// The flags that signal handlers set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Signals {
     end: Arc<AtomicBool>,
     reload: Arc<AtomicBool>,
     resume: Arc<AtomicBool>,
-    /// Started on a terminal, by somebody who wants the program to end with it.
-    lives_on_terminal: bool,
+    /// Started from a terminal and not by `nohup`: ends with the terminal.
+    ends_with_terminal: bool,
 }
 
 impl Signals {
-    /// SIGINT and SIGTERM end the program, SIGHUP reads the settings again, SIGUSR1 sends again
-    /// after the loop guard.
+    /// Installs the handlers. SIGINT and SIGTERM end the program, SIGHUP reads the settings again, SIGUSR1 resumes
+    /// sending after the loop guard has stopped it.
+    ///
+    /// # Errors
+    /// The system refuses a handler.
     pub(crate) fn install() -> io::Result<Signals> {
         use signal_hook::consts::{SIGINT, SIGTERM};
-        let signals = Signals { lives_on_terminal: has_terminal() && !hang_up_ignored(), ..Signals::default() };
+        let signals = Signals { ends_with_terminal: has_terminal() && !hang_up_ignored(), ..Signals::default() };
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&signals.end))?;
         }
@@ -32,33 +35,33 @@ impl Signals {
         Ok(signals)
     }
 
-    /// Ends the program for a reason of its own.
+    /// Ends the program as SIGTERM would.
     pub(crate) fn set_end(&self) {
         self.end.store(true, Ordering::Relaxed);
     }
 
-    /// The program shall end.
+    /// Whether the program is to end.
     pub(crate) fn end(&self) -> bool {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// SIGHUP came because the terminal was closed, and not to have the settings read.
+    /// Whether the last SIGHUP came from a terminal that was closed; otherwise it asks to read the settings again.
     pub(crate) fn hung_up(&self) -> bool {
-        self.lives_on_terminal && !has_terminal()
+        self.ends_with_terminal && !has_terminal()
     }
 
-    /// True once after each SIGHUP.
+    /// Whether a SIGHUP came since the last call.
     pub(crate) fn take_reload(&self) -> bool {
         self.reload.swap(false, Ordering::Relaxed)
     }
 
-    /// True once after each SIGUSR1.
+    /// Whether a SIGUSR1 came since the last call.
     pub(crate) fn take_resume(&self) -> bool {
         self.resume.swap(false, Ordering::Relaxed)
     }
 }
 
-/// Whether the program has a terminal that it could be watched on.
+/// Whether the program has a controlling terminal.
 #[cfg(unix)]
 fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
@@ -69,10 +72,10 @@ fn has_terminal() -> bool {
     false
 }
 
-/// Whether it was started by `nohup`, to stay when its terminal goes.
+/// Whether SIGHUP is ignored, as after `nohup`.
 #[cfg(unix)]
 fn hang_up_ignored() -> bool {
-    // SAFETY: all-zero is a valid `sigaction`, and a null new action only asks for the present one.
+    // SAFETY: all-zero is a valid `sigaction`; a null new action only queries the present one.
     unsafe {
         let mut present: libc::sigaction = std::mem::zeroed();
         libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut present) == 0 && present.sa_sigaction == libc::SIG_IGN

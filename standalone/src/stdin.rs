@@ -1,13 +1,13 @@
-//! Standard input: a link for `--join -`, and what is typed on a terminal.
+//! Standard input: the link for `--join -`, and commands typed on a terminal.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-/// Longer lines are no links; this much is read of them.
+/// The most bytes that are read of a line; no link is longer.
 const MAX_LINK: u64 = 4096;
 
-/// The first line, without spaces at its ends.
+/// Reads the first line, without surrounding spaces.
 pub(crate) fn read_link() -> io::Result<String> {
     use io::Read;
     let mut line = String::new();
@@ -15,29 +15,30 @@ pub(crate) fn read_link() -> io::Result<String> {
     Ok(line.trim().to_owned())
 }
 
-/// The lines that are typed on a terminal; none where there is no terminal. The thread ends with the program.
+/// The lines that are typed on a terminal; without a terminal there are none. The reading thread ends with the program.
 pub(crate) fn typed_lines() -> Receiver<String> {
     let (sender, lines) = channel();
     if io::stdin().is_terminal() {
         ignore_background_stop();
         let read = move || {
-            // The end of input, and any error, ends this: there is nobody to type.
+            // Ends at the end of input and at any error.
             for line in io::stdin().lock().lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         };
-        // Without this thread everything works but typing.
+        // Without this thread, everything but typed commands works.
         let _ = thread::Builder::new().name("keyboard".to_owned()).spawn(read);
     }
     lines
 }
 
-/// A program in the background that reads its terminal is stopped, sound and all; it shall get an error instead.
+/// The system stops a background program that reads its terminal, audio included. With SIGTTIN ignored, the read fails
+/// instead.
 #[cfg(unix)]
 fn ignore_background_stop() {
-    // SAFETY: no handler is installed, so none can do what a handler must not.
+    // SAFETY: installs no handler.
     unsafe { libc::signal(libc::SIGTTIN, libc::SIG_IGN) };
 }
 

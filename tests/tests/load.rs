@@ -1,7 +1,7 @@
 //! Many musicians at once: no packet is lost or duplicated.
 
 use clap::Parser as _;
-use rtjam_load::{self, LoadOptions, LoadReport};
+use rtjam_load::{LoadOptions, LoadReport};
 use rtjam_tests::room::{Room, START};
 
 /// Legacy clients receive each packet of the others exactly once.
@@ -12,26 +12,26 @@ fn legacy_clients_lose_nothing() {
     assert_eq!(report.heard_pct, [100.0; 2]);
 }
 
-fn load(room: &Room, more: &str) -> Report {
+fn load(room: &Room, more: &str) -> LoadReport {
     run(&format!("load --join {} --pid {} {more}", room.invite, room.child.pid()))
 }
 
 /// Runs a load of legacy clients on their own server.
-fn legacy_load(more: &str) -> Report {
+fn legacy_load(more: &str) -> LoadReport {
     let mut room = Room::start_with(&["--classic", "127.0.0.1:0"]);
     let address =
         room.child.wait_out("line with the legacy port", START, |l| l.strip_prefix("classic: ").map(str::to_owned));
     run(&format!("load --classic {address} {more}"))
 }
 
-fn run(line: &str) -> Report {
-    let options = Options::try_parse_from(line.split(' ')).expect("flags");
+fn run(line: &str) -> LoadReport {
+    let options = LoadOptions::try_parse_from(line.split(' ')).expect("flags");
     let report = rtjam_load::run(&options, |_| {}).expect("a run");
     eprintln!("{}", report.json());
     report
 }
 
-fn assert_nothing_lost(report: &Report, sent: u64, expected: u64) {
+fn assert_nothing_lost(report: &LoadReport, sent: u64, expected: u64) {
     assert_eq!((report.sent, report.expected), (sent, expected));
     assert_eq!((report.lost, report.duplicated, report.own_drops), (0, 0, 0), "{}", report.json());
 }
@@ -62,7 +62,7 @@ const FLOOD: &str = "--garbage 50000";
 const LOST_PER_MILLE: u64 = 10;
 
 /// The garbage got no answer, and the audio continued.
-fn assert_unaffected(report: &Report) {
+fn assert_unaffected(report: &LoadReport) {
     let garbage = report.garbage.expect("garbage was sent");
     assert_eq!(garbage.answers, 0, "of {garbage:?}");
     assert!(report.lost * 1000 <= report.expected * LOST_PER_MILLE, "{}", report.json());

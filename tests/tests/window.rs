@@ -122,7 +122,7 @@ fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
     display.close(window);
     assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
     // The room is kept for the next time, with its key, for its owner only.
-    let kept = std::fs::read_to_string(config.path().join("window.json")).expect("kept");
+    let kept = std::fs::read_to_string(config.path().join("rooms.json")).expect("kept");
     assert!(kept.contains(&room.invite), "{kept}");
 }
 

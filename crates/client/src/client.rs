@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::control::{self, Reports};
-use crate::identity::Identity;
+use crate::identity::{Identity, IdentityError};
 use crate::media;
 use crate::send::{self, Desk, Helpers, Inbox, Order};
 use crate::sentences;
@@ -26,11 +26,26 @@ use tokio::sync::mpsc;
 /// Frames that are no audio and wait for `jam-send`: more than a second of an honest server's.
 const NOTES: usize = 64;
 
+/// Where a client takes its identity from.
+#[derive(Clone, Debug)]
+pub enum IdentitySource {
+    /// This identity.
+    Ready(Identity),
+    /// The identity of this config folder, loaded or created at the first join.
+    Folder(PathBuf),
+}
+
+impl From<Identity> for IdentitySource {
+    fn from(identity: Identity) -> IdentitySource {
+        IdentitySource::Ready(identity)
+    }
+}
+
 /// What a client is to be.
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// Who joins.
-    pub identity: Identity,
+    pub identity: IdentitySource,
     /// How others shall see them.
     pub name: String,
     /// How samples are sent.
@@ -45,9 +60,9 @@ pub struct ClientOptions {
 
 impl ClientOptions {
     /// Sends PCM16 and keeps nothing.
-    pub fn new(identity: Identity, name: impl Into<String>) -> ClientOptions {
+    pub fn new(identity: impl Into<IdentitySource>, name: impl Into<String>) -> ClientOptions {
         ClientOptions {
-            identity,
+            identity: identity.into(),
             name: name.into(),
             format: Codec::default(),
             mix: None,
@@ -108,7 +123,7 @@ impl Client {
         (inner.asked_for, inner.room, inner.fault) = (State::Connecting, Some(link.room()), None);
         let number = inner.asked;
         if let Err(why) = self.start(&mut inner) {
-            inner.fault = Some(sentences::no_threads(&why));
+            inner.fault = Some(why.sentence());
             return;
         }
         drop(inner);
@@ -157,28 +172,35 @@ impl Client {
 
     /// How samples are sent from now on.
     pub fn set_format(&self, format: Codec) {
-        let mut inner = self.inner();
-        if let Some(seed) = &mut inner.seed {
-            seed.options.format = format;
-            self.console.set_max_frames(format.frames_in(audio_payload_in(MAX_DATAGRAM)));
-        }
-        drop(inner);
-        self.order(Order::Format(format));
+        self.set(Order::Format(format), |options| options.format = format);
     }
 
     /// What of the others to be sent from now on, also in the room that this end is in; `None`: as the room says.
     pub fn set_mix(&self, mix: Option<DownstreamMode>) {
-        self.order(Order::Mix(mix));
+        self.set(Order::Mix(mix), |options| options.mix = mix);
     }
 
     /// Whom to hear in any case in rooms where more musicians play than one can hear (32), by their names.
     pub fn set_pinned(&self, names: Vec<String>) {
-        self.order(Order::Pin(names));
+        self.set(Order::Pin(names.clone()), |options| options.pinned = names);
     }
 
     /// How others shall see this musician from the next join on.
     pub fn set_name(&self, name: impl Into<String>) {
-        self.order(Order::Name(name.into()));
+        let name = name.into();
+        self.set(Order::Name(name.clone()), |options| options.name = name);
+    }
+
+    /// Changes the options while there are no threads; afterwards gives the order.
+    fn set(&self, order: Order, change: impl FnOnce(&mut ClientOptions)) {
+        let mut inner = self.inner();
+        if let Some(seed) = &mut inner.seed {
+            change(&mut seed.options);
+            self.console.set_max_frames(seed.options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
+            return;
+        }
+        drop(inner);
+        self.order(order);
     }
 
     /// Who sat where in the room, and as whom this end was there; the last room's, when it is in none.
@@ -213,12 +235,16 @@ impl Client {
     }
 
     /// Starts the threads, if they are not there.
-    fn start(&self, inner: &mut Inner) -> io::Result<()> {
+    fn start(&self, inner: &mut Inner) -> Result<(), StartError> {
         if inner.jam_send.is_some() {
             return Ok(());
         }
-        let Some(seed) = inner.seed.take() else { return Err(io::Error::other("not at the first try either")) };
-        let Seed { options, clock, network, orders, trace } = *seed;
+        let again = || StartError::Threads(io::Error::other("not at the first try either"));
+        let identity = match &inner.seed.as_ref().ok_or_else(again)?.options.identity {
+            IdentitySource::Ready(identity) => identity.clone(),
+            IdentitySource::Folder(folder) => Identity::load_or_create(folder).map_err(StartError::Identity)?,
+        };
+        let Seed { options, clock, network, orders, trace } = *inner.seed.take().ok_or_else(again)?;
         let NetworkEnd { outgoing, incoming, calls } = network;
         let (ear, news) = unbounded();
         let (notes_in, notes) = bounded(NOTES);
@@ -255,7 +281,7 @@ impl Client {
             console: self.console.clone(),
             outgoing,
             shared: Arc::clone(&self.shared),
-            identity: options.identity,
+            identity,
             name: options.name,
             codec: options.format,
             mix: options.mix,
@@ -264,6 +290,27 @@ impl Client {
         let inbox = Inbox { orders, reports, notes };
         inner.jam_send = Some(spawn("jam-send", move || send::run(desk, inbox, helpers))?);
         Ok(())
+    }
+}
+
+/// Why there are no network threads.
+enum StartError {
+    Identity(IdentityError),
+    Threads(io::Error),
+}
+
+impl StartError {
+    fn sentence(&self) -> String {
+        match self {
+            StartError::Identity(why) => why.to_string(),
+            StartError::Threads(why) => sentences::no_threads(why),
+        }
+    }
+}
+
+impl From<io::Error> for StartError {
+    fn from(why: io::Error) -> StartError {
+        StartError::Threads(why)
     }
 }
 

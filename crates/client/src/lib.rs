@@ -43,7 +43,7 @@ mod status;
 mod trace;
 mod wake;
 
-pub use client::{Client, ClientOptions};
+pub use client::{Client, ClientOptions, IdentitySource};
 pub use clock::Clock;
 pub use identity::{Identity, IdentityError};
 pub use slots::Seats;

@@ -2,16 +2,14 @@
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`params`] | what a host may automate |
-//! | [`default_name`] | a musician's name until they choose one |
+//! | [`params`] | the parameters that a host may automate |
+//! | [`settings`] | everything else that a musician sets: one schema, and the rooms they have joined |
 //! | [`board`] | the interface between the editor and what it edits (feature `editor`) |
 //! | [`editor`] | what a musician sees: widgets, and windows in a host's or their own (feature `editor`) |
 
 #[cfg(feature = "editor")]
 pub mod board;
-mod default_name;
 #[cfg(feature = "editor")]
 pub mod editor;
 pub mod params;
-
-pub use default_name::default_name;
+pub mod settings;

@@ -1,4 +1,4 @@
-//! The editor in a host's window, by CLAP's calls. Main thread.
+//! CLAP's calls for the editor in a host's window. Main thread.
 
 use super::main_thread::MainThread;
 use clack_extensions::gui::{
@@ -9,12 +9,12 @@ use raw_window_handle::HasWindowHandle;
 use rtjam_ui::editor::window::Size;
 
 impl MainThread<'_> {
-    /// Asks the host for a window of that size. It may do so at once, and call back.
-    fn ask_for(&self, size: Option<Size>) {
+    /// Requests a window size. The host may resize the window, and call back, during the request.
+    fn request_size(&self, size: Option<Size>) {
         if let Some((width, height)) = size
             && let Some(gui) = self.host.get_extension::<HostGui>()
         {
-            // A host that refuses keeps its size.
+            // If the host refuses, the window keeps its size.
             let _ = gui.request_resize(&self.host.shared(), width, height);
         }
     }
@@ -34,7 +34,7 @@ impl PluginGuiImpl for MainThread<'_> {
         if self.is_api_supported(configuration) {
             Ok(())
         } else {
-            Err(PluginError::Message("RTJam's editor lives in a window of the host's, of the system's own kind"))
+            Err(PluginError::Message("RTJam's editor needs a window of the host, of the system's own kind"))
         }
     }
 
@@ -43,7 +43,7 @@ impl PluginGuiImpl for MainThread<'_> {
     }
 
     fn set_scale(&self, scale: f64) -> Result<(), PluginError> {
-        self.ask_for(self.gui.set_scale(scale).map_err(|e| PluginError::Error(Box::new(e)))?);
+        self.request_size(self.gui.set_scale(scale).map_err(|e| PluginError::Error(Box::new(e)))?);
         Ok(())
     }
 
@@ -76,12 +76,12 @@ impl PluginGuiImpl for MainThread<'_> {
 
     fn set_parent(&self, window: Window) -> Result<(), PluginError> {
         let parent = window.window_handle().map_err(|e| PluginError::Error(Box::new(e)))?.as_raw();
-        self.ask_for(self.gui.open(parent).map_err(|sentence| PluginError::Error(sentence.into()))?);
+        self.request_size(self.gui.open(parent).map_err(|e| PluginError::Error(e.into()))?);
         Ok(())
     }
 
     fn set_transient(&self, _window: Window) -> Result<(), PluginError> {
-        Err(PluginError::Message("RTJam's editor has no window of its own that could stay above the host's"))
+        Err(PluginError::Message("RTJam's editor has no window of its own"))
     }
 
     fn show(&self) -> Result<(), PluginError> {

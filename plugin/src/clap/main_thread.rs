@@ -1,7 +1,7 @@
-//! The main thread's part: ports, state, render mode, latency.
+//! The main thread of an instance: ports, state, render mode, latency.
 
-use super::{RtJam, Shared};
-use crate::instance::port_name;
+use super::shared::Shared;
+use crate::instance::bus_name;
 use clack_extensions::audio_ports::{
     AudioPortFlags, AudioPortInfo, AudioPortInfoWriter, AudioPortType, PluginAudioPortsImpl,
 };
@@ -9,7 +9,7 @@ use clack_extensions::latency::PluginLatencyImpl;
 use clack_extensions::params::{HostParams, ParamRescanFlags};
 use clack_extensions::render::{PluginRenderImpl, RenderMode};
 use clack_extensions::state::{HostState, PluginStateImpl};
-use clack_plugin::plugin::{Plugin, PluginError, PluginMainThread};
+use clack_plugin::plugin::{PluginError, PluginMainThread};
 use clack_plugin::prelude::{ClapId, HostMainThreadHandle};
 use clack_plugin::stream::{InputStream, OutputStream};
 use rtjam_ui::board::Board;
@@ -17,10 +17,10 @@ use rtjam_ui::editor::window::Embedded;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-/// More than any project of ours has, in bytes.
-const MOST_STATE: u64 = 1 << 20;
+/// The largest state that is read, in bytes. RTJam's own is a few kilobytes.
+const MAX_STATE: u64 = 1 << 20;
 
-/// What belongs to the main thread.
+/// The state of the main thread.
 pub(crate) struct MainThread<'a> {
     pub(super) shared: &'a Shared,
     pub(super) host: HostMainThreadHandle<'a>,
@@ -36,9 +36,9 @@ impl<'a> MainThread<'a> {
     }
 }
 
-impl<'a> PluginMainThread<'a, <RtJam as Plugin>::Shared<'a>> for MainThread<'a> {
+impl<'a> PluginMainThread<'a, Shared> for MainThread<'a> {
     fn on_main_thread(&self) {
-        if self.shared.link.take_dirty()
+        if self.shared.notifier.take_dirty()
             && let Some(state) = &self.state
         {
             state.mark_dirty(&self.host);
@@ -55,7 +55,7 @@ impl PluginAudioPortsImpl for MainThread<'_> {
         if index >= PluginAudioPortsImpl::count(self, is_input) {
             return;
         }
-        let name = port_name(index as usize, is_input);
+        let name = bus_name(index as usize, is_input);
         writer.set(&AudioPortInfo {
             id: ClapId::new(index),
             name: name.as_bytes(),
@@ -68,7 +68,7 @@ impl PluginAudioPortsImpl for MainThread<'_> {
 }
 
 impl PluginLatencyImpl for MainThread<'_> {
-    /// A network's delay is none of the plugin's: the own signal passes undelayed.
+    /// The network's delay is not the plugin's latency: the musician's own signal passes without delay.
     fn get(&self) -> u32 {
         0
     }
@@ -92,7 +92,7 @@ impl PluginStateImpl for MainThread<'_> {
 
     fn load(&self, input: &mut InputStream) -> Result<(), PluginError> {
         let mut bytes = Vec::new();
-        input.take(MOST_STATE).read_to_end(&mut bytes)?;
+        input.take(MAX_STATE).read_to_end(&mut bytes)?;
         self.shared.instance.load(&bytes).map_err(|e| PluginError::Error(Box::new(e)))?;
         if let Some(params) = &self.params {
             params.rescan(&self.host, ParamRescanFlags::VALUES);

@@ -1,8 +1,8 @@
-//! Parameters, and the events by which host and plugin tell each other of edits.
+//! Parameters, and the events by which host and plugin exchange edits.
 
-use super::Shared;
 use super::main_thread::MainThread;
 use super::processor::Processor;
+use super::shared::Shared;
 use crate::instance::{Gesture, Instance};
 use clack_extensions::params::{
     ParamDisplayWriter, ParamInfo, ParamInfoFlags, ParamInfoWriter, PluginAudioProcessorParams, PluginMainThreadParams,
@@ -65,25 +65,24 @@ impl PluginAudioProcessorParams for Processor<'_> {
 }
 
 impl Shared {
-    /// Audio thread, or main thread while there is no audio. Hosts call it beside `process`, too: it touches atomics
-    /// only.
+    /// Audio thread, or main thread while there is no audio. Uses atomics only, since some hosts call it during `process`.
     fn flush(&self, input: &InputEvents, output: &mut OutputEvents) {
         self.instance.note_flush();
         self.exchange(input, output);
     }
 
-    /// Takes the host's edits, and gives it ours. Real-time safe.
+    /// Takes the host's edits, and passes ours to the host. Real-time safe.
     ///
-    /// A value holds from the block's first frame on: gains are ramped over 15 ms anyway.
+    /// A value takes effect at the first frame of the block: gains are ramped over 15 ms anyway.
     pub(super) fn exchange(&self, input: &InputEvents, output: &mut OutputEvents) {
         let instance = &*self.instance;
         take_edits(instance, input);
         instance.fetch_gestures(|gesture| match gesture {
-            // The host may have set it since.
-            Gesture::Set(param, _) => tell(Gesture::Set(param, instance.value(param)), output),
-            _ => tell(gesture, output),
+            // The host may have set the parameter since.
+            Gesture::Set(param, _) => push(Gesture::Set(param, instance.value(param)), output),
+            _ => push(gesture, output),
         });
-        instance.fetch_own_edits(|param, value| tell(Gesture::Set(param, value), output));
+        instance.fetch_own_edits(|param, value| push(Gesture::Set(param, value), output));
     }
 }
 
@@ -97,14 +96,14 @@ fn take_edits(instance: &Instance, input: &InputEvents) {
     }
 }
 
-/// Whether the host took it.
-fn tell(gesture: Gesture, output: &mut OutputEvents) -> bool {
-    let mut push = |event: &UnknownEvent| output.try_push(event).is_ok();
+/// Pushes an event. Returns whether the host accepted it.
+fn push(gesture: Gesture, output: &mut OutputEvents) -> bool {
+    let mut accepted = |event: &UnknownEvent| output.try_push(event).is_ok();
     match gesture {
-        Gesture::Begin(param) => push(ParamGestureBeginEvent::new(0, ClapId::new(param.id())).as_ref()),
+        Gesture::Begin(param) => accepted(ParamGestureBeginEvent::new(0, ClapId::new(param.id())).as_ref()),
         Gesture::Set(param, value) => {
-            push(ParamValueEvent::new(0, ClapId::new(param.id()), Pckn::match_all(), value).as_ref())
+            accepted(ParamValueEvent::new(0, ClapId::new(param.id()), Pckn::match_all(), value).as_ref())
         }
-        Gesture::End(param) => push(ParamGestureEndEvent::new(0, ClapId::new(param.id())).as_ref()),
+        Gesture::End(param) => accepted(ParamGestureEndEvent::new(0, ClapId::new(param.id())).as_ref()),
     }
 }

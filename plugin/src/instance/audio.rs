@@ -1,7 +1,7 @@
-//! What the audio thread does with a block.
+//! The audio path of an instance: what the audio thread does in one call of the host.
 
-use super::block::Block;
-use super::pace::Pace;
+use super::host_buffers::HostBuffers;
+use super::host_timing::BurstDetector;
 use rtjam_client::Clock;
 use rtjam_engine::{Engine, MAX_BLOCK, Outputs, SLOTS};
 use rtjam_protocol::Micros;
@@ -9,60 +9,60 @@ use rtjam_ui::board::Kind;
 
 type Stereo = [Box<[f32]>; 2];
 
-/// The rates that the engine plays, in Hz.
+/// The sample rates that the engine supports, in Hz.
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
-/// What a block needs of the engine.
+/// What a call renders.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Needs {
-    /// The host renders without listening: the room is left out.
+pub(super) struct RenderScope {
+    /// The host renders offline: the output is without the room.
     pub(super) offline: bool,
-    /// The user wants to be in a room. Without one, the own signal alone is played: it costs a tenth.
+    /// The user wants to be in a room. Otherwise the output is the musician's own signal, at a tenth of the cost.
     pub(super) room: bool,
 }
 
-/// The engine, and memory of our own for what it reads and writes.
-pub(super) struct AudioSide {
+/// The engine and its buffers.
+pub(super) struct AudioPath {
     engine: Engine,
-    /// In Hz; 0 before there is audio.
+    /// Sample rate in Hz; 0 before the first activation.
     rate: u32,
     block: usize,
     input: Stereo,
     main: Stereo,
     /// One for each slot with `RTJam Multi`, else none.
     slots: Vec<Stereo>,
-    pace: Pace,
-    /// Whether the host works ahead of time.
+    bursts: BurstDetector,
+    /// Whether the host renders ahead of time.
     pub(super) runs_ahead: bool,
-    /// For tests: the next block panics.
+    /// For tests: the next call panics.
     #[cfg(test)]
     pub(super) fault: bool,
 }
 
-/// Memory for the longest block that hosts are known to use; longer ones are played in parts.
+/// Buffers for the longest block that hosts are known to use; longer blocks are processed in parts.
 fn stereo() -> Stereo {
     [vec![0.0; MAX_BLOCK].into(), vec![0.0; MAX_BLOCK].into()]
 }
 
-impl AudioSide {
-    /// Silent until it is configured. Takes no memory beside the engine's.
-    pub(super) fn new(engine: Engine) -> AudioSide {
+impl AudioPath {
+    /// Silent until it is configured. Allocates nothing.
+    pub(super) fn new(engine: Engine) -> AudioPath {
         let none = || -> Stereo { [Box::default(), Box::default()] };
-        AudioSide {
+        AudioPath {
             engine,
             rate: 0,
             block: 0,
             input: none(),
             main: none(),
             slots: Vec::new(),
-            pace: Pace::default(),
+            bursts: BurstDetector::default(),
             runs_ahead: false,
             #[cfg(test)]
             fault: false,
         }
     }
 
-    /// Not the audio thread. Another engine, for the rate and block of before.
+    /// Not the audio thread. Replaces the engine, at the present rate and block size. Returns the old engine.
     pub(super) fn replace(&mut self, mut engine: Engine) -> Engine {
         if self.rate != 0 {
             engine.configure(self.rate, self.block);
@@ -78,21 +78,21 @@ impl AudioSide {
         self.engine.configure(self.rate, self.block);
         self.input = stereo();
         self.main = stereo();
-        (self.pace, self.runs_ahead) = (Pace::default(), false);
+        (self.bursts, self.runs_ahead) = (BurstDetector::default(), false);
         self.slots = if kind == Kind::Multi { (0..SLOTS).map(|_| stereo()).collect() } else { Vec::new() };
     }
 
-    /// Audio thread.
-    pub(super) fn play(&mut self, now: Micros, clock: Clock, block: &Block<'_>, needs: Needs) {
+    /// Audio thread. Processes one call.
+    pub(super) fn play(&mut self, now: Micros, clock: Clock, block: &HostBuffers<'_>, scope: RenderScope) {
         #[cfg(test)]
         assert!(!self.fault, "a fault for the test");
         if self.rate == 0 {
             return block.silence();
         }
-        if !needs.offline {
-            self.runs_ahead = self.pace.note(now, block.frames(), self.rate);
+        if !scope.offline {
+            self.runs_ahead = self.bursts.note(now, block.frames(), self.rate);
         }
-        let with_room = !needs.offline && RATES.contains(&self.rate) && (needs.room || !self.engine.is_quiet());
+        let with_room = !scope.offline && RATES.contains(&self.rate) && (scope.room || !self.engine.is_quiet());
         let mut at = 0;
         loop {
             let frames = (block.frames() - at).min(MAX_BLOCK);
@@ -113,33 +113,33 @@ impl AudioSide {
         self.engine.finished(clock.now());
     }
 
-    /// The own signal, and nothing else.
-    fn monitor(&mut self, now: Micros, block: &Block<'_>, at: usize, frames: usize) {
+    /// Plays the musician's own signal only.
+    fn monitor(&mut self, now: Micros, block: &HostBuffers<'_>, at: usize, frames: usize) {
         let [left, right] = &mut self.main;
         let inputs = self.input.each_ref().map(|i| &i[..frames]);
         self.engine.monitor(now, inputs, [&mut left[..frames], &mut right[..frames]]);
-        for (channel, sound) in self.main.iter().enumerate() {
-            block.write_main(channel, at, &sound[..frames]);
+        for (channel, samples) in self.main.iter().enumerate() {
+            block.write_main(channel, at, &samples[..frames]);
         }
         block.silence_slots(at, frames);
     }
 
-    fn run(&mut self, now: Micros, block: &Block<'_>, at: usize, frames: usize) {
+    fn run(&mut self, now: Micros, block: &HostBuffers<'_>, at: usize, frames: usize) {
         let [left, right] = &mut self.main;
         let mut slots = [const { None }; SLOTS];
-        for (slot, (memory, output)) in self.slots.iter_mut().zip(&mut slots).enumerate() {
-            let [left, right] = memory;
+        for (slot, (buffer, output)) in self.slots.iter_mut().zip(&mut slots).enumerate() {
+            let [left, right] = buffer;
             *output = block.has_slot(slot).then(|| [&mut left[..frames], &mut right[..frames]]);
         }
         let mut outputs = Outputs { main: [&mut left[..frames], &mut right[..frames]], slots };
         let inputs = self.input.each_ref().map(|i| &i[..frames]);
         self.engine.process(now, inputs, &mut outputs);
-        for (channel, sound) in outputs.main.iter().enumerate() {
-            block.write_main(channel, at, sound);
+        for (channel, samples) in outputs.main.iter().enumerate() {
+            block.write_main(channel, at, samples);
         }
         for (slot, pair) in outputs.slots.iter().enumerate() {
-            for (channel, sound) in pair.iter().flatten().enumerate() {
-                block.write_slot(slot, channel, at, sound);
+            for (channel, samples) in pair.iter().flatten().enumerate() {
+                block.write_slot(slot, channel, at, samples);
             }
         }
     }

@@ -1,45 +1,45 @@
-//! Edits of the editor on their way to the host.
+//! The editor's edits on their way to the host.
 
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use rtjam_ui::params::Param;
 use std::sync::{Mutex, PoisonError};
 
-/// Edits between two calls of the host.
-const ROOM: usize = 1024;
+/// The most edits between two calls of the host.
+const CAPACITY: usize = 1024;
 
-/// A step of an edit by hand.
+/// A step of an edit in the editor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Gesture {
-    /// The hand takes hold.
+    /// The user takes hold of a control.
     Begin(Param),
     /// The parameter is set.
     Set(Param, f64),
-    /// The hand lets go.
+    /// The user releases the control.
     End(Param),
 }
 
-/// The queue. When a host never fetches, the newest are dropped: the host reads values themselves, too.
+/// The queue. If a host never fetches, it drops the newest gestures; the host can still read the values.
 pub(super) struct Gestures {
     writer: Mutex<HeapProd<Gesture>>,
-    /// Only ever tried: two of the host's threads may come at once, and neither may wait.
+    /// Only tried: two threads of the host may fetch at once, and neither may wait.
     reader: Mutex<HeapCons<Gesture>>,
 }
 
 impl Default for Gestures {
     fn default() -> Gestures {
-        let (writer, reader) = HeapRb::new(ROOM).split();
+        let (writer, reader) = HeapRb::new(CAPACITY).split();
         Gestures { writer: Mutex::new(writer), reader: Mutex::new(reader) }
     }
 }
 
 impl Gestures {
-    /// Not the audio thread.
+    /// Appends a gesture. Not the audio thread.
     pub(super) fn put(&self, gesture: Gesture) {
         let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).try_push(gesture);
     }
 
-    /// Any thread, the audio thread too.
+    /// Passes each gesture to `take` until that returns false. Any thread, including the audio thread.
     pub(super) fn fetch(&self, mut take: impl FnMut(Gesture) -> bool) {
         let Ok(mut reader) = self.reader.try_lock() else { return };
         while let Some(gesture) = reader.try_peek().copied() {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_host_did_not_take_waits_in_its_order() {
+    fn refused_gestures_wait_in_order() {
         let gestures = Gestures::default();
         gestures.put(Gesture::Begin(Param::Room));
         gestures.put(Gesture::Set(Param::Room, -3.0));

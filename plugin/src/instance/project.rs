@@ -1,58 +1,54 @@
-//! What the host stores in its project: JSON, read with patience and written whole.
+//! The state of an instance in the host's project: JSON. Loading accepts what is missing or invalid; saving writes every field.
 
 use super::Instance;
-use rtjam_engine::{PacketSize, Playout};
-use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
+use rtjam_engine::{PacketSize, Playout, PlayoutBias};
+use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{DownstreamMode, tidy_name};
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::Choices;
-use rtjam_ui::board::Look;
 use rtjam_ui::params::Param;
+use rtjam_ui::settings::{Choices, Language, Look, as_text, clamp_window, default_name, packet_frames, playout_ms};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The version that this program writes. A later one is read as far as it is understood.
+/// The version that this program writes. It reads what it knows of later ones.
 const VERSION: u32 = 1;
 
-/// A window has at least this size and at most that.
-const WINDOW: ((u32, u32), (u32, u32)) = ((520, 320), (8192, 8192));
-
-/// What the host gave is no project of RTJam's; nothing has changed.
+/// The state is not RTJam's. Nothing has changed.
 #[derive(Debug)]
 pub struct BadProject(serde_json::Error);
 
 impl fmt::Display for BadProject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RTJam cannot read what this project holds of it: {}", self.0)
+        write!(f, "RTJam cannot read what this project holds for it: {}", self.0)
     }
 }
 
 impl std::error::Error for BadProject {}
 
-/// Fields are added, never renamed. What is missing is as it was at first.
+/// The JSON object. Fields are added and never renamed; a missing field has its default.
 #[derive(Serialize, Deserialize)]
 struct Project {
     rtjam: u32,
     #[serde(default)]
     name: Option<String>,
-    /// Whether the user gave it. Projects of before do not say: theirs counts as given.
+    /// Whether the user chose the name. In older projects, which do not say, the user did.
     #[serde(default)]
     named: Option<bool>,
-    #[serde(default)]
-    format: Option<String>,
-    /// Frames; `None` is automatic.
+    #[serde(default, with = "as_text")]
+    format: Option<Codec>,
+    /// Frames; `None`: automatic.
     #[serde(default)]
     packet: Option<u16>,
-    /// ms; `None` is automatic.
+    /// ms; `None`: automatic.
     #[serde(default)]
     playout_ms: Option<f32>,
-    #[serde(default)]
-    comfort: Option<String>,
-    #[serde(default)]
-    layout: Option<String>,
-    /// `None`: as the room says.
+    #[serde(default, with = "as_text")]
+    comfort: Option<PlayoutBias>,
+    #[serde(default, with = "as_text")]
+    layout: Option<Layout>,
+    /// `None`: the room's default.
     #[serde(default)]
     mix: Option<DownstreamMode>,
     #[serde(default)]
@@ -68,7 +64,7 @@ struct Project {
     light: bool,
     #[serde(default)]
     window: Option<(u32, u32)>,
-    /// [`rtjam_client::Seats`]; what is none is left out.
+    /// [`rtjam_client::Seats`]; invalid ones are ignored.
     #[serde(default)]
     seats: serde_json::Value,
     #[serde(default)]
@@ -76,17 +72,17 @@ struct Project {
 }
 
 impl Instance {
-    /// Main thread: what the project is to hold.
+    /// Main thread. The state for the project.
     pub fn save(&self) -> Vec<u8> {
         let session = self.session();
         let (choices, link, seats) = (session.choices.clone(), session.link.clone(), session.seats());
         drop(session);
-        let keep = |link: Link| if choices.keep_key { link } else { link.without_key() };
+        let stored = |link: Link| if choices.keep_key { link } else { link.without_key() };
         let project = Project {
             rtjam: VERSION,
             name: Some(choices.name),
             named: Some(choices.named),
-            format: Some(format_text(choices.format).to_owned()),
+            format: Some(choices.format),
             packet: match choices.packet {
                 PacketSize::Auto => None,
                 PacketSize::Frames(frames) => Some(frames),
@@ -95,11 +91,11 @@ impl Instance {
                 Playout::Auto => None,
                 Playout::Fixed { ms } => Some(ms),
             },
-            comfort: Some(choices.comfort.name().to_owned()),
-            layout: Some(if choices.layout == Layout::DualMono { "dual-mono" } else { "stereo" }.to_owned()),
+            comfort: Some(choices.comfort),
+            layout: Some(choices.layout),
             mix: choices.mix,
             pinned: choices.pinned,
-            link: link.map(|link| keep(link).to_string()),
+            link: link.map(|link| stored(link).to_string()),
             keep_key: choices.keep_key,
             rejoin: choices.rejoin,
             light: choices.look == Look::Light,
@@ -107,23 +103,23 @@ impl Instance {
             seats: serde_json::to_value(seats).unwrap_or_default(),
             params: self.params().map(|p| (p.id(), self.values.get(p))).collect(),
         };
-        // Numbers, texts and a map with numbers for keys: it cannot fail.
+        // Cannot fail: numbers, strings, and a map with numbers as keys.
         serde_json::to_vec(&project).unwrap_or_default()
     }
 
-    /// Main thread: takes what the project holds. Joins nothing before there is audio.
+    /// Main thread. Loads the state of a project. Joins no room before there is audio.
     ///
     /// # Errors
-    /// It is not ours; nothing has changed.
+    /// The state is not RTJam's; nothing has changed.
     pub fn load(&self, bytes: &[u8]) -> Result<(), BadProject> {
         let project: Project = serde_json::from_slice(bytes).map_err(BadProject)?;
         self.set_all(|param| project.params.get(&param.id()).copied());
         let mut session = self.session();
         session.set_seats(serde_json::from_value(project.seats.clone()).unwrap_or_default());
         session.link = project.link.as_ref().and_then(|link| link.parse().ok());
-        session.choices = choices(project);
+        session.choices = project.into_choices(session.choices.language);
         session.rejoin_due = session.choices.rejoin && session.link.is_some();
-        session.set_controls(&self.console);
+        session.apply_choices(&self.console);
         drop(session);
         if self.active.load(Relaxed) {
             self.rejoin();
@@ -131,16 +127,15 @@ impl Instance {
         Ok(())
     }
 
-    /// Main thread, with audio: goes back to the project's room, muted, if that is due.
+    /// Main thread, while there is audio. Rejoins the project's room, muted, if that is due.
     pub(super) fn rejoin(&self) {
         let mut session = self.session();
         if !std::mem::take(&mut session.rejoin_due) || session.is_in_room() {
             return;
         }
         let Some(link) = session.link.clone() else { return };
-        let text = link.to_string();
-        if session.join(&text, true, &self.console).is_ok() {
-            session.came_back = true;
+        if session.join(&link.to_string(), true).is_ok() {
+            session.rejoined = true;
             drop(session);
             self.edit(Param::SendMute, 1.0);
             self.wants_room.store(true, Relaxed);
@@ -148,39 +143,26 @@ impl Instance {
     }
 }
 
-fn choices(project: Project) -> Choices {
-    let first = Choices::of(rtjam_ui::default_name());
-    let (least, most) = WINDOW;
-    let window = project.window.map_or(first.window, |(w, h)| (w.clamp(least.0, most.0), h.clamp(least.1, most.1)));
-    Choices {
-        named: project.name.is_some() && project.named.unwrap_or(true),
-        name: project.name.map_or(first.name, |name| tidy_name(&name)),
-        format: match project.format.as_deref() {
-            Some("pcm24") => Codec::Pcm24,
-            Some("f32") => Codec::F32,
-            _ => Codec::Pcm16,
-        },
-        packet: project.packet.filter(|n| PACKET_FRAMES.contains(n)).map_or(PacketSize::Auto, PacketSize::Frames),
-        playout: match project.playout_ms {
-            Some(ms) if (0.0..=Playout::MAX_MS).contains(&ms) => Playout::Fixed { ms },
-            _ => Playout::Auto,
-        },
-        comfort: project.comfort.and_then(|name| name.parse().ok()).unwrap_or_default(),
-        layout: if project.layout.as_deref() == Some("dual-mono") { Layout::DualMono } else { Layout::Stereo },
-        mix: project.mix,
-        pinned: project.pinned,
-        keep_key: project.keep_key,
-        rejoin: project.rejoin,
-        look: if project.light { Look::Light } else { Look::Dark },
-        window,
-    }
-}
-
-fn format_text(format: Codec) -> &'static str {
-    match format {
-        Codec::Pcm16 => "pcm16",
-        Codec::Pcm24 => "pcm24",
-        Codec::F32 => "f32",
+impl Project {
+    /// The choices of the project. The language is the user's.
+    fn into_choices(self, language: Language) -> Choices {
+        let default = Choices::with_name(default_name());
+        Choices {
+            named: self.name.is_some() && self.named.unwrap_or(true),
+            name: self.name.map_or(default.name, |name| tidy_name(&name)),
+            format: self.format.unwrap_or_default(),
+            packet: self.packet.and_then(packet_frames).unwrap_or_default(),
+            playout: self.playout_ms.and_then(playout_ms).unwrap_or_default(),
+            comfort: self.comfort.unwrap_or_default(),
+            layout: self.layout.unwrap_or_default(),
+            mix: self.mix,
+            pinned: self.pinned,
+            language,
+            keep_key: self.keep_key,
+            rejoin: self.rejoin,
+            look: if self.light { Look::Light } else { Look::Dark },
+            window: clamp_window(self.window.unwrap_or(default.window)),
+        }
     }
 }
 
@@ -189,12 +171,13 @@ mod tests {
     use crate::instance::Instance;
     use rtjam_engine::{PacketSize, PlayoutBias};
     use rtjam_protocol::control::DownstreamMode;
-    use rtjam_ui::board::{Board, Change, Kind};
+    use rtjam_ui::board::{Board, Kind};
     use rtjam_ui::params::Param;
+    use rtjam_ui::settings::{Change, Language};
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
-    /// A config folder that is not there, and must not come to be by a load. A test that gives a name has its own.
+    /// A config folder that does not exist, and that a load must not create. A test that sets a name has its own.
     fn nowhere() -> std::path::PathBuf {
         std::env::temp_dir().join(format!("rtjam-nowhere-{}", std::process::id()))
     }
@@ -204,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_saved_comes_back_whole() {
+    fn saved_state_round_trips() {
         let nowhere = || nowhere().with_extension("whole");
         let instance = |kind| Instance::new(kind, Some(nowhere()));
         let one = instance(Kind::Multi);
@@ -218,7 +201,7 @@ mod tests {
         one.change(Change::Mix(Some(DownstreamMode::Mixed)));
         one.change(Change::Pinned(vec!["Anna".to_owned()]));
         let saved = one.save();
-        // The name is kept for the next instance.
+        // The change of the name has created it.
         std::fs::remove_dir_all(nowhere()).expect("our own");
         let other = instance(Kind::Multi);
         other.load(&saved).expect("our own");
@@ -236,15 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_given_once_is_every_new_instances() {
+    fn new_instances_take_user_name() {
         let folder = nowhere().with_extension("name");
         let new = || Instance::new(Kind::Plugin, Some(folder.clone()));
         let (one, guessed) = (new(), new().save());
-        assert!(!one.settings().choices.named, "nobody was asked yet");
+        assert!(!one.settings().choices.named, "no name was chosen yet");
         one.change(Change::Name("Anna".to_owned()));
         let choices = new().settings().choices;
         assert_eq!((choices.name.as_str(), choices.named), ("Anna", true));
-        // A project's own name wins, and one that was only guessed does not.
+        one.change(Change::Language(Language::German));
+        assert_eq!(new().settings().choices.language, Language::German);
+        // A project's own name wins, unless it is a default.
         let project = new();
         project.load(br#"{"rtjam": 1, "name": "Ben"}"#).expect("a project");
         assert_eq!(project.settings().choices.name, "Ben");
@@ -257,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_project_from_before_there_were_mixes_does_as_the_room_says() {
+    fn projects_without_mix_follow_room() {
         let instance = instance(Kind::Plugin);
         instance.change(Change::Mix(Some(DownstreamMode::Mixed)));
         instance.load(br#"{"rtjam": 1, "format": "pcm24", "layout": "dual-mono"}"#).expect("a project");
@@ -265,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_in_the_project_only_where_it_was_asked_for() {
+    fn projects_hold_keys_on_request_only() {
         let instance = instance(Kind::Plugin);
         let project = format!("{{\"rtjam\": 1, \"link\": \"{LINK}\"}}");
         instance.load(project.as_bytes()).expect("a project");
@@ -276,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_changes_nothing() {
+    fn foreign_state_changes_nothing() {
         let instance = instance(Kind::Plugin);
         instance.set_from_host(Param::Room.id(), -7.0);
         let good = instance.save();
@@ -290,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_within_a_project_becomes_something_sensible() {
+    fn invalid_fields_become_defaults() {
         let instance = instance(Kind::Plugin);
         let project =
             br#"{"rtjam": 7, "name": "", "format": "mp3", "packet": 3, "playout_ms": 1e30, "window": [0, 99999],
@@ -298,7 +283,7 @@ mod tests {
         instance.load(project).expect("a project");
         let settings = instance.settings();
         let choices = settings.choices;
-        assert_eq!((choices.packet, choices.window), (PacketSize::Auto, (520, 8192)));
+        assert_eq!((choices.packet, choices.window), (PacketSize::Auto, (520, 2160)));
         assert_eq!((settings.link, choices.name.as_str()), (None, "Musician"));
         assert_eq!(choices.mix, Some(DownstreamMode::Forwarded));
         assert_eq!((instance.value(Param::Room), instance.value(Param::SendMute)), (12.0, 1.0));

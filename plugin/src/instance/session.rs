@@ -1,223 +1,175 @@
-//! The session of an instance, and what is set beside the parameters. Never the audio thread.
+//! The session of an instance: its client and its settings. Never the audio thread.
 
-use super::rooms::Rooms;
-use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status, Wake};
-use rtjam_engine::{Console, Engine, NetworkEnd};
+use rtjam_client::{Client, Clock, Seats, State, Status, Wake};
+use rtjam_engine::{Console, Engine};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::{Choices, NotJoining};
+use rtjam_ui::board::NotJoining;
+use rtjam_ui::settings::{Change, Choices, Language, NoHomeFolder, RecentRooms, config_folder, default_name};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// Which instance of this process is in which room.
+/// The rooms of this process's instances, by the number of the instance.
 static PRESENT: Mutex<Vec<(u64, Link)>> = Mutex::new(Vec::new());
 
-/// The engine's network end and what goes with it, until the first join makes a client of them.
-struct Seed {
-    wake: Wake,
-    network: NetworkEnd,
-}
-
-/// A session, or what it will be made of.
-pub(super) struct Session {
+/// The client of an instance, in a room or not.
+pub(super) struct InstanceSession {
     number: u64,
     clock: Clock,
-    folder: Option<PathBuf>,
-    seed: Option<Seed>,
-    client: Option<Client>,
+    /// The config folder.
+    folder: Result<PathBuf, NoHomeFolder>,
+    client: Client,
     pub(super) choices: Choices,
     /// The room, with its key if that is known.
     pub(super) link: Option<Link>,
-    /// Who sat where, as long as there is no client to know it.
-    seats: Seats,
-    /// The project wants to be in its room, as soon as there is audio.
+    /// Whether to rejoin the project's room as soon as there is audio.
     pub(super) rejoin_due: bool,
-    /// It came back by itself, muted.
-    pub(super) came_back: bool,
-    /// The rooms of this user, once they were read.
+    /// Whether the instance has rejoined by itself, muted.
+    pub(super) rejoined: bool,
+    /// The recent rooms, once they have been read.
     recent: Option<Vec<Link>>,
 }
 
-impl Session {
-    /// In no room. Opens no thread, socket or file.
-    pub(super) fn new(clock: Clock, folder: Option<PathBuf>) -> (Engine, Console, Session) {
+impl InstanceSession {
+    /// A session in no room. Opens no thread, socket or file.
+    pub(super) fn new(clock: Clock, folder: Option<PathBuf>) -> (Engine, Console, InstanceSession) {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let wake = Wake::new();
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
-        let session = Session {
+        let folder = config_folder(folder);
+        let choices = Choices::with_name(default_name());
+        choices.apply_to_engine(&console);
+        // Without a folder, `join` fails before the client would use it.
+        let options = choices.client_options(folder.clone().unwrap_or_default());
+        let session = InstanceSession {
             number: COUNT.fetch_add(1, Relaxed),
             clock,
             folder,
-            seed: Some(Seed { wake, network }),
-            client: None,
-            choices: Choices::of(rtjam_ui::default_name()),
+            client: Client::new(options, clock, wake, network, console.clone()),
+            choices,
             link: None,
-            seats: Seats::default(),
             rejoin_due: false,
-            came_back: false,
+            rejoined: false,
             recent: None,
         };
-        session.set_controls(&console);
         (engine, console, session)
     }
 
-    /// Another engine with the same console, and a session that is in no room.
+    /// Replaces the client by one that is in no room. Returns its engine, which has the same console.
     pub(super) fn renew(&mut self, console: &Console) -> Engine {
         self.leave();
-        self.seats = self.seats();
-        self.client = None;
+        let seats = self.client.seats();
         let wake = Wake::new();
         let (engine, network) = rtjam_engine::engine_for(console, random(), wake.closure());
-        self.seed = Some(Seed { wake, network });
+        let options = self.choices.client_options(self.folder.clone().unwrap_or_default());
+        self.client = Client::new(options, self.clock, wake, network, console.clone());
+        self.client.set_seats(seats);
         engine
     }
 
-    /// Goes to the room of `link`, which may lack a key that is known here.
-    pub(super) fn join(&mut self, link: &str, anyway: bool, console: &Console) -> Result<(), NotJoining> {
-        let wrong = |sentence: String| NotJoining::Wrong(sentence);
-        let link: Link = link.trim().parse().map_err(|e| wrong(format!("{e}")))?;
-        let rooms = self.rooms()?;
-        let link = if link.opens() { Some(link) } else { rooms.with_key(&link) };
-        let link = link.ok_or_else(|| {
-            wrong("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned())
-        })?;
+    /// Joins the room of a link, which may lack its key if the user has joined that room before.
+    pub(super) fn join(&mut self, link: &str, anyway: bool) -> Result<(), NotJoining> {
+        let wrong = |why: &dyn ToString| NotJoining::Wrong(why.to_string());
+        let rooms = self.rooms().map_err(|e| wrong(&e))?;
+        let link = rooms.resolve(link).map_err(|e| wrong(&e))?;
         if !anyway && self.is_joined_elsewhere(&link) {
             return Err(NotJoining::Ask(format!(
                 "Another RTJam in this project is in {} already. Join as a second musician?",
                 link.room()
             )));
         }
-        self.ensure_client(console).map_err(wrong)?;
         rooms.remember(&link);
         self.recent = None;
         self.link = Some(link.clone());
-        self.came_back = false;
+        self.rejoined = false;
         self.note_presence(Some(&link));
-        if let Some(client) = &self.client {
-            client.set_name(self.choices.name.clone());
-            client.join(link);
-        }
+        self.choices.apply_to_client(&self.client);
+        self.client.join(link);
         Ok(())
     }
 
     /// Leaves the room.
     pub(super) fn leave(&mut self) {
         self.note_presence(None);
-        (self.came_back, self.rejoin_due) = (false, false);
-        if let Some(client) = &self.client {
-            client.leave();
-        }
+        (self.rejoined, self.rejoin_due) = (false, false);
+        self.client.leave();
     }
 
-    /// Sends again after the loop guard.
+    /// Resumes sending after the loop guard has stopped it.
     pub(super) fn resume_sending(&self) {
-        if let Some(client) = &self.client {
-            client.resume_sending();
-        }
+        self.client.resume_sending();
     }
 
-    /// How it stands.
-    pub(super) fn status(&self, console: &Console) -> Status {
-        self.client.as_ref().map_or_else(|| Status::offline(console), Client::status)
+    pub(super) fn status(&self) -> Status {
+        self.client.status()
     }
 
-    /// Who sat where.
+    /// Which musician sits in which slot.
     pub(super) fn seats(&self) -> Seats {
-        self.client.as_ref().map_or_else(|| self.seats.clone(), Client::seats)
+        self.client.seats()
     }
 
-    /// Takes what a project kept of that, for the next join.
+    /// Takes the seats of a project, for the next join.
     pub(super) fn set_seats(&mut self, seats: Seats) {
-        if let Some(client) = &self.client {
-            client.set_seats(seats.clone());
-        }
-        self.seats = seats;
+        self.client.set_seats(seats);
     }
 
-    /// Whether it is in a room, or on the way.
+    /// Whether the instance is in a room or is joining one.
     pub(super) fn is_in_room(&self) -> bool {
-        self.client.as_ref().is_some_and(|c| matches!(c.status().state, State::Joined | State::Connecting))
+        matches!(self.client.status().state, State::Joined | State::Connecting)
     }
 
-    /// Whether a fault has ended its threads.
+    /// Whether a fault has ended the client's threads.
     pub(super) fn has_failed(&self) -> bool {
-        self.client.as_ref().is_some_and(Client::has_failed)
+        self.client.has_failed()
     }
 
-    /// Whether there is a client, with its threads.
-    #[cfg(test)]
-    pub(super) fn has_client(&self) -> bool {
-        self.client.is_some()
+    /// Applies the choices to the engine and the client.
+    pub(super) fn apply_choices(&self, console: &Console) {
+        self.choices.apply_to_engine(console);
+        self.choices.apply_to_client(&self.client);
     }
 
-    /// Does what the choices say.
-    pub(super) fn set_controls(&self, console: &Console) {
-        self.choices.steer(console);
-        if let Some(client) = &self.client {
-            client.set_format(self.choices.format);
-            client.set_mix(self.choices.mix);
-            client.set_pinned(self.choices.pinned.clone());
-            client.set_name(self.choices.name.clone());
+    /// Keeps a name or a language for other instances.
+    pub(super) fn remember(&self, change: &Change) {
+        let Ok(rooms) = self.rooms() else { return };
+        match change {
+            Change::Name(_) => rooms.remember_name(&self.choices.name),
+            Change::Language(language) => rooms.remember_language(*language),
+            _ => {}
         }
     }
 
-    /// Keeps the name for instances to come.
-    pub(super) fn remember_name(&self) {
-        if let Ok(rooms) = self.rooms() {
-            rooms.remember_name(&self.choices.name);
-        }
-    }
-
-    /// Takes the name that the user gave elsewhere, where none was given here.
-    fn recall_name(&mut self) {
-        if self.choices.named {
-            return;
-        }
-        if let Some(name) = self.rooms().ok().and_then(|rooms| rooms.name()) {
-            (self.choices.name, self.choices.named) = (tidy_name(&name), true);
-        }
-    }
-
-    /// The rooms of this user, the last one first. Read once after each join, and the user's name with them.
+    /// The recent rooms, the latest first. Reads the file once after each join; takes the user's name and language from it
+    /// where this instance has none.
     pub(super) fn recent(&mut self) -> &[Link] {
         if self.recent.is_none() {
-            self.recall_name();
-            self.recent = Some(self.rooms().map(|rooms| rooms.all()).unwrap_or_default());
+            self.recent = Some(match self.rooms() {
+                Ok(rooms) => {
+                    self.recall_user(&rooms);
+                    rooms.all()
+                }
+                Err(NoHomeFolder) => Vec::new(),
+            });
         }
         self.recent.as_deref().unwrap_or_default()
     }
 
-    fn rooms(&self) -> Result<Rooms, NotJoining> {
-        let folder = self.config_folder().map_err(NotJoining::Wrong)?;
-        Ok(Rooms::in_folder(&folder))
-    }
-
-    fn config_folder(&self) -> Result<PathBuf, String> {
-        let given = self.folder.clone();
-        let usual = || directories::ProjectDirs::from("", "", "rtjam").map(|dirs| dirs.config_dir().to_owned());
-        given
-            .or_else(usual)
-            .ok_or("There is no home folder for the settings. Set HOME, and start the host again.".to_owned())
-    }
-
-    /// Makes the client at the first join.
-    fn ensure_client(&mut self, console: &Console) -> Result<(), String> {
-        if self.client.is_some() {
-            return Ok(());
+    fn recall_user(&mut self, rooms: &RecentRooms) {
+        if !self.choices.named
+            && let Some(name) = rooms.name()
+        {
+            (self.choices.name, self.choices.named) = (tidy_name(&name), true);
         }
-        let folder = self.config_folder()?;
-        let identity = Identity::load_or_create(&folder).map_err(|e| e.to_string())?;
-        let Some(Seed { wake, network }) = self.seed.take() else { return Err("Press \"Restart engine\".".to_owned()) };
-        let mut options = ClientOptions::new(identity, self.choices.name.clone());
-        options.format = self.choices.format;
-        options.mix = self.choices.mix;
-        options.folder = Some(folder);
-        let client = Client::new(options, self.clock, wake, network, console.clone());
-        client.set_seats(self.seats.clone());
-        self.client = Some(client);
-        Ok(())
+        if self.choices.language == Language::Auto {
+            self.choices.language = rooms.language().unwrap_or_default();
+        }
+    }
+
+    fn rooms(&self) -> Result<RecentRooms, NoHomeFolder> {
+        self.folder.as_deref().map(RecentRooms::in_folder).map_err(|e| *e)
     }
 
     fn is_joined_elsewhere(&self, link: &Link) -> bool {
@@ -233,13 +185,13 @@ impl Session {
     }
 }
 
-impl Drop for Session {
+impl Drop for InstanceSession {
     fn drop(&mut self) {
         self.note_presence(None);
     }
 }
 
-/// Different for every engine: what std's hash maps are seeded with.
+/// Differs for every engine: the seed of std's hash maps.
 fn random() -> u32 {
     RandomState::new().hash_one(std::process::id()) as u32
 }

@@ -1,29 +1,29 @@
-//! What every COM call here needs: a catch for panics, and texts and streams as VST3 passes them.
+//! Helpers for COM calls: catching panics, and the texts and streams of VST3.
 
 use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vst3::ComRef;
 use vst3::Steinberg::{IBStream, IBStreamTrait, char16, kInternalError, kInvalidArgument, kResultOk, tresult};
 
-/// Largest state that is read, in bytes. RTJam's own are a few kilobytes.
-const MOST_STATE: usize = 1 << 20;
-/// Longest text that a host is believed to pass, in UTF-16 units.
-const MOST_TEXT: usize = 1024;
+/// The largest state that is read, in bytes. RTJam's own is a few kilobytes.
+const MAX_STATE: usize = 1 << 20;
+/// The longest text that is read, in UTF-16 units.
+const MAX_TEXT: usize = 1024;
 
-/// Runs a call by the host. A panic becomes `kInternalError`: it must not reach the host.
+/// Runs a call of the host. A panic becomes `kInternalError`, since it must not reach the host.
 pub(super) fn guarded(call: impl FnOnce() -> tresult) -> tresult {
     guarded_or(kInternalError, call)
 }
 
-/// As [`guarded`], for calls that answer something else.
+/// Like [`guarded`], for calls with another result.
 pub(super) fn guarded_or<T>(otherwise: T, call: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or(otherwise)
 }
 
-/// Writes `value` where the host wants it; `kInvalidArgument` for a null pointer.
+/// Writes `value` to the host's memory. `kInvalidArgument` for a null pointer.
 ///
 /// # Safety
-/// `to` is null or can be written.
+/// `to` is null or valid for writes.
 pub(super) unsafe fn give<T>(to: *mut T, value: T) -> tresult {
     if to.is_null() {
         return kInvalidArgument;
@@ -33,7 +33,7 @@ pub(super) unsafe fn give<T>(to: *mut T, value: T) -> tresult {
     kResultOk
 }
 
-/// `text` as UTF-16 with a zero at its end, cut where it is too long.
+/// `text` as UTF-16 with a terminating zero, truncated if it is too long.
 pub(super) fn wide<const N: usize>(text: &str) -> [char16; N] {
     let mut wide = [0; N];
     let mut at = 0;
@@ -46,39 +46,39 @@ pub(super) fn wide<const N: usize>(text: &str) -> [char16; N] {
     wide
 }
 
-/// `text`, which is ASCII, with a zero at its end, cut where it is too long.
+/// `text`, which is ASCII, with a terminating zero, truncated if it is too long.
 pub(super) fn narrow<const N: usize>(text: &str) -> [c_char; N] {
     let mut narrow = [0; N];
     narrow[..N - 1].iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from as c_char);
     narrow
 }
 
-/// A text of the host's.
+/// Reads a text of the host.
 ///
 /// # Safety
-/// `text` is null or ends with a zero.
+/// `text` is null or null-terminated.
 pub(super) unsafe fn read_wide(text: *const char16) -> Option<String> {
     if text.is_null() {
         return None;
     }
     // SAFETY: every unit up to the zero can be read.
     let unit = |index| unsafe { text.add(index).read() };
-    let units: Vec<u16> = (0..MOST_TEXT).map(unit).take_while(|unit| *unit != 0).collect();
+    let units: Vec<u16> = (0..MAX_TEXT).map(unit).take_while(|unit| *unit != 0).collect();
     String::from_utf16(&units).ok()
 }
 
 /// Reads a stream to its end.
 ///
 /// # Safety
-/// `stream` is null or an object of the host's.
+/// `stream` is null or an object of the host.
 pub(super) unsafe fn read_all(stream: *mut IBStream) -> Option<Vec<u8>> {
     // SAFETY: see above.
     let stream = unsafe { ComRef::from_raw(stream) }?;
     let mut bytes = Vec::new();
     let mut part = [0_u8; 4096];
-    while bytes.len() < MOST_STATE {
+    while bytes.len() < MAX_STATE {
         let mut read = 0;
-        // SAFETY: the buffer is ours and as long as said. At the end, some hosts answer with an error and some do not.
+        // SAFETY: the buffer is ours and has that length. At the end, some hosts return an error and some do not.
         unsafe { stream.read(part.as_mut_ptr().cast(), part.len() as i32, &mut read) };
         match usize::try_from(read) {
             Ok(read @ 1..) => bytes.extend_from_slice(&part[..read.min(part.len())]),
@@ -91,15 +91,15 @@ pub(super) unsafe fn read_all(stream: *mut IBStream) -> Option<Vec<u8>> {
 /// Writes all of `bytes`.
 ///
 /// # Safety
-/// `stream` is null or an object of the host's.
+/// `stream` is null or an object of the host.
 pub(super) unsafe fn write_all(stream: *mut IBStream, mut bytes: &[u8]) -> bool {
     // SAFETY: see above.
     let Some(stream) = (unsafe { ComRef::from_raw(stream) }) else { return false };
     while !bytes.is_empty() {
         let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
-        // What a host that does not count leaves it at.
+        // A host that does not report the count leaves this value.
         let mut written = length;
-        // SAFETY: the stream reads from the buffer, whatever its signature says.
+        // SAFETY: the stream only reads from the buffer, although its signature takes a mutable pointer.
         let result = unsafe { stream.write(bytes.as_ptr().cast_mut().cast(), length, &mut written) };
         match usize::try_from(written) {
             Ok(written @ 1..) if result == kResultOk => bytes = &bytes[written.min(bytes.len())..],
@@ -114,17 +114,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_cut_between_letters() {
+    fn texts_are_truncated_between_letters() {
         assert_eq!(wide::<4>("abcdef"), [97, 98, 99, 0]);
         assert_eq!(wide::<4>("ab🎻"), [97, 98, 0, 0]);
         assert_eq!(narrow::<3>("abc"), [97, 98, 0]);
         let text = wide::<16>("−6.0 dB 🎻");
-        // SAFETY: it ends with a zero.
+        // SAFETY: it is null-terminated.
         assert_eq!(unsafe { read_wide(text.as_ptr()) }.as_deref(), Some("−6.0 dB 🎻"));
     }
 
     #[test]
-    fn a_panic_becomes_an_error() {
+    fn panics_become_errors() {
         assert_eq!(guarded(|| panic!("as a test")), kInternalError);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::com::{give, guarded, read_all, wide, write_all};
 use super::effect::Effect;
-use crate::instance::port_name;
+use crate::instance::bus_name;
 use std::sync::atomic::Ordering::Relaxed;
 use vst3::Steinberg::Vst::BusDirections_::{kInput, kOutput};
 use vst3::Steinberg::Vst::BusInfo_::BusFlags_::kDefaultActive;
@@ -16,7 +16,7 @@ use vst3::Steinberg::{
 };
 
 impl Effect {
-    /// How many buses there are: of audio only.
+    /// Number of buses of a kind. All buses are audio buses.
     pub(super) fn buses(&self, media: MediaType, direction: BusDirection) -> int32 {
         match u32::try_from(direction) {
             _ if media != kAudio as MediaType => 0,
@@ -28,7 +28,7 @@ impl Effect {
 }
 
 impl IComponentTrait for Effect {
-    /// The controller is this same object.
+    /// The controller is the same object.
     unsafe fn getControllerClassId(&self, _class: *mut TUID) -> tresult {
         kNotImplemented
     }
@@ -50,12 +50,12 @@ impl IComponentTrait for Effect {
                 mediaType: media,
                 direction,
                 channelCount: 2,
-                name: wide(&port_name(index as usize, direction == kInput as BusDirection)),
-                // Also the slots' outputs: saved routings of hosts hold it so.
+                name: wide(&bus_name(index as usize, direction == kInput as BusDirection)),
+                // Also for the aux outputs: hosts have stored routings with this type.
                 busType: kMain as i32,
                 flags: kDefaultActive as u32,
             };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(bus, about) }
         })
     }
@@ -64,7 +64,7 @@ impl IComponentTrait for Effect {
         kNotImplemented
     }
 
-    /// A bus that the host leaves out has no channels, or null pointers, in each call.
+    /// A call without a bus has no channels or null pointers for it, so no state is needed.
     unsafe fn activateBus(&self, media: MediaType, direction: BusDirection, index: int32, _state: TBool) -> tresult {
         guarded(|| if (0..self.buses(media, direction)).contains(&index) { kResultOk } else { kInvalidArgument })
     }
@@ -93,10 +93,10 @@ impl IComponentTrait for Effect {
                 return kResultFalse;
             }
             if self.replays.load(Relaxed) {
-                self.instance.retell_all();
+                self.instance.mark_all_unsent();
                 self.loaded.store(true, Relaxed);
             } else {
-                self.link.values_changed();
+                self.notifier.values_changed();
             }
             kResultOk
         })

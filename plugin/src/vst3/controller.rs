@@ -1,4 +1,4 @@
-//! Parameters, as a host's mixer and automation see them. Main thread.
+//! Parameters for the host's mixer and automation. Main thread.
 
 use super::com::{give, guarded, guarded_or, read_wide, wide};
 use super::effect::Effect;
@@ -19,19 +19,19 @@ use vst3::Steinberg::{
 };
 
 impl Effect {
-    /// The parameter of this plugin with a host's id. Any thread.
+    /// The parameter with an id, if this plugin has it. Any thread.
     pub(super) fn param(&self, id: ParamID) -> Option<Param> {
         Param::from_id(id).filter(|param| self.instance.has(*param))
     }
 }
 
 impl IEditControllerTrait for Effect {
-    /// The component, which is this same object, has the state already.
+    /// The component is the same object and has the state already.
     unsafe fn setComponentState(&self, _state: *mut IBStream) -> tresult {
         kResultOk
     }
 
-    /// There is no state but the component's.
+    /// The only state is the component's.
     unsafe fn setState(&self, _state: *mut IBStream) -> tresult {
         kNotImplemented
     }
@@ -54,14 +54,14 @@ impl IEditControllerTrait for Effect {
                 id: id(param),
                 title: wide(&param.name()),
                 shortTitle: wide(&param.name()),
-                // Texts hold their unit themselves.
+                // The texts contain the unit.
                 units: wide(""),
                 stepCount: step_count(param),
                 defaultNormalizedValue: to_normalized(param, param.default()),
                 unitId: unit(param),
                 flags: if param.is_bypass() { kCanAutomate | kIsBypass } else { kCanAutomate },
             };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(info, about) }
         })
     }
@@ -70,26 +70,27 @@ impl IEditControllerTrait for Effect {
         guarded(|| {
             let value = self.param(id).and_then(|param| Some((param, to_value(param, normalized)?)));
             let Some((param, value)) = value else { return kInvalidArgument };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(text, wide(&param.text(value))) }
         })
     }
 
     unsafe fn getParamValueByString(&self, id: ParamID, text: *mut TChar, normalized: *mut ParamValue) -> tresult {
         guarded(|| {
-            // SAFETY: null, or a text of the host's.
+            // SAFETY: null, or a text of the host.
             let (Some(param), Some(text)) = (self.param(id), unsafe { read_wide(text) }) else {
                 return kInvalidArgument;
             };
             match param.parse(&text) {
-                // SAFETY: the host's memory for the answer.
+                // SAFETY: the host's memory for the result.
                 Some(value) => unsafe { give(normalized, to_normalized(param, value)) },
                 None => kResultFalse,
             }
         })
     }
 
-    /// The same number: Ardour keeps automation as plain values, and these were so from the first release on.
+    /// Plain values equal normalized values. Ardour stores automation as plain values, and this has been so since the first
+    /// release.
     unsafe fn normalizedParamToPlain(&self, _id: ParamID, normalized: ParamValue) -> ParamValue {
         normalized
     }
@@ -102,12 +103,13 @@ impl IEditControllerTrait for Effect {
         guarded_or(0.0, || self.param(id).map_or(0.0, |param| to_normalized(param, self.instance.value(param))))
     }
 
-    /// Holds at once, also without audio: a host may save next. While a hand holds the control, it is right.
+    /// Takes effect at once, also without audio, since the host may save next. Ignored while the user holds the control in
+    /// the editor.
     unsafe fn setParamNormalized(&self, id: ParamID, normalized: ParamValue) -> tresult {
         guarded(|| {
             let value = self.param(id).and_then(|param| Some((param, to_value(param, normalized)?)));
             let Some((param, value)) = value else { return kInvalidArgument };
-            if !self.link.is_held(param) {
+            if !self.notifier.is_held(param) {
                 self.instance.set_from_host(param.id(), value);
             }
             kResultOk
@@ -116,18 +118,18 @@ impl IEditControllerTrait for Effect {
 
     unsafe fn setComponentHandler(&self, handler: *mut IComponentHandler) -> tresult {
         guarded(|| {
-            // SAFETY: null, or an object of the host's, which is counted from here on.
-            self.link.set_handler(unsafe { ComRef::from_raw(handler) }.map(|handler| handler.to_com_ptr()));
+            // SAFETY: null, or an object of the host, whose reference is counted from here on.
+            self.notifier.set_handler(unsafe { ComRef::from_raw(handler) }.map(|handler| handler.to_com_ptr()));
             kResultOk
         })
     }
 
-    /// Each call makes a view of its own.
+    /// Creates a new view in each call.
     unsafe fn createView(&self, name: FIDString) -> *mut IPlugView {
         guarded_or(null_mut(), || {
-            // SAFETY: null, or a text of the host's; the other one is a constant of the bindings.
+            // SAFETY: null, or a text of the host; the other is a constant of the bindings.
             let is_editor = !name.is_null() && unsafe { CStr::from_ptr(name) == CStr::from_ptr(ViewType::kEditor) };
-            if is_editor && self.link.is_alive() { View::create(self) } else { null_mut() }
+            if is_editor && self.notifier.is_alive() { View::create(self) } else { null_mut() }
         })
     }
 }

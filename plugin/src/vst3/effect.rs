@@ -1,9 +1,8 @@
-//! An instance as hosts hold it: component, processor and controller in one object. The calls of each interface are in
-//! the modules beside this one.
+//! An instance as a VST3 object: component, processor and controller in one. The other modules implement its interfaces.
 
 use super::com::{guarded, read_wide};
+use super::host_notifier::Vst3HostNotifier;
 use super::host_quirks::replays_after_load;
-use super::link::Link;
 use crate::instance::{Host, Instance};
 use rtjam_ui::board::{Board, Kind};
 use rtjam_ui::editor::window::Embedded;
@@ -16,41 +15,43 @@ use vst3::Steinberg::Vst::{
 use vst3::Steinberg::{FUnknown, IPluginBaseTrait, kResultFalse, kResultOk, tresult};
 use vst3::{Class, ComRef};
 
-/// One instance. Hosts may destroy it on any thread; its calls but `process` come on their main thread.
+/// A VST3 instance. Hosts may destroy it on any thread, and call all functions but `process` on their main thread.
 pub(super) struct Effect {
     pub(super) instance: Arc<Instance>,
-    pub(super) link: Arc<Link>,
+    pub(super) notifier: Arc<Vst3HostNotifier>,
     pub(super) setup: Setup,
     pub(super) active: AtomicBool,
     /// See [`replays_after_load`].
     pub(super) replays: AtomicBool,
-    /// With `replays`: a state was loaded since the last block.
+    /// With `replays`: whether a state was loaded since the last block.
     pub(super) loaded: AtomicBool,
     initialized: AtomicBool,
-    /// The editors that the host holds.
+    /// The editors of the host's views.
     views: Mutex<Vec<Weak<Embedded>>>,
 }
 
-/// What the host says before it activates.
+/// The host's process setup.
 pub(super) struct Setup {
     /// Sample rate in Hz, as bits of an `f64`.
     rate: AtomicU64,
-    /// Longest block in frames.
+    /// The longest block in frames.
     block: AtomicI32,
     offline: AtomicBool,
 }
 
-impl Setup {
-    /// What holds for a host that activates without a word.
-    fn usual() -> Setup {
+/// The setup of a host that activates without one.
+impl Default for Setup {
+    fn default() -> Setup {
         Setup {
             rate: AtomicU64::new(48_000.0_f64.to_bits()),
             block: AtomicI32::new(1024),
             offline: AtomicBool::new(false),
         }
     }
+}
 
-    pub(super) fn take(&self, rate: f64, block: i32, offline: bool) {
+impl Setup {
+    pub(super) fn set(&self, rate: f64, block: i32, offline: bool) {
         self.rate.store(rate.to_bits(), Relaxed);
         self.block.store(block.max(1), Relaxed);
         self.offline.store(offline, Relaxed);
@@ -78,11 +79,11 @@ impl Effect {
     /// Opens no thread, socket or file.
     pub(super) fn new(kind: Kind) -> Effect {
         let instance = Arc::new(Instance::new(kind, None));
-        let link = Arc::new(Link::new(&instance));
+        let notifier = Arc::new(Vst3HostNotifier::new(&instance));
         Effect {
             instance,
-            link,
-            setup: Setup::usual(),
+            notifier,
+            setup: Setup::default(),
             active: AtomicBool::new(false),
             replays: AtomicBool::new(false),
             loaded: AtomicBool::new(false),
@@ -91,8 +92,8 @@ impl Effect {
         }
     }
 
-    /// Main thread: an editor that is to be closed with the instance.
-    pub(super) fn note_view(&self, view: &Arc<Embedded>) {
+    /// Main thread. Adds an editor to close with the instance.
+    pub(super) fn add_view(&self, view: &Arc<Embedded>) {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         views.retain(|view| view.strong_count() > 0);
         views.push(Arc::downgrade(view));
@@ -110,20 +111,20 @@ impl IPluginBaseTrait for Effect {
             if self.initialized.swap(true, Relaxed) {
                 return kResultFalse;
             }
-            // SAFETY: null, or an object of the host's.
+            // SAFETY: null, or an object of the host.
             let name = unsafe { host_name(context) }.unwrap_or_default();
             self.replays.store(replays_after_load(&name), Relaxed);
-            self.link.begin();
-            self.instance.set_host(Some(Arc::clone(&self.link) as Arc<dyn Host>));
+            self.notifier.begin();
+            self.instance.set_host(Some(Arc::clone(&self.notifier) as Arc<dyn Host>));
             kResultOk
         })
     }
 
-    /// Some hosts still hold editors, or have not deactivated.
+    /// Also for hosts that still hold editors or have not deactivated.
     unsafe fn terminate(&self) -> tresult {
         guarded(|| {
             self.close_views();
-            self.link.cut();
+            self.notifier.disconnect();
             self.instance.set_host(None);
             if self.active.swap(false, Relaxed) {
                 self.instance.deactivate();
@@ -136,7 +137,7 @@ impl IPluginBaseTrait for Effect {
 }
 
 /// # Safety
-/// `context` is null or an object of the host's.
+/// `context` is null or an object of the host.
 unsafe fn host_name(context: *mut FUnknown) -> Option<String> {
     // SAFETY: see above.
     let application = unsafe { ComRef::from_raw(context) }?.cast::<IHostApplication>()?;
@@ -144,6 +145,6 @@ unsafe fn host_name(context: *mut FUnknown) -> Option<String> {
     // SAFETY: the host's object, and memory for a name of 128 units.
     let told = unsafe { application.getName(&mut name) } == kResultOk;
     name[127] = 0;
-    // SAFETY: it ends with a zero.
+    // SAFETY: it is null-terminated.
     told.then(|| unsafe { read_wide(name.as_ptr()) }).flatten()
 }

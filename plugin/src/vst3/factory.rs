@@ -1,4 +1,4 @@
-//! The library's classes. Scanning them constructs nothing.
+//! The library's classes. Scanning them creates no instance.
 
 use super::com::{give, guarded, narrow, wide};
 use super::effect::Effect;
@@ -14,11 +14,11 @@ use vst3::Steinberg::{
 };
 use vst3::{Class, ComWrapper, uid};
 
-/// The plugins' ids in projects, in the order of [`CLASSES`]: the same for ever.
+/// The plugins' ids in projects, in the order of [`CLASSES`]. They never change.
 ///
-/// Each is the name-based UUID (version 5, DNS namespace) of the plugin's CLAP id. As bytes it lies in memory as the VST3
-/// SDK's own ids do: in order, but on Windows with the first three fields swapped, as COM has it. So its text in
-/// projects and presets is the same on all systems.
+/// Each is the name-based UUID (version 5, DNS namespace) of the plugin's CLAP id. Its bytes have the order of the VST3 SDK's
+/// ids: on Windows, the first three fields are swapped as in COM. So its text in projects and presets is the same on all
+/// systems.
 pub const IDS: [TUID; 2] =
     [uid(0x092F_E85F, 0xA061_5831, 0xB507_D3F9, 0xDE9C_F41D), uid(0x3460_C762, 0xCE67_593C, 0xA1AA_6950, 0xFB1F_80EF)];
 
@@ -26,16 +26,16 @@ const CATEGORY: &str = "Audio Module Class";
 const SUBCATEGORIES: &str = "Fx|Mixing|Tools";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What [`super::GetPluginFactory`] gives.
+/// The factory of [`super::GetPluginFactory`].
 pub(super) struct Factory;
 
 impl Class for Factory {
     type Interfaces = (IPluginFactory3, IPluginFactory2, IPluginFactory);
 }
 
-/// The SDK whose interfaces these are.
+/// The version of the VST3 SDK.
 fn sdk() -> &'static str {
-    // SAFETY: a constant of the bindings, which ends with a zero.
+    // SAFETY: a constant of the bindings, with a terminating zero.
     unsafe { CStr::from_ptr(Vst::SDKVersionString) }.to_str().unwrap_or_default()
 }
 
@@ -48,7 +48,7 @@ impl IPluginFactoryTrait for Factory {
     unsafe fn getFactoryInfo(&self, info: *mut PFactoryInfo) -> tresult {
         let about =
             PFactoryInfo { vendor: narrow(VENDOR), url: narrow(""), email: narrow(""), flags: kUnicode as int32 };
-        // SAFETY: the host's memory for the answer.
+        // SAFETY: the host's memory for the result.
         guarded(|| unsafe { give(info, about) })
     }
 
@@ -65,7 +65,7 @@ impl IPluginFactoryTrait for Factory {
                 category: narrow(CATEGORY),
                 name: narrow(name),
             };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(info, about) }
         })
     }
@@ -75,7 +75,7 @@ impl IPluginFactoryTrait for Factory {
             if cid.is_null() || iid.is_null() || obj.is_null() {
                 return kInvalidArgument;
             }
-            // SAFETY: both ids are 16 bytes, and the host has room for a pointer.
+            // SAFETY: both ids have 16 bytes, and `obj` is the host's memory for a pointer.
             let wanted = unsafe {
                 obj.write(null_mut());
                 cid.cast::<TUID>().read_unaligned()
@@ -84,7 +84,7 @@ impl IPluginFactoryTrait for Factory {
             let effect = ComWrapper::new(Effect::new(CLASSES[index].kind));
             let Some(unknown) = effect.to_com_ptr::<FUnknown>() else { return kInvalidArgument };
             let this = unknown.as_ptr();
-            // SAFETY: our own object, which answers with a reference of the host's or none.
+            // SAFETY: our own object, which gives the host a reference or none.
             unsafe { ((*(*this).vtbl).queryInterface)(this, iid.cast(), obj) }
         })
     }
@@ -105,7 +105,7 @@ impl IPluginFactory2Trait for Factory {
                 version: narrow(VERSION),
                 sdkVersion: narrow(sdk()),
             };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(info, about) }
         })
     }
@@ -126,12 +126,12 @@ impl IPluginFactory3Trait for Factory {
                 version: wide(VERSION),
                 sdkVersion: wide(sdk()),
             };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(info, about) }
         })
     }
 
-    /// The context comes again with each instance.
+    /// Ignored: each instance gets the context again.
     unsafe fn setHostContext(&self, _context: *mut FUnknown) -> tresult {
         kResultOk
     }

@@ -1,27 +1,27 @@
-//! The plugin as VST3, on the bindings of the `vst3` crate. What it plays, stores and shows is
-//! [`crate::instance::Instance`].
+//! The plugin as VST3, on the bindings of the `vst3` crate. [`crate::instance::Instance`] does what is independent of the
+//! format.
 //!
 //! | module | thread | what it does |
 //! |---|---|---|
-//! | `factory` | main | the classes, by ids that never change |
+//! | `factory` | main | the classes and their ids |
 //! | `effect` | main | an instance: component, processor and controller in one object |
 //! | `component` | main | buses, activation, state |
-//! | `processor` | audio | a call's buffers and parameter changes |
-//! | `controller`, `parameters`, `units` | main | parameters as VST3 numbers, normalises and groups them |
-//! | `link` | any but audio | edits and changes, told to the host |
+//! | `processor` | audio | the buffers and parameter changes of a call |
+//! | `controller`, `parameters`, `units` | main | parameters: ids, normalized values, groups |
+//! | `host_notifier` | any but audio | tells the host of edits and changes |
 //! | `view`, `run_loop` | main | the editor in a host's window |
-//! | `host_quirks` | | what some hosts cannot bear |
+//! | `host_quirks` | main | workarounds for particular hosts |
 //! | `com` | any | panics, texts, streams |
 //!
-//! Every call of a host ends in a catch for panics. Nothing here depends on timers of the host's.
+//! Every call of the host catches panics. Nothing depends on the host's timers.
 
 mod com;
 mod component;
 mod controller;
 mod effect;
 mod factory;
+mod host_notifier;
 mod host_quirks;
-mod link;
 mod parameters;
 mod processor;
 #[cfg(target_os = "linux")]
@@ -35,15 +35,15 @@ use vst3::Steinberg::IPluginFactory;
 
 pub use factory::IDS;
 
-/// What a host asks for first. The caller owns a reference.
+/// The function that a host calls first. The caller owns the reference.
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
 pub extern "system" fn GetPluginFactory() -> *mut IPluginFactory {
-    let made = com::guarded_or(None, || ComWrapper::new(factory::Factory).to_com_ptr::<IPluginFactory>());
-    made.map_or(std::ptr::null_mut(), |factory| factory.into_raw())
+    let factory = com::guarded_or(None, || ComWrapper::new(factory::Factory).to_com_ptr::<IPluginFactory>());
+    factory.map_or(std::ptr::null_mut(), |factory| factory.into_raw())
 }
 
-/// The library has been loaded.
+/// Called when the library has been loaded.
 #[cfg(all(unix, not(target_os = "macos")))]
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
@@ -51,7 +51,7 @@ pub extern "system" fn ModuleEntry(_library: *mut c_void) -> bool {
     true
 }
 
-/// The library is about to be unloaded.
+/// Called before the library is unloaded.
 #[cfg(all(unix, not(target_os = "macos")))]
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
@@ -59,7 +59,7 @@ pub extern "system" fn ModuleExit() -> bool {
     true
 }
 
-/// The bundle has been loaded.
+/// Called when the bundle has been loaded.
 #[cfg(target_os = "macos")]
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
@@ -67,7 +67,7 @@ pub extern "system" fn bundleEntry(_bundle: *mut c_void) -> bool {
     true
 }
 
-/// The bundle is about to be unloaded.
+/// Called before the bundle is unloaded.
 #[cfg(target_os = "macos")]
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
@@ -75,7 +75,7 @@ pub extern "system" fn bundleExit() -> bool {
     true
 }
 
-/// The library has been loaded.
+/// Called when the library has been loaded.
 #[cfg(windows)]
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
@@ -83,7 +83,7 @@ pub extern "system" fn InitDll() -> bool {
     true
 }
 
-/// The library is about to be unloaded.
+/// Called before the library is unloaded.
 #[cfg(windows)]
 #[allow(non_snake_case, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]

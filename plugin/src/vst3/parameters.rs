@@ -1,27 +1,27 @@
-//! Parameters as VST3 has them: ids of 31 bits and values from 0 to 1. Projects and automation hold both, so the formulas
-//! never change.
+//! Parameters in VST3: ids of 31 bits and values from 0 to 1. Projects and automation contain both, so the formulas never
+//! change.
 
 use rtjam_ui::params::Param;
 use vst3::Steinberg::Vst::{ParamID, ParamValue};
 use vst3::Steinberg::int32;
 
-/// VST3 keeps the highest bit of ids for hosts.
+/// The id. VST3 reserves the highest bit for hosts.
 pub(super) fn id(param: Param) -> ParamID {
     param.id() & 0x7fff_ffff
 }
 
-/// How many steps lie between the two ends; 0: it is continuous.
+/// Number of steps in the range; 0: continuous.
 pub(super) fn step_count(param: Param) -> int32 {
     int32::from(param.is_switch())
 }
 
-/// `value`, which lies in the parameter's range, from 0 to 1.
+/// The normalized value, 0 to 1, of a value in the parameter's range.
 pub(super) fn to_normalized(param: Param, value: f64) -> ParamValue {
     let (least, most) = param.range().into_inner();
     (value - least) / (most - least)
 }
 
-/// The value at `normalized`, which is cut to 0 to 1; `None` for what is no number.
+/// The value at `normalized`, which is clamped to 0 to 1; `None` for NaN.
 pub(super) fn to_value(param: Param, normalized: ParamValue) -> Option<f64> {
     let (least, most) = param.range().into_inner();
     (!normalized.is_nan()).then(|| param.tidy(normalized.clamp(0.0, 1.0) * (most - least) + least))
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_ends_and_the_default_come_back() {
+    fn range_and_default_round_trip() {
         for param in Param::all() {
             let (least, most) = param.range().into_inner();
             for value in [least, most, param.default()] {

@@ -1,10 +1,9 @@
-//! The audio thread's part: a call's buffers and parameter changes, taken apart with no trust in what the host made of
-//! them.
+//! The audio thread of an instance: the buffers and parameter changes of a call, which it does not trust.
 
 use super::com::{give, guarded};
 use super::effect::Effect;
 use super::parameters::{id, to_normalized, to_value};
-use crate::instance::{Block, Port};
+use crate::instance::{HostBuffers, HostBus};
 use std::sync::atomic::Ordering::Relaxed;
 use vst3::ComRef;
 use vst3::Steinberg::Vst::MediaTypes_::kAudio;
@@ -18,8 +17,8 @@ use vst3::Steinberg::Vst::{
 };
 use vst3::Steinberg::{TBool, int32, kInvalidArgument, kNotInitialized, kResultFalse, kResultOk, tresult, uint32};
 
-/// More changes, and points of each, than a block has use for; a host that claims more is not believed.
-const MOST_CHANGES: int32 = 4096;
+/// The most changes, and points of a change, that are read per block.
+const MAX_CHANGES: int32 = 4096;
 
 impl IAudioProcessorTrait for Effect {
     unsafe fn setBusArrangements(
@@ -52,7 +51,7 @@ impl IAudioProcessorTrait for Effect {
             if !(0..self.buses(kAudio as MediaType, direction)).contains(&index) {
                 return kInvalidArgument;
             }
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(arrangement, kStereo) }
         })
     }
@@ -61,7 +60,7 @@ impl IAudioProcessorTrait for Effect {
         if size == kSample32 as int32 { kResultOk } else { kResultFalse }
     }
 
-    /// A network's delay is none of the plugin's: the own signal passes undelayed.
+    /// The network's delay is not the plugin's latency: the musician's own signal passes without delay.
     unsafe fn getLatencySamples(&self) -> uint32 {
         0
     }
@@ -76,9 +75,9 @@ impl IAudioProcessorTrait for Effect {
             {
                 return kResultFalse;
             }
-            self.setup.take(setup.sampleRate, setup.maxSamplesPerBlock, setup.processMode == kOffline as int32);
+            self.setup.set(setup.sampleRate, setup.maxSamplesPerBlock, setup.processMode == kOffline as int32);
             self.instance.set_offline(self.setup.is_offline());
-            // Not allowed while active, but seen.
+            // Not allowed while active, but some hosts do it.
             if self.active.load(Relaxed) {
                 self.instance.activate(self.setup.rate(), self.setup.block());
             }
@@ -86,7 +85,7 @@ impl IAudioProcessorTrait for Effect {
         })
     }
 
-    /// Blocks are played from `setActive` on: some hosts never call this.
+    /// Ignored: blocks are processed from `setActive` on, since some hosts never call this.
     unsafe fn setProcessing(&self, _state: TBool) -> tresult {
         kResultOk
     }
@@ -102,7 +101,7 @@ impl IAudioProcessorTrait for Effect {
                 self.instance.note_flush();
                 return kResultOk;
             }
-            // SAFETY: what the host says of its buffers for this call.
+            // SAFETY: the host guarantees its buffers for this call.
             unsafe { self.play(data, frames) }
         })
     }
@@ -120,17 +119,16 @@ impl IProcessContextRequirementsTrait for Effect {
 }
 
 impl Effect {
-    /// Takes the host's edits, and tells it of RTJam's own. Real-time safe.
+    /// Takes the host's edits, and passes RTJam's own to the host. Real-time safe.
     ///
-    /// Of each parameter the last value counts, and holds from the block's first frame on: gains are ramped over 15 ms
-    /// anyway.
+    /// The last value of each parameter takes effect at the first frame of the block: gains are ramped over 15 ms anyway.
     ///
     /// # Safety
-    /// Both are null or objects of the host's.
+    /// Both are null or objects of the host.
     unsafe fn exchange(&self, input: *mut IParameterChanges, output: *mut IParameterChanges) {
         // SAFETY: see above.
         let (input, output) = unsafe { (ComRef::from_raw(input), ComRef::from_raw(output)) };
-        // What such a host says now is older than the project: see `replays_after_load`.
+        // After a load, the changes of such a host are older than the project: see `replays_after_load`.
         if !self.loaded.swap(false, Relaxed)
             && let Some(changes) = input
         {
@@ -139,7 +137,7 @@ impl Effect {
         if let Some(changes) = output {
             self.instance.fetch_own_edits(|param, value| {
                 let (mut index, mut point) = (0, 0);
-                // SAFETY: the host's objects, and our own memory for its answers.
+                // SAFETY: the host's objects, and our own memory for the results.
                 unsafe {
                     let queue = ComRef::from_raw(changes.addParameterData(&id(param), &mut index));
                     queue.is_some_and(|q| q.addPoint(0, to_normalized(param, value), &mut point) == kResultOk)
@@ -151,11 +149,11 @@ impl Effect {
     fn take_changes(&self, changes: ComRef<'_, IParameterChanges>) {
         // SAFETY: the host's objects.
         unsafe {
-            for index in 0..changes.getParameterCount().min(MOST_CHANGES) {
+            for index in 0..changes.getParameterCount().min(MAX_CHANGES) {
                 let Some(queue) = ComRef::from_raw(changes.getParameterData(index)) else { continue };
                 if let Some(param) = self.param(queue.getParameterId())
                     && let Some(normalized) = last_point(queue)
-                    && !self.link.is_held(param)
+                    && !self.notifier.is_held(param)
                     && let Some(value) = to_value(param, normalized)
                 {
                     self.instance.set_from_host(param.id(), value);
@@ -165,7 +163,7 @@ impl Effect {
     }
 
     /// # Safety
-    /// The buses of `data` are what the host says that they are, and its buffers are `frames` long or null.
+    /// The buses of `data` are as the host describes them, and the buffers are null or `frames` long.
     unsafe fn play(&self, data: &mut ProcessData, frames: usize) -> tresult {
         // SAFETY: see above; `numOutputs` is the array's length.
         let outputs = unsafe { buses(data.outputs, data.numOutputs) };
@@ -176,37 +174,37 @@ impl Effect {
             unsafe { (*bus).silenceFlags = 0 };
         });
         if data.symbolicSampleSize != kSample32 as int32 {
-            // SAFETY: the buffers are of 64 bits, of which zero bytes are a value.
-            outputs.for_each(|bus| unsafe { port::<f64>(bus).clear_from(0, frames) });
+            // SAFETY: the buffers have 64-bit samples, of which zero bytes are valid.
+            outputs.for_each(|bus| unsafe { host_bus::<f64>(bus).clear_from(0, frames) });
             return kInvalidArgument;
         }
         if !self.active.load(Relaxed) {
-            // SAFETY: zero bytes are the sample 0.0.
-            outputs.for_each(|bus| unsafe { port::<f32>(bus).clear_from(0, frames) });
+            // SAFETY: as above; zero bytes are the sample 0.0.
+            outputs.for_each(|bus| unsafe { host_bus::<f32>(bus).clear_from(0, frames) });
             return kNotInitialized;
         }
         self.instance.set_offline(self.setup.is_offline() || data.processMode == kOffline as int32);
         let slots = self.instance.slot_outputs();
-        // SAFETY: see above; the block ends with this call.
+        // SAFETY: see above; the buffers are not used after this call.
         let block = unsafe {
-            let input = inputs.clone().next().map(|bus| port(bus));
-            Block::of_ports(frames, input, outputs.map(|bus| port(bus)), slots)
+            let input = inputs.clone().next().map(|bus| host_bus(bus));
+            HostBuffers::from_buses(frames, input, outputs.map(|bus| host_bus(bus)), slots)
         };
         self.instance.process(&block);
         kResultOk
     }
 }
 
-/// The last value of a queue. All points are read: hosts' validators wait for that.
+/// The last value of a queue. Reads all points, as validators require.
 ///
 /// # Safety
-/// `queue` is an object of the host's.
+/// `queue` is an object of the host.
 unsafe fn last_point(queue: ComRef<'_, IParamValueQueue>) -> Option<f64> {
     let (mut offset, mut normalized) = (0, 0.0);
     let mut last = None;
-    // SAFETY: the host's object, and our own memory for its answers.
+    // SAFETY: the host's object, and our own memory for the results.
     unsafe {
-        for point in 0..queue.getPointCount().min(MOST_CHANGES) {
+        for point in 0..queue.getPointCount().min(MAX_CHANGES) {
             if queue.getPoint(point, &mut offset, &mut normalized) == kResultOk {
                 last = Some(normalized);
             }
@@ -215,7 +213,7 @@ unsafe fn last_point(queue: ComRef<'_, IParamValueQueue>) -> Option<f64> {
     last
 }
 
-/// The elements of a host's array of buses, which may be null.
+/// The elements of the host's array of buses, which may be null.
 ///
 /// # Safety
 /// `first` is null or an array of `count` buses.
@@ -226,11 +224,11 @@ unsafe fn buses(first: *mut AudioBusBuffers, count: int32) -> impl Iterator<Item
 }
 
 /// # Safety
-/// `bus` can be read; its buffers hold samples of `T`.
-unsafe fn port<T>(bus: *const AudioBusBuffers) -> Port<T> {
-    // SAFETY: see above. Both members of the union are arrays of `numChannels` pointers, and lie in the same place.
+/// `bus` is valid for reads; its buffers contain samples of `T`.
+unsafe fn host_bus<T>(bus: *const AudioBusBuffers) -> HostBus<T> {
+    // SAFETY: see above. Both members of the union are arrays of `numChannels` pointers at the same address.
     unsafe {
         let channels = (*bus).__field0.channelBuffers32.cast::<*mut T>();
-        Port::new(channels.cast_const(), usize::try_from((*bus).numChannels).unwrap_or(0))
+        HostBus::new(channels.cast_const(), usize::try_from((*bus).numChannels).unwrap_or(0))
     }
 }

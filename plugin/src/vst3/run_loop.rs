@@ -1,7 +1,7 @@
-//! The way from the editor's thread to the host's main thread, where the host's frame has a run loop. VST3 wants edits
-//! told there. Without one the editor's thread tells them itself, so nothing depends on this.
+//! Wakes the host's main thread from the editor's thread, if the host's frame has a run loop. VST3 requires notifications of
+//! edits on the main thread. Without a run loop, the editor's thread sends them.
 
-use super::link::{Link, Wake};
+use super::host_notifier::{MainThreadWaker, Vst3HostNotifier};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -10,47 +10,47 @@ use vst3::Steinberg::Linux::{FileDescriptor, IEventHandler, IEventHandlerTrait, 
 use vst3::Steinberg::{IPlugFrame, kResultOk};
 use vst3::{Class, ComPtr, ComWrapper};
 
-/// A registration with a host's run loop. Main thread; ends when dropped.
+/// A registration with the host's run loop. Main thread. Dropping it unregisters.
 pub(super) struct RunLoop {
     run_loop: ComPtr<IRunLoop>,
     handler: ComPtr<IEventHandler>,
-    link: Arc<Link>,
-    /// Open as long as the host may look at it.
-    event: Arc<dyn Wake>,
+    notifier: Arc<Vst3HostNotifier>,
+    /// Open while the host may poll it.
+    event: Arc<dyn MainThreadWaker>,
 }
 
 impl RunLoop {
-    /// `None` where the frame has no run loop, or the loop takes no handler.
-    pub(super) fn of(frame: &ComPtr<IPlugFrame>, link: &Arc<Link>) -> Option<RunLoop> {
+    /// Registers with the run loop of a frame. `None` if there is none, or it refuses.
+    pub(super) fn register(frame: &ComPtr<IPlugFrame>, notifier: &Arc<Vst3HostNotifier>) -> Option<RunLoop> {
         let run_loop = frame.cast::<IRunLoop>()?;
         let event = Arc::new(Event::new()?);
-        let handler = Handler { event: Arc::clone(&event), link: Arc::clone(link) };
+        let handler = Handler { event: Arc::clone(&event), notifier: Arc::clone(notifier) };
         let handler = ComWrapper::new(handler).to_com_ptr::<IEventHandler>()?;
-        // SAFETY: the host's object; the handler and its descriptor live until it is unregistered.
-        let taken = unsafe { run_loop.registerEventHandler(handler.as_ptr(), event.0.as_raw_fd()) };
-        if taken != kResultOk {
+        // SAFETY: the host's object; the handler and its descriptor exist until it is unregistered.
+        let result = unsafe { run_loop.registerEventHandler(handler.as_ptr(), event.0.as_raw_fd()) };
+        if result != kResultOk {
             return None;
         }
-        let event: Arc<dyn Wake> = event;
-        link.add_wake(Arc::clone(&event));
-        Some(RunLoop { run_loop, handler, link: Arc::clone(link), event })
+        let event: Arc<dyn MainThreadWaker> = event;
+        notifier.add_waker(Arc::clone(&event));
+        Some(RunLoop { run_loop, handler, notifier: Arc::clone(notifier), event })
     }
 }
 
 impl Drop for RunLoop {
     fn drop(&mut self) {
-        self.link.remove_wake(&self.event);
+        self.notifier.remove_waker(&self.event);
         // SAFETY: the host's object.
         unsafe { self.run_loop.unregisterEventHandler(self.handler.as_ptr()) };
     }
 }
 
-/// A counter of the kernel's that is readable once it was written to.
+/// An eventfd: readable after a write.
 struct Event(File);
 
 impl Event {
     fn new() -> Option<Event> {
-        // SAFETY: a system call without pointers; a descriptor that is not negative is ours alone.
+        // SAFETY: a system call without pointers; a descriptor that is not negative is owned by the new `File`.
         unsafe {
             let descriptor = libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK);
             (descriptor >= 0).then(|| Event(File::from(OwnedFd::from_raw_fd(descriptor))))
@@ -58,17 +58,17 @@ impl Event {
     }
 }
 
-impl Wake for Event {
+impl MainThreadWaker for Event {
     fn wake(&self) {
-        // It fails where 2^64 wakes were not seen yet.
+        // Fails only at 2^64 pending wakes.
         let _ = (&self.0).write(&1_u64.to_ne_bytes());
     }
 }
 
-/// What the host calls.
+/// The handler that the host calls.
 struct Handler {
     event: Arc<Event>,
-    link: Arc<Link>,
+    notifier: Arc<Vst3HostNotifier>,
 }
 
 impl Class for Handler {
@@ -78,9 +78,9 @@ impl Class for Handler {
 impl IEventHandlerTrait for Handler {
     unsafe fn onFDIsSet(&self, _fd: FileDescriptor) {
         super::com::guarded(|| {
-            // It fails where another call was faster.
+            // Fails if another call has read it.
             let _ = (&self.event.0).read(&mut [0; 8]);
-            self.link.tell_host();
+            self.notifier.notify_host();
             kResultOk
         });
     }

@@ -1,4 +1,4 @@
-//! The folders in which hosts show parameters: one for each slot. Main thread.
+//! Units: the groups in which hosts list parameters, one for each slot. Main thread.
 
 use super::com::{give, guarded, wide};
 use super::effect::Effect;
@@ -9,7 +9,7 @@ use vst3::Steinberg::Vst::{
 };
 use vst3::Steinberg::{IBStream, int16, int32, kInvalidArgument, kNotImplemented, kResultFalse, kResultOk, tresult};
 
-/// The folder of a parameter: the root, or the slot's number.
+/// The unit of a parameter: the root, or the number of the slot.
 pub(super) fn unit(param: Param) -> UnitID {
     param.slot().map_or(kRootUnitId, |slot| slot.number() as UnitID)
 }
@@ -28,7 +28,7 @@ impl IUnitInfoTrait for Effect {
             };
             let about =
                 UnitInfo { id: index, parentUnitId: parent, name: wide(&name), programListId: kNoProgramListId };
-            // SAFETY: the host's memory for the answer.
+            // SAFETY: the host's memory for the result.
             unsafe { give(info, about) }
         })
     }

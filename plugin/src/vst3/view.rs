@@ -2,7 +2,7 @@
 
 use super::com::{give, guarded};
 use super::effect::Effect;
-use super::link::Link;
+use super::host_notifier::Vst3HostNotifier;
 #[cfg(target_os = "linux")]
 use super::run_loop::RunLoop;
 use raw_window_handle::RawWindowHandle;
@@ -18,11 +18,11 @@ use vst3::Steinberg::{
 };
 use vst3::{Class, ComPtr, ComRef, ComWrapper};
 
-/// One editor. A host may make several of an instance, and may keep one longer than the instance.
+/// A view with an editor. A host may create several for an instance, and may keep one longer than the instance.
 pub(super) struct View {
     editor: Arc<Embedded>,
-    link: Arc<Link>,
-    /// This object, as its host knows it.
+    notifier: Arc<Vst3HostNotifier>,
+    /// The host's pointer to this object.
     this: Cell<*mut IPlugView>,
     frame: Cell<Option<ComPtr<IPlugFrame>>>,
     #[cfg(target_os = "linux")]
@@ -34,15 +34,15 @@ impl Class for View {
 }
 
 impl View {
-    /// A closed editor; the caller owns a reference.
+    /// A view whose editor is closed. The caller owns the reference.
     pub(super) fn create(effect: &Effect) -> *mut IPlugView {
         let board = Arc::clone(&effect.instance) as Arc<dyn Board>;
         #[allow(clippy::arc_with_non_send_sync, reason = "hosts may count references on any thread")]
         let editor = Arc::new(Embedded::new(board));
-        effect.note_view(&editor);
+        effect.add_view(&editor);
         let view = ComWrapper::new(View {
             editor,
-            link: Arc::clone(&effect.link),
+            notifier: Arc::clone(&effect.notifier),
             this: Cell::new(null_mut()),
             frame: Cell::default(),
             #[cfg(target_os = "linux")]
@@ -59,17 +59,17 @@ impl View {
         frame
     }
 
-    /// Asks the host for a window of that size. It may do so at once, and call back.
-    fn ask_for(&self, size: Option<Size>) {
+    /// Requests a window size. The host may resize the window, and call back, during the request.
+    fn request_size(&self, size: Option<Size>) {
         if let (Some(size), Some(frame)) = (size, self.frame()) {
-            // SAFETY: the host's object, and this one as the host knows it. A host that refuses keeps its size.
+            // SAFETY: the host's object, and its pointer to this one. If the host refuses, the window keeps its size.
             unsafe { frame.resizeView(self.this.get(), &mut rectangle(size)) };
         }
     }
 
     fn close(&self) {
         self.editor.close();
-        self.link.let_go();
+        self.notifier.release_controls();
         #[cfg(target_os = "linux")]
         drop(self.run_loop.take());
     }
@@ -77,7 +77,7 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        // Nobody is left to be told of a panic.
+        // A panic has no caller to report to.
         guarded(|| {
             self.close();
             kResultOk
@@ -87,26 +87,26 @@ impl Drop for View {
 
 impl IPlugViewTrait for View {
     unsafe fn isPlatformTypeSupported(&self, platform: FIDString) -> tresult {
-        // SAFETY: null, or a text of the host's.
+        // SAFETY: null, or a text of the host.
         guarded(|| if unsafe { is_ours(platform) } { kResultOk } else { kResultFalse })
     }
 
     unsafe fn attached(&self, parent: *mut c_void, platform: FIDString) -> tresult {
         guarded(|| {
-            // SAFETY: null, or a text of the host's.
+            // SAFETY: null, or a text of the host.
             let parent = if unsafe { is_ours(platform) } { window_handle(parent) } else { None };
             let Some(parent) = parent else { return kInvalidArgument };
-            if !self.link.is_alive() {
+            if !self.notifier.is_alive() {
                 return kResultFalse;
             }
             #[cfg(target_os = "linux")]
             drop(self.run_loop.take());
             #[cfg(target_os = "linux")]
-            self.run_loop.set(self.frame().and_then(|frame| RunLoop::of(&frame, &self.link)));
+            self.run_loop.set(self.frame().and_then(|frame| RunLoop::register(&frame, &self.notifier)));
             match self.editor.open(parent) {
                 Ok(size) => {
                     self.editor.set_visible(true);
-                    self.ask_for(size);
+                    self.request_size(size);
                     kResultOk
                 }
                 Err(_) => {
@@ -128,7 +128,7 @@ impl IPlugViewTrait for View {
         kResultFalse
     }
 
-    /// Keys come from the window system.
+    /// Ignored: keys come from the window system.
     unsafe fn onKeyDown(&self, _key: char16, _code: int16, _modifiers: int16) -> tresult {
         kResultFalse
     }
@@ -138,7 +138,7 @@ impl IPlugViewTrait for View {
     }
 
     unsafe fn getSize(&self, size: *mut ViewRect) -> tresult {
-        // SAFETY: the host's memory for the answer.
+        // SAFETY: the host's memory for the result.
         guarded(|| unsafe { give(size, rectangle(self.editor.size())) })
     }
 
@@ -161,7 +161,7 @@ impl IPlugViewTrait for View {
             if frame.is_null() {
                 drop(self.run_loop.take());
             }
-            // SAFETY: null, or an object of the host's, which is counted from here on.
+            // SAFETY: null, or an object of the host, whose reference is counted from here on.
             let frame = unsafe { ComRef::from_raw(frame) }.map(|frame| frame.to_com_ptr());
             drop(self.frame.replace(frame));
             kResultOk
@@ -188,7 +188,7 @@ impl IPlugViewContentScaleSupportTrait for View {
     unsafe fn setContentScaleFactor(&self, factor: f32) -> tresult {
         guarded(|| match self.editor.set_scale(f64::from(factor)) {
             Ok(size) => {
-                self.ask_for(size);
+                self.request_size(size);
                 kResultOk
             }
             Err(_) => kInvalidArgument,
@@ -200,16 +200,16 @@ fn rectangle((width, height): Size) -> ViewRect {
     ViewRect { left: 0, top: 0, right: width as int32, bottom: height as int32 }
 }
 
-/// Of a rectangle that may be inside out.
+/// Width and height of a rectangle; 0 where its sides are reversed.
 fn dimensions(rect: &ViewRect) -> Size {
     let length = |from: int32, to: int32| u32::try_from(i64::from(to) - i64::from(from)).unwrap_or(0);
     (length(rect.left, rect.right), length(rect.top, rect.bottom))
 }
 
-/// Whether it names this system's kind of window.
+/// Whether `platform` names this system's kind of window.
 ///
 /// # Safety
-/// `platform` is null or ends with a zero.
+/// `platform` is null or null-terminated.
 unsafe fn is_ours(platform: FIDString) -> bool {
     let ours = if cfg!(target_os = "macos") {
         vst3::Steinberg::kPlatformTypeNSView
@@ -218,7 +218,7 @@ unsafe fn is_ours(platform: FIDString) -> bool {
     } else {
         vst3::Steinberg::kPlatformTypeX11EmbedWindowID
     };
-    // SAFETY: see above; the other one is a constant of the bindings.
+    // SAFETY: see above; the other is a constant of the bindings.
     !platform.is_null() && unsafe { CStr::from_ptr(platform) == CStr::from_ptr(ours) }
 }
 
@@ -234,7 +234,7 @@ fn window_handle(window: *mut c_void) -> Option<RawWindowHandle> {
     Some(RawWindowHandle::Win32(raw_window_handle::Win32WindowHandle::new(window)))
 }
 
-/// X11's windows are numbers, passed as a pointer.
+/// X11 windows are numbers, passed as pointers.
 #[cfg(not(any(target_os = "macos", windows)))]
 fn window_handle(window: *mut c_void) -> Option<RawWindowHandle> {
     if window.is_null() {

@@ -1,43 +1,41 @@
-//! A clock without sound: 128 frames at 48 kHz, by a timer. What comes in is silence, what goes out is heard by nobody.
+//! The dummy clock: a timer that runs periods of 128 frames at 48 kHz. Its input is silence, and its output is discarded.
 
-use super::{Backend, OpenError, Pulse, priority};
-use crate::handover::Stage;
+use super::backend::{AudioHealth, Backend, raise_priority};
+use crate::handover::AudioEnd;
 use rtjam_engine::{Outputs, SLOTS};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 const RATE: u32 = 48_000;
-const BLOCK: u32 = 128;
+const PERIOD: u32 = 128;
 
-/// Blocks that may be worked off at once after having been late; what is later than that is left out.
+/// The most late periods that run without a pause; later ones are skipped.
 const CATCH_UP: u64 = 16;
 
-/// The timer, running until it is dropped.
+/// The timer. Runs until it is dropped.
 pub(super) struct Dummy {
     end: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Dummy {
-    pub(super) fn open(stage: Stage, pulse: Arc<Pulse>) -> Result<Dummy, OpenError> {
-        pulse.block.store(BLOCK, Ordering::Relaxed);
+    pub(super) fn open(audio: AudioEnd, health: Arc<AudioHealth>) -> io::Result<Dummy> {
+        health.set_period(PERIOD);
         let end = Arc::new(AtomicBool::new(false));
         let thread = {
             let end = Arc::clone(&end);
-            thread::Builder::new().name("dummy-audio".to_owned()).spawn(move || run(stage, &pulse, &end))
+            thread::Builder::new().name("dummy-audio".to_owned()).spawn(move || run(audio, &health, &end))
         };
-        match thread {
-            Ok(thread) => Ok(Dummy { end, thread: Some(thread) }),
-            Err(e) => Err(OpenError(format!("The dummy clock could not start: {e}."))),
-        }
+        Ok(Dummy { end, thread: Some(thread?) })
     }
 }
 
 impl Backend for Dummy {
     fn describe(&self) -> String {
-        format!("dummy clock, no sound in or out ({RATE} Hz, {BLOCK} frames)")
+        format!("dummy clock without audio input or output ({RATE} Hz, {PERIOD} frames)")
     }
 
     fn rate(&self) -> u32 {
@@ -59,32 +57,32 @@ impl Drop for Dummy {
     }
 }
 
-/// The audio thread. Deadlines are counted from one origin in frames, so the rate is exact.
-fn run(mut stage: Stage, pulse: &Pulse, end: &AtomicBool) {
-    priority::raise(pulse);
-    let silent = [0.0; BLOCK as usize];
-    let mut main = [[0.0; BLOCK as usize]; 2];
+/// The audio thread. Deadlines count frames from one origin, so the rate is exact.
+fn run(mut audio: AudioEnd, health: &AudioHealth, end: &AtomicBool) {
+    raise_priority(health);
+    let silent = [0.0; PERIOD as usize];
+    let mut main = [[0.0; PERIOD as usize]; 2];
     let mut origin = Instant::now();
-    let mut blocks = 0_u64;
+    let mut periods = 0_u64;
     let mut behind = false;
     while !end.load(Ordering::Relaxed) {
         let [left, right] = &mut main;
-        stage.process([&silent; 2], &mut Outputs { main: [left, right], slots: [const { None }; SLOTS] });
-        blocks += 1;
-        let due = origin + duration_of(blocks);
+        audio.process([&silent; 2], &mut Outputs { main: [left, right], slots: [const { None }; SLOTS] });
+        periods += 1;
+        let due = origin + duration_of(periods);
         let late = Instant::now().saturating_duration_since(due);
         if late > duration_of(1) && !behind {
-            pulse.count_xruns(1);
+            health.add_xrun();
         }
         behind = late > duration_of(1);
         if late.is_zero() {
             thread::sleep(due.saturating_duration_since(Instant::now()));
         } else if late > duration_of(CATCH_UP) {
-            (origin, blocks) = (Instant::now(), 0);
+            (origin, periods) = (Instant::now(), 0);
         }
     }
 }
 
-fn duration_of(blocks: u64) -> Duration {
-    Duration::from_nanos(blocks * u64::from(BLOCK) * 1_000_000_000 / u64::from(RATE))
+fn duration_of(periods: u64) -> Duration {
+    Duration::from_nanos(periods * u64::from(PERIOD) * 1_000_000_000 / u64::from(RATE))
 }

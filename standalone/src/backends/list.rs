@@ -1,11 +1,11 @@
-//! `--list-devices`: what can be used here, and by which name.
+//! `--list-devices`: the backends and devices of this computer, with their names.
 
 use super::jack::Jack;
 use cpal::Device;
 use cpal::traits::{DeviceTrait, HostTrait};
 use std::fmt::Write;
 
-/// The list, as it is printed.
+/// The list as text.
 pub(crate) fn devices() -> String {
     let mut list = String::new();
     let jack = match Jack::probe() {
@@ -19,7 +19,7 @@ pub(crate) fn devices() -> String {
         section(&mut list, "output", host.devices(), host.default_output_device(), DeviceTrait::supports_output);
         section(&mut list, "input", host.devices(), host.default_input_device(), DeviceTrait::supports_input);
     });
-    let _ = writeln!(list, "--backend dummy  a clock without sound; always there");
+    let _ = writeln!(list, "--backend dummy  a silent clock; always available");
     list
 }
 

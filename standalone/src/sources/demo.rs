@@ -1,7 +1,7 @@
-//! The demo: a plucked arpeggio over four chords, a bass and soft drums, for ever, the same at every run.
+//! The demo: an endless plucked arpeggio over four chords, with a bass and soft drums; identical in every run.
 //!
-//! Strings are Karplus–Strong (Karplus & Strong 1983, with the fractional tuning of Jaffe & Smith 1983). Everything is
-//! computed frame by frame from fixed-size state: nothing is allocated after [`Demo::new`].
+//! The strings are Karplus–Strong (Karplus & Strong 1983, with the fractional tuning of Jaffe & Smith 1983). The state has a
+//! fixed size: only [`Demo::new`] allocates.
 
 use std::f32::consts::TAU;
 
@@ -13,12 +13,12 @@ const STEPS_PER_BAR: u64 = 16;
 /// Am, F, C, G: the arpeggio's four strings as MIDI notes, and the bass.
 const CHORDS: [([u8; 4], u8); 4] =
     [([57, 60, 64, 69], 45), ([57, 60, 65, 69], 41), ([55, 60, 64, 72], 36), ([55, 59, 62, 67], 43)];
-/// Which string is plucked on each eighth of a bar.
+/// The string that is plucked on each eighth of a bar.
 const PATTERN: [usize; 8] = [0, 1, 2, 3, 2, 1, 3, 2];
-/// On which sixteenths the bass plays, and for how long it rings (in seconds).
+/// The sixteenths on which the bass plays, and the length of each note in seconds.
 const BASS_STEPS: [(u64, f32); 3] = [(0, 0.7), (6, 0.3), (10, 0.5)];
 
-/// Brings the mix to about −15 dBFS RMS.
+/// Gain that brings the mix to about −15 dBFS RMS.
 const MASTER: f32 = 0.9;
 
 /// The whole band.
@@ -37,7 +37,7 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// A band that plays at `rate` frames a second, from the first bar.
+    /// The band at a sample rate in Hz, at the first bar.
     pub(crate) fn new(rate: u32) -> Demo {
         let hz = rate.max(1000) as f32;
         Demo {
@@ -55,7 +55,7 @@ impl Demo {
         }
     }
 
-    /// Audio thread. The next frames of the music.
+    /// Audio thread. Renders the next frames.
     pub(crate) fn play(&mut self, left: &mut [f32], right: &mut [f32]) {
         for (l, r) in left.iter_mut().zip(right) {
             if self.frame == self.next_step_at {
@@ -89,7 +89,7 @@ impl Demo {
             self.hat.hit(if in_bar % 4 == 2 { 0.16 } else { 0.09 });
         }
         self.step += 1;
-        // From the step's number, not by adding up: the beat does not drift, whatever the rate.
+        // Computed from the step number, so that the beat does not drift at any sample rate.
         self.next_step_at = (self.step as f64 * self.frames_per_step).round() as u64;
     }
 
@@ -111,16 +111,16 @@ fn hertz(note: u8) -> f32 {
     440.0 * ((f32::from(note) - 69.0) / 12.0).exp2()
 }
 
-/// Rounds off above half of full scale, and never reaches it.
+/// Soft clipping above half of full scale; the result stays below 0.95.
 fn bounded(x: f32) -> f32 {
     let over = x.abs() - 0.5;
     if over <= 0.0 { x } else { (0.5 + 0.45 * over / (over + 0.45)).copysign(x) }
 }
 
-/// Longest string: its lowest note is 110 Hz, at up to 192 kHz.
+/// Length of the delay line: the lowest note is 110 Hz, the highest sample rate 192 kHz.
 const LINE: usize = 2048;
 
-/// One string: a delay line, a two-point mean as its loss, an allpass for the tune between two samples.
+/// A string: a delay line, a two-point mean as the loss filter, and an allpass for the fractional tuning.
 struct Pluck {
     rate: f32,
     pan: f32,
@@ -139,7 +139,7 @@ impl Pluck {
     }
 
     fn pluck(&mut self, hertz: f32, accent: f32, random: &mut Random) {
-        // The mean delays by half a sample, the allpass by 0.1 to 1.1, the line by the rest.
+        // The mean delays by half a sample, the allpass by 0.1 to 1.1 samples, the line by the rest.
         let period = self.rate / hertz - 0.5;
         self.len = ((period - 0.1) as usize).clamp(2, LINE);
         let fraction = period - self.len as f32;
@@ -149,7 +149,7 @@ impl Pluck {
         self.excite(accent, random);
     }
 
-    /// Fills the string with a burst of noise, softened to a few kHz and without an offset of its own.
+    /// Fills the string with a burst of noise, low-passed at a few kHz and without DC.
     fn excite(&mut self, accent: f32, random: &mut Random) {
         let soft = 1.0 - (-TAU * 2800.0 / self.rate).exp();
         let (mut low, mut sum, mut power) = (0.0, 0.0, 0.0);
@@ -182,7 +182,7 @@ impl Pluck {
     }
 }
 
-/// A bass: a sine with a little of its octave and twelfth, struck and dying away.
+/// The bass: a decaying sine with a little of its octave and twelfth.
 struct Bass {
     rate: f32,
     phase: f32,
@@ -214,7 +214,7 @@ impl Bass {
     }
 }
 
-/// A bass drum: a sine that falls from 150 to 48 Hz.
+/// The bass drum: a sine that falls from 150 to 48 Hz.
 struct Kick {
     rate: f32,
     phase: f32,
@@ -222,7 +222,7 @@ struct Kick {
 }
 
 impl Kick {
-    /// Nothing is heard after this, in seconds.
+    /// Length in seconds.
     const ENDS: f32 = 0.6;
 
     fn new(rate: f32) -> Kick {
@@ -244,7 +244,7 @@ impl Kick {
     }
 }
 
-/// Snare or hi-hat: noise above a corner frequency, dying away.
+/// Snare or hi-hat: high-passed noise that decays.
 struct Noise {
     level: f32,
     fade: f32,
@@ -264,13 +264,13 @@ impl Noise {
 
     fn next(&mut self, noise: f32) -> f32 {
         self.low += self.corner * (noise - self.low);
-        // Ends before it becomes a denormal number.
+        // Ends before the level becomes denormal.
         self.level = if self.level < 1e-6 { 0.0 } else { self.level * self.fade };
         self.level * (noise - self.low)
     }
 }
 
-/// Takes away what lies below 10 Hz.
+/// A high-pass filter at 10 Hz.
 struct DcBlock {
     keep: f32,
     x: f32,
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn its_level_is_right_at_every_rate_and_it_stays_bounded() {
+    fn level_is_right_at_all_rates() {
         for rate in [8_000, 44_100, 48_000, 96_000, 192_000] {
             for channel in render(rate, 12, 64) {
                 let level = dbfs(&channel);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_silent_for_long_and_is_stereo() {
+    fn demo_is_stereo_without_gaps() {
         let [left, right] = render(48_000, 20, 128);
         for part in left.chunks_exact(24_000) {
             assert!(dbfs(part) > -30.0, "{}", dbfs(part));
@@ -343,12 +343,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_same_at_every_run_and_in_every_block_size() {
+    fn output_is_deterministic() {
         assert_eq!(render(48_000, 3, 64), render(48_000, 3, 1000));
     }
 
     #[test]
-    fn its_strings_are_in_tune() {
+    fn strings_are_in_tune() {
         for rate in [44_100.0, 48_000.0, 96_000.0] {
             let mut string = Pluck::new(rate, 0.5);
             string.pluck(440.0, 1.0, &mut Random(1));

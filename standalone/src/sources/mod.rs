@@ -1,28 +1,30 @@
-//! What is played into the room: the input device, the demo or a recording.
+//! Sources: what the program sends into the room. The audio input, the demo or a recording.
 
 mod demo;
 mod wav;
 
-use super::settings::SourceChoice;
+pub(crate) use wav::WavError;
+
 use demo::Demo;
+use rtjam_ui::settings::SourceChoice;
 use wav::Wav;
 
-/// A source at work. Made and dropped off the audio thread.
+/// A source at work. Created and dropped outside the audio thread.
 pub(crate) enum Source {
-    /// What comes in at the input.
+    /// The audio input.
     Device,
-    /// The small band.
+    /// The demo.
     Demo(Box<Demo>),
-    /// A recording, over and over.
+    /// A recording, repeated.
     Wav(Wav),
 }
 
 impl Source {
-    /// Gets a source ready to play at `rate` frames a second. May read a file and take its time.
+    /// Prepares a source for a sample rate in Hz. May read a file, which takes time.
     ///
     /// # Errors
-    /// A sentence that names the file.
-    pub(crate) fn prepare(choice: &SourceChoice, rate: u32) -> Result<Source, String> {
+    /// The file cannot be played.
+    pub(crate) fn prepare(choice: &SourceChoice, rate: u32) -> Result<Source, WavError> {
         match choice {
             SourceChoice::Device => Ok(Source::Device),
             SourceChoice::Demo => Ok(Source::Demo(Box::new(Demo::new(rate)))),
@@ -30,8 +32,8 @@ impl Source {
         }
     }
 
-    /// Audio thread. Plays the next frames into `left` and `right`, which are equally long. False: this source is the
-    /// input itself, and nothing was written.
+    /// Audio thread. Renders the next frames into `left` and `right`, which are of equal length. Returns false, and
+    /// writes nothing, where the source is the audio input.
     pub(crate) fn play(&mut self, left: &mut [f32], right: &mut [f32]) -> bool {
         match self {
             Source::Device => return false,

@@ -1,46 +1,87 @@
-//! A recording as a source: read whole, brought to the device's rate once, played over and over.
+//! A recording as a source: loaded and resampled once, then repeated.
 
 use std::f64::consts::PI;
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-/// Longer recordings would need more memory than a small computer has to spare.
+/// The longest recording; a longer one needs too much memory on a small computer.
 const MAX_SECONDS: u32 = 20 * 60;
 
-/// A recording in memory, at the device's rate.
+/// A recording in memory, at the device's sample rate.
 pub(crate) struct Wav {
     /// Never empty.
     frames: Vec<[f32; 2]>,
     at: usize,
 }
 
+/// Why a recording cannot be played.
+#[derive(Debug)]
+pub(crate) struct WavError {
+    path: PathBuf,
+    kind: WavErrorKind,
+}
+
+#[derive(Debug)]
+enum WavErrorKind {
+    Unreadable(std::io::Error),
+    NotWav(hound::Error),
+    /// No channels, or an impossible sample rate.
+    BadFormat,
+    TooLong,
+    Damaged(hound::Error),
+    Empty,
+}
+
+impl fmt::Display for WavError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.path.display())?;
+        match &self.kind {
+            WavErrorKind::Unreadable(why) => write!(f, "cannot be read: {why}."),
+            WavErrorKind::NotWav(why) => write!(f, "is not a WAV file that rtjam can play ({why})."),
+            WavErrorKind::BadFormat => {
+                f.write_str("is not a WAV file that rtjam can play (no channels, or an impossible sample rate).")
+            }
+            WavErrorKind::TooLong => {
+                write!(f, "is longer than {} minutes. Play a part of it.", MAX_SECONDS / 60)
+            }
+            WavErrorKind::Damaged(why) => write!(f, "is damaged: {why}."),
+            WavErrorKind::Empty => f.write_str("contains no audio."),
+        }
+    }
+}
+
+impl std::error::Error for WavError {}
+
 impl Wav {
-    /// Reads `path`: any rate, whole numbers of up to 32 bits or floats, mono (heard on both channels) or more (the
-    /// first two are taken).
+    /// Loads a file: any sample rate, integers of up to 32 bits or floats, mono (played on both channels) or more
+    /// channels (the first two are played).
     ///
     /// # Errors
-    /// A sentence that names the file.
-    pub(crate) fn load(path: &Path, rate: u32) -> Result<Wav, String> {
-        let name = path.display();
-        let sentence = |what: &str| format!("{name} {what}");
+    /// The file cannot be played.
+    pub(crate) fn load(path: &Path, rate: u32) -> Result<Wav, WavError> {
+        Wav::read(path, rate).map_err(|kind| WavError { path: path.to_owned(), kind })
+    }
+
+    fn read(path: &Path, rate: u32) -> Result<Wav, WavErrorKind> {
         let reader = hound::WavReader::open(path).map_err(|e| match e {
-            hound::Error::IoError(e) => sentence(&format!("cannot be read: {e}.")),
-            other => sentence(&format!("is no WAV file that rtjam can play ({other}).")),
+            hound::Error::IoError(why) => WavErrorKind::Unreadable(why),
+            other => WavErrorKind::NotWav(other),
         })?;
         let spec = reader.spec();
         if spec.channels == 0 || !(1000..=768_000).contains(&spec.sample_rate) {
-            return Err(sentence("is no WAV file that rtjam can play (no channels, or an impossible rate)."));
+            return Err(WavErrorKind::BadFormat);
         }
         if reader.duration() / spec.sample_rate >= MAX_SECONDS {
-            return Err(sentence(&format!("is longer than {} minutes; play a part of it.", MAX_SECONDS / 60)));
+            return Err(WavErrorKind::TooLong);
         }
-        let frames = read_frames(reader).map_err(|e| sentence(&format!("is damaged: {e}.")))?;
+        let frames = read_frames(reader).map_err(WavErrorKind::Damaged)?;
         if frames.is_empty() {
-            return Err(sentence("holds no sound."));
+            return Err(WavErrorKind::Empty);
         }
         Ok(Wav { frames: resample(frames, spec.sample_rate, rate), at: 0 })
     }
 
-    /// Audio thread. The next frames; after the last comes the first.
+    /// Audio thread. Renders the next frames; the first follows the last.
     pub(crate) fn play(&mut self, left: &mut [f32], right: &mut [f32]) {
         for (l, r) in left.iter_mut().zip(right) {
             [*l, *r] = self.frames[self.at];
@@ -69,7 +110,7 @@ fn pairs(
     let mut frame = [0.0; 2];
     for (i, sample) in samples.enumerate() {
         let sample = sample?;
-        // A float file may hold what is no number.
+        // A float file may contain NaN and infinities.
         let sample = if sample.is_finite() { sample } else { 0.0 };
         let channel = i % channels;
         if let Some(place) = frame.get_mut(channel) {
@@ -82,11 +123,11 @@ fn pairs(
     Ok(frames)
 }
 
-/// Zero crossings of the filter to either side.
+/// Zero crossings of the filter on either side.
 const REACH: f64 = 24.0;
 
-/// Another rate, by a Hann-windowed sinc that cuts below the lower of both rates' halves. The recording goes round, so
-/// its ends meet.
+/// Resamples with a Hann-windowed sinc whose cutoff lies below both Nyquist frequencies. The filter wraps around the ends,
+/// since the recording repeats.
 fn resample(frames: Vec<[f32; 2]>, from: u32, to: u32) -> Vec<[f32; 2]> {
     if from == to {
         return frames;
@@ -95,20 +136,20 @@ fn resample(frames: Vec<[f32; 2]>, from: u32, to: u32) -> Vec<[f32; 2]> {
     let cut = 0.96 * (to as f64 / from as f64).min(1.0);
     let reach = REACH / cut;
     let before = reach.ceil() as usize;
-    // Output frame i lies at i × from / to, so between two input frames there are few different places.
-    let places = to / gcd(from, to);
+    // Output frame i lies at i × from / to, so there are few different positions between two input frames.
+    let phases = to / gcd(from, to);
     let filters: Vec<Vec<f32>> =
-        (0..places).map(|place| filter(place as f64 / places as f64, before, cut, reach)).collect();
+        (0..phases).map(|phase| filter(phase as f64 / phases as f64, before, cut, reach)).collect();
     let len = frames.len();
     let count = (len as u64 * to / from).max(1);
     (0..count)
         .map(|i| {
             let whole = (i * from / to) as usize;
-            let place = (i * from % to) / (to / places);
-            // As many turns as it takes to begin before the first frame of a very short recording.
+            let phase = (i * from % to) / (to / phases);
+            // A very short recording wraps several times.
             let mut at = (whole + len * before.div_ceil(len) - before) % len;
             let mut sum = [0.0_f32; 2];
-            for weight in &filters[place as usize] {
+            for weight in &filters[phase as usize] {
                 let frame = frames[at];
                 sum[0] += weight * frame[0];
                 sum[1] += weight * frame[1];
@@ -119,8 +160,7 @@ fn resample(frames: Vec<[f32; 2]>, from: u32, to: u32) -> Vec<[f32; 2]> {
         .collect()
 }
 
-/// Weights for the frames from `before` before to `before` after, when the wanted point lies `fraction` of a frame
-/// after the middle one.
+/// Weights of the `2 * before + 1` frames around an output frame that lies `fraction` of a frame after the middle one.
 fn filter(fraction: f64, before: usize, cut: f64, reach: f64) -> Vec<f32> {
     (0..=2 * before)
         .map(|i| {
@@ -174,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn stereo_goes_round_exactly() {
+    fn stereo_repeats_exactly() {
         let path = write("stereo.wav", spec(2, 48_000, 16), &[16384, -16384, 8192, 0]);
         let mut wav = Wav::load(&path, 48_000).expect("a good file");
         assert_eq!(play(&mut wav, 3), [[0.5, -0.5], [0.25, 0.0], [0.5, -0.5]]);
@@ -182,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn mono_is_heard_on_both_channels_and_of_many_the_first_two() {
+    fn channel_counts_are_mapped() {
         let path = write("mono.wav", spec(1, 48_000, 24), &[1 << 22, 0]);
         assert_eq!(play(&mut Wav::load(&path, 48_000).expect("mono"), 2), [[0.5, 0.5], [0.0, 0.0]]);
         std::fs::remove_file(path).expect("own file");
@@ -192,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn another_rate_keeps_length_pitch_and_level() {
+    fn resampling_keeps_length_and_level() {
         let tone = |i: u32, rate: f64| 0.5 * (std::f64::consts::TAU * 1000.0 * f64::from(i) / rate).sin();
         let samples: Vec<i32> = (0..44_100).map(|i| (tone(i, 44_100.0) * 8_388_607.0) as i32).collect();
         let path = write("rate.wav", spec(1, 44_100, 24), &samples);
@@ -208,20 +248,20 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_played_is_named() {
+    fn unplayable_files_are_named() {
         let missing = temp("missing.wav");
-        let error = Wav::load(&missing, 48_000).err().expect("no such file");
+        let error = Wav::load(&missing, 48_000).err().expect("no such file").to_string();
         assert!(error.starts_with(&missing.display().to_string()) && error.contains("cannot be read"), "{error}");
 
         let text = temp("text.wav");
-        std::fs::write(&text, "this is no sound").expect("a writable folder");
-        let error = Wav::load(&text, 48_000).err().expect("no sound");
-        assert!(error.contains("is no WAV file"), "{error}");
+        std::fs::write(&text, "not audio").expect("a writable folder");
+        let error = Wav::load(&text, 48_000).err().expect("not audio").to_string();
+        assert!(error.contains("is not a WAV file"), "{error}");
         std::fs::remove_file(text).expect("own file");
 
         let empty = write("empty.wav", spec(2, 48_000, 16), &[]);
-        let error = Wav::load(&empty, 48_000).err().expect("nothing in it");
-        assert!(error.ends_with("holds no sound."), "{error}");
+        let error = Wav::load(&empty, 48_000).err().expect("no frames").to_string();
+        assert!(error.ends_with("contains no audio."), "{error}");
         std::fs::remove_file(empty).expect("own file");
     }
 }

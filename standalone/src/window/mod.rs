@@ -1,30 +1,29 @@
-//! The program's own window: the editor, on a desk that stands for the program.
+//! The program's own window: the editor, on a model of the program.
 //!
-//! The window has the main thread, as some systems demand; the program then runs on a thread of its own. Closing the
-//! window ends the program, and the program's end closes the window.
+//! The window runs on the main thread, as some systems require, and the program on a thread of its own. Closing the window
+//! ends the program, and the end of the program closes the window.
 
-mod desk;
-mod kept;
+mod program_model;
+mod window_state;
 
-pub(super) use kept::Kept;
+pub(super) use window_state::WindowState;
 
 use super::config::Config;
-use super::run::{Ended, Plan, prepare};
-use super::screen::say;
-use super::session::Session;
+use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
-use desk::Desk;
+use program_model::ProgramModel;
 use rtjam_protocol::link::Link;
 use rtjam_ui::editor::window::{Closer, open_window};
-use std::io;
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 const TITLE: &str = "RTJam";
 
-/// Whether a window can be tried at all.
+/// Whether there is a display to open a window on.
 pub(super) fn has_display() -> bool {
     if cfg!(any(windows, target_os = "macos")) {
         return true;
@@ -32,106 +31,126 @@ pub(super) fn has_display() -> bool {
     std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty())
 }
 
+/// Why there is no window.
+#[derive(Debug)]
+pub(super) enum WindowError {
+    /// The system gave no thread.
+    NoThread,
+    /// The program, or the thread of the window, has ended.
+    Ended,
+    /// The window system refused; the error says what to do.
+    Open(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for WindowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WindowError::NoThread => {
+                f.write_str("The system could not start another thread. Close other programs, and start RTJam again.")
+            }
+            WindowError::Ended => f.write_str("The window's thread has ended."),
+            WindowError::Open(why) => why.fmt(f),
+        }
+    }
+}
+
+impl Error for WindowError {}
+
 /// The program's window, as the program's thread sees it.
 pub(super) struct Window {
-    desk: Arc<Desk>,
+    model: Arc<ProgramModel>,
     closer: Closer,
 }
 
 impl Window {
-    /// Shows what the settings say now.
+    /// Shows another configuration.
     pub(super) fn follow(&self, config: &Config) {
-        self.desk.follow(config);
+        self.model.follow(config);
     }
 
     /// The room that the window shows.
     pub(super) fn link(&self) -> Option<Link> {
-        self.desk.link()
+        self.model.link()
     }
 
-    /// The room that was joined from the window.
-    pub(super) fn reached(&self) -> Option<Link> {
-        self.desk.reached()
+    /// Notes that the room is joined, and returns its link.
+    pub(super) fn note_joined(&self) -> Option<Link> {
+        self.model.note_joined()
     }
 
     pub(super) fn show_mute(&self, mute: bool) {
-        self.desk.show_mute(mute);
+        self.model.show_mute(mute);
     }
 
-    /// Shows what is wrong with the audio system; `None`: nothing.
-    pub(super) fn show_audio(&self, sentence: Option<String>) {
-        self.desk.show_audio(sentence);
+    /// Shows a problem of the audio system; `None`: there is none.
+    pub(super) fn show_audio(&self, message: Option<String>) {
+        self.model.show_audio(message);
     }
 
-    /// Writes what was set in the window to the settings folder, if it has changed.
-    pub(super) fn keep(&self, folder: &SettingsFolder) {
-        self.desk.keep(folder);
+    /// Writes what has changed in the window to the config folder.
+    pub(super) fn save(&self) {
+        self.model.save();
     }
 
     /// Closes the window for good.
-    pub(super) fn close(&self, folder: &SettingsFolder) {
+    pub(super) fn close(&self) {
         self.closer.close();
-        self.desk.keep(folder);
+        self.model.save();
     }
 }
 
-/// Where the program's thread asks the main thread for its window.
-pub(super) struct Counter {
-    asks: Sender<(Arc<Desk>, Signals)>,
-    answers: Receiver<Result<Closer, String>>,
+/// With this, the program's thread requests its window from the main thread.
+pub(super) struct WindowRequest {
+    requests: Sender<(Arc<ProgramModel>, Signals)>,
+    answers: Receiver<Result<Closer, WindowError>>,
 }
 
-impl Counter {
-    /// Opens the window; when the user closes it, the program is told to end.
+impl WindowRequest {
+    /// Opens the window. When the user closes it, `signals` ends the program.
     ///
     /// # Errors
-    /// Why there is none, as a sentence.
+    /// There is no window.
     pub(super) fn open(
-        &self,
-        session: &Session,
+        self,
+        session: &ProgramSession,
         config: &Config,
-        kept: &Kept,
+        state: &WindowState,
         folder: &SettingsFolder,
         signals: &Signals,
-    ) -> Result<Window, String> {
-        let (client, console) = session.parts().ok_or("The program has ended.")?;
+    ) -> Result<Window, WindowError> {
+        let (client, console) = session.parts().ok_or(WindowError::Ended)?;
         let last = folder.last_room().and_then(|link| link.parse().ok());
-        let desk = Arc::new(Desk::new(client, console, config, kept, last));
-        let gone = |_| "The window's thread has ended.".to_owned();
-        self.asks.send((Arc::clone(&desk), signals.clone())).map_err(|_| gone(()))?;
-        let closer = self.answers.recv().map_err(|_| gone(()))??;
-        Ok(Window { desk, closer })
+        let model = Arc::new(ProgramModel::new(client, console, config, state, folder.path().to_owned(), last));
+        self.requests.send((Arc::clone(&model), signals.clone())).map_err(|_| WindowError::Ended)?;
+        let closer = self.answers.recv().map_err(|_| WindowError::Ended)??;
+        Ok(Window { model, closer })
     }
 }
 
-/// Runs the program with its window, until either ends.
-pub(super) fn run(plan: Plan) -> Ended {
-    let (asks, asked) = channel();
+/// Runs the program on a thread of its own, and its window on this one, until either ends.
+///
+/// # Errors
+/// The program could not run.
+pub(super) fn run<T: Send + 'static>(
+    program: impl FnOnce(WindowRequest) -> T + Send + 'static,
+) -> Result<T, WindowError> {
+    let (requests, requested) = channel();
     let (answer, answers) = channel();
-    let counter = Counter { asks, answers };
-    let program = thread::Builder::new().name("program".to_owned()).spawn(move || match prepare(plan, Some(counter)) {
-        Ok(mut program) => program.run(),
-        Err((ended, sentence)) => {
-            say(io::stderr(), &format!("{sentence}\n"));
-            ended
-        }
-    });
-    let Ok(program) = program else {
-        say(io::stderr(), "This computer gives RTJam no threads. Close other programs, and start it again.\n");
-        return Ended::Failed;
-    };
-    // Nobody asks: the program ended before it needed a window.
-    if let Ok((desk, signals)) = asked.recv() {
-        match open_window(desk, TITLE) {
+    let request = WindowRequest { requests, answers };
+    let thread = thread::Builder::new().name("program".to_owned()).spawn(move || program(request));
+    let thread = thread.map_err(|_| WindowError::NoThread)?;
+    // An error: the program ended before it requested a window.
+    if let Ok((model, signals)) = requested.recv() {
+        match open_window(model, TITLE) {
             Ok(window) => {
-                // It only fails when the program has ended meanwhile; then there is nothing to show.
+                // This fails only if the program has ended meanwhile; then there is nothing to show.
                 if answer.send(Ok(window.closer())).is_ok() {
                     window.wait();
                 }
                 signals.set_end();
             }
-            Err(why) => drop(answer.send(Err(why))),
+            Err(why) => drop(answer.send(Err(WindowError::Open(why.into())))),
         }
     }
-    program.join().unwrap_or(Ended::Failed)
+    thread.join().map_err(|_| WindowError::Ended)
 }

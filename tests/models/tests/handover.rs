@@ -1,22 +1,22 @@
-//! The standalone's handover: `standalone/src/handover.rs` itself, with a performer that loom watches.
+//! The standalone's handover: `standalone/src/handover.rs` itself, with an audio processor that loom watches.
 
 #[path = "../../../standalone/src/handover.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod handover;
 
-/// In the place of `standalone/src/performer.rs`.
-mod performer {
+/// In the place of `standalone/src/audio_processor.rs`.
+mod audio_processor {
     use loom::cell::UnsafeCell;
     use rtjam_engine::Outputs;
 
-    /// Counts the blocks that it played. Loom fails the test when two threads access it at once, or when the second does
-    /// not see everything that the first one did.
+    /// Counts the blocks that it played. Loom fails the test when two threads have it at once, or when the second does
+    /// not see all that the first one did.
     #[derive(Default)]
-    pub(crate) struct Performer(UnsafeCell<u32>);
+    pub(crate) struct AudioProcessor(UnsafeCell<u32>);
 
-    impl Performer {
-        pub(crate) fn perform(&mut self, _: [&[f32]; 2], outputs: &mut Outputs<'_>) {
-            // SAFETY: loom fails the test if another thread accesses the cell.
+    impl AudioProcessor {
+        pub(crate) fn process(&mut self, _: [&[f32]; 2], outputs: &mut Outputs<'_>) {
+            // SAFETY: loom fails the test if anybody else has it.
             self.0.with_mut(|blocks| unsafe { *blocks += 1 });
             outputs.main[0].fill(1.0);
         }
@@ -28,21 +28,21 @@ mod performer {
     }
 }
 
-use handover::{Stage, stage};
+use audio_processor::AudioProcessor;
+use handover::{AudioEnd, handover};
 use loom::thread;
-use performer::Performer;
 use rtjam_engine::{Outputs, SLOTS};
 use rtjam_models::times;
 
-/// Processes one block and returns whether it contained sound.
-fn plays(stage: &mut Stage) -> bool {
+/// Processes a period of one frame; returns whether there was audio in it.
+fn plays(audio: &mut AudioEnd) -> bool {
     let [mut left, mut right] = [[9.0; 1]; 2];
     let mut outputs = Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] };
-    stage.process([&[0.0], &[0.0]], &mut outputs);
+    audio.process([&[0.0], &[0.0]], &mut outputs);
     left[0] > 0.0
 }
 
-/// Yields to the other thread a few times.
+/// Waits a few times for the other thread.
 fn briefly() -> impl FnMut() -> bool {
     let mut left = times(2, 4);
     move || {
@@ -52,65 +52,65 @@ fn briefly() -> impl FnMut() -> bool {
     }
 }
 
-/// A recall returns the processor or leaves it playing; there is no third outcome.
+/// A recall returns the processor or leaves it playing.
 #[test]
-fn recall_returns_or_keeps_playing() {
+fn recall_returns_processor_or_leaves_it() {
     loom::model(|| {
-        let (mut desk, mut stage) = stage();
-        assert!(desk.give(Box::default()).is_ok());
-        let audio = thread::spawn(move || {
-            let heard = (0..times(2, 4)).filter(|_| plays(&mut stage)).count() as u32;
-            (stage, heard)
+        let (mut control, mut audio) = handover();
+        assert!(control.give(Box::default()).is_ok());
+        let thread = thread::spawn(move || {
+            let heard = (0..times(2, 4)).filter(|_| plays(&mut audio)).count() as u32;
+            (audio, heard)
         });
-        let performer = desk.recall_while(briefly());
-        let (mut stage, heard) = audio.join().expect("no panic");
-        match performer {
-            Some(performer) => {
-                assert_eq!(performer.blocks(), heard);
-                assert!(!plays(&mut stage));
-                assert!(desk.give(performer).is_ok());
+        let processor = control.recall_while(briefly());
+        let (mut audio, heard) = thread.join().expect("no panic");
+        match processor {
+            Some(processor) => {
+                assert_eq!(processor.blocks(), heard);
+                assert!(!plays(&mut audio));
+                assert!(control.give(processor).is_ok());
             }
-            None => assert!(heard > 0 || plays(&mut stage)),
+            None => assert!(heard > 0 || plays(&mut audio)),
         }
-        assert!(plays(&mut stage), "handed over again, or still there");
-        drop(stage);
-        assert!(desk.after_the_show().is_some_and(|performer| performer.blocks() > heard));
+        assert!(plays(&mut audio), "given again, or still there");
+        drop(audio);
+        assert!(control.take_back().is_some_and(|processor| processor.blocks() > heard));
     });
 }
 
-/// A processor that is changed after a recall and handed over again keeps the change, and returns in the end, even if
-/// the stage is dropped before it arrives.
+/// The audio end sees every change that the control end made to the processor, and the processor comes back in the end,
+/// also where the audio end is dropped before it arrives.
 #[test]
-fn changed_processor_is_handed_over_again() {
+fn changed_processor_is_given_again() {
     loom::model(|| {
-        let (mut desk, mut stage) = stage();
-        assert!(desk.give(Box::default()).is_ok());
-        let audio = thread::spawn(move || {
+        let (mut control, mut audio) = handover();
+        assert!(control.give(Box::default()).is_ok());
+        let thread = thread::spawn(move || {
             (0..times(2, 4)).for_each(|_| {
-                plays(&mut stage);
+                plays(&mut audio);
             });
         });
-        let returned = desk.recall_while(briefly()).map(|mut performer: Box<Performer>| {
+        let returned = control.recall_while(briefly()).map(|mut processor: Box<AudioProcessor>| {
             let [mut left, mut right] = [[0.0; 1]; 2];
-            performer
-                .perform([&[], &[]], &mut Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] });
-            desk.give(performer).is_ok()
+            processor
+                .process([&[], &[]], &mut Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] });
+            control.give(processor).is_ok()
         });
-        audio.join().expect("no panic");
-        assert_ne!(returned, Some(false), "the inlet has room");
-        assert!(desk.after_the_show().is_some());
+        thread.join().expect("no panic");
+        assert_ne!(returned, Some(false), "the ring has space");
+        assert!(control.take_back().is_some());
     });
 }
 
-/// A stage that the device's thread drops during a recall still returns the processor.
+/// An audio end that its thread drops during a recall returns the processor.
 #[test]
-fn dropped_stage_returns_processor() {
+fn dropped_audio_end_loses_no_processor() {
     loom::model(|| {
-        let (mut desk, stage) = stage();
-        assert!(desk.give(Box::default()).is_ok());
-        let audio = thread::spawn(move || drop(stage));
-        let performer = desk.recall_while(briefly());
-        audio.join().expect("no panic");
-        assert!(performer.or_else(|| desk.after_the_show()).is_some());
+        let (mut control, audio) = handover();
+        assert!(control.give(Box::default()).is_ok());
+        let thread = thread::spawn(move || drop(audio));
+        let processor = control.recall_while(briefly());
+        thread.join().expect("no panic");
+        assert!(processor.or_else(|| control.take_back()).is_some());
     });
 }

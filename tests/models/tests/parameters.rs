@@ -13,7 +13,7 @@ const PARAM: Param = Param::Room;
 
 /// The host fetches the changes that it has not been told of; `knows` is the value that the host then assumes.
 fn fetch(values: &SyncedValues, knows: &mut f64) {
-    values.drain_untold(|param, value| {
+    values.drain_unsent(|param, value| {
         assert_eq!(param, PARAM);
         *knows = value;
         true
@@ -28,7 +28,7 @@ fn host_knows_every_final_value() {
         let ours = Arc::clone(&values);
         let editor = thread::spawn(move || {
             for edit in 1..=times(1, 2) {
-                ours.set_and_tell(PARAM, -(edit as f64));
+                ours.set_and_mark(PARAM, -(edit as f64));
             }
         });
         let mut knows = values.get(PARAM);
@@ -47,12 +47,12 @@ fn host_knows_every_final_value() {
 fn refused_edit_is_sent_again() {
     loom::model(|| {
         let values = Arc::new(SyncedValues::default());
-        values.set_and_tell(PARAM, -1.0);
+        values.set_and_mark(PARAM, -1.0);
         let ours = Arc::clone(&values);
         let editor = thread::spawn(move || {
-            ours.set_and_tell(PARAM, -2.0);
+            ours.set_and_mark(PARAM, -2.0);
         });
-        values.drain_untold(|_, _| false);
+        values.drain_unsent(|_, _| false);
         editor.join().expect("no panic");
         let mut knows = 0.0;
         fetch(&values, &mut knows);
@@ -67,7 +67,7 @@ fn change_flag_follows_its_value() {
         let values = Arc::new(SyncedValues::default());
         let ours = Arc::clone(&values);
         let editor = thread::spawn(move || {
-            ours.set_and_tell(PARAM, -3.0);
+            ours.set_and_mark(PARAM, -3.0);
         });
         let mut knows = 0.0;
         fetch(&values, &mut knows);

@@ -82,19 +82,19 @@ impl RawMedia {
 
     /// Sends a datagram on the clients' lane with the frames that `write` appends. Returns its counter.
     pub fn send_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> u64 {
-        let counter = self.counters[usize::from(LANE.0)] + 1;
+        let counter = self.counters[usize::from(LANE.number())] + 1;
         self.send_as(LANE, counter, write);
         counter
     }
 
     /// Skips a counter of the clients' lane, as if the datagram had been lost.
     pub fn lose_one(&mut self) {
-        self.counters[usize::from(LANE.0)] += 1;
+        self.counters[usize::from(LANE.number())] += 1;
     }
 
     /// Sends a datagram with any lane and counter that were not used together before.
     pub fn send_as(&mut self, lane: Lane, counter: u64, write: impl FnOnce(&mut Vec<u8>)) {
-        self.counters[usize::from(lane.0)] = counter;
+        self.counters[usize::from(lane.number())] = counter;
         write_header(self.joined.keys.id.0, lane, self.joined.session, counter, &mut self.out);
         write(&mut self.out);
         let (head, frames) = self.out.split_at_mut(DatagramHeader::LEN);
@@ -145,14 +145,14 @@ impl RawMedia {
 /// Replaces the contents of `out` with the header of a datagram.
 pub fn write_header(key: u8, lane: Lane, session: SessionId, counter: u64, out: &mut Vec<u8>) {
     out.clear();
-    out.extend_from_slice(&[DatagramClass::Media as u8, key, lane.0]);
+    out.extend_from_slice(&[DatagramClass::Media as u8, key, lane.number()]);
     out.extend_from_slice(&session.0.to_be_bytes());
     out.extend_from_slice(&counter.to_be_bytes()[1..]);
 }
 
 fn nonce(lane: Lane, counter: u64) -> Nonce {
     let mut bytes = [0; 12];
-    bytes[4] = lane.0;
+    bytes[4] = lane.number();
     bytes[5..].copy_from_slice(&counter.to_be_bytes()[1..]);
     Nonce(bytes)
 }

@@ -4,7 +4,7 @@ use crate::error::AttackError;
 use crate::testbed::{Segment, Testbed};
 use rtjam_protocol::link::InviteLink;
 use rtjam_tests::child::Child;
-use rtjam_tests::scratch::Scratch;
+use rtjam_tests::machine::Scratch;
 use rtjam_tests::wait;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! The network namespaces of the server, the honest musicians, the attackers and the newcomers.
 
+use rtjam_tests::machine;
 use rtjam_tests::namespace::Namespace;
-use rtjam_tests::skip;
 use std::net::{IpAddr, Ipv4Addr};
 use std::thread::{Scope, ScopedJoinHandle};
 
@@ -72,7 +72,7 @@ impl Testbed {
     /// # Panics
     /// When a command of root fails.
     pub fn build() -> Result<Testbed, &'static str> {
-        if !skip::is_root() || !skip::has_program("ip") {
+        if !machine::is_root() || !machine::has_program("ip") {
             return Err("network namespaces need root and iproute2");
         }
         let testbed = Testbed {

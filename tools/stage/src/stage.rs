@@ -207,7 +207,7 @@ fn settings() -> Settings {
     let recent =
         ["lobby", "band"].map(|room| RecentRoom { name: format!("{room} at jam.example.org"), link: link(room) });
     Settings {
-        choices: Choices { named: true, ..Choices::of("Keyboard".to_owned()) },
+        choices: Choices { named: true, ..Choices::with_name("Keyboard".to_owned()) },
         link: Some(link("lobby")),
         recent: recent.into(),
     }

@@ -75,7 +75,7 @@ impl<'a> Hand<'a> {
 
     /// See [`Board::change`].
     pub(super) fn change(&self, change: Change) {
-        let before = self.board.settings().choices.as_set(&change);
+        let before = self.board.settings().choices.restoring(&change);
         self.board.change(change.clone());
         self.inner.borrow_mut().history.note_choice(before, change);
     }

@@ -4,17 +4,9 @@
 use super::theme::UNIT;
 use egui::{Rect, pos2, vec2};
 
-/// The window at first, in logical pixels.
-pub const USUAL: (u32, u32) = (760, 480);
-/// The smallest window.
-pub const LEAST: (u32, u32) = (520, 320);
-/// The largest window that is remembered.
-pub const MOST: (u32, u32) = (3840, 2160);
-
-/// A size that the window may have.
-pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
-    (size.0.clamp(LEAST.0, MOST.0), size.1.clamp(LEAST.1, MOST.1))
-}
+pub use crate::settings::{
+    DEFAULT_WINDOW as USUAL, MAX_WINDOW as MOST, MIN_WINDOW as LEAST, clamp_window as tidy_size,
+};
 
 /// The height of buttons and fields.
 pub const CONTROL: f32 = 7.0 * UNIT;
@@ -231,12 +223,5 @@ mod tests {
         for part in [parts.name, parts.badge, parts.value, parts.pan, parts.switches, parts.foot] {
             assert!(strip.contains_rect(part) && part.height() >= 3.0 * UNIT, "{part:?}");
         }
-    }
-
-    #[test]
-    fn sizes_from_anywhere_are_brought_into_range() {
-        assert_eq!(tidy_size((0, 0)), LEAST);
-        assert_eq!(tidy_size((u32::MAX, 500)), (MOST.0, 500));
-        assert_eq!(tidy_size(USUAL), USUAL);
     }
 }

@@ -1,7 +1,7 @@
-//! Every parameter that a host may automate: numbers, ranges and texts. No plugin format, no window.
+//! The parameters that a host may automate: ids, ranges and texts, independent of plugin formats and windows.
 //!
-//! [`Param`] says which; `text` how values are written and read; [`Values`] holds them; [`ParamSet`] is some of them;
-//! [`SyncedValues`] are those that a host has, too.
+//! [`Param`] names a parameter, and `text` displays and parses its values. [`Values`] holds a value for each parameter,
+//! [`SyncedValues`] values that a host shares, [`ParamSet`] a set of parameters.
 
 mod set;
 mod synced;
@@ -15,27 +15,27 @@ pub use values::{Values, apply};
 use rtjam_engine::SLOTS;
 use std::ops::RangeInclusive;
 
-/// A musician's place in the mixer and, with `RTJam Multi`, their own output: 0 to 11. People count from 1.
+/// A musician's place in the mixer and, with `RTJam Multi`, their aux output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(u8);
 
 impl Slot {
-    /// `None` beyond the last one.
+    /// The slot with an index from 0 to 11; `None` above.
     pub fn new(index: usize) -> Option<Slot> {
         (index < SLOTS).then_some(Slot(index as u8))
     }
 
-    /// All twelve.
+    /// All slots.
     pub fn all() -> impl Iterator<Item = Slot> {
         (0..SLOTS).filter_map(Slot::new)
     }
 
-    /// 0 to 11.
+    /// The index, 0 to 11.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 
-    /// 1 to 12, as people count.
+    /// The number that users see, 1 to 12.
     pub fn number(self) -> usize {
         self.index() + 1
     }
@@ -44,133 +44,155 @@ impl Slot {
 /// One of a musician's two channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Channel {
-    /// The first.
+    /// The first channel.
     Left,
-    /// The second.
+    /// The second channel.
     Right,
 }
 
 impl Channel {
-    /// Both.
+    /// Both channels.
     pub const ALL: [Channel; 2] = [Channel::Left, Channel::Right];
 
-    /// 0 or 1.
+    /// The index, 0 or 1.
     pub fn index(self) -> usize {
         self as usize
     }
 }
 
-/// One automatable parameter.
+/// An automatable parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Param {
-    /// How loud the own signal is in the main output, in dB.
+    /// Gain of the musician's own signal in the main output, in dB.
     Monitor,
-    /// How loud everyone else is in the main output, in dB.
+    /// Gain of all others in the main output, in dB.
     Room,
-    /// Sends silence.
+    /// Sends silence instead of the musician's audio.
     SendMute,
-    /// A channel's level in the mix, in dB.
+    /// Gain of a channel in the mix, in dB.
     Gain(Slot, Channel),
-    /// Where a channel lies in the mix, −1 to 1; [`Param::PAN_AUTO`]: where the musician's layout puts it.
+    /// Position of a channel in the mix, −1 to 1, or [`Param::PAN_AUTO`].
     Pan(Slot, Channel),
-    /// Takes a channel out of the mix.
+    /// Removes a channel from the mix.
     Mute(Slot, Channel),
-    /// While any channel is soloed, only soloed ones are in the mix.
+    /// While any channel is soloed, only soloed channels are in the mix.
     Solo(Slot, Channel),
-    /// Whether a musician is in the main output, beside their own. `RTJam Multi` only.
+    /// Whether a musician is in the main output beside their aux output. `RTJam Multi` only.
     MainMix(Slot),
-    /// The own signal passes at unity, the room is silent, and silence is sent. The seat in the room is kept.
+    /// Passes the input at unity, silences the room, and sends silence. The musician keeps their place in the room.
     Bypass,
 }
 
-/// The quietest gain; it reads "off", and is.
+/// The lowest gain, which is displayed as "off" and is silence.
 const OFF_DB: f64 = -60.0;
-/// The loudest gain.
+/// The highest gain.
 const MOST_DB: f64 = 12.0;
-/// How many parameters there are.
-const COUNT: usize = 3 + SLOTS * 9 + 1;
+
+/// A row of the tables below: a parameter and its id.
+struct Row {
+    param: Param,
+    id: u32,
+}
+
+const fn row(id: u32, param: Param) -> Row {
+    Row { param, id }
+}
+
+/// The parameters before those of the slots, in the order in which hosts list them.
+const FIRST_ROWS: [Row; 3] = [row(1, Param::Monitor), row(2, Param::Room), row(3, Param::SendMute)];
+
+/// The parameters of each slot, in order, as those of the first slot. Ids are relative to [`slot_id`].
+const SLOT_ROWS: [Row; 9] = [
+    row(0, Param::Gain(Slot(0), Channel::Left)),
+    row(1, Param::Gain(Slot(0), Channel::Right)),
+    row(10, Param::Pan(Slot(0), Channel::Left)),
+    row(11, Param::Pan(Slot(0), Channel::Right)),
+    row(20, Param::Mute(Slot(0), Channel::Left)),
+    row(21, Param::Mute(Slot(0), Channel::Right)),
+    row(30, Param::Solo(Slot(0), Channel::Left)),
+    row(31, Param::Solo(Slot(0), Channel::Right)),
+    row(40, Param::MainMix(Slot(0))),
+];
+
+/// The parameters after those of the slots. Parameters are only ever appended: some hosts know them by their position.
+const LAST_ROWS: [Row; 1] = [row(4, Param::Bypass)];
+
+/// Ids of consecutive slots differ by this.
+const SLOT_IDS: u32 = 100;
+
+/// The first id of a slot.
+const fn slot_id(slot: Slot) -> u32 {
+    1000 + SLOT_IDS * slot.0 as u32
+}
+
+/// The number of parameters.
+const COUNT: usize = FIRST_ROWS.len() + SLOTS * SLOT_ROWS.len() + LAST_ROWS.len();
 
 impl Param {
-    /// What a pan is set to so that the musician's layout decides: stereo at the sides, two sources in the middle.
-    /// It lies below "all left", at the end of the range. Anything under −1 means it.
+    /// The pan value that leaves the position to the musician's layout: stereo left and right, two mono sources in the
+    /// centre. It lies below −1, at the end of the range; every value below −1 means it.
     pub const PAN_AUTO: f64 = -1.1;
 
-    /// Every parameter, in the order that hosts list.
+    /// Every parameter, in the order in which hosts list them.
     pub fn all() -> impl Iterator<Item = Param> {
         (0..COUNT).filter_map(Param::at)
     }
 
-    /// Its place in [`Param::all`].
+    /// Position in [`Param::all`].
     pub fn index(self) -> usize {
-        let of_slot = |slot: Slot, kind: usize, channel: Channel| 3 + slot.index() * 9 + kind * 2 + channel.index();
-        match self {
-            Param::Monitor => 0,
-            Param::Room => 1,
-            Param::SendMute => 2,
-            Param::Gain(slot, channel) => of_slot(slot, 0, channel),
-            Param::Pan(slot, channel) => of_slot(slot, 1, channel),
-            Param::Mute(slot, channel) => of_slot(slot, 2, channel),
-            Param::Solo(slot, channel) => of_slot(slot, 3, channel),
-            Param::MainMix(slot) => of_slot(slot, 4, Channel::Left),
-            // Last: some hosts know parameters by their place.
-            Param::Bypass => COUNT - 1,
+        let position = |rows: &[Row], param| rows.iter().position(|row| row.param == param);
+        match self.slot() {
+            Some(slot) => {
+                let in_slot = position(&SLOT_ROWS, self.with_slot(Slot(0))).unwrap_or_default();
+                FIRST_ROWS.len() + slot.index() * SLOT_ROWS.len() + in_slot
+            }
+            None => position(&FIRST_ROWS, self)
+                .unwrap_or_else(|| COUNT - LAST_ROWS.len() + position(&LAST_ROWS, self).unwrap_or_default()),
         }
     }
 
     fn at(index: usize) -> Option<Param> {
-        let Some(of_slots) = index.checked_sub(3) else {
-            return [Param::Monitor, Param::Room, Param::SendMute].get(index).copied();
-        };
-        if index == COUNT - 1 {
-            return Some(Param::Bypass);
+        let Some(of_slots) = index.checked_sub(FIRST_ROWS.len()) else { return Some(FIRST_ROWS[index].param) };
+        match Slot::new(of_slots / SLOT_ROWS.len()) {
+            Some(slot) => Some(SLOT_ROWS[of_slots % SLOT_ROWS.len()].param.with_slot(slot)),
+            None => LAST_ROWS.get(of_slots - SLOTS * SLOT_ROWS.len()).map(|row| row.param),
         }
-        let (slot, place) = (Slot::new(of_slots / 9)?, of_slots % 9);
-        let channel = Channel::ALL[place % 2];
-        Some(match place / 2 {
-            0 => Param::Gain(slot, channel),
-            1 => Param::Pan(slot, channel),
-            2 => Param::Mute(slot, channel),
-            3 => Param::Solo(slot, channel),
-            _ => Param::MainMix(slot),
-        })
     }
 
-    /// Its number in projects and automation: the same for ever. What a slot has begins at 1000 + 100 × slot.
+    /// The id in projects and automation, which never changes.
     pub fn id(self) -> u32 {
-        let of_slot = |slot: Slot, kind: u32, channel: Channel| {
-            1000 + 100 * u32::from(slot.0) + 10 * kind + u32::from(channel == Channel::Right)
-        };
-        match self {
-            Param::Monitor => 1,
-            Param::Room => 2,
-            Param::SendMute => 3,
-            Param::Bypass => 4,
-            Param::Gain(slot, channel) => of_slot(slot, 0, channel),
-            Param::Pan(slot, channel) => of_slot(slot, 1, channel),
-            Param::Mute(slot, channel) => of_slot(slot, 2, channel),
-            Param::Solo(slot, channel) => of_slot(slot, 3, channel),
-            Param::MainMix(slot) => of_slot(slot, 4, Channel::Left),
+        let id = |rows: &[Row], param| rows.iter().find(|row| row.param == param).map(|row| row.id);
+        match self.slot() {
+            Some(slot) => slot_id(slot) + id(&SLOT_ROWS, self.with_slot(Slot(0))).unwrap_or_default(),
+            None => id(&FIRST_ROWS, self).or_else(|| id(&LAST_ROWS, self)).unwrap_or_default(),
         }
     }
 
-    /// The parameter of a number.
+    /// The parameter with an id.
     pub fn from_id(id: u32) -> Option<Param> {
-        let Some(of_slots) = id.checked_sub(1000) else {
-            return [Param::Monitor, Param::Room, Param::SendMute, Param::Bypass].into_iter().find(|p| p.id() == id);
-        };
-        let slot = Slot::new((of_slots / 100) as usize)?;
-        let channel = *Channel::ALL.get((of_slots % 10) as usize)?;
-        match (of_slots % 100 / 10, channel) {
-            (0, _) => Some(Param::Gain(slot, channel)),
-            (1, _) => Some(Param::Pan(slot, channel)),
-            (2, _) => Some(Param::Mute(slot, channel)),
-            (3, _) => Some(Param::Solo(slot, channel)),
-            (4, Channel::Left) => Some(Param::MainMix(slot)),
-            _ => None,
+        let find = |rows: &[Row], id| rows.iter().find(|row| row.id == id).map(|row| row.param);
+        match id.checked_sub(slot_id(Slot(0))) {
+            Some(of_slots) => {
+                let slot = Slot::new((of_slots / SLOT_IDS) as usize)?;
+                Some(find(&SLOT_ROWS, of_slots % SLOT_IDS)?.with_slot(slot))
+            }
+            None => find(&FIRST_ROWS, id).or_else(|| find(&LAST_ROWS, id)),
         }
     }
 
-    /// The slot that it belongs to, if any.
+    /// The same parameter of another slot.
+    fn with_slot(self, slot: Slot) -> Param {
+        match self {
+            Param::Gain(_, channel) => Param::Gain(slot, channel),
+            Param::Pan(_, channel) => Param::Pan(slot, channel),
+            Param::Mute(_, channel) => Param::Mute(slot, channel),
+            Param::Solo(_, channel) => Param::Solo(slot, channel),
+            Param::MainMix(_) => Param::MainMix(slot),
+            Param::Monitor | Param::Room | Param::SendMute | Param::Bypass => self,
+        }
+    }
+
+    /// The slot of a parameter that belongs to one.
     pub fn slot(self) -> Option<Slot> {
         match self {
             Param::Monitor | Param::Room | Param::SendMute | Param::Bypass => None,
@@ -182,7 +204,7 @@ impl Param {
         }
     }
 
-    /// From the least to the most: dB for gains, −1 to 1 for pans, 0 or 1 for switches.
+    /// The range of values: dB for gains, [`Param::PAN_AUTO`] to 1 for pans, 0 or 1 for switches.
     pub fn range(self) -> RangeInclusive<f64> {
         match self {
             Param::Monitor | Param::Room | Param::Gain(..) => OFF_DB..=MOST_DB,
@@ -191,7 +213,7 @@ impl Param {
         }
     }
 
-    /// What it is until somebody sets it.
+    /// The default value.
     pub fn default(self) -> f64 {
         match self {
             Param::Pan(..) => Param::PAN_AUTO,
@@ -200,17 +222,17 @@ impl Param {
         }
     }
 
-    /// Whether it is on or off and nothing between.
+    /// Whether the parameter is on or off.
     pub fn is_switch(self) -> bool {
         matches!(self, Param::SendMute | Param::Mute(..) | Param::Solo(..) | Param::MainMix(_) | Param::Bypass)
     }
 
-    /// Whether it is the one that a host's own bypass button moves.
+    /// Whether the host's bypass button controls the parameter.
     pub fn is_bypass(self) -> bool {
         self == Param::Bypass
     }
 
-    /// A value that it can have: cut to the range, a switch rounded; the default for what is no number.
+    /// Clamps a value to the range, rounds that of a switch, and replaces NaN by the default.
     pub fn tidy(self, value: f64) -> f64 {
         let (least, most) = self.range().into_inner();
         match self {
@@ -228,7 +250,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn every_parameter_has_a_number_of_its_own_that_leads_back_to_it() {
+    fn ids_and_indices_are_unique() {
         let all: Vec<Param> = Param::all().collect();
         assert_eq!(all.len(), 3 + 12 * (4 * 2 + 1) + 1);
         let ids: HashSet<u32> = all.iter().map(|p| p.id()).collect();
@@ -239,9 +261,9 @@ mod tests {
         }
     }
 
-    /// Projects refer to them: none may ever change.
+    /// Projects refer to ids; they never change.
     #[test]
-    fn numbers_are_the_same_for_ever() {
+    fn ids_never_change() {
         let slot = |index| Slot::new(index).expect("one of twelve");
         let known = [
             (1, Param::Monitor),
@@ -264,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_host_sends_becomes_a_value_within_the_range() {
+    fn values_are_clamped_to_range() {
         for param in Param::all() {
             assert!(param.range().contains(&param.default()));
             for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e300, 1e300, 0.3, -0.0, 1e-310] {

@@ -6,7 +6,7 @@ use loom::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire};
 
-/// A set of parameters. Any thread, the audio thread too: one atomic bit for each parameter.
+/// A set of parameters: one atomic bit for each. Any thread, including the audio thread.
 #[derive(Debug, Default)]
 pub struct ParamSet {
     words: [AtomicU64; COUNT.div_ceil(64)],
@@ -28,8 +28,8 @@ impl ParamSet {
         self.word(param).load(Acquire) & bit(param) != 0
     }
 
-    /// Removes one parameter after the other and gives it to `take`; ends where `take` answers `false`, and keeps that
-    /// one and the rest.
+    /// Removes the parameters one by one and passes each to `take`. Stops when `take` returns false, and keeps that
+    /// parameter and the rest.
     pub fn drain(&self, mut take: impl FnMut(Param) -> bool) {
         for (index, word) in self.words.iter().enumerate() {
             let mut bits = word.swap(0, AcqRel);
@@ -57,9 +57,9 @@ fn bit(param: Param) -> u64 {
 mod tests {
     use super::*;
 
-    /// The first and the last parameter lie in different words.
+    /// The first and the last parameter are in different words of bits.
     #[test]
-    fn a_drain_keeps_what_is_refused() {
+    fn drain_keeps_refused_parameters() {
         let set = ParamSet::default();
         let last = Param::all().last().expect("there are parameters");
         [Param::Room, Param::SendMute, last].into_iter().for_each(|param| set.insert(param));

@@ -1,9 +1,9 @@
-//! Parameters and their values as people read and type them.
+//! Names of parameters, and their values as text.
 
 use super::{Channel, OFF_DB, Param};
 
 impl Param {
-    /// "Slot 3 left gain".
+    /// The name, "Slot 3 left gain" for example.
     pub fn name(self) -> String {
         let of = |slot: super::Slot, channel: Channel, what: &str| {
             let side = if channel == Channel::Left { "left" } else { "right" };
@@ -22,29 +22,29 @@ impl Param {
         }
     }
 
-    /// The folder that a host may show it in: "" or "Slot 3".
+    /// The group in which a host may list the parameter: "" or "Slot 3".
     pub fn group(self) -> String {
         self.slot().map_or(String::new(), |slot| format!("Slot {}", slot.number()))
     }
 
-    /// A value with its unit: "−6.0 dB", "off", "L 30", "centre", "auto", "muted".
+    /// A value as text with its unit: "−6.0 dB", "off", "L 30", "centre", "auto", "muted".
     pub fn text(self, value: f64) -> String {
         let value = self.tidy(value);
         if self.is_switch() {
-            return self.words()[usize::from(value > 0.5)].to_owned();
+            return self.switch_texts()[usize::from(value > 0.5)].to_owned();
         }
         match self {
             Param::Pan(..) => pan(value),
             _ if value <= OFF_DB => "off".to_owned(),
             _ => {
-                // A tenth above "off" is the least that is written in decibels: what is written is read as the same.
+                // The lowest value in decibels is a tenth above "off", so that the text reads as the same value.
                 let tenths = (value * 10.0).round().max(OFF_DB * 10.0 + 1.0) / 10.0;
                 format!("{}{:.1} dB", if tenths < 0.0 { "−" } else { "" }, tenths.abs())
             }
         }
     }
 
-    /// Reads what [`Param::text`] writes, and what people type: "-6", "−6 dB", "l30", "on". `None`: it is no value.
+    /// Parses the texts of [`Param::text`] and what users type: "-6", "−6 dB", "l30", "on". `None` for an invalid text.
     pub fn parse(self, text: &str) -> Option<f64> {
         let text = text.trim().replace('−', "-").to_lowercase();
         let value = if self.is_switch() {
@@ -60,7 +60,7 @@ impl Param {
     }
 
     fn parse_switch(self, text: &str) -> Option<f64> {
-        let [off, on] = self.words();
+        let [off, on] = self.switch_texts();
         match text {
             "on" | "yes" | "true" => Some(1.0),
             "no" | "false" => Some(0.0),
@@ -70,8 +70,8 @@ impl Param {
         }
     }
 
-    /// What a switch's two values are called.
-    fn words(self) -> [&'static str; 2] {
+    /// The texts of a switch's two values.
+    fn switch_texts(self) -> [&'static str; 2] {
         match self {
             Param::SendMute | Param::Mute(..) => ["open", "muted"],
             Param::Bypass => ["active", "bypassed"],
@@ -106,7 +106,7 @@ fn parse_pan(text: &str) -> Option<f64> {
     }
 }
 
-/// A number as people write it, with a decimal point or comma.
+/// A number with a decimal point or a decimal comma.
 fn number(text: &str) -> Option<f64> {
     text.trim().replace(',', ".").parse().ok()
 }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_told_with_their_units() {
+    fn texts_have_units() {
         for (param, value, text) in [
             (Param::Monitor, 0.0, "0.0 dB"),
             (Param::Monitor, -6.0, "−6.0 dB"),
@@ -142,8 +142,8 @@ mod tests {
         assert_eq!(pan_of_slot_3().group(), "Slot 3");
     }
 
-    /// A value as text, and that read as a value again, by either minus sign.
-    fn reads_what_it_writes(param: Param, value: f64) -> Result<(), TestCaseError> {
+    /// The text of a value reads as that value, with either minus sign.
+    fn round_trips(param: Param, value: f64) -> Result<(), TestCaseError> {
         let text = param.text(value);
         let Some(read) = param.parse(&text) else {
             return Err(TestCaseError::fail(format!("{param:?} cannot read {text:?}")));
@@ -160,24 +160,24 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_written_can_be_read_again(index in 0..Param::all().count(), share in 0.0..=1.0_f64) {
+        fn texts_round_trip(index in 0..Param::all().count(), share in 0.0..=1.0_f64) {
             let param = Param::all().nth(index).expect("within the count");
             let (least, most) = param.range().into_inner();
-            reads_what_it_writes(param, least + (most - least) * share)?;
+            round_trips(param, least + (most - least) * share)?;
         }
 
-        /// Where "off" ends, and around the middle.
+        /// Values near the ends of the range and near the centre.
         #[test]
-        fn what_is_written_near_a_border_can_be_read_again(index in 0..Param::all().count(), offset in -0.2..0.2_f64) {
+        fn texts_round_trip_near_borders(index in 0..Param::all().count(), offset in -0.2..0.2_f64) {
             let param = Param::all().nth(index).expect("within the count");
             for border in [*param.range().start(), *param.range().end(), 0.0, -1.0] {
-                reads_what_it_writes(param, border + offset)?;
+                round_trips(param, border + offset)?;
             }
         }
     }
 
     #[test]
-    fn the_least_that_is_written_in_decibels_is_not_off() {
+    fn lowest_decibels_are_not_off() {
         assert_eq!(Param::Monitor.text(-59.99), "−59.9 dB");
         for text in ["−60.0 dB", "-60.0 dB", "-60", "-60,0 dB", "off"] {
             assert_eq!(Param::Monitor.parse(text), Some(-60.0), "{text}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_type_is_read_and_nonsense_is_not() {
+    fn typed_texts_are_parsed() {
         assert_eq!(Param::Room.parse(" -6 "), Some(-6.0));
         assert_eq!(Param::Room.parse("3.5DB"), Some(3.5));
         assert_eq!(Param::Room.parse("-inf"), Some(-60.0));

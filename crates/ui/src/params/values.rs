@@ -1,4 +1,4 @@
-//! What the parameters are set to, and what that does to an engine.
+//! Parameter values, and how they control an engine.
 
 use super::{COUNT, OFF_DB, Param};
 #[cfg(loom)]
@@ -7,10 +7,10 @@ use rtjam_engine::{Console, Gain, Pan};
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The value of every parameter. Any thread, the audio thread too: atomics, of which the latest wins.
+/// The value of every parameter. Any thread, including the audio thread; the latest value wins.
 #[derive(Debug)]
 pub struct Values {
-    /// The bits of an `f64` each.
+    /// Bits of `f64` values.
     cells: [AtomicU64; COUNT],
 }
 
@@ -22,12 +22,12 @@ impl Default for Values {
 }
 
 impl Values {
-    /// What a parameter is set to.
+    /// The value of a parameter.
     pub fn get(&self, param: Param) -> f64 {
         f64::from_bits(self.cells[param.index()].load(Relaxed))
     }
 
-    /// Sets it; gives the value that it then has.
+    /// Sets a parameter to the valid value that is nearest. Returns the new value.
     pub fn set(&self, param: Param, value: f64) -> f64 {
         let value = param.tidy(value);
         self.cells[param.index()].store(value.to_bits(), Relaxed);
@@ -35,7 +35,7 @@ impl Values {
     }
 }
 
-/// Does what `param` at `value` means to an engine. Any thread, the audio thread too.
+/// Applies a parameter's value to an engine. Any thread, including the audio thread.
 pub fn apply(console: &Console, param: Param, value: f64) {
     let gain = if value <= OFF_DB { Gain::OFF } else { Gain::db(value as f32) };
     let on = value > 0.5;
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_begin_at_their_defaults_and_keep_what_is_set() {
+    fn values_start_at_defaults() {
         let values = Values::default();
         assert!(Param::all().all(|p| values.get(p) == p.default()));
         assert_eq!(values.set(Param::Room, f64::NAN), 0.0);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_reaches_the_engine() {
+    fn parameters_control_the_engine() {
         let (_engine, _network, console) = rtjam_engine::engine(1, || {});
         let slot = Slot::new(4).expect("one of twelve");
         apply(&console, Param::Monitor, -60.0);

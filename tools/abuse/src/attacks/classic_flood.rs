@@ -7,7 +7,7 @@ use crate::outcome::{AttackOutcome, Bound};
 use crate::pacing::{self, Stop};
 use crate::target_server::TargetServer;
 use crate::testbed::Segment;
-use rtjam_tests::classic::{SILENCE, packet};
+use rtjam_tests::legacy::{SILENCE, packet};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 

@@ -111,9 +111,9 @@ fn play(sender: &mut RawMedia, receivers: &mut [Receiver<'_>], made: SourceId, t
 impl Receiver<'_> {
     fn receive(&mut self, tell: Option<SourceId>) {
         let newest = &mut self.newest;
-        self.media.receive_headers(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.0) {
+        self.media.receive_headers(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.number()) {
             Some((_, counter)) => *counter = (*counter).max(header.counter.get()),
-            None => newest.push((header.lane.0, header.counter.get())),
+            None => newest.push((header.lane.number(), header.counter.get())),
         });
         let Some(made) = tell else { return };
         for (lane, counter) in self.newest.clone() {

@@ -1,4 +1,4 @@
-//! What an instance tells its host, from any thread but the audio thread.
+//! Notifications to the VST3 host, from any thread but the audio thread.
 
 use super::parameters::{id, to_normalized};
 use crate::instance::{Gesture, Host, Instance};
@@ -10,53 +10,53 @@ use vst3::ComPtr;
 use vst3::Steinberg::Vst::RestartFlags_::kParamValuesChanged;
 use vst3::Steinberg::Vst::{IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait};
 
-/// The way to the host's main thread, while an editor is open in a host that offers one.
-pub(super) trait Wake: Send + Sync {
-    /// Any thread: has the main thread call [`Link::tell_host`] soon.
+/// A way to wake the host's main thread, while an editor is open in a host that offers one.
+pub(super) trait MainThreadWaker: Send + Sync {
+    /// Any thread. Makes the main thread call [`Vst3HostNotifier::notify_host`] soon.
     fn wake(&self);
 }
 
 /// The host, from `initialize` to `terminate`.
-pub(super) struct Link {
+pub(super) struct Vst3HostNotifier {
     instance: Weak<Instance>,
     handler: Mutex<Option<ComPtr<IComponentHandler>>>,
     /// The thread of `initialize`.
     main: Mutex<Option<ThreadId>>,
     /// One for each open editor, in hosts that offer it.
-    wakes: Mutex<Vec<Arc<dyn Wake>>>,
-    /// Controls that a hand holds, from `beginEdit` to `endEdit`. VST3 hosts send edits back, later than the hand moves.
+    wakers: Mutex<Vec<Arc<dyn MainThreadWaker>>>,
+    /// Controls that the user holds in the editor, from `beginEdit` to `endEdit`. VST3 hosts send edits back with a delay.
     held: ParamSet,
-    /// The project has to be stored again.
+    /// Whether the host is to be told that the project has changed.
     dirty: AtomicBool,
 }
 
-impl Link {
-    pub(super) fn new(instance: &Arc<Instance>) -> Link {
-        Link {
+impl Vst3HostNotifier {
+    pub(super) fn new(instance: &Arc<Instance>) -> Vst3HostNotifier {
+        Vst3HostNotifier {
             instance: Arc::downgrade(instance),
             handler: Mutex::default(),
             main: Mutex::default(),
-            wakes: Mutex::default(),
+            wakers: Mutex::default(),
             held: ParamSet::default(),
             dirty: AtomicBool::new(false),
         }
     }
 
-    /// Main thread: the instance is initialized here.
+    /// Main thread. Starts notifications: the instance is being initialized.
     pub(super) fn begin(&self) {
         *lock(&self.main) = Some(std::thread::current().id());
     }
 
-    /// Main thread: the instance is terminated. The host is not called any more.
-    pub(super) fn cut(&self) {
+    /// Main thread. Stops all notifications: the instance is being terminated.
+    pub(super) fn disconnect(&self) {
         *lock(&self.main) = None;
         let handler = lock(&self.handler).take();
-        let wakes = std::mem::take(&mut *lock(&self.wakes));
-        // Outside of the locks: the host's objects may end with these.
-        drop((handler, wakes));
+        let wakers = std::mem::take(&mut *lock(&self.wakers));
+        // Dropped outside of the locks: this may destroy objects of the host.
+        drop((handler, wakers));
     }
 
-    /// Main thread: whether the instance is initialized.
+    /// Main thread. Whether the instance is initialized.
     pub(super) fn is_alive(&self) -> bool {
         lock(&self.main).is_some()
     }
@@ -67,24 +67,24 @@ impl Link {
         drop(before);
     }
 
-    /// Main thread: an editor has opened.
+    /// Main thread. Adds the waker of an editor that opens.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the editor is on the main thread"))]
-    pub(super) fn add_wake(&self, wake: Arc<dyn Wake>) {
-        lock(&self.wakes).push(wake);
+    pub(super) fn add_waker(&self, waker: Arc<dyn MainThreadWaker>) {
+        lock(&self.wakers).push(waker);
     }
 
-    /// Main thread: that editor closes.
+    /// Main thread. Removes the waker of an editor that closes.
     #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the editor is on the main thread"))]
-    pub(super) fn remove_wake(&self, wake: &Arc<dyn Wake>) {
-        lock(&self.wakes).retain(|known| !std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(wake)));
+    pub(super) fn remove_waker(&self, waker: &Arc<dyn MainThreadWaker>) {
+        lock(&self.wakers).retain(|known| !std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(waker)));
     }
 
-    /// Any thread, the audio thread too: whether a hand holds the control.
+    /// Any thread, including the audio thread. Whether the user holds the control in the editor.
     pub(super) fn is_held(&self, param: Param) -> bool {
         self.held.contains(param)
     }
 
-    /// Main thread: all values may be others now.
+    /// Main thread. Tells the host that all values may have changed.
     pub(super) fn values_changed(&self) {
         if let Some(handler) = self.handler() {
             // SAFETY: the host's object; this is its main thread.
@@ -92,13 +92,13 @@ impl Link {
         }
     }
 
-    /// Main thread, or the editor's where the host offers no way to its main thread: tells the edits and changes that
-    /// wait.
-    pub(super) fn tell_host(&self) {
+    /// Main thread, or the editor's thread if the main thread cannot be woken. Tells the host of all pending edits and
+    /// changes.
+    pub(super) fn notify_host(&self) {
         let handler = self.handler();
         if let Some(instance) = self.instance.upgrade() {
             instance.fetch_gestures(|gesture| {
-                self.tell(handler.as_ref(), gesture);
+                self.send(handler.as_ref(), gesture);
                 true
             });
         }
@@ -111,9 +111,9 @@ impl Link {
         }
     }
 
-    /// Main thread: the editor is closed. A control that was held then is let go.
-    pub(super) fn let_go(&self) {
-        self.tell_host();
+    /// Main thread. Releases all controls: the editor closes.
+    pub(super) fn release_controls(&self) {
+        self.notify_host();
         let handler = self.handler();
         self.held.drain(|param| {
             if let Some(handler) = &handler {
@@ -124,13 +124,13 @@ impl Link {
         });
     }
 
-    /// Where there is no handler, the host reads the values itself.
-    fn tell(&self, handler: Option<&ComPtr<IComponentHandler>>, gesture: Gesture) {
+    /// Tells the host of a gesture. A host without a handler reads the values itself.
+    fn send(&self, handler: Option<&ComPtr<IComponentHandler>>, gesture: Gesture) {
         if let Gesture::Begin(param) = gesture {
             self.held.insert(param);
         }
         if let Some(handler) = handler {
-            // SAFETY: the host's object; which threads come here, see `tell_host`.
+            // SAFETY: the host's object; see `notify_host` for the thread.
             unsafe {
                 match gesture {
                     Gesture::Begin(param) => handler.beginEdit(id(param)),
@@ -152,25 +152,25 @@ impl Link {
         *lock(&self.main) == Some(std::thread::current().id())
     }
 
-    /// Tells the host on its main thread, if there is a way.
+    /// Wakes the main thread. Returns false if that is not possible.
     fn wake(&self) -> bool {
-        let wake = lock(&self.wakes).first().cloned();
-        wake.inspect(|wake| wake.wake()).is_some()
+        let waker = lock(&self.wakers).first().cloned();
+        waker.inspect(|waker| waker.wake()).is_some()
     }
 }
 
-impl Host for Link {
+impl Host for Vst3HostNotifier {
     fn edited(&self) {
         if self.is_main() || !self.wake() {
-            self.tell_host();
+            self.notify_host();
         }
     }
 
-    /// Without a way to the main thread, the host is told when it closes the editor.
+    /// If the main thread cannot be woken, the host is told when it closes the editor.
     fn changed(&self) {
         self.dirty.store(true, Relaxed);
         if self.is_main() {
-            self.tell_host();
+            self.notify_host();
         } else {
             self.wake();
         }

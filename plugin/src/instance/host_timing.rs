@@ -1,41 +1,41 @@
-//! How steadily the host calls: whether at all, with anything to play, and no faster than sound passes.
+//! The timing of the host's calls: whether it calls at all, with audio, and no faster than real time.
 
 use rtjam_protocol::Micros;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-/// Without a call for so long the host does not play. Longer than the longest block at 44.1 kHz, many times.
+/// Without a call for this long, the host is paused. Many times the longest block at 44.1 kHz.
 const PAUSE: Micros = Micros::from_secs(1);
 
-/// Calls without anything to play that tell that the host has left the outputs out.
+/// After this many calls without audio, the host has left out the plugin's outputs.
 const FLUSHES: u32 = 20;
 
-/// When the host called. Written by the audio thread, read by any.
+/// The times of the host's calls. The audio thread writes, any thread reads.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
-    /// In µs; 0: never since audio began.
+pub(super) struct CallMonitor {
+    /// In µs; 0: no call since activation.
     last: AtomicU64,
-    /// Calls with nothing to play since the last one with something.
+    /// Calls without audio since the last one with audio.
     flushes: AtomicU32,
     last_flush: AtomicU64,
 }
 
-impl Calls {
-    /// Audio begins anew.
+impl CallMonitor {
+    /// Main thread, at activation.
     pub(super) fn restart(&self) {
         self.last.store(0, Relaxed);
         self.flushes.store(0, Relaxed);
     }
 
-    /// Audio thread: a call.
+    /// Audio thread. Notes a call with audio.
     pub(super) fn note(&self, now: Micros) {
         self.last.store(now.0.max(1), Relaxed);
         self.flushes.store(0, Relaxed);
     }
 
-    /// A call without anything to play.
+    /// Notes a call without audio.
     pub(super) fn note_flush(&self, now: Micros) {
         self.last_flush.store(now.0, Relaxed);
-        // Two threads at once would count one too few, at worst.
+        // Two concurrent calls may count as one, which is harmless.
         self.flushes.store(self.flushes.load(Relaxed).saturating_add(1), Relaxed);
     }
 
@@ -45,48 +45,48 @@ impl Calls {
         last.0 != 0 && now.since(last) < PAUSE
     }
 
-    /// Whether the host calls but gives nothing to play.
+    /// Whether the host calls, but without audio.
     pub(super) fn is_left_out(&self, now: Micros) -> bool {
         let recent = now.since(Micros(self.last_flush.load(Relaxed))) < PAUSE;
         !self.is_playing(now) && recent && self.flushes.load(Relaxed) >= FLUSHES
     }
 }
 
-/// Sound taken this much faster than it passes, in µs, within a window is a burst; so are three blocks.
+/// A lead over real time that grows by more than this, in µs and in blocks, within a window is a burst.
 const BURST: f64 = 20_000.0;
 const BURST_BLOCKS: f64 = 3.0;
 
-/// Windows of a second, the newest in the lowest bit; so many of the last ten with a burst are the host's way
-/// and no accident: a busy machine has one now and then.
+/// The last ten windows of a second, the newest in the lowest bit. With this many bursts the host renders ahead; a busy
+/// machine causes single ones.
 const WINDOW: Micros = Micros::from_secs(1);
 const WINDOWS: u32 = 0x3ff;
 const TOO_MANY: u32 = 5;
 
-/// Whether the host works ahead of time: it takes more sound than time passes, and rests after. Audio thread.
+/// Detects a host that renders ahead of time: it renders several blocks at once, then pauses. Audio thread.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct BurstDetector {
     last: Option<Micros>,
     window_began: Micros,
-    /// Sound taken minus time passed, in µs, and its least in this window.
+    /// Duration of the rendered audio minus the elapsed time, in µs, and its minimum in this window.
     lead: f64,
     least: f64,
     burst: bool,
     windows: u32,
 }
 
-impl Pace {
-    /// A call for so many frames at `rate` Hz begins. Whether the host works ahead.
+impl BurstDetector {
+    /// Notes a call for `frames` frames at `rate` Hz. Returns whether the host renders ahead.
     pub(super) fn note(&mut self, now: Micros, frames: usize, rate: u32) -> bool {
-        let sound = frames as f64 * 1e6 / f64::from(rate.max(1));
+        let duration = frames as f64 * 1e6 / f64::from(rate.max(1));
         match self.last.map(|last| now.since(last)) {
             Some(passed) if passed < PAUSE => self.lead -= passed.0 as f64,
-            _ => *self = Pace { window_began: now, windows: self.windows, ..Pace::default() },
+            _ => *self = BurstDetector { window_began: now, windows: self.windows, ..BurstDetector::default() },
         }
         self.last = Some(now);
         self.least = self.least.min(self.lead);
-        // A steady host is where it was one block ago.
-        self.burst |= self.lead - self.least > BURST.max(BURST_BLOCKS * sound);
-        self.lead += sound;
+        // With a steady host the lead is that of the block before.
+        self.burst |= self.lead - self.least > BURST.max(BURST_BLOCKS * duration);
+        self.lead += duration;
         if now.since(self.window_began) >= WINDOW {
             self.windows = (self.windows << 1 | u32::from(self.burst)) & WINDOWS;
             (self.window_began, self.burst, self.least) = (now, false, f64::INFINITY);
@@ -99,41 +99,41 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// Calls of 128 frames at 48 kHz, `burst` of them at once and then a rest, for so many seconds.
+    /// Whether bursts of `burst` calls of 128 frames at 48 kHz are detected within `seconds`.
     fn ahead(burst: u64, jitter: u64, seconds: u64) -> bool {
-        let (mut pace, mut ahead) = (Pace::default(), false);
+        let (mut bursts, mut ahead) = (BurstDetector::default(), false);
         for call in 0..seconds * 375 {
             let due = call / burst * burst * 8_000 / 3;
             let late = if call % 7 == 0 { jitter } else { 0 };
-            ahead = pace.note(Micros(1_000_000 + due + late), 128, 48_000);
+            ahead = bursts.note(Micros(1_000_000 + due + late), 128, 48_000);
         }
         ahead
     }
 
     #[test]
-    fn a_host_that_works_in_bursts_is_found_and_a_steady_one_is_not() {
+    fn bursts_are_detected() {
         assert!(!ahead(1, 0, 20));
-        // Two periods at once, and calls that come late.
+        // Two blocks at once, and late calls.
         assert!(!ahead(2, 2_500, 20));
         assert!(!ahead(3, 0, 20));
-        // 100 ms ahead of time.
+        // 100 ms ahead.
         assert!(ahead(37, 0, 7));
     }
 
     #[test]
-    fn a_host_that_is_steady_again_is_forgiven() {
-        let mut pace = Pace::default();
+    fn steady_host_clears_detection() {
+        let mut bursts = BurstDetector::default();
         for call in 0..37 * 80 {
-            pace.note(Micros(1_000_000 + call / 37 * 98_667), 128, 48_000);
+            bursts.note(Micros(1_000_000 + call / 37 * 98_667), 128, 48_000);
         }
         let from = 1_000_000 + 80 * 98_667;
-        let told: Vec<bool> = (0..375 * 12).map(|c| pace.note(Micros(from + c * 8_000 / 3), 128, 48_000)).collect();
+        let told: Vec<bool> = (0..375 * 12).map(|c| bursts.note(Micros(from + c * 8_000 / 3), 128, 48_000)).collect();
         assert!(told[0] && !told[told.len() - 1]);
     }
 
     #[test]
-    fn a_second_without_a_call_is_a_pause() {
-        let calls = Calls::default();
+    fn second_without_call_is_pause() {
+        let calls = CallMonitor::default();
         let second = |s: u64| Micros::from_secs(s);
         assert!(!calls.is_playing(second(5)));
         calls.note(second(5));
@@ -144,12 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_only_flushes_has_left_the_outputs_out() {
-        let calls = Calls::default();
+    fn flushing_host_leaves_outputs_out() {
+        let calls = CallMonitor::default();
         let at = |ms: u64| Micros::from_millis(5_000 + ms);
         (0..FLUSHES).for_each(|_| calls.note_flush(at(0)));
         assert!(calls.is_left_out(at(10)));
-        // An editor's edits while nothing plays are flushed too, but not for ever.
+        // Edits while nothing plays are flushed, too, but not permanently.
         assert!(!calls.is_left_out(at(2_000)));
         calls.note(at(20));
         assert!(!calls.is_left_out(at(30)));

@@ -1,9 +1,9 @@
-//! Stands between the host and clack.
+//! The library's entry point, which wraps clack's.
 //!
-//! clack takes a transport whose header is none for a reason to panic, in every block. RTJam needs no transport, so clack
-//! sees none. Its host is a [`StandIn`], so that nothing is written to the real host's standard error.
+//! clack panics in every block at a transport with an invalid header. RTJam needs no transport, so clack gets none. clack's
+//! host is a [`HostProxy`], so that clack writes nothing to the host's standard error.
 
-use super::stand_in::StandIn;
+use super::host_proxy::HostProxy;
 use clack_plugin::entry::EntryDescriptor;
 use clap_sys::events::{clap_event_header, clap_input_events, clap_output_events};
 use clap_sys::factory::plugin_factory::{CLAP_PLUGIN_FACTORY_ID, clap_plugin_factory};
@@ -14,10 +14,10 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// What clack makes of the library.
-static INNER: EntryDescriptor = clack_plugin::clack_entry!(super::Library);
+/// clack's entry point.
+static INNER: EntryDescriptor = clack_plugin::clack_entry!(super::library::Library);
 
-/// What the host finds: the same, with the factory below.
+/// The entry point for hosts: clack's, with the factory below.
 #[allow(non_upper_case_globals, reason = "hosts look for this name")]
 #[unsafe(no_mangle)]
 pub static clap_entry: EntryDescriptor = EntryDescriptor {
@@ -29,7 +29,7 @@ pub static clap_entry: EntryDescriptor = EntryDescriptor {
 
 const INNER_VERSION: clap_sys::version::clap_version = clap_sys::version::CLAP_VERSION;
 
-/// Host's factory; its functions forward to clack's.
+/// The factory for hosts. Its functions call clack's.
 static FACTORY: clap_plugin_factory = clap_plugin_factory {
     get_plugin_count: Some(get_plugin_count),
     get_plugin_descriptor: Some(get_plugin_descriptor),
@@ -42,19 +42,19 @@ type Process = unsafe extern "C" fn(*const clap_plugin, *const clap_process) -> 
 static PROCESS: OnceLock<Process> = OnceLock::new();
 
 unsafe extern "C" fn init(path: *const c_char) -> bool {
-    // SAFETY: the host's promise is passed on.
+    // SAFETY: the host's guarantee is passed on.
     INNER.init.is_some_and(|init| unsafe { init(path) })
 }
 
 unsafe extern "C" fn deinit() {
     if let Some(deinit) = INNER.deinit {
-        // SAFETY: the host's promise is passed on.
+        // SAFETY: the host's guarantee is passed on.
         unsafe { deinit() };
     }
 }
 
 unsafe extern "C" fn get_factory(id: *const c_char) -> *const c_void {
-    // SAFETY: the host's promise is passed on; `id` ends with a zero.
+    // SAFETY: the host's guarantee is passed on; `id` is null-terminated.
     let (found, asked) = unsafe { (INNER.get_factory.map_or(null(), |get| get(id)), CStr::from_ptr(id)) };
     if found.is_null() || asked != CLAP_PLUGIN_FACTORY_ID { found } else { (&raw const FACTORY).cast() }
 }
@@ -62,7 +62,7 @@ unsafe extern "C" fn get_factory(id: *const c_char) -> *const c_void {
 /// clack's factory.
 fn inner_factory() -> Option<&'static clap_plugin_factory> {
     let get = INNER.get_factory?;
-    // SAFETY: the id says what it is; it lives as long as the entry is initialised, which is when hosts call us.
+    // SAFETY: the id says what it is; it is valid while the entry is initialised, which is when hosts call.
     unsafe { get(CLAP_PLUGIN_FACTORY_ID.as_ptr()).cast::<clap_plugin_factory>().as_ref() }
 }
 
@@ -91,29 +91,29 @@ unsafe extern "C" fn create_plugin(
     id: *const c_char,
 ) -> *const clap_plugin {
     // SAFETY: null, or the host's structure, which outlives the plugin.
-    let Some(stand_in) = (unsafe { host.as_ref() }).map(StandIn::new) else { return null() };
+    let Some(proxy) = (unsafe { host.as_ref() }).map(HostProxy::new) else { return null() };
     let create = |inner: &'static clap_plugin_factory| {
-        // SAFETY: clack's function with clack's factory; the host's promises are passed on.
-        inner.create_plugin.map(|create| unsafe { create(inner, stand_in.as_host(), id) })
+        // SAFETY: clack's function with clack's factory; the host's guarantees are passed on.
+        inner.create_plugin.map(|create| unsafe { create(inner, proxy.as_host(), id) })
     };
     let plugin = inner_factory().and_then(create).unwrap_or(null()).cast_mut();
-    // SAFETY: null, or just made, in memory of clack's own, and nobody else knows of it yet.
-    if let Some(made) = unsafe { plugin.as_mut() } {
-        if let Some(inner) = made.process {
+    // SAFETY: null, or just created by clack, and nothing else refers to it yet.
+    if let Some(created) = unsafe { plugin.as_mut() } {
+        if let Some(inner) = created.process {
             PROCESS.get_or_init(|| inner);
-            made.process = Some(guarded_process);
+            created.process = Some(process);
         }
-        if let Some(inner) = made.destroy {
+        if let Some(inner) = created.destroy {
             DESTROY.get_or_init(|| inner);
-            made.destroy = Some(destroy);
+            created.destroy = Some(destroy);
         }
-        HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push((plugin.addr(), stand_in));
+        HOSTS.lock().unwrap_or_else(PoisonError::into_inner).push((plugin.addr(), proxy));
     }
     plugin
 }
 
-/// Those of all plugins, by the plugins' addresses. Boxed: clack holds pointers to them.
-static HOSTS: Mutex<Vec<(usize, Box<StandIn>)>> = Mutex::new(Vec::new());
+/// The proxies of all plugins, by the addresses of the plugins. Boxed, since clack holds pointers to them.
+static HOSTS: Mutex<Vec<(usize, Box<HostProxy>)>> = Mutex::new(Vec::new());
 
 type Destroy = unsafe extern "C" fn(*const clap_plugin);
 
@@ -122,30 +122,30 @@ static DESTROY: OnceLock<Destroy> = OnceLock::new();
 
 unsafe extern "C" fn destroy(plugin: *const clap_plugin) {
     if let Some(destroy) = DESTROY.get() {
-        // SAFETY: the host's promise is passed on.
+        // SAFETY: the host's guarantee is passed on.
         unsafe { destroy(plugin) };
     }
     HOSTS.lock().unwrap_or_else(PoisonError::into_inner).retain(|(address, _)| *address != plugin.addr());
 }
 
 /// Audio thread.
-unsafe extern "C" fn guarded_process(plugin: *const clap_plugin, call: *const clap_process) -> clap_process_status {
+unsafe extern "C" fn process(plugin: *const clap_plugin, call: *const clap_process) -> clap_process_status {
     // SAFETY: null, or the host's structure for this call.
-    let (Some(call), Some(process)) = (unsafe { call.as_ref() }, PROCESS.get()) else { return CLAP_PROCESS_ERROR };
+    let (Some(call), Some(inner)) = (unsafe { call.as_ref() }, PROCESS.get()) else { return CLAP_PROCESS_ERROR };
     let mut call = *call;
     call.transport = null();
     if call.in_events.is_null() {
         call.in_events = &raw const NO_EVENTS;
     }
     if call.out_events.is_null() {
-        call.out_events = &raw const DEAF;
+        call.out_events = &raw const NO_OUTPUT;
     }
-    // SAFETY: the host's promises are passed on, but for what was mended above.
-    unsafe { process(plugin, &call) }
+    // SAFETY: the host's guarantees are passed on, except for what was corrected above.
+    unsafe { inner(plugin, &call) }
 }
 
 static NO_EVENTS: clap_input_events = clap_input_events { ctx: null_mut(), size: Some(no_size), get: Some(no_event) };
-static DEAF: clap_output_events = clap_output_events { ctx: null_mut(), try_push: Some(push_nowhere) };
+static NO_OUTPUT: clap_output_events = clap_output_events { ctx: null_mut(), try_push: Some(refuse_event) };
 
 unsafe extern "C" fn no_size(_list: *const clap_input_events) -> u32 {
     0
@@ -155,6 +155,6 @@ unsafe extern "C" fn no_event(_list: *const clap_input_events, _index: u32) -> *
     null()
 }
 
-unsafe extern "C" fn push_nowhere(_list: *const clap_output_events, _event: *const clap_event_header) -> bool {
+unsafe extern "C" fn refuse_event(_list: *const clap_output_events, _event: *const clap_event_header) -> bool {
     false
 }

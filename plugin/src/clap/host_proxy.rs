@@ -1,7 +1,7 @@
-//! The host that clack sees.
+//! The host that clack sees: a proxy of the real host.
 //!
-//! clack writes what goes wrong to standard error where the host has no log. So it is given a host of ours, which always
-//! has one. Each function of it calls the real host's with the real host's own pointer: a host may know itself by that.
+//! clack writes errors to standard error if the host has no log, so the proxy always has one. Each of its functions calls the
+//! real host's function with the real host's pointer, by which a host may identify itself.
 
 use clap_sys::ext::gui::{CLAP_EXT_GUI, clap_host_gui};
 use clap_sys::ext::log::{CLAP_EXT_LOG, clap_host_log, clap_log_severity};
@@ -12,20 +12,20 @@ use clap_sys::id::clap_id;
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::null;
 
-/// A host in place of the real one. It must outlive the plugin that has a pointer to it.
+/// A proxy of the real host. Must outlive the plugin, which has a pointer to it.
 #[repr(C)]
-pub(super) struct StandIn {
-    /// First, so that a pointer to it is one to the whole.
+pub(super) struct HostProxy {
+    /// The first field, so that a pointer to it is a pointer to the proxy.
     host: clap_host,
     real: *const clap_host,
 }
 
-// SAFETY: the pointers in it are the host's, which may be used on any thread as CLAP says.
-unsafe impl Send for StandIn {}
+// SAFETY: the pointers are the host's, which CLAP allows to use on any thread.
+unsafe impl Send for HostProxy {}
 
-impl StandIn {
-    /// In place of this host.
-    pub(super) fn new(real: &clap_host) -> Box<StandIn> {
+impl HostProxy {
+    /// A proxy of `real`.
+    pub(super) fn new(real: &clap_host) -> Box<HostProxy> {
         let host = clap_host {
             get_extension: Some(get_extension),
             request_restart: Some(request_restart),
@@ -33,12 +33,12 @@ impl StandIn {
             request_callback: Some(request_callback),
             ..*real
         };
-        Box::new(StandIn { host, real })
+        Box::new(HostProxy { host, real })
     }
 
-    /// What clack is given.
+    /// The pointer for clack.
     pub(super) fn as_host(&self) -> *const clap_host {
-        // Of the whole, so that the way back to it is open.
+        // A pointer to the whole proxy, so that it can be cast back.
         (&raw const *self).cast()
     }
 }
@@ -46,18 +46,18 @@ impl StandIn {
 /// The real host.
 ///
 /// # Safety
-/// `host` comes from [`StandIn::as_host`], and neither end has gone.
+/// `host` comes from [`HostProxy::as_host`], and both hosts exist.
 unsafe fn real<'a>(host: *const clap_host) -> &'a clap_host {
-    // SAFETY: the stand-in's first field is what `host` points to; the real host outlives the plugin.
-    unsafe { &*(*host.cast::<StandIn>()).real }
+    // SAFETY: `host` points to the first field of a proxy; the real host outlives the plugin.
+    unsafe { &*(*host.cast::<HostProxy>()).real }
 }
 
-/// An extension of the real host; none where it lacks it.
+/// An extension of the real host, if it has that.
 ///
 /// # Safety
 /// As for [`real`]; `T` is the structure of `id`.
 unsafe fn extension<'a, T>(host: *const clap_host, id: &CStr) -> Option<(&'a T, &'a clap_host)> {
-    // SAFETY: the caller's promises; the real host gets its own pointer.
+    // SAFETY: the caller's guarantees; the real host gets its own pointer.
     unsafe {
         let real = real(host);
         let found = real.get_extension?(real, id.as_ptr());
@@ -65,9 +65,9 @@ unsafe fn extension<'a, T>(host: *const clap_host, id: &CStr) -> Option<(&'a T, 
     }
 }
 
-/// Extensions that are not among these are not asked for.
+/// clack asks for these extensions only.
 unsafe extern "C" fn get_extension(host: *const clap_host, id: *const c_char) -> *const c_void {
-    // SAFETY: clack passes its host, and an id that ends with a zero.
+    // SAFETY: clack passes its host, and a null-terminated id.
     unsafe {
         let id = CStr::from_ptr(id);
         let has = |id: &CStr| extension::<c_void>(host, id).is_some();
@@ -85,8 +85,8 @@ unsafe extern "C" fn get_extension(host: *const clap_host, id: *const c_char) ->
     }
 }
 
-/// Functions that pass a call on to the same function of the real host.
-macro_rules! pass_on {
+/// Functions that call the same function of the real host.
+macro_rules! forward {
     ($($name:ident)*) => {$(
         unsafe extern "C" fn $name(host: *const clap_host) {
             // SAFETY: clack passes its host; the real one gets its own pointer.
@@ -111,19 +111,19 @@ macro_rules! pass_on {
     )*};
 }
 
-pass_on! { request_restart request_process request_callback }
+forward! { request_restart request_process request_callback }
 
-pass_on! { CLAP_EXT_LOG clap_host_log: log(severity: clap_log_severity, text: *const c_char); }
+forward! { CLAP_EXT_LOG clap_host_log: log(severity: clap_log_severity, text: *const c_char); }
 
-pass_on! { CLAP_EXT_PARAMS clap_host_params:
+forward! { CLAP_EXT_PARAMS clap_host_params:
     rescan(flags: clap_param_rescan_flags);
     clear(id: clap_id, flags: clap_param_clear_flags);
     request_flush();
 }
 
-pass_on! { CLAP_EXT_STATE clap_host_state: mark_dirty(); }
+forward! { CLAP_EXT_STATE clap_host_state: mark_dirty(); }
 
-pass_on! { CLAP_EXT_GUI clap_host_gui:
+forward! { CLAP_EXT_GUI clap_host_gui:
     resize_hints_changed();
     request_resize(width: u32, height: u32) -> bool;
     request_show() -> bool;
@@ -172,14 +172,13 @@ mod tests {
         static PARAMS: clap_host_params =
             clap_host_params { rescan: Some(noted_rescan), clear: None, request_flush: Some(noted) };
         note(host);
-        // SAFETY: the stand-in passes on ids that end with a zero.
+        // SAFETY: the proxy passes on ids that are null-terminated.
         if unsafe { CStr::from_ptr(id) } == CLAP_EXT_PARAMS { (&raw const PARAMS).cast() } else { null() }
     }
 
-    /// A strict host, which knows itself by its pointer, is called with that and nothing else; it has a log for clack even
-    /// where it has none.
+    /// The host is called with its own pointer only, and clack sees a log even if the host has none.
     #[test]
-    fn strict_hosts_see_their_own_pointer() {
+    fn hosts_see_their_own_pointer() {
         let real = clap_host {
             clap_version: CLAP_VERSION,
             host_data: null_mut(),
@@ -192,9 +191,9 @@ mod tests {
             request_process: Some(noted),
             request_callback: Some(noted),
         };
-        let stand_in = StandIn::new(&real);
-        let host = stand_in.as_host();
-        // SAFETY: the host lives, and so does what it gives.
+        let proxy = HostProxy::new(&real);
+        let host = proxy.as_host();
+        // SAFETY: the host and its extensions exist.
         unsafe {
             let seen = &*host;
             let get = seen.get_extension.expect("set");

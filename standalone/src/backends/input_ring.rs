@@ -1,61 +1,63 @@
-//! How an input device's frames cross to the output device's callback: a bounded ring, kept at the same fill.
+//! The input ring: carries an input device's frames to the output device's callback, at a constant fill level.
 //!
-//! Two devices have two clocks. The reader keeps the lowest fill that it saw lately within a band by leaving out or
-//! doubling single frames, at most one a look: up to some 150 ppm at 128 frames. One device for both never slips.
+//! Two devices have two clocks. The reader keeps the lowest recent fill level within a band by dropping or repeating single
+//! frames, at most one per check: this corrects a clock drift of up to about 150 ppm at 128 frames. With one device for
+//! both, no frame is dropped or repeated.
 
 use ringbuf::traits::{Consumer, Observer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 
-/// Blocks between two looks at the fill.
-const LOOK_BLOCKS: u32 = 50;
+/// Periods between two checks of the fill level.
+const CHECK_PERIODS: u32 = 50;
 
 /// The input callback's end.
-pub(super) struct Writer {
+pub(super) struct InputWriter {
     ring: HeapProd<[f32; 2]>,
 }
 
 /// The output callback's end.
-pub(super) struct Reader {
+pub(super) struct InputReader {
     ring: HeapCons<[f32; 2]>,
-    input_block: usize,
-    /// False until enough has come in, and after it ran dry.
+    /// Frames.
+    input_period: usize,
+    /// False until enough frames have arrived, and after an underrun.
     flowing: bool,
     last: [f32; 2],
-    /// The last frame comes once more, before the next.
-    double: bool,
+    /// Whether to repeat the last frame.
+    repeat: bool,
     lowest: usize,
-    blocks: u32,
+    periods: u32,
 }
 
-/// A ring for an input that hands over `input_block` frames at once, read `output_block` frames at once.
-pub(super) fn crossing(input_block: usize, output_block: usize) -> (Writer, Reader) {
-    let capacity = 8 * (input_block + output_block);
+/// A ring for periods of `input_period` frames in and `output_period` frames out.
+pub(super) fn input_ring(input_period: usize, output_period: usize) -> (InputWriter, InputReader) {
+    let capacity = 8 * (input_period + output_period);
     let (prod, cons) = HeapRb::new(capacity).split();
-    let reader = Reader {
+    let reader = InputReader {
         ring: cons,
-        input_block,
+        input_period,
         flowing: false,
         last: [0.0; 2],
-        double: false,
+        repeat: false,
         lowest: usize::MAX,
-        blocks: 0,
+        periods: 0,
     };
-    (Writer { ring: prod }, reader)
+    (InputWriter { ring: prod }, reader)
 }
 
-impl Writer {
-    /// Input thread. False when there was no room: the output does not read.
+impl InputWriter {
+    /// Input thread. Returns false if the ring is full, because the output does not read.
     pub(super) fn push(&mut self, frame: [f32; 2]) -> bool {
         self.ring.try_push(frame).is_ok()
     }
 }
 
-impl Reader {
-    /// Output thread. Fills both channels. False when there was too little, and the rest is silence.
+impl InputReader {
+    /// Output thread. Fills both channels. Returns false after an underrun: the rest is silence.
     pub(super) fn read(&mut self, left: &mut [f32], right: &mut [f32]) -> bool {
         let wanted = left.len();
         let have = self.ring.occupied_len();
-        let begin_with = wanted + self.input_block + self.least(wanted);
+        let begin_with = wanted + self.input_period + self.least(wanted);
         if !self.flowing {
             if have < begin_with {
                 left.fill(0.0);
@@ -64,40 +66,40 @@ impl Reader {
             }
             self.flowing = true;
             self.ring.skip(have - begin_with);
-        } else if have > 2 * begin_with + 2 * self.input_block {
-            // The output stood still for a while: back to the usual delay at once.
+        } else if have > 2 * begin_with + 2 * self.input_period {
+            // The output has stood still: back to the usual delay at once.
             self.ring.skip(have - begin_with);
         }
         for (l, r) in left.iter_mut().zip(right.iter_mut()) {
-            if !std::mem::take(&mut self.double) {
+            if !std::mem::take(&mut self.repeat) {
                 self.last = self.ring.try_pop().unwrap_or_default();
             }
             [*l, *r] = self.last;
         }
         self.flowing = have >= wanted;
-        self.keep_level(have.saturating_sub(wanted), self.least(wanted));
+        self.keep_fill(have.saturating_sub(wanted), self.least(wanted));
         self.flowing
     }
 
-    /// What shall be left after every read: as the clocks slide past each other, a read comes to lie before an input
-    /// block instead of after it, which takes one read's frames at once.
+    /// The least fill level after a read. As the clocks drift, a read that came after an input period comes to lie before
+    /// it, which takes the frames of one read at once.
     fn least(&self, wanted: usize) -> usize {
-        wanted + self.input_block / 8
+        wanted + self.input_period / 8
     }
 
-    /// The reserve after a read swings by one input block; its lowest value is held in a band a little wider than that.
-    fn keep_level(&mut self, reserve: usize, least: usize) {
-        self.lowest = self.lowest.min(reserve);
-        self.blocks += 1;
-        if self.blocks < LOOK_BLOCKS {
+    /// The fill level after a read varies by one input period; its minimum stays in a band a little wider than that.
+    fn keep_fill(&mut self, fill: usize, least: usize) {
+        self.lowest = self.lowest.min(fill);
+        self.periods += 1;
+        if self.periods < CHECK_PERIODS {
             return;
         }
-        if self.lowest > least + self.input_block + self.input_block / 4 {
+        if self.lowest > least + self.input_period + self.input_period / 4 {
             self.ring.skip(1);
         } else if self.lowest < least {
-            self.double = true;
+            self.repeat = true;
         }
-        (self.lowest, self.blocks) = (usize::MAX, 0);
+        (self.lowest, self.periods) = (usize::MAX, 0);
     }
 }
 
@@ -105,10 +107,10 @@ impl Reader {
 mod tests {
     use super::*;
 
-    /// Runs an input of `input_rate` against an output of `output_rate` and gives what was read, and how often it ran
-    /// dry after the first sound.
+    /// Runs an input of `input_rate` against an output of `output_rate`. Returns the frames that were read and the number
+    /// of underruns.
     fn run(input_rate: f64, output_rate: f64, seconds: f64) -> (Vec<f32>, usize) {
-        let (mut writer, mut reader) = crossing(128, 64);
+        let (mut writer, mut reader) = input_ring(128, 64);
         let (mut written, mut heard, mut dry) = (0_usize, Vec::new(), 0);
         for block in 0..(seconds * output_rate / 64.0) as usize {
             let now = block as f64 * 64.0 / output_rate;
@@ -131,25 +133,25 @@ mod tests {
     }
 
     #[test]
-    fn one_clock_passes_every_frame_once() {
+    fn one_clock_passes_every_frame() {
         let (heard, dry) = run(48_000.0, 48_000.0, 20.0);
         assert_eq!((slips(&heard), dry), (0, 0));
     }
 
     #[test]
-    fn two_clocks_slip_single_frames_and_never_run_dry() {
+    fn two_clocks_slip_without_underruns() {
         for input in [48_000.0 * 1.0001, 48_000.0 * 0.9999] {
             let (heard, dry) = run(input, 48_000.0, 60.0);
             assert_eq!(dry, 0, "{input}");
             let slips = slips(&heard);
-            // 288 frames apart after a minute, less what the band takes up.
+            // 288 frames of drift in a minute, less the width of the band.
             assert!((100..300).contains(&slips), "{slips} slips at {input}");
         }
     }
 
     #[test]
-    fn an_output_that_stood_still_does_not_stay_behind() {
-        let (mut writer, mut reader) = crossing(128, 128);
+    fn stalled_output_catches_up() {
+        let (mut writer, mut reader) = input_ring(128, 128);
         let mut n = 0;
         let mut push = |frames: usize| {
             for _ in 0..frames {

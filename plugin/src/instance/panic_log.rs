@@ -1,4 +1,4 @@
-//! Panics of this library: written down, for the musician to send. They never reach the host.
+//! Panics of this library are written to a log file, which the musician can send to us. They never reach the host.
 
 use std::backtrace::Backtrace;
 use std::fmt::Write as _;
@@ -8,28 +8,28 @@ use std::panic::{self, PanicHookInfo};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, Once, PoisonError};
 
-/// Where the last fault is written down.
+/// The log file of the last panic.
 static LOG: Mutex<Option<PathBuf>> = Mutex::new(None);
 
-/// From now on every panic in this library is written to a file. The hook is the library's own: every Rust library has
-/// another copy of the standard library.
-pub(super) fn watch() {
+/// Writes every later panic of this library to a file. The hook does not affect the host: every Rust library has its own copy
+/// of the standard library.
+pub(super) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let before = panic::take_hook();
+        let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // On the audio thread too: it is silent from here on, so it may as well wait for the disk.
-            let log = folder().and_then(|folder| write_down(&folder, info));
+            // Also on the audio thread: it is silent from here on, so it may wait for the disk.
+            let log = folder().and_then(|folder| write(&folder, info));
             *LOG.lock().unwrap_or_else(PoisonError::into_inner) = log;
-            // A host's standard error is not ours; a test's is.
+            // Standard error belongs to the host, except in tests.
             if cfg!(test) {
-                before(info);
+                previous(info);
             }
         }));
     });
 }
 
-/// The file about the last fault.
+/// The log file of the last panic.
 pub(super) fn log() -> Option<PathBuf> {
     LOG.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -39,8 +39,8 @@ fn folder() -> Option<PathBuf> {
     Some(dirs.state_dir().unwrap_or(dirs.data_local_dir()).join("faults"))
 }
 
-/// What it says goes to others: no link, no name, no path of the user's.
-fn write_down(folder: &Path, info: &PanicHookInfo<'_>) -> Option<PathBuf> {
+/// Writes the log. Users send it to us: it contains no link, no name and no path of the user.
+fn write(folder: &Path, info: &PanicHookInfo<'_>) -> Option<PathBuf> {
     fs::create_dir_all(folder).ok()?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let path = folder.join(format!("rtjam-{now}-{}.log", std::process::id()));

@@ -1,4 +1,4 @@
-//! What is told once a second: for programs as JSON, for people as a line.
+//! The status as text, once a second: JSON for programs, a line for people.
 
 use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
@@ -6,13 +6,13 @@ use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
 use std::fmt::Write;
 
-/// The status as one line of JSON, without its end.
+/// The status as one line of JSON, without a line break.
 pub(crate) fn json(status: &Status) -> String {
-    // Numbers, texts and lists only: there is nothing in it that serde_json could refuse.
+    // Numbers, strings and lists only: serde_json cannot fail.
     serde_json::to_string(status).unwrap_or_default()
 }
 
-/// The same for people.
+/// The status as a line for people.
 pub(crate) fn line(status: &Status) -> String {
     let mut line = match (&status.room, status.state) {
         (Some(room), State::Joined) => room.clone(),
@@ -49,14 +49,14 @@ pub(crate) fn line(status: &Status) -> String {
     }
     let (up, down) = (status.tx.lost, status.rx.lost);
     if up + down > 0 {
-        let _ = write!(line, "  lost {up} on the way to the room, {down} from it");
+        let _ = write!(line, "  packet loss {up} up, {down} down");
     }
     let extra = status.tx.extra_kbps + status.rx.extra_kbps;
     if extra > 0.0 {
-        let _ = write!(line, "  recovery {extra:.0} kbit/s");
+        let _ = write!(line, "  retransmission {extra:.0} kbit/s");
     }
     if status.tx.recovered > 0 {
-        let _ = write!(line, "  recovered {} of yours", status.tx.recovered);
+        let _ = write!(line, "  {} of yours recovered", status.tx.recovered);
     }
     for musician in &status.musicians {
         let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
@@ -72,13 +72,13 @@ pub(crate) fn line(status: &Status) -> String {
             let _ = write!(line, "  recovered {}", musician.recovered);
         }
         if musician.concealed_ms_per_min >= 0.5 {
-            let _ = write!(line, "  made up {:.0} ms a minute", musician.concealed_ms_per_min);
+            let _ = write!(line, "  concealed {:.0} ms/min", musician.concealed_ms_per_min);
         }
     }
     line
 }
 
-/// What a delay is made of, in words.
+/// The parts of a delay.
 fn parts(delay: &Delay) -> String {
     let Delay { packet_ms, mix_ms, network_ms, buffer_ms } = *delay;
     let parts = [("packet", packet_ms), ("one mix", mix_ms), ("network", network_ms), ("buffer", buffer_ms)];
@@ -86,8 +86,8 @@ fn parts(delay: &Delay) -> String {
     known.collect::<Vec<_>>().join(", ")
 }
 
-/// What must have changed for another line where lines cannot be written over: the state and the people.
-pub(crate) fn gist(status: &Status) -> String {
+/// State, room and names. Where lines cannot be overwritten, a new line is printed when these change.
+pub(crate) fn summary(status: &Status) -> String {
     let names: Vec<&str> = status.musicians.iter().map(|m| m.name.as_str()).collect();
     format!("{:?} {:?} {names:?}", status.state, status.room)
 }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_has_the_contracts_names_and_values() {
+    fn json_keeps_documented_fields() {
         let json: serde_json::Value = serde_json::from_str(&json(&status())).expect("JSON");
         let part = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         let contract = part(
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn the_line_says_the_same_to_people() {
+    fn line_shows_the_status() {
         assert_eq!(
             line(&status()),
-            "lobby  23 ms  you silent  device 5 ms  xruns 3  lost 5 on the way to the room, 0 from it  recovery 12 \
-             kbit/s  recovered 4 of yours  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  made up 41 ms a minute"
+            "lobby  23 ms  you silent  device 5 ms  xruns 3  packet loss 5 up, 0 down  retransmission 12 \
+             kbit/s  4 of yours recovered  |  Anna -20 dB  27 ms (packet 3, network 12, buffer 12)  missing 1.0 %  recovered 1  concealed 41 ms/min"
         );
         let listening = Status { role: Some(Role::Listener), listeners: 2, musicians: Vec::new(), ..status() };
-        assert!(line(&listening).contains("xruns 3  listening  listeners 2  lost 5"), "{}", line(&listening));
+        assert!(line(&listening).contains("xruns 3  listening  listeners 2  packet loss 5"), "{}", line(&listening));
         let mixed = Status { mix: DownstreamMode::Mixed, mix_delay_ms: Some(2.7), ..status() };
         assert!(line(&mixed).contains("xruns 3  one mix (3 ms at the server)"), "{}", line(&mixed));
         let alone = Status {
@@ -205,18 +205,18 @@ mod tests {
         };
         assert_eq!(
             line(&alone),
-            "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s  recovered 4 of yours"
+            "lobby: connecting  you silent  packet loss 5 up, 0 down  retransmission 12 kbit/s  4 of yours recovered"
         );
         let classic = Status { room: Some("classic://h".to_owned()), classic: true, musicians: Vec::new(), ..status() };
         assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));
     }
 
     #[test]
-    fn the_gist_changes_with_the_people_and_not_with_their_levels() {
+    fn summary_ignores_levels() {
         let mut other = status();
         other.musicians[0].dbfs = [-3.0; 2];
-        assert_eq!(gist(&other), gist(&status()));
+        assert_eq!(summary(&other), summary(&status()));
         other.musicians.clear();
-        assert_ne!(gist(&other), gist(&status()));
+        assert_ne!(summary(&other), summary(&status()));
     }
 }

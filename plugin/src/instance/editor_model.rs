@@ -1,14 +1,12 @@
-//! What the editor draws from and asks of an instance.
+//! The instance as the editor sees it.
 
-use super::{Gesture, Instance, fault};
+use super::{Gesture, Instance, panic_log};
 use rtjam_client::Status;
 use rtjam_engine::Console;
-use rtjam_ui::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Settings};
+use rtjam_ui::board::{Board, Condition, Kind, NotJoining};
 use rtjam_ui::params::{self, Param};
+use rtjam_ui::settings::{Change, RecentRoom, RecentRooms, Settings};
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Rooms to choose from.
-const RECENT: usize = 8;
 
 impl Board for Instance {
     fn kind(&self) -> Kind {
@@ -16,7 +14,7 @@ impl Board for Instance {
     }
 
     fn status(&self) -> Status {
-        self.session().status(&self.console)
+        self.session().status()
     }
 
     fn console(&self) -> Console {
@@ -27,7 +25,7 @@ impl Board for Instance {
         let session = self.session();
         let now = self.clock.now();
         if self.failed.load(Relaxed) || session.has_failed() {
-            return Condition::Failed { log: fault::log() };
+            return Condition::Failed { log: panic_log::log() };
         }
         let playing = self.calls.is_playing(now);
         if self.offline.load(Relaxed) && playing {
@@ -40,7 +38,7 @@ impl Board for Instance {
             Condition::Bypassed
         } else if playing && self.runs_ahead.load(Relaxed) {
             Condition::RunsAhead
-        } else if session.came_back && self.value(Param::SendMute) > 0.5 {
+        } else if session.rejoined && self.value(Param::SendMute) > 0.5 {
             Condition::CameBackMuted
         } else {
             Condition::Fine
@@ -52,21 +50,21 @@ impl Board for Instance {
     }
 
     fn begin(&self, param: Param) {
-        self.tell(Gesture::Begin(param));
+        self.notify(Gesture::Begin(param));
     }
 
     fn set(&self, param: Param, value: f64) {
         let value = self.values.set(param, value);
         params::apply(&self.console, param, value);
-        self.tell(Gesture::Set(param, value));
+        self.notify(Gesture::Set(param, value));
     }
 
     fn end(&self, param: Param) {
-        self.tell(Gesture::End(param));
+        self.notify(Gesture::End(param));
     }
 
     fn join(&self, link: &str, anyway: bool) -> Result<(), NotJoining> {
-        self.session().join(link, anyway, &self.console)?;
+        self.session().join(link, anyway)?;
         self.wants_room.store(true, Relaxed);
         self.changed();
         Ok(())
@@ -83,21 +81,16 @@ impl Board for Instance {
 
     fn settings(&self) -> Settings {
         let mut session = self.session();
-        let recent =
-            session.recent().iter().take(RECENT).map(|link| RecentRoom { name: link.place(), link: link.to_string() });
-        let recent = recent.collect();
+        let recent = session.recent().iter().take(RecentRooms::LISTED).map(RecentRoom::from).collect();
         let link = session.link.as_ref().map(ToString::to_string);
         Settings { choices: session.choices.clone(), link, recent }
     }
 
     fn change(&self, change: Change) {
-        let names = matches!(change, Change::Name(_));
         let mut session = self.session();
-        session.choices.apply(change);
-        session.set_controls(&self.console);
-        if names {
-            session.remember_name();
-        }
+        session.choices.apply(change.clone());
+        session.apply_choices(&self.console);
+        session.remember(&change);
         drop(session);
         self.changed();
     }
@@ -106,29 +99,29 @@ impl Board for Instance {
         let mut session = self.session();
         let link = session.is_in_room().then(|| session.link.clone()).flatten();
         self.wants_room.store(false, Relaxed);
-        let mut side = self.take_audio();
-        let broken = side.replace(session.renew(&self.console));
-        drop(side);
-        // What panicked once may do so again.
+        let mut path = self.take_audio();
+        let broken = path.replace(session.renew(&self.console));
+        drop(path);
+        // Its drop may panic, too.
         let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(broken)));
         self.failed.store(false, Relaxed);
         if let Some(link) = link {
-            self.wants_room.store(session.join(&link.to_string(), true, &self.console).is_ok(), Relaxed);
+            self.wants_room.store(session.join(&link.to_string(), true).is_ok(), Relaxed);
         }
     }
 }
 
 impl Instance {
-    /// An edit by RTJam itself. The host is told with its next block, unless it sets the parameter before.
+    /// Makes an edit of RTJam itself. The host learns of it in its next block, unless it sets the parameter before.
     pub(super) fn edit(&self, param: Param, value: f64) {
-        let value = self.values.set_and_tell(param, value);
+        let value = self.values.set_and_mark(param, value);
         params::apply(&self.console, param, value);
         if let Some(host) = self.host() {
             host.edited();
         }
     }
 
-    fn tell(&self, gesture: Gesture) {
+    fn notify(&self, gesture: Gesture) {
         self.gestures.put(gesture);
         if let Some(host) = self.host() {
             host.edited();
@@ -145,7 +138,7 @@ impl Instance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instance::Block;
+    use crate::instance::HostBuffers;
     use rtjam_engine::{Gain, SLOTS};
     use std::sync::Arc;
 
@@ -154,19 +147,19 @@ mod tests {
         Instance::new(kind, Some(nowhere))
     }
 
-    /// Plays a block of ones; gives the main output.
+    /// Processes a block of ones. Returns the main output.
     fn play(instance: &Instance) -> [[f32; 64]; 2] {
         let (input, mut out) = ([1.0_f32; 64], [[9.0_f32; 64]; 2]);
         let main = out.each_mut().map(|c| c.as_mut_ptr());
         let slots = [[std::ptr::null_mut(); 2]; SLOTS];
         // SAFETY: all arrays are 64 samples long and live until the end of this function.
-        let block = unsafe { Block::new(64, [input.as_ptr(); 2], main, slots) };
+        let block = unsafe { HostBuffers::new(64, [input.as_ptr(); 2], main, slots) };
         instance.process(&block);
         out
     }
 
     #[test]
-    fn a_fault_is_silence_and_a_log_until_the_engine_is_restarted() {
+    fn panic_silences_until_restart() {
         let instance = instance(Kind::Plugin);
         instance.activate(48_000.0, 64);
         assert_eq!(play(&instance)[0][63], 1.0);
@@ -174,7 +167,7 @@ mod tests {
         assert_eq!(play(&instance), [[0.0; 64]; 2]);
         instance.take_audio().fault = false;
         assert_eq!(play(&instance), [[0.0; 64]; 2], "it stays silent");
-        let Condition::Failed { log: Some(log) } = instance.condition() else { panic!("it does not say so") };
+        let Condition::Failed { log: Some(log) } = instance.condition() else { panic!("not failed") };
         let text = std::fs::read_to_string(&log).expect("the log is there");
         assert!(text.contains("a fault for the test"), "{text}");
         std::fs::remove_file(log).expect("our own");
@@ -193,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounce_has_the_own_signal_at_the_monitor_level() {
+    fn bounce_contains_own_signal() {
         let instance = instance(Kind::Multi);
         instance.activate(44_100.0, 64);
         instance.set_offline(true);
@@ -208,9 +201,9 @@ mod tests {
         assert_eq!(instance.console().tx().packets, 0);
     }
 
-    /// Packets of silence go on where there is a room, so that the seat is kept.
+    /// Packets of silence continue in a room, so that the musician keeps their place.
     #[test]
-    fn bypassed_the_own_signal_passes_unchanged_and_the_state_is_told() {
+    fn bypass_passes_own_signal() {
         let instance = instance(Kind::Plugin);
         instance.activate(48_000.0, 64);
         instance.set(Param::Monitor, -60.0);
@@ -225,13 +218,13 @@ mod tests {
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
         assert_eq!(instance.console().tx().packets, before + 1);
         assert_eq!(instance.condition(), Condition::Bypassed);
-        // The other settings are as they were.
+        // The other parameters are unchanged.
         assert_eq!(instance.value(Param::Monitor), -60.0);
         assert_eq!(instance.value(Param::SendMute), 0.0);
     }
 
     #[test]
-    fn without_a_room_nothing_is_made_for_it_and_the_own_signal_is_the_same_bits() {
+    fn no_room_sends_nothing() {
         for rate in [44_100.0, 48_000.0] {
             let (alone, joining) = (instance(Kind::Plugin), instance(Kind::Plugin));
             for instance in [&alone, &joining] {
@@ -239,22 +232,22 @@ mod tests {
                 instance.set(Param::Monitor, -7.3);
             }
             for call in 0..200 {
-                // From the start, in the middle of the fade, and long after it: joining changes no bit.
+                // Joining changes no bit: at the start, in the fade, and long after it.
                 joining.wants_room.store(call / 5 % 3 > 0, Relaxed);
                 assert_eq!(play(&alone), play(&joining), "{rate} Hz, call {call}");
             }
             assert_eq!(alone.console().tx().packets, 0);
             assert!(joining.console().tx().packets > 100);
-            assert!(alone.console().tx().levels[0].peak_dbfs > -0.1, "the own meter lives");
+            assert!(alone.console().tx().levels[0].peak_dbfs > -0.1, "the own meter works");
         }
     }
 
     #[test]
-    fn leaving_ends_what_is_made_for_the_room() {
+    fn leaving_stops_sending() {
         let folder = std::env::temp_dir().join(format!("rtjam-leaving-{}", std::process::id()));
         let instance = Instance::new(Kind::Plugin, Some(folder.clone()));
         instance.activate(48_000.0, 64);
-        // Nobody listens there: the wish counts.
+        // Nothing listens there: the intention to join counts.
         instance.join("rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH", false).expect("a link");
         (0..10).for_each(|_| _ = play(&instance));
         let packets = |i: &Instance| i.console().tx().packets + i.console().tx().dropped;
@@ -266,7 +259,7 @@ mod tests {
         std::fs::remove_dir_all(folder).expect("our own");
     }
 
-    /// Does `act` until the instance says `condition`; gives its sentence.
+    /// Repeats `act` until the instance has `condition`. Returns its sentence.
     fn until(instance: &Instance, condition: &Condition, act: impl Fn()) -> String {
         let began = std::time::Instant::now();
         while instance.condition() != *condition {
@@ -277,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_works_in_bursts_is_told_what_to_switch_off() {
+    fn bursting_host_is_reported() {
         let instance = instance(Kind::Plugin);
         instance.activate(48_000.0, 64);
         let sentence = until(&instance, &Condition::RunsAhead, || {
-            // 100 ms of sound at once, and a rest as long.
+            // 100 ms of audio at once, and a pause of the same length.
             for _ in 0..75 {
                 play(&instance);
             }
@@ -291,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_leaves_outputs_out_is_told_to_switch_them_on() {
+    fn missing_outputs_are_reported() {
         let instance = instance(Kind::Multi);
         instance.activate(48_000.0, 64);
         let sentence = until(&instance, &Condition::NotPlayed, || (0..50).for_each(|_| instance.note_flush()));
@@ -302,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn at_rates_that_cannot_be_played_the_own_signal_still_passes() {
+    fn unsupported_rates_pass_own_signal() {
         let instance = instance(Kind::Plugin);
         for rate in [1.0, 7_999.0, 384_000.0, 768_000.0, 4e9] {
             instance.activate(rate, 64);
@@ -315,21 +308,21 @@ mod tests {
     }
 
     #[test]
-    fn the_second_instance_in_a_room_asks_first() {
+    fn second_instance_asks_first() {
         let folder = std::env::temp_dir().join(format!("rtjam-twice-{}", std::process::id()));
         let (one, two) =
             (Instance::new(Kind::Plugin, Some(folder.clone())), Instance::new(Kind::Multi, Some(folder.clone())));
-        // Nobody listens there: they try, which is what counts.
+        // Nothing listens there: trying to join counts.
         let link = "rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
         assert!(matches!(one.join("hello", false), Err(NotJoining::Wrong(_))));
-        assert!(!one.session().has_client(), "no threads for what is no link");
+        assert!(!folder.exists(), "an invalid link starts no client");
         one.join(link, false).expect("the first one");
         assert!(matches!(two.join(link, false), Err(NotJoining::Ask(_))));
-        two.join(link, true).expect("by all means");
+        two.join(link, true).expect("a second musician");
         two.leave();
         one.leave();
         assert!(two.join(link, false).is_ok());
-        // The room is known now, and its key.
+        // The room and its key are known now.
         assert_eq!(one.settings().recent[0].name, "lobby at 127.0.0.1");
         assert!(one.join("rtjam://127.0.0.1:9/lobby", true).is_ok());
         assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(NotJoining::Wrong(_))));
@@ -338,17 +331,17 @@ mod tests {
     }
 
     #[test]
-    fn edits_reach_the_host_and_the_engine() {
-        struct Ear(std::sync::atomic::AtomicU32);
-        impl crate::instance::Host for Ear {
+    fn own_edits_reach_host_and_engine() {
+        struct CountingHost(std::sync::atomic::AtomicU32);
+        impl crate::instance::Host for CountingHost {
             fn edited(&self) {
                 self.0.fetch_add(1, Relaxed);
             }
             fn changed(&self) {}
         }
         let instance = instance(Kind::Plugin);
-        let ear = Arc::new(Ear(0.into()));
-        instance.set_host(Some(ear.clone()));
+        let host = Arc::new(CountingHost(0.into()));
+        instance.set_host(Some(host.clone()));
         instance.edit(Param::SendMute, 0.9);
         let mut told = Vec::new();
         instance.fetch_own_edits(|param, value| {
@@ -357,7 +350,7 @@ mod tests {
         });
         assert_eq!(told, [(Param::SendMute, 1.0)]);
         assert!(instance.console().send_mute());
-        assert_eq!(ear.0.load(Relaxed), 1);
+        assert_eq!(host.0.load(Relaxed), 1);
         instance.set_host(None);
         assert!(instance.host().is_none());
     }

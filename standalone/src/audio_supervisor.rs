@@ -1,0 +1,198 @@
+//! The audio supervisor: keeps one backend running with the audio processor on it, and restarts audio after it is lost.
+//!
+//! Main thread only. The session does not depend on it: while no backend runs, the musician keeps their place in the room.
+
+use super::audio_processor::AudioProcessor;
+use super::backends::{self, AudioHealth, AudioRequest, BackendKind, OpenError, RunningBackend};
+use super::handover::{ControlEnd, handover};
+use super::sources::{Source, WavError};
+use rtjam_ui::settings::{BackendChoice, SourceChoice};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const RETRY: Duration = Duration::from_millis(700);
+
+/// Longer than any period.
+const RECALL: Duration = Duration::from_secs(2);
+
+/// Why audio did not start or change.
+#[derive(Debug)]
+pub(crate) enum AudioError {
+    Backend(OpenError),
+    Source(WavError),
+    /// An audio thread kept the processor.
+    ProcessorLost,
+}
+
+impl fmt::Display for AudioError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AudioError::Backend(why) => why.fmt(f),
+            AudioError::Source(why) => why.fmt(f),
+            AudioError::ProcessorLost => f.write_str("The audio thread did not end. Start rtjam again."),
+        }
+    }
+}
+
+impl std::error::Error for AudioError {}
+
+/// The backend that runs, or that the supervisor waits for.
+pub(crate) struct AudioSupervisor {
+    request: AudioRequest,
+    /// `None`: not given.
+    source: Option<SourceChoice>,
+    health: Arc<AudioHealth>,
+    running: Option<(RunningBackend, ControlEnd)>,
+    /// The backend that runs, or ran last. The supervisor waits for that one only: it does not replace a JACK server that
+    /// restarts by another audio system.
+    kind: Option<BackendKind>,
+    /// Here while no backend runs.
+    processor: Option<Box<AudioProcessor>>,
+    retry_at: Instant,
+}
+
+impl AudioSupervisor {
+    /// Starts the best backend for a request. Also returns a message for the user.
+    ///
+    /// # Errors
+    /// No backend, or not the source; nothing runs.
+    pub(crate) fn start(
+        request: AudioRequest,
+        source: Option<SourceChoice>,
+        processor: Box<AudioProcessor>,
+    ) -> Result<(AudioSupervisor, String), AudioError> {
+        let mut supervisor = AudioSupervisor {
+            request,
+            source,
+            health: Arc::new(AudioHealth::default()),
+            running: None,
+            kind: None,
+            processor: Some(processor),
+            retry_at: Instant::now(),
+        };
+        let message = supervisor.open()?;
+        Ok((supervisor, message))
+    }
+
+    /// What the audio threads report.
+    pub(crate) fn health(&self) -> &Arc<AudioHealth> {
+        &self.health
+    }
+
+    /// Whether a backend runs.
+    pub(crate) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// The device's delay in ms, where the audio system reports it.
+    pub(crate) fn latency_ms(&self) -> Option<f32> {
+        self.running.as_ref().and_then(|(backend, _)| backend.latency_ms())
+    }
+
+    /// Checks the backend and restarts it where needed; call several times a second. Returns a message for the user.
+    pub(crate) fn tick(&mut self) -> Option<String> {
+        if let Some((backend, _)) = &mut self.running {
+            let why = backend.lost()?;
+            self.stop();
+            return Some(format!("audio: {why}"));
+        }
+        if Instant::now() < self.retry_at {
+            return None;
+        }
+        // The user has been told that it is gone.
+        self.open().ok()
+    }
+
+    /// Changes the request and the source. Returns a message for the user.
+    ///
+    /// # Errors
+    /// After a source error the old source plays on; after a backend error the supervisor retries.
+    pub(crate) fn change(
+        &mut self,
+        request: AudioRequest,
+        source: Option<SourceChoice>,
+    ) -> Result<Option<String>, AudioError> {
+        if source != self.source {
+            self.change_source(source)?;
+        }
+        if request == self.request {
+            return Ok(None);
+        }
+        self.request = request;
+        self.kind = None;
+        self.stop();
+        self.open().map(Some)
+    }
+
+    fn change_source(&mut self, source: Option<SourceChoice>) -> Result<(), AudioError> {
+        if let (Some((backend, control)), Some(kind)) = (&mut self.running, self.kind) {
+            let rate = backend.rate();
+            let choice = source_for(source.as_ref(), kind, &self.request);
+            let prepared = Source::prepare(&choice, rate).map_err(AudioError::Source)?;
+            if let Some(mut processor) = control.recall(RECALL) {
+                processor.prepare(rate, self.health.period(), prepared);
+                self.processor = control.give(processor).err();
+            }
+        }
+        self.source = source;
+        Ok(())
+    }
+
+    /// Stops the backend and takes the processor back.
+    pub(crate) fn stop(&mut self) {
+        if let Some((backend, mut control)) = self.running.take() {
+            drop(backend);
+            self.processor = self.processor.take().or_else(|| control.take_back());
+        }
+        self.retry_at = Instant::now() + RETRY;
+    }
+
+    /// Tries the backends in their order, or only the one that the supervisor waits for.
+    fn open(&mut self) -> Result<String, AudioError> {
+        self.retry_at = Instant::now() + RETRY;
+        let waited_for = self.kind;
+        let candidates =
+            waited_for.as_ref().map_or(BackendKind::candidates(self.request.backend), std::slice::from_ref);
+        let mut error = AudioError::ProcessorLost;
+        for kind in candidates {
+            let (control, audio) = handover();
+            match backends::open(*kind, &self.request, audio, &self.health) {
+                Ok(backend) => return self.begin(*kind, backend, control),
+                Err(why) => error = AudioError::Backend(why),
+            }
+        }
+        Err(error)
+    }
+
+    /// Gives the processor to a backend that was opened.
+    fn begin(
+        &mut self,
+        kind: BackendKind,
+        backend: RunningBackend,
+        mut control: ControlEnd,
+    ) -> Result<String, AudioError> {
+        let mut message = format!("audio: {}", backend.describe());
+        if falls_back_to_demo(self.source.as_ref(), kind, &self.request) {
+            message.push_str("; rtjam found neither a JACK server nor an audio device, so it plays the demo");
+        }
+        let rate = backend.rate();
+        let choice = source_for(self.source.as_ref(), kind, &self.request);
+        let source = Source::prepare(&choice, rate).map_err(AudioError::Source)?;
+        let mut processor = self.processor.take().ok_or(AudioError::ProcessorLost)?;
+        processor.prepare(rate, self.health.period(), source);
+        self.processor = control.give(processor).err();
+        self.kind = Some(kind);
+        self.running = Some((backend, control));
+        Ok(message)
+    }
+}
+
+/// The given source, else the audio input, or the demo where there is none.
+fn source_for(given: Option<&SourceChoice>, kind: BackendKind, request: &AudioRequest) -> SourceChoice {
+    if falls_back_to_demo(given, kind, request) { SourceChoice::Demo } else { given.cloned().unwrap_or_default() }
+}
+
+fn falls_back_to_demo(given: Option<&SourceChoice>, kind: BackendKind, request: &AudioRequest) -> bool {
+    given.is_none() && kind == BackendKind::Dummy && request.backend == BackendChoice::Auto
+}

@@ -1,0 +1,450 @@
+//! The program from start to end: settings, audio, session, and the main loop.
+
+use super::audio_processor::AudioProcessor;
+use super::audio_supervisor::{AudioError, AudioSupervisor};
+use super::cli::Cli;
+use super::config::{Config, JoinError, find_link};
+use super::session::ProgramSession;
+use super::settings_file::{SettingsFileError, SettingsFolder};
+use super::signals::Signals;
+use super::stdin;
+use super::terminal::{Terminal, print};
+use super::window::{self, Window, WindowError, WindowRequest, WindowState};
+use rtjam_client::{State, Status, TraceFile};
+use rtjam_protocol::link::Link;
+use rtjam_ui::settings::{GivenSettings, NoHomeFolder, config_folder};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Interval of the main loop, which checks signals, audio and session.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Interval of the status.
+const STATUS: Duration = Duration::from_secs(1);
+
+/// The longest shutdown. What hangs after it, a dead audio server for example, is cut off.
+const SHUTDOWN: Duration = Duration::from_millis(800);
+
+/// How the loop guard's sentence ends; how to resume sending differs between user interfaces.
+const GUARDED: &str = "resume sending.";
+
+/// Why the program exits. The values are the documented exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExitReason {
+    Requested = 0,
+    Failed = 1,
+    WrongUsage = 2,
+    Refused = 3,
+}
+
+/// Why the program did not start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    NoHome(NoHomeFolder),
+    Settings(SettingsFileError),
+    Join(JoinError),
+    /// No room was given, and there is no window to ask for one. Holds the last room.
+    NoRoom(Option<Link>),
+    Signals(io::Error),
+    Trace(PathBuf, io::Error),
+    Window(WindowError),
+    Audio(AudioError),
+}
+
+impl StartError {
+    fn exit_reason(&self) -> ExitReason {
+        match self {
+            StartError::NoHome(_) | StartError::Settings(_) | StartError::Join(_) | StartError::NoRoom(_) => {
+                ExitReason::WrongUsage
+            }
+            StartError::Signals(_) | StartError::Trace(..) | StartError::Window(_) | StartError::Audio(_) => {
+                ExitReason::Failed
+            }
+        }
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::NoHome(_) => {
+                f.write_str("There is no home folder for the settings. Name a folder with --config.")
+            }
+            StartError::Settings(why) => why.fmt(f),
+            StartError::Join(why) => why.fmt(f),
+            StartError::NoRoom(last) => {
+                f.write_str(
+                    "Which room? Ask the person who runs the room for its invite link, and pass it to rtjam:\n  \
+                     rtjam --join 'rtjam://HOST/ROOM#KEY'\n\
+                     To open a room of your own, run rtjam-server, which prints the link.",
+                )?;
+                match last {
+                    Some(link) => write!(f, "\nTo rejoin the last room ({}): rtjam --join last", link.without_key()),
+                    None => Ok(()),
+                }
+            }
+            StartError::Signals(why) => write!(f, "rtjam cannot handle signals: {why}."),
+            StartError::Trace(path, why) => write!(
+                f,
+                "The trace cannot be written to {} ({why}). Name another file with --record-trace.",
+                path.display()
+            ),
+            StartError::Window(why) => write!(
+                f,
+                "{why}\nTo run without a window, pass the room's invite link: rtjam --join 'rtjam://HOST/ROOM#KEY'"
+            ),
+            StartError::Audio(why) => why.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Runs until the program is asked to end or cannot go on.
+pub(crate) fn run(cli: Cli) -> ExitReason {
+    let plan = match plan(cli) {
+        Ok(plan) => plan,
+        Err(why) => return report(&why),
+    };
+    if !plan.config.window || !window::has_display() {
+        return start_and_run(plan, None);
+    }
+    match window::run(move |request| start_and_run(plan, Some(request))) {
+        Ok(reason) => reason,
+        Err(why) => {
+            print(io::stderr(), &format!("{why}\n"));
+            ExitReason::Failed
+        }
+    }
+}
+
+fn start_and_run(plan: StartPlan, window: Option<WindowRequest>) -> ExitReason {
+    match start(plan, window) {
+        Ok(mut program) => program.run(),
+        Err(why) => report(&why),
+    }
+}
+
+fn report(why: &StartError) -> ExitReason {
+    print(io::stderr(), &format!("{why}\n"));
+    why.exit_reason()
+}
+
+/// What to start.
+struct StartPlan {
+    folder: SettingsFolder,
+    flags: GivenSettings,
+    config: Config,
+    window_state: WindowState,
+    /// Whether `rtjam.toml` holds the key of a room.
+    file_holds_key: bool,
+    /// Where to record packet arrivals.
+    trace: Option<PathBuf>,
+}
+
+/// Reads the settings.
+fn plan(cli: Cli) -> Result<StartPlan, StartError> {
+    let folder = SettingsFolder::new(config_folder(cli.config).map_err(StartError::NoHome)?);
+    let file = folder.read().map_err(StartError::Settings)?;
+    let file_holds_key = file.join.is_some();
+    let flags = cli.settings.0;
+    let mut settings = flags.clone().over(file);
+    let window_state = WindowState::read(folder.path());
+    if !settings.headless.unwrap_or(false) && window::has_display() {
+        settings = settings.over(window_state.settings());
+    }
+    let link = find_link(settings.join.as_deref(), &folder).map_err(StartError::Join)?;
+    let config = Config::new(settings, link);
+    Ok(StartPlan { folder, flags, config, window_state, file_holds_key, trace: cli.record_trace })
+}
+
+/// The running program.
+struct Program {
+    folder: SettingsFolder,
+    /// The command line, which overrides the file when that is read again.
+    flags: GivenSettings,
+    config: Config,
+    signals: Signals,
+    typed_lines: Receiver<String>,
+    terminal: Terminal,
+    audio: AudioSupervisor,
+    session: ProgramSession,
+    window: Option<Window>,
+    /// The sentence that was shown last, so that each is shown once.
+    shown_sentence: Option<String>,
+    freewheeling: bool,
+    remembered_room: Option<Link>,
+    /// The exit code, in case the shutdown is cut off.
+    exit_code: Arc<AtomicI32>,
+}
+
+/// Starts everything, the window first.
+fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, StartError> {
+    let StartPlan { folder, flags, config, window_state, file_holds_key, trace } = plan;
+    if request.is_none() && config.link.is_none() {
+        return Err(StartError::NoRoom(folder.last_room().and_then(|text| text.parse().ok())));
+    }
+    folder.write_template();
+    let terminal = Terminal::new(config.json);
+    if file_holds_key && folder.make_private() {
+        terminal.show_message("rtjam.toml holds the key of a room, so rtjam has made the file readable for you only.");
+    }
+    if config.window && request.is_none() {
+        terminal.show_message("There is no display for a window, so rtjam runs without one.");
+    }
+    let signals = Signals::install().map_err(StartError::Signals)?;
+    let exit_code = Arc::new(AtomicI32::new(ExitReason::Requested as i32));
+    limit_shutdown(signals.clone(), Arc::clone(&exit_code));
+    let (session, engine, clock) = ProgramSession::new(&config, folder.path());
+    if let Some(path) = trace {
+        session.record(TraceFile::create(&path).map_err(|why| StartError::Trace(path, why))?);
+    }
+    let window = match request.map(|request| request.open(&session, &config, &window_state, &folder, &signals)) {
+        Some(Ok(window)) => Some(window),
+        Some(Err(why)) if config.link.is_none() => return Err(StartError::Window(why)),
+        Some(Err(why)) => {
+            terminal.show_message(&format!("{why} rtjam runs without one."));
+            None
+        }
+        None => None,
+    };
+    let processor = Box::new(AudioProcessor::new(engine, clock));
+    let (audio, message) =
+        AudioSupervisor::start(config.audio.clone(), config.source.clone(), processor).map_err(StartError::Audio)?;
+    terminal.show_message(&message);
+    if let Some(link) = &config.link {
+        session.join(link);
+    }
+    if config.mute {
+        terminal.show_message("You start muted: your audio is not sent. Type \"unmute\" to send it.");
+    }
+    Ok(Program {
+        folder,
+        flags,
+        config,
+        signals,
+        typed_lines: stdin::typed_lines(),
+        terminal,
+        audio,
+        session,
+        window,
+        shown_sentence: None,
+        freewheeling: false,
+        remembered_room: None,
+        exit_code,
+    })
+}
+
+impl Program {
+    fn run(&mut self) -> ExitReason {
+        let mut status_at = Instant::now();
+        let reason = loop {
+            if self.signals.end() {
+                break ExitReason::Requested;
+            }
+            let Some(status) = self.session.status(self.audio.health().xruns(), self.audio.latency_ms()) else {
+                break ExitReason::Requested;
+            };
+            let over = self.tick(&status);
+            if over.is_some() || Instant::now() >= status_at {
+                self.terminal.show_status(&status);
+                if let Some(window) = &self.window {
+                    window.save();
+                }
+                // From one origin, so that the interval is exact. The time of a suspended computer is skipped.
+                status_at = (status_at + STATUS).max(Instant::now());
+            }
+            if let Some(reason) = over {
+                break reason;
+            }
+            thread::sleep(TICK);
+        };
+        self.close(reason);
+        reason
+    }
+
+    /// Checks everything once. `Some`: the program is to exit.
+    fn tick(&mut self, status: &Status) -> Option<ExitReason> {
+        if self.signals.take_reload() {
+            if self.signals.hung_up() {
+                return Some(ExitReason::Requested);
+            }
+            self.reload();
+        }
+        if self.signals.take_resume() {
+            self.session.resume_sending();
+        }
+        while let Ok(line) = self.typed_lines.try_recv() {
+            self.execute(line.trim());
+        }
+        if let Some(message) = self.audio.tick() {
+            self.terminal.show_message(&message);
+            if let Some(window) = &self.window {
+                window.show_audio((!self.audio.is_running()).then_some(message));
+            }
+        }
+        self.show_audio_changes();
+        self.show_session_changes(status);
+        match status.state {
+            // The window shows why, and accepts another link.
+            State::Refused | State::Offline if self.window.is_some() => None,
+            State::Refused => Some(ExitReason::Refused),
+            // Joining could not start.
+            State::Offline => Some(ExitReason::Failed),
+            State::Joined => {
+                self.remember_room();
+                None
+            }
+            State::Connecting => None,
+        }
+    }
+
+    /// Executes a typed command.
+    fn execute(&self, line: &str) {
+        match line {
+            "" => self.session.resume_sending(),
+            "unmute" => {
+                self.set_mute(false);
+                self.session.resume_sending();
+                self.terminal.show_message("Unmuted: your audio is sent.");
+            }
+            "mute" => {
+                self.set_mute(true);
+                self.terminal.show_message("Muted: your audio is not sent.");
+            }
+            _ => self.terminal.show_message("Type \"mute\" or \"unmute\". Ctrl-C leaves the room and exits."),
+        }
+    }
+
+    fn set_mute(&self, mute: bool) {
+        self.session.set_mute(mute);
+        if let Some(window) = &self.window {
+            window.show_mute(mute);
+        }
+    }
+
+    fn show_session_changes(&mut self, status: &Status) {
+        for notice in self.session.new_notices(status) {
+            self.terminal.show_message(&notice);
+        }
+        if let Some(sentence) = &status.sentence
+            && self.shown_sentence.as_ref() != Some(sentence)
+        {
+            self.terminal.show_message(sentence);
+            if sentence.ends_with(GUARDED) {
+                self.terminal.show_message("To resume sending, press Enter here, or send SIGUSR1 to rtjam.");
+            }
+        }
+        self.shown_sentence.clone_from(&status.sentence);
+    }
+
+    fn show_audio_changes(&mut self) {
+        let health = self.audio.health();
+        if health.take_priority_denied() {
+            self.terminal.show_message(
+                "audio: the system denied real-time priority to the audio thread, so audio may drop out under load. \
+                 Allow it (Debian: join the group \"audio\", see /etc/security/limits.d/audio.conf).",
+            );
+        }
+        if health.freewheeling() != self.freewheeling {
+            self.freewheeling = health.freewheeling();
+            self.terminal.show_message(if self.freewheeling {
+                "audio: JACK is freewheeling (exporting). Until it ends, the room is silent and nothing is sent."
+            } else {
+                "audio: JACK runs in real time again."
+            });
+        }
+    }
+
+    /// Keeps the link of the joined room, for `--join last`. Ignores write errors.
+    fn remember_room(&mut self) {
+        let link = match &self.window {
+            Some(window) => window.note_joined(),
+            None => self.config.link.clone(),
+        };
+        if let Some(link) = link.filter(|link| self.remembered_room.as_ref() != Some(link)) {
+            let _ = self.folder.remember_room(&link.to_string());
+            self.remembered_room = Some(link);
+        }
+    }
+
+    /// Reads the settings again. After a mistake, everything stays as it is.
+    fn reload(&mut self) {
+        match self.read_again() {
+            Ok(config) => self.change_to(config),
+            Err(why) => self.terminal.show_message(&format!("{why}\nThe settings are unchanged.")),
+        }
+    }
+
+    fn read_again(&self) -> Result<Config, StartError> {
+        let settings = self.flags.clone().over(self.folder.read().map_err(StartError::Settings)?);
+        // Standard input was read at the start, and "last" is the present room.
+        let link = match settings.join.as_deref() {
+            None | Some("-" | "last") => self.config.link.clone(),
+            join => find_link(join, &self.folder).map_err(StartError::Join)?,
+        };
+        let settings = match &self.window {
+            Some(_) => settings.over(WindowState::read(self.folder.path()).settings()),
+            None => settings,
+        };
+        Ok(Config::new(settings, link))
+    }
+
+    fn change_to(&mut self, config: Config) {
+        match self.audio.change(config.audio.clone(), config.source.clone()) {
+            Ok(Some(message)) => self.terminal.show_message(&message),
+            Ok(None) => {}
+            Err(why) => self.terminal.show_message(&why.to_string()),
+        }
+        match &self.window {
+            // The session stays in the room that was joined from the window, unless the file names another one.
+            Some(window) if config.link == self.config.link => {
+                let here = |config: &Config| Config { link: window.link(), ..config.clone() };
+                self.session.change(&here(&self.config), &here(&config));
+                window.follow(&here(&config));
+            }
+            Some(window) => {
+                self.session.change(&self.config, &config);
+                window.follow(&config);
+            }
+            None => self.session.change(&self.config, &config),
+        }
+        if config.json != self.config.json {
+            self.terminal = Terminal::new(config.json);
+        }
+        self.config = config;
+        self.terminal.show_message("rtjam has read the settings again.");
+    }
+
+    /// Leaves the room first, so that the others see it at once; then stops the audio system.
+    fn close(&mut self, reason: ExitReason) {
+        self.exit_code.store(reason as i32, Ordering::Relaxed);
+        self.signals.set_end();
+        if let Some(window) = &self.window {
+            window.close();
+        }
+        self.terminal.close();
+        self.session.leave();
+        self.audio.stop();
+    }
+}
+
+/// Exits the program, from a thread of its own, if the shutdown takes longer than [`SHUTDOWN`], or never begins because
+/// the main thread waits for an audio server that hangs.
+fn limit_shutdown(signals: Signals, exit_code: Arc<AtomicI32>) {
+    let watch = move || {
+        while !signals.end() {
+            thread::sleep(2 * TICK);
+        }
+        thread::sleep(SHUTDOWN);
+        std::process::exit(exit_code.load(Ordering::Relaxed));
+    };
+    // Without the thread, the program only exits later.
+    let _ = thread::Builder::new().name("cut-off".to_owned()).spawn(watch);
+}

@@ -1,0 +1,149 @@
+//! `window.json` in the config folder: what was set in the window, readable for its owner only. `rtjam.toml` and the command
+//! line override it.
+
+use rtjam_client::private_file;
+use rtjam_protocol::link::Link;
+use rtjam_ui::settings::{
+    Choices, DEFAULT_WINDOW, Decibels, GivenSettings, Look, MonitorLevel, RecentRooms, clamp_window,
+};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+const FILE: &str = "window.json";
+
+/// The content of the file. What is missing or invalid has its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct WindowState {
+    #[serde(flatten)]
+    settings: GivenSettings,
+    light: bool,
+    size: Option<(u32, u32)>,
+    /// Rooms of versions that had no `rooms.json`, with their keys; not written any more.
+    #[serde(skip_serializing)]
+    rooms: Vec<String>,
+}
+
+impl WindowState {
+    /// Reads the file.
+    pub(crate) fn read(folder: &Path) -> WindowState {
+        let text = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Writes the file. Ignores errors: the music goes on without it.
+    pub(super) fn write(&self, folder: &Path) {
+        if let Ok(text) = serde_json::to_string_pretty(self) {
+            let _ = private_file::replace(&folder.join(FILE), text.as_bytes());
+        }
+    }
+
+    /// The present state of the window; levels in dB.
+    pub(super) fn of(choices: &Choices, monitor: f64, room: f64) -> WindowState {
+        let settings = GivenSettings {
+            monitor: Some(MonitorLevel::from_db(monitor)),
+            room: Some(Decibels(room as f32)),
+            ..choices.to_given()
+        };
+        WindowState { settings, light: choices.look == Look::Light, size: Some(choices.window), rooms: Vec::new() }
+    }
+
+    /// The remembered settings.
+    pub(crate) fn settings(&self) -> GivenSettings {
+        self.settings.clone()
+    }
+
+    pub(super) fn look(&self) -> Look {
+        if self.light { Look::Light } else { Look::Dark }
+    }
+
+    /// Window size in logical pixels.
+    pub(super) fn size(&self) -> (u32, u32) {
+        clamp_window(self.size.unwrap_or(DEFAULT_WINDOW))
+    }
+
+    /// The recent rooms. Moves the rooms of older versions to `rooms.json` first, and this file is written without them.
+    pub(super) fn recent_rooms(&self, folder: &Path) -> Vec<Link> {
+        let recent = RecentRooms::in_folder(folder);
+        let older: Vec<Link> = self.rooms.iter().filter_map(|link| link.parse().ok()).collect();
+        if !self.rooms.is_empty() {
+            recent.adopt(&older);
+            self.write(folder);
+        }
+        recent.all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtjam_engine::{PacketSize, Playout, PlayoutBias};
+    use rtjam_protocol::audio::{Codec, Layout};
+
+    fn choices() -> Choices {
+        Choices {
+            named: true,
+            format: Codec::Pcm24,
+            packet: PacketSize::Frames(64),
+            playout: Playout::Fixed { ms: 12.5 },
+            comfort: PlayoutBias::Safe,
+            layout: Layout::DualMono,
+            pinned: vec!["Anna".to_owned(), "Ben".to_owned()],
+            look: Look::Light,
+            window: (900, 600),
+            ..Choices::with_name("Keyboard".to_owned())
+        }
+    }
+
+    #[test]
+    fn window_state_round_trips() {
+        let folder = std::env::temp_dir().join(format!("rtjam-state-{}", std::process::id()));
+        assert_eq!(WindowState::read(&folder), WindowState::default());
+        WindowState::of(&choices(), -60.0, -3.5).write(&folder);
+        let state = WindowState::read(&folder);
+        let settings = state.settings();
+        assert_eq!((settings.monitor, settings.room), (None, Some(Decibels(-3.5))));
+        let read = Choices { look: state.look(), window: state.size(), ..Choices::from_given(&settings) };
+        assert_eq!(read, choices());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(folder.join(FILE)).expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::remove_dir_all(folder).expect("own folder");
+    }
+
+    /// A file of the first releases: its settings count, and its rooms move to `rooms.json`.
+    #[test]
+    fn older_files_are_read() {
+        let folder = std::env::temp_dir().join(format!("rtjam-older-{}", std::process::id()));
+        let link = "rtjam://127.0.0.1/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
+        let text = format!(
+            r#"{{"name": "Keyboard", "format": "pcm24", "packet": "64", "playout": "12.5", "comfort": "safe",
+            "layout": "dual-mono", "mix": null, "pin": "Anna, Ben", "monitor": "off", "room": "-3.50", "light": true,
+            "size": [900, 600], "rooms": ["{link}"]}}"#
+        );
+        private_file::replace(&folder.join(FILE), text.as_bytes()).expect("writable");
+        let state = WindowState::read(&folder);
+        assert_eq!(
+            Choices { look: Look::Light, window: (900, 600), ..Choices::from_given(&state.settings()) },
+            choices()
+        );
+        let rooms: Vec<Link> = vec![link.parse().expect("a link")];
+        assert_eq!(state.recent_rooms(&folder), rooms);
+        let moved = WindowState::read(&folder);
+        assert_eq!((moved.rooms.len(), moved.settings().room), (0, Some(Decibels(-3.5))));
+        assert_eq!(moved.recent_rooms(&folder), rooms);
+        std::fs::remove_dir_all(folder).expect("own folder");
+    }
+
+    #[test]
+    fn broken_files_give_defaults() {
+        for text in ["", "{", "[]", r#"{"size": "large"}"#] {
+            assert_eq!(serde_json::from_str::<WindowState>(text).unwrap_or_default(), WindowState::default(), "{text}");
+        }
+        let odd: WindowState = serde_json::from_str(r#"{"size": [1, 1], "packet": "8"}"#).expect("JSON");
+        assert_eq!((odd.size(), odd.settings().packet), ((520, 320), None));
+    }
+}
