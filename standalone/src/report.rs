@@ -4,12 +4,34 @@ use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
 use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Role;
+use rtjam_ui::messages::{self, Language};
+use serde::Serialize;
 use std::fmt::Write;
 
 /// The status as one line of JSON, without its end.
 pub(crate) fn json(status: &Status) -> String {
-    // Numbers, texts and lists only: there is nothing in it that serde_json could refuse.
-    serde_json::to_string(status).unwrap_or_default()
+    // A status holds only numbers, texts and lists, which serde_json never refuses.
+    serde_json::to_string(&Json::of(status)).unwrap_or_default()
+}
+
+/// The status with its texts. They are English whatever the user's language is, since programs read them.
+#[derive(Serialize)]
+struct Json<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    /// The most urgent message.
+    sentence: Option<String>,
+    notices: Vec<String>,
+}
+
+impl Json<'_> {
+    fn of(status: &Status) -> Json<'_> {
+        Json {
+            status,
+            sentence: status.condition.as_ref().map(|condition| messages::condition(condition, Language::English)),
+            notices: status.notices.iter().map(|notice| messages::notice(notice, Language::English)).collect(),
+        }
+    }
 }
 
 /// The same for people.
@@ -19,7 +41,7 @@ pub(crate) fn line(status: &Status) -> String {
         (Some(room), state) => format!("{room}: {}", word(state)),
         (None, state) => word(state).to_owned(),
     };
-    if status.classic {
+    if status.legacy {
         line.push_str(" (not private)");
     }
     if let Some(rtt) = status.rtt_ms {
@@ -109,7 +131,7 @@ fn level(dbfs: [f32; 2]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_client::{Musician, Rx, Tx};
+    use rtjam_client::{Condition, Musician, Rx, StatusNotice, Tx};
 
     fn status() -> Status {
         let anna = Musician {
@@ -127,18 +149,14 @@ mod tests {
             peak_dbfs: [-9.0; 2],
             strip: Some(1),
             source: 3,
-            classic: false,
-            heard: true,
+            ..Musician::default()
         };
         Status {
             state: State::Joined,
             room: Some("lobby".to_owned()),
-            classic: false,
             rtt_ms: Some(23.4),
             xruns: Some(3),
             device_ms: Some(5.3),
-            callback_load_pct: None,
-            stalls: rtjam_client::Stalls::default(),
             tx: Tx {
                 packets: 1000,
                 dropped: 0,
@@ -150,14 +168,9 @@ mod tests {
             },
             rx: Rx { lost: 0, recovered: 1, extra_kbps: 0.0 },
             musicians: vec![anna],
-            you: None,
-            role: None,
-            listeners: 0,
-            mix: MixChoice::Separate,
-            mix_delay_ms: None,
-            mix_stream: None,
-            sentence: None,
-            notices: Vec::new(),
+            condition: Some(Condition::UdpBlocked { port: 7891 }),
+            notices: vec![StatusNotice::NoSocket("no buffers".to_owned())],
+            ..Status::default()
         }
     }
 
@@ -181,6 +194,8 @@ mod tests {
         for (name, value) in contract.as_object().expect("an object") {
             assert_eq!(json["musicians"][0].get(name), Some(value), "{name}");
         }
+        let sentence = json["sentence"].as_str().expect("text");
+        assert!(sentence.contains("open UDP 7891") && json["notices"][0].as_str().is_some(), "{json}");
         assert!((json["musicians"][0]["playout_delay_ms"].as_f64().expect("a number") - 12.3).abs() < 0.01);
     }
 
@@ -207,7 +222,7 @@ mod tests {
             line(&alone),
             "lobby: connecting  you silent  lost 5 on the way to the room, 0 from it  recovery 12 kbit/s  recovered 4 of yours"
         );
-        let classic = Status { room: Some("classic://h".to_owned()), classic: true, musicians: Vec::new(), ..status() };
+        let classic = Status { room: Some("classic://h".to_owned()), legacy: true, musicians: Vec::new(), ..status() };
         assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));
     }
 

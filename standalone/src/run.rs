@@ -10,8 +10,9 @@ use super::settings_file::SettingsFolder;
 use super::signals::Signals;
 use super::window::{self, Counter, Kept, Window};
 use super::{cli::Cli, stdin};
-use rtjam_client::{State, Status, TraceFile};
+use rtjam_client::{Condition, State, Status, TraceFile};
 use rtjam_protocol::link::Link;
+use rtjam_ui::messages::{self, Language};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,9 +29,6 @@ const STATUS: Duration = Duration::from_secs(1);
 
 /// Leaving takes no longer: whatever still hangs then (a dead audio server, say) is cut off.
 const PATIENCE_AT_THE_END: Duration = Duration::from_millis(800);
-
-/// How the loop guard's sentence ends; what resumes sending differs from face to face.
-const GUARDED: &str = "resume sending.";
 
 /// How the program ended. The numbers are a contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +80,10 @@ pub(super) struct Program {
     rig: Rig,
     session: Session,
     window: Option<Window>,
-    /// The sentence that was told last, so that each is told once.
-    told: Option<String>,
+    /// The language of what the terminal shows.
+    language: Language,
+    /// The last condition that was shown, so that each is shown once.
+    told: Option<Condition>,
     freewheeling: bool,
     remembered: Option<Link>,
     /// The exit code, should the end have to be cut short.
@@ -161,6 +161,7 @@ pub(super) fn prepare(plan: Plan, counter: Option<Counter>) -> Result<Program, (
         rig,
         session,
         window,
+        language: Language::of_system(),
         told: None,
         freewheeling: false,
         remembered: None,
@@ -262,17 +263,17 @@ impl Program {
 
     fn tell_of_session(&mut self, status: &Status) {
         for notice in self.session.news(status) {
-            self.screen.tell(&notice);
+            self.screen.tell(&messages::notice(&notice, self.language));
         }
-        if let Some(sentence) = &status.sentence
-            && self.told.as_ref() != Some(sentence)
+        if let Some(condition) = &status.condition
+            && self.told.as_ref() != Some(condition)
         {
-            self.screen.tell(sentence);
-            if sentence.ends_with(GUARDED) {
-                self.screen.tell("To resume sending, press Enter here, or send SIGUSR1 to rtjam.");
+            self.screen.tell(&messages::condition(condition, self.language));
+            if *condition == Condition::MutedByLoopGuard {
+                self.screen.tell(messages::resume_hint(self.language));
             }
         }
-        self.told.clone_from(&status.sentence);
+        self.told.clone_from(&status.condition);
     }
 
     fn tell_of_audio(&mut self) {

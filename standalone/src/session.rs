@@ -2,10 +2,9 @@
 
 use super::config::Config;
 use super::settings::{Monitor, Playout};
-use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, TraceFile, Wake};
+use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Status, StatusNotice, TraceFile, Wake};
 use rtjam_engine::{Console, Engine, Gain, PacketSize};
 use rtjam_protocol::link::Link;
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ pub(crate) struct Session {
     last: State,
     /// Where the count of xruns stood at joining.
     xruns_before: u64,
-    told: HashSet<String>,
+    told: Vec<StatusNotice>,
 }
 
 impl Session {
@@ -36,7 +35,7 @@ impl Session {
         options.pinned.clone_from(&config.pinned);
         options.folder = Some(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
-        let session = Session { client, console, last: State::Offline, xruns_before: 0, told: HashSet::new() };
+        let session = Session { client, console, last: State::Offline, xruns_before: 0, told: Vec::new() };
         session.set_controls(config);
         session.set_mute(config.mute);
         Ok((session, engine, clock))
@@ -135,9 +134,11 @@ impl Session {
         Some(status)
     }
 
-    /// The notices of a status that were not told yet.
-    pub(crate) fn news(&mut self, status: &Status) -> Vec<String> {
-        status.notices.iter().filter(|notice| self.told.insert((*notice).clone())).cloned().collect()
+    /// The notices that were not shown yet.
+    pub(crate) fn news(&mut self, status: &Status) -> Vec<StatusNotice> {
+        let new: Vec<_> = status.notices.iter().filter(|notice| !self.told.contains(notice)).cloned().collect();
+        self.told.extend(new.iter().cloned());
+        new
     }
 }
 

@@ -201,7 +201,7 @@ fn a_server_that_goes_and_comes_back_is_joined_again() {
     drop(server);
     for musician in [&mut ann, &mut ben] {
         musician.wait_new("word that it is gone", SOON, |s| {
-            let gone = s["sentence"].as_str()?.contains("goes on by itself");
+            let gone = s["sentence"].as_str()?.contains("RTJam continues as soon as it is back");
             (gone && s["state"] == "connecting" && s["musicians"].as_array()?.is_empty()).then_some(())
         });
     }

@@ -15,7 +15,7 @@ fn a_listener_hears_the_room_and_is_counted_and_heard_by_nobody() {
     wait_mix(&mut cat);
     let status = cat.wait_new("a listener's status", SOON, |s| (s["listeners"] == 1).then(|| s.clone()));
     assert_eq!((&status["role"], &status["tx"]["packets"]), (&"listener".into(), &0.into()), "{status}");
-    assert!(status["sentence"].as_str().is_some_and(|s| s.contains("You listen")), "{status}");
+    assert!(status["sentence"].as_str().is_some_and(|s| s.contains("You are a listener")), "{status}");
     let status = ann.wait_new("one who listens", SOON, |s| (s["listeners"] == 1).then(|| s.clone()));
     assert_eq!(status["musicians"].as_array().map(Vec::len), Some(1), "{status}");
     assert_eq!(status["role"], "musician");

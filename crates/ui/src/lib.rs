@@ -4,14 +4,16 @@
 //! |---|---|
 //! | [`params`] | what a host may automate |
 //! | [`default_name`] | a musician's name until they choose one |
-//! | [`board`] | the interface between the editor and what it edits (feature `editor`) |
-//! | [`editor`] | what a musician sees: widgets, and windows in a host's or their own (feature `editor`) |
+//! | [`messages`] | the texts of the user interface in the user's language |
+//! | [`editor_model`] | the interface between the editor and what it edits (feature `editor`) |
+//! | [`editor`] | the editor: widgets, and windows in a host's window or of their own (feature `editor`) |
 
-#[cfg(feature = "editor")]
-pub mod board;
 mod default_name;
 #[cfg(feature = "editor")]
 pub mod editor;
+#[cfg(feature = "editor")]
+pub mod editor_model;
+pub mod messages;
 pub mod params;
 
 pub use default_name::default_name;

@@ -76,7 +76,7 @@ impl PluginGuiImpl for MainThread<'_> {
 
     fn set_parent(&self, window: Window) -> Result<(), PluginError> {
         let parent = window.window_handle().map_err(|e| PluginError::Error(Box::new(e)))?.as_raw();
-        self.ask_for(self.gui.open(parent).map_err(|sentence| PluginError::Error(sentence.into()))?);
+        self.ask_for(self.gui.open(parent).map_err(|error| PluginError::Error(error.into()))?);
         Ok(())
     }
 

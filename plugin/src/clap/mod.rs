@@ -33,7 +33,7 @@ use clack_plugin::prelude::*;
 use host::HostLink;
 use main_thread::MainThread;
 use processor::Processor;
-use rtjam_ui::board::Kind;
+use rtjam_ui::editor_model::Kind;
 use std::ffi::CStr;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The two plugins of the library, as every format describes them.
 
-use rtjam_ui::board::Kind;
+use rtjam_ui::editor_model::Kind;
 
 /// Who hosts say has made the plugins.
 pub const VENDOR: &str = "RTJam";

@@ -3,14 +3,14 @@
 use super::{Gesture, Instance, fault};
 use rtjam_client::Status;
 use rtjam_engine::Console;
-use rtjam_ui::board::{Board, Change, Condition, Kind, NotJoining, RecentRoom, Settings};
+use rtjam_ui::editor_model::{Change, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
 use rtjam_ui::params::{self, Param};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Rooms to choose from.
 const RECENT: usize = 8;
 
-impl Board for Instance {
+impl EditorModel for Instance {
     fn kind(&self) -> Kind {
         self.kind
     }
@@ -23,27 +23,27 @@ impl Board for Instance {
         self.console.clone()
     }
 
-    fn condition(&self) -> Condition {
+    fn condition(&self) -> InstanceCondition {
         let session = self.session();
         let now = self.clock.now();
         if self.failed.load(Relaxed) || session.has_failed() {
-            return Condition::Failed { log: fault::log() };
+            return InstanceCondition::Failed { log: fault::log() };
         }
         let playing = self.calls.is_playing(now);
         if self.offline.load(Relaxed) && playing {
-            Condition::Offline
+            InstanceCondition::Offline
         } else if self.calls.is_left_out(now) && self.kind == Kind::Multi {
-            Condition::NotPlayed
+            InstanceCondition::NotPlayed
         } else if !playing && session.is_in_room() {
-            Condition::Paused
+            InstanceCondition::Paused
         } else if self.console.bypass() {
-            Condition::Bypassed
+            InstanceCondition::Bypassed
         } else if playing && self.runs_ahead.load(Relaxed) {
-            Condition::RunsAhead
+            InstanceCondition::RunsAhead
         } else if session.came_back && self.value(Param::SendMute) > 0.5 {
-            Condition::CameBackMuted
+            InstanceCondition::CameBackMuted
         } else {
-            Condition::Fine
+            InstanceCondition::Fine
         }
     }
 
@@ -65,7 +65,7 @@ impl Board for Instance {
         self.tell(Gesture::End(param));
     }
 
-    fn join(&self, link: &str, anyway: bool) -> Result<(), NotJoining> {
+    fn join(&self, link: &str, anyway: bool) -> Result<(), JoinError> {
         self.session().join(link, anyway, &self.console)?;
         self.wants_room.store(true, Relaxed);
         self.changed();
@@ -147,6 +147,7 @@ mod tests {
     use super::*;
     use crate::instance::Block;
     use rtjam_engine::{Gain, SLOTS};
+    use rtjam_ui::messages::{Language, instance_condition};
     use std::sync::Arc;
 
     fn instance(kind: Kind) -> Instance {
@@ -174,13 +175,13 @@ mod tests {
         assert_eq!(play(&instance), [[0.0; 64]; 2]);
         instance.take_audio().fault = false;
         assert_eq!(play(&instance), [[0.0; 64]; 2], "it stays silent");
-        let Condition::Failed { log: Some(log) } = instance.condition() else { panic!("it does not say so") };
+        let InstanceCondition::Failed { log: Some(log) } = instance.condition() else { panic!("it does not say so") };
         let text = std::fs::read_to_string(&log).expect("the log is there");
         assert!(text.contains("a fault for the test"), "{text}");
         std::fs::remove_file(log).expect("our own");
         instance.set(Param::Monitor, -60.0);
         instance.restart();
-        assert_eq!(instance.condition(), Condition::Fine);
+        assert_eq!(instance.condition(), InstanceCondition::Fine);
         for _ in 0..100 {
             play(&instance);
         }
@@ -198,7 +199,7 @@ mod tests {
         instance.activate(44_100.0, 64);
         instance.set_offline(true);
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
-        assert_eq!(instance.condition(), Condition::Offline);
+        assert_eq!(instance.condition(), InstanceCondition::Offline);
         for (level, bypass, heard) in [(-60.0, 0.0, 0.0), (6.0, 0.0, Gain::db(6.0).factor()), (6.0, 1.0, 1.0)] {
             instance.set(Param::Monitor, level);
             instance.set(Param::Bypass, bypass);
@@ -224,7 +225,7 @@ mod tests {
         let before = instance.console().tx().packets;
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
         assert_eq!(instance.console().tx().packets, before + 1);
-        assert_eq!(instance.condition(), Condition::Bypassed);
+        assert_eq!(instance.condition(), InstanceCondition::Bypassed);
         // The other settings are as they were.
         assert_eq!(instance.value(Param::Monitor), -60.0);
         assert_eq!(instance.value(Param::SendMute), 0.0);
@@ -267,20 +268,20 @@ mod tests {
     }
 
     /// Does `act` until the instance says `condition`; gives its sentence.
-    fn until(instance: &Instance, condition: &Condition, act: impl Fn()) -> String {
+    fn until(instance: &Instance, condition: &InstanceCondition, act: impl Fn()) -> String {
         let began = std::time::Instant::now();
         while instance.condition() != *condition {
             assert!(began.elapsed().as_secs() < 60, "it is {:?}", instance.condition());
             act();
         }
-        condition.sentence().unwrap_or_default()
+        instance_condition(condition, Language::English).unwrap_or_default()
     }
 
     #[test]
     fn a_host_that_works_in_bursts_is_told_what_to_switch_off() {
         let instance = instance(Kind::Plugin);
         instance.activate(48_000.0, 64);
-        let sentence = until(&instance, &Condition::RunsAhead, || {
+        let sentence = until(&instance, &InstanceCondition::RunsAhead, || {
             // 100 ms of sound at once, and a rest as long.
             for _ in 0..75 {
                 play(&instance);
@@ -294,9 +295,9 @@ mod tests {
     fn a_host_that_leaves_outputs_out_is_told_to_switch_them_on() {
         let instance = instance(Kind::Multi);
         instance.activate(48_000.0, 64);
-        let sentence = until(&instance, &Condition::NotPlayed, || (0..50).for_each(|_| instance.note_flush()));
+        let sentence = until(&instance, &InstanceCondition::NotPlayed, || (0..50).for_each(|_| instance.note_flush()));
         assert!(sentence.contains("Switch all of them on"), "{sentence}");
-        until(&instance, &Condition::Fine, || {
+        until(&instance, &InstanceCondition::Fine, || {
             play(&instance);
         });
     }
@@ -321,10 +322,10 @@ mod tests {
             (Instance::new(Kind::Plugin, Some(folder.clone())), Instance::new(Kind::Multi, Some(folder.clone())));
         // Nobody listens there: they try, which is what counts.
         let link = "rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
-        assert!(matches!(one.join("hello", false), Err(NotJoining::Wrong(_))));
+        assert!(matches!(one.join("hello", false), Err(JoinError::BadLink(_))));
         assert!(!one.session().has_client(), "no threads for what is no link");
         one.join(link, false).expect("the first one");
-        assert!(matches!(two.join(link, false), Err(NotJoining::Ask(_))));
+        assert!(matches!(two.join(link, false), Err(JoinError::AlreadyInRoom { .. })));
         two.join(link, true).expect("by all means");
         two.leave();
         one.leave();
@@ -332,7 +333,7 @@ mod tests {
         // The room is known now, and its key.
         assert_eq!(one.settings().recent[0].name, "lobby at 127.0.0.1");
         assert!(one.join("rtjam://127.0.0.1:9/lobby", true).is_ok());
-        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(NotJoining::Wrong(_))));
+        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(JoinError::NoKey)));
         drop((one, two));
         std::fs::remove_dir_all(folder).expect("our own");
     }

@@ -7,7 +7,7 @@
 //! | `gestures` | any | edits on their way to the host |
 //! | `session`, `rooms` | main, editor | client, settings, the rooms of this user |
 //! | `project` | main | what the host stores |
-//! | `face` | main, editor | the [`Board`](rtjam_ui::board::Board) |
+//! | `face` | main, editor | the [`EditorModel`](rtjam_ui::editor_model::EditorModel) |
 //! | `fault` | any | panics, written down |
 //!
 //! Making an instance opens no thread, socket or file; the first join does.
@@ -35,7 +35,7 @@ use gestures::Gestures;
 use pace::Calls;
 use rtjam_client::Clock;
 use rtjam_engine::{Console, SLOTS};
-use rtjam_ui::board::Kind;
+use rtjam_ui::editor_model::Kind;
 use rtjam_ui::params::{self, Param, SyncedValues};
 use session::Session;
 use std::path::PathBuf;

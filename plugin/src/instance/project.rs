@@ -5,8 +5,8 @@ use rtjam_engine::{PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::{MixChoice, tidy_name};
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::Choices;
-use rtjam_ui::board::Look;
+use rtjam_ui::editor_model::Choices;
+use rtjam_ui::editor_model::Look;
 use rtjam_ui::params::Param;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -189,7 +189,7 @@ mod tests {
     use crate::instance::Instance;
     use rtjam_engine::{Comfort, PacketSize};
     use rtjam_protocol::control::MixChoice;
-    use rtjam_ui::board::{Board, Change, Kind};
+    use rtjam_ui::editor_model::{Change, EditorModel, Kind};
     use rtjam_ui::params::Param;
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";

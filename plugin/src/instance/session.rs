@@ -5,7 +5,7 @@ use rtjam_client::{Client, ClientOptions, Clock, Identity, Seats, State, Status,
 use rtjam_engine::{Console, Engine, NetworkEnd};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::{Choices, NotJoining};
+use rtjam_ui::editor_model::{Choices, JoinError};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -75,21 +75,15 @@ impl Session {
     }
 
     /// Goes to the room of `link`, which may lack a key that is known here.
-    pub(super) fn join(&mut self, link: &str, anyway: bool, console: &Console) -> Result<(), NotJoining> {
-        let wrong = |sentence: String| NotJoining::Wrong(sentence);
-        let link: Link = link.trim().parse().map_err(|e| wrong(format!("{e}")))?;
+    pub(super) fn join(&mut self, link: &str, anyway: bool, console: &Console) -> Result<(), JoinError> {
+        let link: Link = link.trim().parse()?;
         let rooms = self.rooms()?;
         let link = if link.opens() { Some(link) } else { rooms.with_key(&link) };
-        let link = link.ok_or_else(|| {
-            wrong("The invite link has no key: it goes on after a \"#\". Copy the whole link again.".to_owned())
-        })?;
+        let link = link.ok_or(JoinError::NoKey)?;
         if !anyway && self.is_joined_elsewhere(&link) {
-            return Err(NotJoining::Ask(format!(
-                "Another RTJam in this project is in {} already. Join as a second musician?",
-                link.room()
-            )));
+            return Err(JoinError::AlreadyInRoom { room: link.room() });
         }
-        self.ensure_client(console).map_err(wrong)?;
+        self.ensure_client(console)?;
         rooms.remember(&link);
         self.recent = None;
         self.link = Some(link.clone());
@@ -189,27 +183,25 @@ impl Session {
         self.recent.as_deref().unwrap_or_default()
     }
 
-    fn rooms(&self) -> Result<Rooms, NotJoining> {
-        let folder = self.config_folder().map_err(NotJoining::Wrong)?;
+    fn rooms(&self) -> Result<Rooms, JoinError> {
+        let folder = self.config_folder()?;
         Ok(Rooms::in_folder(&folder))
     }
 
-    fn config_folder(&self) -> Result<PathBuf, String> {
+    fn config_folder(&self) -> Result<PathBuf, JoinError> {
         let given = self.folder.clone();
         let usual = || directories::ProjectDirs::from("", "", "rtjam").map(|dirs| dirs.config_dir().to_owned());
-        given
-            .or_else(usual)
-            .ok_or("There is no home folder for the settings. Set HOME, and start the host again.".to_owned())
+        given.or_else(usual).ok_or(JoinError::NoHomeFolder)
     }
 
     /// Makes the client at the first join.
-    fn ensure_client(&mut self, console: &Console) -> Result<(), String> {
+    fn ensure_client(&mut self, console: &Console) -> Result<(), JoinError> {
         if self.client.is_some() {
             return Ok(());
         }
         let folder = self.config_folder()?;
-        let identity = Identity::load_or_create(&folder).map_err(|e| e.to_string())?;
-        let Some(Seed { wake, network }) = self.seed.take() else { return Err("Press \"Restart engine\".".to_owned()) };
+        let identity = Identity::load_or_create(&folder)?;
+        let Some(Seed { wake, network }) = self.seed.take() else { return Err(JoinError::EngineGone) };
         let mut options = ClientOptions::new(identity, self.choices.name.clone());
         options.format = self.choices.format;
         options.mix = self.choices.mix;

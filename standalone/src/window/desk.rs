@@ -1,13 +1,13 @@
 //! The program as its window sees it.
 
 use super::kept::Kept;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::settings::{Monitor, Playout};
 use crate::settings_file::SettingsFolder;
-use rtjam_client::{Client, Rx, State, Status, Tx};
-use rtjam_engine::{Console, PacketSize, SILENCE_DBFS};
+use rtjam_client::{Client, Status, StatusNotice};
+use rtjam_engine::{Console, PacketSize};
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::{Board, Change, Choices, Condition, Kind, NotJoining, RecentRoom, Settings};
+use rtjam_ui::editor_model::{Change, Choices, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
 use rtjam_ui::params::{Param, Values, apply};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -119,14 +119,14 @@ impl Desk {
     }
 }
 
-impl Board for Desk {
+impl EditorModel for Desk {
     fn kind(&self) -> Kind {
         Kind::Standalone
     }
 
     fn status(&self) -> Status {
-        let mut status = self.client.upgrade().map_or_else(nothing, |client| client.status());
-        status.notices.extend(self.inner().audio.clone());
+        let mut status = self.client.upgrade().map_or_else(Status::default, |client| client.status());
+        status.notices.extend(self.inner().audio.clone().map(StatusNotice::AudioSystem));
         status
     }
 
@@ -134,8 +134,8 @@ impl Board for Desk {
         self.console.clone()
     }
 
-    fn condition(&self) -> Condition {
-        Condition::Fine
+    fn condition(&self) -> InstanceCondition {
+        InstanceCondition::Fine
     }
 
     fn value(&self, param: Param) -> f64 {
@@ -152,8 +152,11 @@ impl Board for Desk {
 
     fn end(&self, _: Param) {}
 
-    fn join(&self, link: &str, _: bool) -> Result<(), NotJoining> {
-        let link = config::read_link(link).map_err(NotJoining::Wrong)?;
+    fn join(&self, link: &str, _: bool) -> Result<(), JoinError> {
+        let link: Link = link.trim().parse()?;
+        if !link.opens() {
+            return Err(JoinError::NoKey);
+        }
         let mut inner = self.inner();
         inner.link = Some(link.clone());
         inner.changed = true;
@@ -201,37 +204,4 @@ impl Board for Desk {
 
     /// The program has no fault that it outlives.
     fn restart(&self) {}
-}
-
-/// While the program ends.
-fn nothing() -> Status {
-    Status {
-        state: State::Offline,
-        room: None,
-        classic: false,
-        rtt_ms: None,
-        xruns: None,
-        device_ms: None,
-        callback_load_pct: None,
-        stalls: rtjam_client::Stalls::default(),
-        tx: Tx {
-            packets: 0,
-            dropped: 0,
-            dbfs: [SILENCE_DBFS; 2],
-            lost: 0,
-            recovered: 0,
-            extra_kbps: 0.0,
-            over_rate: 0,
-        },
-        rx: Rx { lost: 0, recovered: 0, extra_kbps: 0.0 },
-        musicians: Vec::new(),
-        you: None,
-        role: None,
-        listeners: 0,
-        mix: rtjam_protocol::control::MixChoice::Separate,
-        mix_delay_ms: None,
-        mix_stream: None,
-        sentence: None,
-        notices: Vec::new(),
-    }
 }

@@ -7,8 +7,8 @@ use rtjam_engine::PacketSize;
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::MixChoice;
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::{Choices, Look};
 use rtjam_ui::editor::measure::{USUAL, tidy_size};
+use rtjam_ui::editor_model::{Choices, Look};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "window.json";

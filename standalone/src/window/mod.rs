@@ -17,6 +17,7 @@ use super::signals::Signals;
 use desk::Desk;
 use rtjam_protocol::link::Link;
 use rtjam_ui::editor::window::{Closer, open_window};
+use rtjam_ui::messages::{Language, window_error};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -130,7 +131,7 @@ pub(super) fn run(plan: Plan) -> Ended {
                 }
                 signals.set_end();
             }
-            Err(why) => drop(answer.send(Err(why))),
+            Err(why) => drop(answer.send(Err(window_error(&why, Language::of_system())))),
         }
     }
     program.join().unwrap_or(Ended::Failed)

@@ -1,21 +1,24 @@
-//! The editor on a stage.
+//! Shows the editor without a room.
 //!
-//! `editor show [empty|alone|two|mix|five|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
-//! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. `editor openings rtjam|multi N`: what memory
-//! it leaves. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
+//! `editor show [empty|alone|two|mix|five|names|twelve|error|long] [light] [de]` opens a window for developers to look at.
+//! `editor plugin [multi] [light] [SCALE] [LINK]` opens the real plugin in a host's window, playing. `editor openings
+//! rtjam|multi N` measures the memory that openings leave. `tests/tests/window.rs` runs the other commands, each in a
+//! host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
-#![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a tool for developers may end with a panic that names what is missing")]
 
 use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
-use rtjam_client::State;
+use rtjam_client::{Condition, ConnectionError, State, StatusNotice};
 use rtjam_load::process;
 use rtjam_protocol::control::MixChoice;
+use rtjam_protocol::link::{DEFAULT_PORT, Host};
 use rtjam_stage::stage::{Asked, Stage};
 use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::wait;
-use rtjam_ui::board::{Board, Look};
 use rtjam_ui::editor::window::{self, EditorHandle};
+use rtjam_ui::editor_model::{EditorModel, Look};
+use rtjam_ui::messages::Language;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +39,7 @@ fn main() {
         ["panics"] => panics(),
         _ => {
             eprintln!(
-                "usage: editor show [SCENE] [light] | plugin [multi] [light] [SCALE] [LINK] | openings rtjam|multi N | cycles N | pair | keys | still | dying | panics"
+                "usage: editor show [SCENE] [light] [de] | plugin [multi] [light] [SCALE] [LINK] | openings rtjam|multi N | cycles N | pair | keys | still | dying | panics"
             );
             std::process::exit(2);
         }
@@ -47,38 +50,38 @@ fn show(words: &[&str]) {
     let scene = words.first().copied().unwrap_or("two");
     let musicians = match scene {
         "two" | "long" | "mix" => 2,
-        "five" => 5,
+        "five" | "names" => 5,
         "twelve" => 12,
         _ => 0,
     };
     let stage = Stage::new(musicians, scene != "empty");
+    if words.contains(&"de") {
+        stage.set_language(Language::German);
+    }
     stage.arrange(|status, settings, _| {
         if words.contains(&"light") {
             settings.choices.look = Look::Light;
         }
         match scene {
             "empty" => (status.state, settings.link) = (State::Offline, None),
-            "alone" => status.sentence = Some(format!("You are alone in the room. Send this link: {LINK}")),
+            "alone" => status.condition = Some(Condition::Alone(LINK.parse().expect("a link"))),
             "error" => {
                 status.state = State::Connecting;
-                status.sentence = Some(
-                    "Nothing answers at jam.example.org: the room server does not run. Ask whoever runs it to start it. \
-                     RTJam keeps trying."
-                        .to_owned(),
-                );
-                status.notices = vec!["RTJam's network threads have no real-time priority.".to_owned()];
+                let (host, error) = (Host::Name("jam.example.org".to_owned()), ConnectionError::NothingListens);
+                status.condition = Some(Condition::Unreachable { host, port: DEFAULT_PORT, error });
+                status.notices = vec![StatusNotice::NoRealtimePriority];
             }
             "mix" => {
                 (status.mix, status.mix_delay_ms) = (MixChoice::One, Some(1.6));
                 settings.choices.mix = Some(MixChoice::One);
                 status.musicians.iter_mut().for_each(|musician| musician.delay.mix_ms = Some(1.6));
             }
-            "long" => {
-                status.sentence = Some(
-                    "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. \
-                     Make sure that what you hear from the room is not sent into it again, then resume sending."
-                        .to_owned(),
-                );
+            "long" => status.condition = Some(Condition::MutedByLoopGuard),
+            "names" => {
+                for (musician, name) in status.musicians.iter_mut().zip(["山田太郎", "أحمد", "דוד", "김민준", "Ольга"])
+                {
+                    name.clone_into(&mut musician.name);
+                }
             }
             _ => {}
         }
@@ -117,9 +120,9 @@ fn plugin(words: &[&str]) {
     }
 }
 
-/// Opens and closes the real plugin's editor again and again. After every ten openings it tells in KiB what is allocated,
-/// how much memory is the process' own, how much of that is left once the heap gives back what is free, and how many
-/// threads and descriptors there are.
+/// Opens and closes the real plugin's editor repeatedly. After every ten openings it prints, in KiB, the allocated memory,
+/// the private memory of the process, and what remains of that once the heap has released its free memory; then the
+/// number of threads and descriptors.
 fn openings(class: &str, count: usize) {
     live_in_a_home_of_our_own();
     let library = Library::load();
@@ -151,8 +154,8 @@ fn openings(class: &str, count: usize) {
     }
 }
 
-/// Opens and closes it again and again. After every ten windows it tells what is allocated, and how much memory the
-/// process had at least after one of the ten: what the heap keeps for later comes and goes, what leaks stays.
+/// Opens and closes windows repeatedly. After every ten it prints the allocated memory, and the least memory that the
+/// process had after any of the ten: what the heap keeps in reserve varies, what leaks stays.
 fn cycles(count: usize) {
     let stage = Stage::new(12, true);
     let host = HostWindow::new(0, (760, 480));
@@ -174,7 +177,7 @@ fn cycles(count: usize) {
     }
 }
 
-/// Two at once, each with its own board.
+/// Two windows at once, each with its own model.
 fn pair() {
     let (ours, theirs) = (Stage::new(2, true), Stage::new(12, true));
     let hosts = [HostWindow::new(0, (760, 480)), HostWindow::new(780, (760, 480))];
@@ -188,7 +191,7 @@ fn pair() {
     println!("the other goes on");
 }
 
-/// Tells which keys reach the host, and what the board is asked to join, until it was.
+/// Prints the keys that reach the host, until a link is joined; then the link.
 fn keys() {
     let stage = Stage::new(0, false);
     stage.arrange(|status, settings, _| (status.state, settings.link) = (State::Offline, None));
@@ -204,7 +207,7 @@ fn keys() {
     host.keys().into_iter().for_each(|key| println!("host: key {key}"));
 }
 
-/// Whether frames are drawn while all is still, while music plays, and while that is hidden.
+/// Counts frames while nothing changes, while music plays, and while the window is hidden.
 fn still() {
     let host = HostWindow::new(0, (760, 480));
     let quiet = open(Stage::new(12, false), &host);
@@ -226,7 +229,7 @@ fn still() {
     println!("shown");
 }
 
-/// The host takes its window away before it closes the editor.
+/// The host destroys its window before it closes the editor.
 fn dying() {
     let stage = Stage::new(2, true);
     for _ in 0..5 {
@@ -241,7 +244,7 @@ fn dying() {
     println!("survived");
 }
 
-/// Something in a frame panics.
+/// Drawing a frame panics.
 fn panics() {
     let stage = Stage::new(2, true);
     let host = HostWindow::new(0, (760, 480));
@@ -249,7 +252,7 @@ fn panics() {
     frames(&editor, 3);
     stage.poison();
     println!("poisoned");
-    // Until the test has seen it, and presses a key.
+    // Until the test has seen the window and presses a key.
     wait::until("a key", 3 * UP, || (!host.keys().is_empty()).then_some(()));
     drop(editor);
     println!("closed");
@@ -257,7 +260,7 @@ fn panics() {
 
 fn open(stage: Arc<Stage>, host: &HostWindow) -> EditorHandle {
     let parent = RawWindowHandle::Xlib(XlibWindowHandle::new(host.id.into()));
-    window::open_embedded(stage as Arc<dyn Board>, parent, (760, 480), None).expect("an editor")
+    window::open_embedded(stage as Arc<dyn EditorModel>, parent, (760, 480), None).expect("an editor")
 }
 
 fn frames(editor: &EditorHandle, count: u64) {

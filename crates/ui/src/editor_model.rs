@@ -1,93 +1,114 @@
-//! What a face draws from and asks of: the border between the editor and what it is the editor of, a plugin instance or
-//! the standalone program. No plugin format, no window.
+//! The interface between the editor and what it edits: a plugin instance or the standalone program. It knows no plugin
+//! format and no window.
 
 use crate::editor::measure::USUAL;
+use crate::messages::language::Language;
 use crate::params::Param;
-use rtjam_client::Status;
+use rtjam_client::{IdentityError, Status};
 use rtjam_engine::{Comfort, Console, PacketSize, Playout};
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{MixChoice, tidy_name};
-use std::fmt;
+use rtjam_protocol::link::BadLink;
 use std::path::PathBuf;
 
-/// A musician's end as its face sees it. Any thread but the audio thread; nothing here waits for a network.
-pub trait Board: Send + Sync + 'static {
-    /// What this is.
+/// What the editor shows and edits. Any thread except the audio thread may use it; no method waits for a network.
+pub trait EditorModel: Send + Sync + 'static {
+    /// What is being edited.
     fn kind(&self) -> Kind;
 
-    /// How the session stands. Cheap enough for 30 a second.
+    /// The language of the editor.
+    fn language(&self) -> Language {
+        Language::of_system()
+    }
+
+    /// Status of the session. Cheap enough for 30 calls a second.
     fn status(&self) -> Status;
 
     /// Meters and readings.
     fn console(&self) -> Console;
 
-    /// What is the matter with the instance itself, if anything.
-    fn condition(&self) -> Condition;
+    /// Condition of the instance itself.
+    fn condition(&self) -> InstanceCondition;
 
-    /// What a parameter is set to.
+    /// Current value of a parameter.
     fn value(&self, param: Param) -> f64;
 
-    /// The hand takes hold of a control.
+    /// Begins a gesture: the user takes hold of a control.
     fn begin(&self, param: Param);
 
-    /// Sets a parameter; between [`Board::begin`] and [`Board::end`], so that a host can record it.
+    /// Sets a parameter, between [`EditorModel::begin`] and [`EditorModel::end`], so that a host can record it.
     fn set(&self, param: Param, value: f64);
 
-    /// The hand lets go.
+    /// Ends a gesture.
     fn end(&self, param: Param);
 
-    /// Goes to the room of an invite link; leaves the one before. With `anyway` also where another instance of this
-    /// program is in that room already.
+    /// Leaves the current room and joins that of an invite link. `anyway` joins even if another instance in this process
+    /// is in that room.
     ///
     /// # Errors
-    /// What to show under the link field, or to ask.
-    fn join(&self, link: &str, anyway: bool) -> Result<(), NotJoining>;
+    /// Joining does not begin. [`JoinError::AlreadyInRoom`] is a question: on "yes" the editor calls again with `anyway`.
+    fn join(&self, link: &str, anyway: bool) -> Result<(), JoinError>;
 
     /// Leaves the room.
     fn leave(&self);
 
-    /// Sends again after the loop guard has muted.
+    /// Resumes sending after the loop guard has muted.
     fn resume_sending(&self);
 
-    /// What is set beside the parameters.
+    /// The current settings.
     fn settings(&self) -> Settings;
 
-    /// Sets one of them.
+    /// Changes one of the settings.
     fn change(&self, change: Change);
 
-    /// Begins anew after [`Condition::Failed`].
+    /// Makes a new engine after [`InstanceCondition::Failed`].
     fn restart(&self);
 }
 
-/// What a [`Board`] belongs to.
+/// What an [`EditorModel`] belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The plugin with a stereo output.
+    /// The plugin with one stereo output.
     Plugin,
-    /// The plugin with an output for each slot besides.
+    /// The plugin with an additional output for each slot.
     Multi,
     /// The program.
     Standalone,
 }
 
-/// Why [`Board::join`] does not go to the room.
+/// Why [`EditorModel::join`] does not begin. `messages::join_error` has the texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotJoining {
-    /// The sentence says what is wrong and what to do.
-    Wrong(String),
-    /// The sentence is a question: ask it, and join `anyway` on a yes.
-    Ask(String),
+pub enum JoinError {
+    /// The text is not a link.
+    BadLink(BadLink),
+    /// The link has no key, and none is known for its room.
+    NoKey,
+    /// Another instance in this process is in the room.
+    AlreadyInRoom {
+        /// The room's name.
+        room: String,
+    },
+    /// The user has no home folder to keep an identity in.
+    NoHomeFolder,
+    /// There is no identity.
+    Identity(IdentityError),
+    /// The engine has failed and must be restarted first.
+    EngineGone,
 }
 
-impl fmt::Display for NotJoining {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NotJoining::Wrong(sentence) | NotJoining::Ask(sentence) => f.write_str(sentence),
-        }
+impl std::error::Error for JoinError {}
+
+impl From<BadLink> for JoinError {
+    fn from(error: BadLink) -> JoinError {
+        JoinError::BadLink(error)
     }
 }
 
-impl std::error::Error for NotJoining {}
+impl From<IdentityError> for JoinError {
+    fn from(error: IdentityError) -> JoinError {
+        JoinError::Identity(error)
+    }
+}
 
 /// What is set beside the parameters, and where one can go.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,80 +265,38 @@ pub enum Change {
     Window(u32, u32),
 }
 
-/// How an instance is, beside its session.
+/// Why the editor's window does not open. `messages::window_error` has the texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WindowError {
+    /// The host's window cannot contain another one.
+    BadParent,
+    /// There is no display or no OpenGL 2.1, for this reason.
+    NotOpened(String),
+}
+
+impl std::error::Error for WindowError {}
+
+/// Condition of an instance, apart from its session. `messages::instance_condition` has the texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Condition {
-    /// As it should be.
+pub enum InstanceCondition {
+    /// Everything works.
     #[default]
     Fine,
-    /// The host renders without listening: the room is left out.
+    /// The host renders offline, without the room.
     Offline,
-    /// The host does not call: bypassed, switched off, or its audio is not running.
+    /// The host does not call: the plugin is switched off, or the host's audio does not run.
     Paused,
     /// The bypass parameter is on.
     Bypassed,
-    /// It came back with the project, muted.
+    /// It has rejoined its room with the project, muted.
     CameBackMuted,
-    /// The host works ahead of time or in bursts; the sentence says what to switch off.
+    /// The host processes ahead of time or in bursts.
     RunsAhead,
-    /// The host does not play this plugin because of outputs that are not connected.
+    /// The host does not play this plugin because some of its outputs are not connected.
     NotPlayed,
-    /// A fault in RTJam: silence until [`Board::restart`].
+    /// RTJam has panicked, and is silent until [`EditorModel::restart`].
     Failed {
-        /// Where it is written down, if that was possible.
+        /// The log file, if it could be written.
         log: Option<PathBuf>,
     },
-}
-
-impl Condition {
-    /// What to tell the musician; `None` when all is well.
-    pub fn sentence(&self) -> Option<String> {
-        let sentence = match self {
-            Condition::Fine => return None,
-            Condition::Offline => {
-                "The host renders offline: the result has your own signal at the Monitor level and nothing of the \
-                 room, and nothing is sent."
-            }
-            Condition::Paused => {
-                "Paused: the host does not play this track. You keep your place in the room. Switch the plugin on, \
-                 or start the host's audio."
-            }
-            Condition::Bypassed => {
-                "RTJam is bypassed: you hear yourself unchanged, the room is silent, and nobody hears you. You keep \
-                 your seat. Switch the bypass off to play on."
-            }
-            Condition::CameBackMuted => {
-                "You are back in the room of this project, muted. Switch off \"mute\" when you want to be heard."
-            }
-            Condition::RunsAhead => {
-                "The host works ahead of time, so the room is heard in pieces. Switch off Anticipative FX (Reaper), \
-                 ASIO-Guard (Cubase), or what your host calls it, for this track, or arm the track for recording."
-            }
-            Condition::NotPlayed => {
-                "The host does not play RTJam Multi because some of its outputs are switched off. Switch all of them \
-                 on, or use RTJam, which has a stereo output."
-            }
-            Condition::Failed { log: Some(log) } => {
-                return Some(format!(
-                    "RTJam has failed and is silent. Press \"Restart engine\" to go on, and please send us {}.",
-                    log.display()
-                ));
-            }
-            Condition::Failed { log: None } => "RTJam has failed and is silent. Press \"Restart engine\" to go on.",
-        };
-        Some(sentence.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_names_the_file_to_send_and_what_to_press() {
-        let failed = Condition::Failed { log: Some("/tmp/rtjam.log".into()) };
-        let sentence = failed.sentence().expect("a sentence");
-        assert!(sentence.contains("/tmp/rtjam.log") && sentence.contains("Restart engine"), "{sentence}");
-        assert_eq!(Condition::Fine.sentence(), None);
-    }
 }
