@@ -361,7 +361,7 @@ mod tests {
         fn next(&self) -> (usize, Header) {
             let mut buffer = [0; 2048];
             let len = self.server.recv(&mut buffer).expect("a datagram");
-            (len, Packet::read(&buffer[..len]).expect("a classic packet").header)
+            (len, Packet::read(&buffer[..len]).expect("a legacy packet").header)
         }
     }
 

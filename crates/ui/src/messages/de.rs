@@ -1,8 +1,10 @@
 //! The German catalogue, and the German texts of errors whose English is their `Display`.
 
 use super::catalogue::{Key, fill};
+#[cfg(feature = "editor")]
 use rtjam_client::IdentityError;
 use rtjam_protocol::control::{Refusal, Refused, Retry};
+#[cfg(feature = "editor")]
 use rtjam_protocol::link::BadLink;
 
 /// The text of a key; `{name}` is a placeholder.
@@ -372,6 +374,7 @@ fn refusal(reason: Refusal) -> (&'static str, &'static str) {
     }
 }
 
+#[cfg(feature = "editor")]
 pub(super) fn bad_link(error: BadLink) -> &'static str {
     match error {
         BadLink::Scheme => {
@@ -406,6 +409,7 @@ pub(super) fn bad_link(error: BadLink) -> &'static str {
     }
 }
 
+#[cfg(feature = "editor")]
 pub(super) fn identity(error: &IdentityError) -> String {
     match error {
         IdentityError::Io(path, why) => fill(
