@@ -4,7 +4,7 @@
 use criterion::Criterion;
 use rtjam::instance::{HostBuffers, Instance};
 use rtjam_engine::SLOTS;
-use rtjam_ui::board::{Board, Kind};
+use rtjam_ui::editor_model::{EditorModel, Kind};
 use std::path::PathBuf;
 use std::time::Instant;
 

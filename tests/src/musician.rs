@@ -122,6 +122,8 @@ fn launch(options: &Options<'_>, config: &Scratch) -> Child {
     };
     command.args(["--headless", "--status-json", "--join", "-", "--name", options.name]).args(options.arguments);
     command.env("HOME", config.path()).env("XDG_CONFIG_HOME", config.path());
+    // Tests compare English messages.
+    command.env("LC_ALL", "C.UTF-8");
     if let Some(server) = options.jack {
         command.env("JACK_DEFAULT_SERVER", server);
     }

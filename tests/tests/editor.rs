@@ -1,15 +1,18 @@
-//! The editor under a mouse and keys without a screen: frames are made and looked through, not drawn.
+//! The editor driven by mouse and keys without a screen: frames are laid out and inspected, not drawn.
 
-#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a test may end with a panic that names what is missing")]
 
 use egui::{Event, Id, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, pos2, vec2};
-use rtjam_client::State;
+use rtjam_client::{Condition, ConnectionError, State, StatusNotice};
 use rtjam_protocol::control::DownstreamMode;
+use rtjam_protocol::control::{Refusal, Refused};
+use rtjam_protocol::link::Host;
 use rtjam_stage::stage::{Asked, BAND, Stage};
-use rtjam_ui::board::{Board as _, Change, Condition, Kind};
 use rtjam_ui::editor::Editor;
 use rtjam_ui::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
 use rtjam_ui::editor::scene::Watcher;
+use rtjam_ui::editor_model::{Change, EditorModel as _, InstanceCondition, Kind};
+use rtjam_ui::messages::{self, Language};
 use rtjam_ui::params::{Channel, Param, Slot};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +26,9 @@ struct Bench {
     size: (u32, u32),
     frames: u32,
     copied: Vec<String>,
-    /// Every text of the last frame, and where it lies.
+    /// Every text of the last frame and its place.
     shown: Vec<(String, Rect)>,
-    /// Those of them that are cut.
+    /// The texts that are cut.
     cut: Vec<String>,
 }
 
@@ -53,7 +56,7 @@ impl Bench {
         bench
     }
 
-    /// A frame after these events; gives every text in it.
+    /// Runs a frame with these events and returns every text in it.
     fn frame(&mut self, events: Vec<Event>) -> Vec<String> {
         self.frames += 1;
         let now = Duration::from_millis(33) * self.frames;
@@ -74,7 +77,7 @@ impl Bench {
         self.shown.iter().map(|(text, _)| text.clone()).collect()
     }
 
-    /// Where the last frame shows a text; of several, the one that was drawn last: a menu's lies over everything.
+    /// The place of a text in the last frame. Of several it is the one drawn last: menus are above everything else.
     fn spot(&self, text: &str) -> Rect {
         self.shown.iter().rfind(|(shown, _)| shown == text).expect("the text is shown").1
     }
@@ -95,7 +98,7 @@ impl Bench {
     }
 
     fn double_click(&mut self, at: Pos2) {
-        // Long after any click before.
+        // Long after the last click.
         (0..20).for_each(|_| drop(self.frame(Vec::new())));
         self.frame(vec![Event::PointerMoved(at)]);
         for pressed in [true, false, true, false] {
@@ -128,7 +131,7 @@ impl Bench {
         }
     }
 
-    /// Where a control lies.
+    /// The place of a control.
     fn place(&self, id: Id) -> Rect {
         self.ctx.read_response(id).expect("the control is there").rect
     }
@@ -161,31 +164,37 @@ fn first_slot() -> Slot {
     Slot::new(0).expect("there are twelve")
 }
 
+/// Every message is shown whole, in each language and in the smallest window.
 #[test]
-fn every_failure_is_shown_whole_in_its_words_in_the_smallest_window_too() {
+fn messages_are_shown_whole() {
     for size in [LEAST, USUAL] {
         let mut bench = Bench::new(2, size);
-        for sentence in [
-            "The room is full. Ask whoever runs it for more seats.",
-            "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. Make sure \
-             that what you hear from the room is not sent into it again, then resume sending.",
-            "The server jam.example.org:7000 does not answer. Check your network, and ask whoever runs the server \
-             whether TCP port 7000 is open. RTJam keeps trying.",
-        ] {
-            bench.stage.arrange(|status, _, _| status.sentence = Some(sentence.to_owned()));
-            let shown = bench.frame(Vec::new());
-            assert!(shown.iter().any(|text| text == sentence), "{size:?}: {sentence}\n{shown:?}");
+        let unreachable = Condition::Unreachable {
+            host: Host::Name("jam.example.org".to_owned()),
+            port: 7000,
+            error: ConnectionError::NoAnswer,
+        };
+        let refused = Condition::Refused(Refused::new(Refusal::RoomFull));
+        for language in Language::ALL {
+            bench.stage.set_language(language);
+            for condition in [&refused, &InstanceCondition::MutedByLoopGuard, &unreachable] {
+                bench.stage.arrange(|status, _, _| status.condition = Some(condition.clone()));
+                let (shown, text) = (bench.frame(Vec::new()), messages::condition(condition, language));
+                assert!(shown.contains(&text), "{size:?}: {text}\n{shown:?}");
+            }
         }
-        let failed = Condition::Failed { log: Some("/tmp/rtjam.log".into()) };
-        let sentence = failed.sentence().expect("a sentence");
+        bench.stage.set_language(Language::English);
+        let failed = InstanceCondition::Failed { log: Some("/tmp/rtjam.log".into()) };
+        let text = messages::instance_condition(&failed, Language::English).expect("a message");
         bench.stage.arrange(|_, _, condition| *condition = failed);
         let shown = bench.frame(Vec::new());
-        assert!(shown.contains(&sentence) && shown.iter().any(|text| text == "Restart engine"), "{shown:?}");
+        assert!(shown.contains(&text) && shown.iter().any(|text| text == "Restart engine"), "{shown:?}");
     }
 }
 
+/// No control moves, whatever the messages and losses are.
 #[test]
-fn nothing_moves_whatever_is_told_and_lost() {
+fn nothing_ever_moves() {
     let controls = ["invite link", "paste", "join", "name", "send mute", "monitor", "room level", "limiter"];
     let mut bench = Bench::new(12, USUAL);
     let places = |bench: &Bench| {
@@ -195,23 +204,24 @@ fn nothing_moves_whatever_is_told_and_lost() {
     };
     let before = places(&bench);
     bench.stage.arrange(|status, _, _| {
-        status.sentence = Some("What is told is long, and goes on and on. ".repeat(12));
-        status.notices = vec!["And there is more.".to_owned(); 3];
+        status.condition = Some(Condition::NoThreads("The reason is long, and goes on and on. ".repeat(12)));
+        status.notices = vec![StatusNotice::AudioSystem("And there is more.".to_owned()); 3];
         status.musicians[3].lost = 123_456;
         status.musicians[4].name = "A name that is far too long for any strip".to_owned();
         status.musicians[5].delay.buffer_ms = Some(399.0);
         status.state = State::Connecting;
     });
     for param in [Param::Room, Param::Monitor, Param::Gain(first_slot(), Channel::Left)] {
-        rtjam_ui::board::Board::set(bench.stage.as_ref(), param, -60.0);
+        rtjam_ui::editor_model::EditorModel::set(bench.stage.as_ref(), param, -60.0);
     }
     bench.frame(Vec::new());
     bench.frame(Vec::new());
     assert_eq!(places(&bench), before);
 }
 
+/// The tab key visits the controls in order, starting with the link.
 #[test]
-fn the_tab_key_leads_through_the_window_from_the_link_on() {
+fn tab_key_visits_controls_in_order() {
     let mut bench = Bench::new(1, USUAL);
     let link = bench.place(Id::unique("invite link"));
     bench.click(link.center());
@@ -226,8 +236,9 @@ fn the_tab_key_leads_through_the_window_from_the_link_on() {
     assert!(!bench.ctx.egui_wants_keyboard_input(), "keys are the host's again");
 }
 
+/// A pasted text is joined; if it is not a link, the reason is shown.
 #[test]
-fn what_is_pasted_is_joined_and_what_is_no_link_is_said_so() {
+fn pasted_text_is_joined() {
     let mut bench = Bench::new(0, USUAL);
     let paste = bench.place(Id::unique("paste"));
     bench.click(paste.center());
@@ -239,28 +250,29 @@ fn what_is_pasted_is_joined_and_what_is_no_link_is_said_so() {
     assert!(shown.contains(&answer), "{shown:?}");
 }
 
+/// A musician who is alone copies the link with one click.
 #[test]
-fn whoever_is_alone_copies_the_link_with_one_click() {
+fn alone_musicians_copy_the_link() {
     let mut bench = Bench::new(0, USUAL);
     let link = "rtjam://127.0.0.1/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
-    bench
-        .stage
-        .arrange(|status, _, _| status.sentence = Some(format!("You are alone in the room. Send this link: {link}")));
+    bench.stage.arrange(|status, _, _| status.condition = Some(Condition::Alone(link.parse().expect("a link"))));
     let shown = bench.frame(Vec::new());
-    assert!(shown.iter().any(|text| text == "You are alone; send this link."), "{shown:?}");
+    let text = "You are alone in the room. Send this link to the others.";
+    assert!(shown.iter().any(|shown| shown == text), "{shown:?}");
     let copy = bench.place(Id::unique("remedy"));
     bench.click(copy.center());
     assert_eq!(bench.copied, [link]);
 }
 
+/// Moving a fader is one gesture of both channels.
 #[test]
-fn a_fader_that_is_moved_is_one_gesture_of_both_channels() {
+fn fader_moves_are_one_gesture() {
     let mut bench = Bench::new(2, USUAL);
     let strips = bench.parts().strips;
     let width = Width::of(2, strips.width());
     let strip = Rect::from_min_size(strips.min, vec2(width.strip, strips.height()));
     let lanes = StripParts::of(strip).lanes;
-    // The thumb stands at unity, about three quarters up, in the right half.
+    // The thumb is at unity, about three quarters up, in the right half.
     let from = pos2(lanes.right() - 16.0, egui::lerp(lanes.bottom()..=lanes.top(), 0.74));
     bench.frame(vec![Event::PointerMoved(from)]);
     bench.frame(vec![button(from, true)]);
@@ -275,12 +287,13 @@ fn a_fader_that_is_moved_is_one_gesture_of_both_channels() {
     assert_eq!(asked[asked.len() - 2..], gains.map(Asked::End), "{asked:?}");
     let sets = &asked[2..asked.len() - 2];
     assert!(sets.len() >= 4 && sets.iter().all(|a| matches!(a, Asked::Set(Param::Gain(..), _))), "{asked:?}");
-    let values = gains.map(|gain| rtjam_ui::board::Board::value(bench.stage.as_ref(), gain));
+    let values = gains.map(|gain| rtjam_ui::editor_model::EditorModel::value(bench.stage.as_ref(), gain));
     assert!(values[0] == values[1] && (-40.0..-3.0).contains(&values[0]), "{values:?}");
 }
 
+/// One mix is chosen by two clicks, and the delay that it adds is shown.
 #[test]
-fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
+fn one_mix_takes_two_clicks() {
     for size in [LEAST, USUAL] {
         let mut bench = Bench::new(2, size);
         for (entry, mix) in
@@ -307,8 +320,9 @@ fn one_mix_is_chosen_by_two_clicks_and_what_it_adds_is_shown() {
     }
 }
 
+/// A typed name is set when the field loses the focus.
 #[test]
-fn a_name_is_told_when_it_is_written() {
+fn typed_names_are_set() {
     let mut bench = Bench::new(0, USUAL);
     let name = bench.place(Id::unique("name"));
     bench.click(name.center());
@@ -323,8 +337,9 @@ fn of_strip(source: u16) -> Id {
     Id::unique(("strip", source))
 }
 
+/// A split strip sets each channel separately until both are linked again.
 #[test]
-fn a_split_strip_sets_each_channel_by_itself_until_they_are_brought_together() {
+fn split_strips_set_each_channel() {
     for (kind, musicians) in [(Kind::Plugin, 2), (Kind::Multi, 12)] {
         let mut bench = Bench::of(kind, musicians, USUAL);
         let gains = Channel::ALL.map(|channel| Param::Gain(first_slot(), channel));
@@ -332,7 +347,7 @@ fn a_split_strip_sets_each_channel_by_itself_until_they_are_brought_together() {
         let split = bench.place(of_strip(1).with("split")).center();
         bench.click(split);
         bench.frame(Vec::new());
-        // Each half of two has its fader: the second channel's is moved.
+        // Each half has its fader; move that of the second channel.
         let [left, right] =
             [0_usize, 1].map(|channel| bench.place(of_strip(1).with(channel).with(2_usize).with("gain")));
         assert!(left.right() <= right.left() && left.is_positive() && right.is_positive(), "{left:?} {right:?}");
@@ -350,7 +365,7 @@ fn a_split_strip_sets_each_channel_by_itself_until_they_are_brought_together() {
             _ => None,
         });
         assert!(touched.into_iter().all(|param| param == gains[1]));
-        // What was set apart stays so, also for an editor that is opened anew; the button brings it together.
+        // Channels stay split, even for a new editor, until the button links them.
         bench.click(split);
         bench.frame(Vec::new());
         assert_eq!(values(&bench), [0.0, 0.0]);
@@ -358,8 +373,9 @@ fn a_split_strip_sets_each_channel_by_itself_until_they_are_brought_together() {
     }
 }
 
+/// A strip whose channels automation has set differently has a fader for each.
 #[test]
-fn what_was_set_apart_by_automation_has_a_fader_for_each_channel() {
+fn automation_splits_a_strip() {
     let mut bench = Bench::new(3, USUAL);
     bench.stage.set(Param::Gain(first_slot(), Channel::Right), -9.0);
     bench.frame(Vec::new());
@@ -367,8 +383,9 @@ fn what_was_set_apart_by_automation_has_a_fader_for_each_channel() {
     bench.place(of_strip(2).with(0_usize).with(1_usize).with("gain"));
 }
 
+/// Every strip shows the number of its output.
 #[test]
-fn every_musician_has_the_number_of_their_output_in_the_window() {
+fn strips_show_their_outputs() {
     let shown = |kind, musicians| Bench::of(kind, musicians, USUAL).frame(Vec::new());
     let wide = shown(Kind::Multi, 5);
     assert!((1..=5).all(|slot| wide.contains(&format!("Aux {slot}"))), "{wide:?}");
@@ -376,7 +393,7 @@ fn every_musician_has_the_number_of_their_output_in_the_window() {
     assert!((1..=12).all(|slot| narrow.contains(&slot.to_string())), "{narrow:?}");
     let stereo = shown(Kind::Plugin, 12);
     assert!((1..=12).all(|slot| stereo.contains(&slot.to_string())), "{stereo:?}");
-    // The number is the switch of the main mix, too.
+    // The number is also the switch of the main output.
     let mut bench = Bench::of(Kind::Multi, 12, USUAL);
     let main = bench.place(of_strip(3).with("main"));
     bench.click(main.center());
@@ -384,8 +401,9 @@ fn every_musician_has_the_number_of_their_output_in_the_window() {
     assert_eq!(bench.stage.value(third), 0.0);
 }
 
+/// Strips that do not fit scroll into view.
 #[test]
-fn more_musicians_than_fit_are_scrolled_to() {
+fn extra_strips_scroll() {
     for (count, size) in [(12, LEAST), (16, USUAL), (40, LEAST)] {
         let mut bench = Bench::of(Kind::Multi, count, size);
         let strips = bench.parts().strips;
@@ -412,31 +430,36 @@ fn more_musicians_than_fit_are_scrolled_to() {
     }
 }
 
+/// The built-in fonts have every character of the editor, in each language.
 #[test]
-fn every_sign_that_is_drawn_is_in_the_font() {
+fn fonts_have_every_character() {
     for (kind, musicians, size) in [(Kind::Plugin, 2, USUAL), (Kind::Multi, 12, USUAL), (Kind::Multi, 40, LEAST)] {
         let mut bench = Bench::of(kind, musicians, size);
-        bench.stage.arrange(|status, _, _| status.notices = vec!["–".to_owned(); 2]);
-        for text in bench.frame(Vec::new()) {
-            let font = egui::FontId::proportional(12.0);
-            assert!(bench.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)), "{text:?}");
+        bench.stage.arrange(|status, _, _| status.notices = vec![StatusNotice::AudioSystem("–".to_owned()); 2]);
+        for language in Language::ALL {
+            bench.stage.set_language(language);
+            for text in bench.frame(Vec::new()) {
+                let font = egui::FontId::proportional(12.0);
+                assert!(bench.ctx.fonts_mut(|fonts| fonts.has_glyphs(&font, &text)), "{text:?}");
+            }
         }
     }
 }
 
+/// A double click opens a field for a value; a text that is not a value stays to be corrected.
 #[test]
-fn a_double_click_types_a_value_and_what_is_none_stays_to_be_mended() {
+fn double_click_types_a_value() {
     for size in [LEAST, USUAL] {
         let mut bench = Bench::new(2, size);
         let monitor = bench.place(Id::unique("monitor"));
         bench.double_click(monitor.center());
         assert!(bench.ctx.egui_wants_keyboard_input(), "the field has the keys");
         assert!(bench.window().contains_rect(bench.place(Id::unique("typed value"))));
-        // All of it is marked: what is typed replaces it.
+        // The text is selected, so typing replaces it.
         bench.type_in("loud");
         bench.key(Key::Enter);
         bench.frame(Vec::new());
-        assert!(bench.shown.iter().any(|(text, _)| text == "No value of this"), "{:?}", bench.shown);
+        assert!(bench.shown.iter().any(|(text, _)| text == "Not a value here"), "{:?}", bench.shown);
         assert!(!bench.stage.asked().iter().any(|asked| matches!(asked, Asked::Set(..))));
         bench.type_in("-6,5");
         bench.key(Key::Enter);
@@ -444,7 +467,7 @@ fn a_double_click_types_a_value_and_what_is_none_stays_to_be_mended() {
         let asked = bench.stage.asked();
         assert_eq!(asked, [Asked::Begin(monitor), Asked::Set(monitor, -6.5), Asked::End(monitor)]);
         assert!(!bench.ctx.egui_wants_keyboard_input(), "keys are the host's again");
-        // Both channels of a pair, and a pan as it is written.
+        // Both channels of a pair, and a pan as it is shown.
         let gain = bench.place(of_strip(1).with(0_usize).with(1_usize).with("gain"));
         bench.double_click(gain.center());
         bench.type_in("−12 dB");
@@ -455,7 +478,7 @@ fn a_double_click_types_a_value_and_what_is_none_stays_to_be_mended() {
         bench.type_in("R 50");
         bench.key(Key::Enter);
         assert_eq!(Channel::ALL.map(|c| bench.stage.value(Param::Pan(first_slot(), c))), [0.0, 1.0]);
-        // Escape leaves all as it is.
+        // Escape changes nothing.
         bench.double_click(gain.center());
         bench.type_in("3");
         bench.key(Key::Escape);
@@ -463,8 +486,9 @@ fn a_double_click_types_a_value_and_what_is_none_stays_to_be_mended() {
     }
 }
 
+/// The second button opens a menu to type, reset, copy and paste a value.
 #[test]
-fn the_second_button_opens_a_menu_to_type_reset_copy_and_paste() {
+fn second_button_opens_value_menu() {
     let mut bench = Bench::new(1, USUAL);
     bench.stage.set(Param::Room, -20.0);
     let room = bench.place(Id::unique("room level"));
@@ -477,7 +501,7 @@ fn the_second_button_opens_a_menu_to_type_reset_copy_and_paste() {
     };
     assert_eq!(choose("Copy −20.0 dB").1, ["−20.0 dB"]);
     assert_eq!(choose("Reset to 0.0 dB").0, 0.0);
-    // What the clipboard holds is a link, and no value: that is said.
+    // The clipboard holds a link, which is not a value.
     assert_eq!(choose("Paste").0, 0.0);
     assert!(bench.shown.iter().any(|(text, _)| text.starts_with("The clipboard holds no value")), "{:?}", bench.shown);
     bench.second_click(room.center());
@@ -488,7 +512,7 @@ fn the_second_button_opens_a_menu_to_type_reset_copy_and_paste() {
     assert_eq!(bench.stage.value(Param::Room), -3.0);
 }
 
-/// The menu of a strip's name pins a musician, who is then heard in any crowd, and unpins them.
+/// The menu of a strip's name pins a musician, who is then always heard, and unpins them.
 #[test]
 fn strip_names_offer_to_pin() {
     let mut bench = Bench::new(2, USUAL);
@@ -504,8 +528,9 @@ fn strip_names_offer_to_pin() {
     assert_eq!(bench.stage.asked().len(), 2);
 }
 
+/// Ctrl+Z undoes an edit, and the host is told.
 #[test]
-fn control_z_takes_an_edit_back_and_the_host_is_told() {
+fn control_z_undoes_an_edit() {
     use rtjam_protocol::audio::Codec::{Pcm16, Pcm24};
     let mut bench = Bench::new(2, USUAL);
     let switch = |bench: &mut Bench, key: &str| {
@@ -537,15 +562,16 @@ fn control_z_takes_an_edit_back_and_the_host_is_told() {
     bench.key_with(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     bench.key_with(Modifiers::COMMAND, Key::Y);
     assert_eq!(state(&bench), (1.0, 1.0, Pcm16));
-    // While a text is written, the keys are the text's.
+    // While a text is edited, the keys belong to it.
     let name = bench.place(Id::unique("name"));
     bench.click(name.center());
     bench.key_with(Modifiers::COMMAND, Key::Z);
     assert_eq!(state(&bench), (1.0, 1.0, Pcm16));
 }
 
+/// Linking two channels tells what has changed, and can be undone.
 #[test]
-fn linking_two_channels_says_which_mute_was_copied_and_can_be_undone() {
+fn linking_channels_can_be_undone() {
     let mut bench = Bench::new(2, USUAL);
     let mutes = Channel::ALL.map(|channel| Param::Mute(first_slot(), channel));
     bench.stage.set(mutes[0], 1.0);
@@ -555,22 +581,23 @@ fn linking_two_channels_says_which_mute_was_copied_and_can_be_undone() {
     bench.click(link);
     bench.frame(Vec::new());
     assert_eq!(mutes.map(|mute| bench.stage.value(mute)), [1.0; 2]);
-    let told = "Piano: channel 2 is now set as channel 1. It took its gain (0.0 dB) and mute (muted).";
+    let told = "Piano: channel 2 now has the settings of channel 1. Changed: gain (0.0 dB) and mute (muted).";
     assert!(bench.shown.iter().any(|(text, _)| text == told), "{:?}", bench.shown);
     let undo = bench.place(Id::unique("remedy")).center();
     bench.click(undo);
     assert_eq!(mutes.map(|mute| bench.stage.value(mute)), [1.0, 0.0]);
     assert_eq!(bench.stage.value(Param::Gain(first_slot(), Channel::Right)), -9.0);
     assert!(!bench.frame(Vec::new()).iter().any(|text| text == told));
-    // Where nothing differs, there is nothing to say.
+    // Channels without a difference cause no message.
     let link = bench.place(of_strip(2).with("split")).center();
     bench.click(link);
     bench.click(link);
-    assert!(!bench.shown.iter().any(|(text, _)| text.contains("channel 2 is now set")), "{:?}", bench.shown);
+    assert!(!bench.shown.iter().any(|(text, _)| text.contains("channel 2 now has")), "{:?}", bench.shown);
 }
 
+/// Losses and delay never overlap, at any width.
 #[test]
-fn losses_and_the_delay_never_overlap_at_any_width() {
+fn losses_never_overlap_the_delay() {
     for width in [LEAST.0, USUAL.0, 900, 1_000, 1_400] {
         for musicians in 1..=12_usize {
             let mut bench = Bench::new(musicians, (width, 480));
@@ -600,8 +627,9 @@ fn losses_and_the_delay_never_overlap_at_any_width() {
     assert!(shown.contains(&"42 missing".to_owned()), "where there is room, it is said: {shown:?}");
 }
 
+/// The smallest window shows every value and cuts no text.
 #[test]
-fn the_smallest_window_shows_every_value_and_cuts_no_name() {
+fn smallest_window_shows_every_value() {
     for musicians in [1, 5, 12] {
         let mut bench = Bench::new(musicians, LEAST);
         let slot = |index| Slot::new(index).expect("there are twelve");
@@ -619,11 +647,19 @@ fn the_smallest_window_shows_every_value_and_cuts_no_name() {
         assert!(shown.contains(&"−33.3 dB".to_owned()), "{shown:?}");
         assert!(bench.cut.is_empty(), "{musicians}: {:?}", bench.cut);
     }
-    assert!(Bench::new(12, USUAL).cut.is_empty(), "nor does the usual one");
+    for language in Language::ALL {
+        for (kind, musicians, size) in [(Kind::Multi, 1, LEAST), (Kind::Multi, 5, USUAL), (Kind::Multi, 12, USUAL)] {
+            let mut bench = Bench::of(kind, musicians, size);
+            bench.stage.set_language(language);
+            bench.frame(Vec::new());
+            assert!(bench.cut.is_empty(), "{language:?}, {musicians}: {:?}", bench.cut);
+        }
+    }
 }
 
+/// The limiter is a light, not a control.
 #[test]
-fn the_limiter_is_a_light_that_cannot_be_pressed() {
+fn limiter_is_not_a_control() {
     let mut bench = Bench::new(1, USUAL);
     let shown = bench.frame(Vec::new());
     assert!(shown.contains(&"idle".to_owned()) && !shown.iter().any(|text| text == "on" || text == "off"), "{shown:?}");
@@ -631,8 +667,9 @@ fn the_limiter_is_a_light_that_cannot_be_pressed() {
     assert!(!light.sense.senses_click());
 }
 
+/// The first start asks for a name, and joining sets it.
 #[test]
-fn the_first_start_asks_for_a_name_and_joining_takes_it() {
+fn first_start_asks_for_name() {
     for kind in [Kind::Plugin, Kind::Standalone] {
         let first = || {
             let mut bench = Bench::of(kind, 0, LEAST);
@@ -645,7 +682,7 @@ fn the_first_start_asks_for_a_name_and_joining_takes_it() {
         };
         let mut bench = first();
         assert!(bench.shown.iter().any(|(text, _)| text == "What is your name?"), "{:?}", bench.shown);
-        // In a host, keys stay the host's until somebody writes.
+        // In a host the keys belong to the host until the user types.
         assert_eq!(bench.ctx.egui_wants_keyboard_input(), kind == Kind::Standalone);
         let field = bench.place(Id::unique("first name"));
         assert!(bench.parts().strips.contains_rect(field));

@@ -1,36 +1,37 @@
-//! The editor's windows on a screen that nobody sees: in a host's window, and the program's own.
+//! The editor's windows on a virtual screen: in a host's window, and the program's own.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::expect_used, reason = "a test ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a test may end with a panic that names what is missing")]
 
 use rtjam_tests::child::Child;
 use rtjam_tests::display::{Display, UP};
-use rtjam_tests::machine::Scratch;
-use rtjam_tests::machine::{has_program, skipped};
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::programs;
 use rtjam_tests::room::Room;
+use rtjam_tests::scratch::Scratch;
+use rtjam_tests::skip::{has_program, skipped};
 use rtjam_tests::wait;
 use serde_json::Value;
 use std::process::Command;
 use std::time::Duration;
 
-/// A program that opens windows ends within this time.
+/// Time limit for a program that opens windows.
 const END: Duration = Duration::from_secs(90);
-/// What a window may leave allocated, in KiB. (The keyboard's map, which baseview never gives back, takes 54.)
+/// Memory that a window may leave allocated, in KiB. (Baseview never frees the keyboard's map of 54 KiB.)
 const LEFT: i64 = 150;
-/// Memory that the process may take between the second ten and the last ten windows of fifty, in KiB: what one window
-/// takes, as the heap does not give back all that it could.
+/// Growth of the process between the second ten and the last ten of fifty windows, in KiB: as much as one window takes,
+/// since the heap does not release all free memory.
 const FLAT: i64 = 25_000;
-/// The space bar, by X's number.
+/// The space bar, by its X key code.
 const SPACE: &str = "host: key 65";
 
+/// Fifty windows in a row leak no memory, threads or descriptors.
 #[test]
-fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
+fn fifty_windows_leak_no_memory() {
     let Some(display) = screen(1) else { return };
     let mut command = Command::new(programs::editor());
-    // One heap for all threads: else the C library keeps a little of each ended thread's, which is no leak of ours.
-    display.set_for(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
+    // One heap for all threads: otherwise the C library keeps some memory of each ended thread.
+    display.shows(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
     let mut host = Child::start(&mut command, None);
     assert_eq!(host.wait_exit(2 * END), 0, "{}", host.transcript());
     let lines = host.out().all();
@@ -44,53 +45,58 @@ fn fifty_windows_one_after_the_other_leave_the_memory_flat() {
     assert!(last[3] - warm[3] <= 2 && last[4] - warm[4] <= 4, "{figures:?}");
 }
 
+/// Two editors draw at once, and one outlives the other.
 #[test]
-fn two_editors_draw_at_once_and_one_outlives_the_other() {
+fn two_editors_are_independent() {
     let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["pair"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     assert_eq!(host.out().all(), ["both draw", "the other goes on"]);
 }
 
+/// Keys reach the host until a field needs them.
 #[test]
-fn keys_go_to_the_host_until_a_field_wants_them() {
+fn unused_keys_reach_the_host() {
     let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["keys"]);
     host.wait_out("an editor", UP, |line| (line == "ready").then_some(()));
-    display.xdotool(&["mousemove", "400", "250", "key", "space"]);
+    display.hands(&["mousemove", "400", "250", "key", "space"]);
     host.wait_out("the space bar", UP, |line| (line == SPACE).then_some(()));
-    display.xdotool(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", "rtjam://a b/x"]);
-    display.xdotool(&["key", "Return"]);
+    display.hands(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", "rtjam://a b/x"]);
+    display.hands(&["key", "Return"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     let lines = host.out().all();
     assert!(lines.contains(&"join: rtjam://a b/x".to_owned()), "{lines:?}");
-    // The second space was written into the field.
+    // The second space was typed into the field.
     assert_eq!(lines.iter().filter(|line| *line == SPACE).count(), 1, "{lines:?}");
 }
 
+/// A window that is still or hidden draws nothing.
 #[test]
-fn what_is_still_or_hidden_is_not_drawn() {
+fn still_windows_draw_nothing() {
     let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["still"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     let lines = host.out().all();
     println!("{lines:?} (frames a second)");
     let rate = lines.iter().find_map(|line| line.strip_prefix("playing ")?.parse::<f64>().ok()).expect("a figure");
-    // Thirty looks a second: a busy machine draws fewer, none draws more.
+    // At most 30 frames a second; a busy machine draws fewer.
     assert!(rate <= 35.0, "{lines:?}");
     assert_eq!([&lines[0], &lines[2], &lines[3]], ["still", "hidden", "shown"]);
 }
 
+/// A host may destroy its window before it closes the editor.
 #[test]
-fn a_host_that_takes_its_window_away_first_does_no_harm() {
+fn host_may_destroy_window_first() {
     let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["dying"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     assert_eq!(host.out().all(), ["survived"]);
 }
 
+/// A panic in a frame becomes a red line and never reaches the host.
 #[test]
-fn a_panic_in_a_frame_becomes_a_red_line_and_never_reaches_the_host() {
+fn panics_become_a_red_line() {
     /// The palette's `bad`, dark.
     const RED: u32 = 0xff9080;
     let Some(display) = screen(1) else { return };
@@ -98,13 +104,14 @@ fn a_panic_in_a_frame_becomes_a_red_line_and_never_reaches_the_host() {
     host.wait_out("a panic", UP, |line| (line == "poisoned").then_some(()));
     let window = display.window("Host");
     wait::until("a red line", UP, || (display.picture(window)[760 + 380] == RED).then_some(()));
-    display.xdotool(&["key", "space"]);
+    display.hands(&["key", "space"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     assert_eq!(host.out().all(), ["poisoned", "closed"]);
 }
 
+/// The program joins a typed link, and ends when its window closes.
 #[test]
-fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
+fn typed_links_are_joined() {
     let Some(display) = screen(1) else { return };
     let room = Room::start();
     let _ann = Musician::start(&Options::demo("Ann", &room.invite));
@@ -113,21 +120,22 @@ fn the_program_goes_where_a_typed_link_leads_and_ends_with_its_window() {
     let window = display.window("RTJam");
     wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
     assert_eq!(display.size(window), (760, 480));
-    display.xdotool(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", &room.invite]);
-    display.xdotool(&["key", "Return"]);
+    display.hands(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", &room.invite]);
+    display.hands(&["key", "Return"]);
     ben.wait_out("Ann in the room", UP, |line| {
         let status: Value = serde_json::from_str(line).ok()?;
         (status["state"] == "joined" && status["musicians"][0]["packets"].as_u64()? > 100).then_some(())
     });
     display.close(window);
     assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
-    // The room is kept for the next time, with its key, for its owner only.
-    let kept = std::fs::read_to_string(config.path().join("rooms.json")).expect("kept");
+    // The room is stored with its key, readable by its owner only.
+    let kept = std::fs::read_to_string(config.path().join("window.json")).expect("kept");
     assert!(kept.contains(&room.invite), "{kept}");
 }
 
+/// One mix is chosen in the window, and its strips show and mute musicians.
 #[test]
-fn one_mix_is_chosen_in_the_window_and_its_strips_show_and_mute_musicians_there() {
+fn one_mix_works_in_the_window() {
     /// In a window of the usual size: the menu "Others", its entry "one mix", and the first strip's mute.
     const CLICKS: [[&str; 2]; 3] = [["368", "458"], ["368", "425"], ["154", "376"]];
     let Some(display) = screen(1) else { return };
@@ -137,7 +145,7 @@ fn one_mix_is_chosen_in_the_window_and_its_strips_show_and_mute_musicians_there(
     let mut ben = program_in(&display, &config, &room.invite);
     let window = display.window("RTJam");
     wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
-    let click = |[x, y]: [&str; 2]| display.xdotool(&["mousemove", x, y, "sleep", "0.3", "click", "1", "sleep", "0.5"]);
+    let click = |[x, y]: [&str; 2]| display.hands(&["mousemove", x, y, "sleep", "0.3", "click", "1", "sleep", "0.5"]);
     let level = |of: &Value| of["dbfs"][0].as_f64().map_or(-120.0, |left| left);
     wait_status(&mut ben, "Ann by herself", |s| s["mix"] == "separate" && level(&s["musicians"][0]) > -60.0);
     click(CLICKS[0]);
@@ -158,8 +166,9 @@ fn one_mix_is_chosen_in_the_window_and_its_strips_show_and_mute_musicians_there(
     wait_status(&mut again, "the mix that was chosen before", |s| s["mix"] == "one");
 }
 
+/// The end of the program closes its window.
 #[test]
-fn the_end_of_the_program_closes_its_window() {
+fn program_end_closes_window() {
     let Some(display) = screen(1) else { return };
     let config = Scratch::new("window");
     let mut ben = program(&display, &config);
@@ -170,22 +179,24 @@ fn the_end_of_the_program_closes_its_window() {
     assert_eq!(display.find("RTJam"), None);
 }
 
+/// A screen with a scale of 2 is drawn in full resolution.
 #[test]
-fn a_screen_of_twice_the_pixels_gets_them_all() {
+fn high_resolution_is_used() {
     let Some(display) = screen(2) else { return };
     let _editor = stage(&display, &["show", "twelve"]);
     let window = display.window("RTJam");
     assert_eq!(display.size(window), (1520, 960));
     wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
-    // Lines of one pixel: were it drawn small and blown up, each pair of rows would be alike.
+    // Lines of one pixel: if a small picture were enlarged, each pair of rows would be equal.
     let picture = display.picture(window);
     let rows: Vec<&[u32]> = picture.chunks(1520).collect();
     let alike = rows.chunks(2).filter(|pair| pair[0] == pair[1]).count();
     assert!(alike < 300, "{alike} of 480 pairs of rows are alike");
 }
 
+/// Without a display the program says so and plays.
 #[test]
-fn without_a_display_the_program_says_so_and_plays() {
+fn program_runs_without_display() {
     let room = Room::start();
     let config = Scratch::new("no-window");
     for display in [None, Some(":9999")] {
@@ -203,7 +214,7 @@ fn without_a_display_the_program_says_so_and_plays() {
     }
 }
 
-/// A screen, where there are programs to make one and to work on it.
+/// A virtual screen, if the programs for it are installed.
 fn screen(scale: u32) -> Option<Display> {
     if has_program("Xvfb") && has_program("xdotool") {
         return Some(Display::start(scale));
@@ -214,7 +225,7 @@ fn screen(scale: u32) -> Option<Display> {
 
 fn stage(display: &Display, arguments: &[&str]) -> Child {
     let mut command = Command::new(programs::editor());
-    display.set_for(command.args(arguments));
+    display.shows(command.args(arguments));
     Child::start(&mut command, None)
 }
 
@@ -222,7 +233,7 @@ fn program(display: &Display, config: &Scratch) -> Child {
     start(display, config, &[], None)
 }
 
-/// One that goes to a room at once.
+/// A program that joins a room when it starts.
 fn program_in(display: &Display, config: &Scratch, link: &str) -> Child {
     start(display, config, &["--join", "-"], Some(link))
 }
@@ -230,7 +241,7 @@ fn program_in(display: &Display, config: &Scratch, link: &str) -> Child {
 fn start(display: &Display, config: &Scratch, more: &[&str], input: Option<&str>) -> Child {
     let mut command = Command::new(programs::rtjam());
     command.args(["--backend", "dummy", "--source", "demo", "--name", "Ben", "--status-json"]).args(more);
-    display.set_for(command.arg("--config").arg(config.path()));
+    display.shows(command.arg("--config").arg(config.path()));
     Child::start(&mut command, input)
 }
 

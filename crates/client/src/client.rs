@@ -1,16 +1,16 @@
-//! The handle that programs hold.
+//! The client's handle.
 
-use crate::clock::Clock;
+use crate::condition::{Condition, StatusNotice};
 use crate::control::{self, Reports};
 use crate::identity::{Identity, IdentityError};
 use crate::media;
-use crate::send::{self, Desk, Helpers, Inbox, Order};
-use crate::sentences;
-use crate::shared::{Picture, Shared};
+use crate::send::{self, Inbox, JamChannels, Request, SendContext, Workers};
+use crate::shared::Shared;
 use crate::slots::{Seats, SlotFile};
-use crate::status::{State, Status};
+use crate::snapshot::{Snapshot, State};
+use crate::status::Status;
+use crate::threads::{Clock, Wake};
 use crate::trace::{self, TraceFile};
-use crate::wake::Wake;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use rtjam_engine::{Console, NetworkEnd};
 use rtjam_protocol::audio::Codec;
@@ -23,10 +23,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc;
 
-/// Frames that are no audio and wait for `jam-send`: more than a second of an honest server's.
-const NOTES: usize = 64;
+/// Events that may wait for `jam-send`: more than an honest server causes in a second.
+const MAX_EVENTS: usize = 64;
 
-/// Where a client takes its identity from.
+/// Where a client gets its identity from.
 #[derive(Clone, Debug)]
 pub enum IdentitySource {
     /// This identity.
@@ -41,25 +41,25 @@ impl From<Identity> for IdentitySource {
     }
 }
 
-/// What a client is to be.
+/// How to make a [`Client`].
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
-    /// Who joins.
+    /// The musician's key pair.
     pub identity: IdentitySource,
-    /// How others shall see them.
+    /// Display name, at most 40 characters.
     pub name: String,
-    /// How samples are sent.
+    /// Format of the samples that are sent.
     pub format: Codec,
-    /// What of the others to be sent: everyone separately, or one mix; `None`: as the room says.
+    /// The downstream: forwarded sources or one mix. `None` takes the room's default.
     pub mix: Option<DownstreamMode>,
-    /// Whom to hear in any case where more musicians play than one can hear, by their names.
+    /// Names of the musicians to receive even when more play than the server forwards (32).
     pub pinned: Vec<String>,
-    /// Where the slot map is kept; `None`: nowhere. The config folder is meant, which all programs of the user share.
+    /// The config folder, which keeps the slot map for all programs of the user. `None` keeps nothing.
     pub folder: Option<PathBuf>,
 }
 
 impl ClientOptions {
-    /// Sends PCM16 and keeps nothing.
+    /// Sends PCM16, takes the room's default downstream, and keeps no files.
     pub fn new(identity: impl Into<IdentitySource>, name: impl Into<String>) -> ClientOptions {
         ClientOptions {
             identity: identity.into(),
@@ -72,127 +72,129 @@ impl ClientOptions {
     }
 }
 
-/// A musician's end. Any thread may use it, except the audio thread; no method but `drop` blocks.
+/// A client. Any thread except the audio thread may use it; only `drop` blocks.
 ///
-/// Threads and sockets exist from the first [`Client::join`] on. Dropping leaves the room and ends the threads, within
-/// 300 ms.
+/// Threads and sockets exist from the first [`Client::join`] on. Dropping the client leaves the room and ends its
+/// threads within 300 ms.
 pub struct Client {
     shared: Arc<Shared>,
     console: Console,
     wake: Wake,
-    orders: Sender<Order>,
+    requests: Sender<Request>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    /// What the threads will be made of, until they are.
+    /// What the threads are made of; taken when they start.
     seed: Option<Box<Seed>>,
     jam_send: Option<JoinHandle<()>>,
-    /// The number of the last `join` or `leave`, and what it makes of the state until it is answered.
+    /// The number of the last `join` or `leave`, and the state to show until `jam-send` has taken it.
     asked: u32,
     asked_for: State,
     room: Option<String>,
-    /// Why there are no threads.
-    fault: Option<String>,
+    /// Why the threads could not be started.
+    start_error: Option<Condition>,
 }
 
 struct Seed {
     options: ClientOptions,
     clock: Clock,
     network: NetworkEnd,
-    orders: Receiver<Order>,
+    requests: Receiver<Request>,
     trace: Option<TraceFile>,
 }
 
 impl Client {
-    /// A client that is in no room. `wake` must be the one whose closure `engine()` was given, and is this client's
-    /// alone; `network` and `console` are what `engine()` returned.
+    /// A client in no room. `network` and `console` come from `engine()`, which was given the closure of `wake`. No two
+    /// clients share a `wake`.
     pub fn new(options: ClientOptions, clock: Clock, wake: Wake, network: NetworkEnd, console: Console) -> Client {
         console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
-        let (orders, inbox) = unbounded();
-        let seed = Some(Box::new(Seed { options, clock, network, orders: inbox, trace: None }));
-        let inner = Inner { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, fault: None };
-        Client { shared: Arc::default(), console, wake, orders, inner: Mutex::new(inner) }
+        let (requests, inbox) = unbounded();
+        let seed = Some(Box::new(Seed { options, clock, network, requests: inbox, trace: None }));
+        let inner = Inner { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
+        Client { shared: Arc::default(), console, wake, requests, inner: Mutex::new(inner) }
     }
 
-    /// Goes to a room or a classic server; leaves the one before. It tries for ever, unless the room refuses: see
-    /// [`Client::status`].
+    /// Leaves the current room and joins that of `link`, or a legacy server. The client keeps trying until it is joined
+    /// or refused; [`Client::status`] tells.
     pub fn join(&self, link: Link) {
         let mut inner = self.inner();
         inner.asked = inner.asked.wrapping_add(1);
-        (inner.asked_for, inner.room, inner.fault) = (State::Connecting, Some(link.room()), None);
+        (inner.asked_for, inner.room, inner.start_error) = (State::Connecting, Some(link.room()), None);
         let number = inner.asked;
         if let Err(why) = self.start(&mut inner) {
-            inner.fault = Some(why.sentence());
+            inner.start_error = Some(why.condition());
             return;
         }
         drop(inner);
-        self.order(Order::Join(number, Box::new(link)));
+        self.request(Request::Join(number, Box::new(link)));
     }
 
     /// Leaves the room.
     pub fn leave(&self) {
         let mut inner = self.inner();
         inner.asked = inner.asked.wrapping_add(1);
-        (inner.asked_for, inner.room, inner.fault) = (State::Offline, None, None);
+        (inner.asked_for, inner.room, inner.start_error) = (State::Offline, None, None);
         let number = inner.asked;
         drop(inner);
-        self.order(Order::Leave(number));
+        self.request(Request::Leave(number));
     }
 
-    /// Records into `trace` when packets arrive, by a thread of its own. Does nothing after the first join.
+    /// Records the arrival times of packets into `trace`, on a thread of its own. Has no effect after the first join.
     pub fn record(&self, trace: TraceFile) {
         if let Some(seed) = &mut self.inner().seed {
             seed.trace = Some(trace);
         }
     }
 
-    /// How things stand now.
+    /// The current status.
     pub fn status(&self) -> Status {
-        let mut status = self.stand();
-        status.notices.extend(self.shared.trace_fault.load().as_deref().cloned());
+        let mut status = self.session_status();
+        let trace_error = self.shared.trace_error.load();
+        status.notices.extend(trace_error.as_deref().cloned().map(StatusNotice::TraceStopped));
         status
     }
 
-    fn stand(&self) -> Status {
-        let picture = self.shared.picture.load_full();
+    fn session_status(&self) -> Status {
+        let snapshot = self.shared.snapshot.load_full();
         let sent = self.shared.counts(self.console.tx().dropped);
         let inner = self.inner();
-        if picture.answers == inner.asked {
+        if snapshot.answers == inner.asked {
             drop(inner);
-            return Status::assemble(&picture, &self.console, sent);
+            return Status::assemble(&snapshot, &self.console, sent);
         }
-        // What was asked for last is still on its way.
-        let state = if inner.fault.is_some() { State::Offline } else { inner.asked_for };
-        let (room, sentence, sent_before) = (inner.room.clone(), inner.fault.clone(), sent);
+        // `jam-send` has not taken the last request yet.
+        let state = if inner.start_error.is_some() { State::Offline } else { inner.asked_for };
+        let (room, sent_before) = (inner.room.clone(), sent);
+        let condition = inner.start_error.clone();
         drop(inner);
-        let picture = Picture { state, room, sentence, sent_before, ..Picture::default() };
-        Status::assemble(&picture, &self.console, sent)
+        let snapshot = Snapshot { state, room, condition, sent_before, ..Snapshot::default() };
+        Status::assemble(&snapshot, &self.console, sent)
     }
 
-    /// How samples are sent from now on.
+    /// Sets the format of the samples that are sent.
     pub fn set_format(&self, format: Codec) {
-        self.set(Order::Format(format), |options| options.format = format);
+        self.set(Request::Format(format), |options| options.format = format);
     }
 
-    /// What of the others to be sent from now on, also in the room that this end is in; `None`: as the room says.
+    /// Sets the downstream, also in the current room: forwarded sources or one mix. `None` takes the room's default.
     pub fn set_mix(&self, mix: Option<DownstreamMode>) {
-        self.set(Order::Mix(mix), |options| options.mix = mix);
+        self.set(Request::Mix(mix), |options| options.mix = mix);
     }
 
-    /// Whom to hear in any case in rooms where more musicians play than one can hear (32), by their names.
+    /// Sets the names of the musicians to receive even when more play than the server forwards (32).
     pub fn set_pinned(&self, names: Vec<String>) {
-        self.set(Order::Pin(names.clone()), |options| options.pinned = names);
+        self.set(Request::Pin(names.clone()), |options| options.pinned = names);
     }
 
-    /// How others shall see this musician from the next join on.
+    /// Sets the display name, from the next join on.
     pub fn set_name(&self, name: impl Into<String>) {
         let name = name.into();
-        self.set(Order::Name(name.clone()), |options| options.name = name);
+        self.set(Request::Name(name.clone()), |options| options.name = name);
     }
 
-    /// Changes the options while there are no threads; afterwards gives the order.
-    fn set(&self, order: Order, change: impl FnOnce(&mut ClientOptions)) {
+    /// Changes the options until the threads start; afterwards sends the request to them.
+    fn set(&self, request: Request, change: impl FnOnce(&mut ClientOptions)) {
         let mut inner = self.inner();
         if let Some(seed) = &mut inner.seed {
             change(&mut seed.options);
@@ -200,33 +202,33 @@ impl Client {
             return;
         }
         drop(inner);
-        self.order(order);
+        self.request(request);
     }
 
-    /// Who sat where in the room, and as whom this end was there; the last room's, when it is in none.
+    /// The seats of the current room, or of the last one.
     pub fn seats(&self) -> Seats {
         Seats::clone(&self.shared.seats.load())
     }
 
-    /// What a project kept of them, for the next join: the same musicians come to the same slots, if they are free.
+    /// Takes a project's seats for the next join: the same musicians get the same slots, if they are free.
     pub fn set_seats(&self, seats: Seats) {
         self.shared.seats.store(Arc::new(seats.clone()));
-        self.order(Order::Seats(Box::new(seats)));
+        self.request(Request::Seats(Box::new(seats)));
     }
 
-    /// Opens the send that the loop guard has muted. Does nothing else: a mute of the user's own stays.
+    /// Unmutes the send if the loop guard has muted it. The user's own mute stays.
     pub fn resume_sending(&self) {
-        self.order(Order::ResumeSending);
+        self.request(Request::ResumeSending);
     }
 
-    /// Whether a fault has ended the threads. Only another client helps.
+    /// Whether a panic has ended the threads. Only a new client helps.
     pub fn has_failed(&self) -> bool {
         self.inner().jam_send.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
-    fn order(&self, order: Order) {
-        // Before the threads start, orders wait.
-        let _ = self.orders.send(order);
+    fn request(&self, request: Request) {
+        // Requests wait in the channel until the threads start.
+        let _ = self.requests.send(request);
         self.wake.wake();
     }
 
@@ -234,48 +236,48 @@ impl Client {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the threads, if they are not there.
+    /// Starts the threads, unless they run.
     fn start(&self, inner: &mut Inner) -> Result<(), StartError> {
         if inner.jam_send.is_some() {
             return Ok(());
         }
-        let again = || StartError::Threads(io::Error::other("not at the first try either"));
+        let again = || StartError::Threads(io::Error::other("the first attempt failed too"));
         let identity = match &inner.seed.as_ref().ok_or_else(again)?.options.identity {
             IdentitySource::Ready(identity) => identity.clone(),
             IdentitySource::Folder(folder) => Identity::load_or_create(folder).map_err(StartError::Identity)?,
         };
-        let Seed { options, clock, network, orders, trace } = *inner.seed.take().ok_or_else(again)?;
+        let Seed { options, clock, network, requests, trace } = *inner.seed.take().ok_or_else(again)?;
         let NetworkEnd { outgoing, incoming, calls } = network;
-        let (ear, news) = unbounded();
-        let (notes_in, notes) = bounded(NOTES);
+        let (recv, recv_commands) = unbounded();
+        let (events_in, events) = bounded(MAX_EVENTS);
         let (reports_in, reports) = unbounded();
         let (control, commands) = mpsc::unbounded_channel();
         let slots = options.folder.as_deref().map(SlotFile::in_folder);
-        let to_send = Reports { channel: reports_in, wake: self.wake.clone() };
+        let reports_out = Reports { channel: reports_in, wake: self.wake.clone() };
         let wake = self.wake.clone();
 
         let mut threads = Vec::new();
-        let tape = match trace {
+        let trace = match trace {
             Some(file) => {
-                let (tape, arrivals) = bounded(trace::WAITING);
+                let (trace, arrivals) = bounded(trace::MAX_WAITING);
                 let shared = Arc::clone(&self.shared);
                 threads.push(spawn("jam-trace", move || {
                     if let Err(why) = trace::run(file, &arrivals, calls) {
-                        shared.trace_fault.store(Some(Arc::new(sentences::no_trace(&why))));
+                        shared.trace_error.store(Some(Arc::new(why.to_string())));
                     }
                 })?);
-                Some(tape)
+                Some(trace)
             }
             None => None,
         };
-        let jam_control = spawn("jam-control", move || control::run(commands, to_send, slots))?;
+        let jam_control = spawn("jam-control", move || control::run(commands, reports_out, slots))?;
         let (console, shared) = (self.console.clone(), Arc::clone(&self.shared));
-        let ways = media::Ways { clock, incoming, console, shared, notes: notes_in, tape, wake };
-        let jam_recv = spawn("jam-recv", move || media::run(ways, news))?;
-        // The recorder ends when `jam-recv` has: threads are joined in this order.
+        let channels = media::Channels { clock, incoming, console, shared, events: events_in, trace, wake };
+        let jam_recv = spawn("jam-recv", move || media::run(channels, recv_commands))?;
+        // Threads are joined in this order: `jam-trace` ends after `jam-recv`.
         threads.splice(0..0, [jam_recv, jam_control]);
-        let helpers = Helpers { ear, control, threads };
-        let desk = Desk {
+        let workers = Workers { channels: JamChannels { recv, control }, threads };
+        let context = SendContext {
             clock,
             wake: self.wake.clone(),
             console: self.console.clone(),
@@ -287,8 +289,8 @@ impl Client {
             mix: options.mix,
             pinned: options.pinned,
         };
-        let inbox = Inbox { orders, reports, notes };
-        inner.jam_send = Some(spawn("jam-send", move || send::run(desk, inbox, helpers))?);
+        let inbox = Inbox { requests, reports, events };
+        inner.jam_send = Some(spawn("jam-send", move || send::run(context, inbox, workers))?);
         Ok(())
     }
 }
@@ -300,10 +302,10 @@ enum StartError {
 }
 
 impl StartError {
-    fn sentence(&self) -> String {
+    fn condition(&self) -> Condition {
         match self {
-            StartError::Identity(why) => why.to_string(),
-            StartError::Threads(why) => sentences::no_threads(why),
+            StartError::Identity(why) => Condition::NoIdentity(why.clone()),
+            StartError::Threads(why) => Condition::NoThreads(why.to_string()),
         }
     }
 }
@@ -318,7 +320,7 @@ impl Drop for Client {
     fn drop(&mut self) {
         let jam_send = self.inner().jam_send.take();
         if let Some(jam_send) = jam_send {
-            self.order(Order::Stop);
+            self.request(Request::Stop);
             let _ = jam_send.join();
         }
     }

@@ -1,24 +1,27 @@
-//! Small private files in the config folder: read whole, written so that a reader sees all of it or nothing.
+//! Small private files in the config folder. They are read whole and replaced atomically.
 //!
-//! Never called on an audio thread or on `jam-send` and `jam-recv`.
+//! Never called on the audio thread, `jam-send` or `jam-recv`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// More than any of our files has.
+/// Larger than any of these files; what follows is not read.
 const MAX_LEN: u64 = 1 << 20;
 
-/// Whose bytes a file has after [`create`].
+/// The outcome of [`create`].
 #[derive(Debug)]
-pub(crate) enum Kept {
-    Ours,
-    /// Somebody was faster.
-    Theirs(Vec<u8>),
+pub(crate) enum Created {
+    New,
+    /// The file existed, with this content.
+    Existing(Vec<u8>),
 }
 
-/// The file's bytes; `None` where there is no file.
+/// Reads a file; `None` if it does not exist.
+///
+/// # Errors
+/// The file exists and cannot be read.
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -29,22 +32,25 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Makes the file with mode 0600, unless it is there already.
-pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Kept> {
+/// Creates the file with mode 0600, unless it exists.
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Created> {
     let draft = write_draft(path, bytes)?;
     // A hard link, unlike a rename, fails where the file exists.
     let linked = fs::hard_link(&draft, path);
     let result = match linked {
-        Ok(()) => Ok(Kept::Ours),
-        Err(_) if path.exists() => read(path).map(|theirs| Kept::Theirs(theirs.unwrap_or_default())),
-        // No hard links on this file system.
+        Ok(()) => Ok(Created::New),
+        Err(_) if path.exists() => read(path).map(|existing| Created::Existing(existing.unwrap_or_default())),
+        // The file system has no hard links.
         Err(_) => create_in_place(path, bytes),
     };
     let _ = fs::remove_file(&draft);
     result
 }
 
-/// Makes or replaces the file, mode 0600.
+/// Creates or replaces the file atomically, with mode 0600.
+///
+/// # Errors
+/// The file cannot be written; the old one stays.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let draft = write_draft(path, bytes)?;
     let renamed = fs::rename(&draft, path);
@@ -54,16 +60,16 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     renamed
 }
 
-/// Writes beside `path` and says where.
+/// Writes a temporary file beside `path` and returns its path.
 fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     static DRAFTS: AtomicU32 = AtomicU32::new(0);
     if let Some(folder) = path.parent() {
         make_folder(folder)?;
     }
-    // Process and number: programs and threads that write at the same time do not share a draft.
+    // Named by process and number: programs and threads that write at the same time use different drafts.
     let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
     let draft = path.with_extension(format!("{}-{number}.new", std::process::id()));
-    // Left by a process of this number that was killed.
+    // May be left over from a killed process of the same number.
     let _ = fs::remove_file(&draft);
     let written = write_new(&draft, bytes);
     if written.is_err() {
@@ -72,10 +78,10 @@ fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     written.map(|()| draft)
 }
 
-fn create_in_place(path: &Path, bytes: &[u8]) -> io::Result<Kept> {
+fn create_in_place(path: &Path, bytes: &[u8]) -> io::Result<Created> {
     match write_new(path, bytes) {
-        Ok(()) => Ok(Kept::Ours),
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(Kept::Theirs(read(path)?.unwrap_or_default())),
+        Ok(()) => Ok(Created::New),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(Created::Existing(read(path)?.unwrap_or_default())),
         Err(e) => Err(e),
     }
 }

@@ -1,6 +1,6 @@
-//! Who the musician is: an Ed25519 key pair in the config folder, shared by all programs of the user.
+//! The musician's identity: an Ed25519 key pair in the config folder, shared by all programs of the user.
 
-use crate::files::{self, Kept};
+use crate::files::{self, Created};
 use ring::rand::SystemRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::MusicianId;
@@ -12,18 +12,18 @@ use std::sync::Arc;
 /// The file's name in the config folder. It holds PKCS #8 (DER).
 const FILE: &str = "identity.p8";
 
-/// A musician's key pair. Copies share it.
+/// A musician's key pair. Copies are cheap.
 #[derive(Clone)]
 pub struct Identity {
     pair: Arc<Ed25519KeyPair>,
 }
 
 impl Identity {
-    /// The identity of the user whose config folder this is; made on first use. Programs that do so at the same time get
-    /// the same one.
+    /// Reads the identity from the user's config folder, or makes one on first use. Programs that do so at the same time
+    /// get the same identity.
     ///
     /// # Errors
-    /// When the folder cannot be read or written, or the file in it is no key pair. What is there is never overwritten.
+    /// The folder cannot be read or written, or the file holds no key pair. An existing file is never overwritten.
     pub fn load_or_create(folder: &Path) -> Result<Identity, IdentityError> {
         let path = folder.join(FILE);
         let failed = |io: std::io::Error| IdentityError::Io(path.clone(), io.to_string());
@@ -32,15 +32,15 @@ impl Identity {
         }
         let fresh = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| IdentityError::NoEntropy)?;
         match files::create(&path, fresh.as_ref()).map_err(failed)? {
-            Kept::Ours => Identity::read(&path, fresh.as_ref()),
-            Kept::Theirs(bytes) => Identity::read(&path, &bytes),
+            Created::New => Identity::read(&path, fresh.as_ref()),
+            Created::Existing(bytes) => Identity::read(&path, &bytes),
         }
     }
 
-    /// An identity that is forgotten with the process.
+    /// An identity that lasts as long as the process.
     ///
     /// # Errors
-    /// When the system has no random numbers.
+    /// The system has no random numbers.
     pub fn ephemeral() -> Result<Identity, IdentityError> {
         let fresh = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| IdentityError::NoEntropy)?;
         Identity::read(Path::new(FILE), fresh.as_ref())
@@ -77,14 +77,14 @@ impl Signer for Identity {
     }
 }
 
-/// Why there is no identity. The texts tell a musician what to do.
+/// Why there is no identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityError {
-    /// The folder or the file cannot be used.
+    /// The file cannot be read or written, for this reason.
     Io(PathBuf, String),
-    /// The file is no key pair.
+    /// The file holds no key pair.
     Damaged(PathBuf),
-    /// The system gives no random numbers.
+    /// The system has no random numbers.
     NoEntropy,
 }
 
@@ -93,17 +93,19 @@ impl fmt::Display for IdentityError {
         match self {
             IdentityError::Io(path, why) => write!(
                 f,
-                "The key by which rooms know you cannot be read or made at {}: {why}. Make that folder writable for \
-                 you, or name another one.",
+                "Your identity key at {} cannot be read or created: {why}. Make that folder writable, or choose \
+                 another one.",
                 path.display()
             ),
             IdentityError::Damaged(path) => write!(
                 f,
-                "The key by which rooms know you is damaged: {}. Put a copy of it back, or move the file away: RTJam \
-                 then makes a new key, and rooms take you for somebody new.",
+                "Your identity key is damaged: {}. Restore the file from a copy, or move it away. RTJam then makes a \
+                 new key, and rooms treat you as a new musician.",
                 path.display()
             ),
-            IdentityError::NoEntropy => f.write_str("This system gives RTJam no random numbers. Restart the computer."),
+            IdentityError::NoEntropy => {
+                f.write_str("Your system could not give RTJam random numbers. Restart the computer.")
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The musician's end of RTJam without a face: joins a room, carries audio between the engine and the network, comes
-//! back by itself, and says how it stands.
+//! A client of RTJam without a user interface: joins a room, carries audio between the engine and the network, rejoins
+//! after interruptions, and reports its status.
 //!
 //! ```no_run
 //! use rtjam_client::{Client, ClientOptions, Clock, Identity, Wake};
@@ -9,54 +9,57 @@
 //! let identity = Identity::load_or_create("/home/anna/.config/rtjam".as_ref())?;
 //! let client = Client::new(ClientOptions::new(identity, "Anna"), Clock::new(), wake, network, console);
 //! client.join("rtjam://jam.example.org/lobby#AQE…".parse()?);
-//! println!("{:?}", client.status().sentence);
+//! println!("{:?}", client.status().condition);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! | module | thread | what it does |
 //! |---|---|---|
-//! | `client`, `status`, `sentences` | any | the handle, the snapshot, and what a musician is told |
-//! | `send` | `jam-send` | session, encoding, sealing, sending, loop guard |
+//! | `client`, `status`, `condition` | any | the handle, the status, and what a musician should know |
+//! | `snapshot`, `shared` | any | what `jam-send` and `jam-recv` publish |
+//! | `send`, `loop_guard` | `jam-send` | session, encoding, sealing, sending, loop guard |
 //! | `media` | `jam-recv` | sockets, receiving, opening |
 //! | `control` | `jam-control` | names, TCP, TLS, WebSocket; files |
-//! | `trace` | `jam-trace` | writes when packets arrived, where that was asked for |
-//! | `identity`, `slots`, `files` | any but the above two media threads | what is kept in the config folder |
+//! | `trace` | `jam-trace` | records arrival times on request |
+//! | `identity`, `slots`, `files` | any except `jam-send` and `jam-recv` | the files in the config folder |
+//! | `threads` | any | clock, wake-up and priority |
 //!
-//! The audio thread meets this crate in [`Clock::now`] and [`Wake`] only.
+//! The audio thread uses only [`Clock::now`] and [`Wake`] of this crate.
 
 #![deny(unsafe_code)]
 
 mod client;
-mod clock;
+mod condition;
 mod control;
 mod files;
 mod identity;
 mod loop_guard;
 mod media;
-mod priority;
 mod send;
-mod sentences;
 mod shared;
 mod slots;
+mod snapshot;
 mod status;
+mod threads;
 mod trace;
-mod wake;
 
 pub use client::{Client, ClientOptions, IdentitySource};
-pub use clock::Clock;
+pub use condition::{Condition, StallPattern, StatusNotice};
+pub use control::ConnectionError;
 pub use identity::{Identity, IdentityError};
-pub use slots::Seats;
-pub use status::{Delay, MixStream, Musician, Rx, Stalls, State, Status, Tx, You};
+pub use slots::{Seats, SlotFileError};
+pub use snapshot::{State, You};
+pub use status::{Delay, MixStream, Musician, Rx, Stalls, Status, Tx};
+pub use threads::{Clock, Wake};
 pub use trace::TraceFile;
-pub use wake::Wake;
 
-/// Small private files in the config folder: read whole, written so that a reader sees all of it or nothing.
+/// Small private files in the config folder, read whole and replaced atomically.
 pub mod private_file {
     pub use crate::files::{read, replace};
 }
 
-/// TLS as the control connection speaks it.
+/// TLS of the control connection.
 pub mod tls {
     pub use crate::control::pinned;
 }

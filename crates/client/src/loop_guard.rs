@@ -1,38 +1,38 @@
-//! The loop guard: sound that goes out, comes back from the room and goes out again grows until it hurts. Sending
-//! loudly while the room is as loud is taken for that.
+//! The loop guard: mutes the send when the room's sound appears to be fed back into the room, which grows until it hurts.
+//! It takes loud sending into a room that is equally loud for feedback.
 
 use rtjam_protocol::Micros;
 
-/// Sending above this level (RMS, dBFS) is loud.
+/// Levels above this (RMS, dBFS) are loud.
 const LOUD: f32 = -6.0;
 
-/// The room is "as loud" down to this much below what is sent, in dB.
+/// The room counts as equally loud down to this far below the sent level, in dB.
 const MARGIN: f32 = 3.0;
 
-/// Loud for so long is no drum stroke.
-const PATIENCE: Micros = Micros::from_secs(1);
+/// A loop lasts this long; a drum stroke does not.
+const MIN_DURATION: Micros = Micros::from_secs(1);
 
-/// Watches levels, about ten times a second.
+/// Watches the levels about ten times a second.
 #[derive(Debug, Default)]
 pub(crate) struct LoopGuard {
     loud_since: Option<Micros>,
     tripped: bool,
 }
 
-/// What the guard wants done.
+/// What to do with the send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing.
+    /// Leave it.
     Fine,
-    /// Mute the send.
+    /// Mute it.
     Mute,
 }
 
 impl LoopGuard {
-    /// Levels now (RMS, dBFS): what is sent, and the room as heard. `muted`: whether the send is muted, by whomever.
+    /// Takes the current levels of the send and of the room (RMS, dBFS). `muted` says whether anything mutes the send.
     pub(crate) fn watch(&mut self, now: Micros, sent: f32, room: f32, muted: bool) -> Verdict {
         if !muted {
-            // Whoever opened the send again knows what they do.
+            // The user has unmuted the send.
             self.tripped = false;
         }
         let suspicious = !muted && sent > LOUD && room >= sent - MARGIN;
@@ -41,7 +41,7 @@ impl LoopGuard {
             return Verdict::Fine;
         }
         let since = *self.loud_since.get_or_insert(now);
-        if now.since(since) < PATIENCE {
+        if now.since(since) < MIN_DURATION {
             return Verdict::Fine;
         }
         self.loud_since = None;
@@ -49,12 +49,12 @@ impl LoopGuard {
         Verdict::Mute
     }
 
-    /// Whether the send is muted on this guard's account.
+    /// Whether this guard has muted the send.
     pub(crate) fn has_tripped(&self) -> bool {
         self.tripped
     }
 
-    /// Forgets all: the send is open again, or there is no room.
+    /// Starts anew: the send is open again, or there is no room.
     pub(crate) fn reset(&mut self) {
         *self = LoopGuard::default();
     }
@@ -64,40 +64,44 @@ impl LoopGuard {
 mod tests {
     use super::*;
 
-    /// Watches levels for `seconds`; the time at which it mutes.
+    /// Watches levels for `seconds`; returns the time at which the guard mutes.
     fn mutes_after(guard: &mut LoopGuard, from: u64, seconds: u64, sent: f32, room: f32) -> Option<Micros> {
         let mut ticks = (0..seconds * 10).map(|tick| Micros::from_millis(from + tick * 100));
         ticks.find(|now| guard.watch(*now, sent, room, false) == Verdict::Mute)
     }
 
+    /// One second of loud sending into an equally loud room mutes.
     #[test]
-    fn a_second_of_loud_sending_into_a_room_as_loud_mutes() {
+    fn a_loop_of_one_second_mutes() {
         let mut guard = LoopGuard::default();
         assert_eq!(mutes_after(&mut guard, 0, 5, -5.9, -8.0), Some(Micros::from_secs(1)));
         assert!(guard.has_tripped());
-        // Muted, so silent; it stays so.
+        // Muted and silent, it stays tripped.
         assert_eq!(guard.watch(Micros::from_secs(9), -120.0, -120.0, true), Verdict::Fine);
         assert!(guard.has_tripped());
     }
 
+    /// Loud playing into silence or a quieter room is not a loop.
     #[test]
-    fn loud_alone_or_in_a_quieter_room_is_playing() {
+    fn loud_playing_is_not_a_loop() {
         let mut guard = LoopGuard::default();
         assert_eq!(mutes_after(&mut guard, 0, 60, -1.0, -120.0), None);
         assert_eq!(mutes_after(&mut guard, 0, 60, -1.0, -4.1), None);
         assert_eq!(mutes_after(&mut guard, 0, 60, -6.1, 0.0), None);
     }
 
+    /// A pause restarts the second.
     #[test]
-    fn a_pause_begins_the_second_anew() {
+    fn a_pause_restarts_the_time() {
         let mut guard = LoopGuard::default();
         assert_eq!(mutes_after(&mut guard, 0, 1, -3.0, -3.0), None);
         guard.watch(Micros::from_millis(1000), -20.0, -3.0, false);
         assert_eq!(mutes_after(&mut guard, 1100, 1, -3.0, -3.0), None);
     }
 
+    /// After unmuting, another full second must pass.
     #[test]
-    fn whoever_opens_the_send_again_has_a_second_before_it_mutes_again() {
+    fn unmuting_restarts_the_time() {
         let mut guard = LoopGuard::default();
         mutes_after(&mut guard, 0, 5, 0.0, 0.0);
         guard.watch(Micros::from_secs(6), -40.0, -40.0, false);

@@ -1,83 +1,73 @@
-//! How the client stands: what programs print and faces draw.
+//! The client's status: what programs print and user interfaces draw.
 
-use crate::sentences;
-use crate::shared::{Counts, Hops, Picture};
-use rtjam_engine::{Console, Level, VoiceReading};
+use crate::condition::{Condition, StallPattern, StatusNotice};
+use crate::snapshot::{Hops, Present, SendCounts, Snapshot, State, VoiceCounts, You};
+use rtjam_engine::{Console, Level, SILENCE_DBFS, VoiceReading};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::Role;
 use serde::Serialize;
 
-/// Where the session stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Not in a room, and not asked to be.
-    #[default]
-    Offline,
-    /// On the way into the room, for the first time or again.
-    Connecting,
-    /// In the room.
-    Joined,
-    /// The room is closed to this link. Only another `join` changes that.
-    Refused,
-}
-
-/// A snapshot. Its JSON is a contract: fields are added, never renamed. Counts are since joining; what is unknown is
-/// null; levels are RMS in dBFS, −120 for silence.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A snapshot of the client. Its JSON is a contract: fields are added, never renamed. Counts start when the room is
+/// joined, unknown values are null, and levels are RMS in dBFS, −120 for silence.
+///
+/// [`Status::condition`] and [`Status::notices`] are not serialized here: whoever writes the JSON adds them as text
+/// (`sentence`, `notices`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
-    /// Where the session stands.
+    /// State of the session.
     pub state: State,
-    /// The room's name; of a classic server its link.
+    /// Name of the room, or link of the legacy server.
     pub room: Option<String>,
-    /// The server speaks the classic packet: this link is neither private nor authenticated.
-    pub classic: bool,
-    /// Round trip to the server, in ms.
+    /// The server speaks legacy packets: the link is neither private nor authenticated.
+    #[serde(rename = "classic")]
+    pub legacy: bool,
+    /// Round-trip time to the server, in ms.
     pub rtt_ms: Option<f64>,
-    /// Dropouts of the audio system. The client cannot know; whoever runs the audio system fills it in.
+    /// Xruns of the audio system. Filled in by the program that runs it.
     pub xruns: Option<u64>,
-    /// From a microphone into the audio system and from there to the loudspeaker, in ms, as the audio system says.
-    /// The client cannot know; whoever runs the audio system fills it in.
+    /// Input and output latency of the audio device together, in ms. Filled in by the program that runs it.
     pub device_ms: Option<f32>,
-    /// Share of a block's time that the audio callback takes, in %.
+    /// Share of a period that the audio callback takes, in %.
     pub callback_load_pct: Option<f32>,
-    /// How often the audio system kept the callback waiting, since the start, and how it goes on.
+    /// Stalls of the audio callback on this computer.
     pub stalls: Stalls,
     /// What this musician sends.
     pub tx: Tx,
     /// What the server sends.
     pub rx: Rx,
-    /// Everyone else in the room, by their number there.
+    /// Everyone else in the room, by source number.
     pub musicians: Vec<Musician>,
     /// How the others see this musician.
     pub you: Option<You>,
-    /// As what this end is in the room: `musician` sends and hears, `listener` hears.
+    /// Role in the room: a `musician` sends and hears, a `listener` hears.
     pub role: Option<Role>,
-    /// How many listen, this end among them where it does.
+    /// Number of listeners in the room, including this client if it is one.
     pub listeners: u16,
-    /// What of the others the server sends: everyone `separate`, or `one` mix.
+    /// The downstream: forwarded sources (`separate`) or `one` mix.
     pub mix: DownstreamMode,
-    /// How long sound waits at the server before it is mixed, in ms, on average; `None` where it is not, or not known yet.
-    /// The rest of a mix's way is as that of one musician.
+    /// Average time that audio waits at the server before it is mixed, in ms. The mix then travels like one musician's
+    /// audio.
     pub mix_delay_ms: Option<f32>,
-    /// The mix as it comes here; `None` where there is none.
+    /// The mix as it is received, if there is one.
     pub mix_stream: Option<MixStream>,
-    /// What to tell the musician now, if anything: what is the matter and what to do.
-    pub sentence: Option<String>,
-    /// Lesser things that are worth a line once.
-    pub notices: Vec<String>,
+    /// The most urgent thing to tell the musician.
+    #[serde(skip)]
+    pub condition: Option<Condition>,
+    /// Less urgent things that are worth telling once.
+    #[serde(skip)]
+    pub notices: Vec<StatusNotice>,
 }
 
-/// Times at which this computer kept the audio callback waiting: for 1.5 ms and half a period, or longer.
+/// Stalls: this computer delayed the audio callback by at least 1.5 ms and half a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Stalls {
-    /// How many there were since the start.
+    /// Number of stalls since the start.
     pub count: u64,
-    /// How long each of them lasts at the moment, in ms; `None` where they do not go on.
+    /// Current length of a stall, in ms; `None` unless stalls keep occurring.
     pub ms: Option<f32>,
-    /// From one to the next, in s; `None` where they do not go on.
+    /// Current time between two stalls, in s; `None` unless stalls keep occurring.
     pub every_s: Option<f32>,
 }
 
@@ -86,85 +76,116 @@ pub struct Stalls {
 pub struct Tx {
     /// Audio datagrams sent.
     pub packets: u64,
-    /// Audio packets that were made in the room and not sent.
+    /// Audio packets that were made in the room but not sent.
     pub dropped: u64,
-    /// A level a channel.
+    /// Level of each channel.
     pub dbfs: [f32; 2],
-    /// Datagrams that did not reach the server, as the server says; since the session began, as are the next.
+    /// Datagrams lost on the way to the server, by its count in this session.
     pub lost: u64,
-    /// Audio packets that reached it only because they were sent again.
+    /// Audio packets that reached the server only by retransmission in this session.
     pub recovered: u64,
-    /// What is sent again at the moment, in kbit/s: never more than the audio itself.
+    /// Current rate of retransmissions in kbit/s, at most that of the audio itself.
     pub extra_kbps: f64,
-    /// Datagrams that the server dropped because this end sent more than one musician plays.
+    /// Datagrams that the server dropped because this client sent more than one musician may.
     pub over_rate: u64,
 }
 
+impl Default for Tx {
+    fn default() -> Tx {
+        let dbfs = [SILENCE_DBFS; 2];
+        Tx { packets: 0, dropped: 0, dbfs, lost: 0, recovered: 0, extra_kbps: 0.0, over_rate: 0 }
+    }
+}
+
 /// What the server sends.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rx {
-    /// Datagrams of the server that did not come; since the session began.
+    /// Datagrams of the server that were lost in this session.
     pub lost: u64,
-    /// Packets of everyone who is heard now that only recovery brought, on the way to the server or from it: the sum of
-    /// the musicians' and the mix's.
+    /// Audio packets recovered by retransmission on either hop: the sum over musicians and mix.
     pub recovered: u64,
-    /// What the server sends again at the moment, in kbit/s: never more than the audio itself.
+    /// Current rate of the server's retransmissions in kbit/s, at most that of the audio itself.
     pub extra_kbps: f64,
 }
 
-/// Somebody else in the room.
+/// Another musician in the room.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Musician {
-    /// Their slot output, 1 to 12; `None` where more than 12 musicians are in the room.
+    /// Slot output, 1 to 12; `None` beyond twelve musicians.
     pub slot: Option<u8>,
-    /// Their name.
+    /// Display name.
     pub name: String,
-    /// Packets that came.
+    /// Packets received.
     pub packets: u64,
-    /// Packets that never came.
+    /// Packets lost.
     pub lost: u64,
-    /// Packets that came too late to be heard.
+    /// Packets that arrived too late to be played.
     pub late: u64,
-    /// Packets that only recovery brought.
+    /// Packets recovered by retransmission.
     pub recovered: u64,
-    /// Frames that were made up.
+    /// Frames that were concealed.
     pub concealed_frames: u64,
-    /// How long their sound waits here, in ms; `None` before they were heard.
+    /// Playout delay in ms; `None` before any audio.
     pub playout_delay_ms: Option<f32>,
-    /// The parts of the delay of their sound.
+    /// The parts of the delay from this musician to here.
     pub delay: Delay,
-    /// Sound that was made up lately, in ms a minute.
+    /// Recently concealed audio, in ms per minute.
     pub concealed_ms_per_min: f32,
-    /// A level a channel: as it comes here, or as the server mixes it, before the gains set here.
+    /// Level of each channel as received, or in the server's mix before the gains set here.
     pub dbfs: [f32; 2],
-    /// A peak a channel, falling by 20 dB a second, in dBFS.
+    /// Peak of each channel in dBFS, falling by 20 dB/s.
     pub peak_dbfs: [f32; 2],
-    /// Their strip in the mixer, 0 to 31; `None` where more than 32 musicians are in the room.
+    /// Mixer strip, 0 to 31; `None` beyond 32 musicians.
     pub strip: Option<u8>,
-    /// Their number in the room.
+    /// Source number in the room.
     pub source: u16,
-    /// They come by the classic packet: neither private nor authenticated.
-    pub classic: bool,
-    /// Whether the server sends them here; where more musicians play than one can hear, some are not.
+    /// Uses legacy packets: neither private nor authenticated.
+    #[serde(rename = "classic")]
+    pub legacy: bool,
+    /// Whether the server sends this musician here. If more play than it forwards, some are not sent.
     pub heard: bool,
 }
 
-/// The server's mix, as it comes here. Counts are since the first one.
+impl Default for Musician {
+    /// A musician without a name, strip or audio.
+    fn default() -> Musician {
+        Musician {
+            slot: None,
+            name: String::new(),
+            packets: 0,
+            lost: 0,
+            late: 0,
+            recovered: 0,
+            concealed_frames: 0,
+            playout_delay_ms: None,
+            delay: Delay::default(),
+            concealed_ms_per_min: 0.0,
+            dbfs: [SILENCE_DBFS; 2],
+            peak_dbfs: [SILENCE_DBFS; 2],
+            strip: None,
+            source: 0,
+            legacy: false,
+            heard: true,
+        }
+    }
+}
+
+/// The server's mix as it is received. Counts start with the first mix.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MixStream {
-    /// Packets that came.
+    /// Packets received.
     pub packets: u64,
-    /// Packets that never came.
+    /// Packets lost.
     pub lost: u64,
-    /// Packets that came too late to be heard.
+    /// Packets that arrived too late to be played.
     pub late: u64,
-    /// Packets that only recovery brought.
+    /// Packets recovered by retransmission.
     pub recovered: u64,
-    /// Frames that were made up.
+    /// Frames that were concealed.
     pub concealed_frames: u64,
-    /// How long the mix waits here, in ms.
+    /// Playout delay in ms.
     pub playout_delay_ms: f32,
-    /// A level a side.
+    /// Level of each channel.
     pub dbfs: [f32; 2],
 }
 
@@ -182,61 +203,53 @@ impl MixStream {
     }
 }
 
-/// The parts of the delay from a musician to here, in ms; `None` where a part is not known (yet).
+/// The parts of the delay from a musician to here, in ms; `None` where a part is unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Delay {
-    /// Their end gathers a packet's sound before it sends.
+    /// Time to fill a packet at the sender.
     pub packet_ms: Option<f32>,
-    /// The wait at the server before they are mixed; `None` where they come separately.
+    /// Wait at the server before mixing; `None` while sources are forwarded.
     pub mix_ms: Option<f32>,
-    /// The way from the server to here: half the round trip. Their own way to the server is not in it.
+    /// One-way delay from the server to here: half the round-trip time. The sender's way to the server is not included.
     pub network_ms: Option<f32>,
-    /// The wait here until packets that take longer are in: `playout_delay_ms`, or that of the mix.
+    /// Playout delay here: the musician's, or that of the mix.
     pub buffer_ms: Option<f32>,
 }
 
 impl Delay {
-    /// All that is known, together. `None` before they were heard.
+    /// The sum of the known parts; `None` before any audio.
     pub fn known_ms(&self) -> Option<f32> {
         let parts = [self.packet_ms, self.mix_ms, self.network_ms];
         Some(self.buffer_ms? + parts.into_iter().flatten().sum::<f32>())
     }
 }
 
-/// How the others see this musician.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct You {
-    /// The name.
-    pub name: String,
-    /// The number in the room.
-    pub source: u16,
-}
-
 impl Status {
-    /// How things stand where there is no client yet.
+    /// The status without a client.
     pub fn offline(console: &Console) -> Status {
-        Status::assemble(&Picture::default(), console, Counts::default())
+        Status::assemble(&Snapshot::default(), console, SendCounts::default())
     }
 
-    /// What `jam-send` last told, and what the meters say now. `since`: where the counts of sending stood at joining.
-    pub(crate) fn assemble(picture: &Picture, console: &Console, sent: Counts) -> Status {
+    /// Combines the last snapshot with the engine's current readings. `sent` counts since the client was made.
+    pub(crate) fn assemble(snapshot: &Snapshot, console: &Console, sent: SendCounts) -> Status {
         let engine = console.engine();
         let tx = console.tx();
-        let Hops { up, down } = picture.hops;
+        let Hops { up, down } = snapshot.hops;
         let musicians: Vec<Musician> =
-            picture.musicians.iter().map(|present| musician(present, picture, console)).collect();
-        let mix_stream = mix_of(console).as_ref().map(MixStream::of);
-        let mut notices = picture.notices.clone();
-        // Where all are, because the server is, the sentence says so.
-        let classic = picture.musicians.iter().filter(|m| m.classic && !picture.classic).map(|m| m.name.as_str());
-        notices.extend(sentences::classic_musicians(classic));
-        notices.extend(engine.notice.map(|n| n.to_string()));
-        notices.extend(engine.stalling.map(|s| sentences::stalling(&s)));
+            snapshot.musicians.iter().map(|present| musician(present, snapshot, console)).collect();
+        let mix_stream = mix_voice(console).as_ref().map(MixStream::of);
+        let mut notices = snapshot.notices.clone();
+        // On a legacy server the condition says it of everyone.
+        let legacy = snapshot.musicians.iter().filter(|m| m.legacy && !snapshot.legacy);
+        let legacy: Vec<String> = legacy.map(|m| m.name.clone()).collect();
+        notices.extend((!legacy.is_empty()).then_some(StatusNotice::LegacyMusicians(legacy)));
+        notices.extend(engine.notice.map(StatusNotice::Engine));
+        notices.extend(engine.stalling.map(|s| StatusNotice::StallPattern(StallPattern::rounded(&s))));
         Status {
-            state: picture.state,
-            room: picture.room.clone(),
-            classic: picture.classic,
-            rtt_ms: picture.rtt.map(|rtt| (rtt.as_millis_f64() * 100.0).round() / 100.0),
+            state: snapshot.state,
+            room: snapshot.room.clone(),
+            legacy: snapshot.legacy,
+            rtt_ms: snapshot.rtt.map(|rtt| (rtt.as_millis_f64() * 100.0).round() / 100.0),
             xruns: None,
             device_ms: None,
             callback_load_pct: (engine.calls > 0).then_some(tenths(engine.callback_load_pct)),
@@ -246,13 +259,13 @@ impl Status {
                 every_s: engine.stalling.map(|s| tenths(s.every_s)),
             },
             tx: Tx {
-                packets: sent.packets.saturating_sub(picture.sent_before.packets),
-                dropped: sent.dropped.saturating_sub(picture.sent_before.dropped),
+                packets: sent.packets.saturating_sub(snapshot.sent_before.packets),
+                dropped: sent.dropped.saturating_sub(snapshot.sent_before.dropped),
                 dbfs: dbfs(&tx.levels),
                 lost: up.lost,
                 recovered: up.recovered,
                 extra_kbps: up.extra_kbps.round(),
-                over_rate: picture.over_rate,
+                over_rate: snapshot.over_rate,
             },
             rx: Rx {
                 lost: down.lost,
@@ -260,31 +273,29 @@ impl Status {
                 extra_kbps: down.extra_kbps.round(),
             },
             musicians,
-            you: picture.you.clone(),
-            role: picture.role,
-            listeners: picture.listeners,
-            mix: picture.mix.mode,
-            mix_delay_ms: picture.mix.wait_us.map(|us| tenths(us as f32 / 1000.0)),
+            you: snapshot.you.clone(),
+            role: snapshot.role,
+            listeners: snapshot.listeners,
+            mix: snapshot.mix.mode,
+            mix_delay_ms: snapshot.mix.wait_us.map(|us| tenths(us as f32 / 1000.0)),
             mix_stream,
-            sentence: picture.sentence.clone(),
+            condition: snapshot.condition.clone(),
             notices,
         }
     }
 }
 
-/// The mix, where it comes.
-fn mix_of(console: &Console) -> Option<VoiceReading> {
+fn mix_voice(console: &Console) -> Option<VoiceReading> {
     console.voice(SourceId::MIX).filter(|v| v.active)
 }
 
-fn musician(present: &crate::shared::Present, picture: &Picture, console: &Console) -> Musician {
+fn musician(present: &Present, snapshot: &Snapshot, console: &Console) -> Musician {
     let voice = console.voice(present.source);
-    let now = voice.as_ref().map(crate::shared::Heard::of).unwrap_or_default();
-    let since = now.since(&present.heard_before);
-    let heard = voice.filter(|_| since.packets > 0);
-    let waits = |voice: VoiceReading| tenths(voice.playout_delay_ms);
-    // Who is in a mix does not come here: what is known of them the server says.
-    let mixed = picture.mixed.iter().find(|m| m.source == present.source);
+    let counts = voice.as_ref().map(VoiceCounts::of).unwrap_or_default().since(&present.counts_before);
+    let heard = voice.filter(|_| counts.packets > 0);
+    let playout_delay = |voice: VoiceReading| tenths(voice.playout_delay_ms);
+    // A musician in the mix has no voice here: the server reports on them.
+    let mixed = snapshot.mixed.iter().find(|m| m.source == present.source);
     let levels = match mixed {
         Some(MixedMusician { rms, peak, .. }) => [0, 1].map(|channel| Level::from_wire(rms[channel], peak[channel])),
         None => voice.filter(|v| v.active).map_or([Level::SILENT; 2], |v| v.levels),
@@ -293,28 +304,28 @@ fn musician(present: &crate::shared::Present, picture: &Picture, console: &Conso
     Musician {
         slot: strip.filter(|s| usize::from(*s) < rtjam_engine::SLOTS).map(|s| s + 1),
         name: present.name.clone(),
-        packets: since.packets,
-        lost: since.lost,
-        late: since.late,
-        recovered: since.recovered,
-        concealed_frames: since.concealed_frames,
-        playout_delay_ms: heard.map(waits),
+        packets: counts.packets,
+        lost: counts.lost,
+        late: counts.late,
+        recovered: counts.recovered,
+        concealed_frames: counts.concealed_frames,
+        playout_delay_ms: heard.map(playout_delay),
         delay: Delay {
             packet_ms: match mixed {
                 Some(mixed) => Some(tenths(f32::from(mixed.frames) / 48.0)),
                 None => heard.map(|v| tenths(v.packet_ms)),
             },
             mix_ms: mixed.map(|m| tenths(m.wait.as_millis_f64() as f32)),
-            network_ms: picture.rtt.map(|rtt| tenths(rtt.as_millis_f64() as f32 / 2.0)),
-            buffer_ms: if mixed.is_some() { mix_of(console) } else { heard }.map(waits),
+            network_ms: snapshot.rtt.map(|rtt| tenths(rtt.as_millis_f64() as f32 / 2.0)),
+            buffer_ms: if mixed.is_some() { mix_voice(console) } else { heard }.map(playout_delay),
         },
         concealed_ms_per_min: heard.map_or(0.0, |v| tenths(v.concealed_ms_per_min)),
         dbfs: dbfs(&levels),
         peak_dbfs: levels.map(|level| tenths(level.peak_dbfs)),
         strip,
         source: present.source.0,
-        classic: present.classic,
-        heard: picture.mix.mode == DownstreamMode::Mixed || !picture.unheard.contains(&present.source),
+        legacy: present.legacy,
+        heard: snapshot.mix.mode == DownstreamMode::Mixed || !snapshot.unheard.contains(&present.source),
     }
 }
 
@@ -322,7 +333,7 @@ fn dbfs(levels: &[Level; 2]) -> [f32; 2] {
     levels.each_ref().map(|level| tenths(level.rms_dbfs))
 }
 
-/// More digits would only make the lines longer.
+/// Rounds to one decimal, which keeps lines of JSON short.
 fn tenths(value: f32) -> f32 {
     (value * 10.0).round() / 10.0
 }
@@ -330,23 +341,25 @@ fn tenths(value: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::{Heard, Hop, Present};
+    use crate::snapshot::Hop;
     use rtjam_protocol::Micros;
     use rtjam_protocol::audio::Peak;
     use rtjam_protocol::control::MixState;
 
     fn present(strip: Option<usize>) -> Present {
-        Present { source: SourceId(7), name: "Bob".into(), strip, classic: false, heard_before: Heard::default() }
+        let counts_before = VoiceCounts::default();
+        Present { source: SourceId(7), name: "Bob".into(), strip, legacy: false, counts_before }
     }
 
-    fn status(picture: &Picture, sent: Counts) -> Status {
+    fn status(snapshot: &Snapshot, sent: SendCounts) -> Status {
         let (_engine, _network, console) = rtjam_engine::engine(1, || {});
-        Status::assemble(picture, &console, sent)
+        Status::assemble(snapshot, &console, sent)
     }
 
+    /// The JSON has exactly the fields that programs rely on; text is added by whoever writes it.
     #[test]
-    fn the_json_has_the_fields_that_programs_rely_on() {
-        let picture = Picture {
+    fn json_has_contracted_fields() {
+        let snapshot = Snapshot {
             state: State::Joined,
             room: Some("lobby".into()),
             rtt: Some(Micros(12_345)),
@@ -354,12 +367,14 @@ mod tests {
             role: Some(Role::Listener),
             listeners: 2,
             mix: MixState { mode: DownstreamMode::Mixed, wait_us: Some(1500) },
-            sent_before: Counts { packets: 100, dropped: 1 },
+            sent_before: SendCounts { packets: 100, dropped: 1 },
             hops: Hops { up: Hop { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: Hop { lost: 2, ..Hop::default() } },
             over_rate: 9,
-            ..Picture::default()
+            ..Snapshot::default()
         };
-        let mut json = serde_json::to_value(status(&picture, Counts { packets: 150, dropped: 4 })).expect("JSON");
+        let status = status(&snapshot, SendCounts { packets: 150, dropped: 4 });
+        assert_eq!(status.notices, [StatusNotice::Engine(rtjam_engine::Notice::NotConfigured)]);
+        let mut json = serde_json::to_value(status).expect("JSON");
         let network = json["musicians"][0]["delay"]["network_ms"].take().as_f64().expect("known");
         assert!((network - 6.2).abs() < 0.01, "{network}");
         let expected = serde_json::json!({
@@ -376,27 +391,27 @@ mod tests {
                 "delay": {"packet_ms": null, "mix_ms": null, "network_ms": null, "buffer_ms": null},
                 "concealed_ms_per_min": 0.0, "dbfs": [-120.0, -120.0], "peak_dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false, "heard": true
             }],
-            "you": null, "role": "listener", "listeners": 2, "mix": "one", "mix_delay_ms": 1.5,
-            "mix_stream": null, "sentence": null, "notices": ["The host has not started audio yet."]
+            "you": null, "role": "listener", "listeners": 2, "mix": "one", "mix_delay_ms": 1.5, "mix_stream": null
         });
         assert_eq!(json, expected);
     }
 
-    /// Whom the server does not send is not heard, except in a mix, which has everyone.
+    /// A musician whom the server does not send is not heard, except in a mix, which has everyone.
     #[test]
-    fn whom_the_server_does_not_send_is_not_heard() {
+    fn unsent_musicians_are_not_heard() {
         let musicians = vec![present(Some(2)), Present { source: SourceId(8), ..present(Some(3)) }];
-        let picture = Picture { musicians, unheard: vec![SourceId(8)], ..Picture::default() };
-        let heard = |picture: &Picture| -> Vec<bool> {
-            status(picture, Counts::default()).musicians.iter().map(|m| m.heard).collect()
+        let snapshot = Snapshot { musicians, unheard: vec![SourceId(8)], ..Snapshot::default() };
+        let heard = |snapshot: &Snapshot| -> Vec<bool> {
+            status(snapshot, SendCounts::default()).musicians.iter().map(|m| m.heard).collect()
         };
-        assert_eq!(heard(&picture), [true, false]);
+        assert_eq!(heard(&snapshot), [true, false]);
         let mix = MixState { mode: DownstreamMode::Mixed, wait_us: None };
-        assert_eq!(heard(&Picture { mix, ..picture }), [true, true]);
+        assert_eq!(heard(&Snapshot { mix, ..snapshot }), [true, true]);
     }
 
+    /// Level and wait of a musician in the mix come from the server.
     #[test]
-    fn of_who_is_in_a_mix_the_server_says_the_level_and_the_wait() {
+    fn mixed_musicians_have_server_readings() {
         let of = |left, right| [Peak(left), Peak(right)];
         let bob = MixedMusician {
             source: SourceId(7),
@@ -405,15 +420,15 @@ mod tests {
             rms: of(3277, 0),
             peak: of(16_384, 0),
         };
-        let picture = Picture {
+        let snapshot = Snapshot {
             musicians: vec![present(Some(2)), Present { source: SourceId(8), ..present(Some(3)) }],
             rtt: Some(Micros(10_000)),
             mix: MixState { mode: DownstreamMode::Mixed, wait_us: Some(1_350) },
             mixed: vec![bob],
-            ..Picture::default()
+            ..Snapshot::default()
         };
-        let told = status(&picture, Counts::default());
-        let [bob, other] = &told.musicians[..] else { panic!("{:?}", told.musicians) };
+        let status = status(&snapshot, SendCounts::default());
+        let [bob, other] = &status.musicians[..] else { panic!("{:?}", status.musicians) };
         assert_eq!((bob.dbfs, bob.peak_dbfs), ([-20.0, -120.0], [-6.0, -120.0]));
         let delay = Delay { packet_ms: Some(1.3), mix_ms: Some(1.4), network_ms: Some(5.0), buffer_ms: None };
         assert_eq!((bob.delay, bob.packets), (delay, 0));
@@ -422,35 +437,25 @@ mod tests {
         assert!((delay.known_ms().expect("known") - 9.7).abs() < 0.01);
     }
 
+    /// Legacy musicians are named in a notice, except on a legacy server, whose condition covers everyone.
     #[test]
-    fn classic_musicians_are_said_to_be_neither_private_nor_authenticated() {
-        let classic = Present { classic: true, name: "Classic 17".into(), ..present(None) };
-        let told = status(&Picture { musicians: vec![classic], ..Picture::default() }, Counts::default());
-        assert!(told.musicians[0].classic);
-        assert!(
-            told.notices[0].contains("Classic 17") && told.notices[0].contains("neither private nor authenticated")
-        );
-        let classic = Present { classic: true, ..present(None) };
-        let told =
-            status(&Picture { classic: true, musicians: vec![classic], ..Picture::default() }, Counts::default());
-        assert!(told.classic && told.notices.iter().all(|n| !n.contains("private")), "said once, by the sentence");
+    fn legacy_musicians_are_noticed() {
+        let legacy = Present { legacy: true, name: "Legacy 17".into(), ..present(None) };
+        let snapshot = Snapshot { musicians: vec![legacy], ..Snapshot::default() };
+        let told = status(&snapshot, SendCounts::default());
+        assert!(told.musicians[0].legacy);
+        assert_eq!(told.notices[0], StatusNotice::LegacyMusicians(vec!["Legacy 17".into()]));
+        let told = status(&Snapshot { legacy: true, ..snapshot }, SendCounts::default());
+        assert!(told.legacy && told.notices.iter().all(|n| !matches!(n, StatusNotice::LegacyMusicians(_))));
     }
 
+    /// Beyond twelve musicians there is no slot, beyond 32 no strip.
     #[test]
-    fn beyond_twelve_there_is_no_slot_and_beyond_thirty_two_no_strip() {
+    fn slots_and_strips_run_out() {
         let musicians = vec![present(Some(11)), present(Some(12)), present(None)];
-        let told = status(&Picture { musicians, ..Picture::default() }, Counts::default());
+        let told = status(&Snapshot { musicians, ..Snapshot::default() }, SendCounts::default());
         let places: Vec<_> = told.musicians.iter().map(|m| (m.slot, m.strip)).collect();
         assert_eq!(places, [(Some(12), Some(11)), (None, Some(12)), (None, None)]);
         assert_eq!((told.state, told.room), (State::Offline, None));
-    }
-
-    #[test]
-    fn counts_are_since_joining_and_a_voice_that_began_again_counts_whole() {
-        let before = Heard { packets: 10, lost: 2, ..Heard::default() };
-        let later = Heard { packets: 15, lost: 2, late: 1, ..Heard::default() };
-        assert_eq!(later.since(&before), Heard { packets: 5, late: 1, ..Heard::default() });
-        let again = Heard { packets: 4, lost: 1, ..Heard::default() };
-        assert_eq!(again.since(&before), again);
     }
 }

@@ -1,12 +1,12 @@
-//! Records when packets arrive, for `lab`: a thread of its own writes what `jam-recv` notes.
+//! Records the arrival times of packets for `lab`, on a thread of its own.
 //!
-//! A trace is of one stream of one musician: `sent_us,arrived_us` a packet, in sequence order, `arrived_us` empty when
-//! the packet was lost, more than one time (after semicolons) when it came more than once. The first stream that is
-//! heard goes to the file that was asked for, further ones to `FILE-2`, `FILE-3` and so on, before the extension.
-//! Times of sending are frame positions over 48 kHz: the sender's clock differs from ours by an unknown constant.
+//! A trace file holds one stream of one musician: a line `sent_us,arrived_us` per packet in sequence order. `arrived_us`
+//! is empty for a lost packet and has several times, separated by semicolons, for a duplicated one. The first stream
+//! goes to the requested file, further ones to `FILE-2`, `FILE-3` and so on (before the extension). `sent_us` is the
+//! frame position at 48 kHz: the sender's clock differs from ours by an unknown constant.
 //!
-//! When the host called goes to `FILE-calls`, before the extension: `begun_us,frames,rate` a call, on the clock of the
-//! arrivals. `lab replay FILE --calls FILE-calls` plays a trace with the stalls of the machine that it was recorded on.
+//! The host's callbacks go to `FILE-calls` (before the extension): `begun_us,frames,rate` per call, on the clock of the
+//! arrivals. `lab replay FILE --calls FILE-calls` replays a trace with the stalls of the machine that recorded it.
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use rtjam_engine::{Calls, HostCall};
@@ -18,16 +18,16 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Arrivals that wait for the thread: seconds of a full room.
-pub(crate) const WAITING: usize = 16_384;
+/// Arrivals that may wait for the thread: some seconds of a full room.
+pub(crate) const MAX_WAITING: usize = 16_384;
 
-/// Packets that are waited for: so many later ones, and one is lost.
+/// A packet counts as lost once this many later ones have arrived.
 const WINDOW: u64 = 1024;
 
-/// Streams that are recorded; later ones are not.
-const STREAMS: usize = 64;
+/// At most this many streams are recorded.
+const MAX_STREAMS: usize = 64;
 
-/// A trace to be written.
+/// A trace file to be written.
 #[derive(Debug)]
 pub struct TraceFile {
     path: PathBuf,
@@ -38,14 +38,14 @@ impl TraceFile {
     /// Creates the file, or empties it.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// The file cannot be written.
     pub fn create(path: impl Into<PathBuf>) -> io::Result<TraceFile> {
         let path = path.into();
         let first = Some(File::create(&path)?);
         Ok(TraceFile { path, first })
     }
 
-    /// The next stream's file.
+    /// The file of the next stream.
     fn next(&mut self, number: usize) -> io::Result<File> {
         match self.first.take() {
             Some(file) => Ok(file),
@@ -60,10 +60,10 @@ pub(crate) struct Arrival {
     pub(crate) header: AudioHeader,
 }
 
-/// The body of `jam-trace`: writes until nobody notes arrivals any more.
+/// The body of `jam-trace`: writes until the sender of arrivals is dropped.
 ///
 /// # Errors
-/// When the disk is full, or gone.
+/// A file cannot be written, for example on a full disk.
 pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>, calls: Calls) -> io::Result<()> {
     let mut streams: Vec<Stream<BufWriter<File>>> = Vec::new();
     let mut calls = CallLog { calls, out: None };
@@ -76,7 +76,7 @@ pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>, calls: Call
                 let known = streams.iter().position(|s| s.of == (header.source, header.stream));
                 let stream = match known {
                     Some(index) => &mut streams[index],
-                    None if streams.len() == STREAMS => continue,
+                    None if streams.len() == MAX_STREAMS => continue,
                     None => {
                         let out = BufWriter::new(file.next(streams.len() + 1)?);
                         streams.push(Stream::begin(&header, out)?);
@@ -98,14 +98,14 @@ pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>, calls: Call
     }
 }
 
-/// The host's calls, written from the first one on.
+/// The file of the host's callbacks, created with the first one.
 struct CallLog {
     calls: Calls,
     out: Option<BufWriter<File>>,
 }
 
 impl CallLog {
-    /// Writes what has been noted since the last time, beside the trace at `path`.
+    /// Writes the new callbacks to the file beside the trace at `path`.
     fn write(&mut self, path: &Path) -> io::Result<()> {
         while let Some(HostCall { begun, frames, rate }) = self.calls.pop() {
             let out = match &mut self.out {
@@ -126,7 +126,7 @@ impl CallLog {
     }
 }
 
-/// The file's name with `-suffix` before its extension.
+/// The path with `-suffix` before its extension.
 fn beside(path: &Path, suffix: impl std::fmt::Display) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let name = match path.extension() {
@@ -136,24 +136,24 @@ fn beside(path: &Path, suffix: impl std::fmt::Display) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// One stream, as far as it is not written yet.
+/// One stream: the packets that are not written yet.
 struct Stream<W> {
     of: (SourceId, StreamId),
     out: W,
-    /// Packets by their number, counted on from the first one's without wrapping.
+    /// By sequence number, extended to 64 bits.
     waiting: BTreeMap<u64, Packet>,
     newest: (u64, Sequence),
-    /// The last that was written, and where its frames ended.
+    /// The last packet written: its number and the end of its frames.
     written: Option<(u64, u64)>,
 }
 
 struct Packet {
-    /// Where its frames end: it left when the last of them was there.
+    /// End of its frames: the packet was sent when the last of them was captured.
     end: u64,
     arrived: Vec<Micros>,
 }
 
-/// Numbers begin so high that packets from before the first fit below.
+/// The first packet's number: high enough for earlier packets to fit below.
 const BASE: u64 = 1 << 32;
 
 impl<W: Write> Stream<W> {
@@ -187,11 +187,11 @@ impl<W: Write> Stream<W> {
         self.out.flush()
     }
 
-    /// Writes the first packet that waits, and before it those that are missing.
+    /// Writes the first packet that waits, after the lost ones before it.
     fn write_first(&mut self) -> io::Result<()> {
         let Some((number, packet)) = self.waiting.pop_first() else { return Ok(()) };
         if let Some((last, end)) = self.written {
-            // A gap so long that nobody plays it is a jump of the numbers, not a loss.
+            // A gap of this length is a jump of the sequence numbers, not packet loss.
             let (missing, frames) = (number - last - 1, packet.end.wrapping_sub(end));
             for lost in (1..=missing).filter(|_| missing < WINDOW && frames < 1 << 32) {
                 writeln!(self.out, "{},", micros(end + frames * lost / (missing + 1)))?;
@@ -206,7 +206,7 @@ impl<W: Write> Stream<W> {
     }
 }
 
-/// When a position was there, by its sender's clock.
+/// The time of a frame position on its sender's clock, in µs.
 fn micros(position: u64) -> u64 {
     (u128::from(position) * 1_000_000 / u128::from(WIRE_RATE)) as u64
 }
@@ -230,8 +230,9 @@ mod tests {
         }
     }
 
+    /// Lost, late and duplicated packets appear in sequence order.
     #[test]
-    fn packets_stand_in_order_with_what_was_lost_late_or_doubled() {
+    fn trace_lines_are_in_order() {
         let mut stream = Stream::begin(&header(3, u32::MAX, 0), Vec::new()).unwrap();
         for (number, at) in [(0_u32, 500), (2, 2600), (1, 2700), (1, 2900), (5, 5400)] {
             let header = header(3, u32::MAX.wrapping_add(number), u64::from(number) * 48);
@@ -244,8 +245,9 @@ mod tests {
         assert_eq!(text, expected);
     }
 
+    /// Lines are written while packets arrive; one that is too late changes nothing.
     #[test]
-    fn lines_are_written_while_it_runs_and_a_straggler_changes_nothing() {
+    fn lines_are_written_continuously() {
         let mut stream = Stream::begin(&header(1, 0, 0), Vec::new()).unwrap();
         for number in (0..3000_u32).filter(|n| *n != 7) {
             stream.note(Micros(u64::from(number)), &header(1, number, u64::from(number) * 48)).unwrap();
@@ -258,17 +260,18 @@ mod tests {
         assert_eq!(text.lines().nth(2 + 7), Some("8000,"));
     }
 
+    /// Each stream has a file of its own, beside that of the callbacks.
     #[test]
-    fn each_stream_has_a_file_of_its_own() {
+    fn streams_have_their_own_files() {
         let folder = std::env::temp_dir().join(format!("rtjam-trace-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let (tape, arrivals) = crossbeam_channel::bounded(100);
+        let (sender, arrivals) = crossbeam_channel::bounded(100);
         for number in 0..20 {
             for source in [4, 9] {
-                tape.send(Arrival { at: Micros(u64::from(number)), header: header(source, number, 0) }).unwrap();
+                sender.send(Arrival { at: Micros(u64::from(number)), header: header(source, number, 0) }).unwrap();
             }
         }
-        drop(tape);
+        drop(sender);
         let (mut engine, network, _) = rtjam_engine::engine(1, || {});
         engine.configure(48_000, 64);
         for call in 0..3 {

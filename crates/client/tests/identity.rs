@@ -1,19 +1,20 @@
-//! The key pair in the config folder.
+//! The identity key in the config folder.
 
 use rtjam_client::{Identity, IdentityError};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Barrier;
 
-/// A folder of the test's own; its parent exists, it does not.
+/// A path for the test's own folder, which does not exist yet.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("rtjam-identity-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     folder
 }
 
+/// Programs that start together get the same identity.
 #[test]
-fn programs_that_start_together_are_the_same_musician() {
+fn simultaneous_starts_share_an_identity() {
     let folder = folder("race");
     let together = Barrier::new(8);
     for _ in 0..20 {
@@ -27,13 +28,14 @@ fn programs_that_start_together_are_the_same_musician() {
         });
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
         let files: Vec<_> = fs::read_dir(folder.join("new")).expect("a folder").flatten().collect();
-        assert_eq!(files.len(), 1, "drafts were left behind: {files:?}");
+        assert_eq!(files.len(), 1, "temporary files were left behind: {files:?}");
         fs::remove_dir_all(&folder).expect("removed");
     }
 }
 
+/// The identity persists, in a file that only its owner may read.
 #[test]
-fn it_is_the_same_one_next_time_and_nobody_else_may_read_it() {
+fn identity_persists_privately() {
     let folder = folder("again");
     let first = Identity::load_or_create(&folder).expect("an identity");
     let second = Identity::load_or_create(&folder).expect("an identity");
@@ -47,8 +49,9 @@ fn it_is_the_same_one_next_time_and_nobody_else_may_read_it() {
     fs::remove_dir_all(&folder).expect("removed");
 }
 
+/// A damaged file is an error and stays as it is.
 #[test]
-fn a_damaged_file_is_told_and_left_alone() {
+fn damaged_file_is_kept() {
     let folder = folder("damaged");
     fs::create_dir_all(&folder).expect("a folder");
     for content in [&b"not a key"[..], b""] {
@@ -61,8 +64,9 @@ fn a_damaged_file_is_told_and_left_alone() {
     fs::remove_dir_all(&folder).expect("removed");
 }
 
+/// A folder that cannot be created is an error with advice.
 #[test]
-fn a_folder_that_cannot_be_is_told() {
+fn blocked_folder_is_an_error() {
     let folder = folder("blocked");
     fs::write(&folder, "a file where the folder should be").expect("written");
     let error = Identity::load_or_create(&folder).expect_err("no identity");

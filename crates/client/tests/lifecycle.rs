@@ -1,4 +1,4 @@
-//! Clients come and go without a trace. One test a process: it counts the process's threads and descriptors.
+//! Clients leave no threads or descriptors behind. This file has one test, since it counts those of the process.
 
 mod common;
 
@@ -11,22 +11,23 @@ fn entries(folder: &str) -> usize {
     fs::read_dir(folder).map_or(0, |entries| entries.count())
 }
 
-/// Threads and descriptors of this process.
+/// The number of threads and descriptors of this process.
 fn held() -> (usize, usize) {
     (entries("/proc/self/task"), entries("/proc/self/fd"))
 }
 
+/// A thousand clients leave no thread and no descriptor, and each ends within 300 ms.
 #[test]
-fn a_thousand_clients_leave_no_thread_and_no_descriptor_and_each_is_gone_in_time() {
+fn clients_leave_nothing_behind() {
     if !fs::exists("/proc/self/task").unwrap_or(false) {
         eprintln!("skipped: this system has no /proc/self/task to count in");
         return;
     }
-    // Of its first runtime tokio keeps a pair of sockets for signals, once a process, where the build has its `signal`
-    // feature: the server asks for it, and so in the workspace's build this test has it, too.
+    // With its `signal` feature, which the server enables for the whole workspace, tokio's first runtime in a process
+    // keeps a pair of sockets.
     drop(tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime"));
 
-    // One that never joins has nothing to leave behind.
+    // A client that never joins has none of either.
     let before = held();
     let idle = client();
     assert_eq!(held(), before);
@@ -45,7 +46,7 @@ fn a_thousand_clients_leave_no_thread_and_no_descriptor_and_each_is_gone_in_time
         let client = client();
         client.join(links[n % 2].clone().into());
         if n % 50 == 0 {
-            // Some get as far as the handshake, or hang at a name server.
+            // Some get as far as the handshake, or wait for a name server.
             client.join(links[n / 50 % 3].clone().into());
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -56,7 +57,7 @@ fn a_thousand_clients_leave_no_thread_and_no_descriptor_and_each_is_gone_in_time
     assert!(longest < Duration::from_millis(300), "leaving took {longest:?}");
     drop(silent);
 
-    // Lookups that hang are the system's, and end when it gives up.
+    // Name lookups that hang end when the system gives up.
     let until = Instant::now() + Duration::from_secs(60);
     while held() != before && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(50));

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`params`] | the parameters that a host may automate |
 //! | [`settings`] | everything else that a musician sets: one schema, and the rooms they have joined |
-//! | [`board`] | the interface between the editor and what it edits (feature `editor`) |
-//! | [`editor`] | what a musician sees: widgets, and windows in a host's or their own (feature `editor`) |
+//! | [`messages`] | the texts of the user interface in the user's language |
+//! | [`editor_model`] | the interface between the editor and what it edits (feature `editor`) |
+//! | [`editor`] | the editor: widgets, and windows in a host's window or of their own (feature `editor`) |
 
 #[cfg(feature = "editor")]
-pub mod board;
-#[cfg(feature = "editor")]
 pub mod editor;
+#[cfg(feature = "editor")]
+pub mod editor_model;
+pub mod messages;
 pub mod params;
 pub mod settings;

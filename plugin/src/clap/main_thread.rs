@@ -12,8 +12,8 @@ use clack_extensions::state::{HostState, PluginStateImpl};
 use clack_plugin::plugin::{PluginError, PluginMainThread};
 use clack_plugin::prelude::{ClapId, HostMainThreadHandle};
 use clack_plugin::stream::{InputStream, OutputStream};
-use rtjam_ui::board::Board;
 use rtjam_ui::editor::window::Embedded;
+use rtjam_ui::editor_model::EditorModel;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) struct MainThread<'a> {
 
 impl<'a> MainThread<'a> {
     pub(super) fn new(host: HostMainThreadHandle<'a>, shared: &'a Shared) -> MainThread<'a> {
-        let gui = Embedded::new(Arc::clone(&shared.instance) as Arc<dyn Board>);
+        let gui = Embedded::new(Arc::clone(&shared.instance) as Arc<dyn EditorModel>);
         MainThread { shared, gui, params: host.get_extension(), state: host.get_extension(), host }
     }
 }

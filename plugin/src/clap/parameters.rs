@@ -12,7 +12,7 @@ use clack_plugin::events::spaces::CoreEventSpace;
 use clack_plugin::events::{Pckn, UnknownEvent};
 use clack_plugin::prelude::{ClapId, InputEvents, OutputEvents};
 use clack_plugin::utils::Cookie;
-use rtjam_ui::board::Board;
+use rtjam_ui::editor_model::EditorModel;
 use rtjam_ui::params::Param;
 use std::ffi::CStr;
 use std::fmt::Write as _;

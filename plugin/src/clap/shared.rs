@@ -4,7 +4,7 @@ use crate::instance::{Host, Instance};
 use clack_extensions::params::HostParams;
 use clack_plugin::host::HostSharedHandle;
 use clack_plugin::plugin::PluginShared;
-use rtjam_ui::board::Kind;
+use rtjam_ui::editor_model::Kind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -5,7 +5,7 @@ use super::host_timing::BurstDetector;
 use rtjam_client::Clock;
 use rtjam_engine::{Engine, MAX_BLOCK, Outputs, SLOTS};
 use rtjam_protocol::Micros;
-use rtjam_ui::board::Kind;
+use rtjam_ui::editor_model::Kind;
 
 type Stereo = [Box<[f32]>; 2];
 

@@ -3,12 +3,12 @@
 use super::{Gesture, Instance, panic_log};
 use rtjam_client::Status;
 use rtjam_engine::Console;
-use rtjam_ui::board::{Board, Condition, Kind, NotJoining};
+use rtjam_ui::editor_model::{EditorModel, InstanceCondition, JoinError, Kind};
 use rtjam_ui::params::{self, Param};
 use rtjam_ui::settings::{Change, RecentRoom, RecentRooms, Settings};
 use std::sync::atomic::Ordering::Relaxed;
 
-impl Board for Instance {
+impl EditorModel for Instance {
     fn kind(&self) -> Kind {
         self.kind
     }
@@ -21,27 +21,27 @@ impl Board for Instance {
         self.console.clone()
     }
 
-    fn condition(&self) -> Condition {
+    fn condition(&self) -> InstanceCondition {
         let session = self.session();
         let now = self.clock.now();
         if self.failed.load(Relaxed) || session.has_failed() {
-            return Condition::Failed { log: panic_log::log() };
+            return InstanceCondition::Failed { log: panic_log::log() };
         }
         let playing = self.calls.is_playing(now);
         if self.offline.load(Relaxed) && playing {
-            Condition::Offline
+            InstanceCondition::Offline
         } else if self.calls.is_left_out(now) && self.kind == Kind::Multi {
-            Condition::NotPlayed
+            InstanceCondition::NotPlayed
         } else if !playing && session.is_in_room() {
-            Condition::Paused
+            InstanceCondition::Paused
         } else if self.console.bypass() {
-            Condition::Bypassed
+            InstanceCondition::Bypassed
         } else if playing && self.runs_ahead.load(Relaxed) {
-            Condition::RunsAhead
+            InstanceCondition::RunsAhead
         } else if session.rejoined && self.value(Param::SendMute) > 0.5 {
-            Condition::CameBackMuted
+            InstanceCondition::CameBackMuted
         } else {
-            Condition::Fine
+            InstanceCondition::Fine
         }
     }
 
@@ -63,7 +63,7 @@ impl Board for Instance {
         self.notify(Gesture::End(param));
     }
 
-    fn join(&self, link: &str, anyway: bool) -> Result<(), NotJoining> {
+    fn join(&self, link: &str, anyway: bool) -> Result<(), JoinError> {
         self.session().join(link, anyway)?;
         self.wants_room.store(true, Relaxed);
         self.changed();
@@ -167,13 +167,13 @@ mod tests {
         assert_eq!(play(&instance), [[0.0; 64]; 2]);
         instance.take_audio().fault = false;
         assert_eq!(play(&instance), [[0.0; 64]; 2], "it stays silent");
-        let Condition::Failed { log: Some(log) } = instance.condition() else { panic!("not failed") };
+        let InstanceCondition::Failed { log: Some(log) } = instance.condition() else { panic!("not failed") };
         let text = std::fs::read_to_string(&log).expect("the log is there");
         assert!(text.contains("a fault for the test"), "{text}");
         std::fs::remove_file(log).expect("our own");
         instance.set(Param::Monitor, -60.0);
         instance.restart();
-        assert_eq!(instance.condition(), Condition::Fine);
+        assert_eq!(instance.condition(), InstanceCondition::Fine);
         for _ in 0..100 {
             play(&instance);
         }
@@ -191,7 +191,7 @@ mod tests {
         instance.activate(44_100.0, 64);
         instance.set_offline(true);
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
-        assert_eq!(instance.condition(), Condition::Offline);
+        assert_eq!(instance.condition(), InstanceCondition::Offline);
         for (level, bypass, heard) in [(-60.0, 0.0, 0.0), (6.0, 0.0, Gain::db(6.0).factor()), (6.0, 1.0, 1.0)] {
             instance.set(Param::Monitor, level);
             instance.set(Param::Bypass, bypass);
@@ -217,7 +217,7 @@ mod tests {
         let before = instance.console().tx().packets;
         assert_eq!(play(&instance), [[1.0; 64]; 2]);
         assert_eq!(instance.console().tx().packets, before + 1);
-        assert_eq!(instance.condition(), Condition::Bypassed);
+        assert_eq!(instance.condition(), InstanceCondition::Bypassed);
         // The other parameters are unchanged.
         assert_eq!(instance.value(Param::Monitor), -60.0);
         assert_eq!(instance.value(Param::SendMute), 0.0);
@@ -260,7 +260,7 @@ mod tests {
     }
 
     /// Repeats `act` until the instance has `condition`. Returns its sentence.
-    fn until(instance: &Instance, condition: &Condition, act: impl Fn()) -> String {
+    fn until(instance: &Instance, condition: &InstanceCondition, act: impl Fn()) -> String {
         let began = std::time::Instant::now();
         while instance.condition() != *condition {
             assert!(began.elapsed().as_secs() < 60, "it is {:?}", instance.condition());
@@ -273,7 +273,7 @@ mod tests {
     fn bursting_host_is_reported() {
         let instance = instance(Kind::Plugin);
         instance.activate(48_000.0, 64);
-        let sentence = until(&instance, &Condition::RunsAhead, || {
+        let sentence = until(&instance, &InstanceCondition::RunsAhead, || {
             // 100 ms of audio at once, and a pause of the same length.
             for _ in 0..75 {
                 play(&instance);
@@ -287,9 +287,9 @@ mod tests {
     fn missing_outputs_are_reported() {
         let instance = instance(Kind::Multi);
         instance.activate(48_000.0, 64);
-        let sentence = until(&instance, &Condition::NotPlayed, || (0..50).for_each(|_| instance.note_flush()));
+        let sentence = until(&instance, &InstanceCondition::NotPlayed, || (0..50).for_each(|_| instance.note_flush()));
         assert!(sentence.contains("Switch all of them on"), "{sentence}");
-        until(&instance, &Condition::Fine, || {
+        until(&instance, &InstanceCondition::Fine, || {
             play(&instance);
         });
     }
@@ -314,10 +314,10 @@ mod tests {
             (Instance::new(Kind::Plugin, Some(folder.clone())), Instance::new(Kind::Multi, Some(folder.clone())));
         // Nothing listens there: trying to join counts.
         let link = "rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
-        assert!(matches!(one.join("hello", false), Err(NotJoining::Wrong(_))));
+        assert!(matches!(one.join("hello", false), Err(JoinError::Wrong(_))));
         assert!(!folder.exists(), "an invalid link starts no client");
         one.join(link, false).expect("the first one");
-        assert!(matches!(two.join(link, false), Err(NotJoining::Ask(_))));
+        assert!(matches!(two.join(link, false), Err(JoinError::Ask(_))));
         two.join(link, true).expect("a second musician");
         two.leave();
         one.leave();
@@ -325,7 +325,7 @@ mod tests {
         // The room and its key are known now.
         assert_eq!(one.settings().recent[0].name, "lobby at 127.0.0.1");
         assert!(one.join("rtjam://127.0.0.1:9/lobby", true).is_ok());
-        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(NotJoining::Wrong(_))));
+        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(JoinError::Wrong(_))));
         drop((one, two));
         std::fs::remove_dir_all(folder).expect("our own");
     }

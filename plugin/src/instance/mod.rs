@@ -6,7 +6,7 @@
 //! | `gestures` | any | edits on their way to the host |
 //! | `session` | main, editor | client and settings |
 //! | `project` | main | the state that the host stores |
-//! | `editor_model` | main, editor | the [`Board`](rtjam_ui::board::Board) of the instance |
+//! | `editor_model` | main, editor | the [`EditorModel`](rtjam_ui::editor_model::EditorModel) of the instance |
 //! | `panic_log` | any | panics, written to a file |
 //!
 //! A new instance opens no thread, socket or file; the first join does.
@@ -29,7 +29,7 @@ use gestures::Gestures;
 use host_timing::CallMonitor;
 use rtjam_client::Clock;
 use rtjam_engine::{Console, SLOTS};
-use rtjam_ui::board::Kind;
+use rtjam_ui::editor_model::Kind;
 use rtjam_ui::params::{self, Param, SyncedValues};
 use session::InstanceSession;
 use std::path::PathBuf;

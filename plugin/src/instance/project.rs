@@ -6,7 +6,9 @@ use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{DownstreamMode, tidy_name};
 use rtjam_protocol::link::Link;
 use rtjam_ui::params::Param;
-use rtjam_ui::settings::{Choices, Language, Look, as_text, clamp_window, default_name, packet_frames, playout_ms};
+use rtjam_ui::settings::{
+    Choices, LanguageChoice, Look, as_text, clamp_window, default_name, packet_frames, playout_ms,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -145,7 +147,7 @@ impl Instance {
 
 impl Project {
     /// The choices of the project. The language is the user's.
-    fn into_choices(self, language: Language) -> Choices {
+    fn into_choices(self, language: LanguageChoice) -> Choices {
         let default = Choices::with_name(default_name());
         Choices {
             named: self.name.is_some() && self.named.unwrap_or(true),
@@ -171,9 +173,9 @@ mod tests {
     use crate::instance::Instance;
     use rtjam_engine::{PacketSize, PlayoutBias};
     use rtjam_protocol::control::DownstreamMode;
-    use rtjam_ui::board::{Board, Kind};
+    use rtjam_ui::editor_model::{EditorModel, Kind};
     use rtjam_ui::params::Param;
-    use rtjam_ui::settings::{Change, Language};
+    use rtjam_ui::settings::{Change, LanguageChoice};
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
@@ -227,8 +229,8 @@ mod tests {
         one.change(Change::Name("Anna".to_owned()));
         let choices = new().settings().choices;
         assert_eq!((choices.name.as_str(), choices.named), ("Anna", true));
-        one.change(Change::Language(Language::German));
-        assert_eq!(new().settings().choices.language, Language::German);
+        one.change(Change::Language(LanguageChoice::German));
+        assert_eq!(new().settings().choices.language, LanguageChoice::German);
         // A project's own name wins, unless it is a default.
         let project = new();
         project.load(br#"{"rtjam": 1, "name": "Ben"}"#).expect("a project");

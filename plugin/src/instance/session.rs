@@ -4,8 +4,8 @@ use rtjam_client::{Client, Clock, Seats, State, Status, Wake};
 use rtjam_engine::{Console, Engine};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::NotJoining;
-use rtjam_ui::settings::{Change, Choices, Language, NoHomeFolder, RecentRooms, config_folder, default_name};
+use rtjam_ui::editor_model::JoinError;
+use rtjam_ui::settings::{Change, Choices, LanguageChoice, NoHomeFolder, RecentRooms, config_folder, default_name};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -70,12 +70,12 @@ impl InstanceSession {
     }
 
     /// Joins the room of a link, which may lack its key if the user has joined that room before.
-    pub(super) fn join(&mut self, link: &str, anyway: bool) -> Result<(), NotJoining> {
-        let wrong = |why: &dyn ToString| NotJoining::Wrong(why.to_string());
+    pub(super) fn join(&mut self, link: &str, anyway: bool) -> Result<(), JoinError> {
+        let wrong = |why: &dyn ToString| JoinError::Wrong(why.to_string());
         let rooms = self.rooms().map_err(|e| wrong(&e))?;
         let link = rooms.resolve(link).map_err(|e| wrong(&e))?;
         if !anyway && self.is_joined_elsewhere(&link) {
-            return Err(NotJoining::Ask(format!(
+            return Err(JoinError::Ask(format!(
                 "Another RTJam in this project is in {} already. Join as a second musician?",
                 link.room()
             )));
@@ -163,7 +163,7 @@ impl InstanceSession {
         {
             (self.choices.name, self.choices.named) = (tidy_name(&name), true);
         }
-        if self.choices.language == Language::Auto {
+        if self.choices.language == LanguageChoice::Auto {
             self.choices.language = rooms.language().unwrap_or_default();
         }
     }

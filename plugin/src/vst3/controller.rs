@@ -5,7 +5,7 @@ use super::effect::Effect;
 use super::parameters::{id, step_count, to_normalized, to_value};
 use super::units::unit;
 use super::view::View;
-use rtjam_ui::board::Board;
+use rtjam_ui::editor_model::EditorModel;
 use rtjam_ui::params::Param;
 use std::ffi::CStr;
 use std::ptr::null_mut;

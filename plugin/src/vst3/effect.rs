@@ -4,8 +4,8 @@ use super::com::{guarded, read_wide};
 use super::host_notifier::Vst3HostNotifier;
 use super::host_quirks::replays_after_load;
 use crate::instance::{Host, Instance};
-use rtjam_ui::board::{Board, Kind};
 use rtjam_ui::editor::window::Embedded;
+use rtjam_ui::editor_model::{EditorModel, Kind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use vst3::Steinberg::Vst::{

@@ -6,8 +6,8 @@ use super::host_notifier::Vst3HostNotifier;
 #[cfg(target_os = "linux")]
 use super::run_loop::RunLoop;
 use raw_window_handle::RawWindowHandle;
-use rtjam_ui::board::Board;
 use rtjam_ui::editor::window::{Embedded, Size};
+use rtjam_ui::editor_model::EditorModel;
 use std::cell::Cell;
 use std::ffi::{CStr, c_void};
 use std::ptr::null_mut;
@@ -36,7 +36,7 @@ impl Class for View {
 impl View {
     /// A view whose editor is closed. The caller owns the reference.
     pub(super) fn create(effect: &Effect) -> *mut IPlugView {
-        let board = Arc::clone(&effect.instance) as Arc<dyn Board>;
+        let board = Arc::clone(&effect.instance) as Arc<dyn EditorModel>;
         #[allow(clippy::arc_with_non_send_sync, reason = "hosts may count references on any thread")]
         let editor = Arc::new(Embedded::new(board));
         effect.add_view(&editor);

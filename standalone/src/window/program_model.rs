@@ -5,7 +5,7 @@ use crate::config::Config;
 use rtjam_client::{Client, Status};
 use rtjam_engine::Console;
 use rtjam_protocol::link::Link;
-use rtjam_ui::board::{Board, Condition, Kind, NotJoining};
+use rtjam_ui::editor_model::{EditorModel, InstanceCondition, JoinError, Kind};
 use rtjam_ui::params::{Param, Values, apply};
 use rtjam_ui::settings::{Change, Choices, RecentRoom, RecentRooms, Settings};
 use std::path::PathBuf;
@@ -118,7 +118,7 @@ impl ProgramModel {
     }
 }
 
-impl Board for ProgramModel {
+impl EditorModel for ProgramModel {
     fn kind(&self) -> Kind {
         Kind::Standalone
     }
@@ -134,8 +134,8 @@ impl Board for ProgramModel {
         self.console.clone()
     }
 
-    fn condition(&self) -> Condition {
-        Condition::Fine
+    fn condition(&self) -> InstanceCondition {
+        InstanceCondition::Fine
     }
 
     fn value(&self, param: Param) -> f64 {
@@ -152,10 +152,10 @@ impl Board for ProgramModel {
 
     fn end(&self, _: Param) {}
 
-    fn join(&self, link: &str, _: bool) -> Result<(), NotJoining> {
+    fn join(&self, link: &str, _: bool) -> Result<(), JoinError> {
         let mut inner = self.inner();
         let rooms = RecentRooms::in_folder(&inner.folder);
-        let link = rooms.resolve(link).map_err(|why| NotJoining::Wrong(why.to_string()))?;
+        let link = rooms.resolve(link).map_err(|why| JoinError::Wrong(why.to_string()))?;
         inner.link = Some(link.clone());
         inner.changed = true;
         if let Some(client) = self.client.upgrade() {

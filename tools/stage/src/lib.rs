@@ -1,11 +1,11 @@
-//! A board with a real engine behind it, for the editor's windows.
+//! An editor model with a real engine, to show the editor's windows without a room.
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`stage`] | the board and its scenes |
-//! | [`places`] | where the editor's controls lie |
+//! | [`stage`] | the model and its simulated musicians |
+//! | [`places`] | positions of the editor's controls |
 
-#![allow(clippy::expect_used, reason = "an instrument ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "an instrument may end with a panic that names what is missing")]
 
 pub mod places;
 pub mod stage;

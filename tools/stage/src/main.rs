@@ -1,21 +1,24 @@
-//! The editor on a stage.
+//! Shows the editor without a room.
 //!
-//! `editor show [empty|alone|two|mix|five|twelve|error|long] [light]`: to look at, for whoever works on it. `editor plugin
-//! [multi] [light] [SCALE] [LINK]`: the real plugin in a host's window, which plays. `editor openings rtjam|multi N`: what memory
-//! it leaves. The rest is what tests/window.rs runs, each in a host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
+//! `editor show [empty|alone|two|mix|five|names|twelve|error|long] [light] [de]` opens a window for developers to look at.
+//! `editor plugin [multi] [light] [SCALE] [LINK]` opens the real plugin in a host's window, playing. `editor openings
+//! rtjam|multi N` measures the memory that openings leave. `tests/tests/window.rs` runs the other commands, each in a
+//! host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
 
-#![allow(clippy::expect_used, reason = "a tool for developers ends by a panic that says what is missing")]
+#![allow(clippy::expect_used, reason = "a tool for developers may end with a panic that names what is missing")]
 
 use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
-use rtjam_client::State;
+use rtjam_client::{Condition, ConnectionError, State, StatusNotice};
 use rtjam_load::process;
 use rtjam_protocol::control::DownstreamMode;
+use rtjam_protocol::link::{DEFAULT_PORT, Host};
 use rtjam_stage::stage::{Asked, Stage};
-use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
+use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::wait;
-use rtjam_ui::board::{Board, Look};
 use rtjam_ui::editor::window::{self, EditorHandle};
+use rtjam_ui::editor_model::{EditorModel, Look};
+use rtjam_ui::messages::Language;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,7 +39,7 @@ fn main() {
         ["panics"] => panics(),
         _ => {
             eprintln!(
-                "usage: editor show [SCENE] [light] | plugin [multi] [light] [SCALE] [LINK] | openings rtjam|multi N | cycles N | pair | keys | still | dying | panics"
+                "usage: editor show [SCENE] [light] [de] | plugin [multi] [light] [SCALE] [LINK] | openings rtjam|multi N | cycles N | pair | keys | still | dying | panics"
             );
             std::process::exit(2);
         }
@@ -47,38 +50,38 @@ fn show(words: &[&str]) {
     let scene = words.first().copied().unwrap_or("two");
     let musicians = match scene {
         "two" | "long" | "mix" => 2,
-        "five" => 5,
+        "five" | "names" => 5,
         "twelve" => 12,
         _ => 0,
     };
     let stage = Stage::new(musicians, scene != "empty");
+    if words.contains(&"de") {
+        stage.set_language(Language::German);
+    }
     stage.arrange(|status, settings, _| {
         if words.contains(&"light") {
             settings.choices.look = Look::Light;
         }
         match scene {
             "empty" => (status.state, settings.link) = (State::Offline, None),
-            "alone" => status.sentence = Some(format!("You are alone in the room. Send this link: {LINK}")),
+            "alone" => status.condition = Some(Condition::Alone(LINK.parse().expect("a link"))),
             "error" => {
                 status.state = State::Connecting;
-                status.sentence = Some(
-                    "Nothing answers at jam.example.org: the room server does not run. Ask whoever runs it to start it. \
-                     RTJam keeps trying."
-                        .to_owned(),
-                );
-                status.notices = vec!["RTJam's network threads have no real-time priority.".to_owned()];
+                let (host, error) = (Host::Name("jam.example.org".to_owned()), ConnectionError::NothingListens);
+                status.condition = Some(Condition::Unreachable { host, port: DEFAULT_PORT, error });
+                status.notices = vec![StatusNotice::NoRealtimePriority];
             }
             "mix" => {
                 (status.mix, status.mix_delay_ms) = (DownstreamMode::Mixed, Some(1.6));
                 settings.choices.mix = Some(DownstreamMode::Mixed);
                 status.musicians.iter_mut().for_each(|musician| musician.delay.mix_ms = Some(1.6));
             }
-            "long" => {
-                status.sentence = Some(
-                    "RTJam stopped sending your sound: it went out loud and came back as loud, as in a feedback loop. \
-                     Make sure that what you hear from the room is not sent into it again, then resume sending."
-                        .to_owned(),
-                );
+            "long" => status.condition = Some(Condition::MutedByLoopGuard),
+            "names" => {
+                for (musician, name) in status.musicians.iter_mut().zip(["山田太郎", "أحمد", "דוד", "김민준", "Ольга"])
+                {
+                    name.clone_into(&mut musician.name);
+                }
             }
             _ => {}
         }
@@ -91,7 +94,7 @@ fn plugin(words: &[&str]) {
     let (multi, light) = (words.contains(&"multi"), words.contains(&"light"));
     let scale = words.iter().find_map(|word| word.parse().ok());
     let link = words.iter().find(|word| word.starts_with("rtjam://"));
-    use_private_home();
+    live_in_a_home_of_our_own();
     let library = Library::load();
     let plugin = library.plugin(IDS[usize::from(multi)]);
     let look = format!(",\"light\":{light}");
@@ -101,7 +104,7 @@ fn plugin(words: &[&str]) {
     };
     assert!(plugin.load(project.as_bytes()), "it does not take its project");
     let stroke = |i: u32| (-f64::from(i) / 9_000.0).exp() * (f64::from(i) * 0.035).sin() * 0.4;
-    let audio = AudioThread::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
+    let audio = Paced::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
     audio.set(3, 0.0);
     let host = plugin.editor().open(scale, |(width, height)| {
         let host = HostWindow::new(0, (width as u16, height as u16));
@@ -111,21 +114,21 @@ fn plugin(words: &[&str]) {
         std::thread::sleep(Duration::from_millis(30));
         plugin.on_main_thread();
         audio.take();
-        if let Some(size) = plugin.editor().requested_size() {
+        if let Some(size) = plugin.editor().asked_for() {
             host.resize(size);
         }
     }
 }
 
-/// Opens and closes the real plugin's editor again and again. After every ten openings it tells in KiB what is allocated,
-/// how much memory is the process' own, how much of that is left once the heap gives back what is free, and how many
-/// threads and descriptors there are.
+/// Opens and closes the real plugin's editor repeatedly. After every ten openings it prints, in KiB, the allocated memory,
+/// the private memory of the process, and what remains of that once the heap has released its free memory; then the
+/// number of threads and descriptors.
 fn openings(class: &str, count: usize) {
-    use_private_home();
+    live_in_a_home_of_our_own();
     let library = Library::load();
     let plugin = library.plugin(IDS[usize::from(class == "multi")]);
     let display = rtjam_tests::display::Display::ours();
-    let now = || process::usage(std::process::id());
+    let now = || process::figures(std::process::id());
     let idle = now().threads;
     for opening in 1..=count {
         let host = plugin.editor().open(None, |(width, height)| {
@@ -151,12 +154,12 @@ fn openings(class: &str, count: usize) {
     }
 }
 
-/// Opens and closes it again and again. After every ten windows it tells what is allocated, and how much memory the
-/// process had at least after one of the ten: what the heap keeps for later comes and goes, what leaks stays.
+/// Opens and closes windows repeatedly. After every ten it prints the allocated memory, and the least memory that the
+/// process had after any of the ten: what the heap keeps in reserve varies, what leaks stays.
 fn cycles(count: usize) {
     let stage = Stage::new(12, true);
     let host = HostWindow::new(0, (760, 480));
-    let now = || process::usage(std::process::id());
+    let now = || process::figures(std::process::id());
     let (mut idle, mut least) = (None, u64::MAX);
     for cycle in 1..=count {
         let editor = open(stage.clone(), &host);
@@ -174,7 +177,7 @@ fn cycles(count: usize) {
     }
 }
 
-/// Two at once, each with its own board.
+/// Two windows at once, each with its own model.
 fn pair() {
     let (ours, theirs) = (Stage::new(2, true), Stage::new(12, true));
     let hosts = [HostWindow::new(0, (760, 480)), HostWindow::new(780, (760, 480))];
@@ -188,7 +191,7 @@ fn pair() {
     println!("the other goes on");
 }
 
-/// Tells which keys reach the host, and what the board is asked to join, until it was.
+/// Prints the keys that reach the host, until a link is joined; then the link.
 fn keys() {
     let stage = Stage::new(0, false);
     stage.arrange(|status, settings, _| (status.state, settings.link) = (State::Offline, None));
@@ -204,7 +207,7 @@ fn keys() {
     host.keys().into_iter().for_each(|key| println!("host: key {key}"));
 }
 
-/// Whether frames are drawn while all is still, while music plays, and while that is hidden.
+/// Counts frames while nothing changes, while music plays, and while the window is hidden.
 fn still() {
     let host = HostWindow::new(0, (760, 480));
     let quiet = open(Stage::new(12, false), &host);
@@ -226,7 +229,7 @@ fn still() {
     println!("shown");
 }
 
-/// The host takes its window away before it closes the editor.
+/// The host destroys its window before it closes the editor.
 fn dying() {
     let stage = Stage::new(2, true);
     for _ in 0..5 {
@@ -241,7 +244,7 @@ fn dying() {
     println!("survived");
 }
 
-/// Something in a frame panics.
+/// Drawing a frame panics.
 fn panics() {
     let stage = Stage::new(2, true);
     let host = HostWindow::new(0, (760, 480));
@@ -249,7 +252,7 @@ fn panics() {
     frames(&editor, 3);
     stage.poison();
     println!("poisoned");
-    // Until the test has seen it, and presses a key.
+    // Until the test has seen the window and presses a key.
     wait::until("a key", 3 * UP, || (!host.keys().is_empty()).then_some(()));
     drop(editor);
     println!("closed");
@@ -257,7 +260,7 @@ fn panics() {
 
 fn open(stage: Arc<Stage>, host: &HostWindow) -> EditorHandle {
     let parent = RawWindowHandle::Xlib(XlibWindowHandle::new(host.id.into()));
-    window::open_embedded(stage as Arc<dyn Board>, parent, (760, 480), None).expect("an editor")
+    window::open_embedded(stage as Arc<dyn EditorModel>, parent, (760, 480), None).expect("an editor")
 }
 
 fn frames(editor: &EditorHandle, count: u64) {

@@ -1,16 +1,16 @@
-//! Where the editor's controls lie in a window: a frame is made without a screen, and asked.
+//! Positions of the editor's controls: a frame is laid out without a screen and queried.
 
 use crate::stage::Stage;
 use egui::{Id, Pos2, RawInput, Rect, vec2};
-use rtjam_ui::board::Kind;
 use rtjam_ui::editor::Editor;
 use rtjam_ui::editor::scene::Watcher;
+use rtjam_ui::editor_model::Kind;
 use std::time::Duration;
 
-/// A control's rectangle in a window of `size` logical pixels with so many musicians.
+/// A control's rectangle in a window of `size` logical pixels with this many musicians.
 ///
 /// # Panics
-/// When there is no such control.
+/// There is no such control.
 pub fn place(control: Id, size: (u32, u32), musicians: usize) -> Rect {
     let (ctx, stage) = (egui::Context::default(), Stage::of(Kind::Plugin, musicians, false));
     let (mut editor, mut watcher) = (Editor::new(Box::new(|| None)), Watcher::default());

@@ -1,18 +1,19 @@
-//! A board with a real engine behind it, which musicians of the stage's own play to: for the editor's windows, where a
-//! room server and twelve programs would only be in the way.
+//! An editor model with a real engine and simulated musicians, to show the editor without a room server and twelve
+//! programs.
 
-use rtjam_client::{Delay, Musician, Rx, State, Status, Tx, You};
+use rtjam_client::{Delay, Musician, State, Status, You};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
-use rtjam_ui::board::{Board, Change, Choices, Condition, Kind, NotJoining, RecentRoom, Settings};
+use rtjam_ui::editor_model::{Change, Choices, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
+use rtjam_ui::messages::Language;
 use rtjam_ui::params::{Param, Values, apply};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Who plays.
+/// Names of the simulated musicians.
 pub const BAND: [&str; 12] = [
     "Piano",
     "Bass",
@@ -28,31 +29,31 @@ pub const BAND: [&str; 12] = [
     "Percussion",
 ];
 
-/// Frames in a packet and in a block.
+/// Frames in a packet and in a period.
 const FRAMES: usize = 128;
 
-/// What a board was asked.
+/// A call of the model by the editor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Asked {
-    /// To join this link.
+    /// Join this link.
     Join(String),
-    /// To leave.
+    /// Leave the room.
     Leave,
-    /// To change a setting.
+    /// Change a setting.
     Change(Change),
-    /// The hand took a parameter, set it, or let it go.
+    /// Begin a gesture.
     Begin(Param),
-    /// See [`Asked::Begin`].
+    /// Set a parameter.
     Set(Param, f64),
-    /// See [`Asked::Begin`].
+    /// End a gesture.
     End(Param),
-    /// To send again.
+    /// Resume sending.
     Resume,
-    /// To begin anew.
+    /// Restart the engine.
     Restart,
 }
 
-/// A board whose musicians play until it is dropped.
+/// An editor model whose musicians play until it is dropped.
 pub struct Stage {
     kind: Kind,
     console: Console,
@@ -66,42 +67,53 @@ pub struct Stage {
 struct Inner {
     status: Status,
     settings: Settings,
-    condition: Condition,
+    condition: InstanceCondition,
+    language: Language,
     asked: Vec<Asked>,
 }
 
 impl Stage {
-    /// A room with the first `musicians` of [`BAND`], and guests beyond it, all of whom play. Still: they do not.
+    /// A plugin in a room with the first `musicians` of [`BAND`] and further guests. They play if `plays` is set.
     pub fn new(musicians: usize, plays: bool) -> Arc<Stage> {
         Stage::of(Kind::Plugin, musicians, plays)
     }
 
-    /// The same with the editor of another class.
+    /// The same for another kind of editor.
     pub fn of(kind: Kind, musicians: usize, plays: bool) -> Arc<Stage> {
         let (mut engine, network, console) = rtjam_engine::engine(1, || {});
         engine.configure(48_000, FRAMES);
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let playing = plays.then(|| thread::spawn(move || play(engine, network, musicians, &stopped)));
-        let inner =
-            Inner { status: status(musicians), settings: settings(), condition: Condition::Fine, asked: vec![] };
+        let inner = Inner {
+            status: status(musicians),
+            settings: settings(),
+            condition: InstanceCondition::Fine,
+            language: Language::English,
+            asked: vec![],
+        };
         let inner = Mutex::new(inner);
         let (values, poisoned) = (Values::default(), AtomicBool::new(false));
         Arc::new(Stage { kind, console, values, inner, poisoned, stop, playing })
     }
 
-    /// Changes what the board says.
-    pub fn arrange(&self, change: impl FnOnce(&mut Status, &mut Settings, &mut Condition)) {
+    /// Changes what the model reports.
+    pub fn arrange(&self, change: impl FnOnce(&mut Status, &mut Settings, &mut InstanceCondition)) {
         let Inner { status, settings, condition, .. } = &mut *self.inner();
         change(status, settings, condition);
     }
 
-    /// All that the board was asked so far.
+    /// Sets the language of the editor; English until then.
+    pub fn set_language(&self, language: Language) {
+        self.inner().language = language;
+    }
+
+    /// All calls so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.inner().asked.clone()
     }
 
-    /// From now on, whoever asks for a value while drawing meets a panic.
+    /// From now on reading a value while drawing panics.
     pub fn poison(&self) {
         self.poisoned.store(true, Relaxed);
     }
@@ -124,9 +136,13 @@ impl Drop for Stage {
     }
 }
 
-impl Board for Stage {
+impl EditorModel for Stage {
     fn kind(&self) -> Kind {
         self.kind
+    }
+
+    fn language(&self) -> Language {
+        self.inner().language
     }
 
     fn status(&self) -> Status {
@@ -147,7 +163,7 @@ impl Board for Stage {
         self.console.clone()
     }
 
-    fn condition(&self) -> Condition {
+    fn condition(&self) -> InstanceCondition {
         self.inner().condition.clone()
     }
 
@@ -171,12 +187,10 @@ impl Board for Stage {
         self.ask(Asked::End(param));
     }
 
-    fn join(&self, link: &str, _anyway: bool) -> Result<(), NotJoining> {
+    fn join(&self, link: &str, _anyway: bool) -> Result<(), JoinError> {
         self.ask(Asked::Join(link.to_owned()));
-        match link.parse::<rtjam_protocol::link::Link>() {
-            Ok(_) => Ok(()),
-            Err(why) => Err(NotJoining::Wrong(why.to_string())),
-        }
+        link.parse::<rtjam_protocol::link::Link>()?;
+        Ok(())
     }
 
     fn leave(&self) {
@@ -217,45 +231,25 @@ fn status(musicians: usize) -> Status {
     let musician = |i: usize| Musician {
         slot: (i < SLOTS).then_some(i as u8 + 1),
         name: BAND.get(i).map_or_else(|| format!("Guest {}", i + 1), |name| (*name).to_owned()),
-        packets: 0,
-        lost: 0,
-        late: 0,
-        recovered: 0,
-        concealed_frames: 0,
         playout_delay_ms: Some(4.0 + i as f32),
         delay: Delay { packet_ms: Some(2.7), mix_ms: None, network_ms: Some(14.0), buffer_ms: Some(4.0 + i as f32) },
-        concealed_ms_per_min: 0.0,
-        dbfs: [-120.0; 2],
-        peak_dbfs: [-120.0; 2],
         strip: (i < SLOTS).then_some(i as u8),
         source: i as u16 + 1,
-        classic: false,
-        heard: true,
+        ..Musician::default()
     };
     Status {
         state: State::Joined,
         room: Some("lobby".to_owned()),
-        classic: false,
         rtt_ms: Some(28.0),
         xruns: Some(0),
-        device_ms: None,
-        callback_load_pct: None,
-        stalls: rtjam_client::Stalls::default(),
-        tx: Tx { packets: 0, dropped: 0, dbfs: [-120.0; 2], lost: 0, recovered: 0, extra_kbps: 0.0, over_rate: 0 },
-        rx: Rx { lost: 0, recovered: 0, extra_kbps: 0.0 },
         musicians: (0..musicians).map(musician).collect(),
         you: Some(You { name: "Keyboard".to_owned(), source: 40 }),
         role: Some(rtjam_protocol::link::Role::Musician),
-        listeners: 0,
-        mix: rtjam_protocol::control::DownstreamMode::Forwarded,
-        mix_delay_ms: None,
-        mix_stream: None,
-        sentence: None,
-        notices: Vec::new(),
+        ..Status::default()
     }
 }
 
-/// Everyone's packets in, blocks out, in real time.
+/// Feeds everyone's packets to the engine and calls it, in real time.
 fn play(mut engine: Engine, mut network: NetworkEnd, musicians: usize, stop: &AtomicBool) {
     let begun = Instant::now();
     for block in 0_u64.. {
@@ -279,7 +273,7 @@ fn play(mut engine: Engine, mut network: NetworkEnd, musicians: usize, stop: &At
                 frames: FRAMES as u16,
                 peak: sound.each_ref().map(|channel| Peak::of(channel)),
             };
-            // Full: the engine was not called for long. It goes on.
+            // The ring is full if the engine was not called for long. That does no harm.
             let _ = network.incoming.push(now, &AudioFrame { header, payload: &payload });
         }
         let own = [0, 1].map(|channel| tone(20, channel, block));
@@ -290,7 +284,7 @@ fn play(mut engine: Engine, mut network: NetworkEnd, musicians: usize, stop: &At
     }
 }
 
-/// Strokes of an instrument's own pitch and pace.
+/// Strokes with a pitch and a tempo of each source's own.
 fn tone(source: u16, channel: usize, block: u64) -> [f32; FRAMES] {
     let (pitch, pace) = (80.0 * 1.19_f64.powi(i32::from(source)), 0.35 + 0.13 * f64::from(source % 5));
     let loud = 0.35 / f64::from(1 + (source * 7 + channel as u16) % 4);

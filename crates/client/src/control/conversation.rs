@@ -1,10 +1,10 @@
 //! One control connection from dialling to hanging up.
 
+use super::channel::{Connection, Report, Reports};
 use super::dial::{self, Opened, Place};
-use super::error::Trouble;
+use super::error::ConnectionError;
 use super::resolve::Resolver;
 use super::tls::Tls;
-use super::{Connection, Report, Reports};
 use futures_util::future::{Either, select};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rtjam_protocol::control::{self, ClientMessage};
@@ -14,29 +14,30 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-/// The session pings every 8 s, and is answered. Silence of this length is a dead connection that TCP has not noticed:
-/// without a new one, nobody would tell us who comes and goes.
+/// The session pings every 8 s and is answered. After this silence the connection counts as dead, even if TCP has not
+/// noticed: roster changes would no longer arrive.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// A peer that does not take our last words for so long does not get them.
-const LAST_WORDS: Duration = Duration::from_millis(150);
+/// How long the closing handshake may take.
+const CLOSING_TIME: Duration = Duration::from_millis(150);
 
-/// Reports that may wait for `jam-send`. Beyond that the server is not read, which is all the harm that it does.
+/// Reports that may wait for `jam-send`. Beyond that nothing is read from the server until some are taken.
 const MAX_WAITING: usize = 256;
 
-/// Dials, then passes messages both ways until either end hangs up. We hang up by dropping the sender of `words`.
-pub(super) async fn hold(
+/// Dials, then passes messages both ways until either end closes the connection. Dropping the sender of `messages`
+/// closes it from this end.
+pub(super) async fn run(
     connection: Connection,
     place: Place,
     tls: Tls,
     resolver: Resolver,
-    mut words: UnboundedReceiver<ClientMessage>,
+    mut messages: UnboundedReceiver<ClientMessage>,
     reports: Reports,
 ) {
     let dialled = {
         let dialling = pin!(dial::dial(&place, &tls, &resolver));
-        // Nothing is said before the connection is open.
-        let hung_up = pin!(async { while words.recv().await.is_some() {} });
+        // The session sends nothing before the connection is open.
+        let hung_up = pin!(async { while messages.recv().await.is_some() {} });
         match select(dialling, hung_up).await {
             Either::Left((dialled, _)) => dialled,
             Either::Right(_) => return,
@@ -44,49 +45,49 @@ pub(super) async fn hold(
     };
     match dialled {
         Ok(Opened { stream, server, address }) => {
-            reports.tell(Report::Opened { connection, server, address });
+            reports.send(Report::Opened { connection, server, address });
             let (sink, stream) = stream.split();
-            let speaking = pin!(speak(sink, words));
-            let listening = pin!(listen(connection, stream, &reports));
-            match select(speaking, listening).await {
-                // A connection that takes no more words is reported closed like any other.
-                Either::Left((_, _)) => reports.tell(Report::Closed(connection, Trouble::Lost)),
-                Either::Right((trouble, _)) => reports.tell(Report::Closed(connection, trouble)),
+            let sending = pin!(send(sink, messages));
+            let receiving = pin!(receive(connection, stream, &reports));
+            match select(sending, receiving).await {
+                // A connection that can no longer send is reported closed like any other.
+                Either::Left((_, _)) => reports.send(Report::Closed(connection, ConnectionError::Closed)),
+                Either::Right((error, _)) => reports.send(Report::Closed(connection, error)),
             }
         }
-        Err(trouble) => reports.tell(Report::Closed(connection, trouble)),
+        Err(error) => reports.send(Report::Closed(connection, error)),
     }
 }
 
-/// Says all words; ends when there are no more to come, or the peer is gone.
-async fn speak(mut sink: impl Sink<Message, Error = Error> + Unpin, mut words: UnboundedReceiver<ClientMessage>) {
-    while let Some(message) = words.recv().await {
+/// Sends all messages; ends when their sender is dropped or the peer is gone.
+async fn send(mut sink: impl Sink<Message, Error = Error> + Unpin, mut messages: UnboundedReceiver<ClientMessage>) {
+    while let Some(message) = messages.recv().await {
         if sink.send(Message::text(control::write(&message))).await.is_err() {
             return;
         }
     }
-    let _ = timeout(LAST_WORDS, sink.close()).await;
+    let _ = timeout(CLOSING_TIME, sink.close()).await;
 }
 
-/// Reports what the server says, until it is silent for too long, hangs up, or says what is none of our messages.
-async fn listen(
+/// Reports the server's messages until it is silent for too long, closes, or sends something that is not a message.
+async fn receive(
     connection: Connection,
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
     reports: &Reports,
-) -> Trouble {
+) -> ConnectionError {
     loop {
-        let heard = match timeout(SILENCE, stream.next()).await {
+        let received = match timeout(SILENCE, stream.next()).await {
             Ok(Some(Ok(message))) => message,
-            Err(_) => return Trouble::Silent,
-            Ok(_) => return Trouble::Lost,
+            Err(_) => return ConnectionError::NoAnswer,
+            Ok(_) => return ConnectionError::Closed,
         };
-        match heard {
+        match received {
             Message::Text(text) => match control::read(&text) {
-                Ok(message) => reports.tell(Report::Said(connection, message)),
-                Err(_) => return Trouble::NotRtjam,
+                Ok(message) => reports.send(Report::Received(connection, message)),
+                Err(_) => return ConnectionError::NotRtjam,
             },
-            Message::Close(_) => return Trouble::Lost,
-            // Pings are answered by the library.
+            Message::Close(_) => return ConnectionError::Closed,
+            // The library answers pings.
             _ => {}
         }
         while reports.channel.len() > MAX_WAITING {

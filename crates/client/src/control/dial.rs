@@ -1,7 +1,7 @@
-//! From a link to an open WebSocket: addresses raced (RFC 8305, "happy eyeballs"), TLS, upgrade. Everything is bounded
-//! in time.
+//! From a link to an open WebSocket: a race between addresses (RFC 8305, "happy eyeballs"), TLS, and the upgrade.
+//! Every step has a time limit.
 
-use super::error::Trouble;
+use super::error::ConnectionError;
 use super::resolve::Resolver;
 use super::tls::Tls;
 use rtjam_protocol::control::{MAX_TEXT, PATH};
@@ -16,35 +16,35 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-/// The next address is tried when this one has not answered for so long.
+/// The next address is tried when the last one has not answered for this long.
 const STAGGER: Duration = Duration::from_millis(200);
 
-/// An address that takes no connection for so long is given up. Long enough for two lost SYNs; the session begins
-/// another dial beside this one long before.
-const CONNECT_PATIENCE: Duration = Duration::from_millis(2500);
+/// Time limit for TCP to connect to one address. Long enough for two lost SYNs; the session starts another dial beside
+/// this one long before.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// TLS, and after it the upgrade, may take so long each.
-const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(2500);
+/// Time limit for TLS, and again for the upgrade.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// More addresses than that are not tried.
+/// At most this many addresses are tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// Where a server is.
+/// A server's host and port.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) host: Host,
     pub(super) port: u16,
 }
 
-/// A control connection on which nothing was said yet.
+/// A new control connection.
 pub(super) struct Opened {
     pub(super) stream: WebSocketStream<TlsStream<TcpStream>>,
-    /// Of the key that the server showed.
+    /// The pin of the key that the server showed.
     pub(super) server: Pin,
     pub(super) address: SocketAddr,
 }
 
-/// The host as the system's calls want it: IPv6 without brackets.
+/// The host as system calls take it: IPv6 without brackets.
 pub(super) fn plain_host(host: &Host) -> String {
     match host {
         Host::Name(name) => name.clone(),
@@ -54,23 +54,23 @@ pub(super) fn plain_host(host: &Host) -> String {
 }
 
 /// Opens a control connection.
-pub(super) async fn dial(place: &Place, tls: &Tls, resolver: &Resolver) -> Result<Opened, Trouble> {
+pub(super) async fn dial(place: &Place, tls: &Tls, resolver: &Resolver) -> Result<Opened, ConnectionError> {
     let host = plain_host(&place.host);
     let mut addresses = resolver.resolve(&host).await?;
     addresses.truncate(MAX_ADDRESSES);
     addresses.iter_mut().for_each(|address| address.set_port(place.port));
     let (stream, server, address) = race(addresses, &host, tls).await?;
-    let upgrade = timeout(HANDSHAKE_PATIENCE, upgrade(place, stream)).await;
-    let stream = upgrade.map_err(|_| Trouble::Silent)??;
+    let upgrade = timeout(HANDSHAKE_TIMEOUT, upgrade(place, stream)).await;
+    let stream = upgrade.map_err(|_| ConnectionError::NoAnswer)??;
     Ok(Opened { stream, server, address })
 }
 
 type Secured = (TlsStream<TcpStream>, Pin, SocketAddr);
 
-/// Tries the addresses one after the other, each some time after the one before or as soon as that one failed. The
-/// first that shows the right key wins: an address where a stranger listens takes nobody out of the race.
-async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secured, Trouble> {
-    let mut troubles = Vec::new();
+/// Tries the addresses in order, each [`STAGGER`] after the last or as soon as that one has failed. The first server
+/// that shows the right key wins; one that shows another key does not end the race.
+async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secured, ConnectionError> {
+    let mut errors = Vec::new();
     let mut attempts = JoinSet::new();
     let (results, mut finished) = mpsc::unbounded_channel();
     let mut waiting = addresses.into_iter();
@@ -83,41 +83,41 @@ async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secur
                 let _ = results.send(attempt(address, &host, &tls).await);
             });
         } else if running == 0 {
-            return Err(Trouble::most_telling(troubles));
+            return Err(ConnectionError::most_telling(errors));
         }
         let last = waiting.as_slice().is_empty();
-        // Without a next address there is nothing to be in a hurry for; every attempt ends by itself.
-        let patience = if last { CONNECT_PATIENCE + HANDSHAKE_PATIENCE } else { STAGGER };
-        match timeout(patience, finished.recv()).await {
+        // After the last address there is nothing left to start: every attempt ends by its own limits.
+        let limit = if last { CONNECT_TIMEOUT + HANDSHAKE_TIMEOUT } else { STAGGER };
+        match timeout(limit, finished.recv()).await {
             // Dropping the set aborts the others.
             Ok(Some(Ok(secured))) => return Ok(secured),
-            Ok(Some(Err(trouble))) => {
+            Ok(Some(Err(error))) => {
                 running -= 1;
-                troubles.push(trouble);
+                errors.push(error);
             }
-            Ok(None) => return Err(Trouble::Lost),
-            Err(_) if last => return Err(Trouble::Silent),
+            Ok(None) => return Err(ConnectionError::Closed),
+            Err(_) if last => return Err(ConnectionError::NoAnswer),
             Err(_) => {}
         }
     }
 }
 
-async fn attempt(address: SocketAddr, host: &str, tls: &Tls) -> Result<Secured, Trouble> {
-    let connected = timeout(CONNECT_PATIENCE, TcpStream::connect(address)).await;
-    let tcp = connected.map_err(|_| Trouble::Silent)?.map_err(|e| Trouble::of_connect(&e))?;
-    // Messages are short, and somebody waits for each.
+async fn attempt(address: SocketAddr, host: &str, tls: &Tls) -> Result<Secured, ConnectionError> {
+    let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
+    let tcp = connected.map_err(|_| ConnectionError::NoAnswer)?.map_err(|e| ConnectionError::of_connect(&e))?;
+    // Messages are short and awaited.
     let _ = tcp.set_nodelay(true);
-    let shaken = timeout(HANDSHAKE_PATIENCE, tls.handshake(host, tcp)).await;
-    let (stream, pin) = shaken.map_err(|_| Trouble::Silent)??;
+    let shaken = timeout(HANDSHAKE_TIMEOUT, tls.handshake(host, tcp)).await;
+    let (stream, pin) = shaken.map_err(|_| ConnectionError::NoAnswer)??;
     Ok((stream, pin, address))
 }
 
 async fn upgrade(
     place: &Place,
     stream: TlsStream<TcpStream>,
-) -> Result<WebSocketStream<TlsStream<TcpStream>>, Trouble> {
+) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectionError> {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_TEXT)).max_frame_size(Some(MAX_TEXT));
-    // Only a virtual host would look at the name. A URL can hold neither letters beyond ASCII nor, for this library, a zone.
+    // Only a virtual host would read the name. A URL holds no letters beyond ASCII and, for this library, no zone.
     let host = match &place.host {
         Host::Name(name) if !name.is_ascii() => "rtjam".to_owned(),
         Host::Scoped(ip, _) => Host::V6(*ip).to_string(),
@@ -126,8 +126,8 @@ async fn upgrade(
     let url = format!("ws://{host}:{}{PATH}", place.port);
     match tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await {
         Ok((stream, _)) => Ok(stream),
-        Err(tokio_tungstenite::tungstenite::Error::Io(_)) => Err(Trouble::Lost),
-        Err(_) => Err(Trouble::NotRtjam),
+        Err(tokio_tungstenite::tungstenite::Error::Io(_)) => Err(ConnectionError::Closed),
+        Err(_) => Err(ConnectionError::NotRtjam),
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
         listener.local_addr().expect("an address")
     }
 
-    /// An address whose backlog is full: SYNs to it are dropped, as on a dead route. Lives as long as what comes with it.
+    /// An address whose backlog is full: SYNs to it are dropped, as on a dead route. It lasts as long as the second value.
     fn dead() -> (SocketAddr, impl Sized) {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
@@ -162,7 +162,7 @@ mod tests {
         (to, (listener, taken))
     }
 
-    /// A server that shakes hands with whoever comes, on a thread that ends with the test process.
+    /// A server that does TLS handshakes on a thread which ends with the test process.
     fn server() -> (SocketAddr, Tls, Pin) {
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::default().self_signed(&key).expect("a certificate").der().clone();
@@ -184,8 +184,9 @@ mod tests {
         (to, Tls::new(&Trust::Pinned(pin)).expect("TLS"), pin)
     }
 
+    /// A dead first address costs one stagger of 200 ms.
     #[test]
-    fn a_dead_address_costs_a_fifth_of_a_second_and_not_the_connection() {
+    fn dead_address_delays_by_one_stagger() {
         let (live, tls, pin) = server();
         let (dead, _keep) = dead();
         let begun = Instant::now();
@@ -195,30 +196,33 @@ mod tests {
         assert!(took >= STAGGER && took < Duration::from_secs(1), "{took:?}");
     }
 
+    /// A wrong server at the first address does not hide the right one at the second.
     #[test]
-    fn a_stranger_at_the_first_address_does_not_keep_us_from_the_second() {
+    fn wrong_server_does_not_win() {
         let (live, tls, pin) = server();
-        let (stranger, _, _) = server();
-        let won = runtime().block_on(race(vec![stranger, live], "localhost", &tls));
+        let (wrong, _, _) = server();
+        let won = runtime().block_on(race(vec![wrong, live], "localhost", &tls));
         assert_eq!(won.map(|(_, shown, _)| shown).ok(), Some(pin));
     }
 
+    /// A link that trusts the system's root certificates trusts no self-signed one.
     #[test]
-    fn a_link_that_trusts_the_systems_roots_trusts_no_other_certificate() {
-        let (stranger, _, _) = server();
+    fn system_roots_reject_self_signed() {
+        let (wrong, _, _) = server();
         let tls = Tls::new(&Trust::SystemRoots).expect("TLS");
-        let told = runtime().block_on(race(vec![stranger], "localhost", &tls)).err();
-        assert!(matches!(told, Some(Trouble::Certificate(_))), "{told:?}");
+        let reported = runtime().block_on(race(vec![wrong], "localhost", &tls)).err();
+        assert!(matches!(reported, Some(ConnectionError::Certificate(_))), "{reported:?}");
     }
 
+    /// A wrong server is reported only if no other address could become the right one.
     #[test]
-    fn a_stranger_is_told_only_where_there_is_nobody_else() {
-        let (stranger, _, _) = server();
+    fn wrong_server_is_reported_last() {
+        let (wrong, _, _) = server();
         let tls = Tls::new(&Trust::Pinned(Pin([3; 16]))).expect("TLS");
         let closed = address(&TcpListener::bind("127.0.0.1:0").expect("a port"));
-        let told = |addresses| runtime().block_on(race(addresses, "localhost", &tls)).err();
-        assert_eq!(told(vec![stranger]), Some(Trouble::WrongServer));
-        assert_eq!(told(vec![stranger, closed]), Some(Trouble::NothingListens));
-        assert_eq!(told(vec![closed, stranger]), Some(Trouble::NothingListens));
+        let reported = |addresses| runtime().block_on(race(addresses, "localhost", &tls)).err();
+        assert_eq!(reported(vec![wrong]), Some(ConnectionError::WrongServer));
+        assert_eq!(reported(vec![wrong, closed]), Some(ConnectionError::NothingListens));
+        assert_eq!(reported(vec![closed, wrong]), Some(ConnectionError::NothingListens));
     }
 }

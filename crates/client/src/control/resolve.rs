@@ -1,6 +1,6 @@
-//! Names to addresses, without ever waiting for a name server that hangs.
+//! Name lookups with a time limit: a name server that hangs delays nothing else.
 
-use super::error::Trouble;
+use super::error::ConnectionError;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +8,18 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// A name that was never found is waited for this long.
-const PATIENCE: Duration = Duration::from_millis(3000);
+/// Time limit for a name that was never resolved.
+const FIRST_TIMEOUT: Duration = Duration::from_millis(3000);
 
-/// Where old addresses are known, a fresh answer is waited for this long. After a sleep or a change of network the
-/// name server is often the last to come back.
-const PATIENCE_WITH_KNOWN: Duration = Duration::from_millis(300);
+/// Time limit for a fresh answer where old addresses are known. After a sleep or a change of network the name server is
+/// often the last to come back.
+const REFRESH_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Addresses without a port: an IPv6 address of one network comes with the interface that leads there.
-type Answer = Result<Vec<SocketAddr>, Trouble>;
+/// Addresses with port 0. Link-local IPv6 addresses carry their interface.
+type Answer = Result<Vec<SocketAddr>, ConnectionError>;
 
-/// Looks names up. At most one lookup a name is under way: the system's own waits, uninterruptible, for up to half a
-/// minute, on a thread of the runtime's.
+/// Resolves names, with at most one lookup per name under way: the system's lookup blocks a thread of the runtime for
+/// up to half a minute and cannot be interrupted.
 #[derive(Clone, Default)]
 pub(super) struct Resolver {
     names: Arc<Mutex<HashMap<String, Name>>>,
@@ -32,24 +32,25 @@ struct Name {
 }
 
 impl Resolver {
-    /// The addresses of `host` (no brackets), with port 0, in the order to try them. Must be called within the runtime.
+    /// The addresses of `host` (without brackets), with port 0, in the order to try them. Must be called within the
+    /// runtime.
     pub(super) async fn resolve(&self, host: &str) -> Answer {
         if let Ok(ip) = host.parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, 0)]);
         }
         let (known, mut asked) = self.ask(host);
-        let patience = if known.is_empty() { PATIENCE } else { PATIENCE_WITH_KNOWN };
-        let answer = timeout(patience, asked.wait_for(Option::is_some)).await;
+        let limit = if known.is_empty() { FIRST_TIMEOUT } else { REFRESH_TIMEOUT };
+        let answer = timeout(limit, asked.wait_for(Option::is_some)).await;
         let fresh = answer.ok().and_then(Result::ok).and_then(|answer| answer.clone());
         match fresh {
             Some(Ok(found)) => Ok(found),
             _ if !known.is_empty() => Ok(known),
-            Some(Err(trouble)) => Err(trouble),
-            None => Err(Trouble::NotFound),
+            Some(Err(error)) => Err(error),
+            None => Err(ConnectionError::NameNotFound),
         }
     }
 
-    /// What is known from before, and the lookup that is under way or was just begun.
+    /// The addresses from before, and the lookup that is under way or was just started.
     fn ask(&self, host: &str) -> (Vec<SocketAddr>, watch::Receiver<Option<Answer>>) {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let name = names.entry(host.to_owned()).or_default();
@@ -67,7 +68,7 @@ impl Resolver {
     async fn look_up(self, host: String, answer: watch::Sender<Option<Answer>>) {
         let found = tokio::net::lookup_host((host.as_str(), 0)).await;
         let found = match found {
-            Ok(found) => in_turn(found),
+            Ok(found) => alternate(found),
             Err(_) => Vec::new(),
         };
         if let Some(name) = self.names.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&host) {
@@ -76,13 +77,13 @@ impl Resolver {
                 name.known.clone_from(&found);
             }
         }
-        let _ = answer.send(Some(if found.is_empty() { Err(Trouble::NotFound) } else { Ok(found) }));
+        let _ = answer.send(Some(if found.is_empty() { Err(ConnectionError::NameNotFound) } else { Ok(found) }));
     }
 }
 
-/// The families in turn, beginning with the system's first choice, so that one dead family costs one attempt
-/// (RFC 8305, section 4).
-fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+/// Alternates between the address families, starting with the system's first choice, so that a dead family costs one
+/// attempt (RFC 8305, section 4).
+fn alternate(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     let mut all: Vec<SocketAddr> = Vec::new();
     for address in found.map(unmapped) {
         if !all.contains(&address) {
@@ -105,7 +106,7 @@ fn in_turn(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
     }
 }
 
-/// An IPv4 address that is written as an IPv6 address, as the IPv4 address that it is.
+/// Turns an IPv4-mapped IPv6 address into the IPv4 address.
 fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         IpAddr::V4(v4) => SocketAddr::new(v4.into(), address.port()),
@@ -121,11 +122,12 @@ mod tests {
         texts.iter().map(|t| SocketAddr::new(t.parse().expect("an address"), 0)).collect()
     }
 
+    /// Families alternate, and the system's first choice stays first.
     #[test]
-    fn families_take_turns_and_the_first_choice_stays_first() {
+    fn address_families_alternate() {
         let found = ips(&["2001:db8::1", "2001:db8::2", "2001:db8::1", "192.0.2.1", "::ffff:192.0.2.2"]);
         let expected = ips(&["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2"]);
-        assert_eq!(in_turn(found.into_iter()), expected);
-        assert_eq!(in_turn(std::iter::empty()), ips(&[]));
+        assert_eq!(alternate(found.into_iter()), expected);
+        assert_eq!(alternate(std::iter::empty()), ips(&[]));
     }
 }

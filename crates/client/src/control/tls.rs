@@ -1,6 +1,6 @@
-//! TLS to a room server: by the pin in the link, or by the system's roots.
+//! TLS to a room server, trusted by the pin in the link or by the system's root certificates.
 
-use super::error::Trouble;
+use super::error::ConnectionError;
 use rtjam_protocol::control::ALPN;
 use rtjam_protocol::link::{Pin, Trust};
 use rtjam_protocol::seal::ring::pin_of;
@@ -17,17 +17,17 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// How to make TLS connections that trust as a link says. Copies are cheap.
+/// A TLS configuration with the trust of a link. Copies are cheap.
 #[derive(Clone)]
 pub(super) struct Tls {
     connector: TlsConnector,
 }
 
 impl Tls {
-    /// For [`Trust::SystemRoots`] this reads the system's certificates: some milliseconds.
+    /// For [`Trust::SystemRoots`] this reads the system's certificates, which takes some milliseconds.
     ///
     /// # Errors
-    /// When the cipher library offers no TLS version, which no build of ours does.
+    /// The cipher library offers no TLS version. No build of ours is like that.
     pub(super) fn new(trust: &Trust) -> Result<Tls, Error> {
         let config = match trust {
             Trust::Pinned(pin) => pinned(*pin)?,
@@ -40,22 +40,25 @@ impl Tls {
         Ok(Tls { connector: TlsConnector::from(Arc::new(config)) })
     }
 
-    /// The handshake over `tcp`. `host` as it stands in the link, without brackets. Gives also the pin of the key that
-    /// the server showed.
-    pub(super) async fn handshake(&self, host: &str, tcp: TcpStream) -> Result<(TlsStream<TcpStream>, Pin), Trouble> {
+    /// Does the handshake over `tcp`; `host` is the link's, without brackets. Also returns the pin of the server's key.
+    pub(super) async fn handshake(
+        &self,
+        host: &str,
+        tcp: TcpStream,
+    ) -> Result<(TlsStream<TcpStream>, Pin), ConnectionError> {
         let name = server_name(host, &tcp);
-        let stream = self.connector.connect(name, tcp).await.map_err(|e| Trouble::of_tls(&e))?;
+        let stream = self.connector.connect(name, tcp).await.map_err(|e| ConnectionError::of_tls(&e))?;
         let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-        let pin = shown.and_then(|c| pin_shown_by(c).ok()).ok_or(Trouble::NotRtjam)?;
+        let pin = shown.and_then(|c| pin_shown_by(c).ok()).ok_or(ConnectionError::NotRtjam)?;
         Ok((stream, pin))
     }
 }
 
-/// How to reach a server whose key is pinned by `pin`, whatever the dates and names of its certificate, for programs that
-/// hold control connections themselves. Offers RTJam's protocol ([`ALPN`]) alone.
+/// The TLS configuration for a server whose key has this pin, whatever the dates and names of its certificate, for
+/// programs that hold control connections themselves. It offers only RTJam's protocol ([`ALPN`]).
 ///
 /// # Errors
-/// When the cipher library offers no TLS version, which no build of ours does.
+/// The cipher library offers no TLS version. No build of ours is like that.
 pub fn pinned(pin: Pin) -> Result<ClientConfig, Error> {
     let provider = provider();
     let builder = versions(&provider)?;
@@ -73,7 +76,7 @@ fn versions(provider: &Arc<CryptoProvider>) -> Result<ConfigBuilder<ClientConfig
     ClientConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions()
 }
 
-/// What to ask for. A host that is no DNS name (letters beyond ASCII) is asked for by its address.
+/// The name to verify. A host that is not a DNS name (letters beyond ASCII) is verified by its address.
 fn server_name(host: &str, tcp: &TcpStream) -> ServerName<'static> {
     ServerName::try_from(host.to_owned()).unwrap_or_else(|_| {
         let ip = tcp.peer_addr().map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
@@ -86,7 +89,7 @@ fn pin_shown_by(certificate: &CertificateDer<'_>) -> Result<Pin, Error> {
     Ok(pin_of(parsed.subject_public_key_info().as_ref()))
 }
 
-/// Accepts the pinned key, whatever the dates and names of its certificate, and nothing else.
+/// Accepts only the pinned key, whatever the dates and names of its certificate.
 #[derive(Debug)]
 struct PinVerifier {
     pin: Pin,
@@ -109,7 +112,7 @@ impl ServerCertVerifier for PinVerifier {
         }
     }
 
-    // That the server holds the key is shown by its signature over the handshake, so that is checked as ever.
+    // The signature over the handshake proves that the server holds the private key, so it is verified as usual.
 
     fn verify_tls12_signature(
         &self,

@@ -1,7 +1,7 @@
-//! Where media goes, and the socket it leaves by. Owned by `jam-send`.
+//! The media endpoints of a session and the socket that sends to them. Owned by `jam-send`.
 
-use super::receive::Ear;
-use super::socket::{self, Mark};
+use super::receive::RecvCommand;
+use super::socket::{self, TypeOfService};
 use crossbeam_channel::Sender;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{MediaEndpoint, TransportKind};
@@ -10,41 +10,41 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-/// More endpoints than that are not used.
+/// At most this many endpoints are used.
 const MAX_ENDPOINTS: usize = 16;
 
-/// Nothing came for this long: a NAT may have forgotten the port, or the adapter changed.
+/// After this silence a new socket is opened: a NAT may have forgotten the port, or the adapter has changed.
 const REBIND_AFTER: Micros = Micros::from_secs(1);
 
-/// While nothing comes, or a socket cannot be had, the next one is opened after this long.
+/// While the silence lasts, or no socket can be opened, the next attempt follows after this time.
 const REBIND_EVERY: Micros = Micros::from_secs(2);
 
-/// A socket whose sends fail for want of a route is replaced this often.
+/// A socket that cannot send because its route is gone is replaced this often.
 const REPLACE_EVERY: Micros = Micros::from_millis(250);
 
-/// A session's way to its server.
+/// The path from a session to its server.
 pub(crate) struct Path {
-    /// By the session's index; `None` where no address is known (yet).
+    /// Addresses by endpoint index; `None` if unknown.
     endpoints: Vec<Option<SocketAddr>>,
     socket: Option<Arc<UdpSocket>>,
     is_v6: bool,
     opened_at: Option<Micros>,
     replace: bool,
-    ear: Sender<Ear>,
-    mark: Mark,
+    recv: Sender<RecvCommand>,
+    tos: TypeOfService,
     /// Why there is no socket.
-    pub(crate) fault: Option<io::Error>,
+    pub(crate) error: Option<io::Error>,
 }
 
 impl Path {
-    /// A way to nowhere. `ear` gets every socket that is opened; `mark` is what routers see on what goes this way.
-    pub(crate) fn new(ear: Sender<Ear>, mark: Mark) -> Path {
-        let (endpoints, socket, opened_at, fault) = (Vec::new(), None, None, None);
-        Path { endpoints, socket, is_v6: false, opened_at, replace: false, ear, mark, fault }
+    /// A path without endpoints. `recv` gets every socket that is opened.
+    pub(crate) fn new(recv: Sender<RecvCommand>, tos: TypeOfService) -> Path {
+        let (endpoints, socket, opened_at, error) = (Vec::new(), None, None, None);
+        Path { endpoints, socket, is_v6: false, opened_at, replace: false, recv, tos, error }
     }
 
-    /// The media endpoints as the server says; `control` is where the control connection goes. Returns the hosts that
-    /// must be looked up, with their indices.
+    /// Takes the server's media endpoints; `control` is the address of the control connection. Returns the hosts that
+    /// need a name lookup, with their indices.
     pub(crate) fn set_endpoints(&mut self, media: &[MediaEndpoint], control: Option<SocketAddr>) -> Vec<(usize, Host)> {
         let mut wanted = Vec::new();
         let address = |(index, endpoint): (usize, &MediaEndpoint)| {
@@ -57,7 +57,7 @@ impl Path {
                     Ok(ip) => Some(within_scope(SocketAddr::new(ip, endpoint.port), control)),
                     Err(_) => {
                         wanted.extend(Host::parse(text).ok().map(|host| (index, host)));
-                        // The port waits here for the address.
+                        // Keeps the port until the address is known.
                         Some(SocketAddr::new(UNKNOWN, endpoint.port))
                     }
                 },
@@ -67,29 +67,29 @@ impl Path {
         wanted
     }
 
-    /// An endpoint's host was looked up.
+    /// Takes the resolved address of an endpoint.
     pub(crate) fn set_address(&mut self, endpoint: usize, found: SocketAddr) {
         if let Some(Some(address)) = self.endpoints.get_mut(endpoint) {
             *address = with_port(found, address.port());
         }
     }
 
-    /// Where that endpoint is, as far as it is known.
+    /// The address of an endpoint, if it is known.
     pub(crate) fn address(&self, endpoint: usize) -> Option<SocketAddr> {
         self.endpoints.get(endpoint).copied().flatten().filter(|address| address.ip() != UNKNOWN)
     }
 
-    /// When the socket was opened, if there is one.
+    /// When the current socket was opened.
     pub(crate) fn opened_at(&self) -> Option<Micros> {
         self.socket.as_ref().and(self.opened_at)
     }
 
-    /// The port that media goes to first.
+    /// The port of the first endpoint.
     pub(crate) fn port(&self) -> Option<u16> {
         self.endpoints.iter().flatten().map(SocketAddr::port).next()
     }
 
-    /// Sends a datagram; says whether it left. Nothing that goes wrong here ends a session.
+    /// Sends a datagram and returns whether it was sent. No error here ends a session.
     pub(crate) fn send(&mut self, now: Micros, endpoint: usize, datagram: &[u8]) -> bool {
         let Some(to) = self.address(endpoint) else { return false };
         let Some(socket) = self.socket_for(now, to) else { return false };
@@ -102,7 +102,7 @@ impl Path {
         }
     }
 
-    /// Nothing has come since `silent_since` although it should: opens a new socket when it is time.
+    /// Nothing has arrived since `silent_since`: drops the socket when a new one is due.
     pub(crate) fn rebind(&mut self, now: Micros, silent_since: Micros) {
         let due = match self.opened_at {
             Some(at) if at > silent_since => at + REBIND_EVERY,
@@ -113,7 +113,7 @@ impl Path {
         }
     }
 
-    /// The socket to send to `to` by, opened if need be.
+    /// The socket for that address, opened if needed.
     fn socket_for(&mut self, now: Micros, to: SocketAddr) -> Option<Arc<UdpSocket>> {
         let age = self.opened_at.map(|at| now.since(at));
         if self.replace && age.is_none_or(|age| age >= REPLACE_EVERY) {
@@ -124,21 +124,21 @@ impl Path {
         {
             return Some(Arc::clone(socket));
         }
-        if self.fault.is_some() && age.is_some_and(|age| age < REPLACE_EVERY) {
+        if self.error.is_some() && age.is_some_and(|age| age < REPLACE_EVERY) {
             return None;
         }
         self.opened_at = Some(now);
         self.replace = false;
-        match socket::open(to, self.mark) {
+        match socket::open(to, self.tos) {
             Ok(socket) => {
                 let socket = Arc::new(socket);
-                let _ = self.ear.send(Ear::Socket(Arc::clone(&socket)));
-                (self.socket, self.is_v6, self.fault) = (Some(Arc::clone(&socket)), to.is_ipv6(), None);
+                let _ = self.recv.send(RecvCommand::Socket(Arc::clone(&socket)));
+                (self.socket, self.is_v6, self.error) = (Some(Arc::clone(&socket)), to.is_ipv6(), None);
                 Some(socket)
             }
             Err(e) => {
                 self.socket = None;
-                self.fault = Some(e);
+                self.error = Some(e);
                 None
             }
         }
@@ -150,7 +150,7 @@ fn with_port(mut address: SocketAddr, port: u16) -> SocketAddr {
     address
 }
 
-/// A link-local address of the server's own network is reached by the interface that leads to its control address.
+/// A link-local address gets the interface of the control connection.
 fn within_scope(mut address: SocketAddr, control: Option<SocketAddr>) -> SocketAddr {
     if let (SocketAddr::V6(address), Some(SocketAddr::V6(control))) = (&mut address, control)
         && address.ip().is_unicast_link_local()
@@ -160,11 +160,11 @@ fn within_scope(mut address: SocketAddr, control: Option<SocketAddr>) -> SocketA
     address
 }
 
-/// Stands for an address that is being looked up.
+/// Stands for an address that is being resolved.
 const UNKNOWN: IpAddr = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
 
-/// Whether the socket, not the datagram, is the matter: its route or its address has gone. A full buffer, a firewall
-/// or a refusing peer is no reason for another socket.
+/// Whether the socket has lost its route or address. A full buffer, a firewall or a rejecting peer needs no new
+/// socket.
 fn is_gone(e: &io::Error) -> bool {
     use io::ErrorKind;
     matches!(
@@ -184,17 +184,18 @@ mod tests {
     use super::*;
     use crossbeam_channel::{Receiver, unbounded};
 
-    fn path() -> (Path, Receiver<Ear>) {
-        let (ear, sockets) = unbounded();
-        (Path::new(ear, Mark::Expedited), sockets)
+    fn path() -> (Path, Receiver<RecvCommand>) {
+        let (recv, sockets) = unbounded();
+        (Path::new(recv, TypeOfService::Expedited), sockets)
     }
 
     fn endpoint(host: Option<&str>, port: u16) -> MediaEndpoint {
         MediaEndpoint { host: host.map(str::to_owned), port, kind: TransportKind::Udp }
     }
 
+    /// An endpoint without a host has that of the control connection; names need a lookup.
     #[test]
-    fn an_endpoint_without_a_host_is_where_control_goes_and_names_are_looked_up() {
+    fn endpoints_resolve_to_addresses() {
         let (mut path, _sockets) = path();
         let control = "192.0.2.9:1".parse().ok();
         let media = [
@@ -215,9 +216,9 @@ mod tests {
         assert!(!path.send(Micros::ZERO, 99, b"?"));
     }
 
-    /// A link-local address is reached by the interface of the control connection.
+    /// A link-local address gets the interface of the control connection.
     #[test]
-    fn link_local_endpoints_keep_the_interface() {
+    fn link_local_endpoints_keep_interface() {
         let (mut path, _sockets) = path();
         let media = [endpoint(None, 7891), endpoint(Some("[fe80::2]"), 1), endpoint(Some("[2001:db8::1]"), 2)];
         path.set_endpoints(&media, "[fe80::1%3]:9".parse().ok());
@@ -225,8 +226,9 @@ mod tests {
         assert_eq!(found, ["[fe80::1%3]:7891", "[fe80::2%3]:1", "[2001:db8::1]:2"]);
     }
 
+    /// A new socket is opened after one second of silence, then every two.
     #[test]
-    fn silence_opens_a_new_socket_after_a_second_and_then_every_two() {
+    fn silence_opens_new_sockets() {
         let (mut path, sockets) = path();
         let peer = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         path.set_endpoints(&[endpoint(Some("127.0.0.1"), peer.local_addr().expect("an address").port())], None);
@@ -242,8 +244,9 @@ mod tests {
         assert_eq!(opened_at, [0, 1000, 3000, 5000]);
     }
 
+    /// The endpoint's address family decides the socket's.
     #[test]
-    fn the_family_of_the_endpoint_decides_the_socket() {
+    fn socket_follows_address_family() {
         let (mut path, sockets) = path();
         path.set_endpoints(&[endpoint(Some("127.0.0.1"), 9), endpoint(Some("::1"), 9)], None);
         path.send(Micros::ZERO, 0, b"x");
@@ -251,12 +254,12 @@ mod tests {
         path.send(Micros::ZERO, 1, b"x");
         let families: Vec<bool> = sockets
             .try_iter()
-            .filter_map(|ear| match ear {
-                Ear::Socket(s) => s.local_addr().ok().map(|a| a.is_ipv6()),
+            .filter_map(|command| match command {
+                RecvCommand::Socket(s) => s.local_addr().ok().map(|a| a.is_ipv6()),
                 _ => None,
             })
             .collect();
-        // Where the machine has no IPv6 at all, there is no second socket, and nothing breaks.
+        // A machine without IPv6 opens no second socket.
         assert!(families == [false, true] || families == [false], "{families:?}");
     }
 }

@@ -1,159 +1,106 @@
-//! The thread `jam-recv`: waits for datagrams, opens them, hands audio to the engine and the rest to `jam-send`.
+//! The thread `jam-recv`: receives and opens datagrams, hands audio to the engine and everything else to `jam-send`.
 
-use super::classic::ClassicEar;
-use crate::clock::Clock;
-use crate::priority;
-use crate::shared::Shared;
+use super::channel::{Channels, LastHeard, RecvEvent, RecvEventKind};
+use super::legacy::LegacyReceiver;
+use crate::threads;
 use crate::trace::Arrival;
-use crate::wake::Wake;
-use crossbeam_channel::{Receiver, Sender};
-use rtjam_engine::{Console, Incoming};
+use crossbeam_channel::Receiver;
+use rtjam_engine::Console;
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::AudioFrame;
-use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM, MixedMusician};
-use rtjam_protocol::retransmit::{self, Feedback, ReceiverReport};
+use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM};
+use rtjam_protocol::retransmit::{self, ReceiverReport};
 use rtjam_protocol::seal::{ReceiveKey, Rejected};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// News for `jam-recv`.
-pub(crate) enum Ear {
-    /// Listen here from now on, and nowhere else.
+/// A command for `jam-recv`.
+pub(crate) enum RecvCommand {
+    /// Receives from this socket and no other.
     Socket(Arc<UdpSocket>),
-    /// Open by this from now on.
+    /// Opens datagrams by this key: a new session.
     Key(Box<ReceiveKey>, Arc<LastHeard>),
-    /// Hear a classic server from now on: nothing opens, nothing is sealed.
-    Classic(Box<ClassicEar>),
-    /// There is nothing to listen to until there is a new socket and key.
-    Deaf,
-    /// End.
+    /// Receives legacy packets, which are not sealed.
+    Legacy(Box<LegacyReceiver>),
+    /// Drops socket and session until there are new ones.
+    Idle,
+    /// Ends the thread.
     Stop,
 }
 
-/// When a datagram of a session last opened. Datagrams come by the thousand; `jam-send` looks here when it is awake
-/// anyway.
-#[derive(Debug, Default)]
-pub(crate) struct LastHeard(AtomicU64);
-
-impl LastHeard {
-    /// The time, once something was heard.
-    pub(crate) fn get(&self) -> Option<Micros> {
-        // Nothing is heard at the clock's very origin: a session takes longer than that to make.
-        Some(self.0.load(Relaxed)).filter(|t| *t != 0).map(Micros)
-    }
-
-    pub(super) fn set(&self, now: Micros) {
-        self.0.store(now.0, Relaxed);
-    }
-}
-
-/// Something for the session.
-pub(crate) struct Note {
-    /// The session that it is of.
-    pub(crate) of: Arc<LastHeard>,
-    pub(crate) arrived: Micros,
-    pub(crate) what: What,
-}
-
-/// What a note says.
-pub(crate) enum What {
-    /// A frame that is no audio came.
-    Came(Frame<'static>),
-    /// How the musicians of the mix stand, as the server hears them.
-    Mixed(Vec<MixedMusician>),
-    /// So many datagrams did not open that nothing is opened any more.
-    Exhausted,
-    /// This is missing of what the server sends: tell it.
-    Misses(Feedback),
-}
-
-/// What `jam-recv` works with, apart from socket and session.
-pub(crate) struct Ways {
-    pub(crate) clock: Clock,
-    pub(crate) incoming: Incoming,
-    /// Tells how long musicians wait to be heard.
-    pub(crate) console: Console,
-    pub(crate) shared: Arc<Shared>,
-    /// Must be bounded: what does not fit is dropped, as the network might have.
-    pub(crate) notes: Sender<Note>,
-    /// Must be bounded likewise; there while a trace is recorded.
-    pub(crate) tape: Option<Sender<Arrival>>,
-    pub(crate) wake: Wake,
-}
-
-struct Receive {
-    ways: Ways,
-    socket: Option<Arc<UdpSocket>>,
-    session: Option<Session>,
-}
-
-/// Whom we listen to.
-enum Session {
-    Sealed(Heard),
-    Classic(Box<ClassicEar>),
-}
-
-/// A session as heard here.
-struct Heard {
-    key: Box<ReceiveKey>,
-    last: Arc<LastHeard>,
-    misses: retransmit::LossDetector,
-}
-
 /// The body of `jam-recv`.
-pub(crate) fn run(ways: Ways, news: Receiver<Ear>) {
-    // `jam-send` tells when this is not permitted; what holds for it holds for us.
-    let _ = priority::raise();
-    let mut receive = Receive { ways, socket: None, session: None };
-    // One more than is taken, so that what is too long is not taken for what fits.
+pub(crate) fn run(channels: Channels, commands: Receiver<RecvCommand>) {
+    // `jam-send` reports if this is not permitted.
+    let _ = threads::raise_priority();
+    let mut receive = Receive { channels, socket: None, session: None };
+    // One byte more than the limit, so that a longer datagram is not mistaken for one that fits.
     let mut buffer = [0; MAX_DATAGRAM + 1];
     loop {
-        let came = receive.wait(&mut buffer);
-        // A sender that is gone is as good as `Stop`.
-        let mut word =
-            if receive.socket.is_some() { news.try_recv().ok() } else { news.recv().ok().or(Some(Ear::Stop)) };
-        // The news first: what came may be the answer to a key that lies here.
-        while let Some(news_item) = word {
-            match news_item {
-                Ear::Stop => return,
-                Ear::Socket(socket) => receive.socket = Some(socket),
-                Ear::Key(key, last) => {
-                    receive.ways.shared.heard_nothing_yet();
-                    let misses = retransmit::LossDetector::default();
-                    receive.session = Some(Session::Sealed(Heard { key, last, misses }));
+        let received = receive.wait(&mut buffer);
+        // A dropped sender means `Stop`.
+        let mut next = if receive.socket.is_some() {
+            commands.try_recv().ok()
+        } else {
+            commands.recv().ok().or(Some(RecvCommand::Stop))
+        };
+        // Commands first: the datagram may need the key that waits here.
+        while let Some(command) = next {
+            match command {
+                RecvCommand::Stop => return,
+                RecvCommand::Socket(socket) => receive.socket = Some(socket),
+                RecvCommand::Key(key, last_heard) => {
+                    receive.channels.shared.reset_session_counts();
+                    let feedback = retransmit::LossDetector::default();
+                    receive.session = Some(Session::Sealed(SealedReceiver { key, last_heard, feedback }));
                 }
-                Ear::Classic(ear) => {
-                    receive.ways.shared.heard_nothing_yet();
-                    receive.session = Some(Session::Classic(ear));
+                RecvCommand::Legacy(legacy) => {
+                    receive.channels.shared.reset_session_counts();
+                    receive.session = Some(Session::Legacy(legacy));
                 }
-                Ear::Deaf => (receive.socket, receive.session) = (None, None),
+                RecvCommand::Idle => (receive.socket, receive.session) = (None, None),
             }
-            word = news.try_recv().ok();
+            next = commands.try_recv().ok();
         }
-        if let Some((arrived, from, len)) = came {
-            let Receive { ways, session, .. } = &mut receive;
+        if let Some((arrived, from, len)) = received {
+            let Receive { channels, session, .. } = &mut receive;
             match session {
-                Some(Session::Sealed(heard)) => heard.take(ways, arrived, &mut buffer[..len]),
-                Some(Session::Classic(ear)) => ear.take(ways, arrived, from, &buffer[..len]),
+                Some(Session::Sealed(sealed)) => sealed.handle_datagram(channels, arrived, &mut buffer[..len]),
+                Some(Session::Legacy(legacy)) => legacy.handle_datagram(channels, arrived, from, &buffer[..len]),
                 None => {}
             }
         }
     }
 }
 
+struct Receive {
+    channels: Channels,
+    socket: Option<Arc<UdpSocket>>,
+    session: Option<Session>,
+}
+
+enum Session {
+    Sealed(SealedReceiver),
+    Legacy(Box<LegacyReceiver>),
+}
+
+struct SealedReceiver {
+    key: Box<ReceiveKey>,
+    last_heard: Arc<LastHeard>,
+    feedback: retransmit::LossDetector,
+}
+
 impl Receive {
-    /// Waits for one datagram, at most the socket's timeout: when it came, whence, and its length.
+    /// Waits for one datagram, at most the socket's timeout. Returns its arrival, sender and length.
     fn wait(&self, buffer: &mut [u8]) -> Option<(Micros, SocketAddr, usize)> {
         match self.socket.as_ref()?.recv_from(buffer) {
-            Ok((len, from)) => (len <= MAX_DATAGRAM).then(|| (self.ways.clock.now(), from, len)),
+            Ok((len, from)) => (len <= MAX_DATAGRAM).then(|| (self.channels.clock.now(), from, len)),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => None,
-            // Windows tells here that an earlier datagram was not wanted where it went.
+            // On Windows: an earlier datagram was rejected by its receiver.
             Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
             Err(_) => {
-                // An adapter that went away may fail every call at once; `jam-send` will open another socket.
+                // Without its adapter a socket may fail every call at once; `jam-send` will open another one.
                 std::thread::sleep(Duration::from_millis(5));
                 None
             }
@@ -161,76 +108,80 @@ impl Receive {
     }
 }
 
-impl Heard {
-    /// What does not open is dropped without a trace: it may be anybody's. Whence it came does not matter.
-    fn take(&mut self, ways: &mut Ways, arrived: Micros, datagram: &mut [u8]) {
-        let Heard { key, last, misses } = self;
+impl SealedReceiver {
+    /// Drops a datagram that does not open: anybody may have sent it. The sender's address does not matter.
+    fn handle_datagram(&mut self, channels: &mut Channels, arrived: Micros, datagram: &mut [u8]) {
+        let SealedReceiver { key, last_heard, feedback } = self;
         let size = datagram.len();
-        let Ways { incoming, console, shared, notes, tape, wake, .. } = ways;
+        let Channels { incoming, console, shared, events, trace, wake, .. } = channels;
         let opened = match key.open(arrived, datagram) {
             Ok(opened) => opened,
             Err(Rejected::Exhausted) => {
-                // Said for each datagram: what does not fit is said again with the next.
-                if notes.try_send(Note { of: Arc::clone(last), arrived, what: What::Exhausted }).is_ok() {
+                // Repeated with every datagram, so an event that does not fit is not missed.
+                let (session, kind) = (Arc::clone(last_heard), RecvEventKind::KeyExhausted);
+                if events.try_send(RecvEvent { session, arrived, kind }).is_ok() {
                     wake.wake();
                 }
                 return;
             }
             Err(_) => return,
         };
-        let mut news = last.get().is_none();
-        last.set(arrived);
-        let mut note = |what| news |= notes.try_send(Note { of: Arc::clone(last), arrived, what }).is_ok();
+        let mut wakes = last_heard.get().is_none();
+        last_heard.set(arrived);
+        let mut send =
+            |kind| wakes |= events.try_send(RecvEvent { session: Arc::clone(last_heard), arrived, kind }).is_ok();
         for frame in opened.frames() {
             match &frame {
                 Frame::Audio(audio) => {
-                    if let Some(tape) = tape {
-                        let _ = tape.try_send(Arrival { at: arrived, header: audio.header });
+                    if let Some(trace) = trace {
+                        let _ = trace.try_send(Arrival { at: arrived, header: audio.header });
                     }
-                    // The engine counts what it does not take.
+                    // The engine counts the packets that it has no room for.
                     let _ = incoming.push(arrived, audio);
                 }
                 Frame::Copy(audio) => {
                     let _ = incoming.push_retransmitted(arrived, audio);
-                    shared.came_again(FRAME_HEADER_LEN + AudioFrame::HEADER_LEN + audio.payload.len());
+                    shared.add_retransmitted(FRAME_HEADER_LEN + AudioFrame::HEADER_LEN + audio.payload.len());
                 }
-                Frame::MixReport(report) => note(What::Mixed(report.iter().collect())),
-                frame => owned(frame).into_iter().for_each(|frame| note(What::Came(frame))),
+                Frame::MixReport(report) => send(RecvEventKind::MixReport(report.iter().collect())),
+                frame => owned(frame).into_iter().for_each(|frame| send(RecvEventKind::Frame(frame))),
             }
         }
-        misses.handle_datagram(arrived, &opened.header, size);
-        while let Some(feedback) = misses.poll_feedback(arrived, || told(console)) {
-            note(What::Misses(feedback));
+        feedback.handle_datagram(arrived, &opened.header, size);
+        while let Some(feedback) = feedback.poll_feedback(arrived, || voice_report(console)) {
+            send(RecvEventKind::Feedback(feedback));
         }
-        shared.did_not_come(misses.lost());
-        if news {
+        shared.set_lost(feedback.lost());
+        if wakes {
             wake.wake();
         }
     }
 }
 
-/// What the server should know of everyone heard: how much later than usual they may come, and what was recovered.
-fn told(console: &Console) -> ReceiverReport {
-    let mut told = ReceiverReport::default();
+/// What the server should know of the voices here: how much later than usual a packet may arrive, and how many packets
+/// retransmission has recovered.
+fn voice_report(console: &Console) -> ReceiverReport {
+    let mut report = ReceiverReport::default();
     for voice in console.voices() {
-        told.recovered += voice.recovered;
+        report.recovered += voice.recovered;
         if voice.active {
-            told.waits.add(voice.source, Micros((f64::from(voice.late_tolerance_ms) * 1000.0) as u64));
+            report.waits.add(voice.source, Micros((f64::from(voice.late_tolerance_ms) * 1000.0) as u64));
         }
     }
-    told
+    report
 }
 
-/// A frame that borrows nothing; `None` for audio, new or again, for reports, which are told otherwise, and for the
-/// keep-alive, which says no more than that it came. Clock reports are ignored.
+/// The frame without borrows. `None` for audio and mix reports, which are handled apart, and for keep-alives, whose
+/// arrival is all that they say.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
     match *frame {
-        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive | Frame::ClockReport(_) => None,
+        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive => None,
         Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
         Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
         Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),
         Frame::PathResponse(data) => Some(Frame::PathResponse(data)),
         Frame::Goodbye => Some(Frame::Goodbye),
+        Frame::ClockReport(c) => Some(Frame::ClockReport(c)),
         Frame::Probe(p) => Some(Frame::Probe(p)),
         Frame::ProbeReply(p) => Some(Frame::ProbeReply(p)),
         Frame::Feedback(f) => Some(Frame::Feedback(f)),

@@ -1,34 +1,34 @@
-//! The thread `jam-send`: owns the session, sends audio and everything else, and draws the picture that others see.
+//! The thread `jam-send`: owns the session, sends audio and everything else, and publishes the snapshot.
 //!
 //! ```text
 //!  audio ──ring of packets, wake──▶          ──UDP──▶ server
-//!  handle ──Order, wake──────────▶ jam-send ──Ear──▶ jam-recv
-//!  jam-recv ──Note, LastHeard────▶          ──control::Command──▶ jam-control
-//!  jam-control ──Report, wake────▶          ──Picture──▶ whoever asks
+//!  handle ──Request, wake────────▶ jam-send ──RecvCommand──▶ jam-recv
+//!  jam-recv ──RecvEvent, LastHeard▶         ──control::Command──▶ jam-control
+//!  jam-control ──Report, wake────▶          ──Snapshot──▶ any reader
 //! ```
 
-mod any_jam;
-mod audio;
-mod classic;
+mod encoder;
 mod jam;
+mod legacy_jam;
+mod room_jam;
 mod roster;
 
-use crate::clock::Clock;
-use crate::control;
+pub(crate) use jam::JamChannels;
+
+use crate::condition::{Condition, StatusNotice};
+use crate::control::{Command, Report};
 use crate::identity::Identity;
 use crate::loop_guard::{LoopGuard, Verdict};
-use crate::media::{Ear, Note};
-use crate::priority::{self, NoPriority};
-use crate::sentences;
-use crate::shared::{Picture, Shared};
+use crate::media::{RecvCommand, RecvEvent};
+use crate::shared::Shared;
 use crate::slots::{Seating, Seats};
-use crate::status::State;
-use crate::wake::Wake;
-use any_jam::AnyJam;
-use audio::Encoder;
-use classic::ClassicJam;
-use crossbeam_channel::{Receiver, Sender as Channel};
+use crate::snapshot::{SendCounts, Snapshot, State};
+use crate::threads::{Clock, NoPriority, Wake, raise_priority};
+use crossbeam_channel::Receiver;
+use encoder::Encoder;
 use jam::Jam;
+use legacy_jam::LegacyJam;
+use room_jam::RoomJam;
 use rtjam_engine::{Console, Level, Outgoing};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
@@ -36,54 +36,53 @@ use rtjam_protocol::control::{DownstreamMode, MixRequest};
 use rtjam_protocol::link::{InviteLink, LegacyServer, Link};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedSender;
 
-/// How often levels are watched and the picture is drawn.
+/// How often levels are watched and the snapshot is published.
 const TICK: Micros = Micros::from_millis(100);
 
-/// Notes and reports taken before audio gets its turn again.
+/// Events and reports taken before audio has its turn again.
 const BATCH: usize = 32;
 
-/// What the client's handle asks for.
-pub(crate) enum Order {
-    /// Join; the number is what [`Picture::answers`] will say.
+/// A request of the client's handle.
+pub(crate) enum Request {
+    /// Joins; the number appears in [`Snapshot::answers`].
     Join(u32, Box<Link>),
-    /// Leave.
+    /// Leaves; the number appears in [`Snapshot::answers`].
     Leave(u32),
-    /// Encode so from now on.
+    /// Sets the sample format.
     Format(Codec),
-    /// Be sent this of the others; `None`: as the room says.
+    /// Sets the downstream; `None` takes the room's default.
     Mix(Option<DownstreamMode>),
-    /// To hear the musicians of these names in any case.
+    /// Sets the names of the musicians to receive always.
     Pin(Vec<String>),
-    /// Be called so from the next join on.
+    /// Sets the display name, from the next join on.
     Name(String),
-    /// What a project kept of a room, for the next join.
+    /// Sets the project's seats, for the next join.
     Seats(Box<Seats>),
-    /// The loop guard was wrong, or the loop is broken.
+    /// Unmutes the send if the loop guard has muted it.
     ResumeSending,
-    /// Leave and end.
+    /// Leaves and ends the thread.
     Stop,
 }
 
-/// The other threads, and the ways to them.
-pub(crate) struct Helpers {
-    pub(crate) ear: Channel<Ear>,
-    pub(crate) control: UnboundedSender<control::Command>,
+/// The other threads and the channels to them.
+pub(crate) struct Workers {
+    pub(crate) channels: JamChannels,
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
-/// What `jam-send` hears.
+/// The receiving ends of `jam-send`.
 pub(crate) struct Inbox {
-    pub(crate) orders: Receiver<Order>,
-    pub(crate) reports: Receiver<control::Report>,
-    pub(crate) notes: Receiver<Note>,
+    pub(crate) requests: Receiver<Request>,
+    pub(crate) reports: Receiver<Report>,
+    pub(crate) events: Receiver<RecvEvent>,
 }
 
-/// What `jam-send` works with, apart from its ways to others.
-pub(crate) struct Desk {
+/// What `jam-send` works with: engine, identity and current settings.
+pub(crate) struct SendContext {
     pub(crate) clock: Clock,
     pub(crate) wake: Wake,
     pub(crate) console: Console,
@@ -92,128 +91,135 @@ pub(crate) struct Desk {
     pub(crate) identity: Identity,
     pub(crate) name: String,
     pub(crate) codec: Codec,
-    /// What of the others to be sent; `None`: as the room says.
     pub(crate) mix: Option<DownstreamMode>,
     pub(crate) pinned: Vec<String>,
 }
 
 /// The body of `jam-send`.
-pub(crate) fn run(desk: Desk, inbox: Inbox, helpers: Helpers) {
-    desk.wake.sleeps_here();
+pub(crate) fn run(context: SendContext, inbox: Inbox, workers: Workers) {
+    context.wake.register_current_thread();
     let mut notices = Notices::default();
-    if priority::raise() == Err(NoPriority::NotPermitted) {
-        notices.set(Topic::Priority, sentences::NO_PRIORITY.to_owned());
+    if raise_priority() == Err(NoPriority::NotPermitted) {
+        notices.set(StatusNotice::NoRealtimePriority);
     }
-    let encoder = Encoder::new(desk.codec);
-    let (seating, guard) = (Seating::default(), LoopGuard::default());
-    let tick_at = desk.clock.now();
-    let sender = Sender {
-        desk,
-        helpers,
-        encoder,
-        seating,
-        guard,
+    let sender = SendThread {
+        encoder: Encoder::new(context.codec),
+        tick_at: context.clock.now(),
+        context,
+        workers,
+        seating: Seating::default(),
+        guard: LoopGuard::default(),
         notices,
         jam: None,
         jams: 0,
         answers: 0,
         last_place: None,
-        wished: None,
-        refused: None,
-        tick_at,
+        project_instance: None,
+        no_key: None,
     };
     sender.serve(&inbox);
 }
 
-struct Sender {
-    desk: Desk,
-    helpers: Helpers,
+struct SendThread {
+    context: SendContext,
+    workers: Workers,
     encoder: Encoder,
     seating: Seating,
     guard: LoopGuard,
     notices: Notices,
-    jam: Option<Box<dyn AnyJam>>,
-    /// How many there were: the number of the next one.
+    jam: Option<Box<dyn Jam>>,
+    /// Number of the current jam: how many there were.
     jams: u32,
     answers: u32,
-    /// Where this client was last, and as which of the identity's sessions.
+    /// The last room and this client's instance number there.
     last_place: Option<(InviteLink, u8)>,
-    /// As which of the identity's sessions the next join is to be, where it was in another room last.
-    wished: Option<u8>,
-    /// A link that could not even be tried, and why.
-    refused: Option<(InviteLink, String)>,
+    /// The project's instance number, for the next join.
+    project_instance: Option<u8>,
+    /// The requested link, if it has no key.
+    no_key: Option<InviteLink>,
     tick_at: Micros,
 }
 
-impl Sender {
+impl SendThread {
     fn serve(mut self, inbox: &Inbox) {
         loop {
-            let now = self.desk.clock.now();
+            let now = self.context.clock.now();
             self.send_audio(now);
-            let ended = self.take_orders(now, inbox);
-            if ended {
+            let stop = self.take_requests(now, inbox);
+            if stop {
                 break;
             }
-            let more = self.take_news(now, inbox);
+            let more = self.take_events(now, inbox);
             if let Some(jam) = &mut self.jam {
-                jam.handle_time(now);
+                jam.handle_timeout(now);
             }
-            let happened = self.settle(now);
-            if happened || now >= self.tick_at {
+            let changed = self.drain_jam(now);
+            if changed || now >= self.tick_at {
                 self.tick(now);
             }
             if !more {
-                std::thread::park_timeout(self.rest());
+                std::thread::park_timeout(self.idle_time());
             }
         }
         self.end();
     }
 
+    /// Sends all packets that wait. Without a jam they are dropped and not counted.
     fn send_audio(&mut self, now: Micros) {
-        let Desk { outgoing, shared, .. } = &mut self.desk;
-        match &mut self.jam {
-            Some(jam) => self.encoder.send_all(now, outgoing, jam.as_mut(), shared),
-            // Made in no room: dropped, and not counted.
-            None => while outgoing.pop().is_some() {},
+        let SendContext { outgoing, shared, .. } = &mut self.context;
+        let Some(jam) = &mut self.jam else {
+            while outgoing.pop().is_some() {}
+            return;
+        };
+        let mut last = None;
+        while let Some(packet) = outgoing.pop() {
+            let SendCounts { packets, dropped } = jam.send_audio(now, &packet, &mut self.encoder);
+            shared.sent.fetch_add(packets, Relaxed);
+            shared.not_sent.fetch_add(dropped, Relaxed);
+            last = Some((packet.stream, packet.position, packet.frames()));
+        }
+        // The end of a callback's last packet was captured just now.
+        if let Some((stream, position, frames)) = last {
+            jam.note_position(stream, position.plus(u64::from(frames)), now);
         }
     }
 
-    /// Whether it is time to end.
-    fn take_orders(&mut self, now: Micros, inbox: &Inbox) -> bool {
-        for order in inbox.orders.try_iter() {
-            match order {
-                Order::Join(number, link) => {
+    /// Carries out the handle's requests. Returns whether the thread is to end.
+    fn take_requests(&mut self, now: Micros, inbox: &Inbox) -> bool {
+        for request in inbox.requests.try_iter() {
+            match request {
+                Request::Join(number, link) => {
                     self.leave(now);
                     self.answers = number;
                     match *link {
                         Link::Room(link) => self.join(now, link),
-                        Link::Legacy(server) => self.join_classic(now, server),
+                        Link::Legacy(server) => self.join_legacy(now, server),
                     }
                 }
-                Order::Leave(number) => {
+                Request::Leave(number) => {
                     self.leave(now);
                     self.answers = number;
                 }
-                Order::Format(codec) => {
+                Request::Format(codec) => {
                     self.encoder.set_codec(codec);
-                    self.desk.codec = codec;
+                    self.context.codec = codec;
                 }
-                Order::Mix(choice) => self.desk.mix = choice,
-                Order::Pin(names) => self.desk.pinned = names,
-                Order::Name(name) => self.desk.name = name,
-                Order::Seats(seats) => {
-                    self.wished = seats.instance;
-                    self.seating.keep(seats.map());
+                Request::Mix(mode) => self.context.mix = mode,
+                Request::Pin(names) => self.context.pinned = names,
+                Request::Name(name) => self.context.name = name,
+                Request::Seats(seats) => {
+                    self.project_instance = seats.instance;
+                    self.seating.set_project_map(seats.map());
                 }
-                Order::ResumeSending => {
+                Request::ResumeSending => {
                     if self.guard.has_tripped() {
                         self.guard.reset();
-                        self.desk.console.set_send_mute(false);
+                        self.context.console.set_send_mute(false);
                     }
                 }
-                Order::Stop => return true,
+                Request::Stop => return true,
             }
-            // Whoever asked looks for the answer.
+            // The snapshot soon includes the request.
             self.tick_at = now;
         }
         false
@@ -221,108 +227,108 @@ impl Sender {
 
     fn join(&mut self, now: Micros, link: InviteLink) {
         let Some(key) = link.key.clone() else {
-            self.refused = Some((link, sentences::NO_KEY.to_owned()));
+            self.no_key = Some(link);
             return;
         };
         self.jams += 1;
-        let Desk { console, shared, identity, name, mix, codec, .. } = &self.desk;
+        let SendContext { console, shared, identity, name, mix, codec, .. } = &self.context;
         let mix = MixRequest { mode: *mix, codec: *codec, balances: Vec::new() };
         let sent_before = shared.counts(console.tx().dropped);
-        let ways = jam::Ways { ear: self.helpers.ear.clone(), control: self.helpers.control.clone() };
+        let channels = self.workers.channels.clone();
         let instance = self.last_place.take_if(|(place, _)| *place == link.without_key()).map(|(_, instance)| instance);
-        let instance = self.wished.take().or(instance);
-        self.jam =
-            Some(Box::new(Jam::new(now, self.jams, link, key, name, identity, instance, mix, ways, sent_before)));
+        let instance = self.project_instance.take().or(instance);
+        let jam = RoomJam::new(now, self.jams, link, key, name, identity, instance, mix, channels, sent_before);
+        self.jam = Some(Box::new(jam));
     }
 
-    /// Neither name nor identity goes there.
-    fn join_classic(&mut self, now: Micros, server: LegacyServer) {
+    /// A legacy server is told neither the name nor the identity.
+    fn join_legacy(&mut self, now: Micros, server: LegacyServer) {
         self.jams += 1;
-        let Desk { console, shared, .. } = &self.desk;
+        let SendContext { console, shared, .. } = &self.context;
         let sent_before = shared.counts(console.tx().dropped);
-        let (ear, control) = (self.helpers.ear.clone(), self.helpers.control.clone());
-        let ways = classic::Ways { ear, control, console: console.clone() };
-        // What std's hash maps are seeded with: different each time.
+        let channels = self.workers.channels.clone();
+        // The random seed of the standard library's hash maps: different each time.
         let random = RandomState::new().hash_one(self.jams);
-        self.jam = Some(Box::new(ClassicJam::new(now, self.jams, server, random, ways, sent_before)));
+        let jam = LegacyJam::new(now, self.jams, server, random, channels, console.clone(), sent_before);
+        self.jam = Some(Box::new(jam));
     }
 
     fn leave(&mut self, now: Micros) {
-        self.refused = None;
-        self.notices.clear(Topic::Socket);
+        self.no_key = None;
+        self.notices.clear_no_socket();
         if let Some(mut jam) = self.jam.take() {
             jam.leave(now);
             self.last_place = jam.place().or(self.last_place.take());
-            jam.clear_strips(&self.desk.console);
+            jam.clear_strips(&self.context.console);
             self.seating.update(std::iter::empty());
-            let _ = self.helpers.ear.send(Ear::Deaf);
+            self.workers.channels.send_recv(RecvCommand::Idle);
         }
         if self.guard.has_tripped() {
-            self.desk.console.set_send_mute(false);
+            self.context.console.set_send_mute(false);
         }
         self.guard.reset();
     }
 
-    /// Takes some of what the other threads tell; says whether there is more.
-    fn take_news(&mut self, now: Micros, inbox: &Inbox) -> bool {
+    /// Takes some of the other threads' reports and events. Returns whether there are more.
+    fn take_events(&mut self, now: Micros, inbox: &Inbox) -> bool {
         for report in inbox.reports.try_iter().take(BATCH) {
             match report {
-                control::Report::Slots(map) => self.seating.remember(map),
-                control::Report::SlotsNotKept(why) => self.notices.set(Topic::Slots, sentences::slots_not_kept(&why)),
+                Report::Slots(map) => self.seating.set_user_map(map),
+                Report::SlotsNotSaved(error) => self.notices.set(StatusNotice::SlotsNotSaved(error)),
                 report => {
                     if let Some(jam) = &mut self.jam {
                         jam.handle_report(now, report);
-                        self.settle(now);
-                        // Mostly this is what the picture shows.
+                        self.drain_jam(now);
+                        // Most reports change the snapshot.
                         self.tick_at = now;
                     }
                 }
             }
         }
-        for note in inbox.notes.try_iter().take(BATCH) {
+        for event in inbox.events.try_iter().take(BATCH) {
             if let Some(jam) = &mut self.jam {
-                jam.handle_note(&note);
-                self.settle(now);
+                jam.handle_recv_event(&event);
+                self.drain_jam(now);
             }
         }
-        !inbox.reports.is_empty() || !inbox.notes.is_empty()
+        !inbox.reports.is_empty() || !inbox.events.is_empty()
     }
 
-    /// Does what the session wants done. Says whether anything happened that the picture shows.
-    fn settle(&mut self, now: Micros) -> bool {
+    /// Carries out what the jam has pending. Returns whether the snapshot has changed.
+    fn drain_jam(&mut self, now: Micros) -> bool {
         let Some(jam) = &mut self.jam else { return false };
-        let happened = jam.drain(now);
-        if jam.roster_is_new() {
-            let changed = jam.seat_everyone(&mut self.seating, &self.desk.console);
-            if changed {
-                let _ = self.helpers.control.send(control::Command::SaveSlots(self.seating.map().clone()));
+        let changed = jam.drain(now);
+        if jam.roster_changed() {
+            let map_changed = jam.assign_strips(&mut self.seating, &self.context.console);
+            if map_changed {
+                self.workers.channels.send_control(Command::SaveSlots(self.seating.map().clone()));
             }
             let instance = jam.place().map(|(_, instance)| instance);
-            self.desk.shared.seats.store(Arc::new(self.seating.seats(instance)));
+            self.context.shared.seats.store(Arc::new(self.seating.seats(instance)));
         }
-        happened
+        changed
     }
 
     fn tick(&mut self, now: Micros) {
         self.tick_at = now + TICK;
         self.watch_levels(now);
         if let Some(jam) = &mut self.jam {
-            jam.wish_mix(self.desk.mix, self.desk.codec, &self.desk.console);
-            jam.pin(&self.desk.pinned);
-            jam.look_around(now, &self.desk.shared);
-            match jam.path_fault() {
-                Some(e) => self.notices.set(Topic::Socket, sentences::no_socket(e)),
-                None => self.notices.clear(Topic::Socket),
+            jam.set_mix(self.context.mix, self.context.codec, &self.context.console);
+            jam.pin(&self.context.pinned);
+            jam.tick(now, &self.context.shared);
+            match jam.socket_error() {
+                Some(e) => self.notices.set(StatusNotice::NoSocket(e.to_string())),
+                None => self.notices.clear_no_socket(),
             }
-            self.desk.console.set_max_frames(jam.max_frames(&self.encoder));
+            self.context.console.set_max_frames(jam.max_frames(&self.encoder));
         }
-        self.desk.shared.picture.store(Arc::new(self.draw(now)));
+        self.context.shared.snapshot.store(Arc::new(self.snapshot(now)));
     }
 
     fn watch_levels(&mut self, now: Micros) {
-        let console = &self.desk.console;
+        let console = &self.context.console;
         let loudest = |levels: [Level; 2]| levels[0].rms_dbfs.max(levels[1].rms_dbfs);
-        // Without a jam nothing comes back.
+        // Without a jam there can be no feedback loop.
         if self.jam.is_some() {
             let (sent, room) = (loudest(console.tx().levels), loudest(console.room().levels));
             if self.guard.watch(now, sent, room, console.send_mute()) == Verdict::Mute {
@@ -331,70 +337,58 @@ impl Sender {
         }
     }
 
-    fn draw(&self, now: Micros) -> Picture {
-        let notices = self.notices.all();
-        match (&self.jam, &self.refused) {
-            (Some(jam), _) => jam.draw(now, self.answers, self.guard.has_tripped(), notices),
-            (None, Some((link, sentence))) => Picture {
+    fn snapshot(&self, now: Micros) -> Snapshot {
+        let notices = self.notices.0.clone();
+        match (&self.jam, &self.no_key) {
+            (Some(jam), _) => jam.snapshot(now, self.answers, self.guard.has_tripped(), notices),
+            (None, Some(link)) => Snapshot {
                 answers: self.answers,
                 state: State::Refused,
                 room: Some(link.room.to_string()),
-                sentence: Some(sentence.clone()),
+                condition: Some(Condition::NoKey),
                 notices,
-                ..Picture::default()
+                ..Snapshot::default()
             },
-            (None, None) => Picture { answers: self.answers, notices, ..Picture::default() },
+            (None, None) => Snapshot { answers: self.answers, notices, ..Snapshot::default() },
         }
     }
 
-    /// How long nothing needs doing, if nobody wakes us.
-    fn rest(&self) -> Duration {
-        let now = self.desk.clock.now();
+    /// How long the thread may sleep if nobody wakes it.
+    fn idle_time(&self) -> Duration {
+        let now = self.context.clock.now();
         let due = self.jam.as_ref().and_then(|jam| jam.poll_timeout()).unwrap_or(self.tick_at).min(self.tick_at);
-        // Without a jam only the send's ring needs emptying, and the engine wakes us for that.
+        // Without a jam only the ring of packets needs emptying, and the engine wakes this thread for that.
         let due = if self.jam.is_some() { due } else { now + Micros::from_secs(1) };
         Duration::from_micros(due.since(now).0)
     }
 
-    /// Leaves, ends the other threads, and waits for them: some 200 ms at the most.
+    /// Leaves, ends the other threads and waits for them: at most about 200 ms.
     fn end(mut self) {
-        let now = self.desk.clock.now();
+        let now = self.context.clock.now();
         self.leave(now);
-        let _ = self.helpers.ear.send(Ear::Stop);
-        let _ = self.helpers.control.send(control::Command::Stop);
-        for thread in self.helpers.threads.drain(..) {
+        self.workers.channels.send_recv(RecvCommand::Stop);
+        self.workers.channels.send_control(Command::Stop);
+        for thread in self.workers.threads.drain(..) {
             let _ = thread.join();
         }
-        self.desk.shared.picture.store(Arc::new(Picture { answers: self.answers, ..Picture::default() }));
+        self.context.shared.snapshot.store(Arc::new(Snapshot { answers: self.answers, ..Snapshot::default() }));
     }
 }
 
-/// What a notice is about: there is one a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Topic {
-    Priority,
-    Slots,
-    Socket,
-}
-
+/// The current notices: at most one of each kind.
 #[derive(Debug, Default)]
-struct Notices {
-    current: Vec<(Topic, String)>,
-}
+struct Notices(Vec<StatusNotice>);
 
 impl Notices {
-    fn set(&mut self, topic: Topic, text: String) {
-        match self.current.iter_mut().find(|(t, _)| *t == topic) {
-            Some((_, old)) => *old = text,
-            None => self.current.push((topic, text)),
+    fn set(&mut self, notice: StatusNotice) {
+        let kind = std::mem::discriminant(&notice);
+        match self.0.iter_mut().find(|old| std::mem::discriminant(*old) == kind) {
+            Some(old) => *old = notice,
+            None => self.0.push(notice),
         }
     }
 
-    fn clear(&mut self, topic: Topic) {
-        self.current.retain(|(t, _)| *t != topic);
-    }
-
-    fn all(&self) -> Vec<String> {
-        self.current.iter().map(|(_, text)| text.clone()).collect()
+    fn clear_no_socket(&mut self) {
+        self.0.retain(|notice| !matches!(notice, StatusNotice::NoSocket(_)));
     }
 }

@@ -1,8 +1,9 @@
-//! The map on disk: `slots.json` in the config folder. `jam-control` only.
+//! The slot map on disk: `slots.json` in the config folder. `jam-control` only.
 
-use super::{Record, SlotMap};
+use super::map::{Record, SlotMap};
 use crate::files;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -14,52 +15,68 @@ struct Content {
     slots: Vec<Record>,
 }
 
-/// Where the map is kept.
+/// The file that keeps the slot map.
 #[derive(Clone, Debug)]
 pub(crate) struct SlotFile {
     path: PathBuf,
 }
 
 impl SlotFile {
-    /// In this config folder.
     pub(crate) fn in_folder(folder: &Path) -> SlotFile {
         SlotFile { path: folder.join(FILE) }
     }
 
-    /// The map; empty where there is no file yet.
+    /// Reads the map; it is empty if there is no file yet.
     ///
     /// # Errors
-    /// A sentence's end: what is wrong with the file.
-    pub(crate) fn read(&self) -> Result<SlotMap, String> {
-        let Some(bytes) = files::read(&self.path).map_err(|e| self.named(&e))? else { return Ok(SlotMap::default()) };
-        let content: Content = serde_json::from_slice(&bytes).map_err(|e| self.named(&e))?;
+    /// The file cannot be read or holds no slot map.
+    pub(crate) fn read(&self) -> Result<SlotMap, SlotFileError> {
+        let Some(bytes) = files::read(&self.path).map_err(|e| self.error(&e))? else { return Ok(SlotMap::default()) };
+        let content: Content = serde_json::from_slice(&bytes).map_err(|e| self.error(&e))?;
         Ok(SlotMap { records: content.slots })
     }
 
-    /// Adds what `map` knows to what the file knows: other programs of the user write there too. A damaged file is
-    /// replaced, for it only costs the musicians their old slots.
+    /// Adds the records of `map` to the file, which other programs of the user write too. A damaged file is replaced:
+    /// all that is lost is who had which slot.
     ///
     /// # Errors
-    /// A sentence's end: why it could not be written.
-    pub(crate) fn merge(&self, map: &SlotMap) -> Result<(), String> {
+    /// The file cannot be written.
+    pub(crate) fn merge(&self, map: &SlotMap) -> Result<(), SlotFileError> {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.read().unwrap_or_default();
         all.merge(map);
         let content = Content { slots: all.records };
-        let mut text = serde_json::to_string_pretty(&content).map_err(|e| self.named(&e))?;
+        let mut text = serde_json::to_string_pretty(&content).map_err(|e| self.error(&e))?;
         text.push('\n');
-        files::replace(&self.path, text.as_bytes()).map_err(|e| self.named(&e))
+        files::replace(&self.path, text.as_bytes()).map_err(|e| self.error(&e))
     }
 
-    fn named(&self, why: &dyn std::fmt::Display) -> String {
-        format!("{}: {why}", self.path.display())
+    fn error(&self, reason: &dyn fmt::Display) -> SlotFileError {
+        SlotFileError { path: self.path.clone(), reason: reason.to_string() }
     }
 }
 
+/// The slot map cannot be read or written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// The reason, as the system or the JSON reader gives it.
+    pub reason: String,
+}
+
+impl fmt::Display for SlotFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.reason)
+    }
+}
+
+impl std::error::Error for SlotFileError {}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Who, tests::who};
+    use super::super::map::{SlotOwner, tests::owner};
     use super::*;
     use std::fs;
 
@@ -69,20 +86,21 @@ mod tests {
         folder
     }
 
-    fn map_of(all: &[Who]) -> SlotMap {
+    fn map_of(all: &[SlotOwner]) -> SlotMap {
         let mut map = SlotMap::default();
-        for who in all {
-            map.take(*who, "Änne \"A\"", |_| true);
+        for owner in all {
+            map.assign(*owner, "Änne \"A\"", |_| true);
         }
         map
     }
 
+    /// The file holds the records of all programs that merged into it.
     #[test]
-    fn what_is_kept_is_read_next_time_with_what_others_kept() {
+    fn merged_maps_are_read_back() {
         let folder = folder("kept");
         let file = SlotFile::in_folder(&folder.join("new"));
         assert_eq!(file.read(), Ok(SlotMap::default()));
-        let (ours, all) = (map_of(&[who(1)]), map_of(&[who(1), who(2)]));
+        let (ours, all) = (map_of(&[owner(1)]), map_of(&[owner(1), owner(2)]));
         file.merge(&ours).expect("kept");
         file.merge(&all).expect("kept");
         file.merge(&ours).expect("kept");
@@ -90,25 +108,31 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removed");
     }
 
+    /// A damaged file is an error when read, and is replaced by the next merge.
     #[test]
-    fn a_damaged_file_is_told_and_costs_no_more_than_the_old_slots() {
+    fn damaged_file_is_replaced() {
         let folder = folder("damaged");
         fs::create_dir_all(&folder).expect("a folder");
         let file = SlotFile::in_folder(&folder);
         for damaged in [&b"{"[..], b"{\"slots\":[{\"slot\":0}]}", b"\xff", b""] {
             fs::write(folder.join(FILE), damaged).expect("written");
-            assert!(file.read().is_err_and(|why| why.contains("slots.json")));
-            file.merge(&map_of(&[who(3)])).expect("kept");
-            assert_eq!(file.read(), Ok(map_of(&[who(3)])));
+            assert!(file.read().is_err_and(|why| why.to_string().contains("slots.json")));
+            file.merge(&map_of(&[owner(3)])).expect("kept");
+            assert_eq!(file.read(), Ok(map_of(&[owner(3)])));
         }
         fs::remove_dir_all(&folder).expect("removed");
     }
 
+    /// The error names the file.
     #[test]
-    fn a_folder_that_cannot_be_written_is_told() {
+    fn unwritable_folder_is_an_error() {
         let folder = folder("blocked");
         fs::write(&folder, "a file").expect("written");
-        assert!(SlotFile::in_folder(&folder).merge(&map_of(&[who(1)])).is_err_and(|why| why.contains("slots.json")));
+        assert!(
+            SlotFile::in_folder(&folder)
+                .merge(&map_of(&[owner(1)]))
+                .is_err_and(|why| why.to_string().contains("slots.json"))
+        );
         fs::remove_file(&folder).expect("removed");
     }
 }

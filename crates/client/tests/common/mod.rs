@@ -1,9 +1,10 @@
-//! What the tests share: clients without sound, and servers that misbehave.
+//! Clients without audio and servers that misbehave, for all tests.
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use rcgen::{CertificateParams, KeyPair, PublicKeyData, date_time_ymd};
-use rtjam_client::{Client, ClientOptions, Clock, Identity, Status, Wake};
+use rtjam_client::{Client, ClientOptions, Clock, Condition, ConnectionError, Identity, Status, Wake};
+use rtjam_protocol::RoomName;
 use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};
 use rtjam_protocol::seal::ring::pin_of;
 use rustls::ServerConfig;
@@ -14,7 +15,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A client whose engine nobody runs.
+/// A client whose engine is not called.
 pub(crate) fn client() -> Client {
     let wake = Wake::new();
     let (_engine, network, console) = rtjam_engine::engine(1, wake.closure());
@@ -22,23 +23,18 @@ pub(crate) fn client() -> Client {
     Client::new(ClientOptions::new(identity, "Anna"), Clock::new(), wake, network, console)
 }
 
-/// A link to a room that such a server would have.
+/// A musician's link to the room "lobby" of such a server.
 pub(crate) fn link(host: &str, port: u16, pin: Pin) -> InviteLink {
     let key = RoomKey { role: Role::Musician, secret: Secret([7; 16]), trust: Trust::Pinned(pin) };
-    InviteLink { host: Host::parse(host).expect("a host"), port, room: "lobby".parse_room(), key: Some(key) }
-}
-
-trait ParseRoom {
-    fn parse_room(&self) -> rtjam_protocol::RoomName;
-}
-
-impl ParseRoom for str {
-    fn parse_room(&self) -> rtjam_protocol::RoomName {
-        rtjam_protocol::RoomName::new(self).expect("a room name")
+    InviteLink {
+        host: Host::parse(host).expect("a host"),
+        port,
+        room: RoomName::new("lobby").expect("a room name"),
+        key: Some(key),
     }
 }
 
-/// Waits until the status is as wished; the status then.
+/// Waits for a status that satisfies `is`, and returns it.
 #[track_caller]
 pub(crate) fn wait_for(client: &Client, what: &str, patience: Duration, is: impl Fn(&Status) -> bool) -> Status {
     let until = Instant::now() + patience;
@@ -52,11 +48,16 @@ pub(crate) fn wait_for(client: &Client, what: &str, patience: Duration, is: impl
     }
 }
 
-/// Waits until the sentence says that.
+/// Waits until the server at that host and port is unreachable for this reason.
 #[track_caller]
-pub(crate) fn wait_for_sentence(client: &Client, part: &str) -> Status {
-    let says = |s: &Status| s.sentence.as_ref().is_some_and(|sentence| sentence.contains(part));
-    wait_for(client, part, Duration::from_secs(10), says)
+pub(crate) fn wait_for_error(client: &Client, address: (&str, u16), expected: &ConnectionError) -> Status {
+    let is = |s: &Status| match &s.condition {
+        Some(Condition::Unreachable { host, port, error }) => {
+            (host.to_string().as_str(), *port) == address && error == expected
+        }
+        _ => false,
+    };
+    wait_for(client, &expected.to_string(), Duration::from_secs(10), is)
 }
 
 /// A free port of 127.0.0.1 and its listener.
@@ -66,7 +67,7 @@ pub(crate) fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// A server's key with a certificate that expired long ago and names somebody else: pins do not care.
+/// A server's key, with a certificate that has expired and names another host: pins ignore both.
 pub(crate) struct ServerKey {
     pub(crate) pin: Pin,
     certificate: CertificateDer<'static>,
@@ -83,7 +84,7 @@ impl ServerKey {
         ServerKey { pin: pin_of(&key.subject_public_key_info()), certificate, key }
     }
 
-    /// A server with this certificate, which signs with the key of `signer`.
+    /// A server that shows this certificate and signs with the key of `signer`.
     pub(crate) fn tls_signing_as(&self, signer: &ServerKey) -> Arc<ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signer.key.serialize_der()));

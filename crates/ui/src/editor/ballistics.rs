@@ -1,49 +1,49 @@
-//! How a meter moves: the bar as the engine measures it, and a mark that holds the highest peak.
+//! Meter ballistics: the bar follows the engine's level, and a mark holds the highest peak.
 
 use rtjam_engine::{Level, SILENCE_DBFS};
 use std::time::Duration;
 
 /// How long the highest peak is held.
 const HOLD: Duration = Duration::from_millis(1500);
-/// How fast the mark falls then, in dB a second: as fast as the engine's own peak.
+/// How fast the mark falls after that, in dB/s: as fast as the engine's peak.
 const FALL: f32 = 20.0;
-/// A peak from here on is as loud as can be: it is marked as clipped.
+/// A peak at or above this level counts as clipped.
 const CLIPPED: f32 = -0.1;
-/// How long that mark stays, at least.
+/// How long the clipping mark stays.
 const CLIP_HOLD: Duration = Duration::from_secs(3);
 
-/// What a meter shows of a channel. In quarters of a decibel, so that what cannot be seen to differ is equal.
+/// A channel's meter at a moment, in quarters of a decibel: differences that cannot be seen are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bar {
     rms: i16,
     peak: i16,
     hold: i16,
-    /// It was as loud as can be, a moment ago.
+    /// It clipped recently.
     pub clipped: bool,
 }
 
 impl Bar {
-    /// Nothing to hear.
+    /// Silence.
     pub const SILENT: Bar =
         Bar { rms: quarters(SILENCE_DBFS), peak: quarters(SILENCE_DBFS), hold: quarters(SILENCE_DBFS), clipped: false };
 
-    /// The mean, in dBFS.
+    /// RMS level in dBFS.
     pub fn rms(self) -> f32 {
         f32::from(self.rms) / 4.0
     }
 
-    /// The peak, in dBFS.
+    /// Peak level in dBFS.
     pub fn peak(self) -> f32 {
         f32::from(self.peak) / 4.0
     }
 
-    /// The highest peak of the last moment, in dBFS.
+    /// Held peak in dBFS.
     pub fn hold(self) -> f32 {
         f32::from(self.hold) / 4.0
     }
 }
 
-/// One channel's meter in time.
+/// The ballistics of one channel's meter.
 #[derive(Clone, Copy, Debug)]
 pub struct Needle {
     hold: f32,
@@ -59,7 +59,7 @@ impl Default for Needle {
 }
 
 impl Needle {
-    /// The level at `now`, a time that only grows.
+    /// Takes the level at `now`, a time that never decreases.
     pub fn feed(&mut self, level: Level, now: Duration) -> Bar {
         let peak = level.peak_dbfs.max(level.rms_dbfs);
         if peak >= self.hold {
@@ -81,7 +81,7 @@ impl Needle {
     }
 }
 
-/// Everything below a meter's floor is the same to it.
+/// Levels below the meter's floor are equal.
 const fn quarters(dbfs: f32) -> i16 {
     let floor = super::scale::METER_FLOOR;
     let seen = if dbfs > floor { dbfs } else { floor };
@@ -98,8 +98,9 @@ mod tests {
 
     const FRAME: Duration = Duration::from_millis(33);
 
+    /// The highest peak is held, then falls by 20 dB/s.
     #[test]
-    fn the_highest_peak_is_held_and_falls_then_by_20_db_a_second() {
+    fn peaks_are_held_then_fall() {
         let mut needle = Needle::default();
         let mut now = Duration::from_secs(10);
         assert_eq!(needle.feed(level(-6.0), now).hold(), -6.0);
@@ -122,15 +123,17 @@ mod tests {
         assert_eq!(bar.hold(), -40.0);
     }
 
+    /// A louder peak is shown immediately.
     #[test]
-    fn a_louder_peak_is_shown_at_once() {
+    fn louder_peaks_show_immediately() {
         let mut needle = Needle::default();
         needle.feed(level(-20.0), FRAME);
         assert_eq!(needle.feed(level(-3.0), 2 * FRAME).hold(), -3.0);
     }
 
+    /// In silence the meter comes to rest, so that nothing is drawn.
     #[test]
-    fn silence_comes_to_rest_so_that_nothing_is_drawn_for_it() {
+    fn silence_comes_to_rest() {
         let mut needle = Needle::default();
         needle.feed(level(-6.0), FRAME);
         let mut now = FRAME;
@@ -142,8 +145,9 @@ mod tests {
         assert_eq!(needle.feed(Level { rms_dbfs: -90.0, peak_dbfs: -80.0 }, now + 2 * FRAME), Bar::SILENT);
     }
 
+    /// Clipping stays marked for three seconds.
     #[test]
-    fn clipping_stays_marked_for_three_seconds() {
+    fn clipping_stays_marked() {
         let mut needle = Needle::default();
         assert!(needle.feed(level(0.0), FRAME).clipped);
         assert!(needle.feed(level(-20.0), Duration::from_secs(3)).clipped);

@@ -1,56 +1,56 @@
-//! What was edited here, so that it can be taken back: undo and redo. No egui.
+//! Undo and redo of the edits in this editor. No egui.
 
-use crate::board::Change;
+use crate::editor_model::Change;
 use crate::params::Param;
 
-/// Steps that can be taken back.
-const MOST: usize = 100;
-/// Edits of the same parameters that follow each other within so many seconds are one step: turns of the wheel.
-const TOGETHER: f64 = 0.5;
+/// At most this many steps can be undone.
+const MAX_STEPS: usize = 100;
+/// Edits of the same parameters within this many seconds are one step, such as turns of the mouse wheel.
+const JOIN_WITHIN: f64 = 0.5;
 
-/// One edit, with what was set before it and after it.
+/// One edit with the values before and after it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Edit {
-    /// Of a parameter.
+    /// An edit of a parameter.
     Param {
-        /// Which.
+        /// The parameter.
         param: Param,
         /// Its value before.
         before: f64,
         /// Its value after.
         after: f64,
     },
-    /// Of what is set beside the parameters.
+    /// An edit of a setting.
     Choice {
-        /// What brings it back.
+        /// The change that restores it.
         before: Change,
-        /// What was done.
+        /// The change that was made.
         after: Change,
     },
 }
 
-/// Edits that are taken back together.
+/// Edits that are undone together.
 pub type Step = Vec<Edit>;
 
-/// The steps. A step is what is edited from when the hand takes a control to the end of the frame in which it lets go.
+/// The steps. A step lasts from the begin of a gesture to the end of the frame in which the gesture ends.
 #[derive(Debug, Default)]
 pub struct History {
     done: Vec<Step>,
     undone: Vec<Step>,
     current: Step,
-    /// How many controls the hand holds.
+    /// Number of gestures in progress.
     held: usize,
     /// When the last step ended, in seconds.
     closed: Option<f64>,
 }
 
 impl History {
-    /// The hand takes hold of a parameter.
+    /// A gesture begins.
     pub fn begin(&mut self) {
         self.held += 1;
     }
 
-    /// The hand lets go of one.
+    /// A gesture ends.
     pub fn end(&mut self) {
         self.held = self.held.saturating_sub(1);
     }
@@ -73,7 +73,7 @@ impl History {
         self.current.push(Edit::Choice { before, after });
     }
 
-    /// The end of a frame, at `now` in seconds. Tells whether a step was made.
+    /// Ends a frame at `now`, in seconds. Returns whether a step was added.
     pub fn close(&mut self, now: f64) -> bool {
         if self.held > 0 {
             return false;
@@ -86,7 +86,7 @@ impl History {
         if step.is_empty() {
             return false;
         }
-        let soon = self.closed.is_some_and(|closed| now - closed < TOGETHER);
+        let soon = self.closed.is_some_and(|closed| now - closed < JOIN_WITHIN);
         self.closed = Some(now);
         self.undone.clear();
         match self.done.last_mut().filter(|last| soon && is_of_the_same_parameters(last, &step)) {
@@ -97,13 +97,13 @@ impl History {
             }),
             None => self.done.push(step),
         }
-        if self.done.len() > MOST {
+        if self.done.len() > MAX_STEPS {
             self.done.remove(0);
         }
         true
     }
 
-    /// Takes the last step back: the edits that do so.
+    /// Undoes the last step; returns the edits to apply.
     pub fn undo(&mut self) -> Option<Step> {
         let step = self.done.pop()?;
         self.closed = None;
@@ -112,7 +112,7 @@ impl History {
         Some(back)
     }
 
-    /// Does the last step again that was taken back: its edits.
+    /// Redoes the last step that was undone; returns the edits to apply.
     pub fn redo(&mut self) -> Option<Step> {
         let step = self.undone.pop()?;
         self.closed = None;
@@ -120,12 +120,12 @@ impl History {
         Some(step)
     }
 
-    /// Whether there is a step to take back.
+    /// Whether there is a step to undo.
     pub fn has_done(&self) -> bool {
         !self.done.is_empty()
     }
 
-    /// Whether there is a step to do again.
+    /// Whether there is a step to redo.
     pub fn has_undone(&self) -> bool {
         !self.undone.is_empty()
     }
@@ -155,7 +155,7 @@ mod tests {
     fn edit(history: &mut History, param: Param, before: f64, after: f64, now: f64) {
         history.begin();
         history.note_param(param, before, (before + after) / 2.0);
-        assert!(!history.close(now), "the hand still holds it");
+        assert!(!history.close(now), "the gesture is still in progress");
         history.note_param(param, 99.0, after);
         history.end();
         assert!(history.close(now));
@@ -165,8 +165,9 @@ mod tests {
         Some(vec![Edit::Param { param, before, after }])
     }
 
+    /// A gesture is one step of undo and redo.
     #[test]
-    fn a_gesture_is_one_step_back_and_forth() {
+    fn gestures_are_steps() {
         let mut history = History::default();
         edit(&mut history, Param::Room, 0.0, -6.0, 1.0);
         edit(&mut history, Param::Monitor, 0.0, -3.0, 5.0);
@@ -174,13 +175,14 @@ mod tests {
         assert_eq!(history.undo(), back(Param::Room, -6.0, 0.0));
         assert_eq!((history.undo(), history.has_done(), history.has_undone()), (None, false, true));
         assert_eq!(history.redo(), back(Param::Room, 0.0, -6.0));
-        // A new edit ends what could be done again.
+        // A new edit discards the steps to redo.
         edit(&mut history, Param::Room, -6.0, -9.0, 9.0);
         assert_eq!((history.redo(), history.has_undone()), (None, false));
     }
 
+    /// Turns of the wheel in quick succession are one step.
     #[test]
-    fn turns_of_the_wheel_that_follow_each_other_are_one_step() {
+    fn quick_wheel_turns_join() {
         let mut history = History::default();
         for turn in 0..5 {
             let gain = -f64::from(turn);
@@ -191,8 +193,9 @@ mod tests {
         assert_eq!(history.undo(), back(Param::Room, -5.0, 0.0));
     }
 
+    /// Settings are undone too; an edit without effect is not a step.
     #[test]
-    fn choices_come_back_and_what_changed_nothing_is_no_step() {
+    fn settings_are_undone() {
         let mut history = History::default();
         history.note_choice(Change::Rejoin(false), Change::Rejoin(true));
         assert!(history.close(0.0));
@@ -205,6 +208,6 @@ mod tests {
         for i in 0..300 {
             edit(&mut history, Param::Room, f64::from(i), f64::from(i + 1), 10.0 * f64::from(i));
         }
-        assert_eq!(std::iter::from_fn(|| history.undo()).count(), MOST);
+        assert_eq!(std::iter::from_fn(|| history.undo()).count(), MAX_STEPS);
     }
 }

@@ -1,11 +1,11 @@
-//! What was missing from a musician's sound during the last minute.
+//! A musician's packet loss during the last minute.
 
 use std::time::Duration;
 
-/// Seconds that are kept.
+/// Length of the graph, in seconds.
 pub const SECONDS: usize = 60;
 
-/// Packets that were missing, a second each; the oldest first.
+/// Missing packets of each second, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Losses([Second; SECONDS]);
 
@@ -16,12 +16,12 @@ struct Second {
 }
 
 impl Losses {
-    /// Packets that were missing in all.
+    /// Missing packets in total.
     pub fn missing(&self) -> u32 {
         self.0.iter().map(|s| s.missing).sum()
     }
 
-    /// How high each second's bar is, 0 to 1; the oldest first. The least loss is seen, and 10 % fills the graph.
+    /// The height of each second's bar, 0 to 1, the oldest first. Any loss is visible, and 10 % fills the graph.
     pub fn bars(&self) -> impl Iterator<Item = f32> + '_ {
         self.0.iter().map(|second| {
             if second.missing == 0 {
@@ -33,11 +33,11 @@ impl Losses {
     }
 }
 
-/// Follows two counts that only grow.
+/// Follows the counts of received and missing packets.
 #[derive(Clone, Debug)]
 pub struct LossWatch {
     losses: Losses,
-    /// When the last second ends.
+    /// End of the current second.
     ends: Option<Duration>,
     before: (u64, u64),
 }
@@ -49,10 +49,10 @@ impl Default for LossWatch {
 }
 
 impl LossWatch {
-    /// How many packets came and how many were missing so far, at `now`, a time that only grows.
+    /// Takes the counts of received and missing packets at `now`, a time that never decreases.
     pub fn feed(&mut self, came: u64, missing: u64, now: Duration) -> &Losses {
         let Some(mut ends) = self.ends else {
-            // What was before is not known by its second.
+            // Earlier losses cannot be assigned to a second.
             (self.ends, self.before) = (Some(now + Duration::from_secs(1)), (came, missing));
             return &self.losses;
         };
@@ -67,18 +67,17 @@ impl LossWatch {
             ends += Duration::from_secs(1);
         }
         self.ends = Some(ends);
-        // Counts begin again when a musician comes anew.
+        // Counts restart when a musician rejoins.
         let more = |now: u64, before: u64| u32::try_from(now.saturating_sub(before)).unwrap_or(u32::MAX);
         let last = &mut seconds[SECONDS - 1];
         let (came_more, missing_more) = (more(came, self.before.0), more(missing, self.before.1));
-        // How many came matters only beside a loss; else it would change the graph, and nobody would see it.
         last.missing = last.missing.saturating_add(missing_more);
         last.came = last.came.saturating_add(came_more);
         self.before = (came, missing);
         &self.losses
     }
 
-    /// The graph as it is drawn: without the counts of seconds in which all was well.
+    /// The graph as it is drawn: seconds without loss are equal, however many packets were received.
     pub fn drawn(&self) -> Losses {
         let mut drawn = self.losses.clone();
         for second in drawn.0.iter_mut().filter(|s| s.missing == 0) {
@@ -96,8 +95,9 @@ mod tests {
         Duration::from_secs_f64(seconds)
     }
 
+    /// A loss appears in its second and disappears after a minute.
     #[test]
-    fn a_loss_stands_at_its_second_and_leaves_after_a_minute() {
+    fn losses_last_a_minute() {
         let mut watch = LossWatch::default();
         watch.feed(100, 7, at(0.0));
         assert_eq!(watch.losses.missing(), 0);
@@ -113,8 +113,9 @@ mod tests {
         assert_eq!(watch.losses.missing(), 0);
     }
 
+    /// A loss of 10 % fills the graph, and a single packet is visible.
     #[test]
-    fn a_tenth_fills_the_graph_and_one_packet_is_seen() {
+    fn any_loss_is_visible() {
         let mut watch = LossWatch::default();
         watch.feed(0, 0, at(0.0));
         watch.feed(374, 1, at(0.9));
@@ -123,8 +124,9 @@ mod tests {
         assert_eq!(watch.drawn().bars().last(), Some(1.0));
     }
 
+    /// Without loss the graph stays equal.
     #[test]
-    fn while_nothing_is_missing_the_graph_does_not_change() {
+    fn graph_is_still_without_loss() {
         let mut watch = LossWatch::default();
         watch.feed(0, 0, at(0.0));
         let before = watch.drawn();
@@ -134,8 +136,9 @@ mod tests {
         }
     }
 
+    /// Long pauses and counts that restart are accepted.
     #[test]
-    fn a_long_pause_and_counts_that_begin_again_are_taken() {
+    fn restarted_counts_are_accepted() {
         let mut watch = LossWatch::default();
         watch.feed(1000, 50, at(0.0));
         watch.feed(2000, 80, at(5.0));

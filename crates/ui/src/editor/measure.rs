@@ -1,14 +1,24 @@
-//! Where everything lies. Numbers only: from the window's size and how many play, to rectangles. Nothing here depends on
-//! what is told or played, so nothing jumps.
+//! The layout: rectangles from the size of the window and the number of musicians. Messages and audio do not affect it, so
+//! nothing jumps.
 
-use super::theme::UNIT;
 use egui::{Rect, pos2, vec2};
 
-pub use crate::settings::{
-    DEFAULT_WINDOW as USUAL, MAX_WINDOW as MOST, MIN_WINDOW as LEAST, clamp_window as tidy_size,
-};
+/// The unit of space, in logical pixels: every gap and height is a multiple of it.
+pub const UNIT: f32 = 4.0;
 
-/// The height of buttons and fields.
+/// Initial size of the window, in logical pixels.
+pub const USUAL: (u32, u32) = (760, 480);
+/// Smallest size of the window.
+pub const LEAST: (u32, u32) = (520, 320);
+/// Largest size of the window that is stored.
+pub const MOST: (u32, u32) = (3840, 2160);
+
+/// The closest size that the window may have.
+pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
+    (size.0.clamp(LEAST.0, MOST.0), size.1.clamp(LEAST.1, MOST.1))
+}
+
+/// Height of buttons and fields.
 pub const CONTROL: f32 = 7.0 * UNIT;
 
 const MARGIN: f32 = 2.0 * UNIT;
@@ -21,18 +31,18 @@ const GAP: f32 = UNIT;
 pub struct Parts {
     /// Link, name, rooms.
     pub top: Rect,
-    /// What is told.
+    /// Messages.
     pub message: Rect,
-    /// The own strip.
+    /// The user's own strip.
     pub own: Rect,
-    /// Everyone else's.
+    /// The other musicians' strips.
     pub strips: Rect,
     /// Room level, formats.
     pub bottom: Rect,
 }
 
 impl Parts {
-    /// For a window.
+    /// The parts of a window.
     pub fn of(window: Rect) -> Parts {
         let mut rest = Cut(window.shrink(MARGIN));
         let bottom = rest.bottom(BOTTOM - MARGIN);
@@ -47,26 +57,26 @@ impl Parts {
     }
 }
 
-/// How wide the strips are.
+/// Width of the strips.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Width {
-    /// One strip.
+    /// Width of one strip.
     pub strip: f32,
-    /// Between two.
+    /// Gap between two.
     pub gap: f32,
 }
 
 impl Width {
-    /// The own strip.
+    /// Width of the user's own strip.
     pub const OWN: f32 = 26.0 * UNIT;
-    /// As wide as strips get: five fill the usual window.
+    /// Largest width of a strip: five fill a window of the initial size.
     pub const MOST: f32 = 30.0 * UNIT;
-    /// As narrow as they get.
+    /// Smallest width of a strip.
     pub const LEAST: f32 = 12.0 * UNIT;
-    /// As wide as they are where they have to be scrolled anyway: a usual name fits.
+    /// Width of a strip that scrolls: a usual name fits.
     pub const SCROLLED: f32 = 17.0 * UNIT;
 
-    /// For so many strips beside each other.
+    /// The width of `count` strips in `room` pixels.
     pub fn of(count: usize, room: f32) -> Width {
         let count = count.max(1) as f32;
         for gap in [2.0 * UNIT, UNIT, UNIT / 2.0] {
@@ -78,12 +88,12 @@ impl Width {
         Width { strip: Width::SCROLLED, gap: UNIT / 2.0 }
     }
 
-    /// All of them together.
+    /// Width of all strips together.
     pub fn total(self, count: usize) -> f32 {
         (count as f32 * (self.strip + self.gap) - self.gap).max(0.0)
     }
 
-    /// Narrow strips leave out what is said elsewhere: the dB scale, the second button's word.
+    /// Narrow strips leave out the dB scale and the text of the second button.
     pub fn is_narrow(self) -> bool {
         self.strip < 20.0 * UNIT
     }
@@ -92,13 +102,13 @@ impl Width {
 /// The parts of a strip, from top to bottom.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StripParts {
-    /// The name.
+    /// Name.
     pub name: Rect,
-    /// Delay and losses.
+    /// Delay and packet loss.
     pub badge: Rect,
     /// Meters and faders.
     pub lanes: Rect,
-    /// What the faders are set to.
+    /// Values of the faders.
     pub value: Rect,
     /// Pans.
     pub pan: Rect,
@@ -109,10 +119,10 @@ pub struct StripParts {
 }
 
 impl StripParts {
-    /// Below this height, a strip gives up what is told elsewhere too.
+    /// A strip below this height leaves out what is shown elsewhere too.
     const SHORT: f32 = 60.0 * UNIT;
 
-    /// For a strip.
+    /// The parts of a strip.
     pub fn of(strip: Rect) -> StripParts {
         let short = strip.height() < Self::SHORT;
         let mut rest = Cut(strip.shrink2(vec2(UNIT, UNIT)));
@@ -130,7 +140,7 @@ impl StripParts {
     }
 }
 
-/// What is left of a rectangle while pieces are cut off its sides.
+/// The rest of a rectangle while pieces are cut off its sides.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut(pub Rect);
 
@@ -185,8 +195,9 @@ mod tests {
         Rect::from_min_size(pos2(0.0, 0.0), vec2(size.0 as f32, size.1 as f32))
     }
 
+    /// Parts are within the window and never overlap.
     #[test]
-    fn parts_lie_in_the_window_and_never_over_each_other() {
+    fn parts_never_overlap() {
         for size in [LEAST, USUAL, (1920, 1080)] {
             let Parts { top, message, own, strips, bottom } = Parts::of(window(size));
             let all = [top, message, own, strips, bottom];
@@ -197,16 +208,18 @@ mod tests {
         }
     }
 
+    /// Twelve strips fit into a window of the initial size.
     #[test]
-    fn twelve_musicians_fit_into_the_usual_window() {
+    fn twelve_strips_fit() {
         let room = Parts::of(window(USUAL)).strips.width();
         let width = Width::of(12, room);
         assert!(width.total(12) <= room, "{width:?} {room}");
         assert!(Width::of(1, room).strip == Width::MOST && !Width::of(5, room).is_narrow());
     }
 
+    /// Strips that do not fit scroll, and are wide enough for names.
     #[test]
-    fn where_they_do_not_fit_they_scroll_and_their_names_fit() {
+    fn strips_scroll_when_needed() {
         let room = Parts::of(window(LEAST)).strips.width();
         let width = Width::of(32, room);
         assert_eq!(width.strip, Width::SCROLLED);
@@ -214,8 +227,9 @@ mod tests {
         assert_eq!(Width::of(0, room).total(0), 0.0);
     }
 
+    /// A strip has room for all its parts in the smallest window.
     #[test]
-    fn a_strip_has_room_for_all_its_parts_in_the_smallest_window() {
+    fn parts_fit_into_smallest_strip() {
         let strips = Parts::of(window(LEAST)).strips;
         let strip = Rect::from_min_size(strips.min, vec2(Width::LEAST, strips.height()));
         let parts = StripParts::of(strip);
@@ -223,5 +237,13 @@ mod tests {
         for part in [parts.name, parts.badge, parts.value, parts.pan, parts.switches, parts.foot] {
             assert!(strip.contains_rect(part) && part.height() >= 3.0 * UNIT, "{part:?}");
         }
+    }
+
+    /// Sizes are clamped to the allowed range.
+    #[test]
+    fn window_sizes_are_clamped() {
+        assert_eq!(tidy_size((0, 0)), LEAST);
+        assert_eq!(tidy_size((u32::MAX, 500)), (MOST.0, 500));
+        assert_eq!(tidy_size(USUAL), USUAL);
     }
 }

@@ -1,29 +1,29 @@
-//! Decibels on a line: where a level or a gain lies between the bottom (0) and the top (1).
+//! Scales of meters and faders: from decibels to a place between the bottom (0) and the top (1).
 
-/// A meter's marks, in dBFS.
+/// Marks of a meter, in dBFS.
 pub const MARKS: [f32; 6] = [0.0, -6.0, -12.0, -20.0, -30.0, -45.0];
 
-/// The quietest that a meter shows, in dBFS.
+/// Lowest level of a meter, in dBFS.
 pub const METER_FLOOR: f32 = -60.0;
 
-/// (dB, place) from the bottom up: the upper decibels, where music is played, have the most room (as in IEC 60268-18).
+/// (dB, place) from the bottom up. The upper decibels, where music is, have the most room (as in IEC 60268-18).
 const METER: [(f32, f32); 6] =
     [(METER_FLOOR, 0.0), (-40.0, 0.15), (-30.0, 0.30), (-20.0, 0.50), (-10.0, 0.75), (0.0, 1.0)];
 
-/// Unity lies at three quarters.
+/// (dB, place) of faders: unity is at about three quarters.
 const GAIN: [(f32, f32); 6] = [(-60.0, 0.0), (-40.0, 0.12), (-20.0, 0.34), (-10.0, 0.54), (0.0, 0.76), (12.0, 1.0)];
 
-/// Where a level lies on a meter, 0 to 1.
+/// Place of a level on a meter, 0 to 1.
 pub fn meter_place(dbfs: f32) -> f32 {
     place(&METER, dbfs)
 }
 
-/// Where a gain lies on a fader, 0 to 1.
+/// Place of a gain on a fader, 0 to 1.
 pub fn gain_place(db: f64) -> f32 {
     place(&GAIN, db as f32)
 }
 
-/// The gain at a place of a fader, in dB.
+/// Gain at a place on a fader, in dB.
 pub fn gain_at(place: f32) -> f64 {
     let place = place.clamp(0.0, 1.0);
     let above = GAIN.iter().position(|(_, p)| *p >= place).unwrap_or(GAIN.len() - 1).max(1);
@@ -49,8 +49,9 @@ fn place(points: &[(f32, f32)], db: f32) -> f32 {
 mod tests {
     use super::*;
 
+    /// Louder is higher, and levels beyond the ends are clamped.
     #[test]
-    fn louder_is_higher_and_both_ends_hold() {
+    fn louder_is_higher() {
         let mut last = -1.0;
         for tenth in -600..=0 {
             let place = meter_place(tenth as f32 / 10.0);
@@ -62,8 +63,9 @@ mod tests {
         }
     }
 
+    /// Gain to place and back is the same gain.
     #[test]
-    fn a_fader_comes_back_to_where_it_was() {
+    fn fader_places_round_trip() {
         for tenth in -600..=120 {
             let db = f64::from(tenth) / 10.0;
             assert!((gain_at(gain_place(db)) - db).abs() < 1e-3, "{db}");

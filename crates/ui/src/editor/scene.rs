@@ -1,11 +1,12 @@
-//! What is to be seen at a moment: taken from the board some thirty times a second, compared, and drawn only when it
-//! changed. So everything in it is as coarse as what is drawn.
+//! Everything that is visible at a moment. The model is read about 30 times a second, and a frame is drawn only if the
+//! scene has changed; so everything in it is rounded to what can be seen.
 
 use super::ballistics::{Bar, Needle};
-use super::delay::Delay;
+use super::delay::WholeDelay;
 use super::losses::{LossWatch, Losses};
-use super::words::{self, Message};
-use crate::board::{Board, Condition, Kind, Settings};
+use super::message_list::{self, Message};
+use crate::editor_model::{EditorModel, InstanceCondition, Kind, Settings};
+use crate::messages::Language;
 use crate::params::{Param, Slot};
 use rtjam_client::{Musician, State};
 use rtjam_engine::Level;
@@ -13,51 +14,53 @@ use rtjam_protocol::control::DownstreamMode;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// All that is drawn.
+/// Everything that is drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
-    /// Whose editor it is.
+    /// What is being edited.
     pub kind: Kind,
-    /// Where the session stands.
+    /// Language of all texts.
+    pub language: Language,
+    /// State of the session.
     pub state: State,
-    /// The room's name.
+    /// Name of the room.
     pub room: Option<String>,
-    /// What to tell, the most urgent first.
+    /// Messages, the most urgent first.
     pub messages: Vec<Message>,
-    /// The others, in the order of their slots.
+    /// The other musicians, in the order of their slots.
     pub players: Vec<Player>,
-    /// What is sent.
+    /// Meters of what is sent.
     pub sent: [Bar; 2],
-    /// The mix of the others.
+    /// Meters of the room.
     pub heard: [Bar; 2],
-    /// What of the others is sent.
+    /// The downstream: forwarded sources or one mix.
     pub mix: DownstreamMode,
-    /// How long sound waits at the server before it is mixed, in ms; `None` where it is not, or not known yet.
+    /// Wait at the server before mixing, in ms; `None` if unknown or not mixed.
     pub mix_ms: Option<u32>,
-    /// The limiter turns the mix down.
+    /// The limiter is reducing the room's level.
     pub limiting: bool,
-    /// What is set beside the parameters.
+    /// The settings.
     pub settings: Settings,
-    /// What the parameters are set to, in their order.
+    /// The values of all parameters, in their order.
     pub values: Vec<f64>,
 }
 
-/// Somebody else in the room.
+/// Another musician in the room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Player {
-    /// Their number in the room.
+    /// Source number in the room.
     pub source: u16,
-    /// Their place in the mixer; `None` beyond twelve: they are heard as they are.
+    /// Slot in the mixer; `None` beyond twelve: such a musician is heard without controls.
     pub slot: Option<Slot>,
-    /// Their name.
+    /// Display name.
     pub name: String,
-    /// Left and right.
+    /// Meters, left and right.
     pub bars: [Bar; 2],
-    /// From when they reach the server to when they are heard, in ms.
+    /// Delay from the server to the ear, in ms.
     pub delay_ms: Option<u32>,
-    /// What was missing.
+    /// Packet loss during the last minute.
     pub losses: Losses,
-    /// Whether the room sends them here.
+    /// Whether the room sends this musician here.
     pub heard: bool,
 }
 
@@ -66,19 +69,20 @@ pub struct Player {
 pub struct Watcher {
     sent: [Needle; 2],
     heard: [Needle; 2],
-    players: HashMap<u16, Memory>,
+    players: HashMap<u16, PlayerMemory>,
 }
 
 #[derive(Debug, Default)]
-struct Memory {
+struct PlayerMemory {
     needles: [Needle; 2],
     losses: LossWatch,
 }
 
 impl Watcher {
-    /// What is to be seen at `now`, a time that only grows.
-    pub fn look(&mut self, board: &dyn Board, now: Duration) -> Scene {
-        let (status, console, condition) = (board.status(), board.console(), board.condition());
+    /// The scene at `now`, a time that never decreases.
+    pub fn look(&mut self, model: &dyn EditorModel, now: Duration) -> Scene {
+        let (status, console, condition) = (model.status(), model.console(), model.condition());
+        let language = model.language();
         let in_room = status.state == State::Joined;
         self.players.retain(|source, _| status.musicians.iter().any(|m| m.source == *source));
         let mut delays = Vec::new();
@@ -94,12 +98,13 @@ impl Watcher {
             .collect();
         players.sort_by_key(|p| (p.slot.map_or(usize::MAX, Slot::index), p.source));
         let slowest = delays.into_iter().max_by_key(|d| d.total());
-        let settings = board.settings();
+        let settings = model.settings();
         let room = console.room();
         Scene {
-            kind: board.kind(),
+            kind: model.kind(),
+            language,
             state: status.state,
-            messages: words::messages(&status, &condition, slowest),
+            messages: message_list::messages(&status, &condition, slowest, language),
             players,
             sent: feed(&mut self.sent, console.tx().levels, now),
             heard: feed(&mut self.heard, room.levels, now),
@@ -107,14 +112,14 @@ impl Watcher {
             mix_ms: status.mix_delay_ms.map(|ms| ms.round() as u32),
             limiting: room.limiter_active,
             settings,
-            values: Param::all().map(|param| board.value(param)).collect(),
+            values: Param::all().map(|param| model.value(param)).collect(),
             room: status.room,
         }
     }
 }
 
-impl Memory {
-    fn player(&mut self, musician: &Musician, delay: Option<Delay>, now: Duration) -> Player {
+impl PlayerMemory {
+    fn player(&mut self, musician: &Musician, delay: Option<WholeDelay>, now: Duration) -> Player {
         let Musician { dbfs, peak_dbfs, .. } = musician;
         let levels = [0, 1].map(|side| Level { rms_dbfs: dbfs[side], peak_dbfs: peak_dbfs[side] });
         self.losses.feed(musician.packets, musician.lost + musician.late, now);
@@ -123,19 +128,17 @@ impl Memory {
             slot: musician.slot.and_then(|number| Slot::new(usize::from(number).checked_sub(1)?)),
             name: musician.name.clone(),
             bars: feed(&mut self.needles, levels, now),
-            delay_ms: delay.map(Delay::total),
+            delay_ms: delay.map(WholeDelay::total),
             losses: self.losses.drawn(),
             heard: musician.heard,
         }
     }
 }
 
-fn delay(musician: &Musician, condition: &Condition) -> Option<Delay> {
-    // While the host does not listen, nothing is heard at any time.
-    if matches!(condition, Condition::Offline | Condition::Paused | Condition::Failed { .. }) {
-        return None;
-    }
-    Delay::of(&musician.delay)
+/// `None` while the host does not play, since nothing is heard then.
+fn delay(musician: &Musician, condition: &InstanceCondition) -> Option<WholeDelay> {
+    use InstanceCondition::{Failed, Offline, Paused};
+    if matches!(condition, Offline | Paused | Failed { .. }) { None } else { WholeDelay::of(&musician.delay) }
 }
 
 fn feed(needles: &mut [Needle; 2], levels: [Level; 2], now: Duration) -> [Bar; 2] {

@@ -27,7 +27,7 @@ pub use choices::{Change, Choices, DEFAULT_WINDOW, Look, MAX_WINDOW, MIN_WINDOW,
 pub use rooms::{InviteError, RecentRooms};
 pub use schema::{GivenSettings, SETTINGS, SetError, Setting, markdown_table, toml_template};
 pub use values::{
-    BackendChoice, Decibels, InvalidValue, JackName, Language, MonitorLevel, SettingValue, SourceChoice, as_text,
+    BackendChoice, Decibels, InvalidValue, JackName, LanguageChoice, MonitorLevel, SettingValue, SourceChoice, as_text,
     default_name, packet_frames, playout_ms,
 };
 

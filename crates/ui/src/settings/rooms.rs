@@ -1,7 +1,7 @@
 //! The rooms that this user has joined, with their keys, and the user's name and language: `rooms.json` in the config
 //! folder. The plugin and the program share it; only its owner can read it.
 
-use super::values::{Language, as_text};
+use super::values::{LanguageChoice, as_text};
 use rtjam_client::private_file;
 use rtjam_protocol::link::{BadLink, Link};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ struct Content {
     #[serde(default)]
     name: Option<String>,
     #[serde(default, with = "as_text", skip_serializing_if = "Option::is_none")]
-    language: Option<Language>,
+    language: Option<LanguageChoice>,
 }
 
 /// The file `rooms.json`.
@@ -76,7 +76,7 @@ impl RecentRooms {
     }
 
     /// The language that the user chose last in the plugin.
-    pub fn language(&self) -> Option<Language> {
+    pub fn language(&self) -> Option<LanguageChoice> {
         self.content().language
     }
 
@@ -128,8 +128,8 @@ impl RecentRooms {
     }
 
     /// Keeps the user's language for other instances. Ignores write errors.
-    pub fn remember_language(&self, language: Language) {
-        let language = (language != Language::Auto).then_some(language);
+    pub fn remember_language(&self, language: LanguageChoice) {
+        let language = (language != LanguageChoice::Auto).then_some(language);
         self.update(|content| std::mem::replace(&mut content.language, language) != language);
     }
 
@@ -184,12 +184,12 @@ mod tests {
         rooms.remember(&band);
         rooms.remember(&lobby);
         rooms.remember_name("Anna");
-        rooms.remember_language(Language::German);
+        rooms.remember_language(LanguageChoice::German);
         assert_eq!(rooms.all(), [lobby.clone(), band.clone()]);
         rooms.remember(&band);
         rooms.remember(&lobby);
         assert_eq!((rooms.all().len(), rooms.name().as_deref()), (2, Some("Anna")));
-        assert_eq!(rooms.language(), Some(Language::German));
+        assert_eq!(rooms.language(), Some(LanguageChoice::German));
         assert_eq!(rooms.resolve(&band.without_key().to_string()), Ok(band));
         assert_eq!(rooms.resolve("rtjam://jam.example.org/other"), Err(InviteError::NoKey));
         assert!(matches!(rooms.resolve("hello"), Err(InviteError::NotALink(_))));

@@ -2,7 +2,7 @@
 //! the reference manual read it.
 
 use super::values::{
-    BackendChoice, Decibels, InvalidValue, JackName, Language, MonitorLevel, SettingValue, SourceChoice, parse,
+    BackendChoice, Decibels, InvalidValue, JackName, LanguageChoice, MonitorLevel, SettingValue, SourceChoice, parse,
 };
 use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout};
@@ -127,8 +127,8 @@ settings! {
     /// Run without a window, as rtjam also does where there is no display.
     headless: bool = "headless", "true|false", default "false", example "false", window false;
 
-    /// Language of the window and of messages. auto uses the system's language.
-    language: Language = "language", "auto|en|de", default "auto", example "\"auto\"", window true;
+    /// LanguageChoice of the window and of messages. auto uses the system's language.
+    language: LanguageChoice = "language", "auto|en|de", default "auto", example "\"auto\"", window true;
 
     /// Audio system. auto uses JACK if its server runs, otherwise the system's default device, otherwise a silent clock
     /// that plays the demo.

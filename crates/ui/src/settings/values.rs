@@ -1,5 +1,6 @@
 //! The values of settings: the text form of each type, its range, and what an invalid text is told.
 
+use crate::messages::Language;
 use crate::params::Param;
 use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
@@ -100,7 +101,7 @@ words! { BackendChoice, "auto, jack, cpal or dummy":
 
 /// The language of everything that is shown to the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
+pub enum LanguageChoice {
     /// The language of the system.
     #[default]
     Auto,
@@ -110,7 +111,18 @@ pub enum Language {
     German,
 }
 
-words! { Language, "auto, en or de": "auto" => Language::Auto, "en" => Language::English, "de" => Language::German }
+impl LanguageChoice {
+    /// The language to use.
+    pub fn language(self) -> Language {
+        match self {
+            LanguageChoice::Auto => Language::of_system(),
+            LanguageChoice::English => Language::English,
+            LanguageChoice::German => Language::German,
+        }
+    }
+}
+
+words! { LanguageChoice, "auto, en or de": "auto" => LanguageChoice::Auto, "en" => LanguageChoice::English, "de" => LanguageChoice::German }
 
 impl SettingValue for bool {
     const EXPECTED: &'static str = "true or false";
@@ -370,7 +382,7 @@ mod tests {
         refuses::<MonitorLevel>(&["nan", "-61", "13", "loud"]);
         refuses::<JackName>(&["", "a:b", "a\nb"]);
         refuses::<SourceChoice>(&["song.mp3"]);
-        refuses::<Language>(&["fr", "EN"]);
+        refuses::<LanguageChoice>(&["fr", "EN"]);
     }
 
     #[test]
@@ -385,7 +397,7 @@ mod tests {
         round_trips("Song.WAV", SourceChoice::Wav(PathBuf::from("Song.WAV")));
         round_trips("one", Some(DownstreamMode::Mixed));
         round_trips("room", None::<DownstreamMode>);
-        round_trips("de", Language::German);
+        round_trips("de", LanguageChoice::German);
         round_trips("Ann, Bob", vec!["Ann".to_owned(), "Bob".to_owned()]);
     }
 

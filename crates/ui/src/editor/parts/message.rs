@@ -1,44 +1,44 @@
-//! The lines in which the musician is told how things stand. They always have the same room; what is longer lies over
-//! the strips, so that nothing else moves.
+//! The messages. They always have the same height: a longer one overlaps the strips, so that nothing else moves.
 
-use crate::editor::Editor;
 use crate::editor::hand::Hand;
 use crate::editor::measure::{CONTROL, Cut};
+use crate::editor::message_list::{Message, Weight};
 use crate::editor::scene::Scene;
+use crate::editor::state::EditorState;
 use crate::editor::theme::{self, BODY, Palette, ROUND, UNIT};
 use crate::editor::widgets::{self, Look};
-use crate::editor::words::{Message, Weight};
+use crate::messages::Key;
 use egui::{Color32, Id, LayerId, Order, Rect, Stroke, StrokeKind, Ui, vec2};
 
-/// Lines that have room.
+/// Lines that fit.
 const ROWS: usize = 2;
 
-/// Draws it.
-pub(in crate::editor) fn message(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
-    let messages = editor.messages(scene);
+pub(in crate::editor) fn message(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
+    let messages = state.messages(scene);
     let Some((first, others)) = messages.split_first() else { return };
     let mut rest = Cut(rect);
     let mut pressed = None;
     if !others.is_empty() {
         let place = rest.right(14.0 * UNIT);
         rest.right(UNIT);
-        more(ui, middle(place), others, &mut pressed);
+        more(ui, middle(place), others, hand, &mut pressed);
     }
     if let Some(remedy) = &first.remedy {
         let place = middle(rest.right(29.0 * UNIT));
         rest.right(2.0 * UNIT);
         let look = if first.weight == Weight::Note { Look::Plain } else { Look::Primary };
-        if widgets::button(ui, place, Id::unique("remedy"), look, remedy.label(), remedy.label()).clicked() {
+        let label = remedy.label(hand.language());
+        if widgets::button(ui, place, Id::unique("remedy"), look, label, label).clicked() {
             pressed = Some(first.clone());
         }
     }
-    told(ui, rest.0, first);
+    first_message(ui, rest.0, first);
     if let Some(message) = pressed {
-        editor.remedy(ui, hand, scene, &message);
+        state.apply_remedy(ui, hand, scene, &message);
     }
 }
 
-fn told(ui: &Ui, rect: Rect, message: &Message) {
+fn first_message(ui: &Ui, rect: Rect, message: &Message) {
     let palette = theme::of(ui);
     let color = color(palette, message.weight);
     let mut rest = Cut(rect);
@@ -63,15 +63,15 @@ fn told(ui: &Ui, rect: Rect, message: &Message) {
 }
 
 /// The other messages, behind a button.
-fn more(ui: &mut Ui, place: Rect, others: &[Message], pressed: &mut Option<Message>) {
+fn more(ui: &mut Ui, place: Rect, others: &[Message], hand: &Hand<'_>, pressed: &mut Option<Message>) {
     let count = format!("+{}", others.len());
-    widgets::menu(ui, place, "messages", &count, "More messages", |ui| {
+    widgets::menu(ui, place, "messages", &count, hand.text(Key::MoreMessages), |ui| {
         ui.set_max_width(110.0 * UNIT);
         for message in others {
             let palette = theme::of(ui);
             ui.colored_label(color(palette, message.weight), &message.text);
             if let Some(remedy) = &message.remedy
-                && ui.button(remedy.label()).clicked()
+                && ui.button(remedy.label(hand.language())).clicked()
             {
                 *pressed = Some(message.clone());
             }

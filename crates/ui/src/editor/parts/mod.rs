@@ -1,7 +1,6 @@
-//! The window's parts, made of widgets.
+//! The parts of the window, made of widgets.
 
 mod bottom;
-mod fault;
 mod message;
 mod own;
 mod strip;
@@ -10,18 +9,18 @@ mod top;
 mod welcome;
 
 pub(super) use bottom::bottom;
-pub(super) use fault::fault;
 pub(super) use message::message;
 pub(super) use own::own;
 pub(super) use strips::strips;
 pub(super) use top::top;
-pub(super) use welcome::{is_due as welcome_is_due, take_name, welcome};
+pub(super) use welcome::{is_due as welcome_is_due, welcome};
 
 use super::measure::Parts;
-use super::theme::{self, UNIT};
-use egui::{Rect, Stroke, Ui};
+use super::theme::{self, BODY, DARK, UNIT, font};
+use crate::messages::{Key, Language};
+use egui::{Align2, Rect, Stroke, Ui, vec2};
 
-/// What everything lies on.
+/// The background of the window.
 pub(super) fn ground(ui: &Ui, window: Rect, parts: &Parts) {
     let (palette, painter) = (theme::of(ui), ui.painter());
     painter.rect_filled(window, 0.0, palette.ground);
@@ -32,4 +31,15 @@ pub(super) fn ground(ui: &Ui, window: Rect, parts: &Parts) {
     painter.rect_filled(below, 0.0, palette.panel);
     painter.hline(window.x_range(), above.bottom(), Stroke::new(1.0, palette.line));
     painter.hline(window.x_range(), below.top(), Stroke::new(1.0, palette.line));
+}
+
+/// A still red line, shown when drawing has failed. It uses nothing that could fail again.
+pub(super) fn failure(ui: &Ui) {
+    let (window, painter) = (ui.max_rect(), ui.painter());
+    painter.rect_filled(window, 0.0, DARK.ground);
+    let text = Language::of_system().text(Key::WindowFailed);
+    let galley = painter.layout(text.to_owned(), font(BODY), DARK.bad, window.width() - 16.0);
+    let place = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), window.translate(vec2(0.0, -8.0)));
+    painter.galley(place.min, galley, DARK.bad);
+    painter.hline(window.x_range(), window.top() + 2.0, Stroke::new(4.0, DARK.bad));
 }

@@ -1,17 +1,17 @@
-//! The own strip: what is sent, and how the own sound is heard.
+//! The user's own strip: what is sent, and the monitor level.
 
-use crate::board::Change;
 use crate::editor::hand::Hand;
 use crate::editor::measure::{Cut, StripParts};
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, ROUND, SMALL, TITLE, UNIT};
 use crate::editor::widgets::{self, Look, Way};
+use crate::editor_model::Change;
+use crate::messages::Key;
 use crate::params::Param;
 use egui::{Align2, Id, Rect, Stroke, StrokeKind, Ui};
 use rtjam_client::State;
 use rtjam_protocol::audio::Layout;
 
-/// Draws it.
 pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let palette = theme::of(ui);
     ui.painter().rect_filled(rect, ROUND, palette.strip);
@@ -19,13 +19,13 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &S
     let parts = StripParts::of(rect.shrink2(egui::vec2(UNIT, 0.0)));
     let muted = hand.value(Param::SendMute) > 0.5;
 
-    widgets::label(ui, parts.name, Align2::LEFT_CENTER, TITLE, palette.text, "You");
+    widgets::label(ui, parts.name, Align2::LEFT_CENTER, TITLE, palette.text, hand.text(Key::You));
     let (sent, color) = match (scene.state, muted) {
-        (_, true) => ("muted", palette.bad),
-        (State::Joined, false) => ("sending", palette.good),
-        _ => ("offline", palette.muted),
+        (_, true) => (Key::Muted, palette.bad),
+        (State::Joined, false) => (Key::Sending, palette.good),
+        _ => (Key::Offline, palette.muted),
     };
-    widgets::label(ui, parts.name, Align2::RIGHT_CENTER, SMALL, color, sent);
+    widgets::label(ui, parts.name, Align2::RIGHT_CENTER, SMALL, color, hand.text(sent));
     layout_button(ui, parts.badge, hand, scene);
 
     let mut lanes = Cut(parts.lanes);
@@ -37,15 +37,16 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &S
     lanes.left(UNIT);
     let fader = lanes.0;
     widgets::fader(ui, fader, Id::unique("monitor"), Way::Up, hand, &[Param::Monitor]);
-    let text = Param::Monitor.text(hand.value(Param::Monitor));
+    let text = hand.value_text(Param::Monitor);
     let (value, title) = (Cut(parts.value), Cut(parts.pan));
     widgets::label(ui, value.0, Align2::RIGHT_CENTER, SMALL, palette.text, &text);
-    widgets::label(ui, title.0, Align2::RIGHT_CENTER, SMALL, palette.muted, "Monitor");
+    widgets::label(ui, title.0, Align2::RIGHT_CENTER, SMALL, palette.muted, hand.text(Key::Monitor));
 
     let place = parts.switches.union(parts.foot);
     let look = if muted { Look::On(palette.mute) } else { Look::Plain };
-    let name = if muted { "Send your sound again" } else { "Send silence instead of your sound" };
-    if widgets::button(ui, place, Id::unique("send mute"), look, if muted { "Muted" } else { "Mute" }, name).clicked() {
+    let (label, name) = if muted { (Key::MuteOn, Key::UnmuteHint) } else { (Key::Mute, Key::MuteHint) };
+    let (label, name) = (hand.text(label), hand.text(name));
+    if widgets::button(ui, place, Id::unique("send mute"), look, label, name).clicked() {
         hand.set_once(&[(Param::SendMute, f64::from(u8::from(!muted)))]);
     }
 }
@@ -54,14 +55,14 @@ fn layout_button(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let mut halves =
         Cut(rect.shrink2(egui::vec2(0.0, if rect.height() < 6.0 * UNIT { 0.0 } else { UNIT }))).columns(2, UNIT / 2.0);
     let palette = theme::of(ui);
-    for (layout, text, name) in [
-        (Layout::Stereo, "Stereo", "Your two channels are one stereo source"),
-        (Layout::DualMono, "2 mono", "Your two channels are two sources, both heard in the middle"),
+    for (layout, id, text, name) in [
+        (Layout::Stereo, "Stereo", Key::Stereo, Key::StereoHint),
+        (Layout::DualMono, "2 mono", Key::DualMono, Key::DualMonoHint),
     ] {
         let Some(place) = halves.next() else { return };
         let on = scene.settings.choices.layout == layout;
         let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-        if widgets::button(ui, place, Id::unique(text), look, text, name).clicked() && !on {
+        if widgets::button(ui, place, Id::unique(id), look, hand.text(text), hand.text(name)).clicked() && !on {
             hand.change(Change::Layout(layout));
         }
     }

@@ -1,22 +1,20 @@
-//! One musician: name, network, meters, gain, pan, mute, solo, slot.
+//! A musician's strip: name, delay and loss, meters, gain, pan, mute, solo, slot.
 //!
-//! The two channels go together, until they are split or were set apart: then each has its own fader, pan and switches.
+//! The two channels are linked until the user splits them or they are set differently: then each has its own fader, pan
+//! and switches.
 
-use crate::board::{Board, Change, Kind};
 use crate::editor::hand::{Hand, Wish};
 use crate::editor::measure::{Cut, StripParts, Width};
+use crate::editor::pairs;
 use crate::editor::scene::{Player, Scene};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, TITLE, UNIT};
 use crate::editor::widgets::{self, Look, Way};
+use crate::editor_model::{Change, EditorModel, Kind};
+use crate::messages::Key;
 use crate::params::{Channel, Param, Slot};
 use egui::{Align2, Id, Popup, Rect, Role, Ui, WidgetInfo, vec2};
 use std::collections::HashSet;
 
-/// Why somebody is not heard.
-const NOT_HEARD: &str = "More musicians play than one can hear. The room sends you the loudest. To hear this one in any case, \
-                         right-click the name.";
-
-/// Draws it.
 pub(super) fn strip(
     ui: &mut Ui,
     rect: Rect,
@@ -34,7 +32,7 @@ pub(super) fn strip(
     let parts = StripParts::of(rect.shrink2(vec2(margin, 0.0)));
 
     let sizes: &[f32] = if narrow { &[SMALL, TINY] } else { &[TITLE, BODY, SMALL] };
-    // A narrow strip gives its name all of its width.
+    // In a narrow strip the name uses the full width.
     let place = parts.name.expand2(vec2(if narrow { UNIT } else { 0.0 }, 0.0));
     let cut = widgets::fitting_label(ui, place, Align2::LEFT_CENTER, sizes, palette.text, &player.name);
     let name = ui.interact(parts.name, id.with("name"), egui::Sense::click());
@@ -44,36 +42,43 @@ pub(super) fn strip(
         name.on_hover_text(&player.name);
     }
     if player.heard {
-        widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses);
+        widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses, hand.language());
     } else {
-        widgets::label(ui, parts.badge, Align2::LEFT_CENTER, SMALL, palette.muted, "not heard");
-        ui.interact(parts.badge, id.with("badge"), egui::Sense::hover()).on_hover_text(NOT_HEARD);
+        widgets::label(ui, parts.badge, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(Key::NotHeard));
+        ui.interact(parts.badge, id.with("badge"), egui::Sense::hover()).on_hover_text(hand.text(Key::NotHeardHint));
     }
 
     let Some(slot) = player.slot else {
         meters(ui, parts.lanes, narrow, player);
-        widgets::label(ui, parts.foot, Align2::LEFT_CENTER, SMALL, palette.muted, if narrow { "–" } else { "no slot" });
+        widgets::label(
+            ui,
+            parts.foot,
+            Align2::LEFT_CENTER,
+            SMALL,
+            palette.muted,
+            if narrow { "–" } else { hand.text(Key::NoSlot) },
+        );
         return;
     };
-    let apart = split.contains(&slot) || !goes_together(&**hand, slot);
+    let apart = split.contains(&slot) || !are_linked(&**hand, slot);
     let groups: &[&[Channel]] = if apart { &[&[Channel::Left], &[Channel::Right]] } else { &[&Channel::ALL] };
     lanes(ui, &parts, id, narrow, player, slot, groups, hand);
     foot(ui, parts.foot, id, narrow, slot, &player.name, apart, split, hand, scene);
 }
 
-/// Offers to hear a musician even where more play than one is sent.
+/// Offers to receive a musician even when more play than the server forwards.
 fn pin(ui: &mut Ui, name: &str, hand: &Hand<'_>, scene: &Scene) {
     let mut names = scene.settings.choices.pinned.clone();
     let mut pinned = names.iter().any(|pinned| pinned == name);
-    if ui.checkbox(&mut pinned, format!("Always hear {name}")).clicked() {
+    if ui.checkbox(&mut pinned, hand.fill(Key::AlwaysHear, &[("name", &name)])).clicked() {
         names.retain(|pinned| pinned != name);
         names.extend(pinned.then(|| name.to_owned()));
         hand.change(Change::Pinned(names));
     }
 }
 
-/// What belongs to a strip's channels: faders, their values, pans, switches.
-#[expect(clippy::too_many_arguments, reason = "one strip's own, handed on once")]
+/// The controls of a strip's channels: faders, their values, pans, switches.
+#[expect(clippy::too_many_arguments, reason = "the parts of one strip, passed on once")]
 fn lanes(
     ui: &mut Ui,
     parts: &StripParts,
@@ -93,14 +98,19 @@ fn lanes(
         let id = id.with(channels[0].index()).with(groups.len());
         let gains = all(Param::Gain);
         widgets::fader(ui, fader, id.with("gain"), Way::Up, hand, &gains);
-        let text = gains[0].text(hand.value(gains[0]));
-        // Where there is little room, the unit is left out.
+        let text = hand.value_text(gains[0]);
+        // A narrow strip leaves out the unit.
         let text = if value.width() < 11.0 * UNIT { text.trim_end_matches(" dB") } else { &text };
         let align = if groups.len() > 1 { Align2::CENTER_CENTER } else { Align2::RIGHT_CENTER };
         widgets::label(ui, value, align, SMALL, palette.text, text);
         widgets::pan(ui, pan, id.with("pan"), hand, &all(Param::Pan));
         let mut halves = Cut(switches).columns(2, UNIT / 2.0);
-        let which = if channels.len() > 1 { "both channels" } else { ["channel 1", "channel 2"][channels[0].index()] };
+        let which = if channels.len() > 1 {
+            hand.text(Key::BothChannels).to_owned()
+        } else {
+            hand.fill(Key::ChannelNumber, &[("number", &(channels[0].index() + 1))])
+        };
+        let named = |key| hand.fill(key, &[("channels", &which), ("name", &player.name)]);
         let mut switch = |key: &str, sign: &str, colors, name: String, params: Vec<Param>| {
             let Some(place) = halves.next() else { return };
             let on = hand.value(params[0]) > 0.5;
@@ -110,12 +120,12 @@ fn lanes(
                 hand.set_once(&params.iter().map(|param| (*param, value)).collect::<Vec<_>>());
             }
         };
-        switch("mute", "M", palette.mute, format!("Mute {which} of {}", player.name), all(Param::Mute));
-        switch("solo", "S", palette.solo, format!("Solo {which} of {}", player.name), all(Param::Solo));
+        switch("mute", "M", palette.mute, named(Key::MuteOf), all(Param::Mute));
+        switch("solo", "S", palette.solo, named(Key::SoloOf), all(Param::Solo));
     }
 }
 
-/// Scale and both meters; gives what is left for faders.
+/// Draws the scale and both meters; returns the rest for the faders.
 fn meters(ui: &Ui, rect: Rect, narrow: bool, player: &Player) -> Rect {
     let mut rest = Cut(rect);
     if !narrow {
@@ -129,7 +139,7 @@ fn meters(ui: &Ui, rect: Rect, narrow: bool, player: &Player) -> Rect {
     rest.0
 }
 
-#[expect(clippy::too_many_arguments, reason = "one strip's own, handed on once")]
+#[expect(clippy::too_many_arguments, reason = "the parts of one strip, passed on once")]
 fn foot(
     ui: &mut Ui,
     rect: Rect,
@@ -146,15 +156,11 @@ fn foot(
     let mut rest = Cut(rect.shrink2(vec2(0.0, 1.0)));
     let place = rest.right(if narrow { 5.0 * UNIT } else { 7.0 * UNIT });
     let look = if apart { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-    let name = if apart {
-        "Set both channels together: channel 2 is then set as channel 1"
-    } else {
-        "Set each channel by itself"
-    };
+    let name = hand.text(if apart { Key::LinkChannels } else { Key::SplitChannels });
     if widgets::button(ui, place, id.with("split"), look, if narrow { "1|2" } else { "1 | 2" }, name).clicked() {
         if apart {
             split.remove(&slot);
-            bring_together(hand, slot, name_of_player);
+            link_channels(hand, slot, name_of_player);
         } else {
             split.insert(slot);
         }
@@ -166,52 +172,59 @@ fn foot(
         let param = Param::MainMix(slot);
         let on = hand.value(param) > 0.5;
         let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-        let name = format!("In the main output, besides output {number} of its own");
-        // Where there is room for one of them only, the button bears the number.
-        if widgets::button(ui, place, id.with("main"), look, if narrow { &number } else { "Main" }, &name).clicked() {
+        let name = hand.fill(Key::MainHint, &[("number", &number)]);
+        // A narrow strip shows the number instead of the word.
+        if widgets::button(ui, place, id.with("main"), look, if narrow { &number } else { hand.text(Key::Main) }, &name)
+            .clicked()
+        {
             hand.set_once(&[(param, f64::from(u8::from(!on)))]);
         }
     }
     let text = match (scene.kind, narrow) {
         (Kind::Multi, true) => return,
         (_, true) => number,
-        (Kind::Multi, false) => format!("Aux {number}"),
-        (_, false) => format!("Slot {number}"),
+        (Kind::Multi, false) => hand.fill(Key::Aux, &[("number", &number)]),
+        (_, false) => hand.fill(Key::Slot, &[("number", &number)]),
     };
     widgets::label(ui, rest.0, Align2::LEFT_CENTER, SMALL, palette.muted, &text);
 }
 
-/// Whether both channels are set as one pair.
-fn goes_together(board: &dyn Board, slot: Slot) -> bool {
-    let of = |make: fn(Slot, Channel) -> Param| Channel::ALL.map(|c| board.value(make(slot, c)));
+/// Whether both channels have the same settings.
+fn are_linked(model: &dyn EditorModel, slot: Slot) -> bool {
+    let of = |make: fn(Slot, Channel) -> Param| Channel::ALL.map(|c| model.value(make(slot, c)));
     let equal = |make| {
         let [left, right] = of(make);
         left == right
     };
-    equal(Param::Gain) && equal(Param::Mute) && equal(Param::Solo) && widgets::is_pair(of(Param::Pan))
+    equal(Param::Gain) && equal(Param::Mute) && equal(Param::Solo) && pairs::is_pair(of(Param::Pan))
 }
 
-/// The second channel is set as the first one is. What that changes is told: a mute that comes or goes is not seen else.
-fn bring_together(hand: &Hand<'_>, slot: Slot, name: &str) {
+/// Gives the second channel the settings of the first, and tells what has changed: a mute would go unnoticed otherwise.
+fn link_channels(hand: &Hand<'_>, slot: Slot, name: &str) {
     let mut sets = Vec::new();
-    let mut taken = Vec::new();
-    for (make, what) in
-        [(Param::Gain as fn(Slot, Channel) -> Param, "gain"), (Param::Mute, "mute"), (Param::Solo, "solo")]
-    {
+    let mut changed = Vec::new();
+    for (make, key) in [
+        (Param::Gain as fn(Slot, Channel) -> Param, Key::ChangedGain),
+        (Param::Mute, Key::ChangedMute),
+        (Param::Solo, Key::ChangedSolo),
+    ] {
         let [first, second] = Channel::ALL.map(|channel| make(slot, channel));
         let value = hand.value(first);
         if value != hand.value(second) {
             sets.push((second, value));
-            taken.push(format!("{what} ({})", first.text(value)));
+            changed.push(hand.fill(key, &[("value", &hand.value_text(first))]));
         }
     }
-    if !widgets::is_pair(Channel::ALL.map(|c| hand.value(Param::Pan(slot, c)))) {
+    if !pairs::is_pair(Channel::ALL.map(|c| hand.value(Param::Pan(slot, c)))) {
         sets.extend(Channel::ALL.map(|c| (Param::Pan(slot, c), Param::PAN_AUTO)));
-        taken.push("pan (auto, both channels)".to_owned());
+        changed.push(hand.text(Key::ChangedPan).to_owned());
     }
-    if let Some((last, others)) = taken.split_last() {
-        let listed = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
-        hand.wish(Wish::Tell(format!("{name}: channel 2 is now set as channel 1. It took its {listed}.")));
+    if let Some((last, others)) = changed.split_last() {
+        let list = match others {
+            [] => last.clone(),
+            _ => hand.fill(Key::ListAnd, &[("list", &others.join(", ")), ("last", last)]),
+        };
+        hand.wish(Wish::Tell(hand.fill(Key::ChannelsLinked, &[("name", &name), ("list", &list)])));
     }
     hand.set_once(&sets);
 }

@@ -1,26 +1,28 @@
-//! Everyone else, side by side; what does not fit is scrolled to.
+//! The other musicians' strips, side by side; they scroll if they do not fit.
 
 use super::strip;
 use crate::editor::hand::Hand;
 use crate::editor::measure::Width;
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, BODY};
+use crate::editor::widgets;
+use crate::messages::Key;
 use crate::params::Slot;
 use egui::{Align2, Rect, ScrollArea, Ui, pos2, vec2};
 use rtjam_client::State;
 use std::collections::HashSet;
 
-/// What a scroll bar takes, below.
+/// Height of the scroll bar.
 const SCROLL_BAR: f32 = 8.0;
 
-/// Draws them.
 pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slot>, hand: &Hand<'_>, scene: &Scene) {
     if scene.players.is_empty() {
         let text = match scene.state {
-            State::Joined => "Nobody else is in the room.",
-            _ => "The others' strips come here.",
+            State::Joined => Key::NobodyElse,
+            _ => Key::StripsAppearHere,
         };
-        widgets_label(ui, rect, text);
+        let color = theme::of(ui).muted;
+        widgets::label(ui, rect, Align2::CENTER_CENTER, BODY, color, hand.text(text));
         return;
     }
     let count = scene.players.len();
@@ -37,8 +39,4 @@ pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slo
             strip::strip(ui, place, width, player, split, hand, scene);
         }
     });
-}
-
-fn widgets_label(ui: &Ui, rect: Rect, text: &str) {
-    crate::editor::widgets::label(ui, rect, Align2::CENTER_CENTER, BODY, theme::of(ui).muted, text);
 }

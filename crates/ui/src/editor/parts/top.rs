@@ -1,21 +1,21 @@
-//! The row above: the link and what is done with it, the name, and the rooms of before.
+//! The top row: the link and its buttons, the name, and the recent rooms.
 
-use crate::board::Change;
-use crate::editor::Editor;
 use crate::editor::hand::Hand;
 use crate::editor::measure::Cut;
 use crate::editor::scene::Scene;
+use crate::editor::state::EditorState;
 use crate::editor::theme::{self, UNIT};
 use crate::editor::widgets::{self, Look};
-use egui::{Id, Key, Rect, TextEdit, Ui};
+use crate::editor_model::Change;
+use crate::messages::Key;
+use egui::{Id, Key as KeyboardKey, Rect, TextEdit, Ui};
 use rtjam_client::State;
 
-/// The link field's, so that a test and the tab key find it.
+/// Identifies the link field for tests and the tab key.
 const LINK: &str = "invite link";
 const NAME: &str = "name";
 
-/// Draws it.
-pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
+pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
     let mut rest = Cut(rect);
     let gap = UNIT;
     let rooms = rest.right(20.0 * UNIT);
@@ -27,33 +27,34 @@ pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand:
     let paste = rest.right(15.0 * UNIT);
     rest.right(gap);
 
-    let typed = link_field(ui, rest.0, editor);
-    if widgets::button(ui, paste, Id::unique("paste"), Look::Plain, "Paste", "Paste an invite link").clicked()
-        && let Some(text) = (editor.clipboard)()
+    let entered = link_field(ui, rest.0, state, hand);
+    if widgets::button(ui, paste, Id::unique("paste"), Look::Plain, hand.text(Key::Paste), hand.text(Key::PasteHint))
+        .clicked()
+        && let Some(text) = (state.clipboard)()
     {
-        editor.link.text = text.trim().to_owned();
-        editor.answer = None;
+        state.link.text = text.trim().to_owned();
+        state.answer = None;
     }
-    join_button(ui, join, editor, hand, scene, typed);
-    name_field(ui, name, editor, hand, scene);
-    recent(ui, rooms, editor, hand, scene);
+    join_button(ui, join, state, hand, scene, entered);
+    name_field(ui, name, state, hand, scene);
+    recent(ui, rooms, state, hand, scene);
 }
 
-/// Tells whether the link was entered. What opens the room is shown only while the field is written in: people share
+/// Returns whether the link was entered. The key is visible only while the field is being edited, since people share
 /// their screens.
-fn link_field(ui: &mut Ui, rect: Rect, editor: &mut Editor) -> bool {
+fn link_field(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>) -> bool {
     let id = Id::unique(LINK);
-    let written = ui.memory(|m| m.has_focus(id));
-    let mut shown = hide_key(&editor.link.text);
-    let text = if written { &mut editor.link.text } else { &mut shown };
-    let response = field(ui, rect, id, text, "rtjam://… your invite link, or classic://…");
+    let editing = ui.memory(|m| m.has_focus(id));
+    let mut shown = hide_key(&state.link.text);
+    let text = if editing { &mut state.link.text } else { &mut shown };
+    let response = field(ui, rect, id, text, hand.text(Key::LinkHint));
     if response.changed() {
-        if !written {
-            editor.link.text = shown;
+        if !editing {
+            state.link.text = shown;
         }
-        editor.answer = None;
+        state.answer = None;
     }
-    response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter))
+    response.lost_focus() && ui.input(|i| i.key_pressed(KeyboardKey::Enter))
 }
 
 fn hide_key(link: &str) -> String {
@@ -63,39 +64,39 @@ fn hide_key(link: &str) -> String {
     }
 }
 
-fn join_button(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene, typed: bool) {
-    let other_link = editor.link.text.trim() != editor.link.seen;
+fn join_button(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene, entered: bool) {
+    let other_link = state.link.text.trim() != state.link.stored;
     let away = matches!(scene.state, State::Offline | State::Refused);
     let id = Id::unique("join");
     if away || other_link {
-        let look = if editor.link.text.trim().is_empty() { Look::Plain } else { Look::Primary };
-        if widgets::button(ui, rect, id, look, "Join", "Go to the room of this link").clicked() || typed {
-            editor.join(hand, scene, false);
+        let look = if state.link.text.trim().is_empty() { Look::Plain } else { Look::Primary };
+        if widgets::button(ui, rect, id, look, hand.text(Key::Join), hand.text(Key::JoinHint)).clicked() || entered {
+            state.join(hand, scene, false);
         }
-    } else if widgets::button(ui, rect, id, Look::Plain, "Leave", "Leave the room").clicked() {
+    } else if widgets::button(ui, rect, id, Look::Plain, hand.text(Key::Leave), hand.text(Key::LeaveHint)).clicked() {
         hand.leave();
     }
 }
 
-fn name_field(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
-    let response = field(ui, rect, Id::unique(NAME), &mut editor.name.text, "Your name");
+fn name_field(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
+    let response = field(ui, rect, Id::unique(NAME), &mut state.name.text, hand.text(Key::NameHint));
     if response.lost_focus() {
-        let name = editor.name.text.trim();
+        let name = state.name.text.trim();
         if name.is_empty() {
-            editor.name.text.clone_from(&scene.settings.choices.name);
+            state.name.text.clone_from(&scene.settings.choices.name);
         } else if name != scene.settings.choices.name {
             hand.change(Change::Name(name.to_owned()));
         }
     }
-    response.on_hover_text("Your name, as the others see it from the next join on");
+    response.on_hover_text(hand.text(Key::NameTooltip));
 }
 
-fn recent(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: &Scene) {
+fn recent(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
     let rooms = &scene.settings.recent;
     let mut chosen = None;
-    widgets::menu(ui, rect, "rooms", "Rooms", "Rooms that you were in", |ui| {
+    widgets::menu(ui, rect, "rooms", hand.text(Key::Rooms), hand.text(Key::RoomsHint), |ui| {
         if rooms.is_empty() {
-            ui.weak("Rooms that you were in come here.");
+            ui.weak(hand.text(Key::NoRooms));
         }
         for room in rooms {
             if ui.button(&room.name).clicked() {
@@ -104,8 +105,8 @@ fn recent(ui: &mut Ui, rect: Rect, editor: &mut Editor, hand: &Hand<'_>, scene: 
         }
     });
     if let Some(link) = chosen {
-        editor.link.text = link;
-        editor.join(hand, scene, false);
+        state.link.text = link;
+        state.join(hand, scene, false);
     }
 }
 
@@ -128,8 +129,9 @@ fn field(ui: &mut Ui, rect: Rect, id: Id, text: &mut String, hint: &str) -> egui
 mod tests {
     use super::*;
 
+    /// The key after # is hidden.
     #[test]
-    fn what_opens_a_room_is_not_shown() {
+    fn link_keys_are_hidden() {
         assert_eq!(hide_key("rtjam://a/lobby#AQEx"), "rtjam://a/lobby#…");
         assert_eq!(hide_key("rtjam://a/lobby"), "rtjam://a/lobby");
         assert_eq!(hide_key("rtjam://a/lobby#"), "rtjam://a/lobby#");

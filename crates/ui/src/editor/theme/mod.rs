@@ -1,28 +1,26 @@
-//! How everything looks: one palette a look, one type scale, one unit of space.
+//! The appearance: one palette per look, one type scale, one unit of space.
 
 mod palette;
 
+pub use super::measure::UNIT;
 pub use palette::{DARK, LIGHT, Meter, Palette};
 
-use crate::board::Look;
+use crate::editor_model::Look;
 use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Ui};
 
-/// The unit of space, in logical pixels: every gap and height is a multiple of it.
-pub const UNIT: f32 = 4.0;
-
-/// The type scale, in logical pixels: scales and units, all that is read, names.
+/// Font size of scales and units, in logical pixels.
 pub const SMALL: f32 = 11.0;
-/// Names that would be cut else.
+/// Font size of names that would be cut otherwise.
 pub const TINY: f32 = 9.5;
-/// See [`SMALL`].
+/// Font size of ordinary text.
 pub const BODY: f32 = 13.0;
-/// See [`SMALL`].
+/// Font size of names and titles.
 pub const TITLE: f32 = 15.0;
 
-/// How round corners are.
+/// Corner radius.
 pub const ROUND: f32 = UNIT;
 
-/// A size of the scale as a font.
+/// The font of a size.
 pub fn font(size: f32) -> FontId {
     FontId::new(size, FontFamily::Proportional)
 }
@@ -35,12 +33,12 @@ pub fn palette(look: Look) -> &'static Palette {
     }
 }
 
-/// The palette that `ui` is drawn with.
+/// The palette of `ui`.
 pub fn of(ui: &Ui) -> &'static Palette {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
-/// Makes egui's own widgets (fields, menus, tooltips) look the same.
+/// Gives egui's own widgets (fields, menus, tooltips) the same appearance.
 pub fn apply(ctx: &egui::Context, look: Look) {
     let palette = palette(look);
     let theme = match look {
@@ -61,7 +59,7 @@ pub fn apply(ctx: &egui::Context, look: Look) {
         style.spacing.button_padding = egui::vec2(2.0 * UNIT, UNIT);
         style.spacing.interact_size.y = 6.0 * UNIT;
         style.interaction.tooltip_delay = 0.4;
-        // Nothing that moves by itself: it would be drawn for nothing, and draws the eye.
+        // No animations: they would cost frames and distract.
         style.animation_time = 0.0;
         style.visuals = visuals(look, palette);
     });

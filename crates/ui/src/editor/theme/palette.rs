@@ -1,50 +1,50 @@
-//! The colours, dark and light. Every pair of sign and ground that is drawn has a contrast of at least 4.5:1.
+//! The colours, dark and light. All text has a contrast of at least 4.5:1 to its background.
 
 use egui::Color32;
 
-/// What is painted with what.
+/// The colours of a look.
 #[derive(Debug, PartialEq)]
 pub struct Palette {
-    /// Behind everything.
+    /// Background of the window.
     pub ground: Color32,
-    /// The bars above and below.
+    /// Background of the top and bottom bars.
     pub panel: Color32,
-    /// A strip of the mixer.
+    /// Background of a mixer strip.
     pub strip: Color32,
     /// Buttons.
     pub control: Color32,
     /// Buttons under the pointer.
     pub control_hover: Color32,
-    /// Fields to write in, and the tracks of faders.
+    /// Text fields and the tracks of faders.
     pub field: Color32,
-    /// Lines between things, frames.
+    /// Lines and frames.
     pub line: Color32,
-    /// What is read.
+    /// Ordinary text.
     pub text: Color32,
-    /// What is read second: units, scales.
+    /// Secondary text: units, scales.
     pub muted: Color32,
-    /// The hand's own things: the focus, a fader's thumb, Join.
+    /// Highlights: the focus, thumbs of faders, Join.
     pub accent: Color32,
-    /// Signs on `accent`.
+    /// Text on `accent`.
     pub on_accent: Color32,
     /// All is well.
     pub good: Color32,
-    /// Look here.
+    /// Needs attention.
     pub warn: Color32,
-    /// It does not go on like this.
+    /// Does not work.
     pub bad: Color32,
-    /// A mute that is on, and its sign.
+    /// Background and text of an active mute.
     pub mute: [Color32; 2],
-    /// A solo that is on, and its sign.
+    /// Background and text of an active solo.
     pub solo: [Color32; 2],
-    /// A meter from quiet to loud, and what it stands on.
+    /// Colours of meters.
     pub meter: Meter,
 }
 
 /// The colours of a meter.
 #[derive(Debug, PartialEq)]
 pub struct Meter {
-    /// Nothing there.
+    /// Background.
     pub ground: Color32,
     /// Up to −12 dB.
     pub low: Color32,
@@ -58,7 +58,7 @@ const fn rgb(hex: u32) -> Color32 {
     Color32::from_rgb((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
 }
 
-/// Light signs on a dark ground.
+/// Light text on a dark background.
 pub static DARK: Palette = Palette {
     ground: rgb(0x14171a),
     panel: rgb(0x1c2024),
@@ -79,7 +79,7 @@ pub static DARK: Palette = Palette {
     meter: Meter { ground: rgb(0x101315), low: rgb(0x4fb583), middle: rgb(0xe0c052), high: rgb(0xf0705a) },
 };
 
-/// Dark signs on a light ground.
+/// Dark text on a light background.
 pub static LIGHT: Palette = Palette {
     ground: rgb(0xe4e8ec),
     panel: rgb(0xf4f6f7),
@@ -101,7 +101,7 @@ pub static LIGHT: Palette = Palette {
 };
 
 impl Palette {
-    /// Every sign and the ground that it is drawn on.
+    /// All pairs of text and background.
     #[cfg(test)]
     fn pairs(&self) -> Vec<(&'static str, Color32, Color32)> {
         let mut pairs = vec![
@@ -145,14 +145,16 @@ mod tests {
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
     }
 
+    /// The formula gives the known ratios.
     #[test]
-    fn black_on_white_is_21_to_1() {
+    fn contrast_of_known_colours() {
         assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 1e-9);
         assert!((contrast(rgb(0x777777), Color32::WHITE) - 4.48).abs() < 0.01);
     }
 
+    /// All text has a contrast of at least 4.5:1.
     #[test]
-    fn every_sign_has_a_contrast_of_4_5_to_1() {
+    fn text_has_enough_contrast() {
         for (look, palette) in [("dark", &DARK), ("light", &LIGHT)] {
             for (what, sign, ground) in palette.pairs() {
                 let ratio = contrast(sign, ground);
@@ -161,9 +163,9 @@ mod tests {
         }
     }
 
-    /// Parts of a control that tell its state: WCAG asks for 3:1 against what they touch.
+    /// WCAG requires 3:1 between the parts of a control that show its state and their surroundings.
     #[test]
-    fn meters_and_thumbs_stand_out_3_to_1() {
+    fn meters_and_thumbs_stand_out() {
         for palette in [&DARK, &LIGHT] {
             let meter = &palette.meter;
             for ground in [palette.field, palette.strip, palette.panel] {

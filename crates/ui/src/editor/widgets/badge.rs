@@ -1,13 +1,21 @@
-//! How a musician's sound gets here: its delay, and what was missing during the last minute.
+//! A musician's delay, and the packet loss of the last minute.
 
-use super::{label, text_width};
+use super::label::{label, text_width};
 use crate::editor::losses::{Losses, SECONDS};
 use crate::editor::measure::Cut;
 use crate::editor::theme::{self, SMALL, UNIT};
+use crate::messages::{Key, Language};
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
 
-/// The delay above, the graph below.
-pub(in crate::editor) fn badge(ui: &mut Ui, rect: Rect, id: Id, delay_ms: Option<u32>, losses: &Losses) {
+/// The delay above, the graph of losses below.
+pub(in crate::editor) fn badge(
+    ui: &mut Ui,
+    rect: Rect,
+    id: Id,
+    delay_ms: Option<u32>,
+    losses: &Losses,
+    language: Language,
+) {
     let palette = theme::of(ui);
     let missing = losses.missing();
     let mut rest = Cut(rect);
@@ -15,16 +23,17 @@ pub(in crate::editor) fn badge(ui: &mut Ui, rect: Rect, id: Id, delay_ms: Option
     let delay = delay_ms.map_or("– ms".to_owned(), |ms| format!("{ms} ms"));
     label(ui, text, Align2::LEFT_CENTER, SMALL, palette.muted, &delay);
     if missing > 0 && rest.0.height() >= UNIT {
-        // Beside the delay, in the longest words that leave it alone.
+        // Beside the delay, in the longest words that fit.
         let mut beside = Cut(text);
         beside.left(text_width(ui, SMALL, &delay) + UNIT);
         let room = beside.0.width();
-        let words = [format!("{missing} missing"), format!("{missing} lost"), format!("−{missing}")];
+        let counted = |key| language.fill(key, &[("count", &missing)]);
+        let words = [counted(Key::Missing), counted(Key::MissingShort), format!("−{missing}")];
         if let Some(words) = words.iter().find(|words| text_width(ui, SMALL, words) <= room) {
             label(ui, beside.0, Align2::RIGHT_CENTER, SMALL, palette.warn, words);
         }
     }
-    // Beside the delay, where there is no room below it.
+    // A short strip has the graph beside the delay.
     let graph = if rest.0.height() >= UNIT {
         rest.0
     } else {
@@ -39,13 +48,13 @@ pub(in crate::editor) fn badge(ui: &mut Ui, rect: Rect, id: Id, delay_ms: Option
         let bar = Rect::from_min_max(pos2(left, top), pos2(left + second.max(1.0), graph.bottom()));
         painter.rect_filled(bar, 0.0, if height >= 1.0 { palette.meter.high } else { palette.meter.middle });
     }
-    let told = match missing {
-        0 => "Nothing was missing during the last minute.".to_owned(),
-        n => format!("{n} packets came too late or not at all during the last minute."),
+    let loss = match missing {
+        0 => language.text(Key::NothingMissing).to_owned(),
+        count => language.fill(Key::PacketsMissing, &[("count", &count)]),
     };
     let delay = match delay_ms {
-        Some(ms) => format!("Heard {ms} ms after the server has the sound.\n"),
+        Some(ms) => language.fill(Key::HeardAfter, &[("ms", &ms)]) + "\n",
         None => String::new(),
     };
-    ui.interact(rect, id, Sense::hover()).on_hover_text(format!("{delay}{told}"));
+    ui.interact(rect, id, Sense::hover()).on_hover_text(format!("{delay}{loss}"));
 }

@@ -1,21 +1,22 @@
 //! A button, or a switch that shows whether it is on.
 
-use super::{focus_ring, label};
-use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
+use super::gesture::focus_ring;
+use super::label::fitting_label;
+use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, UNIT};
 use egui::{Align2, Color32, Id, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
 
-/// How a button looks.
+/// Appearance of a button.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::editor) enum Look {
-    /// One of many.
+    /// An ordinary button.
     Plain,
-    /// What to press next.
+    /// The button to press next.
     Primary,
-    /// A switch that is on, in its colours: ground and sign.
+    /// A switch that is on, in its colours: background and text.
     On([Color32; 2]),
 }
 
-/// A button at a place. `name` says in full what it does: shown at the pointer, and told to screen readers.
+/// A button. `name` says in full what it does, for the tooltip and screen readers.
 pub(in crate::editor) fn button(ui: &mut Ui, rect: Rect, id: Id, look: Look, text: &str, name: &str) -> Response {
     let palette = theme::of(ui);
     let mut response = ui.interact(rect, id, Sense::click());
@@ -33,8 +34,9 @@ pub(in crate::editor) fn button(ui: &mut Ui, rect: Rect, id: Id, look: Look, tex
     if response.is_pointer_button_down_on() {
         painter.rect_stroke(rect, ROUND, Stroke::new(1.0, palette.text), StrokeKind::Inside);
     }
-    let size = if rect.height() < 6.0 * UNIT { SMALL } else { BODY };
-    label(ui, rect.shrink2(egui::vec2(1.0, 0.0)), Align2::CENTER_CENTER, size, sign, text);
+    // Some languages need a smaller font.
+    let sizes: &[f32] = if rect.height() < 6.0 * UNIT { &[SMALL, TINY] } else { &[BODY, SMALL, TINY] };
+    fitting_label(ui, rect.shrink2(egui::vec2(1.0, 0.0)), Align2::CENTER_CENTER, sizes, sign, text);
     focus_ring(ui, &response);
     if !name.is_empty() && name != text {
         response = response.on_hover_text(name);

@@ -1,25 +1,27 @@
 //! A button that opens a list to choose from.
 
-use super::{Look, button, label};
+use super::button::{Look, button};
+use super::label::label;
 use crate::editor::theme::{self, BODY, SMALL, UNIT};
 use egui::{Align2, Id, Popup, Rect, Shape, Stroke, Ui, pos2, vec2};
 
-/// A value with its name above, and a list of what it may be. Gives what was chosen.
+/// A value with its title above, and a list to choose from. `id` identifies it; returns what was chosen.
 pub(in crate::editor) fn choice<T: Clone + PartialEq>(
     ui: &mut Ui,
     rect: Rect,
-    name: &str,
+    id: &str,
+    title: &str,
     now: &T,
     all: &[(T, String)],
 ) -> Option<T> {
-    titled_choice(ui, rect, name, name, name, now, all)
+    titled_choice(ui, rect, id, title, title, now, all)
 }
 
-/// The same under another title than its name, with a sentence at the pointer.
+/// The same with a tooltip.
 pub(in crate::editor) fn titled_choice<T: Clone + PartialEq>(
     ui: &mut Ui,
     rect: Rect,
-    name: &str,
+    id: &str,
     title: &str,
     hint: &str,
     now: &T,
@@ -30,7 +32,7 @@ pub(in crate::editor) fn titled_choice<T: Clone + PartialEq>(
     let text = all.iter().find(|(value, _)| value == now).map_or("…", |(_, text)| text.as_str());
     let place = Rect::from_min_max(pos2(rect.left(), above.bottom()), rect.max);
     let mut chosen = None;
-    menu(ui, place, name, text, hint, |ui| {
+    menu(ui, place, id, text, hint, |ui| {
         for (value, text) in all {
             if ui.selectable_label(value == now, text).clicked() && value != now {
                 chosen = Some(value.clone());
@@ -40,7 +42,7 @@ pub(in crate::editor) fn titled_choice<T: Clone + PartialEq>(
     chosen
 }
 
-/// A button with an arrow, and what it opens.
+/// A button with an arrow that opens a menu.
 pub(in crate::editor) fn menu(
     ui: &mut Ui,
     rect: Rect,

@@ -1,13 +1,15 @@
-//! A gain: up and down for a strip, sideways for the room.
+//! A gain: vertical for a strip, horizontal for the room.
 
-use super::{Target, focus_ring, follow_gesture, offer_values};
-use crate::editor::hand::Hand;
+use super::gesture::{focus_ring, follow_gesture};
+use super::value::offer_values;
+use crate::editor::hand::{Hand, Target};
 use crate::editor::scale::{gain_at, gain_place};
 use crate::editor::theme::{self, ROUND, UNIT};
+use crate::messages::{self, Key as TextKey};
 use crate::params::Param;
 use egui::{Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-/// Which way a fader goes.
+/// Direction of a fader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::editor) enum Way {
     /// Louder is up.
@@ -16,14 +18,14 @@ pub(in crate::editor) enum Way {
     Right,
 }
 
-/// The thumb's length along the way.
+/// Length of the thumb.
 const THUMB: f32 = 3.0 * UNIT;
-/// How much slower it goes with the shift key.
+/// Speed while the shift key is held.
 const FINE: f32 = 0.2;
-/// A step of the wheel or of an arrow key, in dB.
+/// Step of the mouse wheel or an arrow key, in dB.
 const STEP: f64 = 1.0;
 
-/// Sets all of `params` to the same gain: the first one's, moved; or typed, see [`offer_values`].
+/// Sets all of `params` to the same gain: that of the first, moved or typed (see [`offer_values`]).
 pub(in crate::editor) fn fader(
     ui: &mut Ui,
     rect: Rect,
@@ -53,13 +55,15 @@ pub(in crate::editor) fn fader(
     }
 
     let value = hand.value(first);
-    response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), value, first.name()));
+    let name = messages::param_name(first, hand.language());
+    response.widget_info(|| WidgetInfo::slider(ui.is_enabled(), value, &name));
     paint(ui, rect, way, &response, gain_place(value), gain_place(0.0));
     focus_ring(ui, &response);
-    Some(response.on_hover_text_at_pointer(format!("{}: {}", first.name(), first.text(value))))
+    let value = messages::param_text(first, value, hand.language());
+    Some(response.on_hover_text_at_pointer(hand.fill(TextKey::NameAndValue, &[("name", &name), ("value", &value)])))
 }
 
-/// Steps of the wheel over it, or of the arrow keys while it has the focus.
+/// Steps of the wheel over the fader, or of the arrow keys while it has the focus.
 fn steps(ui: &Ui, response: &Response, way: Way) -> Option<f64> {
     let mut steps = 0.0;
     if response.hovered() {
@@ -73,7 +77,7 @@ fn steps(ui: &Ui, response: &Response, way: Way) -> Option<f64> {
         });
     }
     if response.has_focus() {
-        // Else the arrows would lead the focus away.
+        // Otherwise the arrows would move the focus.
         let arrows = egui::EventFilter { vertical_arrows: true, horizontal_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, arrows));
         ui.input(|i| {
@@ -101,7 +105,7 @@ fn paint(ui: &Ui, rect: Rect, way: Way, response: &Response, place: f32, unity: 
     let track = across(UNIT, bottom, top).expand(UNIT / 2.0);
     painter.rect_filled(track, UNIT, palette.field);
     painter.rect_stroke(track, UNIT, Stroke::new(1.0, palette.line), StrokeKind::Inside);
-    // Unity: where most people want it.
+    // The mark of unity gain.
     let breadth = if way == Way::Up { rect.width() } else { rect.height() };
     let mark = across(breadth, at(unity), at(unity));
     let stroke = Stroke::new(1.0, palette.muted);

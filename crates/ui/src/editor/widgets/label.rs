@@ -1,11 +1,11 @@
-//! Text in a rectangle, cut with "…" where it is too long.
+//! Text in a rectangle, cut with "…" if it is too long.
 
 use crate::editor::theme;
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Align, Align2, Color32, Galley, Rect, Ui};
 use std::sync::Arc;
 
-/// One line. Tells whether it had to be cut.
+/// One line. Returns whether it was cut.
 pub(in crate::editor) fn label(ui: &Ui, rect: Rect, align: Align2, size: f32, color: Color32, text: &str) -> bool {
     let galley = layout(ui, rect.width(), 1, size, color, text);
     let cut = galley.elided;
@@ -14,7 +14,7 @@ pub(in crate::editor) fn label(ui: &Ui, rect: Rect, align: Align2, size: f32, co
     cut
 }
 
-/// One line in the first of `sizes` in which it fits; else cut, in the last one. Tells whether it had to be cut.
+/// One line in the first of `sizes` in which it fits, or cut in the last one. Returns whether it was cut.
 pub(in crate::editor) fn fitting_label(
     ui: &Ui,
     rect: Rect,
@@ -27,12 +27,12 @@ pub(in crate::editor) fn fitting_label(
     label(ui, rect, align, fits.or(sizes.last()).copied().unwrap_or(theme::SMALL), color, text)
 }
 
-/// How wide a line is.
+/// Width of a line.
 pub(in crate::editor) fn text_width(ui: &Ui, size: f32, text: &str) -> f32 {
     layout(ui, f32::INFINITY, 1, size, Color32::WHITE, text).size().x
 }
 
-/// Up to `rows` lines, from the top left. Gives them laid out, to be painted where there is room.
+/// Lays out up to `rows` lines, to be painted by the caller.
 pub(in crate::editor) fn label_lines(
     ui: &Ui,
     width: f32,

@@ -1,19 +1,19 @@
-//! Levels: a bar up to the mean, a paler one up to the peak, and a line at the highest peak of the last moment.
+//! Level meters: a bar up to the RMS, a paler one up to the peak, and a line at the held peak.
 
-use super::label;
+use super::label::label;
 use crate::editor::ballistics::Bar;
 use crate::editor::scale::{MARKS, METER_FLOOR, meter_place};
 use crate::editor::theme::{self, SMALL, UNIT};
 use egui::{Align2, Color32, Rect, Stroke, Ui, pos2};
 
-/// Where the colours change, in dBFS.
+/// Level at which the colour changes, in dBFS.
 const MIDDLE: f32 = -12.0;
 /// See [`MIDDLE`].
 const HIGH: f32 = -3.0;
-/// The light above that tells of clipping.
+/// Height of the clipping light above the bar.
 const LIGHT: f32 = UNIT;
 
-/// One channel.
+/// The meter of one channel.
 pub(in crate::editor) fn meter(ui: &Ui, rect: Rect, bar: Bar) {
     let (palette, painter) = (theme::of(ui), ui.painter());
     let colors = &palette.meter;
@@ -32,7 +32,7 @@ pub(in crate::editor) fn meter(ui: &Ui, rect: Rect, bar: Bar) {
     }
 }
 
-/// The numbers beside a meter of the same height, right-aligned; those that would touch are left out.
+/// The numbers beside a meter of the same height, right-aligned; numbers that would touch are left out.
 pub(in crate::editor) fn meter_scale(ui: &Ui, rect: Rect) {
     let palette = theme::of(ui);
     let scale = scale_rect(rect);
@@ -73,7 +73,7 @@ fn color_at(colors: &theme::Meter, dbfs: f32) -> Color32 {
     }
 }
 
-/// Half way to the ground.
+/// About halfway between the colour and the background.
 fn pale(color: Color32, ground: Color32) -> Color32 {
     color.lerp_to_gamma(ground, 0.55)
 }

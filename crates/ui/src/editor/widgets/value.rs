@@ -1,72 +1,14 @@
-//! Values by other ways than dragging: typed, copied, pasted, reset.
+//! Other ways to set a value than dragging: type, copy, paste and reset.
 
-use super::pan;
-use crate::board::Board;
-use crate::editor::hand::{Hand, Wish};
+use super::label::label;
+use crate::editor::hand::{Hand, Target, Wish};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
-use crate::params::Param;
+use crate::editor_model::EditorModel;
+use crate::messages::{Key as TextKey, Language};
 use egui::text::{CCursor, CCursorRange};
 use egui::{Area, Id, Key, Order, Popup, Rect, Response, Stroke, TextEdit, Ui, pos2, vec2};
 
-/// What a control sets.
-#[derive(Clone, Debug, PartialEq)]
-pub(in crate::editor) enum Target {
-    /// The same value for each.
-    Same(Vec<Param>),
-    /// The place of one channel or of a pair.
-    Pan(Vec<Param>),
-}
-
-impl Target {
-    fn first(&self) -> Option<Param> {
-        match self {
-            Target::Same(params) | Target::Pan(params) => params.first().copied(),
-        }
-    }
-
-    /// The value as it is shown.
-    fn text(&self, board: &dyn Board) -> String {
-        match self {
-            Target::Same(params) => params.first().map_or(String::new(), |param| param.text(board.value(*param))),
-            Target::Pan(params) => pan::text(pan::place(board, params).flatten()),
-        }
-    }
-
-    /// What a text means to each parameter; `None`: it is no value.
-    fn parse(&self, text: &str) -> Option<Vec<(Param, f64)>> {
-        let value = self.first()?.parse(text)?;
-        Some(match self {
-            Target::Same(params) => params.iter().map(|param| (*param, value)).collect(),
-            Target::Pan(params) => pan::targets(params, (value >= -1.0).then_some(value)).collect(),
-        })
-    }
-
-    /// Sets each to what it is at first.
-    pub(in crate::editor) fn reset(&self, hand: &Hand<'_>) {
-        match self {
-            Target::Same(params) => {
-                hand.set_once(&params.iter().map(|param| (*param, param.default())).collect::<Vec<_>>());
-            }
-            Target::Pan(params) => hand.set_once(&pan::targets(params, None).collect::<Vec<_>>()),
-        }
-    }
-
-    /// Sets each as a text says. Tells whether the text was a value.
-    pub(in crate::editor) fn set(&self, hand: &Hand<'_>, text: &str) -> bool {
-        let sets = self.parse(text);
-        sets.iter().for_each(|sets| hand.set_once(sets));
-        sets.is_some()
-    }
-
-    fn default_text(&self) -> String {
-        match self {
-            Target::Same(_) => self.first().map_or(String::new(), |param| param.text(param.default())),
-            Target::Pan(_) => pan::text(None),
-        }
-    }
-}
-
-/// A double click opens a field to type in, a click with the command key resets, and the second button opens a menu.
+/// A double click opens a field to type a value, a click with the command key resets, and the second button opens a menu.
 pub(in crate::editor) fn offer_values(response: &Response, hand: &Hand<'_>, target: &Target) {
     if response.double_clicked() {
         hand.wish(Wish::Type(target.clone(), response.rect));
@@ -74,43 +16,43 @@ pub(in crate::editor) fn offer_values(response: &Response, hand: &Hand<'_>, targ
         target.reset(hand);
     }
     Popup::context_menu(response).show(|ui| {
-        if ui.button("Type a value …").clicked() {
+        if ui.button(hand.text(TextKey::TypeValue)).clicked() {
             hand.wish(Wish::Type(target.clone(), response.rect));
         }
-        if ui.button(format!("Reset to {}", target.default_text())).clicked() {
+        if ui.button(hand.fill(TextKey::ResetTo, &[("value", &target.default_text(hand.language()))])).clicked() {
             target.reset(hand);
         }
         ui.separator();
-        let text = target.text(&**hand);
-        if ui.button(format!("Copy {text}")).clicked() {
+        let text = target.text(&**hand, hand.language());
+        if ui.button(hand.fill(TextKey::CopyValue, &[("value", &text)])).clicked() {
             ui.ctx().copy_text(text);
         }
-        if ui.button("Paste").clicked() {
+        if ui.button(hand.text(TextKey::Paste)).clicked() {
             hand.wish(Wish::Paste(target.clone()));
         }
     });
 }
 
-/// A field in which a value is typed.
+/// A field to type a value in.
 #[derive(Debug)]
 pub(in crate::editor) struct Entry {
     target: Target,
     text: String,
     at: Rect,
-    /// It has not been shown yet.
+    /// Not shown yet.
     fresh: bool,
     wrong: bool,
 }
 
-/// The field's, so that a test finds it.
+/// Identifies the field for tests.
 const FIELD: &str = "typed value";
 
 impl Entry {
-    pub(in crate::editor) fn new(board: &dyn Board, target: Target, at: Rect) -> Entry {
-        Entry { text: target.text(board), target, at, fresh: true, wrong: false }
+    pub(in crate::editor) fn new(model: &dyn EditorModel, language: Language, target: Target, at: Rect) -> Entry {
+        Entry { text: target.text(model, language), target, at, fresh: true, wrong: false }
     }
 
-    /// Shows it over everything. Tells whether it stays open.
+    /// Shows the field above everything else. Returns whether it stays open.
     pub(in crate::editor) fn show(&mut self, ui: &Ui, hand: &Hand<'_>) -> bool {
         let palette = theme::of(ui);
         let size = vec2(22.0 * UNIT, 7.0 * UNIT);
@@ -137,7 +79,7 @@ impl Entry {
             if self.wrong {
                 let below = Rect::from_min_size(pos2(around.left(), around.bottom()), vec2(around.width(), 5.0 * UNIT));
                 ui.painter().rect_filled(below, ROUND, palette.panel);
-                super::label(ui, below, egui::Align2::CENTER_CENTER, SMALL, palette.bad, "No value of this");
+                label(ui, below, egui::Align2::CENTER_CENTER, SMALL, palette.bad, hand.text(TextKey::NotAValue));
             }
             if std::mem::take(&mut self.fresh) {
                 output.response.request_focus();

@@ -1,34 +1,34 @@
-//! The editor in a host's window, without the plugin format: sizes, scale, opening and closing. Main thread.
+//! The editor in a host's window, apart from any plugin format: size, scale, opening and closing. Main thread.
 
-use super::{EditorHandle, open_embedded, screen_scale};
-use crate::board::{Board, Change};
+use super::handle::{EditorHandle, open_embedded, screen_scale};
 use crate::editor::measure::{LEAST, MOST};
+use crate::editor_model::{Change, EditorModel, WindowError};
 use raw_window_handle::RawWindowHandle;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Width and height in the host's pixels: physical ones, on macOS logical ones.
+/// Width and height in the host's pixels: physical pixels, on macOS logical ones.
 pub type Size = (u32, u32);
 
-/// An editor that a host may open, and the answers that it gives before it is open.
+/// An editor that a host can open. It answers questions about size and scale before it is open, too.
 ///
-/// The state lies in cells, and what is needed is taken out of them: a call of the window library may lead to another
-/// call by the host, which must not meet a borrow.
+/// The state is in cells and is taken out for use: a call of the window library may cause the host to call again, and
+/// that call must not find a borrow.
 pub struct Embedded {
-    board: Arc<dyn Board>,
+    model: Arc<dyn EditorModel>,
     window: Cell<Option<EditorHandle>>,
     /// The host's scale.
     scale: Cell<Option<f64>>,
-    /// The screen's scale, asked for once an opening.
+    /// The screen's scale, queried once per opening.
     screen: Cell<Option<f64>>,
     size: Cell<Option<Size>>,
 }
 
 impl Embedded {
-    /// A closed editor of `board`. Opens no connection to the display.
-    pub fn new(board: Arc<dyn Board>) -> Embedded {
+    /// A closed editor. Opens no connection to the display.
+    pub fn new(model: Arc<dyn EditorModel>) -> Embedded {
         Embedded {
-            board,
+            model,
             window: Cell::default(),
             scale: Cell::default(),
             screen: Cell::default(),
@@ -36,16 +36,16 @@ impl Embedded {
         }
     }
 
-    /// Size of the window; before it is open, the size that it will have.
+    /// Size of the window, or the size that it will open with.
     pub fn size(&self) -> Size {
-        // On X11 the window follows its parent even where the host says nothing.
+        // On X11 the window follows its parent, even if the host does not report the size.
         let real = if cfg!(target_os = "linux") { self.with_window(EditorHandle::size).flatten() } else { None };
         let real = real.filter(|size| *size != (0, 0)).or(self.size.get());
-        real.unwrap_or_else(|| self.physical(self.board.settings().choices.window))
+        real.unwrap_or_else(|| self.physical(self.model.settings().choices.window))
     }
 
-    /// The possible size that is closest to `size`. Some hosts ask with a size of zero before they know any: they get
-    /// the present one.
+    /// The closest size that is possible. Some hosts ask with a size of zero before they know any: they get the current
+    /// size.
     pub fn closest(&self, size: Size) -> Size {
         if size.0 == 0 || size.1 == 0 {
             return self.size();
@@ -54,16 +54,16 @@ impl Embedded {
         (size.0.clamp(least.0, most.0), size.1.clamp(least.1, most.1))
     }
 
-    /// Takes a size from the host and keeps it for the next opening.
+    /// Takes a size from the host and stores it for the next opening.
     pub fn set_size(&self, size: Size) {
         let size = self.closest(size);
         self.size.set(Some(size));
         let (width, height) = self.logical(size);
-        self.board.change(Change::Window(width, height));
+        self.model.change(Change::Window(width, height));
         self.with_window(|window| window.resize(size));
     }
 
-    /// Takes the host's scale. Returns the size to ask the host for, where the editor is open.
+    /// Takes the host's scale. Returns the size to request from the host if the editor is open.
     ///
     /// # Errors
     /// The scale is not between 0.25 and 8.
@@ -81,32 +81,32 @@ impl Embedded {
         Ok(self.with_window(|window| window.set_scale(scale, size)).map(|()| size))
     }
 
-    /// Opens the editor in `parent`, in place of one that is open. Returns the size to ask the host for, where only the
+    /// Opens the editor in `parent`, in place of one that is open. Returns the size to request from the host if only the
     /// open window knows its scale.
     ///
     /// # Errors
-    /// A sentence, where there is no display, no OpenGL 2.1, or no such parent.
-    pub fn open(&self, parent: RawWindowHandle) -> Result<Option<Size>, String> {
+    /// There is no display, no OpenGL 2.1, or no such parent.
+    pub fn open(&self, parent: RawWindowHandle) -> Result<Option<Size>, WindowError> {
         drop(self.window.take());
-        let told = self.size();
+        let expected = self.size();
         let scale = self.known_scale();
-        let size = if scale.is_some() { told } else { self.logical(told) };
-        let window = open_embedded(Arc::clone(&self.board), parent, size, scale)?;
+        let size = if scale.is_some() { expected } else { self.logical(expected) };
+        let window = open_embedded(Arc::clone(&self.model), parent, size, scale)?;
         let real = window.size();
         self.window.set(Some(window));
-        let real = real.filter(|real| scale.is_none() && *real != told && *real != (0, 0));
+        let real = real.filter(|real| scale.is_none() && *real != expected && *real != (0, 0));
         if let Some(size) = real {
             self.size.set(Some(size));
         }
         Ok(real)
     }
 
-    /// Shows the window, or hides it.
+    /// Shows or hides the window.
     pub fn set_visible(&self, visible: bool) {
         self.with_window(|window| window.set_visible(visible));
     }
 
-    /// Closes the window. The next opening begins with the size of the settings.
+    /// Closes the window. The next opening starts with the size of the settings.
     pub fn close(&self) {
         drop(self.window.take());
         self.size.set(None);
@@ -120,7 +120,7 @@ impl Embedded {
         Some(result)
     }
 
-    /// Physical pixels a logical one; `None` where only the open window knows. Cocoa's pixels are logical themselves.
+    /// Physical pixels per logical pixel; `None` if only the open window knows. On macOS the host's pixels are logical.
     fn known_scale(&self) -> Option<f64> {
         if cfg!(target_os = "macos") {
             return None;

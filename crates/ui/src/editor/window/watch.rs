@@ -1,12 +1,12 @@
-//! The thread that looks at the board thirty times a second and asks for a frame when something is to be seen.
+//! The thread that takes a scene 30 times a second and requests a frame when something visible has changed.
 //!
-//! While the window is hidden, or its last frame was not drawn yet, it takes no scenes. So a still or hidden editor
-//! costs next to nothing, and a busy one never more than it can draw.
+//! It takes none while the window is hidden or its last frame is not drawn yet. So a still or hidden editor costs almost
+//! nothing, and a busy one never more than it can draw.
 
 #[cfg(target_os = "linux")]
-use super::x11::Side;
-use crate::board::Board;
+use super::x11::SideConnection;
 use crate::editor::scene::{Scene, Watcher};
+use crate::editor_model::{EditorModel, WindowError};
 use raw_window_handle::RawWindowHandle;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,30 +15,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// Time between two scenes.
 const TICK: Duration = Duration::from_millis(33);
-/// Between two looks at whether a hidden window is seen again.
+/// Time between two checks whether a hidden window is visible again.
 const HIDDEN_TICK: Duration = Duration::from_millis(200);
 
-/// What the window's thread, the watching thread and the handle's owner share.
+/// State shared by the window's thread, the watching thread and the handle.
 pub struct Shared {
     scene: Mutex<Option<Arc<Scene>>>,
-    /// The window's, to ask for frames.
+    /// The window's context, to request frames.
     ctx: Mutex<Option<egui::Context>>,
     /// The last scene was drawn.
     drawn: AtomicBool,
     frames: AtomicU64,
-    /// A field or control has the keys.
+    /// A field or control has the keyboard focus.
     takes_keys: AtomicBool,
     /// There are edits for the keys of undo and redo.
     takes_undo: AtomicBool,
     closing: AtomicBool,
     failed: AtomicBool,
-    /// The window's thread, by the system's number; 0: none of its own.
+    /// System id of the window's thread; 0 if there is none.
     thread: AtomicI32,
-    /// The host's, as bits of an `f64`; 0: it said nothing.
+    /// The host's scale as the bits of an `f64`; 0 if it gave none.
     scale: AtomicU64,
-    /// The size that the host gave last, in physical pixels: width in the upper half; 0: none yet.
+    /// The host's last size in physical pixels, the width in the upper half; 0 if it gave none.
     given: AtomicU64,
 }
 
@@ -67,21 +67,21 @@ impl Shared {
         *lock(&self.ctx) = Some(ctx);
     }
 
-    /// The host's scale; nonsense is not taken.
+    /// Takes the host's scale, unless it is outside 0.25 to 8.
     pub(super) fn set_scale(&self, scale: f64) {
         if scale.is_finite() && (0.25..=8.0).contains(&scale) {
             self.scale.store(scale.to_bits(), Relaxed);
-            self.ask_for_frame();
+            self.request_frame();
         }
     }
 
-    /// By how much to draw larger than the screen's scale says, when the host said otherwise.
+    /// The zoom that turns the screen's scale into the host's, if the host gave one.
     pub(super) fn zoom(&self, screen: f64) -> Option<f32> {
         let host = f64::from_bits(self.scale.load(Relaxed));
         (host > 0.0 && screen > 0.0).then(|| (host / screen) as f32)
     }
 
-    /// What a size is in logical pixels, where the host said how large they are.
+    /// A size in logical pixels, if the host gave a scale.
     pub(super) fn logical(&self, physical: (u32, u32)) -> Option<(u32, u32)> {
         let host = f64::from_bits(self.scale.load(Relaxed));
         let logical = |pixels: u32| (f64::from(pixels) / host).round() as u32;
@@ -97,22 +97,22 @@ impl Shared {
         (given != 0).then_some(((given >> 32) as u32, given as u32))
     }
 
-    /// The window's thread.
+    /// Registers the window's thread.
     #[cfg(target_os = "linux")]
     pub(super) fn run_here(&self) {
-        // SAFETY: it takes nothing and cannot fail.
+        // SAFETY: takes no arguments and cannot fail.
         self.thread.store(unsafe { libc::gettid() }, Relaxed);
     }
 
-    /// Whether the window's thread is still there, with anything that the window library and the driver do in it.
+    /// Whether the window's thread still runs, including what the window library and the driver do on it.
     #[cfg(target_os = "linux")]
     pub(super) fn is_running(&self) -> bool {
         let thread = self.thread.load(Relaxed);
-        // SAFETY: signal 0 only asks.
+        // SAFETY: signal 0 only checks that the thread exists.
         thread != 0 && unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, 0) } == 0
     }
 
-    /// Windows have no thread of their own.
+    /// On these systems windows have no thread of their own.
     #[cfg(not(target_os = "linux"))]
     pub(super) fn is_running(&self) -> bool {
         self.thread.load(Relaxed) != 0
@@ -143,21 +143,21 @@ impl Shared {
 
     pub(super) fn close(&self) {
         self.closing.store(true, Relaxed);
-        self.ask_for_frame();
+        self.request_frame();
     }
 
     pub(super) fn is_closing(&self) -> bool {
         self.closing.load(Relaxed)
     }
 
-    fn ask_for_frame(&self) {
+    fn request_frame(&self) {
         let ctx = lock(&self.ctx).clone();
         if let Some(ctx) = ctx {
             ctx.request_repaint();
         }
     }
 
-    /// Takes a scene over; tells whether it differs.
+    /// Takes a scene and returns whether it differs from the last one.
     fn show(&self, scene: Scene) -> bool {
         let mut shown = lock(&self.scene);
         if shown.as_deref() == Some(&scene) {
@@ -172,12 +172,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The window that is watched, as numbers that any thread may hold.
+/// The window that is watched, as ids that any thread may hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 is asked"))]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 needs it"))]
     own: Option<u32>,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 is asked"))]
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 needs it"))]
     parent: Option<u32>,
 }
 
@@ -186,7 +186,7 @@ impl Window {
         Window { own: own.and_then(x11_id), parent: parent.and_then(x11_id) }
     }
 
-    /// Tells hosts that the window is for embedding, where it lies in one of theirs.
+    /// Marks the window as embeddable if it is in a host's window.
     #[cfg(target_os = "linux")]
     pub(super) fn mark_embeddable(self) {
         if let (Some(own), Some(_)) = (self.own, self.parent) {
@@ -195,10 +195,10 @@ impl Window {
     }
 }
 
-/// Whether a host's window can be one at all: the window library panics where it cannot.
-pub(super) fn check_parent(parent: RawWindowHandle) -> Result<(), String> {
+/// Checks that a host's handle can be a window: the window library panics if it cannot.
+pub(super) fn check_parent(parent: RawWindowHandle) -> Result<(), WindowError> {
     let x11 = matches!(parent, RawWindowHandle::Xlib(_) | RawWindowHandle::Xcb(_));
-    if x11 && x11_id(parent).is_none_or(|id| id == 0) { Err(super::BAD_PARENT.to_owned()) } else { Ok(()) }
+    if x11 && x11_id(parent).is_none_or(|id| id == 0) { Err(WindowError::BadParent) } else { Ok(()) }
 }
 
 fn x11_id(handle: RawWindowHandle) -> Option<u32> {
@@ -209,20 +209,20 @@ fn x11_id(handle: RawWindowHandle) -> Option<u32> {
     }
 }
 
-/// The thread. Dropping this ends it, within a tick.
+/// The running thread. Dropping this ends it within a tick.
 pub(super) struct Watch {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Watch {
-    pub(super) fn start(board: Arc<dyn Board>, shared: Arc<Shared>, window: Window) -> io::Result<Watch> {
+    pub(super) fn start(model: Arc<dyn EditorModel>, shared: Arc<Shared>, window: Window) -> io::Result<Watch> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let mut watcher = Watcher::default();
         let begun = Instant::now();
         let mut look = move |shared: &Shared| {
-            let scene = catch_unwind(AssertUnwindSafe(|| watcher.look(board.as_ref(), begun.elapsed())));
+            let scene = catch_unwind(AssertUnwindSafe(|| watcher.look(model.as_ref(), begun.elapsed())));
             match scene {
                 Ok(scene) => shared.show(scene),
                 Err(_) => {
@@ -231,16 +231,16 @@ impl Watch {
                 }
             }
         };
-        // The first frame has something to draw.
+        // The first frame needs a scene.
         look(&shared);
         let thread = thread::Builder::new().name("editor-watch".to_owned()).spawn(move || {
-            let mut eyes = Eyes::new(window);
+            let mut pacer = Pacer::new(window);
             while !stopped.load(Relaxed) {
-                let seen = eyes.wait(&shared);
+                let visible = pacer.wait(&shared);
                 let waits = shared.drawn.load(Relaxed) && !shared.has_failed();
-                if seen && waits && look(&shared) {
+                if visible && waits && look(&shared) {
                     shared.drawn.store(false, Relaxed);
-                    shared.ask_for_frame();
+                    shared.request_frame();
                 }
             }
         })?;
@@ -252,52 +252,52 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It catches what panics in it.
+            // The thread catches its own panics.
             let _ = thread.join();
         }
     }
 }
 
-/// Waits for the next look, and knows whether there is anybody to look for.
-struct Eyes {
+/// Waits for the next tick, and knows whether the window is visible.
+struct Pacer {
     #[cfg(target_os = "linux")]
-    side: Option<Side>,
+    side: Option<SideConnection>,
 }
 
-impl Eyes {
+impl Pacer {
     #[cfg(target_os = "linux")]
-    fn new(window: Window) -> Eyes {
-        Eyes { side: window.own.and_then(|own| Side::new(own, window.parent)) }
+    fn new(window: Window) -> Pacer {
+        Pacer { side: window.own.and_then(|own| SideConnection::new(own, window.parent)) }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn new(_: Window) -> Eyes {
-        Eyes {}
+    fn new(_: Window) -> Pacer {
+        Pacer {}
     }
 
-    /// Tells whether the window is seen.
+    /// Returns whether the window is visible.
     #[cfg(target_os = "linux")]
     fn wait(&mut self, shared: &Shared) -> bool {
         let Some(side) = &mut self.side else {
             thread::sleep(TICK);
             return true;
         };
-        let Some(seen) = side.is_seen() else {
-            // Nobody told the window's thread; it would draw into nothing.
+        let Some(visible) = side.is_visible() else {
+            // The window's thread does not know yet, and would draw into nothing.
             shared.close();
             self.side = None;
             return false;
         };
-        let until = Instant::now() + if seen { TICK } else { HIDDEN_TICK };
+        let until = Instant::now() + if visible { TICK } else { HIDDEN_TICK };
         let keeps = |is_undo: bool| shared.takes_keys.load(Relaxed) || is_undo && shared.takes_undo.load(Relaxed);
-        if side.hand_back_keys(until, keeps).is_err() {
-            // The display is gone, and the window with it: all that is left is to wait for the end.
+        if side.return_keys(until, keeps).is_err() {
+            // The display is gone and the window with it: nothing is left but to wait for the end.
             self.side = None;
         }
-        seen
+        visible
     }
 
-    /// Where windows draw in the main thread, the system calls for frames of visible ones only.
+    /// On these systems the system requests frames of visible windows only.
     #[cfg(not(target_os = "linux"))]
     fn wait(&mut self, _: &Shared) -> bool {
         thread::sleep(TICK);
@@ -310,8 +310,9 @@ impl Eyes {
 mod tests {
     use super::*;
 
+    /// The host's scale overrides the screen's; values outside 0.25 to 8 are ignored.
     #[test]
-    fn the_hosts_scale_wins_over_the_screens_and_nonsense_is_not_taken() {
+    fn host_scale_overrides_screen() {
         assert_eq!(Shared::new(None).zoom(2.0), None);
         let shared = Shared::new(Some(2.0));
         assert_eq!((shared.zoom(1.0), shared.zoom(2.0)), (Some(2.0), Some(1.0)));

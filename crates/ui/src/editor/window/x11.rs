@@ -1,6 +1,6 @@
-//! A connection of our own to the X server, beside the window library's: it tells whether the window is seen, and hands
-//! keys back to the host that nobody here wants. X gives keys to the window under the pointer, also when the host has
-//! the focus; without this, the space bar would not start the host's transport while the pointer is over the editor.
+//! A second connection to the X server beside the window library's: it knows whether the window is visible, and returns
+//! keys to the host that the editor does not need. X sends keys to the window under the pointer even if the host has the
+//! focus; without this, the space bar would not start the host's transport while the pointer is over the editor.
 
 use std::error::Error;
 use std::os::fd::AsRawFd;
@@ -14,17 +14,17 @@ use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
 /// See the module.
-pub(super) struct Side {
+pub(super) struct SideConnection {
     connection: RustConnection,
     window: u32,
-    /// Who gets the keys; `None`: nobody.
+    /// The window that gets the keys, if any.
     parent: Option<u32>,
     covered: bool,
-    /// The keys that undo and redo are on, with the control key.
+    /// Key codes of undo and redo, together with the control key.
     undo_keys: Vec<u8>,
 }
 
-/// What desktops tell programs. `None` without a display.
+/// The desktop's scale (`Xft.dpi` over 96). `None` without a display.
 pub(super) fn screen_scale() -> Option<f64> {
     let (connection, _) = x11rb::connect(None).ok()?;
     let resources = x11rb::resource_manager::new_from_default(&connection).ok()?;
@@ -32,47 +32,43 @@ pub(super) fn screen_scale() -> Option<f64> {
     Some(dpi.map_or(1.0, |dpi| f64::from(dpi) / 96.0))
 }
 
-/// Marks a window as one to embed (XEmbed protocol 0.5: version 0, not mapped yet). VST3 demands it on X11, and some hosts
-/// end when a window in theirs lacks it. Must be called before the window is mapped.
+/// Marks a window as embeddable (XEmbed protocol 0.5: version 0, not mapped yet). VST3 requires it on X11, and some hosts
+/// crash without it. Must be called before the window is mapped.
 pub(super) fn mark_embeddable(window: u32) {
     let mark = || -> Result<(), Box<dyn Error>> {
         let (connection, _) = x11rb::connect(None)?;
         let info = connection.intern_atom(false, b"_XEMBED_INFO")?.reply()?.atom;
-        // Such hosts look this atom up and expect that somebody has made it.
+        // Such hosts look this atom up and expect it to exist.
         connection.intern_atom(false, b"_XEMBED")?.reply()?;
         Ok(connection.change_property32(PropMode::REPLACE, window, info, info, &[0, 0])?.check()?)
     };
-    // Hosts that do not ask for it are served without.
+    // Other hosts do not need it.
     let _ = mark();
 }
 
-impl Side {
-    /// `None` where the display cannot be asked: then the window counts as seen, and keeps its keys.
-    pub(super) fn new(window: u32, parent: Option<u32>) -> Option<Side> {
+impl SideConnection {
+    /// `None` if the display cannot be queried: the window then counts as visible and keeps its keys.
+    pub(super) fn new(window: u32, parent: Option<u32>) -> Option<SideConnection> {
         let (connection, _) = x11rb::connect(None).ok()?;
         let events = EventMask::KEY_PRESS | EventMask::KEY_RELEASE | EventMask::VISIBILITY_CHANGE;
         let wanted = ChangeWindowAttributesAux::new().event_mask(events);
         connection.change_window_attributes(window, &wanted).ok()?.check().ok()?;
         let undo_keys = keys_of(&connection, &[u32::from(b'z'), u32::from(b'y')]).unwrap_or_default();
-        Some(Side { connection, window, parent, covered: false, undo_keys })
+        Some(SideConnection { connection, window, parent, covered: false, undo_keys })
     }
 
-    /// Whether any of the window can be on the screen; `None`: it is gone, perhaps with its parent.
-    pub(super) fn is_seen(&self) -> Option<bool> {
+    /// Whether any part of the window may be visible; `None` if it is gone, perhaps with its parent.
+    pub(super) fn is_visible(&self) -> Option<bool> {
         let attributes = self.connection.get_window_attributes(self.window).ok()?.reply().ok()?;
         Some(!self.covered && attributes.map_state == MapState::VIEWABLE)
     }
 
-    /// Until a time, sends keys on to the parent unless `keeps` says that somebody here wants them; it is told whether the
-    /// key is one of undo or redo.
+    /// Until that time, passes keys to the parent unless `keeps` says that the editor needs them. `keeps` is told whether
+    /// the key is one of undo and redo.
     ///
     /// # Errors
     /// The display is gone.
-    pub(super) fn hand_back_keys(
-        &mut self,
-        until: Instant,
-        keeps: impl Fn(bool) -> bool,
-    ) -> Result<(), Box<dyn Error>> {
+    pub(super) fn return_keys(&mut self, until: Instant, keeps: impl Fn(bool) -> bool) -> Result<(), Box<dyn Error>> {
         loop {
             while let Some(event) = self.connection.poll_for_event()? {
                 match event {
@@ -87,7 +83,7 @@ impl Side {
             };
             let mut wait = libc::pollfd { fd: self.connection.stream().as_raw_fd(), events: libc::POLLIN, revents: 0 };
             let ms = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).max(1);
-            // SAFETY: one `pollfd`, which lives longer than the call, of a socket that the connection holds open.
+            // SAFETY: one `pollfd` that outlives the call, with a socket that the connection keeps open.
             unsafe { libc::poll(&raw mut wait, 1, ms) };
             if wait.revents & (libc::POLLERR | libc::POLLHUP | libc::POLLNVAL) != 0 {
                 return Err("the display hung up".into());
@@ -101,7 +97,7 @@ impl Side {
 
     fn send_on(&self, key: KeyPressEvent, mask: EventMask) -> Result<(), Box<dyn Error>> {
         if let Some(parent) = self.parent {
-            // To whoever listens to keys from the parent on up.
+            // To every listener from the parent upwards.
             self.connection.send_event(
                 true,
                 parent,
@@ -114,7 +110,7 @@ impl Side {
     }
 }
 
-/// The numbers of the keys that bear one of these symbols without shift. A keyboard that is changed later is not followed.
+/// Key codes of these symbols without shift. Later changes of the keyboard layout are not followed.
 fn keys_of(connection: &RustConnection, symbols: &[u32]) -> Option<Vec<u8>> {
     let setup = connection.setup();
     let (first, last) = (setup.min_keycode, setup.max_keycode);

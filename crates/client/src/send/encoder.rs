@@ -1,14 +1,11 @@
-//! Audio on its way out.
+//! Encodes audio packets of this musician.
 
-use super::any_jam::AnyJam;
-use crate::shared::{Counts, Shared};
-use rtjam_engine::{MAX_PACKET_FRAMES, OutPacket, Outgoing};
+use rtjam_engine::{MAX_PACKET_FRAMES, OutPacket};
+use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, encode};
 use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
-use rtjam_protocol::{Micros, SourceId};
-use std::sync::atomic::Ordering::Relaxed;
 
-/// Encodes packets. Its buffers are as large as they will ever be.
+/// Encodes packets into buffers of fixed capacity.
 pub(super) struct Encoder {
     codec: Codec,
     payload: Vec<u8>,
@@ -25,21 +22,12 @@ impl Encoder {
         self.codec = codec;
     }
 
-    /// The most frames that a datagram of `limit` bytes carries.
+    /// The largest number of frames in a datagram of `limit` bytes.
     pub(super) fn max_frames(&self, limit: usize) -> usize {
         self.codec.frames_in(audio_payload_in(limit))
     }
 
-    /// Sends all packets that wait. Those made while there is no session are dropped.
-    pub(super) fn send_all(&mut self, now: Micros, outgoing: &mut Outgoing, jam: &mut dyn AnyJam, shared: &Shared) {
-        while let Some(packet) = outgoing.pop() {
-            let Counts { packets, dropped } = jam.send_audio(now, &packet, self);
-            shared.sent.fetch_add(packets, Relaxed);
-            shared.not_sent.fetch_add(dropped, Relaxed);
-        }
-    }
-
-    /// A packet's header and payload, and room for the datagram. `None` where it is longer than any datagram.
+    /// Returns header, payload and an empty buffer for the datagram. `None` if the packet fits into no datagram.
     pub(super) fn encode(&mut self, packet: &OutPacket) -> Option<(AudioHeader, &[u8], &mut Vec<u8>)> {
         let codec = self.codec_for(packet.frames())?;
         self.payload.clear();
@@ -59,7 +47,7 @@ impl Encoder {
         Some((header, &self.payload, &mut self.datagram))
     }
 
-    /// Packets made before the engine heard of a wider codec may be too long for it: those few go as they fit.
+    /// Packets that the engine made before it knew of a wider codec may be too long for it: they use a narrower one.
     fn codec_for(&self, frames: u16) -> Option<Codec> {
         let fits = |codec: &Codec| usize::from(frames) <= codec.frames_in(audio_payload_in(MAX_DATAGRAM));
         [self.codec, Codec::Pcm24, Codec::Pcm16].into_iter().find(fits)
@@ -70,8 +58,9 @@ impl Encoder {
 mod tests {
     use super::*;
 
+    /// Every codec stays within the largest datagram.
     #[test]
-    fn no_codec_makes_a_datagram_longer_than_the_limit() {
+    fn codecs_respect_datagram_limit() {
         for codec in [Codec::Pcm16, Codec::Pcm24, Codec::F32] {
             let encoder = Encoder::new(codec);
             let frames = encoder.max_frames(MAX_DATAGRAM) as u16;

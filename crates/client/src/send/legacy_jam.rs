@@ -1,70 +1,62 @@
-//! A jam on a classic server. There is no login, no key and no control connection: packets go there and come from there,
-//! for anybody to hear and to forge. So nothing that is secret is within its reach: it knows an address and nothing else.
+//! A jam on a legacy server: no login, no key and no control connection. Anybody on the path can read and forge its
+//! packets, so it knows the server's address and no secret.
 
-use super::any_jam::AnyJam;
-use super::audio::Encoder;
+use super::encoder::Encoder;
+use super::jam::{Jam, JamChannels};
 use super::roster::Roster;
+use crate::condition::{LegacySituation, StatusNotice};
 use crate::control::{Command, Report};
-use crate::media::{ClassicEar, Ear, FORGOTTEN_AFTER, Mark, Path, Presence};
-use crate::sentences::ClassicSituation;
-use crate::shared::{Counts, Hops, Picture, Shared};
+use crate::media::{FORGOTTEN_AFTER, LegacyPresence, LegacyReceiver, Path, RecvCommand, TypeOfService};
+use crate::shared::Shared;
 use crate::slots::Seating;
-use crate::status::{State, You};
-use crossbeam_channel::Sender;
+use crate::snapshot::{Hops, SendCounts, Snapshot, State, You};
 use rtjam_engine::{Console, MAX_PACKET_FRAMES, OutPacket};
-use rtjam_protocol::control::{MediaEndpoint, MemberAccess, MixState, RosterEntry, TransportKind};
+use rtjam_protocol::control::{MediaEndpoint, MixState, RosterEntry, TransportKind};
 use rtjam_protocol::legacy::{LegacyClientId, LegacyEncoder, LegacyHeader, MAX_PACKET, write_channels};
 use rtjam_protocol::link::{InviteLink, LegacyServer, Role};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
 
-/// Where no sound goes out, a header does this often, so that the server does not forget us.
-const SIGN_OF_LIFE: Micros = Micros::from_millis(100);
+/// While no audio is sent, a header is sent this often, so that the server keeps this client.
+const KEEP_ALIVE: Micros = Micros::from_millis(100);
 
-/// A name that has no address is looked up again after so long, and one whose address is silent.
-const LOOK_UP_EVERY: Micros = Micros::from_secs(5);
+/// While the server is silent or has no address, its name is resolved this often.
+const RESOLVE_EVERY: Micros = Micros::from_secs(5);
 
-/// A server that is silent for so long is tried from another port: a NAT may have forgotten the one before.
+/// After this silence the client tries from another port: a NAT may have forgotten the last one.
 const REBIND_AFTER: Micros = Micros::from_secs(5);
 
-/// Nothing is said of a server that is silent for less.
-const PATIENCE: Micros = Micros::from_secs(2);
+/// A server that is silent for this long is reported.
+const SILENT_AFTER: Micros = Micros::from_secs(2);
 
-/// The ways to the other threads.
-pub(super) struct Ways {
-    pub(super) ear: Sender<Ear>,
-    pub(super) control: UnboundedSender<Command>,
-    pub(super) console: Console,
-}
-
-/// One jam.
-pub(super) struct ClassicJam {
-    /// Tells its lookups from those of the jam before.
+/// A jam on a legacy server.
+pub(super) struct LegacyJam {
+    /// Distinguishes its lookups from those of the last jam.
     number: u32,
     server: LegacyServer,
     own: LegacyClientId,
     stream: StreamId,
     path: Path,
     wire: Wire,
-    presence: Arc<Presence>,
-    /// The address that `jam-recv` hears.
-    hears: Option<SocketAddr>,
-    /// Set where the server has a name: when it is looked up next.
-    look_up_at: Option<Micros>,
+    presence: Arc<LegacyPresence>,
+    /// The address that `jam-recv` receives from.
+    received_from: Option<SocketAddr>,
+    /// When the server's name is resolved next; `None` if it has an IP address.
+    resolve_at: Option<Micros>,
     not_found: bool,
     roster: Roster,
-    here: Vec<(SourceId, LegacyClientId)>,
+    present: Vec<(SourceId, LegacyClientId)>,
     state: State,
     was_joined: bool,
     began: Micros,
-    sent_before: Counts,
-    ways: Ways,
+    sent_before: SendCounts,
+    channels: JamChannels,
+    console: Console,
 }
 
-/// What goes out.
+/// What is sent.
 struct Wire {
     repacker: LegacyEncoder,
     sequence: Sequence,
@@ -72,22 +64,23 @@ struct Wire {
     datagram: Vec<u8>,
 }
 
-impl ClassicJam {
-    /// The lower half of `random` makes our id, the upper one the ids of streams.
+impl LegacyJam {
+    /// The lower half of `random` becomes this client's id, the upper half the first stream id.
     pub(super) fn new(
         now: Micros,
         number: u32,
         server: LegacyServer,
         random: u64,
-        ways: Ways,
-        sent_before: Counts,
-    ) -> ClassicJam {
-        let mut path = Path::new(ways.ear.clone(), Mark::Classic);
+        channels: JamChannels,
+        console: Console,
+        sent_before: SendCounts,
+    ) -> LegacyJam {
+        let mut path = Path::new(channels.recv.clone(), TypeOfService::Legacy);
         let endpoint =
             MediaEndpoint { host: Some(server.host.to_string()), port: server.port, kind: TransportKind::Udp };
         let is_name = !path.set_endpoints(&[endpoint], None).is_empty();
         let datagram = Vec::with_capacity(MAX_PACKET);
-        ClassicJam {
+        LegacyJam {
             number,
             server,
             own: LegacyClientId::from_random(random & u64::from(u32::MAX)),
@@ -95,94 +88,95 @@ impl ClassicJam {
             path,
             wire: Wire { repacker: LegacyEncoder::default(), sequence: Sequence(0), last_sent: now, datagram },
             presence: Arc::default(),
-            hears: None,
-            look_up_at: is_name.then_some(now),
+            received_from: None,
+            resolve_at: is_name.then_some(now),
             not_found: false,
             roster: Roster::default(),
-            here: Vec::new(),
+            present: Vec::new(),
             state: State::Connecting,
             was_joined: false,
             began: now,
             sent_before,
-            ways,
+            channels,
+            console,
         }
     }
 
-    /// When something came last, or when we began.
+    /// When a packet last arrived, or when the jam began.
     fn silent_since(&self) -> Micros {
         self.presence.heard().map_or(self.began, |heard| heard.max(self.began))
     }
 
-    /// Has `jam-recv` hear the server, as soon as its address is known.
-    fn lend_ear(&mut self) {
+    /// Has `jam-recv` receive from the server once its address is known.
+    fn start_receiving(&mut self) {
         let address = self.path.address(0);
-        if address != self.hears
+        if address != self.received_from
             && let Some(address) = address
         {
-            self.hears = Some(address);
-            let ear = ClassicEar::new(address, self.own, Arc::clone(&self.presence), self.stream);
-            let _ = self.ways.ear.send(Ear::Classic(Box::new(ear)));
+            self.received_from = Some(address);
+            let receiver = LegacyReceiver::new(address, self.own, Arc::clone(&self.presence), self.stream);
+            self.channels.send_recv(RecvCommand::Legacy(Box::new(receiver)));
         }
     }
 
-    fn look_up(&mut self, now: Micros) {
-        let due = self.look_up_at.is_some_and(|at| at <= now);
+    fn resolve(&mut self, now: Micros) {
+        let due = self.resolve_at.is_some_and(|at| at <= now);
         if !due || self.state == State::Joined {
             return;
         }
-        self.look_up_at = Some(now + LOOK_UP_EVERY);
+        self.resolve_at = Some(now + RESOLVE_EVERY);
         let host = self.server.host.clone();
-        let _ = self.ways.control.send(Command::LookUp { jam: self.number, endpoint: 0, host });
+        self.channels.send_control(Command::Resolve { jam: self.number, endpoint: 0, host });
     }
 
-    fn see_who_is_here(&mut self, now: Micros) {
-        let same = self.presence.here(now).eq(self.here.iter().copied());
+    fn update_roster(&mut self, now: Micros) {
+        let same = self.presence.here(now).eq(self.present.iter().copied());
         if !same {
-            self.here = self.presence.here(now).collect();
-            self.roster.replace(self.here.iter().map(|(source, client)| entry(*source, *client)).collect(), 0);
+            self.present = self.presence.here(now).collect();
+            self.roster.replace(self.present.iter().map(|(source, client)| entry(*source, *client)).collect(), 0);
         }
     }
 }
 
-impl AnyJam for ClassicJam {
+impl Jam for LegacyJam {
     fn poll_timeout(&self) -> Option<Micros> {
-        Some(self.wire.last_sent + SIGN_OF_LIFE)
+        Some(self.wire.last_sent + KEEP_ALIVE)
     }
 
-    fn handle_time(&mut self, now: Micros) {
-        self.look_up(now);
-        self.lend_ear();
-        if now >= self.wire.last_sent + SIGN_OF_LIFE {
+    fn handle_timeout(&mut self, now: Micros) {
+        self.resolve(now);
+        self.start_receiving();
+        if now >= self.wire.last_sent + KEEP_ALIVE {
             self.wire.send(now, &mut self.path, self.own, &self.presence, None);
         }
     }
 
     fn handle_report(&mut self, _: Micros, report: Report) {
         match report {
-            Report::Found { jam, endpoint, address } if jam == self.number => {
+            Report::Resolved { jam, endpoint, address } if jam == self.number => {
                 self.not_found = false;
                 self.path.set_address(endpoint, address);
-                self.lend_ear();
+                self.start_receiving();
             }
-            Report::NotFound { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
+            Report::NotResolved { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
             _ => {}
         }
     }
 
-    /// Muted, the header alone goes out, once the server knows us: some let nobody in who plays nothing.
-    fn send_audio(&mut self, now: Micros, packet: &OutPacket, _: &mut Encoder) -> Counts {
+    /// While muted, only headers are sent once the server knows this client: some servers admit nobody without audio.
+    fn send_audio(&mut self, now: Micros, packet: &OutPacket, _: &mut Encoder) -> SendCounts {
         if self.path.address(0).is_none() {
-            return Counts::default();
+            return SendCounts::default();
         }
-        let muted = self.ways.console.send_mute() && self.state == State::Joined;
+        let muted = self.console.send_mute() && self.state == State::Joined;
         let Wire { repacker, .. } = &mut self.wire;
         let mut repacker = std::mem::take(repacker);
-        let mut counts = Counts::default();
+        let mut counts = SendCounts::default();
         repacker.take_samples(packet.stream, packet.position, packet.channels(), &mut |_, channels| {
             let silent = || channels.iter().all(|channel| channel.iter().all(|sample| *sample == 0.0));
             let audio = if muted && silent() { None } else { Some(channels) };
             let sent = self.wire.send(now, &mut self.path, self.own, &self.presence, audio);
-            counts = counts.and(if sent { Counts::SENT } else { Counts::NOT_SENT });
+            counts = counts.and(if sent { SendCounts::SENT } else { SendCounts::DROPPED });
         });
         self.wire.repacker = repacker;
         counts
@@ -192,23 +186,23 @@ impl AnyJam for ClassicJam {
         let alive = self.presence.heard().is_some_and(|at| now.since(at) <= FORGOTTEN_AFTER);
         let state = if alive { State::Joined } else { State::Connecting };
         self.was_joined |= alive;
-        self.see_who_is_here(now);
+        self.update_roster(now);
         std::mem::replace(&mut self.state, state) != state
     }
 
-    fn roster_is_new(&self) -> bool {
-        self.roster.is_new()
+    fn roster_changed(&self) -> bool {
+        self.roster.has_changed()
     }
 
-    fn seat_everyone(&mut self, seating: &mut Seating, console: &Console) -> bool {
-        self.roster.seat_everyone(None, seating, console)
+    fn assign_strips(&mut self, seating: &mut Seating, console: &Console) -> bool {
+        self.roster.assign_strips(None, seating, console)
     }
 
     fn clear_strips(&mut self, console: &Console) {
         self.roster.clear(console);
     }
 
-    fn look_around(&mut self, now: Micros, _: &Shared) {
+    fn tick(&mut self, now: Micros, _: &Shared) {
         let silent = self.silent_since();
         let since = self.path.opened_at().map_or(silent, |opened| opened.max(silent));
         if now.since(since) >= REBIND_AFTER {
@@ -216,8 +210,8 @@ impl AnyJam for ClassicJam {
         }
     }
 
-    fn path_fault(&self) -> Option<&io::Error> {
-        self.path.fault.as_ref()
+    fn socket_error(&self) -> Option<&io::Error> {
+        self.path.error.as_ref()
     }
 
     fn max_frames(&self, _: &Encoder) -> usize {
@@ -228,22 +222,22 @@ impl AnyJam for ClassicJam {
         None
     }
 
-    /// Nobody is told: the server forgets who is silent.
+    /// There is nothing to send: the server forgets a silent client.
     fn leave(&mut self, _: Micros) {}
 
-    fn draw(&self, now: Micros, answers: u32, guarded: bool, notices: Vec<String>) -> Picture {
+    fn snapshot(&self, now: Micros, answers: u32, loop_guard_tripped: bool, notices: Vec<StatusNotice>) -> Snapshot {
         let joined = self.state == State::Joined;
         let musicians = self.roster.present();
-        let situation = ClassicSituation {
+        let situation = LegacySituation {
             server: &self.server,
             joined,
             was_joined: self.was_joined,
             not_found: self.not_found,
-            silent: now.since(self.silent_since()) >= PATIENCE,
-            guarded,
+            silent: now.since(self.silent_since()) >= SILENT_AFTER,
+            loop_guard_tripped,
             alone: musicians.is_empty(),
         };
-        Picture {
+        Snapshot {
             role: Some(Role::Musician),
             listeners: 0,
             mix: MixState::default(),
@@ -251,11 +245,11 @@ impl AnyJam for ClassicJam {
             answers,
             state: self.state,
             room: Some(self.server.to_string()),
-            classic: true,
+            legacy: true,
             rtt: self.presence.rtt().filter(|_| joined),
             you: joined.then(|| You { name: name(self.own), source: 0 }),
             musicians,
-            sentence: situation.sentence(),
+            condition: situation.condition(),
             notices,
             sent_before: self.sent_before,
             hops: Hops::default(),
@@ -266,13 +260,13 @@ impl AnyJam for ClassicJam {
 }
 
 impl Wire {
-    /// Sends a packet, or the header alone. Says whether it left.
+    /// Sends a packet, or only a header. Returns whether it was sent.
     fn send(
         &mut self,
         now: Micros,
         path: &mut Path,
         own: LegacyClientId,
-        presence: &Presence,
+        presence: &LegacyPresence,
         audio: Option<[&[f32]; 2]>,
     ) -> bool {
         let header = LegacyHeader {
@@ -293,10 +287,10 @@ impl Wire {
 }
 
 fn entry(source: SourceId, client: LegacyClientId) -> RosterEntry {
-    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, via: MemberAccess::Legacy }
+    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, classic: true }
 }
 
-/// They have no names.
+/// Legacy musicians have no names.
 fn name(client: LegacyClientId) -> String {
     match client {
         LegacyClientId::MIX => "Mix".to_owned(),
@@ -308,6 +302,7 @@ fn name(client: LegacyClientId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::condition::Condition;
     use crossbeam_channel::{Receiver, unbounded};
     use rtjam_protocol::audio::Codec;
     use rtjam_protocol::legacy::LegacyPacket;
@@ -318,12 +313,12 @@ mod tests {
     const T0: Micros = Micros::from_secs(1);
 
     struct Bench {
-        jam: ClassicJam,
+        jam: LegacyJam,
         engine: rtjam_engine::Engine,
         network: rtjam_engine::NetworkEnd,
         console: Console,
         server: UdpSocket,
-        ears: Receiver<Ear>,
+        recv_commands: Receiver<RecvCommand>,
         commands: UnboundedReceiver<Command>,
         encoder: Encoder,
         now: Micros,
@@ -340,22 +335,22 @@ mod tests {
         fn at(link: &str, server: UdpSocket, block: usize) -> Bench {
             let (mut engine, network, console) = rtjam_engine::engine(1, || {});
             engine.configure(48_000, block);
-            let (ear, ears) = unbounded();
+            let (recv, recv_commands) = unbounded();
             let (control, commands) = unbounded_channel();
-            let ways = Ways { ear, control, console: console.clone() };
+            let channels = JamChannels { recv, control };
             let rtjam_protocol::link::Link::Legacy(place) = link.parse().expect("a link") else { panic!("{link}") };
-            let jam = ClassicJam::new(T0, 3, place, 9 << 32 | 41, ways, Counts::default());
+            let jam = LegacyJam::new(T0, 3, place, 9 << 32 | 41, channels, console.clone(), SendCounts::default());
             let encoder = Encoder::new(Codec::Pcm16);
-            Bench { jam, engine, network, console, server, ears, commands, encoder, now: T0 }
+            Bench { jam, engine, network, console, server, recv_commands, commands, encoder, now: T0 }
         }
 
         /// Plays a block of this value on both channels.
-        fn play(&mut self, frames: usize, value: f32) -> Counts {
+        fn play(&mut self, frames: usize, value: f32) -> SendCounts {
             let input = vec![value; frames];
             let (mut left, mut right) = (vec![0.0; frames], vec![0.0; frames]);
             let mut outputs = rtjam_engine::Outputs { main: [&mut left, &mut right], slots: Default::default() };
             self.engine.process(self.now, [&input, &input], &mut outputs);
-            let mut counts = Counts::default();
+            let mut counts = SendCounts::default();
             while let Some(packet) = self.network.outgoing.pop() {
                 counts = counts.and(self.jam.send_audio(self.now, &packet, &mut self.encoder));
             }
@@ -366,15 +361,16 @@ mod tests {
         fn next(&self) -> (usize, LegacyHeader) {
             let mut buffer = [0; 2048];
             let len = self.server.recv(&mut buffer).expect("a datagram");
-            (len, LegacyPacket::read(&buffer[..len]).expect("a classic packet").header)
+            (len, LegacyPacket::read(&buffer[..len]).expect("a legacy packet").header)
         }
     }
 
+    /// Blocks of any size become packets of 64 or 128 frames in sequence.
     #[test]
-    fn any_block_becomes_packets_of_64_or_128_frames_numbered_one_after_the_other() {
+    fn blocks_become_legacy_packets() {
         for (block, lengths) in [(64, vec![284]), (128, vec![540]), (256, vec![540, 540]), (32, vec![])] {
             let mut bench = Bench::new(block);
-            assert_eq!(bench.play(block, 0.1), Counts { packets: lengths.len() as u64, dropped: 0 });
+            assert_eq!(bench.play(block, 0.1), SendCounts { packets: lengths.len() as u64, dropped: 0 });
             let got: Vec<_> = lengths.iter().map(|_| bench.next()).collect();
             assert_eq!(got.iter().map(|(len, _)| *len).collect::<Vec<_>>(), lengths);
             for ((_, header), number) in got.iter().zip(0..) {
@@ -383,8 +379,9 @@ mod tests {
         }
     }
 
+    /// Headers return the server's time and carry our own.
     #[test]
-    fn the_servers_time_goes_back_to_it_and_our_own_goes_along() {
+    fn headers_carry_both_times() {
         let mut bench = Bench::new(128);
         bench.jam.presence = Arc::new(presence(T0, 123_456));
         bench.now = T0 + Micros(77);
@@ -393,15 +390,16 @@ mod tests {
         assert_eq!((header.server_time, header.client_time), (Micros(123_456), T0 + Micros(77)));
     }
 
-    /// As if the server had said its time then.
-    fn presence(heard: Micros, server_time: u64) -> Presence {
-        let presence = Presence::default();
+    /// As if a packet with that server time had arrived.
+    fn presence(heard: Micros, server_time: u64) -> LegacyPresence {
+        let presence = LegacyPresence::default();
         presence.pretend(heard, server_time);
         presence
     }
 
+    /// A muted client sends audio until it is joined, then only headers.
     #[test]
-    fn muted_the_header_alone_goes_out_but_not_before_the_server_knows_us() {
+    fn muted_clients_send_headers() {
         let mut bench = Bench::new(128);
         bench.console.set_send_mute(true);
         // The ramp to silence.
@@ -417,52 +415,55 @@ mod tests {
         assert_eq!(bench.next().0, 540);
     }
 
+    /// Without audio, headers keep the client known to the server.
     #[test]
-    fn without_audio_a_header_keeps_us_known() {
+    fn headers_keep_the_session_alive() {
         let mut bench = Bench::new(128);
-        assert_eq!(bench.jam.poll_timeout(), Some(T0 + SIGN_OF_LIFE));
-        bench.jam.handle_time(T0 + Micros(99_999));
-        bench.jam.handle_time(T0 + SIGN_OF_LIFE);
+        assert_eq!(bench.jam.poll_timeout(), Some(T0 + KEEP_ALIVE));
+        bench.jam.handle_timeout(T0 + Micros(99_999));
+        bench.jam.handle_timeout(T0 + KEEP_ALIVE);
         assert_eq!(bench.next().0, 28);
-        assert_eq!(bench.jam.poll_timeout(), Some(T0 + SIGN_OF_LIFE + SIGN_OF_LIFE));
-        let ears: Vec<Ear> = bench.ears.try_iter().collect();
-        assert!(matches!(ears[..], [Ear::Classic(_), Ear::Socket(_)]), "whom to hear first, then where");
+        assert_eq!(bench.jam.poll_timeout(), Some(T0 + KEEP_ALIVE + KEEP_ALIVE));
+        let commands: Vec<RecvCommand> = bench.recv_commands.try_iter().collect();
+        assert!(matches!(commands[..], [RecvCommand::Legacy(_), RecvCommand::Socket(_)]), "the socket comes last");
     }
 
+    /// A name is resolved again until it has an address, and the failure is reported.
     #[test]
-    fn a_name_is_looked_up_until_it_is_found_and_that_it_is_not_is_told() {
+    fn names_are_resolved_until_found() {
         let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = server.local_addr().expect("bound").port();
         let mut bench = Bench::at(&format!("classic://jam.example.org:{port}"), server, 128);
-        let asked = |bench: &mut Bench| matches!(bench.commands.try_recv(), Ok(Command::LookUp { jam: 3, .. }));
-        bench.jam.handle_time(T0);
+        let asked = |bench: &mut Bench| matches!(bench.commands.try_recv(), Ok(Command::Resolve { jam: 3, .. }));
+        bench.jam.handle_timeout(T0);
         assert!(asked(&mut bench) && !asked(&mut bench));
-        assert_eq!(bench.play(128, 0.1), Counts::default());
-        bench.jam.handle_report(T0, Report::NotFound { jam: 3 });
-        let sentence = bench.jam.draw(T0, 0, false, vec![]).sentence.unwrap_or_default();
-        assert!(sentence.contains("jam.example.org was not found"), "{sentence}");
-        bench.jam.handle_time(T0 + LOOK_UP_EVERY);
+        assert_eq!(bench.play(128, 0.1), SendCounts::default());
+        bench.jam.handle_report(T0, Report::NotResolved { jam: 3 });
+        let condition = bench.jam.snapshot(T0, 0, false, vec![]).condition;
+        assert!(matches!(condition, Some(Condition::LegacyNotFound(_))), "{condition:?}");
+        bench.jam.handle_timeout(T0 + RESOLVE_EVERY);
         assert!(asked(&mut bench));
         let address = "127.0.0.1:0".parse().expect("an address");
-        bench.jam.handle_report(T0, Report::Found { jam: 3, endpoint: 0, address });
-        assert_eq!(bench.play(128, 0.1), Counts::SENT);
+        bench.jam.handle_report(T0, Report::Resolved { jam: 3, endpoint: 0, address });
+        assert_eq!(bench.play(128, 0.1), SendCounts::SENT);
         assert_eq!(bench.next().0, 540);
     }
 
+    /// The client is joined while packets arrive, with the standing condition that the link is not private.
     #[test]
-    fn it_is_joined_while_the_server_speaks_and_says_what_that_is_worth() {
+    fn joined_while_packets_arrive() {
         let mut bench = Bench::new(128);
-        let told = |bench: &Bench, now| bench.jam.draw(now, 0, false, vec![]);
-        assert_eq!((told(&bench, T0).state, told(&bench, T0).sentence), (State::Connecting, None));
-        let wrong = told(&bench, T0 + PATIENCE).sentence.unwrap_or_default();
-        assert!(wrong.contains("Nothing answers") && wrong.contains("7891"), "{wrong}");
-        bench.jam.presence = Arc::new(presence(T0 + PATIENCE, 1));
-        assert!(bench.jam.drain(T0 + PATIENCE));
-        let picture = told(&bench, T0 + PATIENCE);
-        assert!(picture.state == State::Joined && picture.classic);
-        assert!(picture.sentence.unwrap_or_default().contains("neither private nor authenticated"));
-        let later = T0 + PATIENCE + FORGOTTEN_AFTER + Micros(1);
+        let snapshot = |bench: &Bench, now| bench.jam.snapshot(now, 0, false, vec![]);
+        assert_eq!((snapshot(&bench, T0).state, snapshot(&bench, T0).condition), (State::Connecting, None));
+        let silent = snapshot(&bench, T0 + SILENT_AFTER).condition;
+        assert!(matches!(silent, Some(Condition::LegacySilent(_))), "{silent:?}");
+        bench.jam.presence = Arc::new(presence(T0 + SILENT_AFTER, 1));
+        assert!(bench.jam.drain(T0 + SILENT_AFTER));
+        let joined = snapshot(&bench, T0 + SILENT_AFTER);
+        assert!(joined.state == State::Joined && joined.legacy);
+        assert!(matches!(joined.condition, Some(Condition::LegacyAlone(_))));
+        let later = T0 + SILENT_AFTER + FORGOTTEN_AFTER + Micros(1);
         assert!(bench.jam.drain(later));
-        assert_eq!(told(&bench, later).state, State::Connecting);
+        assert_eq!(snapshot(&bench, later).state, State::Connecting);
     }
 }

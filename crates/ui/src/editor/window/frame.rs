@@ -1,53 +1,57 @@
-//! The window's thread: draws the scene that [`super::watch`] took last.
+//! The window's thread: draws the latest scene of `watch`.
 
-use super::clipboard;
 use super::watch::{Shared, Watch, Window};
-use crate::board::{Board, Change};
-use crate::editor::{Editor, measure, parts};
+use crate::editor::{Clipboard, Editor, measure, parts, system_fonts};
+use crate::editor_model::{Change, EditorModel};
 use baseview::WindowSize;
+use copypasta::{ClipboardContext, ClipboardProvider};
 use egui_baseview::{App, Frame};
 use raw_window_handle::{HasWindowHandle, RawWindowHandle};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Draws, until something in it panics: then it is a still red line for the rest of its days.
-pub(super) struct Face {
-    board: Arc<dyn Board>,
+/// Draws the editor. After a panic it shows a still red line.
+pub(super) struct WindowApp {
+    model: Arc<dyn EditorModel>,
     shared: Arc<Shared>,
     editor: Editor,
     parent: Option<RawWindowHandle>,
-    /// What the frame before was drawn with.
+    /// Zoom of the last frame.
     zoom: f32,
-    /// Runs while the window is there.
+    /// Runs while the window is open.
     watch: Option<Watch>,
 }
 
-// SAFETY: `RawWindowHandle` is a number or a pointer that is only compared and handed on, never followed here; all
-// else in it is `Send` (which the compiler checks in `only_the_handle_is_not_send`).
-unsafe impl Send for Face {}
+// SAFETY: `RawWindowHandle` is a number or a pointer that is only compared and passed on, never dereferenced here. All
+// other fields are `Send`, which `only_the_handle_is_not_send` checks.
+unsafe impl Send for WindowApp {}
 
-/// What the above rests on.
 const fn only_the_handle_is_not_send() {
     const fn is_send<T: Send>() {}
-    is_send::<(Arc<dyn Board>, Arc<Shared>, Editor, Option<Watch>)>();
+    is_send::<(Arc<dyn EditorModel>, Arc<Shared>, Editor, Option<Watch>)>();
 }
 const _: () = only_the_handle_is_not_send();
 
-impl Face {
-    /// `zoom` is what the window begins with.
-    pub(super) fn new(board: Arc<dyn Board>, shared: Arc<Shared>, parent: Option<RawWindowHandle>, zoom: f32) -> Face {
-        Face { board, shared, editor: Editor::new(clipboard::reader()), parent, zoom, watch: None }
+impl WindowApp {
+    /// `zoom` is the window's initial zoom.
+    pub(super) fn new(
+        model: Arc<dyn EditorModel>,
+        shared: Arc<Shared>,
+        parent: Option<RawWindowHandle>,
+        zoom: f32,
+    ) -> WindowApp {
+        WindowApp { model, shared, editor: Editor::new(clipboard()), parent, zoom, watch: None }
     }
 
-    /// Draws as large as the host said.
+    /// Draws at the host's scale.
     fn follow_scale(&mut self, ctx: &egui::Context, screen: f64) {
         if let Some(zoom) = self.shared.zoom(screen)
             && zoom != ctx.zoom_factor()
         {
             ctx.set_zoom_factor(zoom);
         }
-        // egui takes it with the next frame, and the window library then makes the window as much larger: but it is
-        // for the host to say how large it is.
+        // egui applies the zoom with the next frame, and the window library then resizes the window; but the host decides
+        // its size.
         if self.zoom != ctx.zoom_factor() {
             self.zoom = ctx.zoom_factor();
             if let Some((width, height)) = self.shared.given_size() {
@@ -57,13 +61,13 @@ impl Face {
         }
     }
 
-    /// One frame, whatever happens in it.
+    /// Draws one frame and catches its panics.
     fn draw(&mut self, ui: &mut egui::Ui) {
         if !self.shared.has_failed() {
-            let Face { board, shared, editor, .. } = self;
+            let WindowApp { model, shared, editor, .. } = self;
             let drawn = catch_unwind(AssertUnwindSafe(|| {
                 if let Some(scene) = shared.scene() {
-                    editor.show(ui, board.as_ref(), &scene);
+                    editor.show(ui, model.as_ref(), &scene);
                 }
             }));
             if drawn.is_err() {
@@ -71,18 +75,19 @@ impl Face {
             }
         }
         if self.shared.has_failed() {
-            parts::fault(ui);
+            parts::failure(ui);
         }
     }
 }
 
-impl App for Face {
+impl App for WindowApp {
     fn build(&mut self, ctx: egui::Context, frame: &mut Frame) -> Result<(), baseview::HandlerError> {
         #[cfg(target_os = "linux")]
         super::libraries::keep();
         let window = frame.baseview_window();
         let handle = window.window_handle().ok().map(|handle| handle.as_raw());
-        // Ctrl and + are the host's.
+        system_fonts::install(&ctx);
+        // Ctrl and + belong to the host.
         ctx.options_mut(|options| options.zoom_with_keyboard = false);
         self.shared.attach(ctx);
         #[cfg(target_os = "linux")]
@@ -90,7 +95,7 @@ impl App for Face {
         let window = Window::new(handle, self.parent);
         #[cfg(target_os = "linux")]
         window.mark_embeddable();
-        self.watch = Some(Watch::start(Arc::clone(&self.board), Arc::clone(&self.shared), window)?);
+        self.watch = Some(Watch::start(Arc::clone(&self.model), Arc::clone(&self.shared), window)?);
         Ok(())
     }
 
@@ -107,8 +112,19 @@ impl App for Face {
     fn resized(&mut self, size: WindowSize) {
         let whole = |pixels: f64| pixels.round().clamp(1.0, 1e5) as u32;
         let drawn = (whole(size.logical.width), whole(size.logical.height));
-        let said = self.shared.logical((size.physical.width, size.physical.height));
-        let (width, height) = measure::tidy_size(said.unwrap_or(drawn));
-        self.board.change(Change::Window(width, height));
+        let by_host = self.shared.logical((size.physical.width, size.physical.height));
+        let (width, height) = measure::tidy_size(by_host.unwrap_or(drawn));
+        self.model.change(Change::Window(width, height));
     }
+}
+
+/// Reads the clipboard; connects to it on first use.
+fn clipboard() -> Clipboard {
+    let mut context: Option<ClipboardContext> = None;
+    Box::new(move || {
+        if context.is_none() {
+            context = ClipboardContext::new().ok();
+        }
+        context.as_mut()?.get_contents().ok()
+    })
 }

@@ -1,0 +1,145 @@
+//! The thread `jam-control`: dials, resolves names and writes the slot file.
+
+use super::channel::{Command, Connection, Report, Reports, Target};
+use super::conversation;
+use super::dial::{self, Place};
+use super::error::ConnectionError;
+use super::resolve::Resolver;
+use super::tls::Tls;
+use crate::slots::{SlotFile, SlotMap};
+use rtjam_protocol::control::ClientMessage;
+use rtjam_protocol::link::{Host, Trust};
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// How long pending messages may take to be sent when the client ends.
+const CLOSING_TIME: Duration = Duration::from_millis(150);
+
+/// The body of `jam-control`.
+pub(crate) fn run(mut commands: mpsc::UnboundedReceiver<Command>, reports: Reports, slots: Option<SlotFile>) {
+    if let Some(file) = &slots {
+        match file.read() {
+            Ok(map) => reports.send(Report::Slots(map)),
+            Err(error) => reports.send(Report::SlotsNotSaved(error)),
+        }
+    }
+    match runtime() {
+        Ok(runtime) => {
+            runtime.block_on(Control::new(reports, slots).serve(commands));
+            // Does not wait for name lookups that hang.
+            runtime.shutdown_background();
+        }
+        Err(why) => {
+            while let Some(command) = commands.blocking_recv() {
+                match command {
+                    Command::Dial(connection, _) => {
+                        reports.send(Report::Closed(connection, ConnectionError::System(why.to_string())));
+                    }
+                    Command::Stop => return,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .thread_name("jam-lookup")
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+}
+
+struct Control {
+    reports: Reports,
+    resolver: Resolver,
+    slots: Option<SlotFile>,
+    /// The last TLS configuration: reading the system's root certificates takes a while, and most links of one client
+    /// trust the same server.
+    tls: Option<(Trust, Tls)>,
+    /// Dropping the sender closes the connection.
+    open: HashMap<Connection, mpsc::UnboundedSender<ClientMessage>>,
+    tasks: JoinSet<()>,
+}
+
+impl Control {
+    fn new(reports: Reports, slots: Option<SlotFile>) -> Control {
+        let (open, tasks) = (HashMap::new(), JoinSet::new());
+        Control { reports, resolver: Resolver::default(), slots, tls: None, open, tasks }
+    }
+
+    async fn serve(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        while let Some(command) = commands.recv().await {
+            match command {
+                Command::Dial(connection, target) => self.dial(connection, target),
+                Command::Send(connection, message) => {
+                    if let Some(messages) = self.open.get(&connection) {
+                        let _ = messages.send(message);
+                    }
+                }
+                Command::HangUp(connection) => drop(self.open.remove(&connection)),
+                Command::Resolve { jam, endpoint, host } => self.resolve(jam, endpoint, &host),
+                Command::SaveSlots(map) => self.save(map),
+                Command::Stop => break,
+            }
+            while self.tasks.try_join_next().is_some() {}
+        }
+        self.open.clear();
+        let _ = timeout(CLOSING_TIME, async { while self.tasks.join_next().await.is_some() {} }).await;
+    }
+
+    fn dial(&mut self, connection: Connection, target: Target) {
+        let tls = match self.tls_for(&target.trust) {
+            Ok(tls) => tls,
+            Err(e) => {
+                return self.reports.send(Report::Closed(connection, ConnectionError::System(e.to_string())));
+            }
+        };
+        let (sender, messages) = mpsc::unbounded_channel();
+        self.open.insert(connection, sender);
+        let place = Place { host: target.host, port: target.port };
+        let (resolver, reports) = (self.resolver.clone(), self.reports.clone());
+        self.tasks.spawn(conversation::run(connection, place, tls, resolver, messages, reports));
+    }
+
+    fn tls_for(&mut self, trust: &Trust) -> Result<Tls, rustls::Error> {
+        if let Some((known, tls)) = &self.tls
+            && known == trust
+        {
+            return Ok(tls.clone());
+        }
+        let tls = Tls::new(trust)?;
+        self.tls = Some((*trust, tls.clone()));
+        Ok(tls)
+    }
+
+    fn resolve(&mut self, jam: u32, endpoint: usize, host: &Host) {
+        let (resolver, reports, host) = (self.resolver.clone(), self.reports.clone(), dial::plain_host(host));
+        // Not in `tasks`: nothing waits for a lookup when the client ends.
+        tokio::spawn(async move {
+            let found = resolver.resolve(&host).await.ok().and_then(|found| found.first().copied());
+            let report =
+                found.map_or(Report::NotResolved { jam }, |address| Report::Resolved { jam, endpoint, address });
+            reports.send(report);
+        });
+    }
+
+    fn save(&mut self, map: SlotMap) {
+        let Some(file) = self.slots.clone() else { return };
+        let reports = self.reports.clone();
+        self.tasks.spawn(async move {
+            let saved = tokio::task::spawn_blocking(move || file.merge(&map)).await;
+            if let Ok(Err(error)) = saved {
+                reports.send(Report::SlotsNotSaved(error));
+            }
+        });
+    }
+}

@@ -1,0 +1,187 @@
+//! What the editor reports besides the session: the instance, joining, windows, the delay, and values of controls.
+
+use super::catalogue::Key;
+use super::de;
+use super::language::Language;
+use crate::editor::delay::WholeDelay;
+use crate::editor_model::{InstanceCondition, JoinError, WindowError};
+use crate::params::{Channel, Param};
+use std::fmt;
+
+/// What to tell the musician about the condition of an instance; `None` if there is nothing to tell.
+pub fn instance_condition(condition: &InstanceCondition, language: Language) -> Option<String> {
+    let key = match condition {
+        InstanceCondition::Fine => return None,
+        InstanceCondition::Offline => Key::HostOffline,
+        InstanceCondition::Paused => Key::HostPaused,
+        InstanceCondition::Bypassed => Key::HostBypassed,
+        InstanceCondition::CameBackMuted => Key::CameBackMuted,
+        InstanceCondition::RunsAhead => Key::HostRunsAhead,
+        InstanceCondition::NotPlayed => Key::OutputsNotConnected,
+        InstanceCondition::Failed { log: None } => Key::Failed,
+        InstanceCondition::Failed { log: Some(log) } => {
+            return Some(language.fill(Key::FailedWithLog, &[("log", &log.display())]));
+        }
+    };
+    Some(language.text(key).to_owned())
+}
+
+/// What to tell the musician when joining does not begin.
+pub fn join_error(error: &JoinError, language: Language) -> String {
+    match (error, language) {
+        (JoinError::BadLink(error), Language::English) => error.to_string(),
+        (JoinError::BadLink(error), Language::German) => de::bad_link(*error).to_owned(),
+        (JoinError::Identity(error), Language::English) => error.to_string(),
+        (JoinError::Identity(error), Language::German) => de::identity(error),
+        (JoinError::NoKey, _) => language.text(Key::NoKey).to_owned(),
+        (JoinError::AlreadyInRoom { room }, _) => language.fill(Key::AlreadyInRoom, &[("room", room)]),
+        (JoinError::NoHomeFolder, _) => language.text(Key::NoHomeFolder).to_owned(),
+        (JoinError::EngineGone, _) => language.text(Key::EngineGone).to_owned(),
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&join_error(self, Language::English))
+    }
+}
+
+/// What to tell the musician when the editor does not open.
+pub fn window_error(error: &WindowError, language: Language) -> String {
+    match error {
+        WindowError::BadParent => language.text(Key::WindowBadParent).to_owned(),
+        WindowError::NotOpened(reason) => language.fill(Key::WindowNotOpened, &[("reason", reason)]),
+    }
+}
+
+impl fmt::Display for WindowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&window_error(self, Language::English))
+    }
+}
+
+/// How long the room's sound takes. Parts of 0 ms are left out.
+pub(crate) fn delay(delay: WholeDelay, language: Language) -> String {
+    let parts = [
+        (Some(delay.packet), Key::DelayPacket),
+        (delay.mix, Key::DelayMix),
+        (Some(delay.network), Key::DelayNetwork),
+        (Some(delay.buffer), Key::DelayBuffer),
+    ];
+    let told = |(ms, key): (Option<u32>, Key)| ms.filter(|ms| *ms > 0).map(|ms| language.fill(key, &[("ms", &ms)]));
+    let parts: Vec<String> = parts.into_iter().filter_map(told).collect();
+    if parts.is_empty() {
+        return language.text(Key::DelayNone).to_owned();
+    }
+    language.fill(Key::DelayTotal, &[("total", &delay.total()), ("parts", &parts.join(", "))])
+}
+
+/// The name of a control. Hosts see [`Param::name`], which is English.
+pub(crate) fn param_name(param: Param, language: Language) -> String {
+    match param {
+        Param::Monitor => language.text(Key::Monitor).to_owned(),
+        Param::Room => language.text(Key::RoomLevel).to_owned(),
+        Param::Gain(slot, Channel::Left) => language.fill(Key::SlotGainLeft, &[("slot", &slot.number())]),
+        Param::Gain(slot, Channel::Right) => language.fill(Key::SlotGainRight, &[("slot", &slot.number())]),
+        other => other.name(),
+    }
+}
+
+/// A value with its unit. Hosts see [`Param::text`], which is English.
+pub(crate) fn param_text(param: Param, value: f64, language: Language) -> String {
+    if let Param::Pan(..) = param {
+        return pan_place((value >= -1.0).then_some(value), language);
+    }
+    let text = param.text(value);
+    let key = match text.as_str() {
+        "off" => Key::Off,
+        "on" => Key::On,
+        "open" => Key::Open,
+        "muted" => Key::Muted,
+        _ => return text,
+    };
+    language.text(key).to_owned()
+}
+
+/// Reads what [`param_text`] writes, and what people type. `None`: the text is not a value.
+pub(crate) fn parse_param(param: Param, text: &str, language: Language) -> Option<f64> {
+    let text = text.trim().to_lowercase();
+    let words = [(Key::Off, "off"), (Key::Auto, "auto"), (Key::Centre, "centre")];
+    let word = words.into_iter().find(|(key, _)| text == language.text(*key).to_lowercase());
+    param.parse(word.map_or(text.as_str(), |(_, english)| english))
+}
+
+/// The place of a pan, −1 (left) to 1; `None` is automatic.
+pub(crate) fn pan_place(place: Option<f64>, language: Language) -> String {
+    let percent = place.map(|place| (place * 100.0).round());
+    match percent {
+        None => language.text(Key::Auto).to_owned(),
+        Some(0.0) => language.text(Key::Centre).to_owned(),
+        Some(percent) if percent < 0.0 => language.fill(Key::PanLeft, &[("percent", &-percent)]),
+        Some(percent) => language.fill(Key::PanRight, &[("percent", &percent)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::params::Slot;
+
+    fn first_gain(channel: Channel) -> Param {
+        Param::Gain(Slot::new(0).expect("one of twelve"), channel)
+    }
+
+    /// A failure names the log file and the button to press.
+    #[test]
+    fn failures_name_log_and_button() {
+        let failed = InstanceCondition::Failed { log: Some("/tmp/rtjam.log".into()) };
+        for language in Language::ALL {
+            let told = instance_condition(&failed, language).expect("a message");
+            assert!(told.contains("/tmp/rtjam.log") && told.contains(language.text(Key::RestartEngine)), "{told}");
+            assert_eq!(instance_condition(&InstanceCondition::Fine, language), None);
+        }
+    }
+
+    /// In English the editor shows the names and values that hosts show.
+    #[test]
+    fn english_matches_host_texts() {
+        for param in [Param::Monitor, Param::Room, first_gain(Channel::Left), first_gain(Channel::Right)] {
+            assert_eq!(param_name(param, Language::English), param.name());
+        }
+        for param in Param::all() {
+            for value in [0.0, 1.0, -0.3, -60.0, Param::PAN_AUTO] {
+                let value = param.tidy(value);
+                assert_eq!(param_text(param, value, Language::English), param.text(value));
+            }
+        }
+    }
+
+    /// Every text that is shown can be typed, in each language.
+    #[test]
+    fn shown_values_can_be_typed() {
+        let pan = Param::Pan(Slot::new(3).expect("one of twelve"), Channel::Left);
+        for language in Language::ALL {
+            for (param, value) in
+                [(Param::Room, -60.0), (Param::Room, -6.5), (pan, 0.0), (pan, -0.3), (pan, Param::PAN_AUTO)]
+            {
+                let shown = param_text(param, value, language);
+                assert_eq!(parse_param(param, &shown, language), Some(value), "{shown}");
+            }
+        }
+    }
+
+    /// The parts of the delay add up, and parts of 0 ms are left out.
+    #[test]
+    fn delay_parts_add_up() {
+        let told = |packet, mix, network, buffer| delay(WholeDelay { packet, mix, network, buffer }, Language::English);
+        assert_eq!(
+            told(3, Some(2), 14, 6),
+            "You hear the room 25 ms after it plays: 3 ms to fill a packet, 2 ms in the server's mix, 14 ms on the network, 6 ms waiting for late packets."
+        );
+        assert_eq!(
+            told(3, None, 0, 3),
+            "You hear the room 6 ms after it plays: 3 ms to fill a packet, 3 ms waiting for late packets."
+        );
+        assert_eq!(told(0, None, 0, 0), "You hear the room as it plays, without delay.");
+    }
+}

@@ -1,0 +1,30 @@
+//! The texts of the user interface, in the user's language: the one place where conditions, notices and errors become
+//! sentences. Editor, terminal and log render them here.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `language` | the languages, and the system's choice |
+//! | `catalogue` | the key of every text |
+//! | `en`, `de` | the catalogues |
+//! | `session` | what the client reports: conditions and notices |
+//! | `instance` | what the editor reports besides (feature `editor`) |
+//!
+//! Every message says what happened, then what to do. Another language is another catalogue, a variant of
+//! [`Language`], and its texts for the errors whose English is their `Display`.
+
+#[cfg_attr(not(feature = "editor"), allow(dead_code, reason = "a headless program shows only conditions and notices"))]
+mod catalogue;
+mod de;
+mod en;
+#[cfg(feature = "editor")]
+mod instance;
+pub(crate) mod language;
+mod session;
+
+pub(crate) use catalogue::Key;
+#[cfg(feature = "editor")]
+pub(crate) use instance::{delay, pan_place, param_name, param_text, parse_param};
+#[cfg(feature = "editor")]
+pub use instance::{instance_condition, join_error, window_error};
+pub use language::Language;
+pub use session::{condition, notice, resume_hint};
