@@ -505,7 +505,7 @@ fn second_button_opens_value_menu() {
     assert_eq!(choose("Paste").0, 0.0);
     assert!(bench.shown.iter().any(|(text, _)| text.starts_with("The clipboard has no value")), "{:?}", bench.shown);
     bench.second_click(room.center());
-    let place = bench.spot("Type a value …").center();
+    let place = bench.spot("Type a value…").center();
     bench.click(place);
     bench.type_in("-3");
     bench.key(Key::Enter);
