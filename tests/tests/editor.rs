@@ -503,9 +503,9 @@ fn second_button_opens_value_menu() {
     assert_eq!(choose("Reset to 0.0 dB").0, 0.0);
     // The clipboard holds a link, which is not a value.
     assert_eq!(choose("Paste").0, 0.0);
-    assert!(bench.shown.iter().any(|(text, _)| text.starts_with("The clipboard holds no value")), "{:?}", bench.shown);
+    assert!(bench.shown.iter().any(|(text, _)| text.starts_with("The clipboard has no value")), "{:?}", bench.shown);
     bench.second_click(room.center());
-    let place = bench.spot("Type a value …").center();
+    let place = bench.spot("Type a value…").center();
     bench.click(place);
     bench.type_in("-3");
     bench.key(Key::Enter);

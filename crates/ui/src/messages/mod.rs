@@ -21,6 +21,7 @@ mod instance;
 pub(crate) mod language;
 mod session;
 
+#[cfg(feature = "editor")]
 pub(crate) use catalogue::Key;
 #[cfg(feature = "editor")]
 pub(crate) use instance::{delay, pan_place, param_name, param_text, parse_param};

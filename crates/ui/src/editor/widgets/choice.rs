@@ -1,8 +1,8 @@
 //! A button that opens a list to choose from.
 
 use super::button::{Look, button};
-use super::label::label;
-use crate::editor::theme::{self, BODY, SMALL, UNIT};
+use super::label::{fitting_label, label};
+use crate::editor::theme::{self, BODY, SMALL, TINY, UNIT};
 use egui::{Align2, Id, Popup, Rect, Shape, Stroke, Ui, pos2, vec2};
 
 /// A value with its title above, and a list to choose from. `id` identifies it; returns what was chosen.
@@ -58,7 +58,7 @@ pub(in crate::editor) fn menu(
     let points = vec![arrow + vec2(-3.5, -1.5), arrow + vec2(0.0, 2.0), arrow + vec2(3.5, -1.5)];
     ui.painter().add(Shape::line(points, Stroke::new(1.5, palette.muted)));
     let place = Rect::from_min_max(rect.min + vec2(1.5 * UNIT, 0.0), pos2(rect.right() - 4.5 * UNIT, rect.bottom()));
-    label(ui, place, Align2::LEFT_CENTER, BODY, palette.text, text);
+    fitting_label(ui, place, Align2::LEFT_CENTER, &[BODY, SMALL, TINY], palette.text, text);
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(rect.width());
         content(ui);
