@@ -10,8 +10,9 @@ use super::signals::Signals;
 use super::stdin;
 use super::terminal::{Terminal, print};
 use super::window::{self, Window, WindowError, WindowRequest, WindowState};
-use rtjam_client::{State, Status, TraceFile};
+use rtjam_client::{Condition, State, Status, TraceFile};
 use rtjam_protocol::link::Link;
+use rtjam_ui::messages::{self, Language};
 use rtjam_ui::settings::{GivenSettings, NoHomeFolder, config_folder};
 use std::fmt;
 use std::io;
@@ -30,9 +31,6 @@ const STATUS: Duration = Duration::from_secs(1);
 
 /// The longest shutdown. What hangs after it, a dead audio server for example, is cut off.
 const SHUTDOWN: Duration = Duration::from_millis(800);
-
-/// How the loop guard's sentence ends; how to resume sending differs between user interfaces.
-const GUARDED: &str = "resume sending.";
 
 /// Why the program exits. The values are the documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +175,7 @@ struct Program {
     session: ProgramSession,
     window: Option<Window>,
     /// The sentence that was shown last, so that each is shown once.
-    shown_sentence: Option<String>,
+    shown_condition: Option<Condition>,
     freewheeling: bool,
     remembered_room: Option<Link>,
     /// The exit code, in case the shutdown is cut off.
@@ -234,7 +232,7 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
         audio,
         session,
         window,
-        shown_sentence: None,
+        shown_condition: None,
         freewheeling: false,
         remembered_room: None,
         exit_code,
@@ -329,19 +327,24 @@ impl Program {
         }
     }
 
+    /// The language of what the terminal shows.
+    fn language(&self) -> Language {
+        self.config.choices.language.language()
+    }
+
     fn show_session_changes(&mut self, status: &Status) {
         for notice in self.session.new_notices(status) {
-            self.terminal.show_message(&notice);
+            self.terminal.show_message(&messages::notice(&notice, self.language()));
         }
-        if let Some(sentence) = &status.sentence
-            && self.shown_sentence.as_ref() != Some(sentence)
+        if let Some(condition) = &status.condition
+            && self.shown_condition.as_ref() != Some(condition)
         {
-            self.terminal.show_message(sentence);
-            if sentence.ends_with(GUARDED) {
-                self.terminal.show_message("To resume sending, press Enter here, or send SIGUSR1 to rtjam.");
+            self.terminal.show_message(&messages::condition(condition, self.language()));
+            if *condition == Condition::MutedByLoopGuard {
+                self.terminal.show_message(messages::resume_hint(self.language()));
             }
         }
-        self.shown_sentence.clone_from(&status.sentence);
+        self.shown_condition.clone_from(&status.condition);
     }
 
     fn show_audio_changes(&mut self) {

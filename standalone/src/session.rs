@@ -1,11 +1,10 @@
 //! The program's session: the client and the engine's controls, kept in line with the configuration.
 
 use super::config::Config;
-use rtjam_client::{Client, Clock, State, Status, TraceFile, Wake};
+use rtjam_client::{Client, Clock, State, Status, StatusNotice, TraceFile, Wake};
 use rtjam_engine::{Console, Engine};
 use rtjam_protocol::link::Link;
 use rtjam_ui::params::{self, Param};
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ pub(crate) struct ProgramSession {
     last_state: State,
     /// The number of xruns when the room was joined.
     xruns_at_join: u64,
-    shown_notices: HashSet<String>,
+    shown_notices: Vec<StatusNotice>,
 }
 
 impl ProgramSession {
@@ -28,13 +27,8 @@ impl ProgramSession {
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
         let options = config.choices.client_options(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
-        let session = ProgramSession {
-            client,
-            console,
-            last_state: State::Offline,
-            xruns_at_join: 0,
-            shown_notices: HashSet::new(),
-        };
+        let session =
+            ProgramSession { client, console, last_state: State::Offline, xruns_at_join: 0, shown_notices: Vec::new() };
         session.apply_to_engine(config);
         session.set_mute(config.mute);
         (session, engine, clock)
@@ -112,8 +106,11 @@ impl ProgramSession {
     }
 
     /// The notices of a status that were not returned before.
-    pub(crate) fn new_notices(&mut self, status: &Status) -> Vec<String> {
-        status.notices.iter().filter(|notice| self.shown_notices.insert((*notice).clone())).cloned().collect()
+    pub(crate) fn new_notices(&mut self, status: &Status) -> Vec<StatusNotice> {
+        let new: Vec<_> =
+            status.notices.iter().filter(|notice| !self.shown_notices.contains(notice)).cloned().collect();
+        self.shown_notices.extend(new.iter().cloned());
+        new
     }
 }
 

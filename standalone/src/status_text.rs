@@ -4,12 +4,34 @@ use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
+use rtjam_ui::messages::{self, Language};
+use serde::Serialize;
 use std::fmt::Write;
 
 /// The status as one line of JSON, without a line break.
 pub(crate) fn json(status: &Status) -> String {
     // Numbers, strings and lists only: serde_json cannot fail.
-    serde_json::to_string(status).unwrap_or_default()
+    serde_json::to_string(&StatusJson::new(status)).unwrap_or_default()
+}
+
+/// The status with its texts. They are English whatever the user's language is, since programs read them.
+#[derive(Serialize)]
+struct StatusJson<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    /// The most urgent message.
+    sentence: Option<String>,
+    notices: Vec<String>,
+}
+
+impl StatusJson<'_> {
+    fn new(status: &Status) -> StatusJson<'_> {
+        StatusJson {
+            status,
+            sentence: status.condition.as_ref().map(|condition| messages::condition(condition, Language::English)),
+            notices: status.notices.iter().map(|notice| messages::notice(notice, Language::English)).collect(),
+        }
+    }
 }
 
 /// The status as a line for people.
@@ -19,7 +41,7 @@ pub(crate) fn line(status: &Status) -> String {
         (Some(room), state) => format!("{room}: {}", word(state)),
         (None, state) => word(state).to_owned(),
     };
-    if status.classic {
+    if status.legacy {
         line.push_str(" (not private)");
     }
     if let Some(rtt) = status.rtt_ms {

@@ -9,7 +9,7 @@ use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::link::Host;
 use rtjam_stage::stage::{Asked, BAND, Stage};
 use rtjam_ui::editor::Editor;
-use rtjam_ui::editor::measure::{LEAST, Parts, StripParts, USUAL, Width};
+use rtjam_ui::editor::measure::{DEFAULT_WINDOW, MIN_WINDOW, Parts, StripParts, Width};
 use rtjam_ui::editor::scene::Watcher;
 use rtjam_ui::editor_model::{Change, EditorModel as _, InstanceCondition, Kind};
 use rtjam_ui::messages::{self, Language};
@@ -167,7 +167,7 @@ fn first_slot() -> Slot {
 /// Every message is shown whole, in each language and in the smallest window.
 #[test]
 fn messages_are_shown_whole() {
-    for size in [LEAST, USUAL] {
+    for size in [MIN_WINDOW, DEFAULT_WINDOW] {
         let mut bench = Bench::new(2, size);
         let unreachable = Condition::Unreachable {
             host: Host::Name("jam.example.org".to_owned()),
@@ -196,7 +196,7 @@ fn messages_are_shown_whole() {
 #[test]
 fn nothing_ever_moves() {
     let controls = ["invite link", "paste", "join", "name", "send mute", "monitor", "room level", "limiter"];
-    let mut bench = Bench::new(12, USUAL);
+    let mut bench = Bench::new(12, DEFAULT_WINDOW);
     let places = |bench: &Bench| {
         let mut places: Vec<Rect> = controls.iter().map(|id| bench.place(Id::unique(*id))).collect();
         places.extend((1..=12_u16).map(|source| bench.place(Id::unique(("strip", source)).with("badge"))));
@@ -222,7 +222,7 @@ fn nothing_ever_moves() {
 /// The tab key visits the controls in order, starting with the link.
 #[test]
 fn tab_key_visits_controls_in_order() {
-    let mut bench = Bench::new(1, USUAL);
+    let mut bench = Bench::new(1, DEFAULT_WINDOW);
     let link = bench.place(Id::unique("invite link"));
     bench.click(link.center());
     let mut way = Vec::new();
@@ -239,7 +239,7 @@ fn tab_key_visits_controls_in_order() {
 /// A pasted text is joined; if it is not a link, the reason is shown.
 #[test]
 fn pasted_text_is_joined() {
-    let mut bench = Bench::new(0, USUAL);
+    let mut bench = Bench::new(0, DEFAULT_WINDOW);
     let paste = bench.place(Id::unique("paste"));
     bench.click(paste.center());
     let join = bench.place(Id::unique("join"));
@@ -253,7 +253,7 @@ fn pasted_text_is_joined() {
 /// A musician who is alone copies the link with one click.
 #[test]
 fn alone_musicians_copy_the_link() {
-    let mut bench = Bench::new(0, USUAL);
+    let mut bench = Bench::new(0, DEFAULT_WINDOW);
     let link = "rtjam://127.0.0.1/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
     bench.stage.arrange(|status, _, _| status.condition = Some(Condition::Alone(link.parse().expect("a link"))));
     let shown = bench.frame(Vec::new());
@@ -267,7 +267,7 @@ fn alone_musicians_copy_the_link() {
 /// Moving a fader is one gesture of both channels.
 #[test]
 fn fader_moves_are_one_gesture() {
-    let mut bench = Bench::new(2, USUAL);
+    let mut bench = Bench::new(2, DEFAULT_WINDOW);
     let strips = bench.parts().strips;
     let width = Width::of(2, strips.width());
     let strip = Rect::from_min_size(strips.min, vec2(width.strip, strips.height()));
@@ -294,7 +294,7 @@ fn fader_moves_are_one_gesture() {
 /// One mix is chosen by two clicks, and the delay that it adds is shown.
 #[test]
 fn one_mix_takes_two_clicks() {
-    for size in [LEAST, USUAL] {
+    for size in [MIN_WINDOW, DEFAULT_WINDOW] {
         let mut bench = Bench::new(2, size);
         for (entry, mix) in
             [("one mix", Some(DownstreamMode::Mixed)), ("separate", Some(DownstreamMode::Forwarded)), ("default", None)]
@@ -323,7 +323,7 @@ fn one_mix_takes_two_clicks() {
 /// A typed name is set when the field loses the focus.
 #[test]
 fn typed_names_are_set() {
-    let mut bench = Bench::new(0, USUAL);
+    let mut bench = Bench::new(0, DEFAULT_WINDOW);
     let name = bench.place(Id::unique("name"));
     bench.click(name.center());
     bench.frame(vec![Event::Text("2".to_owned())]);
@@ -341,7 +341,7 @@ fn of_strip(source: u16) -> Id {
 #[test]
 fn split_strips_set_each_channel() {
     for (kind, musicians) in [(Kind::Plugin, 2), (Kind::Multi, 12)] {
-        let mut bench = Bench::of(kind, musicians, USUAL);
+        let mut bench = Bench::of(kind, musicians, DEFAULT_WINDOW);
         let gains = Channel::ALL.map(|channel| Param::Gain(first_slot(), channel));
         let values = |bench: &Bench| gains.map(|gain| bench.stage.value(gain));
         let split = bench.place(of_strip(1).with("split")).center();
@@ -376,7 +376,7 @@ fn split_strips_set_each_channel() {
 /// A strip whose channels automation has set differently has a fader for each.
 #[test]
 fn automation_splits_a_strip() {
-    let mut bench = Bench::new(3, USUAL);
+    let mut bench = Bench::new(3, DEFAULT_WINDOW);
     bench.stage.set(Param::Gain(first_slot(), Channel::Right), -9.0);
     bench.frame(Vec::new());
     bench.place(of_strip(1).with(1_usize).with(2_usize).with("gain"));
@@ -386,7 +386,7 @@ fn automation_splits_a_strip() {
 /// Every strip shows the number of its output.
 #[test]
 fn strips_show_their_outputs() {
-    let shown = |kind, musicians| Bench::of(kind, musicians, USUAL).frame(Vec::new());
+    let shown = |kind, musicians| Bench::of(kind, musicians, DEFAULT_WINDOW).frame(Vec::new());
     let wide = shown(Kind::Multi, 5);
     assert!((1..=5).all(|slot| wide.contains(&format!("Aux {slot}"))), "{wide:?}");
     let narrow = shown(Kind::Multi, 12);
@@ -394,7 +394,7 @@ fn strips_show_their_outputs() {
     let stereo = shown(Kind::Plugin, 12);
     assert!((1..=12).all(|slot| stereo.contains(&slot.to_string())), "{stereo:?}");
     // The number is also the switch of the main output.
-    let mut bench = Bench::of(Kind::Multi, 12, USUAL);
+    let mut bench = Bench::of(Kind::Multi, 12, DEFAULT_WINDOW);
     let main = bench.place(of_strip(3).with("main"));
     bench.click(main.center());
     let third = Param::MainMix(Slot::new(2).expect("there are twelve"));
@@ -404,7 +404,7 @@ fn strips_show_their_outputs() {
 /// Strips that do not fit scroll into view.
 #[test]
 fn extra_strips_scroll() {
-    for (count, size) in [(12, LEAST), (16, USUAL), (40, LEAST)] {
+    for (count, size) in [(12, MIN_WINDOW), (16, DEFAULT_WINDOW), (40, MIN_WINDOW)] {
         let mut bench = Bench::of(Kind::Multi, count, size);
         let strips = bench.parts().strips;
         let last = of_strip(count as u16).with("badge");
@@ -433,7 +433,9 @@ fn extra_strips_scroll() {
 /// The built-in fonts have every character of the editor, in each language.
 #[test]
 fn fonts_have_every_character() {
-    for (kind, musicians, size) in [(Kind::Plugin, 2, USUAL), (Kind::Multi, 12, USUAL), (Kind::Multi, 40, LEAST)] {
+    for (kind, musicians, size) in
+        [(Kind::Plugin, 2, DEFAULT_WINDOW), (Kind::Multi, 12, DEFAULT_WINDOW), (Kind::Multi, 40, MIN_WINDOW)]
+    {
         let mut bench = Bench::of(kind, musicians, size);
         bench.stage.arrange(|status, _, _| status.notices = vec![StatusNotice::AudioSystem("–".to_owned()); 2]);
         for language in Language::ALL {
@@ -449,7 +451,7 @@ fn fonts_have_every_character() {
 /// A double click opens a field for a value; a text that is not a value stays to be corrected.
 #[test]
 fn double_click_types_a_value() {
-    for size in [LEAST, USUAL] {
+    for size in [MIN_WINDOW, DEFAULT_WINDOW] {
         let mut bench = Bench::new(2, size);
         let monitor = bench.place(Id::unique("monitor"));
         bench.double_click(monitor.center());
@@ -489,7 +491,7 @@ fn double_click_types_a_value() {
 /// The second button opens a menu to type, reset, copy and paste a value.
 #[test]
 fn second_button_opens_value_menu() {
-    let mut bench = Bench::new(1, USUAL);
+    let mut bench = Bench::new(1, DEFAULT_WINDOW);
     bench.stage.set(Param::Room, -20.0);
     let room = bench.place(Id::unique("room level"));
     let mut choose = |entry: &str| {
@@ -515,7 +517,7 @@ fn second_button_opens_value_menu() {
 /// The menu of a strip's name pins a musician, who is then always heard, and unpins them.
 #[test]
 fn strip_names_offer_to_pin() {
-    let mut bench = Bench::new(2, USUAL);
+    let mut bench = Bench::new(2, DEFAULT_WINDOW);
     let name = BAND[1].to_owned();
     let place = bench.place(of_strip(2).with("name")).center();
     for expected in [vec![name.clone()], Vec::new()] {
@@ -532,7 +534,7 @@ fn strip_names_offer_to_pin() {
 #[test]
 fn control_z_undoes_an_edit() {
     use rtjam_protocol::audio::Codec::{Pcm16, Pcm24};
-    let mut bench = Bench::new(2, USUAL);
+    let mut bench = Bench::new(2, DEFAULT_WINDOW);
     let switch = |bench: &mut Bench, key: &str| {
         let place = bench.place(of_strip(1).with(0_usize).with(1_usize).with(key)).center();
         bench.click(place);
@@ -572,7 +574,7 @@ fn control_z_undoes_an_edit() {
 /// Linking two channels tells what has changed, and can be undone.
 #[test]
 fn linking_channels_can_be_undone() {
-    let mut bench = Bench::new(2, USUAL);
+    let mut bench = Bench::new(2, DEFAULT_WINDOW);
     let mutes = Channel::ALL.map(|channel| Param::Mute(first_slot(), channel));
     bench.stage.set(mutes[0], 1.0);
     bench.stage.set(Param::Gain(first_slot(), Channel::Right), -9.0);
@@ -598,7 +600,7 @@ fn linking_channels_can_be_undone() {
 /// Losses and delay never overlap, at any width.
 #[test]
 fn losses_never_overlap_the_delay() {
-    for width in [LEAST.0, USUAL.0, 900, 1_000, 1_400] {
+    for width in [MIN_WINDOW.0, DEFAULT_WINDOW.0, 900, 1_000, 1_400] {
         for musicians in 1..=12_usize {
             let mut bench = Bench::new(musicians, (width, 480));
             bench.stage.arrange(|status, _, _| {
@@ -631,7 +633,7 @@ fn losses_never_overlap_the_delay() {
 #[test]
 fn smallest_window_shows_every_value() {
     for musicians in [1, 5, 12] {
-        let mut bench = Bench::new(musicians, LEAST);
+        let mut bench = Bench::new(musicians, MIN_WINDOW);
         let slot = |index| Slot::new(index).expect("there are twelve");
         for index in 0..musicians {
             for channel in Channel::ALL {
@@ -648,7 +650,9 @@ fn smallest_window_shows_every_value() {
         assert!(bench.cut.is_empty(), "{musicians}: {:?}", bench.cut);
     }
     for language in Language::ALL {
-        for (kind, musicians, size) in [(Kind::Multi, 1, LEAST), (Kind::Multi, 5, USUAL), (Kind::Multi, 12, USUAL)] {
+        for (kind, musicians, size) in
+            [(Kind::Multi, 1, MIN_WINDOW), (Kind::Multi, 5, DEFAULT_WINDOW), (Kind::Multi, 12, DEFAULT_WINDOW)]
+        {
             let mut bench = Bench::of(kind, musicians, size);
             bench.stage.set_language(language);
             bench.frame(Vec::new());
@@ -660,7 +664,7 @@ fn smallest_window_shows_every_value() {
 /// The limiter is a light, not a control.
 #[test]
 fn limiter_is_not_a_control() {
-    let mut bench = Bench::new(1, USUAL);
+    let mut bench = Bench::new(1, DEFAULT_WINDOW);
     let shown = bench.frame(Vec::new());
     assert!(shown.contains(&"idle".to_owned()) && !shown.iter().any(|text| text == "on" || text == "off"), "{shown:?}");
     let light = bench.ctx.read_response(Id::unique("limiter")).expect("it is there");
@@ -672,7 +676,7 @@ fn limiter_is_not_a_control() {
 fn first_start_asks_for_name() {
     for kind in [Kind::Plugin, Kind::Standalone] {
         let first = || {
-            let mut bench = Bench::of(kind, 0, LEAST);
+            let mut bench = Bench::of(kind, 0, MIN_WINDOW);
             bench.stage.arrange(|status, settings, _| {
                 (status.state, settings.choices.named) = (State::Offline, false);
             });

@@ -69,7 +69,7 @@ pub enum Condition {
 
 /// Something less urgent that is worth telling once.
 ///
-/// A notice about another musician's computer belongs here, beside [`StatusNotice::StallPattern`].
+/// A notice about another musician's computer belongs here, beside [`StatusNotice::Stalling`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatusNotice {
     /// The system does not permit real-time priority to the network threads.
@@ -85,23 +85,23 @@ pub enum StatusNotice {
     /// What the engine reports.
     Engine(rtjam_engine::Notice),
     /// This computer keeps pausing the audio callback.
-    StallPattern(StallPattern),
+    Stalling(RoundedStalls),
     /// What the program reports about its audio system, in words. The client never sets it.
     AudioSystem(String),
 }
 
 /// Typical length of repeated stalls and the time between them, rounded so that similar stalls are equal.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StallPattern {
+pub struct RoundedStalls {
     /// Length of one stall, in ms: 2 to 500.
     pub ms: f32,
     /// Time from one stall to the next, in s: 0.1 (several a second) to 60.
     pub every_s: f32,
 }
 
-impl StallPattern {
-    pub(crate) fn rounded(stalling: &StallPattern) -> StallPattern {
-        StallPattern {
+impl RoundedStalls {
+    pub(crate) fn rounded(stalling: &StallPattern) -> RoundedStalls {
+        RoundedStalls {
             ms: nearest(stalling.ms, &[2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]),
             every_s: nearest(stalling.every_s, &[0.1, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0]),
         }
@@ -257,11 +257,11 @@ mod tests {
     /// Stalls that differ by less than a step are the same notice.
     #[test]
     fn similar_stalls_are_equal() {
-        let pattern = |ms, every_s| StallPattern::rounded(&StallPattern { ms, every_s });
-        assert_eq!(pattern(4.2, 0.98), StallPattern { ms: 4.0, every_s: 1.0 });
+        let pattern = |ms, every_s| RoundedStalls::rounded(&StallPattern { ms, every_s });
+        assert_eq!(pattern(4.2, 0.98), RoundedStalls { ms: 4.0, every_s: 1.0 });
         assert_eq!(pattern(4.2, 0.98), pattern(3.9, 1.1));
-        assert_eq!(pattern(12.0, 0.25), StallPattern { ms: 10.0, every_s: 0.1 });
-        assert_eq!(pattern(33.0, 5.2), StallPattern { ms: 30.0, every_s: 5.0 });
+        assert_eq!(pattern(12.0, 0.25), RoundedStalls { ms: 10.0, every_s: 0.1 });
+        assert_eq!(pattern(33.0, 5.2), RoundedStalls { ms: 30.0, every_s: 5.0 });
     }
 
     /// Network trouble goes before the listener's standing condition.

@@ -45,7 +45,7 @@ mod threads;
 mod trace;
 
 pub use client::{Client, ClientOptions, IdentitySource};
-pub use condition::{Condition, StallPattern, StatusNotice};
+pub use condition::{Condition, RoundedStalls, StatusNotice};
 pub use control::ConnectionError;
 pub use identity::{Identity, IdentityError};
 pub use slots::{Seats, SlotFileError};

@@ -1,6 +1,6 @@
 //! The client's status: what programs print and user interfaces draw.
 
-use crate::condition::{Condition, StallPattern, StatusNotice};
+use crate::condition::{Condition, RoundedStalls, StatusNotice};
 use crate::snapshot::{Hops, Present, SendCounts, Snapshot, State, VoiceCounts, You};
 use rtjam_engine::{Console, Level, SILENCE_DBFS, VoiceReading};
 use rtjam_protocol::SourceId;
@@ -244,7 +244,7 @@ impl Status {
         let legacy: Vec<String> = legacy.map(|m| m.name.clone()).collect();
         notices.extend((!legacy.is_empty()).then_some(StatusNotice::LegacyMusicians(legacy)));
         notices.extend(engine.notice.map(StatusNotice::Engine));
-        notices.extend(engine.stalling.map(|s| StatusNotice::StallPattern(StallPattern::rounded(&s))));
+        notices.extend(engine.stalling.map(|s| StatusNotice::Stalling(RoundedStalls::rounded(&s))));
         Status {
             state: snapshot.state,
             room: snapshot.room.clone(),

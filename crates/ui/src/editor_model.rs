@@ -3,7 +3,8 @@
 
 use crate::messages::language::Language;
 use crate::params::Param;
-use rtjam_client::{IdentityError, Status};
+use crate::settings::{InviteError, NoHomeFolder};
+use rtjam_client::Status;
 use rtjam_engine::Console;
 use rtjam_protocol::link::BadLink;
 use std::path::PathBuf;
@@ -89,23 +90,22 @@ pub enum JoinError {
     },
     /// The user has no home folder to keep an identity in.
     NoHomeFolder,
-    /// There is no identity.
-    Identity(IdentityError),
-    /// The engine has failed and must be restarted first.
-    EngineGone,
 }
 
 impl std::error::Error for JoinError {}
 
-impl From<BadLink> for JoinError {
-    fn from(error: BadLink) -> JoinError {
-        JoinError::BadLink(error)
+impl From<InviteError> for JoinError {
+    fn from(error: InviteError) -> JoinError {
+        match error {
+            InviteError::NotALink(error) => JoinError::BadLink(error),
+            InviteError::NoKey => JoinError::NoKey,
+        }
     }
 }
 
-impl From<IdentityError> for JoinError {
-    fn from(error: IdentityError) -> JoinError {
-        JoinError::Identity(error)
+impl From<NoHomeFolder> for JoinError {
+    fn from(_: NoHomeFolder) -> JoinError {
+        JoinError::NoHomeFolder
     }
 }
 

@@ -71,14 +71,10 @@ impl InstanceSession {
 
     /// Joins the room of a link, which may lack its key if the user has joined that room before.
     pub(super) fn join(&mut self, link: &str, anyway: bool) -> Result<(), JoinError> {
-        let wrong = |why: &dyn ToString| JoinError::Wrong(why.to_string());
-        let rooms = self.rooms().map_err(|e| wrong(&e))?;
-        let link = rooms.resolve(link).map_err(|e| wrong(&e))?;
+        let rooms = self.rooms()?;
+        let link = rooms.resolve(link)?;
         if !anyway && self.is_joined_elsewhere(&link) {
-            return Err(JoinError::Ask(format!(
-                "Another RTJam in this project is in {} already. Join as a second musician?",
-                link.room()
-            )));
+            return Err(JoinError::AlreadyInRoom { room: link.room() });
         }
         rooms.remember(&link);
         self.recent = None;

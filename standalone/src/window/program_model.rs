@@ -2,7 +2,7 @@
 
 use super::window_state::WindowState;
 use crate::config::Config;
-use rtjam_client::{Client, Status};
+use rtjam_client::{Client, Status, StatusNotice};
 use rtjam_engine::Console;
 use rtjam_protocol::link::Link;
 use rtjam_ui::editor_model::{EditorModel, InstanceCondition, JoinError, Kind};
@@ -126,7 +126,7 @@ impl EditorModel for ProgramModel {
     fn status(&self) -> Status {
         let client = self.client.upgrade();
         let mut status = client.map_or_else(|| Status::offline(&self.console), |client| client.status());
-        status.notices.extend(self.inner().audio.clone());
+        status.notices.extend(self.inner().audio.clone().map(StatusNotice::AudioSystem));
         status
     }
 
@@ -155,7 +155,7 @@ impl EditorModel for ProgramModel {
     fn join(&self, link: &str, _: bool) -> Result<(), JoinError> {
         let mut inner = self.inner();
         let rooms = RecentRooms::in_folder(&inner.folder);
-        let link = rooms.resolve(link).map_err(|why| JoinError::Wrong(why.to_string()))?;
+        let link = rooms.resolve(link)?;
         inner.link = Some(link.clone());
         inner.changed = true;
         if let Some(client) = self.client.upgrade() {

@@ -189,7 +189,7 @@ impl EditorModel for Stage {
 
     fn join(&self, link: &str, _anyway: bool) -> Result<(), JoinError> {
         self.ask(Asked::Join(link.to_owned()));
-        link.parse::<rtjam_protocol::link::Link>()?;
+        link.parse::<rtjam_protocol::link::Link>().map_err(JoinError::BadLink)?;
         Ok(())
     }
 

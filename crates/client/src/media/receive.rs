@@ -172,16 +172,15 @@ fn voice_report(console: &Console) -> ReceiverReport {
 }
 
 /// The frame without borrows. `None` for audio and mix reports, which are handled apart, and for keep-alives, whose
-/// arrival is all that they say.
+/// arrival is all that they say. Clock reports are ignored.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
     match *frame {
-        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive => None,
+        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive | Frame::ClockReport(_) => None,
         Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
         Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
         Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),
         Frame::PathResponse(data) => Some(Frame::PathResponse(data)),
         Frame::Goodbye => Some(Frame::Goodbye),
-        Frame::ClockReport(c) => Some(Frame::ClockReport(c)),
         Frame::Probe(p) => Some(Frame::Probe(p)),
         Frame::ProbeReply(p) => Some(Frame::ProbeReply(p)),
         Frame::Feedback(f) => Some(Frame::Feedback(f)),

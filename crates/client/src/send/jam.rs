@@ -9,10 +9,10 @@ use crate::slots::Seating;
 use crate::snapshot::{SendCounts, Snapshot};
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, OutPacket};
+use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::InviteLink;
-use rtjam_protocol::{FramePosition, Micros, StreamId};
 use std::io;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -50,9 +50,6 @@ pub(super) trait Jam {
     /// Sends a packet of this musician. Returns the datagrams that were sent and dropped: none of either while no
     /// session can send.
     fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> SendCounts;
-
-    /// Frame `position` of the stream was captured at `captured`.
-    fn note_position(&mut self, _stream: StreamId, _position: FramePosition, _captured: Micros) {}
 
     /// Carries out pending events and transmissions. Returns whether the snapshot has changed.
     fn drain(&mut self, now: Micros) -> bool;

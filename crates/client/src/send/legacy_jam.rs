@@ -11,7 +11,7 @@ use crate::shared::Shared;
 use crate::slots::Seating;
 use crate::snapshot::{Hops, SendCounts, Snapshot, State, You};
 use rtjam_engine::{Console, MAX_PACKET_FRAMES, OutPacket};
-use rtjam_protocol::control::{MediaEndpoint, MixState, RosterEntry, TransportKind};
+use rtjam_protocol::control::{MediaEndpoint, MemberAccess, MixState, RosterEntry, TransportKind};
 use rtjam_protocol::legacy::{LegacyClientId, LegacyEncoder, LegacyHeader, MAX_PACKET, write_channels};
 use rtjam_protocol::link::{InviteLink, LegacyServer, Role};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
@@ -287,7 +287,7 @@ impl Wire {
 }
 
 fn entry(source: SourceId, client: LegacyClientId) -> RosterEntry {
-    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, classic: true }
+    RosterEntry { source, name: name(client), musician: client.identity(), instance: 0, via: MemberAccess::Legacy }
 }
 
 /// Legacy musicians have no names.

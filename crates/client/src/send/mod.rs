@@ -171,16 +171,10 @@ impl SendThread {
             while outgoing.pop().is_some() {}
             return;
         };
-        let mut last = None;
         while let Some(packet) = outgoing.pop() {
             let SendCounts { packets, dropped } = jam.send_audio(now, &packet, &mut self.encoder);
             shared.sent.fetch_add(packets, Relaxed);
             shared.not_sent.fetch_add(dropped, Relaxed);
-            last = Some((packet.stream, packet.position, packet.frames()));
-        }
-        // The end of a callback's last packet was captured just now.
-        if let Some((stream, position, frames)) = last {
-            jam.note_position(stream, position.plus(u64::from(frames)), now);
         }
     }
 

@@ -18,7 +18,7 @@ use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
-use rtjam_protocol::{FramePosition, Micros, SourceId, StreamId};
+use rtjam_protocol::{Micros, SourceId};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -191,10 +191,6 @@ impl Jam for RoomJam {
                 RecvEventKind::Feedback(feedback) => self.session.send_feedback(feedback),
             }
         }
-    }
-
-    fn note_position(&mut self, stream: StreamId, position: FramePosition, captured: Micros) {
-        self.session.note_position(stream, position, captured);
     }
 
     fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> SendCounts {

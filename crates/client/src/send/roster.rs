@@ -95,7 +95,7 @@ impl Roster {
             source: entry.source,
             name: entry.name.clone(),
             strip: seating.strip(owner(entry)),
-            legacy: entry.classic,
+            legacy: !entry.via.is_direct(),
             counts_before,
         }
     }
@@ -117,6 +117,7 @@ fn owner(entry: &RosterEntry) -> SlotOwner {
 mod tests {
     use super::*;
     use rtjam_protocol::MusicianId;
+    use rtjam_protocol::control::MemberAccess;
 
     fn entry(source: u16, n: u8) -> RosterEntry {
         RosterEntry {
@@ -124,7 +125,7 @@ mod tests {
             name: format!("M{n}"),
             musician: MusicianId([n; 32]),
             instance: 0,
-            classic: false,
+            via: MemberAccess::Direct,
         }
     }
 

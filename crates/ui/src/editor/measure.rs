@@ -3,20 +3,10 @@
 
 use egui::{Rect, pos2, vec2};
 
+pub use crate::settings::{DEFAULT_WINDOW, MAX_WINDOW, MIN_WINDOW, clamp_window};
+
 /// The unit of space, in logical pixels: every gap and height is a multiple of it.
 pub const UNIT: f32 = 4.0;
-
-/// Initial size of the window, in logical pixels.
-pub const USUAL: (u32, u32) = (760, 480);
-/// Smallest size of the window.
-pub const LEAST: (u32, u32) = (520, 320);
-/// Largest size of the window that is stored.
-pub const MOST: (u32, u32) = (3840, 2160);
-
-/// The closest size that the window may have.
-pub fn tidy_size(size: (u32, u32)) -> (u32, u32) {
-    (size.0.clamp(LEAST.0, MOST.0), size.1.clamp(LEAST.1, MOST.1))
-}
 
 /// Height of buttons and fields.
 pub const CONTROL: f32 = 7.0 * UNIT;
@@ -198,7 +188,7 @@ mod tests {
     /// Parts are within the window and never overlap.
     #[test]
     fn parts_never_overlap() {
-        for size in [LEAST, USUAL, (1920, 1080)] {
+        for size in [MIN_WINDOW, DEFAULT_WINDOW, (1920, 1080)] {
             let Parts { top, message, own, strips, bottom } = Parts::of(window(size));
             let all = [top, message, own, strips, bottom];
             for (i, part) in all.iter().enumerate() {
@@ -211,7 +201,7 @@ mod tests {
     /// Twelve strips fit into a window of the initial size.
     #[test]
     fn twelve_strips_fit() {
-        let room = Parts::of(window(USUAL)).strips.width();
+        let room = Parts::of(window(DEFAULT_WINDOW)).strips.width();
         let width = Width::of(12, room);
         assert!(width.total(12) <= room, "{width:?} {room}");
         assert!(Width::of(1, room).strip == Width::MOST && !Width::of(5, room).is_narrow());
@@ -220,7 +210,7 @@ mod tests {
     /// Strips that do not fit scroll, and are wide enough for names.
     #[test]
     fn strips_scroll_when_needed() {
-        let room = Parts::of(window(LEAST)).strips.width();
+        let room = Parts::of(window(MIN_WINDOW)).strips.width();
         let width = Width::of(32, room);
         assert_eq!(width.strip, Width::SCROLLED);
         assert!(width.total(32) > room);
@@ -230,20 +220,12 @@ mod tests {
     /// A strip has room for all its parts in the smallest window.
     #[test]
     fn parts_fit_into_smallest_strip() {
-        let strips = Parts::of(window(LEAST)).strips;
+        let strips = Parts::of(window(MIN_WINDOW)).strips;
         let strip = Rect::from_min_size(strips.min, vec2(Width::LEAST, strips.height()));
         let parts = StripParts::of(strip);
         assert!(parts.lanes.height() >= 12.0 * UNIT, "{parts:?}");
         for part in [parts.name, parts.badge, parts.value, parts.pan, parts.switches, parts.foot] {
             assert!(strip.contains_rect(part) && part.height() >= 3.0 * UNIT, "{part:?}");
         }
-    }
-
-    /// Sizes are clamped to the allowed range.
-    #[test]
-    fn window_sizes_are_clamped() {
-        assert_eq!(tidy_size((0, 0)), LEAST);
-        assert_eq!(tidy_size((u32::MAX, 500)), (MOST.0, 500));
-        assert_eq!(tidy_size(USUAL), USUAL);
     }
 }

@@ -1,7 +1,6 @@
 //! The German catalogue, and the German texts of errors whose English is their `Display`.
 
 use super::catalogue::{Key, fill};
-#[cfg(feature = "editor")]
 use rtjam_client::IdentityError;
 use rtjam_protocol::control::{Refusal, Refused, Retry};
 #[cfg(feature = "editor")]
@@ -122,7 +121,7 @@ pub(super) fn text(key: Key) -> &'static str {
             "{names} verwenden alte rtjam-Pakete: Diese Verbindungen sind weder privat noch authentifiziert, und über \
              sie läuft, was alle hier spielen."
         }
-        StallPattern => {
+        Stalling => {
             "Ihr Computer hält den Ton {often} für etwa {ms} ms an, deshalb hat der Ton der anderen Lücken oder kommt \
              später. Wählen Sie das Energieprofil \"Leistung\", schließen Sie andere Programme, oder stellen Sie eine \
              längere Periode ein."
@@ -165,7 +164,6 @@ pub(super) fn text(key: Key) -> &'static str {
         NoHomeFolder => {
             "Es gibt keinen Benutzerordner für die Einstellungen. Setzen Sie HOME, und starten Sie den Host neu."
         }
-        EngineGone => "RTJam ist ausgefallen. Drücken Sie \"Engine neu starten\", und treten Sie dann erneut bei.",
         WindowBadParent => {
             "Das Fenster konnte nicht im Fenster des Hosts geöffnet werden. Schließen Sie es, und öffnen Sie es noch \
              einmal."
@@ -409,7 +407,6 @@ pub(super) fn bad_link(error: BadLink) -> &'static str {
     }
 }
 
-#[cfg(feature = "editor")]
 pub(super) fn identity(error: &IdentityError) -> String {
     match error {
         IdentityError::Io(path, why) => fill(

@@ -102,7 +102,7 @@ pub(super) fn text(key: Key) -> &'static str {
             "{names} use legacy rtjam packets: their links are neither private nor authenticated, and they carry what \
              everyone here plays."
         }
-        StallPattern => {
+        Stalling => {
             "Your computer stops audio for about {ms} ms {often}, so the others' sound has gaps or is delayed. Choose \
              the performance power profile, close other programs, or set a longer period."
         }
@@ -140,7 +140,6 @@ pub(super) fn text(key: Key) -> &'static str {
         }
         AlreadyInRoom => "Another RTJam in this project is already in {room}. Join as a second musician?",
         NoHomeFolder => "There is no home folder for the settings. Set HOME and start the host again.",
-        EngineGone => "RTJam has failed. Press \"Restart engine\", then join again.",
         WindowBadParent => "The window could not be opened inside the host's window. Close it and open it again.",
         WindowNotOpened => "The window could not be opened ({reason}). It needs a display with OpenGL 2.1.",
         WindowFailed => "This window has failed. The sound continues. Close the window and open it again.",

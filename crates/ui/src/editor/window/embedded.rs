@@ -1,7 +1,7 @@
 //! The editor in a host's window, apart from any plugin format: size, scale, opening and closing. Main thread.
 
 use super::handle::{EditorHandle, open_embedded, screen_scale};
-use crate::editor::measure::{LEAST, MOST};
+use crate::editor::measure::{MAX_WINDOW, MIN_WINDOW};
 use crate::editor_model::{Change, EditorModel, WindowError};
 use raw_window_handle::RawWindowHandle;
 use std::cell::Cell;
@@ -50,7 +50,7 @@ impl Embedded {
         if size.0 == 0 || size.1 == 0 {
             return self.size();
         }
-        let (least, most) = (self.physical(LEAST), self.physical(MOST));
+        let (least, most) = (self.physical(MIN_WINDOW), self.physical(MAX_WINDOW));
         (size.0.clamp(least.0, most.0), size.1.clamp(least.1, most.1))
     }
 

@@ -113,7 +113,7 @@ impl App for WindowApp {
         let whole = |pixels: f64| pixels.round().clamp(1.0, 1e5) as u32;
         let drawn = (whole(size.logical.width), whole(size.logical.height));
         let by_host = self.shared.logical((size.physical.width, size.physical.height));
-        let (width, height) = measure::tidy_size(by_host.unwrap_or(drawn));
+        let (width, height) = measure::clamp_window(by_host.unwrap_or(drawn));
         self.model.change(Change::Window(width, height));
     }
 }

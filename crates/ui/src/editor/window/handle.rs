@@ -2,7 +2,7 @@
 
 use super::frame::WindowApp;
 use super::watch::{self, Shared};
-use crate::editor::measure::{LEAST, tidy_size};
+use crate::editor::measure::{MIN_WINDOW, clamp_window};
 use crate::editor_model::{EditorModel, WindowError};
 use baseview::dpi::{self, LogicalSize, PhysicalSize};
 use baseview::gl::{GlConfig, Profile};
@@ -68,14 +68,14 @@ fn open(
             shared.give_size(size);
             dpi::Size::Physical(PhysicalSize::new(size.0, size.1))
         }
-        None => logical(tidy_size(size)),
+        None => logical(clamp_window(size)),
     };
     let mut settings = EguiWindowSettings::new()
         .with_title(title)
         .with_size(size)
         .with_zoom_factor(zoom)
         // A host decides its own size, which may be smaller.
-        .with_min_size(parent.is_none().then(|| logical(LEAST)))
+        .with_min_size(parent.is_none().then(|| logical(MIN_WINDOW)))
         // On X11 the window library uses this once the window exists.
         .with_fallback_scale_factor(scale.filter(|_| screen.is_none()))
         .with_graphics_config(graphics())
