@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    rtjam_server::cli::main()
+    rtjam_server::main()
 }
