@@ -14,7 +14,7 @@ use rtjam_protocol::{FramePosition, Sequence, StreamId};
 const LARGEST_AUTO: usize = 256;
 /// Longer callbacks are split into packets of about this many frames, and blocks shorter than [`SMALLEST_AUTO`] are collected
 /// to it.
-const USUAL: usize = 128;
+const TYPICAL: usize = 128;
 /// The smallest packet in automatic mode: in smaller ones headers outweigh the sound.
 const SMALLEST_AUTO: usize = 32;
 /// A callback makes at most about this many packets.
@@ -61,7 +61,7 @@ impl Packetizer {
             entropy: u64::from(seed),
             frames: [vec![0.0; room].into(), vec![0.0; room].into()],
             waiting: 0,
-            plan: Plan { full: USUAL, rest: USUAL },
+            plan: Plan { full: TYPICAL, rest: TYPICAL },
             small_blocks: false,
             layout: Layout::Stereo,
             most_frames: MAX_PACKET_FRAMES,
@@ -69,7 +69,7 @@ impl Packetizer {
             meters: [Meter::default(); CHANNELS],
             pushed: false,
         };
-        new.restart(USUAL);
+        new.restart(TYPICAL);
         new
     }
 
@@ -186,10 +186,10 @@ fn plan(size: PacketSize, total: usize, small_blocks: bool) -> Plan {
             let full = usize::from(n).max(total.div_ceil(MOST_A_CALL)).min(MAX_PACKET_FRAMES);
             Plan { full, rest: full }
         }
-        PacketSize::Auto if small_blocks => Plan { full: USUAL, rest: USUAL },
+        PacketSize::Auto if small_blocks => Plan { full: TYPICAL, rest: TYPICAL },
         // A resampler may make one frame more than expected, which is sent with the rest.
         PacketSize::Auto if total <= LARGEST_AUTO => Plan { full: MAX_PACKET_FRAMES, rest: SMALLEST_AUTO },
-        PacketSize::Auto => Plan { full: total.div_ceil(total.div_ceil(USUAL)), rest: SMALLEST_AUTO },
+        PacketSize::Auto => Plan { full: total.div_ceil(total.div_ceil(TYPICAL)), rest: SMALLEST_AUTO },
     }
 }
 

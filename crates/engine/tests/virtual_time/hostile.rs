@@ -170,18 +170,18 @@ fn sound_below_ceiling_is_exact() {
 #[test]
 fn loud_sample_turns_nobody_down_in_mix() {
     let hears = |hostile: Hostile| {
-        let (mut desk, mut mix, mut heard) = (MixBus::new(), Mix::new(), Vec::new());
+        let (mut bus, mut mix, mut heard) = (MixBus::new(), Mix::new(), Vec::new());
         mix.open(true);
         for tick in 0..1500 {
             let now = Micros(1_000_000 + tick * 8000 / 3);
-            desk.begin(now);
+            bus.begin(now);
             for source in HONEST.into_iter().map(|(source, _)| source).chain([HOSTILE]) {
                 let (header, payload) = packet(source, tick * MixBus::FRAMES as u64, MixBus::FRAMES, hostile);
-                desk.receive(now, &AudioFrame { header, payload: &payload }, false).expect("taken");
+                bus.receive(now, &AudioFrame { header, payload: &payload }, false).expect("taken");
             }
-            desk.render();
+            bus.render();
             let (mut left, mut right) = ([0.0; MixBus::FRAMES], [0.0; MixBus::FRAMES]);
-            mix.fill(&desk, SourceId(100), [&mut left, &mut right]);
+            mix.fill(&bus, SourceId(100), [&mut left, &mut right]);
             if tick >= 750 {
                 heard.extend(left);
             }
