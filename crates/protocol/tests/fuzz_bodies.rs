@@ -19,7 +19,9 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
     (0..len).map(|_| next()).collect()
 }
 
-fn feed(body: fn(&[u8]), longest: u64) {
+type Body = fn(&[u8]);
+
+fn feed(body: Body, longest: u64) {
     for seed in 1..4000_u64 {
         body(&noise(seed, (seed * 7 % longest) as usize));
     }
@@ -75,7 +77,7 @@ fn rooms_keep_their_invariants() {
 /// The committed corpus of each target passes.
 #[test]
 fn committed_corpus_passes() {
-    let targets: [(&str, fn(&[u8])); 7] = [
+    let targets: [(&str, Body); 7] = [
         ("link", link),
         ("control", control),
         ("datagram", datagram),

@@ -5,7 +5,7 @@ use crate::common::{XorShift, secrets, server_config};
 use core::net::SocketAddr;
 use rtjam_protocol::client::{ClientConfig, ClientEvent, DialId};
 use rtjam_protocol::control::{self, ClientMessage, DownstreamMode, SeatRole, ServerMessage};
-use rtjam_protocol::datagram::{DatagramClass, DatagramHeader};
+use rtjam_protocol::datagram::{DatagramClass, DatagramHeader, Frame, Frames};
 use rtjam_protocol::seal::{Crypto, Lane, NonceCounter, Rejected, SendLane, ring::CRYPTO};
 use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::server::rooms::{
@@ -471,6 +471,8 @@ impl World {
             Ok(heard) => heard,
             Err(why) => return self.rejected.push(why),
         };
+        let is_report = |frame: Frame<'_>| matches!(frame, Frame::ClockReport(_));
+        assert!(!Frames::new(heard.plain).any(is_report), "a client sent a clock report");
         let mut frames = Vec::new();
         if seated.what.sends {
             seated.peer.forwardable_frames(heard.plain, seated.what.source, &mut frames);

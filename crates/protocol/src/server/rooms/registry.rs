@@ -168,7 +168,7 @@ impl Rooms {
             ClientMessage::Ping { id } => self.send(connection, ServerMessage::Pong { id }),
             ClientMessage::Hello(hello) => self.handle_hello(connection, hello),
             ClientMessage::Seat(seat) => self.handle_seat(connection, seat),
-            ClientMessage::Mix(wish) => self.handle_mix(connection, wish),
+            ClientMessage::Mix(request) => self.handle_mix(connection, request),
             ClientMessage::Pin { sources } => self.handle_pin(connection, sources),
             ClientMessage::Bye => self.handle_bye(now, connection),
             ClientMessage::Unknown => {}
