@@ -169,9 +169,7 @@ impl fmt::Display for Refusal {
             Refusal::Version => "The server runs an incompatible version of RTJam. Update the older of the two.",
             Refusal::BadMessage => "The server did not understand a message of RTJam. Update RTJam on both ends.",
             Refusal::BadSignature => "The server did not accept this identity. Try again.",
-            Refusal::WrongSecret => {
-                "This invite link is not valid. Ask whoever runs the room for a new one."
-            }
+            Refusal::WrongSecret => "This invite link is not valid. Ask whoever runs the room for a new one.",
             Refusal::RoleNotAllowed => {
                 "This invite link is for listening only. Ask whoever runs the room for a musician's link."
             }
