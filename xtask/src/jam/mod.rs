@@ -78,13 +78,14 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, options: &Options) -> Resu
     close(ending, &players)
 }
 
-/// Builds what the jam runs, and returns the folder that it is in. The program has a window only where there is a display
-/// to open it on: without it, it builds in a third of the time.
+/// Builds the programs of the jam and returns their folder. `rtjam` is built with its window only if there is a display:
+/// without it no GUI crate is built.
 fn build(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
     let windowed = std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty())
         || cfg!(any(windows, target_os = "macos"));
-    let what = if windowed { "rtjam with its window, and the room server" } else { "rtjam and the room server" };
-    println!("jam: building {what}; this takes some minutes the first time, and seconds later");
+    let (what, minutes) =
+        if windowed { ("rtjam with its window and the room server", 6) } else { ("rtjam and the room server", 3) };
+    println!("jam: building {what}: about {minutes} minutes on two cores the first time, seconds later");
     let mut cargo = workspace.cargo(["build", "--profile", "jam", "-p", "rtjam-server", "-p", "rtjam", "--bins"]);
     if !windowed {
         cargo.arg("--no-default-features");
