@@ -324,7 +324,7 @@ fn reloads(
             match reread() {
                 // Fails when the server ends.
                 Ok(config) => drop(configs.send(config).await),
-                Err(sentence) => tracing::error!("{sentence} Until then all settings stay in effect."),
+                Err(sentence) => tracing::error!("{sentence} Until then all settings stay as they are."),
             }
         }
     });
