@@ -10,7 +10,7 @@
 //!
 //! | module | contents | thread |
 //! |---|---|---|
-//! | [`config`], `cli` | flags, the config file, exit codes | main |
+//! | `config`, `cli` | flags, the config file, exit codes | main |
 //! | `server` | starts and stops the parts | main (tokio) |
 //! | `listen`, `reuseport`, `address` | sockets, and the address by which others reach them | main |
 //! | `data_dir`, `store` | the data folder and the database | main, rooms |
@@ -51,7 +51,7 @@ mod acceptor;
 mod address;
 mod check;
 mod cli;
-pub mod config;
+mod config;
 mod control;
 mod data_dir;
 mod failure;
