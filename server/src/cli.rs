@@ -3,8 +3,10 @@
 use crate::address::PublicAddress;
 use crate::check::Verdict;
 use crate::config::{Config, ConfigError, DataDirArg, ListenAddress, LogLevel, Settings};
+use crate::failure::Failure;
 use crate::moderation::cli as moderation;
-use crate::{Failure, Server, check, invite, logging, system};
+use crate::server::Server;
+use crate::{check, invite, logging, system};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::DownstreamMode;

@@ -17,7 +17,7 @@
 //! | `reload` | settings that change while the server runs | main |
 //! | `identity`, `tls` | the server's key and certificates | main |
 //! | `acceptor` | connections, handshakes and requests without a seat | acceptor (tokio) |
-//! | `http` | the web page, health, metrics, and the upgrade to a control connection | acceptor |
+//! | `http` | the web page, metrics, and the upgrade to a control connection | acceptor |
 //! | `control` | control connections | acceptor, and main once they are seated |
 //! | `limits` | limits for each address and for all together | rooms, acceptor |
 //! | `statistics` | packet loss, jitter and round-trip times of sessions | all |

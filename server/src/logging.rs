@@ -35,3 +35,16 @@ fn filter(level: LogLevel) -> Targets {
     let ours = LevelFilter::from_level(level.0);
     Targets::new().with_target("rtjam_server", ours).with_default(ours.min(LevelFilter::WARN))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn libraries_log_only_warnings() {
+        let filter = filter(LogLevel(Level::TRACE));
+        assert!(filter.would_enable("rtjam_server::lobby", &Level::TRACE));
+        assert!(filter.would_enable("rustls", &Level::WARN) && !filter.would_enable("rustls", &Level::INFO));
+    }
+}

@@ -7,12 +7,12 @@ use crate::data_dir::{self, ServerLock};
 use crate::gateway::legacy::{self, LegacySettings};
 use crate::http::{HttpService, MetricsSources};
 use crate::identity::ServerIdentity;
+use crate::invite;
 use crate::limits::{HalfOpenConnections, LimitSettings, Limits, Network, SeatedAddresses};
 use crate::listen::{self, BoundAddress};
 use crate::media::{MAX_THREADS, MediaThreads, MediaTotals};
 
 use crate::failure::Failure;
-use crate::invite;
 use crate::real_time::ServerClock;
 use crate::reload::{self, Reloader};
 use crate::rooms::actor::RoomsActor;
@@ -324,7 +324,7 @@ fn reloads(
             match reread() {
                 // Fails when the server ends.
                 Ok(config) => drop(configs.send(config).await),
-                Err(sentence) => tracing::error!("{sentence} Until then all settings stay as they are."),
+                Err(sentence) => tracing::error!("{sentence} All settings stay as they are."),
             }
         }
     });

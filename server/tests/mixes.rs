@@ -103,7 +103,7 @@ fn mix_is_the_exact_sum() {
         assert!(Instant::now() < deadline, "the mix does not end");
     }
     let told =
-        |m: &ServerMessage| matches!(m, ServerMessage::Mix(m) if m.take == DownstreamMode::Forwarded).then_some(());
+        |m: &ServerMessage| matches!(m, ServerMessage::Mix(m) if m.mode == DownstreamMode::Forwarded).then_some(());
     ann.control.wait_for(told);
 }
 

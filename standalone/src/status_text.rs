@@ -131,7 +131,7 @@ fn level(dbfs: [f32; 2]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_client::{Musician, Rx, Tx};
+    use rtjam_client::{Condition, Musician, Rx, StatusNotice, Tx};
 
     fn status() -> Status {
         let anna = Musician {
@@ -149,18 +149,14 @@ mod tests {
             peak_dbfs: [-9.0; 2],
             strip: Some(1),
             source: 3,
-            classic: false,
-            heard: true,
+            ..Musician::default()
         };
         Status {
             state: State::Joined,
             room: Some("lobby".to_owned()),
-            classic: false,
             rtt_ms: Some(23.4),
             xruns: Some(3),
             device_ms: Some(5.3),
-            callback_load_pct: None,
-            stalls: rtjam_client::Stalls::default(),
             tx: Tx {
                 packets: 1000,
                 dropped: 0,
@@ -172,14 +168,9 @@ mod tests {
             },
             rx: Rx { lost: 0, recovered: 1, extra_kbps: 0.0 },
             musicians: vec![anna],
-            you: None,
-            role: None,
-            listeners: 0,
-            mix: DownstreamMode::Forwarded,
-            mix_delay_ms: None,
-            mix_stream: None,
-            sentence: None,
-            notices: Vec::new(),
+            condition: Some(Condition::UdpBlocked { port: 7891 }),
+            notices: vec![StatusNotice::NoSocket("no buffers".to_owned())],
+            ..Status::default()
         }
     }
 
@@ -203,6 +194,8 @@ mod tests {
         for (name, value) in contract.as_object().expect("an object") {
             assert_eq!(json["musicians"][0].get(name), Some(value), "{name}");
         }
+        let sentence = json["sentence"].as_str().expect("text");
+        assert!(sentence.contains("open UDP 7891") && json["notices"][0].as_str().is_some(), "{json}");
         assert!((json["musicians"][0]["playout_delay_ms"].as_f64().expect("a number") - 12.3).abs() < 0.01);
     }
 
@@ -229,7 +222,7 @@ mod tests {
             line(&alone),
             "lobby: connecting  you silent  packet loss 5 up, 0 down  retransmission 12 kbit/s  4 of yours recovered"
         );
-        let classic = Status { room: Some("classic://h".to_owned()), classic: true, musicians: Vec::new(), ..status() };
+        let classic = Status { room: Some("classic://h".to_owned()), legacy: true, musicians: Vec::new(), ..status() };
         assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));
     }
 

@@ -6,7 +6,7 @@ mod settings;
 mod values;
 
 pub use settings::{Settings, SettingsError};
-pub use values::{DATA_HELP, DataDirArg, ListenAddress, LogLevel};
+pub use values::{DataDirArg, ListenAddress, LogLevel};
 
 use crate::address::PublicAddress;
 use crate::gateway::legacy::LegacySettings;

@@ -1,6 +1,6 @@
 //! Bans from rooms.
 
-use super::{Store, StoreError};
+use super::database::{Store, StoreError};
 use rtjam_protocol::server::rooms::Ban;
 use rtjam_protocol::{MusicianId, RoomName};
 use rusqlite::{Row, params};

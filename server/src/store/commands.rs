@@ -1,7 +1,7 @@
 //! Commands to the running server, and its answers. They pass through the database, so only users who can write to the data
 //! folder can give commands.
 
-use super::{Store, StoreError};
+use super::database::{Store, StoreError};
 use rusqlite::{OptionalExtension as _, params};
 
 impl Store {

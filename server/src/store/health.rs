@@ -1,6 +1,6 @@
 //! Whether the database works, for `/health` and the log.
 
-use super::StoreError;
+use super::database::StoreError;
 use rtjam_protocol::Micros;
 
 /// How long the result of a write counts; after that, `/health` tests another one.

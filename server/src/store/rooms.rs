@@ -1,6 +1,6 @@
 //! Rooms and their secrets.
 
-use super::{Store, StoreError};
+use super::database::{Store, StoreError};
 use crate::system::Random;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::DownstreamMode;

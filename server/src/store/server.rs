@@ -1,6 +1,6 @@
 //! The server itself: its key pair, and the address at which it is reached.
 
-use super::{Store, StoreError};
+use super::database::{Store, StoreError};
 use crate::address::ServerAddress;
 use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
 

@@ -1,6 +1,6 @@
 //! Records of sessions that are over.
 
-use super::{Store, StoreError};
+use super::database::{Store, StoreError};
 use crate::statistics::SessionRecord;
 use rusqlite::params;
 

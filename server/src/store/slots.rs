@@ -1,6 +1,6 @@
 //! Which musician last had each slot.
 
-use super::{Store, StoreError};
+use super::database::{Store, StoreError};
 use rtjam_protocol::server::rooms::SlotRecord;
 use rtjam_protocol::{MusicianId, RoomName, SourceId};
 use rusqlite::params;

@@ -1,6 +1,5 @@
 //! Garbage datagrams: random, truncated, replayed, with flipped bits, or with authentic headers.
 
-use super::LoadReport;
 use super::options::LoadOptions;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
@@ -14,16 +13,17 @@ pub struct GarbageResult {
     pub answers: usize,
 }
 
-/// Sends garbage to `target`, as much as the options say, while `play` runs. It is derived from `genuine` datagrams.
-pub fn beside(
+/// Sends garbage to `target`, as much as the options say, while `play` runs. It is derived from `genuine` datagrams. Returns
+/// the result of `play`, and of the garbage if any was sent.
+pub fn send_during<T>(
     options: &LoadOptions,
     target: SocketAddr,
     genuine: Vec<Vec<u8>>,
-    play: impl FnOnce() -> LoadReport,
-) -> LoadReport {
+    play: impl FnOnce() -> T,
+) -> (T, Option<GarbageResult>) {
     let a_second = options.garbage as usize;
     if a_second == 0 {
-        return play();
+        return (play(), None);
     }
     let count = (options.seconds.as_secs_f64() * a_second as f64) as usize;
     let send = move || {
@@ -33,9 +33,9 @@ pub fn beside(
     };
     std::thread::scope(|scope| {
         let sender = scope.spawn(send);
-        let report = play();
+        let played = play();
         // The thread panics only without a socket, which it has already printed.
-        LoadReport { garbage: sender.join().ok(), ..report }
+        (played, sender.join().ok())
     })
 }
 

@@ -68,7 +68,8 @@ pub fn run(options: &LoadOptions, place: &str, mut say: impl FnMut(String)) -> R
     load.join()?;
     say(format!("{count} legacy clients have been answered"));
     let genuine = vec![load.out.clone()];
-    Ok(garbage::beside(options, server, genuine, || load.count()))
+    let (report, garbage) = garbage::send_during(options, server, genuine, || load.count());
+    Ok(LoadReport { garbage, ..report })
 }
 
 struct Load<'a> {

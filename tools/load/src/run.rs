@@ -96,9 +96,9 @@ pub fn run_beside(
     load.drain();
     let genuine = load.musicians.iter().map(|p| p.last_sent().to_vec()).collect();
     begin(&load.musicians);
-    let report = garbage::beside(options, server, genuine, || load.count());
+    let (report, garbage) = garbage::send_during(options, server, genuine, || load.count());
     load.leave();
-    Ok(report)
+    Ok(LoadReport { garbage, ..report })
 }
 
 fn address(link: &InviteLink) -> Result<SocketAddr, LoadError> {

@@ -128,7 +128,7 @@ fn openings(class: &str, count: usize) {
     let library = Library::load();
     let plugin = library.plugin(IDS[usize::from(class == "multi")]);
     let display = rtjam_tests::display::Display::ours();
-    let now = || process::figures(std::process::id());
+    let now = || process::usage(std::process::id());
     let idle = now().threads;
     for opening in 1..=count {
         let host = plugin.editor().open(None, |(width, height)| {
@@ -159,7 +159,7 @@ fn openings(class: &str, count: usize) {
 fn cycles(count: usize) {
     let stage = Stage::new(12, true);
     let host = HostWindow::new(0, (760, 480));
-    let now = || process::figures(std::process::id());
+    let now = || process::usage(std::process::id());
     let (mut idle, mut least) = (None, u64::MAX);
     for cycle in 1..=count {
         let editor = open(stage.clone(), &host);
