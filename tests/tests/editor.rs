@@ -177,7 +177,7 @@ fn messages_are_shown_whole() {
         let refused = Condition::Refused(Refused::new(Refusal::RoomFull));
         for language in Language::ALL {
             bench.stage.set_language(language);
-            for condition in [&refused, &InstanceCondition::MutedByLoopGuard, &unreachable] {
+            for condition in [&refused, &Condition::MutedByLoopGuard, &unreachable] {
                 bench.stage.arrange(|status, _, _| status.condition = Some(condition.clone()));
                 let (shown, text) = (bench.frame(Vec::new()), messages::condition(condition, language));
                 assert!(shown.contains(&text), "{size:?}: {text}\n{shown:?}");

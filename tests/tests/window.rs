@@ -5,11 +5,11 @@
 
 use rtjam_tests::child::Child;
 use rtjam_tests::display::{Display, UP};
+use rtjam_tests::machine::Scratch;
+use rtjam_tests::machine::{has_program, skipped};
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::programs;
 use rtjam_tests::room::Room;
-use rtjam_tests::scratch::Scratch;
-use rtjam_tests::skip::{has_program, skipped};
 use rtjam_tests::wait;
 use serde_json::Value;
 use std::process::Command;
@@ -31,7 +31,7 @@ fn fifty_windows_leak_no_memory() {
     let Some(display) = screen(1) else { return };
     let mut command = Command::new(programs::editor());
     // One heap for all threads: otherwise the C library keeps some memory of each ended thread.
-    display.shows(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
+    display.set_for(command.args(["cycles", "50"]).env("MALLOC_ARENA_MAX", "1"));
     let mut host = Child::start(&mut command, None);
     assert_eq!(host.wait_exit(2 * END), 0, "{}", host.transcript());
     let lines = host.out().all();
@@ -60,10 +60,10 @@ fn unused_keys_reach_the_host() {
     let Some(display) = screen(1) else { return };
     let mut host = stage(&display, &["keys"]);
     host.wait_out("an editor", UP, |line| (line == "ready").then_some(()));
-    display.hands(&["mousemove", "400", "250", "key", "space"]);
+    display.xdotool(&["mousemove", "400", "250", "key", "space"]);
     host.wait_out("the space bar", UP, |line| (line == SPACE).then_some(()));
-    display.hands(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", "rtjam://a b/x"]);
-    display.hands(&["key", "Return"]);
+    display.xdotool(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", "rtjam://a b/x"]);
+    display.xdotool(&["key", "Return"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     let lines = host.out().all();
     assert!(lines.contains(&"join: rtjam://a b/x".to_owned()), "{lines:?}");
@@ -104,7 +104,7 @@ fn panics_become_a_red_line() {
     host.wait_out("a panic", UP, |line| (line == "poisoned").then_some(()));
     let window = display.window("Host");
     wait::until("a red line", UP, || (display.picture(window)[760 + 380] == RED).then_some(()));
-    display.hands(&["key", "space"]);
+    display.xdotool(&["key", "space"]);
     assert_eq!(host.wait_exit(END), 0, "{}", host.transcript());
     assert_eq!(host.out().all(), ["poisoned", "closed"]);
 }
@@ -120,8 +120,8 @@ fn typed_links_are_joined() {
     let window = display.window("RTJam");
     wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
     assert_eq!(display.size(window), (760, 480));
-    display.hands(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", &room.invite]);
-    display.hands(&["key", "Return"]);
+    display.xdotool(&["mousemove", "120", "22", "click", "1", "sleep", "1", "type", "--delay", "20", &room.invite]);
+    display.xdotool(&["key", "Return"]);
     ben.wait_out("Ann in the room", UP, |line| {
         let status: Value = serde_json::from_str(line).ok()?;
         (status["state"] == "joined" && status["musicians"][0]["packets"].as_u64()? > 100).then_some(())
@@ -145,7 +145,7 @@ fn one_mix_works_in_the_window() {
     let mut ben = program_in(&display, &config, &room.invite);
     let window = display.window("RTJam");
     wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
-    let click = |[x, y]: [&str; 2]| display.hands(&["mousemove", x, y, "sleep", "0.3", "click", "1", "sleep", "0.5"]);
+    let click = |[x, y]: [&str; 2]| display.xdotool(&["mousemove", x, y, "sleep", "0.3", "click", "1", "sleep", "0.5"]);
     let level = |of: &Value| of["dbfs"][0].as_f64().map_or(-120.0, |left| left);
     wait_status(&mut ben, "Ann by herself", |s| s["mix"] == "separate" && level(&s["musicians"][0]) > -60.0);
     click(CLICKS[0]);
@@ -225,7 +225,7 @@ fn screen(scale: u32) -> Option<Display> {
 
 fn stage(display: &Display, arguments: &[&str]) -> Child {
     let mut command = Command::new(programs::editor());
-    display.shows(command.args(arguments));
+    display.set_for(command.args(arguments));
     Child::start(&mut command, None)
 }
 
@@ -241,7 +241,7 @@ fn program_in(display: &Display, config: &Scratch, link: &str) -> Child {
 fn start(display: &Display, config: &Scratch, more: &[&str], input: Option<&str>) -> Child {
     let mut command = Command::new(programs::rtjam());
     command.args(["--backend", "dummy", "--source", "demo", "--name", "Ben", "--status-json"]).args(more);
-    display.shows(command.arg("--config").arg(config.path()));
+    display.set_for(command.arg("--config").arg(config.path()));
     Child::start(&mut command, input)
 }
 

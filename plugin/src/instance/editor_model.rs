@@ -140,6 +140,7 @@ mod tests {
     use super::*;
     use crate::instance::HostBuffers;
     use rtjam_engine::{Gain, SLOTS};
+    use rtjam_ui::messages::{Language, instance_condition};
     use std::sync::Arc;
 
     fn instance(kind: Kind) -> Instance {
@@ -266,7 +267,7 @@ mod tests {
             assert!(began.elapsed().as_secs() < 60, "it is {:?}", instance.condition());
             act();
         }
-        condition.sentence().unwrap_or_default()
+        instance_condition(condition, Language::English).unwrap_or_default()
     }
 
     #[test]
@@ -314,10 +315,10 @@ mod tests {
             (Instance::new(Kind::Plugin, Some(folder.clone())), Instance::new(Kind::Multi, Some(folder.clone())));
         // Nothing listens there: trying to join counts.
         let link = "rtjam://127.0.0.1:9/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
-        assert!(matches!(one.join("hello", false), Err(JoinError::Wrong(_))));
+        assert!(matches!(one.join("hello", false), Err(JoinError::BadLink(_))));
         assert!(!folder.exists(), "an invalid link starts no client");
         one.join(link, false).expect("the first one");
-        assert!(matches!(two.join(link, false), Err(JoinError::Ask(_))));
+        assert!(matches!(two.join(link, false), Err(JoinError::AlreadyInRoom { .. })));
         two.join(link, true).expect("a second musician");
         two.leave();
         one.leave();
@@ -325,7 +326,7 @@ mod tests {
         // The room and its key are known now.
         assert_eq!(one.settings().recent[0].name, "lobby at 127.0.0.1");
         assert!(one.join("rtjam://127.0.0.1:9/lobby", true).is_ok());
-        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(JoinError::Wrong(_))));
+        assert!(matches!(one.join("rtjam://127.0.0.1:9/other", true), Err(JoinError::NoKey)));
         drop((one, two));
         std::fs::remove_dir_all(folder).expect("our own");
     }

@@ -119,7 +119,7 @@ mod tests {
     use rtjam_protocol::control::{Features, SessionKeys};
     use rtjam_protocol::seal::ring::CRYPTO;
     use rtjam_protocol::seal::{Key, KeyId, Lane, Suite};
-    use rtjam_protocol::{SessionId, SourceId, recovery};
+    use rtjam_protocol::{SessionId, SourceId, retransmit};
     use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
     use std::sync::Arc;
     use std::time::Duration;
@@ -144,7 +144,7 @@ mod tests {
             lane: keys.downlink(session, Features::SUPPORTED, CRYPTO).send_lane(Lane::UPLINK[0]),
             route,
             forwarded: true,
-            retransmitter: recovery::Sender::new(),
+            retransmitter: retransmit::Retransmitter::new(),
             waits_told: Micros::ZERO,
             pinned: Vec::new(),
             heard: SourceSet::ALL,

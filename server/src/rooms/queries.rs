@@ -110,7 +110,7 @@ mod tests {
     use crate::real_time::ServerClock;
     use crate::store::Store;
     use crate::store::tests::TempDir;
-    use crate::system::{Random, resident_mib};
+    use crate::system::Random;
     use crate::thread_exit::ExitNotifier;
     use rtjam_protocol::control::{
         ClientMessage, Features, Hello, MemberAccess, SeatRequest, SeatRole, ServerMessage, VERSION,

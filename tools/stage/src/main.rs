@@ -13,7 +13,7 @@ use rtjam_load::process;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{DEFAULT_PORT, Host};
 use rtjam_stage::stage::{Asked, Stage};
-use rtjam_tests::claphost::{IDS, Library, Paced, live_in_a_home_of_our_own, project};
+use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::wait;
 use rtjam_ui::editor::window::{self, EditorHandle};
@@ -94,7 +94,7 @@ fn plugin(words: &[&str]) {
     let (multi, light) = (words.contains(&"multi"), words.contains(&"light"));
     let scale = words.iter().find_map(|word| word.parse().ok());
     let link = words.iter().find(|word| word.starts_with("rtjam://"));
-    live_in_a_home_of_our_own();
+    use_private_home();
     let library = Library::load();
     let plugin = library.plugin(IDS[usize::from(multi)]);
     let look = format!(",\"light\":{light}");
@@ -104,7 +104,7 @@ fn plugin(words: &[&str]) {
     };
     assert!(plugin.load(project.as_bytes()), "it does not take its project");
     let stroke = |i: u32| (-f64::from(i) / 9_000.0).exp() * (f64::from(i) * 0.035).sin() * 0.4;
-    let audio = Paced::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
+    let audio = AudioThread::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
     audio.set(3, 0.0);
     let host = plugin.editor().open(scale, |(width, height)| {
         let host = HostWindow::new(0, (width as u16, height as u16));
@@ -114,7 +114,7 @@ fn plugin(words: &[&str]) {
         std::thread::sleep(Duration::from_millis(30));
         plugin.on_main_thread();
         audio.take();
-        if let Some(size) = plugin.editor().asked_for() {
+        if let Some(size) = plugin.editor().requested_size() {
             host.resize(size);
         }
     }
@@ -124,7 +124,7 @@ fn plugin(words: &[&str]) {
 /// the private memory of the process, and what remains of that once the heap has released its free memory; then the
 /// number of threads and descriptors.
 fn openings(class: &str, count: usize) {
-    live_in_a_home_of_our_own();
+    use_private_home();
     let library = Library::load();
     let plugin = library.plugin(IDS[usize::from(class == "multi")]);
     let display = rtjam_tests::display::Display::ours();

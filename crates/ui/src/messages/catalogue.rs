@@ -20,7 +20,7 @@ macro_rules! keys {
 
 keys! {
     Alone, AloneCopy, Listening, ListeningEmpty, MutedByLoopGuard, UdpBlocked, NetworkInterrupted, SmallDatagrams,
-    OverRate, Rejoining, ServerStopping, NoKey, NameNotFound, NothingListens, NoNetwork, NoInterface, NoAnswer,
+    OverRate, Rejoining, ServerStopping, LinkIncomplete, NameNotFound, NothingListens, NoNetwork, NoInterface, NoAnswer,
     NotRtjam, WrongServer, Certificate, ServerClosed, NoConnection, LegacyLink, LegacyAlone, LegacySilent,
     LegacyLost, NoThreads, NoRealtimePriority, SlotsNotSaved, NoSocket, TraceStopped, LegacyMusician,
     LegacyMusicians, StallPattern, SeveralTimesASecond, EverySecond, EverySeconds, ResumeInTerminal, HostOffline,

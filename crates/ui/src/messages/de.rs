@@ -39,7 +39,7 @@ pub(super) fn text(key: Key) -> &'static str {
         }
         Rejoining => "Die Verbindung zum Raum ist abgebrochen. RTJam tritt erneut bei.",
         ServerStopping => "Der Server wird beendet. RTJam tritt wieder bei, sobald er zurück ist.",
-        NoKey => {
+        LinkIncomplete => {
             "Dieser Link nennt einen Raum, hat aber keinen Schlüssel: Der Teil nach # fehlt. Kopieren Sie den ganzen \
              Einladungslink noch einmal."
         }

@@ -32,7 +32,7 @@ pub(super) fn text(key: Key) -> &'static str {
         }
         Rejoining => "The connection to the room was lost. RTJam is joining again.",
         ServerStopping => "The server is shutting down. RTJam joins again when it is back.",
-        NoKey => {
+        LinkIncomplete => {
             "This link names a room but has no key: the part after # is missing. Copy the whole invite link again."
         }
         NameNotFound => "The server {host} was not found. Check the link and your network. RTJam keeps trying.",

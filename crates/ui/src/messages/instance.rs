@@ -31,7 +31,7 @@ pub fn join_error(error: &JoinError, language: Language) -> String {
     match (error, language) {
         (JoinError::BadLink(error), Language::English) => error.to_string(),
         (JoinError::BadLink(error), Language::German) => de::bad_link(*error).to_owned(),
-        (JoinError::NoKey, _) => language.text(Key::NoKey).to_owned(),
+        (JoinError::NoKey, _) => language.text(Key::LinkIncomplete).to_owned(),
         (JoinError::AlreadyInRoom { room }, _) => language.fill(Key::AlreadyInRoom, &[("room", room)]),
         (JoinError::NoHomeFolder, _) => language.text(Key::NoHomeFolder).to_owned(),
     }

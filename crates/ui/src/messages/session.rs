@@ -26,7 +26,7 @@ pub fn condition(condition: &Condition, language: Language) -> String {
             Language::English => refused.to_string(),
             Language::German => de::refused(refused),
         },
-        Condition::NoKey => text(Key::NoKey),
+        Condition::NoKey => text(Key::LinkIncomplete),
         Condition::Unreachable { host, port, error } => unreachable(host, *port, error, language),
         Condition::LegacyLink => text(Key::LegacyLink),
         Condition::LegacyAlone(server) => {
