@@ -114,7 +114,7 @@ choices! {
     mix: Option<DownstreamMode> = Mix, default None;
     /// Names of the musicians to always hear, where more play than one is sent.
     pinned: Vec<String> = Pinned, default Vec::new();
-    /// LanguageChoice of everything that is shown.
+    /// Language of everything that is shown.
     language: LanguageChoice = Language, default LanguageChoice::Auto;
     /// Keeps the link's key in the project, so that the project opens the room on other computers. Plugin only.
     keep_key: bool = KeepKey, default false;

@@ -127,7 +127,7 @@ settings! {
     /// Run without a window, as rtjam also does where there is no display.
     headless: bool = "headless", "true|false", default "false", example "false", window false;
 
-    /// LanguageChoice of the window and of messages. auto uses the system's language.
+    /// Language of the window and of messages. auto uses the system's language.
     language: LanguageChoice = "language", "auto|en|de", default "auto", example "\"auto\"", window true;
 
     /// Audio system. auto uses JACK if its server runs, otherwise the system's default device, otherwise a silent clock
