@@ -10,7 +10,7 @@
 //!
 //! | module | contents | thread |
 //! |---|---|---|
-//! | `config`, `cli` | flags, the config file, exit codes | main |
+//! | `config`, `cli`, `failure`, `logging` | flags, the config file, exit codes, errors, the log | main |
 //! | `server` | starts and stops the parts | main (tokio) |
 //! | `listen`, `reuseport`, `address` | sockets, and the address by which others reach them | main |
 //! | `data_dir`, `store` | the data folder and the database | main, rooms |

@@ -45,6 +45,7 @@
 //! | `output_mixer`, `mixer` | from musicians to what is heard |
 //! | `mix_bus` | many mixes of the same musicians, for a room server: without rings and host |
 //! | `denormals` | keeps denormals and NaN off the audio path |
+//! | `atomics` | values that one thread writes and others read |
 
 mod atomics;
 mod bridge;

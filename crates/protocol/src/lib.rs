@@ -16,6 +16,8 @@
 //! | [`client`] | the client's end of a session |
 //! | [`server`] | the server's end: rooms and media sessions |
 //! | [`legacy`] | the packets of legacy rtjam units |
+//! | `features`, `lane` | optional features; lane numbers (in [`control`] and [`seal`]) |
+//! | `reader`, `bits`, `secret_bytes` | helpers: reading bytes, rings of bits, secrets as byte arrays |
 //!
 //! `docs/PROTOCOL.md` specifies the wire format. A test of this crate reads its examples.
 

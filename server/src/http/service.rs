@@ -78,7 +78,7 @@ pub(super) struct RequestSource {
 }
 
 impl HttpService {
-    /// Control connections talk to `lobby`, and run on the runtime `seated` once they are seated.
+    /// Control connections talk to `rooms`, and run on the runtime `seated` once they are seated.
     pub fn new(
         rooms: RoomsHandle,
         live: Arc<ArcSwap<LiveSettings>>,
@@ -123,7 +123,7 @@ impl HttpService {
         self.live.load()
     }
 
-    /// The lobby's figures; `None` if it does not answer in time.
+    /// The rooms actor's figures; `None` if it does not answer in time.
     pub(super) async fn describe(&self) -> Option<ServerStatus> {
         timeout(DESCRIBE_TIMEOUT, self.rooms.status()).await.ok().flatten()
     }

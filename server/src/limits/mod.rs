@@ -3,11 +3,11 @@
 //!
 //! | type | limits | thread |
 //! |---|---|---|
-//! | [`Limits`] | joins, sessions and wrong secrets by address; all sessions; memory | lobby |
+//! | [`Limits`] | joins, sessions and wrong secrets by address; all sessions; memory | rooms |
 //! | [`ConnectionLimit`] | seated control connections by address | acceptor |
 //! | [`HalfOpenConnections`], [`HalfOpenTable`] | connections without a seat | acceptor |
 //! | [`HandshakeQueue`] | the order and rate of TLS handshakes | acceptor |
-//! | [`SeatedAddresses`] | the addresses with sessions, which have reserved places for connections | lobby, acceptor |
+//! | [`SeatedAddresses`] | the addresses with sessions, which have reserved places for connections | rooms, acceptor |
 //! | [`ProxySettings`] | the address that a request behind a proxy counts for | acceptor |
 //!
 //! Time is an argument, so the tests run in virtual time.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The addresses that have sessions: the lobby updates them, and the acceptor reads them. Clones share the data. Any
+/// The addresses that have sessions: the rooms actor updates them, and the acceptor reads them. Clones share the data. Any
 /// thread.
 #[derive(Clone, Debug, Default)]
 pub struct SeatedAddresses(Arc<Mutex<Sessions>>);

@@ -1,11 +1,11 @@
 //! The operator's commands about people: `list`, `kick`, `ban`, `bans`, `unban`.
 //!
 //! ```text
-//!  rtjam-server kick …  ──ModerationCommand──▶ database ──▶ lobby ──▶ Rooms
-//!                       ◀──ModerationReply─── database ◀── lobby
+//!  rtjam-server kick …  ──ModerationCommand──▶ database ──▶ rooms actor ──▶ Rooms
+//!                       ◀──ModerationReply─── database ◀── rooms actor
 //! ```
 //! Commands and replies are rows of the database in the data folder, so only users who can write to it can give commands. The
-//! lobby reads them every half a second. Bans are stored in the database too, and need no running server.
+//! rooms actor reads them every half a second. Bans are stored in the database too, and need no running server.
 
 pub mod cli;
 

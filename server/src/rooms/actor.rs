@@ -40,7 +40,7 @@ pub struct RoomsActor {
     pub(super) limits: Limits,
     pub(super) clock: ServerClock,
     pub(super) random: Random,
-    /// RoomSecrets that belong to no room. They stand in for those of a room that does not exist.
+    /// Secrets that belong to no room. They stand in for those of a room that does not exist.
     pub(super) decoy_secrets: RoomSecrets,
     pub(super) connections: HashMap<ConnectionId, ControlClient>,
     pub(super) sessions: HashMap<SessionId, LiveSession>,

@@ -150,7 +150,7 @@ mod tests {
     use super::super::tests::TempDir;
     use super::*;
 
-    /// RoomSecrets survive a restart; renewing replaces one of them.
+    /// Secrets survive a restart; renewing replaces one of them.
     #[test]
     fn rooms_keep_their_secrets() {
         let dir = TempDir::new();

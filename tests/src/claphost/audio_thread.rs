@@ -72,7 +72,7 @@ impl<'a> AudioThread<'a> {
         self.paused.store(paused, Relaxed);
     }
 
-    /// HostRecording what was recorded since the last call.
+    /// Takes what was recorded since the last call.
     pub fn take(&self) -> HostRecording {
         let mut takes = self.takes.lock().unwrap_or_else(PoisonError::into_inner);
         let empty = HostRecording { sent: Vec::new(), got: vec![Vec::new(); takes.got.len()] };

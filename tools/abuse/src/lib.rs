@@ -22,6 +22,7 @@
 //! | [`error`] | why an attack could not be run |
 //! | [`attacks`] | the attacks, one file each |
 //! | [`cli`] | the command line |
+//! | `threats` | tests: the threat table of docs/SECURITY.md |
 
 #[cfg(target_os = "linux")]
 pub mod attacks;

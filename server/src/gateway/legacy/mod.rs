@@ -12,7 +12,7 @@
 //! | `outbox` | what goes to legacy sources in a round, many packets in a system call |
 //! | `counters` | what the thread counts |
 //!
-//! LegacySources are addresses, and nobody can prove who they are. See `sources` for what limits the harm.
+//! Sources are addresses, and nobody can prove who they are. See `sources` for what limits the harm.
 
 mod bridge;
 mod counters;

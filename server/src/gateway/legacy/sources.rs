@@ -1,4 +1,4 @@
-//! LegacySources of legacy packets: on probation, waiting for a seat, or seated.
+//! Sources of legacy packets: on probation, waiting for a seat, or seated.
 //!
 //! An address is *verified* once a packet from it has returned a server time that was sent there, which nobody who forges
 //! the address can know. Until then a seated source receives at most [`UNVERIFIED_FACTOR`] times the bytes that it sends.
@@ -237,7 +237,7 @@ impl LegacySources {
         secret: impl FnOnce() -> u32,
     ) -> Option<usize> {
         let from = path.remote;
-        // LegacySources whose probation has lapsed make room for others.
+        // Sources whose probation has lapsed make room for others.
         self.list.retain(|s| !matches!(s.state, State::OnProbation(_)) || now.since(s.last_heard) <= LONGEST_PAUSE);
         let unverified = self.list.iter().filter(|s| !s.verified).count();
         let key = AddressKey::of(from.ip());

@@ -51,7 +51,7 @@ struct Soak<'a> {
     say: &'a mut dyn FnMut(&str),
 }
 
-/// ProcessUsage of the server when it is fully running (it answers) and nobody is connected any more.
+/// Usage of the server when it is fully running (it answers) and nobody is connected any more.
 fn figures_at_rest(pid: u32, server: SocketAddr) -> ProcessUsage {
     report::figures_of(server);
     let (mut last, mut same) = (process::usage(pid), 0);
