@@ -13,15 +13,17 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use rtjam_protocol::audio::{self, AudioHeader, Codec, Layout, Peak};
-use rtjam_protocol::legacy;
 use rtjam_protocol::client::{self, ClientSession, Signer};
 use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{DatagramClass, write_audio};
+use rtjam_protocol::legacy;
 use rtjam_protocol::link::{InviteLink, Pin, Secret};
-use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::retransmit;
-use rtjam_protocol::server::rooms::{self, ConnectionId, Entropy, RoomsOutput, RoomRecord, Rooms, RoomSecrets};
-use rtjam_protocol::seal::{Crypto, DidNotOpen, Key, KeyId, Lane, KeyLimits, Nonce, ReceiveKey, Sealer, SendLane, Suite};
+use rtjam_protocol::seal::{
+    Crypto, DidNotOpen, Key, KeyId, KeyLimits, Lane, Nonce, ReceiveKey, Sealer, SendLane, Suite,
+};
+use rtjam_protocol::server::ServerSession;
+use rtjam_protocol::server::rooms::{self, ConnectionId, Entropy, RoomRecord, RoomSecrets, Rooms, RoomsOutput};
 use rtjam_protocol::{FramePosition, Micros, MusicianId, Sequence, SessionId, SourceId, StreamId};
 
 /// Uses all parts. Returns a number of bytes that depends on them.
