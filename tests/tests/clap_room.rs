@@ -183,18 +183,23 @@ fn project_keeps_slots_and_identity() {
     let seats = |state: &str| serde_json::from_str::<Value>(state).expect("JSON")["seats"].clone();
     let plugin = open(&project("Gus", &room.invite, ",\"playout_ms\":100,\"comfort\":\"safe\""));
     let host = playing(&plugin);
-    wait::until("Cleo is heard on the first slot", LIMIT, || (heard_slots(&host) == [1]).then_some(()));
+    // Earlier tests of this file leave musicians in the user's slot file, so which slot is free depends on them.
+    let slot = wait::until("Cleo is heard on one slot", LIMIT, || match heard_slots(&host)[..] {
+        [slot] => Some(slot),
+        _ => None,
+    });
     drop(host);
     let saved = state(&plugin);
     assert!(saved.contains("\"comfort\":\"safe\""), "{saved}");
     assert_eq!(seats(&saved)["instance"], 0, "{saved}");
     assert_eq!(seats(&saved)["slots"][0]["name"], "Cleo", "{saved}");
-    assert_eq!(seats(&saved)["slots"][0]["slot"], 1, "{saved}");
+    assert_eq!(seats(&saved)["slots"][0]["slot"], slot, "{saved}");
     drop(plugin);
 
     // In this project Cleo has slot 9, regardless of the user's other projects, and this was the user's third instance.
-    let moved =
-        saved.replace("\"slot\":1", "\"slot\":9").replace("\"instance\":0,\"slots\"", "\"instance\":2,\"slots\"");
+    let moved = saved
+        .replace(&format!("\"slot\":{slot}"), "\"slot\":9")
+        .replace("\"instance\":0,\"slots\"", "\"instance\":2,\"slots\"");
     assert_ne!(moved, saved);
     assert!(std::fs::read_to_string(home.join("rtjam/slots.json")).expect("there").contains("Cleo"));
     let plugin = open(&moved);

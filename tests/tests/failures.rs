@@ -31,7 +31,7 @@ fn exits_with(link: &str, code: i32, words: &str) {
 fn wrong_secret_exits_with_3() {
     let room = Room::start();
     let link = altered_link(&room.invite, |l| l.key.as_mut().expect("a key").secret = Secret([9; 16]));
-    exits_with(&link, 3, "new link");
+    exits_with(&link, 3, "for a new one");
 }
 
 /// A renewed invitation makes the old one invalid.
@@ -40,7 +40,7 @@ fn renewed_invite_replaces_old() {
     let room = Room::start();
     let renewed = room.invite_command(&["lobby", "--renew"]);
     assert_ne!(renewed, room.invite);
-    exits_with(&room.invite, 3, "new link");
+    exits_with(&room.invite, 3, "for a new one");
     Musician::start(&Options::dummy("Ann", &renewed)).wait_joined();
 }
 
@@ -51,7 +51,7 @@ fn removed_musicians_are_told_why() {
     let mut link = room.invite.clone();
     for (command, words) in [
         (&["kick", "lobby", "Ann"][..], "removed you"),
-        (&["invite", "lobby", "--renew"], "new link"),
+        (&["invite", "lobby", "--renew"], "for a new one"),
         (&["ban", "lobby", "Ann"], "banned"),
     ] {
         let mut ann = Musician::start(&Options::dummy("Ann", &link));
@@ -87,7 +87,7 @@ fn wrong_server_is_retried() {
 #[test]
 fn unknown_room_exits_with_3() {
     let room = Room::start();
-    exits_with(&room.invite.replace("/lobby#", "/attic#"), 3, "new link");
+    exits_with(&room.invite.replace("/lobby#", "/attic#"), 3, "for a new one");
 }
 
 /// Text that is not a link is refused.

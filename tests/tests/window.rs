@@ -129,7 +129,7 @@ fn typed_links_are_joined() {
     display.close(window);
     assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
     // The room is stored with its key, readable by its owner only.
-    let kept = std::fs::read_to_string(config.path().join("window.json")).expect("kept");
+    let kept = std::fs::read_to_string(config.path().join("rooms.json")).expect("kept");
     assert!(kept.contains(&room.invite), "{kept}");
 }
 
