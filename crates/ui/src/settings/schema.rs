@@ -117,7 +117,7 @@ macro_rules! settings {
 
 settings! {
     /// The room to join: the invite link that you were sent (rtjam://…). "-" reads the link from standard input, "last"
-    /// rejoins the last room. classic://HOST[:PORT] is an existing rtjam server; such a link is neither private nor
+    /// rejoins the last room. classic://HOST:PORT is an existing rtjam server; such a link is neither private nor
     /// authenticated.
     join: String = "join", "LINK|-|last", default "", example "\"rtjam://jam.example.org/lobby#KEY\"", window false;
 
