@@ -6,7 +6,7 @@
 //! | [`child`] | a child process, its output and its end |
 //! | [`room`], [`musician`] | a running `rtjam-server` and a running `rtjam --headless` |
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
-//! | `realtime_stalls` | keeps the kernel from stalling real-time threads |
+//! | [`realtime_stalls`] | keeps the kernel from stalling real-time threads |
 //! | [`claphost`], [`vst3host`] | small plugin hosts, correct or deliberately incorrect |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as a VST3 bundle |
 //! | [`legacy`], [`legacy_server`] | a legacy rtjam unit and a legacy server, written from their packet format alone |
@@ -35,7 +35,7 @@ pub mod musician;
 pub mod namespace;
 pub mod probe;
 pub mod programs;
-mod realtime_stalls;
+pub mod realtime_stalls;
 pub mod relay;
 pub mod room;
 pub mod sound;

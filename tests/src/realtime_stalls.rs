@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(1500);
 
 /// Measures stalls once per process. If there are any, and this process may, it has the kernel drop the page cache, which
 /// ends them.
-pub(crate) fn avoid() {
+pub fn avoid() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let stalls = stalls();
