@@ -66,7 +66,7 @@ fn plugins_declare_their_ports() {
     assert_eq!((ports(&multi, true), ports(&multi, false)), (vec![2], vec![2; 13]));
 }
 
-/// The plugin reports no latency for the own signal, and an infinite tail.
+/// The plugin reports no latency for the musician's own signal, and an infinite tail.
 #[test]
 fn latency_is_zero_and_tail_infinite() {
     let library = Library::load();

@@ -344,7 +344,7 @@ fn host_edits_apply_immediately() {
     assert!(plugin.extension::<clap_plugin_params>(CLAP_EXT_PARAMS).flush.is_some());
 }
 
-/// Offline rendering outputs the own signal at the monitor level and nothing else.
+/// Offline rendering outputs the musician's own signal at the monitor level and nothing else.
 #[test]
 fn offline_renders_own_signal_only() {
     with_each(48_000.0, 64, |plugin, outputs| {

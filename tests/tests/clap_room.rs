@@ -49,7 +49,7 @@ fn instance_lifecycle_in_a_room() {
     cleo.wait("Dora's sound", LIMIT, loud);
     wait::until("Dora hears Cleo", LIMIT, || is_heard(&host, 0).then_some(()));
 
-    // Bypass by the parameter: the own signal passes bit for bit, the others hear silence, the seat stays.
+    // Bypass by the parameter: the musician's own signal passes bit for bit, the others hear silence, the seat stays.
     host.set(BYPASS, 1.0);
     let silent_now = |s: &Value| dora(s).filter(|d| d["dbfs"][0] == -120.0).and_then(|d| d["packets"].as_u64());
     let first = cleo.wait_new("silence from Dora", LIMIT, silent_now);
@@ -57,7 +57,7 @@ fn instance_lifecycle_in_a_room() {
     host.take();
     wait::until("half a second", LIMIT, || (host.recorded() > 24_000).then_some(()));
     let bypassed = host.take();
-    assert_eq!(bypassed.got[0], bypassed.sent, "the own signal alone");
+    assert_eq!(bypassed.got[0], bypassed.sent, "the musician's own signal alone");
     host.set(BYPASS, 0.0);
     cleo.wait_new("Dora's sound after the bypass", LIMIT, loud);
     wait::until("Dora hears Cleo after the bypass", LIMIT, || is_heard(&host, 0).then_some(()));
@@ -91,7 +91,7 @@ fn instance_lifecycle_in_a_room() {
     wait::until("a second of offline rendering", LIMIT, || (host.recorded() > 96_000).then_some(()));
     let bounce = host.take();
     let last = bounce.sent.len() - 48_000;
-    assert_eq!(bounce.got[0][last..], bounce.sent[last..], "the own signal at the monitor level");
+    assert_eq!(bounce.got[0][last..], bounce.sent[last..], "the musician's own signal at the monitor level");
     host.set(MONITOR, -60.0);
     assert!(plugin.set_offline(false));
     cleo.wait_new("Dora's sound after the offline rendering", LIMIT, loud);

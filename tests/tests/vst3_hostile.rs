@@ -32,7 +32,7 @@ fn call(frames: i32) -> Call<'static> {
     Call { frames, ..Call::default() }
 }
 
-/// Plays a block of 64 frames; the own signal must come out, and the slot outputs must be silent.
+/// Plays a block of 64 frames; the musician's own signal must come out, and the slot outputs must be silent.
 fn assert_plays(effect: &Effect, outputs: usize) {
     let mut buffers = Buffers::new(64, outputs);
     assert_eq!(buffers.play(effect, &call(64)).0, kResultOk);
@@ -347,7 +347,7 @@ fn slow_streams_and_invalid_states() {
     });
 }
 
-/// Offline rendering outputs the own signal at unity and nothing else.
+/// Offline rendering outputs the musician's own signal at unity and nothing else.
 #[test]
 fn offline_renders_own_signal_only() {
     let module = Module::load();

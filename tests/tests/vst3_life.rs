@@ -72,7 +72,7 @@ fn come_and_go() {
 /// The flag by which a host finds the parameter of its bypass button.
 const IS_BYPASS: u64 = 1 << 16;
 
-/// The host's bypass parameter passes the own signal unchanged.
+/// The host's bypass parameter passes the musician's own signal unchanged.
 #[test]
 fn bypass_passes_signal_unchanged() {
     let module = Module::load();
@@ -104,7 +104,7 @@ fn bypass_passes_signal_unchanged() {
     }
 }
 
-/// pedalboard loads the plugin, stores its state, and renders the own signal without the room.
+/// pedalboard loads the plugin, stores its state, and renders the musician's own signal without the room.
 #[test]
 fn pedalboard_renders_without_the_room() {
     let python = programs::target_folder().join("pedalboard/bin/python");

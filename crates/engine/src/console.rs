@@ -24,7 +24,7 @@ impl Console {
         Console { controls: Arc::default(), meters: Arc::default() }
     }
 
-    /// Sets the gain of the own input in the main output, which has no delay. Initially unity.
+    /// Sets the gain of the local input in the main output, where it has no delay. Unity by default.
     pub fn set_monitor(&self, gain: Gain) {
         self.controls.monitor.set(gain.factor());
     }

@@ -110,7 +110,7 @@ impl Engine {
                 copy_sanitized(input.get(at..).unwrap_or(&[]), &mut own[..span.len()]);
             }
             let own = self.input.each_ref().map(|own| &own[..span.len()]);
-            self.output.play_own(own, [&mut left[span.clone()], &mut right[span]], rate, controls, meters);
+            self.output.play_input_alone(own, [&mut left[span.clone()], &mut right[span]], rate, controls, meters);
             self.packetizer.measure(own, rate, controls, meters);
         }
     }

@@ -1,4 +1,4 @@
-//! The audio path of RTJam: from the own input to packets, and from everyone's packets to what is heard.
+//! The audio path of RTJam: turns the local input into packets, and received packets into the outputs.
 //!
 //! [`engine`] makes three ends. [`Engine`] belongs to the audio thread and is clocked by the host: nothing happens outside
 //! [`Engine::process`]. [`NetworkEnd`] belongs to the threads that send and receive. [`Console`] is for all threads:

@@ -55,7 +55,7 @@ pub struct TxReading {
 /// Readings of the mix of all other musicians.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RoomReading {
-    /// Level of each side after the limiter, without the own input.
+    /// Level of each side after the limiter, without the local input.
     pub levels: [Level; CHANNELS],
     /// Whether the limiter reduces the gain at the moment.
     pub limiter_active: bool,

@@ -1,4 +1,4 @@
-//! Mixes what is heard: voices into slot outputs and room sum, and the room sum with the own input into the main output.
+//! Mixes the outputs: voices into slot outputs and the room sum, and the room sum with the local input into the main output.
 
 use crate::controls::{Controls, STRIPS};
 use crate::denormals::copy_sanitized;
@@ -19,7 +19,7 @@ const _: () = assert!(SLOTS <= STRIPS);
 
 /// The output buffers of a call. All slices have the same length: the block's.
 pub struct Outputs<'a> {
-    /// The room sum and the own input, left and right.
+    /// The room sum and the local input, left and right.
     pub main: [&'a mut [f32]; 2],
     /// A musician's two channels after playout, before gain, pan, mute and solo, at most full scale; `None` if the host does
     /// not use the output.
@@ -131,9 +131,9 @@ impl OutputMixer {
         self.monitor.iter_mut().for_each(|ramp| ramp.aim(controls.monitor_gain(), self.rate));
     }
 
-    /// Plays the own input (sanitized) alone, at `rate` frames per second: bit for bit what [`OutputMixer::play`] adds to a
+    /// Plays the sanitized local input alone, at `rate` frames per second: bit for bit what [`OutputMixer::play`] adds to a
     /// silent room.
-    pub(crate) fn play_own(
+    pub(crate) fn play_input_alone(
         &mut self,
         own: [&[f32]; 2],
         outputs: [&mut [f32]; 2],
@@ -153,7 +153,7 @@ impl OutputMixer {
         meters.limiter_active.store(false, Relaxed);
     }
 
-    /// Mixes the room sum and the slots, without limiter and own input.
+    /// Mixes the room sum and the slots, without the limiter and the local input.
     fn play_piece(
         &mut self,
         span: Range<usize>,
@@ -185,7 +185,7 @@ impl OutputMixer {
         frames
     }
 
-    /// Applies the limiter, meters the sum, and adds the own input.
+    /// Applies the limiter, meters the sum, and adds the local input.
     fn finish_piece(&mut self, span: Range<usize>, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>) {
         let [left, right] = &mut outputs.main;
         let (left, right) = (&mut left[span.clone()], &mut right[span.clone()]);

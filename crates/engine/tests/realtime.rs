@@ -55,7 +55,7 @@ struct Chaos {
     sender_network: NetworkEnd,
     held: Vec<Flying>,
     buffers: Vec<Vec<f32>>,
-    /// Only the own signal is played.
+    /// Only the local input is played.
     paused: bool,
 }
 

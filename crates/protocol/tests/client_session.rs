@@ -291,12 +291,7 @@ fn seats_are_requested_once() {
 /// The end of the old connection does not disturb the new one.
 #[test]
 fn closing_old_connections_is_harmless() {
-    let mut client = TestClient::new(SeatRole::Musician);
-    let old = client.join(1, false);
-    client.receive_media();
-    client.pass(ms(600));
-    let new = client.dial();
-    client.greet(new).expect("a seat request");
+    let (mut client, old, new) = dialing_again();
     // The server has dropped the session; a seat is on its way.
     client.session.handle_control_closed(client.now, old);
     client.pass(ms(2000));
@@ -305,15 +300,22 @@ fn closing_old_connections_is_harmless() {
     assert_eq!((client.session.state(), client.dials.len()), (ClientState::Joined, 2));
 }
 
-/// A permanent refusal ends the session.
-#[test]
-fn permanent_refusals_end_the_session() {
+/// A client in a room whose media has paused, so that it asks for its seat on a second connection. Returns the client, the
+/// connection that it has, and the second one.
+fn dialing_again() -> (TestClient, DialId, DialId) {
     let mut client = TestClient::new(SeatRole::Musician);
     let open = client.join(1, false);
     client.receive_media();
     client.pass(ms(600));
     let dialled = client.dial();
     client.greet(dialled).expect("a seat request");
+    (client, open, dialled)
+}
+
+/// A permanent refusal ends the session.
+#[test]
+fn permanent_refusals_end_the_session() {
+    let (mut client, open, dialled) = dialing_again();
     client.receive(open, ServerMessage::Refused(Refused::new(Refusal::BadMessage)));
     assert_eq!(client.session.state(), ClientState::Refused);
     assert_eq!(client.live_dials(), 0);
@@ -325,12 +327,7 @@ fn permanent_refusals_end_the_session() {
 /// A temporary refusal is retried, and media continues.
 #[test]
 fn temporary_refusals_are_retried() {
-    let mut client = TestClient::new(SeatRole::Musician);
-    let open = client.join(1, false);
-    client.receive_media();
-    client.pass(ms(600));
-    let dialled = client.dial();
-    client.greet(dialled).expect("a seat request");
+    let (mut client, open, dialled) = dialing_again();
     client.receive(dialled, ServerMessage::Refused(Refused::new(Refusal::ServerUnable)));
     client.receive_media();
     assert!(client.send_audio() && !client.hung_up.contains(&open));

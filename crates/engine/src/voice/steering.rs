@@ -16,8 +16,8 @@ const IDLE: Micros = Micros::from_millis(500);
 /// The initial delay of an unknown stream, in frames, besides one block.
 const INITIAL_DELAY: i64 = 480;
 
-/// Where packets pass through the calls, the warm-up may miss the latest of them: this many frames (0.17 ms) are kept, since
-/// adding them later would be another fade.
+/// If packets and calls have no common size, the warm-up may not see the latest packet. It keeps this many frames in reserve
+/// (0.17 ms), because adding them later would be another fade.
 const WARMUP_RESERVE: i64 = 8;
 
 /// Delay is decreased when the last 2 ms are below −50 dBFS, or after this many frames (1 s; a tenth of it while a stream
@@ -26,14 +26,14 @@ const QUIET: f32 = 0.003;
 const QUIET_FRAMES: usize = 96;
 const QUIET_WAIT: usize = 48_000;
 
-/// Streams with more phases than this count as passing through the calls.
-const MOST_PHASES: i64 = 16;
+/// A stream with more packet phases than this is taken for one whose packets and calls have no common size.
+const MAX_PHASES: i64 = 16;
 
 /// An initial error of the rate takes this many frames (0.08 ms) before it is corrected.
 const RATE_MARGIN: i64 = 2;
 
 impl Voice {
-    /// Decides where to read on: once a call, after the ring was drained.
+    /// Decides where to read next. Once per call, after the ring is drained.
     pub(crate) fn steer(&mut self, call: &CallContext<'_>, frames: usize, meters: &VoiceMeters) {
         self.cursor.typical_slack.end_call();
         if self.state != State::Idle && call.now.since(self.last_packet) > IDLE {
@@ -167,7 +167,7 @@ impl Voice {
         let block = call.block() as i64;
         let locked = call.period.fract() == 0.0 && frames > 0 && !self.drift.is_following();
         let phases = block / common_step(frames as f64, call.period);
-        let line = self.drift.distance().filter(|_| locked && phases <= MOST_PHASES)?;
+        let line = self.drift.distance().filter(|_| locked && phases <= MAX_PHASES)?;
         let cursor = self.cursor.regulated_position().ahead_of(self.origin);
         let after_cursor = position.ahead_of(self.origin) - cursor;
         let on_line = cursor as f64 - line - call.timeline.taken() as f64;

@@ -1,4 +1,4 @@
-//! The own signal without the room: bypassed, and while there is no room.
+//! The local input without the room: while bypassed, and outside any room.
 
 use crate::common::{Jam, Link, Peer, noise, tones};
 use rtjam_engine::{Gain, Outputs, SLOTS};

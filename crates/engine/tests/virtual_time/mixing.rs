@@ -138,7 +138,7 @@ fn room_is_limited_and_reported() {
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
-/// The own input is heard without delay, at the monitor gain.
+/// The local input has no delay and the monitor gain.
 #[test]
 fn own_input_has_no_delay() {
     for rate in [48_000, 44_100] {
