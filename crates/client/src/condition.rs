@@ -69,7 +69,7 @@ pub enum Condition {
 
 /// Something less urgent that is worth telling once.
 ///
-/// A notice about another musician's computer belongs here, beside [`StatusNotice::StallPattern`].
+/// A notice about another musician's computer belongs here, beside [`StatusNotice::Stalling`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatusNotice {
     /// The system does not permit real-time priority to the network threads.
@@ -85,7 +85,7 @@ pub enum StatusNotice {
     /// What the engine reports.
     Engine(rtjam_engine::Notice),
     /// This computer keeps pausing the audio callback.
-    StallPattern(RoundedStalls),
+    Stalling(RoundedStalls),
     /// What the program reports about its audio system, in words. The client never sets it.
     AudioSystem(String),
 }

@@ -244,7 +244,7 @@ impl Status {
         let legacy: Vec<String> = legacy.map(|m| m.name.clone()).collect();
         notices.extend((!legacy.is_empty()).then_some(StatusNotice::LegacyMusicians(legacy)));
         notices.extend(engine.notice.map(StatusNotice::Engine));
-        notices.extend(engine.stalling.map(|s| StatusNotice::StallPattern(RoundedStalls::rounded(&s))));
+        notices.extend(engine.stalling.map(|s| StatusNotice::Stalling(RoundedStalls::rounded(&s))));
         Status {
             state: snapshot.state,
             room: snapshot.room.clone(),

@@ -1,7 +1,6 @@
 //! The interface between the editor and what it edits: a plugin instance or the standalone program. It knows no plugin
 //! format and no window.
 
-use crate::messages::language::Language;
 use crate::params::Param;
 use crate::settings::{InviteError, NoHomeFolder};
 use rtjam_client::Status;
@@ -15,11 +14,6 @@ pub use crate::settings::{Change, Choices, Look, RecentRoom, Settings};
 pub trait EditorModel: Send + Sync + 'static {
     /// What is being edited.
     fn kind(&self) -> Kind;
-
-    /// The language of the editor.
-    fn language(&self) -> Language {
-        self.settings().choices.language.language()
-    }
 
     /// Status of the session. Cheap enough for 30 calls a second.
     fn status(&self) -> Status;

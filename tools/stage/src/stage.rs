@@ -8,6 +8,7 @@ use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use rtjam_ui::editor_model::{Change, Choices, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
 use rtjam_ui::messages::Language;
 use rtjam_ui::params::{Param, Values, apply};
+use rtjam_ui::settings::LanguageChoice;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -68,7 +69,6 @@ struct Inner {
     status: Status,
     settings: Settings,
     condition: InstanceCondition,
-    language: Language,
     asked: Vec<Asked>,
 }
 
@@ -89,7 +89,6 @@ impl Stage {
             status: status(musicians),
             settings: settings(),
             condition: InstanceCondition::Fine,
-            language: Language::English,
             asked: vec![],
         };
         let inner = Mutex::new(inner);
@@ -105,7 +104,7 @@ impl Stage {
 
     /// Sets the language of the editor; English until then.
     pub fn set_language(&self, language: Language) {
-        self.inner().language = language;
+        self.inner().settings.choices.language = language.into();
     }
 
     /// All calls so far.
@@ -139,10 +138,6 @@ impl Drop for Stage {
 impl EditorModel for Stage {
     fn kind(&self) -> Kind {
         self.kind
-    }
-
-    fn language(&self) -> Language {
-        self.inner().language
     }
 
     fn status(&self) -> Status {
@@ -221,7 +216,11 @@ fn settings() -> Settings {
     let recent =
         ["lobby", "band"].map(|room| RecentRoom { name: format!("{room} at jam.example.org"), link: link(room) });
     Settings {
-        choices: Choices { named: true, ..Choices::with_name("Keyboard".to_owned()) },
+        choices: Choices {
+            named: true,
+            language: LanguageChoice::English,
+            ..Choices::with_name("Keyboard".to_owned())
+        },
         link: Some(link("lobby")),
         recent: recent.into(),
     }

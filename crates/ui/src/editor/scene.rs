@@ -82,7 +82,8 @@ impl Watcher {
     /// The scene at `now`, a time that never decreases.
     pub fn look(&mut self, model: &dyn EditorModel, now: Duration) -> Scene {
         let (status, console, condition) = (model.status(), model.console(), model.condition());
-        let language = model.language();
+        let settings = model.settings();
+        let language = settings.choices.language.language();
         let in_room = status.state == State::Joined;
         self.players.retain(|source, _| status.musicians.iter().any(|m| m.source == *source));
         let mut delays = Vec::new();
@@ -98,7 +99,6 @@ impl Watcher {
             .collect();
         players.sort_by_key(|p| (p.slot.map_or(usize::MAX, Slot::index), p.source));
         let slowest = delays.into_iter().max_by_key(|d| d.total());
-        let settings = model.settings();
         let room = console.room();
         Scene {
             kind: model.kind(),

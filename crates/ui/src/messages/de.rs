@@ -121,7 +121,7 @@ pub(super) fn text(key: Key) -> &'static str {
             "{names} verwenden alte rtjam-Pakete: Diese Verbindungen sind weder privat noch authentifiziert, und über \
              sie läuft, was alle hier spielen."
         }
-        StallPattern => {
+        Stalling => {
             "Ihr Computer hält den Ton {often} für etwa {ms} ms an, deshalb hat der Ton der anderen Lücken oder kommt \
              später. Wählen Sie das Energieprofil \"Leistung\", schließen Sie andere Programme, oder stellen Sie eine \
              längere Periode ein."

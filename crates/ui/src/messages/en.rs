@@ -102,7 +102,7 @@ pub(super) fn text(key: Key) -> &'static str {
             "{names} use legacy rtjam packets: their links are neither private nor authenticated, and they carry what \
              everyone here plays."
         }
-        StallPattern => {
+        Stalling => {
             "Your computer stops audio for about {ms} ms {often}, so the others' sound has gaps or is delayed. Choose \
              the performance power profile, close other programs, or set a longer period."
         }

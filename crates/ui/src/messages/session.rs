@@ -80,13 +80,13 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
             Language::English => notice.to_string(),
             Language::German => de::engine_notice(*notice).to_owned(),
         },
-        StatusNotice::StallPattern(RoundedStalls { ms, every_s }) => {
+        StatusNotice::Stalling(RoundedStalls { ms, every_s }) => {
             let often = match *every_s {
                 s if s < 1.0 => language.text(Key::SeveralTimesASecond).to_owned(),
                 1.0 => language.text(Key::EverySecond).to_owned(),
                 s => fill(Key::EverySeconds, &[("seconds", &s)]),
             };
-            fill(Key::StallPattern, &[("ms", ms), ("often", &often)])
+            fill(Key::Stalling, &[("ms", ms), ("often", &often)])
         }
         StatusNotice::AudioSystem(sentence) => sentence.clone(),
     }
@@ -166,7 +166,7 @@ mod tests {
     /// Stalls are told in round figures, with what to do.
     #[test]
     fn stalls_are_told_in_round_figures() {
-        let told = |ms, every_s| notice(&StatusNotice::StallPattern(RoundedStalls { ms, every_s }), Language::English);
+        let told = |ms, every_s| notice(&StatusNotice::Stalling(RoundedStalls { ms, every_s }), Language::English);
         assert!(told(4.0, 1.0).starts_with("Your computer stops audio for about 4 ms every second, "));
         assert!(told(10.0, 0.1).contains("about 10 ms several times a second"), "{}", told(10.0, 0.1));
         assert!(told(30.0, 5.0).contains("about 30 ms every 5 seconds"));

@@ -122,6 +122,15 @@ impl LanguageChoice {
     }
 }
 
+impl From<Language> for LanguageChoice {
+    fn from(language: Language) -> LanguageChoice {
+        match language {
+            Language::English => LanguageChoice::English,
+            Language::German => LanguageChoice::German,
+        }
+    }
+}
+
 words! { LanguageChoice, "auto, en or de": "auto" => LanguageChoice::Auto, "en" => LanguageChoice::English, "de" => LanguageChoice::German }
 
 impl SettingValue for bool {
