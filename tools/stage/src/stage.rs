@@ -144,9 +144,9 @@ impl EditorModel for Stage {
         let mut status = self.inner().status.clone();
         for musician in &mut status.musicians {
             if let Some(voice) = self.console.voice(SourceId(musician.source)) {
-                musician.packets = voice.packets;
-                musician.lost += voice.lost;
-                musician.late = voice.late;
+                musician.counts.packets = voice.packets;
+                musician.counts.lost += voice.lost;
+                musician.counts.late = voice.late;
                 musician.dbfs = voice.levels.map(|level| level.rms_dbfs);
                 musician.peak_dbfs = voice.levels.map(|level| level.peak_dbfs);
             }

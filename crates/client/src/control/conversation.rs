@@ -1,7 +1,7 @@
 //! One control connection from dialling to hanging up.
 
-use super::channel::{Connection, Report, Reports};
-use super::dial::{self, Opened, Place};
+use super::channel::{Connection, Report, Reports, Target};
+use super::dial::{self, Opened};
 use super::error::ConnectionError;
 use super::resolve::Resolver;
 use super::tls::Tls;
@@ -28,14 +28,14 @@ const MAX_WAITING: usize = 256;
 /// closes it from this end.
 pub(super) async fn run(
     connection: Connection,
-    place: Place,
+    target: Target,
     tls: Tls,
     resolver: Resolver,
     mut messages: UnboundedReceiver<ClientMessage>,
     reports: Reports,
 ) {
     let dialled = {
-        let dialling = pin!(dial::dial(&place, &tls, &resolver));
+        let dialling = pin!(dial::dial(&target, &tls, &resolver));
         // The session sends nothing before the connection is open.
         let hung_up = pin!(async { while messages.recv().await.is_some() {} });
         match select(dialling, hung_up).await {

@@ -1,6 +1,7 @@
 //! From a link to an open WebSocket: a race between addresses (RFC 8305, "happy eyeballs"), TLS, and the upgrade.
 //! Every step has a time limit.
 
+use super::channel::Target;
 use super::error::ConnectionError;
 use super::resolve::Resolver;
 use super::tls::Tls;
@@ -29,13 +30,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(2500);
 /// At most this many addresses are tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// A server's host and port.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) host: Host,
-    pub(super) port: u16,
-}
-
 /// A new control connection.
 pub(super) struct Opened {
     pub(super) stream: WebSocketStream<TlsStream<TcpStream>>,
@@ -54,13 +48,13 @@ pub(super) fn plain_host(host: &Host) -> String {
 }
 
 /// Opens a control connection.
-pub(super) async fn dial(place: &Place, tls: &Tls, resolver: &Resolver) -> Result<Opened, ConnectionError> {
-    let host = plain_host(&place.host);
+pub(super) async fn dial(target: &Target, tls: &Tls, resolver: &Resolver) -> Result<Opened, ConnectionError> {
+    let host = plain_host(&target.host);
     let mut addresses = resolver.resolve(&host).await?;
     addresses.truncate(MAX_ADDRESSES);
-    addresses.iter_mut().for_each(|address| address.set_port(place.port));
+    addresses.iter_mut().for_each(|address| address.set_port(target.port));
     let (stream, server, address) = race(addresses, &host, tls).await?;
-    let upgrade = timeout(HANDSHAKE_TIMEOUT, upgrade(place, stream)).await;
+    let upgrade = timeout(HANDSHAKE_TIMEOUT, upgrade(target, stream)).await;
     let stream = upgrade.map_err(|_| ConnectionError::NoAnswer)??;
     Ok(Opened { stream, server, address })
 }
@@ -113,17 +107,17 @@ async fn attempt(address: SocketAddr, host: &str, tls: &Tls) -> Result<Secured, 
 }
 
 async fn upgrade(
-    place: &Place,
+    target: &Target,
     stream: TlsStream<TcpStream>,
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectionError> {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_TEXT)).max_frame_size(Some(MAX_TEXT));
     // Only a virtual host would read the name. A URL holds no letters beyond ASCII and, for this library, no zone.
-    let host = match &place.host {
+    let host = match &target.host {
         Host::Name(name) if !name.is_ascii() => "rtjam".to_owned(),
         Host::Scoped(ip, _) => Host::V6(*ip).to_string(),
         host => host.to_string(),
     };
-    let url = format!("ws://{host}:{}{PATH}", place.port);
+    let url = format!("ws://{host}:{}{PATH}", target.port);
     match tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await {
         Ok((stream, _)) => Ok(stream),
         Err(tokio_tungstenite::tungstenite::Error::Io(_)) => Err(ConnectionError::Closed),

@@ -2,7 +2,7 @@
 
 use super::channel::{Command, Connection, Report, Reports, Target};
 use super::conversation;
-use super::dial::{self, Place};
+use super::dial;
 use super::error::ConnectionError;
 use super::resolve::Resolver;
 use super::tls::Tls;
@@ -105,9 +105,8 @@ impl Control {
         };
         let (sender, messages) = mpsc::unbounded_channel();
         self.open.insert(connection, sender);
-        let place = Place { host: target.host, port: target.port };
         let (resolver, reports) = (self.resolver.clone(), self.reports.clone());
-        self.tasks.spawn(conversation::run(connection, place, tls, resolver, messages, reports));
+        self.tasks.spawn(conversation::run(connection, target, tls, resolver, messages, reports));
     }
 
     fn tls_for(&mut self, trust: &Trust) -> Result<Tls, rustls::Error> {

@@ -33,7 +33,7 @@ pub(crate) enum RecvCommand {
 /// The body of `jam-recv`.
 pub(crate) fn run(channels: Channels, commands: Receiver<RecvCommand>) {
     // `jam-send` reports if this is not permitted.
-    let _ = threads::raise_priority();
+    threads::raise_priority();
     let mut receive = Receive { channels, socket: None, session: None };
     // One byte more than the limit, so that a longer datagram is not mistaken for one that fits.
     let mut buffer = [0; MAX_DATAGRAM + 1];
@@ -171,18 +171,14 @@ fn voice_report(console: &Console) -> ReceiverReport {
     report
 }
 
-/// The frame without borrows. `None` for audio and mix reports, which are handled apart, and for keep-alives, whose
-/// arrival is all that they say. Clock reports are ignored.
+/// The frame without borrows, if the session has a use for it: of a keep-alive all that counts is its arrival.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
-    match *frame {
-        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive | Frame::ClockReport(_) => None,
-        Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
-        Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
-        Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),
-        Frame::PathResponse(data) => Some(Frame::PathResponse(data)),
-        Frame::Goodbye => Some(Frame::Goodbye),
-        Frame::Probe(p) => Some(Frame::Probe(p)),
-        Frame::ProbeReply(p) => Some(Frame::ProbeReply(p)),
-        Frame::Feedback(f) => Some(Frame::Feedback(f)),
-    }
+    Some(match *frame {
+        Frame::ClockReply(reply) => Frame::ClockReply(reply),
+        Frame::PathChallenge(data) => Frame::PathChallenge(data),
+        Frame::Goodbye => Frame::Goodbye,
+        Frame::ProbeReply(probe) => Frame::ProbeReply(probe),
+        Frame::Feedback(feedback) => Frame::Feedback(feedback),
+        _ => return None,
+    })
 }

@@ -1,25 +1,23 @@
 //! A jam in a room: connects the protocol's session to sockets, control connections and the engine.
 
-use super::encoder::Encoder;
+use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
-use super::roster::Roster;
-use crate::condition::{RoomSituation, StatusNotice};
+use super::roster::StripRoster;
+use crate::condition::RoomSituation;
 use crate::control::{Command, Connection, ConnectionError, Report, Target};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};
 use crate::shared::Shared;
-use crate::slots::Seating;
-use crate::snapshot::{self, Hop, Hops, Rate, SendCounts, Snapshot, You};
-use rtjam_engine::{Console, OutPacket};
-use rtjam_protocol::audio::Codec;
+use crate::snapshot::{self, HopReading, Hops, Rate, SendCounts, Snapshot, You};
+use rtjam_engine::Console;
+use rtjam_protocol::audio::{AudioFrame, Codec};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth, OwnSeat};
 use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Retry, SeatRole};
-use rtjam_protocol::datagram::MixedMusician;
+use rtjam_protocol::datagram::{MAX_DATAGRAM, MixedMusician};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::{Micros, SourceId};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -53,7 +51,7 @@ pub(super) struct RoomJam {
     session: ClientSession,
     channels: JamChannels,
     path: Path,
-    roster: Roster,
+    roster: StripRoster,
     last_heard: Arc<LastHeard>,
     /// The last time of `last_heard` that the session knows.
     heard_noted: Option<Micros>,
@@ -115,7 +113,7 @@ impl RoomJam {
             session: ClientSession::new(now, config, Box::new(identity.clone())),
             path: Path::new(channels.recv.clone(), TypeOfService::Expedited),
             channels,
-            roster: Roster::default(),
+            roster: StripRoster::default(),
             last_heard: Arc::default(),
             heard_noted: None,
             joined_at: now,
@@ -133,7 +131,7 @@ impl RoomJam {
             rates: [Rate::default(); 2],
             mix: MixState::default(),
             mixed: Vec::new(),
-            datagram: Vec::new(),
+            datagram: Vec::with_capacity(MAX_DATAGRAM),
         }
     }
 }
@@ -193,10 +191,10 @@ impl Jam for RoomJam {
         }
     }
 
-    fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> SendCounts {
-        let Some((header, payload, datagram)) = encoder.encode(packet) else { return SendCounts::DROPPED };
-        match self.session.seal_audio(now, &header, payload, datagram) {
-            Some(endpoint) if self.path.send(now, endpoint, datagram) => SendCounts::SENT,
+    fn send_audio(&mut self, now: Micros, packet: EncodedPacket<'_>) -> SendCounts {
+        let EncodedPacket::Audio(AudioFrame { header, payload }) = packet else { return SendCounts::DROPPED };
+        match self.session.seal_audio(now, &header, payload, &mut self.datagram) {
+            Some(endpoint) if self.path.send(now, endpoint, &self.datagram) => SendCounts::SENT,
             Some(_) => SendCounts::DROPPED,
             None => SendCounts::default(),
         }
@@ -227,16 +225,12 @@ impl Jam for RoomJam {
         }
     }
 
-    fn roster_changed(&self) -> bool {
-        self.roster.has_changed()
+    fn roster(&mut self) -> &mut StripRoster {
+        &mut self.roster
     }
 
-    fn assign_strips(&mut self, seating: &mut Seating, console: &Console) -> bool {
-        self.roster.assign_strips(self.you.as_ref().map(|seat| seat.source), seating, console)
-    }
-
-    fn clear_strips(&mut self, console: &Console) {
-        self.roster.clear(console);
+    fn path(&self) -> &Path {
+        &self.path
     }
 
     fn tick(&mut self, now: Micros, shared: &Shared) {
@@ -255,19 +249,15 @@ impl Jam for RoomJam {
         self.session.pin(self.roster.named(names));
     }
 
-    fn socket_error(&self) -> Option<&io::Error> {
-        self.path.error.as_ref()
-    }
-
-    fn max_frames(&self, encoder: &Encoder) -> usize {
-        encoder.max_frames(self.session.datagram_limit())
+    fn datagram_limit(&self) -> usize {
+        self.session.datagram_limit()
     }
 
     fn place(&self) -> Option<(InviteLink, u8)> {
         self.you.as_ref().map(|seat| (self.link.without_key(), seat.instance))
     }
 
-    fn snapshot(&self, now: Micros, answers: u32, loop_guard_tripped: bool, notices: Vec<StatusNotice>) -> Snapshot {
+    fn snapshot(&self, now: Micros, loop_guard_tripped: bool) -> Snapshot {
         let state = self.session.state();
         let joined = state == ClientState::Joined;
         let situation = RoomSituation {
@@ -286,7 +276,6 @@ impl Jam for RoomJam {
             role: self.role,
         };
         Snapshot {
-            answers,
             state: match state {
                 ClientState::Connecting => snapshot::State::Connecting,
                 ClientState::Joined => snapshot::State::Joined,
@@ -294,7 +283,6 @@ impl Jam for RoomJam {
                 ClientState::Left => snapshot::State::Offline,
             },
             room: Some(self.link.room.to_string()),
-            legacy: false,
             rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(MediaHealth::Flowing)),
             you: self.you.as_ref().map(|seat| You { name: seat.name.clone(), source: seat.source.0 }),
             musicians: self.roster.present(),
@@ -303,11 +291,11 @@ impl Jam for RoomJam {
             mix: if joined { self.mix } else { MixState::default() },
             mixed: self.mixed_now(now),
             condition: situation.condition(),
-            notices,
             sent_before: self.sent_before,
             hops: self.hops,
             over_rate: self.over_rate.map_or(0, |(_, dropped)| dropped),
             unheard: self.unheard.clone(),
+            ..Snapshot::default()
         }
     }
 }
@@ -326,9 +314,9 @@ impl RoomJam {
         let (lost_down, retransmitted_down) = shared.session_counts();
         let [up, down] = &mut self.rates;
         self.hops = Hops {
-            up: Hop { lost: lost.into(), recovered: recovered.into(), extra_kbps: up.update(now, retransmitted_up) },
+            up: HopReading { lost: lost.into(), recovered: recovered.into(), extra_kbps: up.update(now, retransmitted_up) },
             // The voices count what was recovered on the way down.
-            down: Hop { lost: lost_down, recovered: 0, extra_kbps: down.update(now, retransmitted_down) },
+            down: HopReading { lost: lost_down, recovered: 0, extra_kbps: down.update(now, retransmitted_down) },
         };
     }
 
@@ -380,6 +368,7 @@ impl RoomJam {
 
     fn take_seat(&mut self, now: Micros, seat: OwnSeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
         (self.error, self.refusal, self.server_stopping) = (None, None, false);
+        self.roster.own = Some(seat.source);
         self.you = Some(seat);
         let control = self.last_sender.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.address);
         let endpoints = (media, control);
@@ -492,7 +481,7 @@ mod tests {
         }
 
         fn snapshot(&self, now: Micros) -> Snapshot {
-            self.jam.snapshot(now, 0, false, Vec::new())
+            self.jam.snapshot(now, false)
         }
     }
 

@@ -64,7 +64,7 @@ pub fn legacy(bytes: &[u8]) {
     let mut samples = [9.0_f32; legacy::MAX_FRAMES];
     for channel in channels {
         let samples = &mut samples[..frames];
-        legacy::decode(channel, samples);
+        legacy::SampleScale::Legacy.decode(channel, samples);
         assert!(samples.iter().all(|s| (-1.0..=1.001).contains(s)));
         let mut again = Vec::new();
         legacy::encode(samples, &mut again);

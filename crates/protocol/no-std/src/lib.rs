@@ -109,7 +109,13 @@ fn server_end(now: Micros) -> usize {
         now,
         connection,
         rooms::Origin { address: [127, 0, 0, 1].into(), exempt: false },
-        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::DownstreamMode::Forwarded, bans: Vec::new() },
+        RoomRecord::Found {
+            secrets,
+            slots: Vec::new(),
+            mix: control::DownstreamMode::Forwarded,
+            bans: Vec::new(),
+            limit: None,
+        },
         now.0,
         &mut Zeros,
     );

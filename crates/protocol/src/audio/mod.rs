@@ -50,13 +50,8 @@ impl Codec {
         bytes / (self.bytes_per_sample() * CHANNELS)
     }
 
-    const fn from_byte(b: u8) -> Option<Codec> {
-        match b {
-            0 => Some(Codec::Pcm16),
-            1 => Some(Codec::Pcm24),
-            2 => Some(Codec::F32),
-            _ => None,
-        }
+    fn from_byte(b: u8) -> Option<Codec> {
+        [Codec::Pcm16, Codec::Pcm24, Codec::F32].get(usize::from(b)).copied()
     }
 }
 
@@ -74,12 +69,8 @@ pub enum Layout {
 }
 
 impl Layout {
-    const fn from_byte(b: u8) -> Option<Layout> {
-        match b {
-            0 => Some(Layout::Stereo),
-            1 => Some(Layout::DualMono),
-            _ => None,
-        }
+    fn from_byte(b: u8) -> Option<Layout> {
+        [Layout::Stereo, Layout::DualMono].get(usize::from(b)).copied()
     }
 }
 

@@ -386,19 +386,16 @@ impl ClientSession {
             suites: self.config.suites.clone(),
             features: Features::SUPPORTED,
         };
-        let worn = self.keys_expired(now);
+        let token = self.media.as_ref().map(|m| m.resume_token().clone());
+        // A session whose keys have expired is replaced.
+        let (resume, replaces) = if self.keys_expired(now) { (None, token) } else { (token, self.lost_token.clone()) };
         let seat = SeatRequest {
             room: self.config.room.clone(),
             role: self.config.role,
             secret: Some(self.config.secret.clone()),
             instance: self.config.instance,
-            resume: self.media.as_ref().filter(|_| !worn).map(|m| m.resume_token().clone()),
-            replaces: self
-                .media
-                .as_ref()
-                .filter(|_| worn)
-                .map(|m| m.resume_token().clone())
-                .or(self.lost_token.clone()),
+            resume,
+            replaces,
             mix: self.config.mix.mode,
         };
         self.outbox.push_back((id, ClientMessage::Hello(hello)));

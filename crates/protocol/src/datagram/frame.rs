@@ -6,12 +6,11 @@
 use super::feedback::Feedback;
 use super::mix_report::MixReport;
 use crate::audio::{AudioFrame, AudioHeader};
-use crate::ids::{FramePosition, SourceId, StreamId};
 use crate::reader::{Reader, Truncated};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
-/// Frame kinds.
+/// Frame kinds. Number 8 is a clock report, which only earlier versions send.
 pub mod kind {
     /// An audio packet.
     pub const AUDIO: u8 = 1;
@@ -27,8 +26,6 @@ pub mod kind {
     pub const PATH_RESPONSE: u8 = 6;
     /// Ends the session.
     pub const GOODBYE: u8 = 7;
-    /// Position of a stream at a room time. Only earlier versions send it.
-    pub const CLOCK_REPORT: u8 = 8;
     /// NACKs and reception statistics of a lane.
     pub const FEEDBACK: u8 = 9;
     /// Tests the datagram size of the path.
@@ -60,8 +57,6 @@ pub enum Frame<'a> {
     PathResponse([u8; 8]),
     /// Ends the session.
     Goodbye,
-    /// Position of a stream at a room time. Only earlier versions send it; receivers ignore it.
-    ClockReport(ClockReport),
     /// Tests the datagram size of the path.
     Probe(Probe),
     /// Reply to a probe.
@@ -92,25 +87,6 @@ pub struct ClockReply {
     pub replied: Micros,
     /// Random number of the server's start. Room times of different epochs do not compare.
     pub epoch: u32,
-}
-
-/// Position of a stream at a room time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClockReport {
-    /// The sender. Clients send 0, and the server sets it.
-    pub source: SourceId,
-    /// The stream.
-    pub stream: StreamId,
-    /// A position in the stream.
-    pub position: FramePosition,
-    /// Room time at which the frame at `position` was captured.
-    pub room_time: Micros,
-    /// Epoch of `room_time`.
-    pub epoch: u32,
-    /// Deviation of the sender's audio clock from the room's in parts per billion. Positive is faster.
-    pub rate_ppb: i32,
-    /// Position on the room's beat in 1/65536 of a beat.
-    pub beat: Option<u64>,
 }
 
 /// A test whether a datagram of a certain size arrives, or the reply to one.
@@ -163,7 +139,6 @@ fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
         kind::PATH_CHALLENGE => r.array().ok().map(Frame::PathChallenge),
         kind::PATH_RESPONSE => r.array().ok().map(Frame::PathResponse),
         kind::GOODBYE => Some(Frame::Goodbye),
-        kind::CLOCK_REPORT => read_clock_report(r).ok().map(Frame::ClockReport),
         kind::PROBE => read_probe(r).ok().map(Frame::Probe),
         kind::PROBE_REPLY => read_probe(r).ok().map(Frame::ProbeReply),
         kind::FEEDBACK => Feedback::read(body).ok().map(Frame::Feedback),
@@ -178,17 +153,6 @@ fn read_clock_reply(mut r: Reader<'_>) -> Result<ClockReply, Truncated> {
     let received = Micros(r.u64()?);
     let replied = Micros(r.u64()?);
     Ok(ClockReply { asked, received, replied, epoch: r.u32()? })
-}
-
-fn read_clock_report(mut r: Reader<'_>) -> Result<ClockReport, Truncated> {
-    let source = SourceId(r.u16()?);
-    let stream = StreamId(r.u32()?);
-    let position = FramePosition(r.u64()?);
-    let room_time = Micros(r.u64()?);
-    let epoch = r.u32()?;
-    let rate_ppb = r.array().map(i32::from_be_bytes)?;
-    let beat = if r.is_empty() { None } else { Some(r.u64()?) };
-    Ok(ClockReport { source, stream, position, room_time, epoch, rate_ppb, beat })
 }
 
 fn read_probe(mut r: Reader<'_>) -> Result<Probe, Truncated> {
@@ -218,9 +182,6 @@ pub fn write_audio(header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) {
 /// Appends a frame. Probes and their replies are padded with zeros, so that a datagram with this frame alone has the
 /// probe's size.
 pub fn write_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
-    if let Frame::Audio(audio) = frame {
-        return write_audio(&audio.header, audio.payload, out);
-    }
     let start = out.len();
     out.extend_from_slice(&[0; super::FRAME_HEADER_LEN]);
     let kind = write_body(frame, out);
@@ -231,15 +192,10 @@ pub fn write_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
 
 fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
     match frame {
-        Frame::Audio(audio) => {
+        Frame::Audio(audio) | Frame::Copy(audio) => {
             audio.header.write(out);
             out.extend_from_slice(audio.payload);
-            kind::AUDIO
-        }
-        Frame::Copy(audio) => {
-            audio.header.write(out);
-            out.extend_from_slice(audio.payload);
-            kind::COPY
+            if matches!(frame, Frame::Audio(_)) { kind::AUDIO } else { kind::COPY }
         }
         Frame::Feedback(feedback) => {
             feedback.write(out);
@@ -270,16 +226,6 @@ fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
             kind::PATH_RESPONSE
         }
         Frame::Goodbye => kind::GOODBYE,
-        Frame::ClockReport(c) => {
-            out.extend_from_slice(&c.source.0.to_be_bytes());
-            out.extend_from_slice(&c.stream.0.to_be_bytes());
-            out.extend_from_slice(&c.position.0.to_be_bytes());
-            out.extend_from_slice(&c.room_time.0.to_be_bytes());
-            out.extend_from_slice(&c.epoch.to_be_bytes());
-            out.extend_from_slice(&c.rate_ppb.to_be_bytes());
-            out.extend(c.beat.iter().flat_map(|b| b.to_be_bytes()));
-            kind::CLOCK_REPORT
-        }
         Frame::Probe(p) => {
             write_probe(p, out);
             kind::PROBE

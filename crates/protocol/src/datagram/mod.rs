@@ -12,13 +12,13 @@ mod frame;
 mod mix_report;
 
 pub use feedback::{Feedback, MissingCounters, RetransmitWaits};
-pub use frame::{ClockReply, ClockReport, ClockRequest, Frame, Frames, Probe, kind, write_audio, write_frame};
+pub use frame::{ClockReply, ClockRequest, Frame, Frames, Probe, kind, write_audio, write_frame};
 pub(crate) use frame::{raw_frames, write_raw};
 pub use mix_report::{MixReport, MixedMusician};
 
 use crate::ids::{KeyId, NonceCounter, SessionId};
 use crate::lane::Lane;
-use crate::reader::{Reader, Truncated};
+use crate::reader::Reader;
 use alloc::vec::Vec;
 
 /// Bytes of a datagram's authentication tag, in every cipher suite.
@@ -75,15 +75,11 @@ impl DatagramHeader {
             5 => DatagramClass::Session,
             _ => return None,
         };
-        Self::read_after_class(class, &mut r).ok()
-    }
-
-    fn read_after_class(class: DatagramClass, r: &mut Reader<'_>) -> Result<DatagramHeader, Truncated> {
-        let key = KeyId(r.u8()?);
-        let lane = Lane::from_number(r.u8()?);
-        let session = SessionId(r.u32()?);
-        let counter = NonceCounter::from_bytes(r.array()?);
-        Ok(DatagramHeader { class, key, lane, session, counter })
+        let key = KeyId(r.u8().ok()?);
+        let lane = Lane::from_number(r.u8().ok()?);
+        let session = SessionId(r.u32().ok()?);
+        let counter = NonceCounter::from_bytes(r.array().ok()?);
+        Some(DatagramHeader { class, key, lane, session, counter })
     }
 
     /// Appends the header.

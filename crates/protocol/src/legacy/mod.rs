@@ -3,7 +3,7 @@
 //! A packet is one datagram, neither encrypted nor authenticated: a header of 28 bytes, all samples of channel 1, and all
 //! samples of channel 2, unsigned with 16 bits. `docs/PROTOCOL.md` has the byte table.
 //!
-//! Legacy encoders write a sample v as (v + 1) × 32766; legacy decoders read n as n / 32768 − 1. [`decode`] inverts the
+//! Legacy encoders write a sample v as (v + 1) × 32766; legacy decoders read n as n / 32768 − 1. [`SampleScale::decode`] inverts the
 //! former and [`encode`] the latter, so that silence is exactly silent in both directions. If a legacy server forwards what
 //! another RTJam client encoded, [`SampleScale`] detects it.
 
@@ -16,8 +16,6 @@ pub use encoder::{EncoderScratch, LegacyEncoder, write_channels};
 use crate::ids::{MusicianId, Sequence};
 use crate::reader::{Reader, Truncated};
 use crate::time::Micros;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Default UDP port of legacy servers.
@@ -56,11 +54,6 @@ impl LegacyClientId {
     /// An id for an RTJam client: 1 to 39,999, derived from a random number.
     pub const fn from_random(random: u64) -> LegacyClientId {
         LegacyClientId(1 + (random % (Self::EMPTY.0 as u64 - 1)) as u32)
-    }
-
-    /// Display name of a musician with this id.
-    pub fn display_name(self) -> String {
-        format!("Classic {}", self.0)
     }
 
     /// Stand-in for an identity. No secret key belongs to it.
@@ -221,11 +214,6 @@ impl SampleScale {
     }
 }
 
-/// Decodes one channel from a legacy program.
-pub fn decode(bytes: &[u8], out: &mut [f32]) {
-    SampleScale::Legacy.decode(bytes, out);
-}
-
 /// Appends the samples of one channel. Values beyond full scale are clipped, NaN is silence, and 16-bit samples are exact.
 pub fn encode(samples: &[f32], out: &mut Vec<u8>) {
     out.extend(samples.iter().flat_map(|sample| to_offset(*sample).to_be_bytes()));
@@ -271,7 +259,7 @@ mod tests {
     #[test]
     fn silence_is_silent_both_ways() {
         let mut out = [9.0; 2];
-        decode(&[legacy_sample(0.0), legacy_sample(0.0)].concat(), &mut out);
+        SampleScale::Legacy.decode(&[legacy_sample(0.0), legacy_sample(0.0)].concat(), &mut out);
         assert_eq!(out, [0.0, 0.0]);
         assert_eq!(read_by_legacy(rtjam_sample(0.0)), 0.0);
         assert_eq!(read_by_legacy(rtjam_sample(f32::NAN)), 0.0);
@@ -312,7 +300,7 @@ mod tests {
         for i in -1000..=1000 {
             let v = i as f32 / 1000.0;
             let mut out = [9.0];
-            decode(&legacy_sample(v), &mut out);
+            SampleScale::Legacy.decode(&legacy_sample(v), &mut out);
             assert!((out[0] - v).abs() <= 1.01 / 32766.0, "{v} is heard as {}", out[0]);
             assert!((read_by_legacy(rtjam_sample(v)) - v).abs() <= 1.01 / 32768.0, "{v}");
         }

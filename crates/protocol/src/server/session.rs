@@ -212,11 +212,6 @@ impl ServerSession {
         self.wait = wait;
     }
 
-    /// Losses on the way from the client: lost datagrams, and packets recovered by retransmission.
-    pub fn uplink_loss(&self) -> (u64, u64) {
-        (self.loss_detector.lost(), self.recovered)
-    }
-
     /// Queues a goodbye.
     pub fn end(&mut self) {
         self.ending = true;
