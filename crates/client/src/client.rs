@@ -1,7 +1,7 @@
 //! The client's handle.
 
 use crate::condition::{Condition, StatusNotice};
-use crate::control::{self, Reports};
+use crate::control::{self, ControlReports};
 use crate::identity::Identity;
 use crate::media;
 use crate::options::{ClientOptions, IdentitySource};
@@ -206,7 +206,7 @@ impl Client {
         let (reports_in, reports) = unbounded();
         let (control, commands) = mpsc::unbounded_channel();
         let slots = options.folder.as_deref().map(SlotFile::in_folder);
-        let reports_out = Reports { channel: reports_in, wake: self.wake.clone() };
+        let reports_out = ControlReports { channel: reports_in, wake: self.wake.clone() };
         let wake = self.wake.clone();
 
         let mut threads = Vec::new();

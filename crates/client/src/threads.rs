@@ -58,25 +58,35 @@ impl Wake {
     }
 }
 
+/// Why a thread has no real-time priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoPriority {
+    /// The system does not permit it to this user.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    NotPermitted,
+    /// It is not needed: the system's scheduler serves threads that mostly sleep well enough.
+    #[cfg_attr(target_os = "linux", allow(dead_code))]
+    NotNeeded,
+}
+
 /// Above all ordinary threads and below the audio threads: JACK clients run at 5 with Debian's settings, those of
 /// PipeWire and DAWs higher.
 #[cfg(target_os = "linux")]
 const PRIORITY: libc::c_int = 4;
 
-/// Gives the calling thread real-time priority; returns whether the system permits that. Threads that it starts do not
-/// inherit it.
+/// Gives the calling thread real-time priority. Threads that it starts do not inherit it.
 #[cfg(target_os = "linux")]
 #[allow(unsafe_code)]
-pub(crate) fn raise_priority() -> bool {
+pub(crate) fn raise_priority() -> Result<(), NoPriority> {
     // SAFETY: `sched_param` holds integers only, so all zeros is a valid value.
     let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
     param.sched_priority = PRIORITY;
     // SAFETY: 0 means the calling thread; `param` outlives the call.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &param) == 0 }
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &param) };
+    if result == 0 { Ok(()) } else { Err(NoPriority::NotPermitted) }
 }
 
-/// Other systems' schedulers serve threads that mostly sleep well enough.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn raise_priority() -> bool {
-    true
+pub(crate) fn raise_priority() -> Result<(), NoPriority> {
+    Err(NoPriority::NotNeeded)
 }

@@ -27,13 +27,13 @@ pub struct MixBus {
     timeline: HostTimeline,
     window: Option<HostWindow>,
     now: Micros,
-    members: Vec<Member>,
+    members: Vec<BusMember>,
     filter: FractionalDelay,
     scratch: [Box<[f32]>; CHANNELS],
 }
 
 /// One musician.
-struct Member {
+struct BusMember {
     source: SourceId,
     voice: Box<Voice>,
     meters: Box<VoiceMeters>,
@@ -71,7 +71,7 @@ impl MixBus {
         let packet = InPacket::new(arrived, frame, retransmitted)?;
         let index = self.index_of(packet.header.source).ok_or(NotTaken::Full)?;
         let call = call(self.now, &self.timeline, self.window);
-        let Member { voice, meters, .. } = &mut self.members[index];
+        let BusMember { voice, meters, .. } = &mut self.members[index];
         voice.receive(&packet, &call, meters);
         Ok(())
     }
@@ -88,7 +88,7 @@ impl MixBus {
     /// Renders the next [`MixBus::FRAMES`] frames of all musicians.
     pub fn render(&mut self) {
         let call = call(self.now, &self.timeline, self.window);
-        for Member { voice, meters, sound, .. } in &mut self.members {
+        for BusMember { voice, meters, sound, .. } in &mut self.members {
             voice.steer(&call, FRAMES, meters);
             if !voice.is_idle() {
                 let made = voice.render(FRAMES, &self.filter, &mut self.scratch, meters);
@@ -121,7 +121,7 @@ impl MixBus {
         self.heard().filter(move |p| p.source != without).filter_map(|p| p.meters.read())
     }
 
-    fn heard(&self) -> impl Iterator<Item = &Member> {
+    fn heard(&self) -> impl Iterator<Item = &BusMember> {
         self.members.iter().filter(|p| !p.voice.is_idle())
     }
 
@@ -134,7 +134,7 @@ impl MixBus {
         }
         let (mut voice, meters) = (Box::new(Voice::new()), Box::<VoiceMeters>::default());
         voice.assign(source, &meters);
-        self.members.push(Member { source, voice, meters, sound: [[0.0; FRAMES]; CHANNELS] });
+        self.members.push(BusMember { source, voice, meters, sound: [[0.0; FRAMES]; CHANNELS] });
         Some(self.members.len() - 1)
     }
 }

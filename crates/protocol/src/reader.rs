@@ -5,11 +5,11 @@
 pub struct Truncated;
 
 /// Takes fields off the front of a byte slice. Each method fails if too few bytes are left.
-pub(crate) struct Reader<'a>(&'a [u8]);
+pub(crate) struct ByteReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Reader<'a> {
-        Reader(bytes)
+impl<'a> ByteReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> ByteReader<'a> {
+        ByteReader(bytes)
     }
 
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8], Truncated> {

@@ -2,7 +2,7 @@
 
 use crate::shared::Shared;
 use crate::threads::{Clock, Wake};
-use crate::trace::Arrival;
+use crate::trace::PacketArrival;
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, Incoming};
 use rtjam_protocol::Micros;
@@ -21,7 +21,7 @@ pub(crate) struct Channels {
     /// Bounded: events that do not fit are dropped, as the network might have done.
     pub(crate) events: Sender<RecvEvent>,
     /// Bounded likewise; present while a trace is recorded.
-    pub(crate) trace: Option<Sender<Arrival>>,
+    pub(crate) trace: Option<Sender<PacketArrival>>,
     pub(crate) wake: Wake,
 }
 

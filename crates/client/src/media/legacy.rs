@@ -2,7 +2,7 @@
 //! that they come from the server's address.
 
 use super::channel::{Channels, LastHeard};
-use crate::trace::Arrival;
+use crate::trace::PacketArrival;
 use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::legacy::{DecoderScratch, LegacyClientId, LegacyDecoder, LegacyPacket};
 use rtjam_protocol::{Micros, SourceId, StreamId};
@@ -139,7 +139,7 @@ impl LegacyReceiver {
         let Some((mut header, payload)) = self.streams[seat].take(packet, &mut self.scratch) else { return };
         header.source = SourceId(seat as u16 + 1);
         if let Some(trace) = &channels.trace {
-            let _ = trace.try_send(Arrival { at: arrived, header });
+            let _ = trace.try_send(PacketArrival { at: arrived, header });
         }
         // The engine counts the packets that it has no room for.
         let _ = channels.incoming.push(arrived, &AudioFrame { header, payload });

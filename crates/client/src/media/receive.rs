@@ -3,7 +3,7 @@
 use super::channel::{Channels, LastHeard, RecvEvent, RecvEventKind};
 use super::legacy::LegacyReceiver;
 use crate::threads;
-use crate::trace::Arrival;
+use crate::trace::PacketArrival;
 use crossbeam_channel::Receiver;
 use rtjam_engine::Console;
 use rtjam_protocol::Micros;
@@ -33,7 +33,7 @@ pub(crate) enum RecvCommand {
 /// The body of `jam-recv`.
 pub(crate) fn run(channels: Channels, commands: Receiver<RecvCommand>) {
     // `jam-send` reports if this is not permitted.
-    threads::raise_priority();
+    let _ = threads::raise_priority();
     let mut receive = Receive { channels, socket: None, session: None };
     // One byte more than the limit, so that a longer datagram is not mistaken for one that fits.
     let mut buffer = [0; MAX_DATAGRAM + 1];
@@ -134,7 +134,7 @@ impl SealedReceiver {
             match &frame {
                 Frame::Audio(audio) => {
                     if let Some(trace) = trace {
-                        let _ = trace.try_send(Arrival { at: arrived, header: audio.header });
+                        let _ = trace.try_send(PacketArrival { at: arrived, header: audio.header });
                     }
                     // The engine counts the packets that it has no room for.
                     let _ = incoming.push(arrived, audio);

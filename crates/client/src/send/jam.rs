@@ -2,7 +2,7 @@
 
 use super::encoder::EncodedPacket;
 use super::roster::StripRoster;
-use crate::control::{Command, Report};
+use crate::control::{ControlCommand, ControlReport};
 use crate::media::{Path, RecvCommand, RecvEvent};
 use crate::shared::Shared;
 use crate::snapshot::{SendCounts, Snapshot};
@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 #[derive(Clone)]
 pub(crate) struct JamChannels {
     pub(crate) recv: Sender<RecvCommand>,
-    pub(crate) control: UnboundedSender<Command>,
+    pub(crate) control: UnboundedSender<ControlCommand>,
 }
 
 impl JamChannels {
@@ -27,7 +27,7 @@ impl JamChannels {
         let _ = self.recv.send(command);
     }
 
-    pub(super) fn send_control(&self, command: Command) {
+    pub(super) fn send_control(&self, command: ControlCommand) {
         let _ = self.control.send(command);
     }
 }
@@ -40,7 +40,7 @@ pub(super) trait Jam {
     fn handle_timeout(&mut self, now: Micros);
 
     /// A report of `jam-control`.
-    fn handle_report(&mut self, now: Micros, report: Report);
+    fn handle_report(&mut self, now: Micros, report: ControlReport);
 
     /// An event of `jam-recv`.
     fn handle_recv_event(&mut self, _event: &RecvEvent) {}

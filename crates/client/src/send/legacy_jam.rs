@@ -5,7 +5,7 @@ use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
 use super::roster::StripRoster;
 use crate::condition::LegacySituation;
-use crate::control::{Command, Report};
+use crate::control::{ControlCommand, ControlReport};
 use crate::media::{FORGOTTEN_AFTER, LegacyPresence, LegacyReceiver, Path, RecvCommand, TypeOfService};
 use crate::shared::Shared;
 use crate::snapshot::{SendCounts, Snapshot, State, You};
@@ -119,7 +119,7 @@ impl LegacyJam {
         }
         self.resolve_at = Some(now + RESOLVE_EVERY);
         let host = self.server.host.clone();
-        self.channels.send_control(Command::Resolve { jam: self.number, endpoint: 0, host });
+        self.channels.send_control(ControlCommand::Resolve { jam: self.number, endpoint: 0, host });
     }
 
     /// Sends a packet with these samples of both channels; without any it is only a header. Returns whether it was sent.
@@ -160,14 +160,14 @@ impl Jam for LegacyJam {
         }
     }
 
-    fn handle_report(&mut self, _: Micros, report: Report) {
+    fn handle_report(&mut self, _: Micros, report: ControlReport) {
         match report {
-            Report::Resolved { jam, endpoint, address } if jam == self.number => {
+            ControlReport::Resolved { jam, endpoint, address } if jam == self.number => {
                 self.not_found = false;
                 self.path.set_address(endpoint, address);
                 self.start_receiving();
             }
-            Report::NotResolved { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
+            ControlReport::NotResolved { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
             _ => {}
         }
     }
@@ -271,7 +271,7 @@ mod tests {
         console: Console,
         server: UdpSocket,
         recv_commands: Receiver<RecvCommand>,
-        commands: UnboundedReceiver<Command>,
+        commands: UnboundedReceiver<ControlCommand>,
         encoder: PacketEncoder,
         now: Micros,
     }
@@ -386,17 +386,17 @@ mod tests {
         let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = server.local_addr().expect("bound").port();
         let mut bench = Bench::at(&format!("classic://jam.example.org:{port}"), server, 128);
-        let asked = |bench: &mut Bench| matches!(bench.commands.try_recv(), Ok(Command::Resolve { jam: 3, .. }));
+        let asked = |bench: &mut Bench| matches!(bench.commands.try_recv(), Ok(ControlCommand::Resolve { jam: 3, .. }));
         bench.jam.handle_timeout(T0);
         assert!(asked(&mut bench) && !asked(&mut bench));
         assert_eq!(bench.play(128, 0.1), SendCounts::default());
-        bench.jam.handle_report(T0, Report::NotResolved { jam: 3 });
+        bench.jam.handle_report(T0, ControlReport::NotResolved { jam: 3 });
         let condition = bench.jam.snapshot(T0, false).condition;
         assert!(matches!(condition, Some(Condition::LegacyNotFound(_))), "{condition:?}");
         bench.jam.handle_timeout(T0 + RESOLVE_EVERY);
         assert!(asked(&mut bench));
         let address = "127.0.0.1:0".parse().expect("an address");
-        bench.jam.handle_report(T0, Report::Resolved { jam: 3, endpoint: 0, address });
+        bench.jam.handle_report(T0, ControlReport::Resolved { jam: 3, endpoint: 0, address });
         assert_eq!(bench.play(128, 0.1), SendCounts::SENT);
         assert_eq!(bench.next().0, 540);
     }

@@ -3,8 +3,8 @@
 //! ```text
 //!  audio ──ring of packets, wake──▶          ──UDP──▶ server
 //!  handle ──Request, wake────────▶ jam-send ──RecvCommand──▶ jam-recv
-//!  jam-recv ──RecvEvent, LastHeard▶         ──control::Command──▶ jam-control
-//!  jam-control ──Report, wake────▶          ──Snapshot──▶ any reader
+//!  jam-recv ──RecvEvent, LastHeard▶         ──ControlCommand──▶ jam-control
+//!  jam-control ──ControlReport, wake──▶     ──Snapshot──▶ any reader
 //! ```
 
 mod encoder;
@@ -16,7 +16,7 @@ mod roster;
 pub(crate) use jam::JamChannels;
 
 use crate::condition::{Condition, StatusNotice};
-use crate::control::{Command, Report};
+use crate::control::{ControlCommand, ControlReport};
 use crate::identity::Identity;
 use crate::loop_guard::LoopGuard;
 use crate::media::{RecvCommand, RecvEvent};
@@ -24,7 +24,7 @@ use crate::options::ClientOptions;
 use crate::shared::Shared;
 use crate::slots::{Seating, Seats};
 use crate::snapshot::{Snapshot, State};
-use crate::threads::{Clock, Wake, raise_priority};
+use crate::threads::{Clock, NoPriority, Wake, raise_priority};
 use crossbeam_channel::Receiver;
 use encoder::PacketEncoder;
 use jam::Jam;
@@ -71,7 +71,7 @@ pub(crate) struct Workers {
 /// The receiving ends of `jam-send`.
 pub(crate) struct Inbox {
     pub(crate) requests: Receiver<Request>,
-    pub(crate) reports: Receiver<Report>,
+    pub(crate) reports: Receiver<ControlReport>,
     pub(crate) events: Receiver<RecvEvent>,
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct SendContext {
 pub(crate) fn run(context: SendContext, inbox: Inbox, workers: Workers) {
     context.wake.register_current_thread();
     let mut notices = Notices::default();
-    if !raise_priority() {
+    if raise_priority() == Err(NoPriority::NotPermitted) {
         notices.set(StatusNotice::NoRealtimePriority);
     }
     let sender = SendThread {
@@ -256,8 +256,8 @@ impl SendThread {
     fn take_events(&mut self, now: Micros, inbox: &Inbox) -> bool {
         for report in inbox.reports.try_iter().take(BATCH) {
             match report {
-                Report::Slots(map) => self.seating.set_user_map(map),
-                Report::SlotsNotSaved(error) => self.notices.set(StatusNotice::SlotsNotSaved(error)),
+                ControlReport::Slots(map) => self.seating.set_user_map(map),
+                ControlReport::SlotsNotSaved(error) => self.notices.set(StatusNotice::SlotsNotSaved(error)),
                 report => {
                     if let Some(jam) = &mut self.jam {
                         jam.handle_report(now, report);
@@ -284,7 +284,7 @@ impl SendThread {
         if jam.roster().has_changed() {
             let map_changed = jam.roster().assign_strips(&mut self.seating, &self.context.console);
             if map_changed {
-                self.workers.channels.send_control(Command::SaveSlots(self.seating.map().clone()));
+                self.workers.channels.send_control(ControlCommand::SaveSlots(self.seating.map().clone()));
             }
             let instance = jam.place().map(|(_, instance)| instance);
             self.context.shared.seats.store(Arc::new(self.seating.seats(instance)));
@@ -349,7 +349,7 @@ impl SendThread {
         let now = self.context.clock.now();
         self.leave(now);
         self.workers.channels.send_recv(RecvCommand::Stop);
-        self.workers.channels.send_control(Command::Stop);
+        self.workers.channels.send_control(ControlCommand::Stop);
         for thread in self.workers.threads.drain(..) {
             let _ = thread.join();
         }

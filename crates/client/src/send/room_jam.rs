@@ -4,7 +4,7 @@ use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
 use super::roster::StripRoster;
 use crate::condition::RoomSituation;
-use crate::control::{Command, Connection, ConnectionError, Report, Target};
+use crate::control::{ControlCommand, JamConnection, ConnectionError, ControlReport, ServerTarget};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};
 use crate::shared::Shared;
@@ -47,7 +47,7 @@ pub(super) struct RoomJam {
     number: u32,
     link: InviteLink,
     role: Role,
-    target: Target,
+    target: ServerTarget,
     session: ClientSession,
     channels: JamChannels,
     path: Path,
@@ -104,7 +104,7 @@ impl RoomJam {
             crypto: CRYPTO,
             mix,
         };
-        let target = Target { host: link.host.clone(), port: link.port, trust: key.trust };
+        let target = ServerTarget { host: link.host.clone(), port: link.port, trust: key.trust };
         RoomJam {
             number,
             link,
@@ -154,22 +154,22 @@ impl Jam for RoomJam {
         }
     }
 
-    fn handle_report(&mut self, now: Micros, report: Report) {
+    fn handle_report(&mut self, now: Micros, report: ControlReport) {
         match report {
-            Report::Opened { connection, server, address } if connection.jam == self.number => {
+            ControlReport::Opened { connection, server, address } if connection.jam == self.number => {
                 if let Some(dial) = self.dials.iter_mut().find(|d| d.id == connection.dial) {
                     dial.address = Some(address);
                 }
                 self.session.handle_control_open(connection.dial, server);
             }
-            Report::Received(connection, message) if connection.jam == self.number => {
+            ControlReport::Received(connection, message) if connection.jam == self.number => {
                 self.last_sender = Some(connection.dial);
                 self.session.handle_control(now, connection.dial, message);
             }
-            Report::Closed(connection, error) if connection.jam == self.number => {
+            ControlReport::Closed(connection, error) if connection.jam == self.number => {
                 self.lose_connection(now, connection.dial, error);
             }
-            Report::Resolved { jam, endpoint, address } if jam == self.number => {
+            ControlReport::Resolved { jam, endpoint, address } if jam == self.number => {
                 self.path.set_address(endpoint, address)
             }
             _ => {}
@@ -207,7 +207,7 @@ impl Jam for RoomJam {
             self.handle_event(now, event);
         }
         while let Some((dial, message)) = self.session.poll_control() {
-            self.channels.send_control(Command::Send(self.connection(dial), message));
+            self.channels.send_control(ControlCommand::Send(self.connection(dial), message));
         }
         while let Some(endpoint) = self.session.poll_transmit(now, &mut self.datagram) {
             // A datagram that is not sent here counts as lost in the network.
@@ -221,7 +221,7 @@ impl Jam for RoomJam {
         self.session.leave();
         self.drain(now);
         for dial in std::mem::take(&mut self.dials) {
-            self.channels.send_control(Command::HangUp(self.connection(dial.id)));
+            self.channels.send_control(ControlCommand::HangUp(self.connection(dial.id)));
         }
     }
 
@@ -338,10 +338,10 @@ impl RoomJam {
         match event {
             ClientEvent::Dial(id) => {
                 self.dials.push(Dial { id, began: now, address: None });
-                self.channels.send_control(Command::Dial(self.connection(id), self.target.clone()));
+                self.channels.send_control(ControlCommand::Dial(self.connection(id), self.target.clone()));
             }
             ClientEvent::HangUp(id) => {
-                self.channels.send_control(Command::HangUp(self.connection(id)));
+                self.channels.send_control(ControlCommand::HangUp(self.connection(id)));
                 let dial = self.remove_dial(id);
                 let unanswered = dial.is_some_and(|dial| now.since(dial.began) >= NO_ANSWER_AFTER);
                 if unanswered && self.session.state() == ClientState::Connecting && self.refusal.is_none() {
@@ -375,7 +375,7 @@ impl RoomJam {
         if self.endpoints_from != endpoints {
             let (jam, (media, control)) = (self.number, &endpoints);
             for (endpoint, host) in self.path.set_endpoints(media, *control) {
-                self.channels.send_control(Command::Resolve { jam, endpoint, host });
+                self.channels.send_control(ControlCommand::Resolve { jam, endpoint, host });
             }
             self.endpoints_from = endpoints;
         }
@@ -410,8 +410,8 @@ impl RoomJam {
         Some(self.dials.remove(index))
     }
 
-    fn connection(&self, dial: DialId) -> Connection {
-        Connection { jam: self.number, dial }
+    fn connection(&self, dial: DialId) -> JamConnection {
+        JamConnection { jam: self.number, dial }
     }
 }
 
@@ -430,7 +430,7 @@ mod tests {
 
     struct Bench {
         jam: RoomJam,
-        commands: UnboundedReceiver<Command>,
+        commands: UnboundedReceiver<ControlCommand>,
         recv_commands: Receiver<RecvCommand>,
     }
 
@@ -459,25 +459,25 @@ mod tests {
             Bench { jam, commands, recv_commands }
         }
 
-        fn dialled(&mut self) -> Vec<Connection> {
+        fn dialled(&mut self) -> Vec<JamConnection> {
             let commands = std::iter::from_fn(|| self.commands.try_recv().ok());
-            commands.filter_map(|c| if let Command::Dial(c, _) = c { Some(c) } else { None }).collect()
+            commands.filter_map(|c| if let ControlCommand::Dial(c, _) = c { Some(c) } else { None }).collect()
         }
 
-        fn report(&mut self, now: Micros, report: Report) {
+        fn report(&mut self, now: Micros, report: ControlReport) {
             self.jam.handle_report(now, report);
             self.jam.drain(now);
         }
 
         /// Joins by that connection, which goes to that address.
-        fn join_by(&mut self, now: Micros, connection: Connection, address: &str) {
+        fn join_by(&mut self, now: Micros, connection: JamConnection, address: &str) {
             let address = address.parse().expect("an address");
-            self.report(now, Report::Opened { connection, server: Pin([1; 16]), address });
+            self.report(now, ControlReport::Opened { connection, server: Pin([1; 16]), address });
             self.report(
                 now,
-                Report::Received(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })),
+                ControlReport::Received(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })),
             );
-            self.report(now, Report::Received(connection, joined()));
+            self.report(now, ControlReport::Received(connection, joined()));
         }
 
         fn snapshot(&self, now: Micros) -> Snapshot {
@@ -514,7 +514,7 @@ mod tests {
         let second = bench.dialled()[0];
         let now = T0 + Micros::from_millis(1100);
         let address = "127.0.0.2:7891".parse().expect("an address");
-        bench.report(now, Report::Opened { connection: second, server: Pin([1; 16]), address });
+        bench.report(now, ControlReport::Opened { connection: second, server: Pin([1; 16]), address });
         bench.join_by(now, first, "127.0.0.1:7891");
         assert_eq!(bench.jam.endpoints_from.1, "127.0.0.1:7891".parse().ok());
         assert_eq!(bench.snapshot(now).state, snapshot::State::Joined);
@@ -530,9 +530,9 @@ mod tests {
     fn stale_reports_are_ignored() {
         let mut bench = Bench::new();
         let dial = bench.dialled()[0].dial;
-        bench.report(T0, Report::Closed(Connection { jam: 2, dial }, ConnectionError::WrongServer));
+        bench.report(T0, ControlReport::Closed(JamConnection { jam: 2, dial }, ConnectionError::WrongServer));
         assert_eq!(bench.snapshot(T0).condition, None);
-        bench.report(T0, Report::Closed(Connection { jam: 3, dial }, ConnectionError::WrongServer));
+        bench.report(T0, ControlReport::Closed(JamConnection { jam: 3, dial }, ConnectionError::WrongServer));
         let condition = bench.snapshot(T0).condition;
         assert!(matches!(condition, Some(Condition::Unreachable { error: ConnectionError::WrongServer, .. })));
     }
@@ -543,12 +543,12 @@ mod tests {
         let mut bench = Bench::new();
         let first = bench.dialled()[0];
         bench.join_by(T0, first, "127.0.0.1:7891");
-        bench.report(T0, Report::Closed(first, ConnectionError::Closed));
+        bench.report(T0, ControlReport::Closed(first, ConnectionError::Closed));
         let now = T0 + Micros::from_millis(300);
         bench.jam.handle_timeout(now);
         bench.jam.drain(now);
         let again = bench.dialled()[0];
-        bench.report(now, Report::Closed(again, ConnectionError::WrongServer));
+        bench.report(now, ControlReport::Closed(again, ConnectionError::WrongServer));
         assert_eq!(bench.snapshot(now).state, snapshot::State::Joined);
         assert!(bench.jam.poll_timeout().is_some());
     }
@@ -561,9 +561,9 @@ mod tests {
         bench.join_by(T0, first, "127.0.0.1:7891");
         bench.dialled();
         bench.jam.leave(T0);
-        let last: Vec<Command> = std::iter::from_fn(|| bench.commands.try_recv().ok()).collect();
+        let last: Vec<ControlCommand> = std::iter::from_fn(|| bench.commands.try_recv().ok()).collect();
         use rtjam_protocol::control::ClientMessage::Bye;
-        assert!(matches!(last[..], [Command::Send(by, Bye), Command::HangUp(up)] if by == first && up == first));
+        assert!(matches!(last[..], [ControlCommand::Send(by, Bye), ControlCommand::HangUp(up)] if by == first && up == first));
         assert_eq!(bench.jam.place().map(|(_, instance)| instance), Some(0));
     }
 }

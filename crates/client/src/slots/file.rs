@@ -1,6 +1,6 @@
 //! The slot map on disk: `slots.json` in the config folder. `jam-control` only.
 
-use super::map::{Record, SlotMap};
+use super::map::{SeatRecord, SlotMap};
 use crate::files;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 const FILE: &str = "slots.json";
 
 #[derive(Serialize, Deserialize)]
-struct Content {
-    slots: Vec<Record>,
+struct SlotFileContent {
+    slots: Vec<SeatRecord>,
 }
 
 /// The file that keeps the slot map.
@@ -32,7 +32,7 @@ impl SlotFile {
     /// The file cannot be read or holds no slot map.
     pub(crate) fn read(&self) -> Result<SlotMap, SlotFileError> {
         let Some(bytes) = files::read(&self.path).map_err(|e| self.error(&e))? else { return Ok(SlotMap::default()) };
-        let content: Content = serde_json::from_slice(&bytes).map_err(|e| self.error(&e))?;
+        let content: SlotFileContent = serde_json::from_slice(&bytes).map_err(|e| self.error(&e))?;
         Ok(SlotMap { records: content.slots })
     }
 
@@ -46,7 +46,7 @@ impl SlotFile {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.read().unwrap_or_default();
         all.merge(map);
-        let content = Content { slots: all.records };
+        let content = SlotFileContent { slots: all.records };
         let mut text = serde_json::to_string_pretty(&content).map_err(|e| self.error(&e))?;
         text.push('\n');
         files::replace(&self.path, text.as_bytes()).map_err(|e| self.error(&e))

@@ -16,7 +16,7 @@ pub(crate) struct SlotOwner {
 
 /// A musician's last slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct SeatRecord {
     #[serde(flatten)]
     pub(super) owner: SlotOwner,
     /// For people who read the file.
@@ -32,7 +32,7 @@ pub(super) struct Record {
 /// The slots of all known musicians.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SlotMap {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<SeatRecord>,
 }
 
 impl SlotMap {
@@ -47,7 +47,7 @@ impl SlotMap {
     pub(super) fn put(&mut self, owner: SlotOwner, name: &str, slot: usize) {
         let met = self.records.iter().map(|r| r.met).max().unwrap_or(0).saturating_add(1);
         self.records.retain(|r| r.owner != owner);
-        self.records.push(Record { owner, name: name.to_owned(), slot, met });
+        self.records.push(SeatRecord { owner, name: name.to_owned(), slot, met });
         self.forget_old();
     }
 

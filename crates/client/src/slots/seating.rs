@@ -1,6 +1,6 @@
 //! Which musician plays on which strip, now and in a project.
 
-use super::map::{Record, SlotMap, SlotOwner};
+use super::map::{SeatRecord, SlotMap, SlotOwner};
 use rtjam_engine::{SLOTS, STRIPS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const MAX_IN_PROJECT: usize = 48;
 pub struct Seats {
     /// Tells several programs or plugins of one user apart, so that each returns to its own place.
     pub(crate) instance: Option<u8>,
-    slots: Vec<Record>,
+    slots: Vec<SeatRecord>,
 }
 
 impl Seats {

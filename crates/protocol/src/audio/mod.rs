@@ -7,7 +7,7 @@ mod codec;
 pub use codec::{F32_LIMIT, decode, encode, mean_square};
 
 use crate::ids::{FramePosition, Sequence, SourceId, StreamId};
-use crate::reader::{Reader, Truncated};
+use crate::reader::{ByteReader, Truncated};
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -149,7 +149,7 @@ impl<'a> AudioFrame<'a> {
     /// # Errors
     /// When the body is truncated, its codec or layout is unknown, or its length does not match.
     pub fn read(body: &'a [u8]) -> Result<AudioFrame<'a>, BadAudio> {
-        let mut r = Reader::new(body);
+        let mut r = ByteReader::new(body);
         let source = SourceId(r.u16()?);
         let stream = StreamId(r.u32()?);
         let sequence = Sequence(r.u32()?);

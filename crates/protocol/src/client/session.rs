@@ -1,7 +1,7 @@
 //! The state machine of a client's session.
 
 use super::dial::{DialId, Dials};
-use super::media::{MediaHealth, MediaSession};
+use super::media::{MediaHealth, ClientMedia};
 use super::room_clock::RoomClock;
 use super::roster::Roster;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};
@@ -40,7 +40,7 @@ pub struct ClientSession {
     silence: SilenceTimer,
     /// A whole session passed without any media.
     blocked: bool,
-    media: Option<MediaSession>,
+    media: Option<ClientMedia>,
     /// Token of the session whose media was lost. It may still be alive at the server.
     lost_token: Option<ResumeToken>,
     /// Musicians that the client always receives.
@@ -116,7 +116,7 @@ impl ClientSession {
 
     /// The largest datagram that is known to pass in both directions, in bytes.
     pub fn datagram_limit(&self) -> usize {
-        self.media.as_ref().map_or(crate::datagram::MAX_DATAGRAM, MediaSession::datagram_limit)
+        self.media.as_ref().map_or(crate::datagram::MAX_DATAGRAM, ClientMedia::datagram_limit)
     }
 
     /// Leaves the room, and announces it on both channels. Drain the polls once more afterwards.
@@ -195,7 +195,7 @@ impl ClientSession {
 
     /// The retransmitter, with its statistics; `None` without a media session.
     pub fn retransmitter(&self) -> Option<&Retransmitter> {
-        self.media.as_ref().map(MediaSession::retransmitter)
+        self.media.as_ref().map(ClientMedia::retransmitter)
     }
 
     /// When [`ClientSession::handle_timeout`] is next due.
@@ -355,7 +355,7 @@ impl ClientSession {
     }
 
     fn keys_expired(&self, now: Micros) -> bool {
-        self.media.as_ref().and_then(MediaSession::keys_expire_at).is_some_and(|at| at <= now)
+        self.media.as_ref().and_then(ClientMedia::keys_expire_at).is_some_and(|at| at <= now)
     }
 
     fn is_over(&self) -> bool {
@@ -428,7 +428,7 @@ impl ClientSession {
                 self.blocked |= self.health(now) == Some(MediaHealth::Blocked);
                 self.clock = RoomClock::default();
                 self.silence = SilenceTimer::new(now);
-                let (media, receive) = MediaSession::new(now, &joined, self.config.crypto);
+                let (media, receive) = ClientMedia::new(now, &joined, self.config.crypto);
                 self.media = Some(media);
                 Some(Box::new(receive))
             }

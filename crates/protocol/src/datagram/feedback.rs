@@ -2,7 +2,7 @@
 
 use crate::ids::{NonceCounter, SourceId};
 use crate::lane::Lane;
-use crate::reader::{Reader, Truncated};
+use crate::reader::{ByteReader, Truncated};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -30,7 +30,7 @@ impl Feedback {
     pub const MAX_LEN: usize = FIXED_LEN + 2 + RetransmitWaits::MAX * 4 + MissingCounters::BYTES;
 
     pub(crate) fn read(body: &[u8]) -> Result<Feedback, Truncated> {
-        let mut r = Reader::new(body);
+        let mut r = ByteReader::new(body);
         let lane = Lane::from_number(r.u8()?);
         let newest = NonceCounter::from_bytes(r.array()?);
         let copies = r.u8()? & COPIES != 0;

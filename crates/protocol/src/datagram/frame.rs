@@ -6,7 +6,7 @@
 use super::feedback::Feedback;
 use super::mix_report::MixReport;
 use crate::audio::{AudioFrame, AudioHeader};
-use crate::reader::{Reader, Truncated};
+use crate::reader::{ByteReader, Truncated};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -100,13 +100,13 @@ pub struct Probe {
 
 /// Iterates over the frames of an opened datagram. Skips unknown and malformed frames, and ends at a truncated one.
 pub struct Frames<'a> {
-    rest: Reader<'a>,
+    rest: ByteReader<'a>,
 }
 
 impl<'a> Frames<'a> {
     /// Reads the plaintext of a datagram.
     pub fn new(plain: &'a [u8]) -> Frames<'a> {
-        Frames { rest: Reader::new(plain) }
+        Frames { rest: ByteReader::new(plain) }
     }
 
     fn next_raw(&mut self) -> Result<(u8, &'a [u8]), Truncated> {
@@ -130,7 +130,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
-    let mut r = Reader::new(body);
+    let mut r = ByteReader::new(body);
     match kind {
         kind::AUDIO => AudioFrame::read(body).ok().map(Frame::Audio),
         kind::KEEP_ALIVE => Some(Frame::KeepAlive),
@@ -148,14 +148,14 @@ fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
     }
 }
 
-fn read_clock_reply(mut r: Reader<'_>) -> Result<ClockReply, Truncated> {
+fn read_clock_reply(mut r: ByteReader<'_>) -> Result<ClockReply, Truncated> {
     let asked = Micros(r.u64()?);
     let received = Micros(r.u64()?);
     let replied = Micros(r.u64()?);
     Ok(ClockReply { asked, received, replied, epoch: r.u32()? })
 }
 
-fn read_probe(mut r: Reader<'_>) -> Result<Probe, Truncated> {
+fn read_probe(mut r: ByteReader<'_>) -> Result<Probe, Truncated> {
     Ok(Probe { id: r.u16()?, size: r.u16()? })
 }
 

@@ -18,7 +18,7 @@ pub use mix_report::{MixReport, MixedMusician};
 
 use crate::ids::{KeyId, NonceCounter, SessionId};
 use crate::lane::Lane;
-use crate::reader::Reader;
+use crate::reader::ByteReader;
 use alloc::vec::Vec;
 
 /// Bytes of a datagram's authentication tag, in every cipher suite.
@@ -69,7 +69,7 @@ impl DatagramHeader {
 
     /// Reads the header of a datagram; `None` if it is not an RTJam datagram.
     pub fn read(datagram: &[u8]) -> Option<DatagramHeader> {
-        let mut r = Reader::new(datagram);
+        let mut r = ByteReader::new(datagram);
         let class = match r.u8().ok()? {
             4 => DatagramClass::Media,
             5 => DatagramClass::Session,

@@ -14,7 +14,7 @@ pub use decoder::{DecoderScratch, LegacyDecoder};
 pub use encoder::{EncoderScratch, LegacyEncoder, write_channels};
 
 use crate::ids::{MusicianId, Sequence};
-use crate::reader::{Reader, Truncated};
+use crate::reader::{ByteReader, Truncated};
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -113,7 +113,7 @@ impl<'a> LegacyPacket<'a> {
     /// # Errors
     /// When the datagram is not a legacy packet.
     pub fn read(datagram: &'a [u8]) -> Result<LegacyPacket<'a>, LegacyPacketError> {
-        let mut r = Reader::new(datagram);
+        let mut r = ByteReader::new(datagram);
         let [_, _, _, beat] = r.array()?;
         let server_time = Micros(r.u64()?);
         let client_time = Micros(r.u64()?);
