@@ -102,27 +102,20 @@ impl Client {
 
     /// The current status.
     pub fn status(&self) -> Status {
-        let mut status = self.session_status();
+        let mut snapshot = self.shared.snapshot.load_full();
+        let sent = self.shared.counts(self.console.tx().dropped);
+        let inner = self.inner();
+        if snapshot.answers != inner.asked {
+            // `jam-send` has not taken the last request yet.
+            let state = if inner.start_error.is_some() { State::Offline } else { inner.asked_for };
+            let (room, condition) = (inner.room.clone(), inner.start_error.clone());
+            snapshot = Arc::new(Snapshot { state, room, condition, sent_before: sent, ..Snapshot::default() });
+        }
+        drop(inner);
+        let mut status = Status::assemble(&snapshot, &self.console, sent);
         let trace_error = self.shared.trace_error.load();
         status.notices.extend(trace_error.as_deref().cloned().map(StatusNotice::TraceStopped));
         status
-    }
-
-    fn session_status(&self) -> Status {
-        let snapshot = self.shared.snapshot.load_full();
-        let sent = self.shared.counts(self.console.tx().dropped);
-        let inner = self.inner();
-        if snapshot.answers == inner.asked {
-            drop(inner);
-            return Status::assemble(&snapshot, &self.console, sent);
-        }
-        // `jam-send` has not taken the last request yet.
-        let state = if inner.start_error.is_some() { State::Offline } else { inner.asked_for };
-        let (room, sent_before) = (inner.room.clone(), sent);
-        let condition = inner.start_error.clone();
-        drop(inner);
-        let snapshot = Snapshot { state, room, condition, sent_before, ..Snapshot::default() };
-        Status::assemble(&snapshot, &self.console, sent)
     }
 
     /// Sets the format of the samples that are sent.

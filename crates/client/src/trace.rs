@@ -74,17 +74,15 @@ pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<PacketArrival>, calls
             Ok(arrival) => {
                 let PacketArrival { at, header } = arrival;
                 let known = streams.iter().position(|s| s.of == (header.source, header.stream));
-                let stream = match known {
-                    Some(index) => &mut streams[index],
-                    None if streams.len() == MAX_STREAMS => continue,
-                    None => {
-                        let out = BufWriter::new(file.next(streams.len() + 1)?);
-                        streams.push(StreamTrace::begin(&header, out)?);
-                        let last = streams.len() - 1;
-                        &mut streams[last]
-                    }
-                };
-                stream.note(at, &header)?;
+                let index = known.unwrap_or(streams.len());
+                if index == MAX_STREAMS {
+                    continue;
+                }
+                if known.is_none() {
+                    let out = BufWriter::new(file.next(index + 1)?);
+                    streams.push(StreamTrace::begin(&header, out)?);
+                }
+                streams[index].note(at, &header)?;
             }
             Err(RecvTimeoutError::Timeout) => {
                 streams.iter_mut().try_for_each(|s| s.out.flush())?;

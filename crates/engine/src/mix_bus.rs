@@ -44,18 +44,6 @@ impl MixBus {
     /// Frames of one call at 48 kHz: 2.67 ms.
     pub const FRAMES: usize = 128;
 
-    /// A bus without musicians. Allocates.
-    pub fn new() -> MixBus {
-        MixBus {
-            timeline: HostTimeline::new(),
-            window: None,
-            now: Micros::ZERO,
-            members: Vec::new(),
-            filter: FractionalDelay::new(),
-            scratch: [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()],
-        }
-    }
-
     /// Begins a call at `now`, on the clock of the packets' arrival times.
     pub fn begin(&mut self, now: Micros) {
         self.now = now;
@@ -140,8 +128,16 @@ impl MixBus {
 }
 
 impl Default for MixBus {
+    /// A bus without musicians. Allocates.
     fn default() -> MixBus {
-        MixBus::new()
+        MixBus {
+            timeline: HostTimeline::new(),
+            window: None,
+            now: Micros::ZERO,
+            members: Vec::new(),
+            filter: FractionalDelay::new(),
+            scratch: [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()],
+        }
     }
 }
 
@@ -158,11 +154,6 @@ pub struct Mix {
 }
 
 impl Mix {
-    /// A closed mix with everyone at unity.
-    pub fn new() -> Mix {
-        Mix { balances: Vec::new(), lines: Vec::new(), fade: Ramp::at(0.0), limiter: Limiter::new(WIRE_RATE) }
-    }
-
     /// Sets the musicians' balances; those that are not named are at unity. Changes take 15 ms.
     pub fn set_balances(&mut self, balances: Vec<(SourceId, Balance)>) {
         self.balances = balances;
@@ -205,8 +196,9 @@ impl Mix {
 }
 
 impl Default for Mix {
+    /// A closed mix with everyone at unity.
     fn default() -> Mix {
-        Mix::new()
+        Mix { balances: Vec::new(), lines: Vec::new(), fade: Ramp::at(0.0), limiter: Limiter::new(WIRE_RATE) }
     }
 }
 
@@ -245,7 +237,7 @@ mod tests {
 
     impl Stage {
         fn new(playing: &[u16]) -> Stage {
-            Stage { bus: MixBus::new(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
+            Stage { bus: MixBus::default(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
         }
 
         /// Makes a call; everyone's packet arrives half a call before it.
@@ -307,12 +299,12 @@ mod tests {
     fn mix_is_exact_sum_of_others() {
         let mut stage = Stage::new(&[1, 2, 3]);
         for (me, others) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
-            let heard = stage.hears(&mut Mix::new(), me);
+            let heard = stage.hears(&mut Mix::default(), me);
             assert!(stage.expected(&others.map(|s| (s, 1.0)), &heard), "{me}");
             assert!(!stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &heard));
         }
         // A listener, who plays nothing.
-        let heard = stage.hears(&mut Mix::new(), 100);
+        let heard = stage.hears(&mut Mix::default(), 100);
         assert!(stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &heard));
     }
 
@@ -322,11 +314,11 @@ mod tests {
         let mut stage = Stage::new(&[1, 2, 3]);
         let half = Balance { gains: [Gain::linear(0.5); CHANNELS], ..Balance::default() };
         let off = Balance { gains: [Gain::OFF; CHANNELS], ..Balance::default() };
-        let mut mix = Mix::new();
+        let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), half), (SourceId(2), off)]);
         let heard = stage.hears(&mut mix, 100);
         assert!(stage.expected(&[(1, 0.5), (3, 1.0)], &heard));
-        let other = stage.hears(&mut Mix::new(), 100);
+        let other = stage.hears(&mut Mix::default(), 100);
         assert!(stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &other));
         mix.forget(SourceId(2));
         let again = stage.hears(&mut mix, 100);
@@ -338,12 +330,12 @@ mod tests {
     fn pans_place_both_channels() {
         let mut stage = Stage::new(&[1]);
         let swapped = Balance { pans: [Some(Pan::RIGHT), Some(Pan::LEFT)], ..Balance::default() };
-        let mut mix = Mix::new();
+        let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), swapped)]);
         let [left, right] = stage.hears(&mut mix, 100);
         assert!(stage.expected(&[(1, 1.0)], &[right, left]));
         stage.layout = Layout::DualMono;
-        let [left, right] = stage.hears(&mut Mix::new(), 100);
+        let [left, right] = stage.hears(&mut Mix::default(), 100);
         assert!(left == right && left != [0.0; FRAMES], "said to be two voices, both in the middle");
     }
 
@@ -352,7 +344,7 @@ mod tests {
     fn mix_fades_and_is_limited() {
         let mut stage = Stage::new(&[1]);
         let loud = Balance { gains: [Gain::MAX; CHANNELS], ..Balance::default() };
-        let mut mix = Mix::new();
+        let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), loud)]);
         let heard = stage.hears(&mut mix, 100);
         let top = heard.as_flattened().iter().fold(0.0_f32, |m, s| m.max(s.abs()));
@@ -370,7 +362,7 @@ mod tests {
     #[test]
     fn wait_is_under_a_packet() {
         let mut stage = Stage::new(&[1, 2]);
-        stage.hears(&mut Mix::new(), 100);
+        stage.hears(&mut Mix::default(), 100);
         let wait = stage.bus.wait(SourceId(1)).expect("somebody plays");
         println!("a mix adds {} us where packets come every 2667 us without jitter", wait.0);
         assert!(wait < Micros(8000 / 3), "{} us", wait.0);

@@ -3,10 +3,14 @@
 /// A set of recent numbers: bit n % SIZE stands for the number n.
 pub(crate) struct BitRing<const WORDS: usize>([u64; WORDS]);
 
+impl<const WORDS: usize> Default for BitRing<WORDS> {
+    fn default() -> BitRing<WORDS> {
+        BitRing([0; WORDS])
+    }
+}
+
 impl<const WORDS: usize> BitRing<WORDS> {
     const SIZE: u64 = WORDS as u64 * 64;
-
-    pub(crate) const EMPTY: BitRing<WORDS> = BitRing([0; WORDS]);
 
     pub(crate) const fn contains(&self, n: u64) -> bool {
         self.0[Self::word(n)] >> (n % 64) & 1 == 1

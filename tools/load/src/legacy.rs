@@ -222,7 +222,7 @@ impl LegacyClient {
     fn receive(&mut self, receiver: &mut BatchReceiver, delays: &mut DelayHistogram) {
         let LegacyClient { socket, id, server_time, answered, received, duplicated, from, .. } = self;
         receiver.drain(socket, |datagram, stamp| {
-            let Ok(packet) = LegacyPacket::read(datagram) else { return };
+            let Some(packet) = LegacyPacket::read(datagram) else { return };
             *server_time = packet.header.server_time;
             *answered |= packet.header.client == LegacyClientId(*id);
             let Some((maker, number, left)) = read_mark(&datagram[HEADER_LEN..]) else { return };

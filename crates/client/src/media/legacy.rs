@@ -121,7 +121,7 @@ impl LegacyReceiver {
         if (from.ip(), from.port()) != (self.server.ip(), self.server.port()) {
             return;
         }
-        let Ok(packet) = LegacyPacket::read(datagram) else { return };
+        let Some(packet) = LegacyPacket::read(datagram) else { return };
         let returns = self.presence.heard.get().is_none_or(|at| arrived.since(at) > FORGOTTEN_AFTER);
         self.presence.heard.set(arrived);
         self.presence.server_time.store(packet.header.server_time.0, Relaxed);

@@ -30,8 +30,9 @@ pub(super) struct SeatRecord {
 }
 
 /// The slots of all known musicians.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SlotMap {
+    #[serde(rename = "slots")]
     pub(super) records: Vec<SeatRecord>,
 }
 
@@ -57,10 +58,6 @@ impl SlotMap {
 
     pub(super) fn has(&self, slot: usize) -> bool {
         self.records.iter().any(|r| r.slot == slot)
-    }
-
-    pub(super) fn knows(&self, owner: SlotOwner) -> bool {
-        self.records.iter().any(|r| r.owner == owner)
     }
 
     fn choose(&self, owner: SlotOwner, free: impl Fn(usize) -> bool) -> Option<usize> {

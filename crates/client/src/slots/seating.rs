@@ -72,7 +72,7 @@ impl Seating {
         self.present.retain(|owner, _| room.clone().any(|(here, _)| here == *owner));
         let mut newcomers: Vec<_> = room.filter(|(owner, _)| !self.present.contains_key(owner)).collect();
         // Unknown musicians come last, so that they do not take the slot of a known one who joins with them.
-        newcomers.sort_by_key(|(owner, _)| !self.map.knows(*owner));
+        newcomers.sort_by_key(|(owner, _)| self.map.own(*owner).is_none());
         let mut changed = false;
         for (owner, name) in newcomers {
             let slot = self.slot(owner, name);

@@ -87,7 +87,7 @@ impl ClientMedia {
             waiting: VecDeque::new(),
             goodbye: false,
             history: PacketHistory::new(SourceId(0)),
-            retransmitter: Retransmitter::new(),
+            retransmitter: Retransmitter::default(),
             feedback: VecDeque::new(),
             plain: Vec::new(),
             frames: Vec::new(),

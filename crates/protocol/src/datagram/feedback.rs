@@ -2,7 +2,7 @@
 
 use crate::ids::{NonceCounter, SourceId};
 use crate::lane::Lane;
-use crate::reader::{ByteReader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -29,7 +29,7 @@ impl Feedback {
     /// Length of the longest body in bytes.
     pub const MAX_LEN: usize = FIXED_LEN + 2 + RetransmitWaits::MAX * 4 + MissingCounters::BYTES;
 
-    pub(crate) fn read(body: &[u8]) -> Result<Feedback, Truncated> {
+    pub(crate) fn read(body: &[u8]) -> Option<Feedback> {
         let mut r = ByteReader::new(body);
         let lane = Lane::from_number(r.u8()?);
         let newest = NonceCounter::from_bytes(r.array()?);
@@ -42,7 +42,7 @@ impl Feedback {
         }
         let len = usize::from(r.u8()?);
         let missing = MissingCounters::from_bytes(r.take(len)?);
-        Ok(Feedback { lane, newest, copies, lost, recovered, waits, missing })
+        Some(Feedback { lane, newest, copies, lost, recovered, waits, missing })
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -74,7 +74,7 @@ const COPIES: u8 = 1;
 const FIXED_LEN: usize = 17;
 
 /// The retransmit wait of each source: how much later than usual its packets may arrive and still be played.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetransmitWaits {
     list: [(SourceId, u16); RetransmitWaits::MAX],
     len: u8,
@@ -114,12 +114,6 @@ impl RetransmitWaits {
 
 /// Unit of waits on the wire in µs.
 const UNIT: u64 = 10;
-
-impl Default for RetransmitWaits {
-    fn default() -> RetransmitWaits {
-        RetransmitWaits { list: [(SourceId(0), 0); RetransmitWaits::MAX], len: 0 }
-    }
-}
 
 impl core::fmt::Debug for RetransmitWaits {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -201,8 +195,8 @@ mod tests {
             feedback.write(&mut body);
             assert_eq!(body.len(), feedback.body_len());
             assert!(body.len() <= Feedback::MAX_LEN);
-            assert_eq!(Feedback::read(&body), Ok(feedback));
-            assert_eq!(Feedback::read(&body[..body.len() - 1]), Err(Truncated));
+            assert_eq!(Feedback::read(&body), Some(feedback));
+            assert_eq!(Feedback::read(&body[..body.len() - 1]), None);
         }
         assert_eq!(feedback.missing.iter().collect::<Vec<_>>(), [128, 9, 1]);
         assert_eq!((feedback.waits.of(SourceId(40)), feedback.waits.of(SourceId(3))), (Some(Micros(2670)), None));

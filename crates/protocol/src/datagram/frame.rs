@@ -6,7 +6,7 @@
 use super::feedback::Feedback;
 use super::mix_report::MixReport;
 use crate::audio::{AudioFrame, AudioHeader};
-use crate::reader::{ByteReader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -109,10 +109,10 @@ impl<'a> Frames<'a> {
         Frames { rest: ByteReader::new(plain) }
     }
 
-    fn next_raw(&mut self) -> Result<(u8, &'a [u8]), Truncated> {
+    fn next_raw(&mut self) -> Option<(u8, &'a [u8])> {
         let kind = self.rest.u8()?;
         let len = self.rest.u16()?;
-        Ok((kind, self.rest.take(usize::from(len))?))
+        Some((kind, self.rest.take(usize::from(len))?))
     }
 }
 
@@ -121,7 +121,7 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Frame<'a>> {
         loop {
-            let (kind, body) = self.next_raw().ok()?;
+            let (kind, body) = self.next_raw()?;
             if let Some(frame) = read_body(kind, body) {
                 return Some(frame);
             }
@@ -132,37 +132,37 @@ impl<'a> Iterator for Frames<'a> {
 fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
     let mut r = ByteReader::new(body);
     match kind {
-        kind::AUDIO => AudioFrame::read(body).ok().map(Frame::Audio),
+        kind::AUDIO => AudioFrame::read(body).map(Frame::Audio),
         kind::KEEP_ALIVE => Some(Frame::KeepAlive),
-        kind::CLOCK_REQUEST => Some(Frame::ClockRequest(ClockRequest { sent: Micros(r.u64().ok()?) })),
-        kind::CLOCK_REPLY => read_clock_reply(r).ok().map(Frame::ClockReply),
-        kind::PATH_CHALLENGE => r.array().ok().map(Frame::PathChallenge),
-        kind::PATH_RESPONSE => r.array().ok().map(Frame::PathResponse),
+        kind::CLOCK_REQUEST => Some(Frame::ClockRequest(ClockRequest { sent: Micros(r.u64()?) })),
+        kind::CLOCK_REPLY => read_clock_reply(r).map(Frame::ClockReply),
+        kind::PATH_CHALLENGE => r.array().map(Frame::PathChallenge),
+        kind::PATH_RESPONSE => r.array().map(Frame::PathResponse),
         kind::GOODBYE => Some(Frame::Goodbye),
-        kind::PROBE => read_probe(r).ok().map(Frame::Probe),
-        kind::PROBE_REPLY => read_probe(r).ok().map(Frame::ProbeReply),
-        kind::FEEDBACK => Feedback::read(body).ok().map(Frame::Feedback),
-        kind::COPY => AudioFrame::read(body).ok().map(Frame::Copy),
+        kind::PROBE => read_probe(r).map(Frame::Probe),
+        kind::PROBE_REPLY => read_probe(r).map(Frame::ProbeReply),
+        kind::FEEDBACK => Feedback::read(body).map(Frame::Feedback),
+        kind::COPY => AudioFrame::read(body).map(Frame::Copy),
         kind::MIX_REPORT => Some(Frame::MixReport(MixReport::new(body))),
         _ => None,
     }
 }
 
-fn read_clock_reply(mut r: ByteReader<'_>) -> Result<ClockReply, Truncated> {
+fn read_clock_reply(mut r: ByteReader<'_>) -> Option<ClockReply> {
     let asked = Micros(r.u64()?);
     let received = Micros(r.u64()?);
     let replied = Micros(r.u64()?);
-    Ok(ClockReply { asked, received, replied, epoch: r.u32()? })
+    Some(ClockReply { asked, received, replied, epoch: r.u32()? })
 }
 
-fn read_probe(mut r: ByteReader<'_>) -> Result<Probe, Truncated> {
-    Ok(Probe { id: r.u16()?, size: r.u16()? })
+fn read_probe(mut r: ByteReader<'_>) -> Option<Probe> {
+    Some(Probe { id: r.u16()?, size: r.u16()? })
 }
 
 /// Iterates over kind and body of the frames in a plaintext. Ends at a truncated frame.
 pub(crate) fn raw_frames(plain: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut frames = Frames::new(plain);
-    core::iter::from_fn(move || frames.next_raw().ok())
+    core::iter::from_fn(move || frames.next_raw())
 }
 
 pub(crate) fn write_raw(kind: u8, body: &[u8], out: &mut Vec<u8>) {

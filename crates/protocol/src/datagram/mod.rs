@@ -70,15 +70,15 @@ impl DatagramHeader {
     /// Reads the header of a datagram; `None` if it is not an RTJam datagram.
     pub fn read(datagram: &[u8]) -> Option<DatagramHeader> {
         let mut r = ByteReader::new(datagram);
-        let class = match r.u8().ok()? {
+        let class = match r.u8()? {
             4 => DatagramClass::Media,
             5 => DatagramClass::Session,
             _ => return None,
         };
-        let key = KeyId(r.u8().ok()?);
-        let lane = Lane::from_number(r.u8().ok()?);
-        let session = SessionId(r.u32().ok()?);
-        let counter = NonceCounter::from_bytes(r.array().ok()?);
+        let key = KeyId(r.u8()?);
+        let lane = Lane::from_number(r.u8()?);
+        let session = SessionId(r.u32()?);
+        let counter = NonceCounter::from_bytes(r.array()?);
         Some(DatagramHeader { class, key, lane, session, counter })
     }
 

@@ -14,7 +14,7 @@ pub use decoder::{DecoderScratch, LegacyDecoder};
 pub use encoder::{EncoderScratch, LegacyEncoder, write_channels};
 
 use crate::ids::{MusicianId, Sequence};
-use crate::reader::{ByteReader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -90,29 +90,10 @@ pub struct LegacyPacket<'a> {
     audio: &'a [u8],
 }
 
-/// Why a datagram is not a legacy packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LegacyPacketError {
-    /// It is shorter than the header.
-    Truncated,
-    /// It is longer than [`MAX_PACKET`].
-    TooLong,
-    /// Its length is odd, so half a sample is missing.
-    OddLength,
-}
-
-impl From<Truncated> for LegacyPacketError {
-    fn from(_: Truncated) -> LegacyPacketError {
-        LegacyPacketError::Truncated
-    }
-}
-
 impl<'a> LegacyPacket<'a> {
-    /// Reads a datagram. Ignores the bytes that no program uses (channel, sample rate, chunks).
-    ///
-    /// # Errors
-    /// When the datagram is not a legacy packet.
-    pub fn read(datagram: &'a [u8]) -> Result<LegacyPacket<'a>, LegacyPacketError> {
+    /// Reads a datagram; `None` if it is shorter than the header or longer than [`MAX_PACKET`], or its length is odd. Ignores
+    /// the bytes that no program uses (channel, sample rate, chunks).
+    pub fn read(datagram: &'a [u8]) -> Option<LegacyPacket<'a>> {
         let mut r = ByteReader::new(datagram);
         let [_, _, _, beat] = r.array()?;
         let server_time = Micros(r.u64()?);
@@ -120,13 +101,9 @@ impl<'a> LegacyPacket<'a> {
         let client = LegacyClientId(r.u32()?);
         let sequence = Sequence(r.u32()?);
         let audio = r.rest();
-        if datagram.len() > MAX_PACKET {
-            return Err(LegacyPacketError::TooLong);
-        }
-        if !datagram.len().is_multiple_of(2) {
-            return Err(LegacyPacketError::OddLength);
-        }
-        Ok(LegacyPacket { header: LegacyHeader { beat, server_time, client_time, client, sequence }, audio })
+        let fits = datagram.len() <= MAX_PACKET && datagram.len().is_multiple_of(2);
+        let header = LegacyHeader { beat, server_time, client_time, client, sequence };
+        fits.then_some(LegacyPacket { header, audio })
     }
 
     /// Number of frames, 0 to [`MAX_FRAMES`].

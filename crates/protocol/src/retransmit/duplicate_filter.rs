@@ -9,15 +9,10 @@ const WINDOW: u32 = WORDS as u32 * 64;
 const WORDS: usize = 16;
 
 /// The recent packets of one musician's stream.
+#[derive(Default)]
 pub struct DuplicateFilter {
     stream: Option<(StreamId, Sequence)>,
     seen: BitRing<WORDS>,
-}
-
-impl Default for DuplicateFilter {
-    fn default() -> DuplicateFilter {
-        DuplicateFilter { stream: None, seen: BitRing::EMPTY }
-    }
 }
 
 impl DuplicateFilter {

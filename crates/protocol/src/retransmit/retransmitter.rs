@@ -71,14 +71,8 @@ struct SentDatagram {
 }
 
 impl Default for Retransmitter {
-    fn default() -> Retransmitter {
-        Retransmitter::new()
-    }
-}
-
-impl Retransmitter {
     /// Nothing sent yet. Allocates.
-    pub fn new() -> Retransmitter {
+    fn default() -> Retransmitter {
         Retransmitter {
             // Counters start at 1, so 0 marks an unused entry.
             log: vec![SentDatagram::default(); LOG_SIZE].into(),
@@ -93,7 +87,9 @@ impl Retransmitter {
             recovered: 0,
         }
     }
+}
 
+impl Retransmitter {
     /// Appends the plaintext of a datagram with new audio to `out`. While copies are welcome, a copy of an earlier packet
     /// follows, if it fits into a datagram of `limit` bytes; otherwise [`Retransmitter::poll_retransmit`] returns it.
     /// `history` belongs to the musician, and contains the new audio as `packet`.

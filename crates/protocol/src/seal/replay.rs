@@ -17,17 +17,12 @@ pub enum Freshness {
 const WORDS: usize = 64;
 
 /// The last [`ReplayWindow::SIZE`] counters of a lane.
+#[derive(Default)]
 pub struct ReplayWindow {
     /// Those used in (highest − SIZE, highest].
     used: BitRing<WORDS>,
+    /// Counters start at 1; 0 counts as used.
     highest: u64,
-}
-
-impl Default for ReplayWindow {
-    fn default() -> Self {
-        // Counters start at 1; 0 counts as used.
-        ReplayWindow { used: BitRing::EMPTY, highest: 0 }
-    }
 }
 
 impl ReplayWindow {

@@ -303,11 +303,9 @@ impl Rooms {
             low = (low + 1) & 0x00FF_FFFF;
         }
     }
-}
 
-impl Rooms {
     /// Checks the limits per identity and per address. `replaced` is the session that this one replaces.
-    pub(super) fn check_caps(
+    fn check_caps(
         &self,
         now: Micros,
         hello: &Hello,
@@ -339,7 +337,7 @@ impl Rooms {
     }
 
     /// Counts a newcomer who got a seat.
-    pub(super) fn count_newcomer(
+    fn count_newcomer(
         &mut self,
         now: Micros,
         hello: &Hello,
