@@ -6,7 +6,7 @@ use crate::identity::Identity;
 use crate::media;
 use crate::options::{ClientOptions, IdentitySource};
 use crate::send::{self, Inbox, JamChannels, Request, SendContext, Workers};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::slots::{Seats, SlotFile};
 use crate::snapshot::{Snapshot, State};
 use crate::status::Status;
@@ -30,14 +30,14 @@ const MAX_EVENTS: usize = 64;
 /// Threads and sockets exist from the first [`Client::join`] on. Dropping the client leaves the room and ends its
 /// threads within 300 ms.
 pub struct Client {
-    shared: Arc<Shared>,
+    shared: Arc<ClientShared>,
     console: Console,
     wake: Wake,
     requests: Sender<Request>,
-    inner: Mutex<Inner>,
+    inner: Mutex<HandleState>,
 }
 
-struct Inner {
+struct HandleState {
     /// What the threads are made of; taken when they start.
     seed: Option<Box<Seed>>,
     jam_send: Option<JoinHandle<()>>,
@@ -64,7 +64,7 @@ impl Client {
         console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
         let (requests, inbox) = unbounded();
         let seed = Some(Box::new(Seed { options, clock, network, requests: inbox, trace: None }));
-        let inner = Inner { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
+        let inner = HandleState { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
         Client { shared: Arc::default(), console, wake, requests, inner: Mutex::new(inner) }
     }
 
@@ -178,12 +178,12 @@ impl Client {
         self.wake.wake();
     }
 
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn inner(&self) -> std::sync::MutexGuard<'_, HandleState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the threads, unless they run.
-    fn start(&self, inner: &mut Inner) -> Result<(), Condition> {
+    fn start(&self, inner: &mut HandleState) -> Result<(), Condition> {
         if inner.jam_send.is_some() {
             return Ok(());
         }

@@ -228,16 +228,16 @@ mod tests {
         (n as f32 - 2048.0) / 32768.0
     }
 
-    struct Stage {
+    struct TestBus {
         bus: MixBus,
         at: u64,
         playing: Vec<u16>,
         layout: Layout,
     }
 
-    impl Stage {
-        fn new(playing: &[u16]) -> Stage {
-            Stage { bus: MixBus::default(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
+    impl TestBus {
+        fn new(playing: &[u16]) -> TestBus {
+            TestBus { bus: MixBus::default(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
         }
 
         /// Makes a call; everyone's packet arrives half a call before it.
@@ -297,7 +297,7 @@ mod tests {
     /// Every recipient hears the exact sum of the others, and never themselves (mix-minus).
     #[test]
     fn mix_is_exact_sum_of_others() {
-        let mut stage = Stage::new(&[1, 2, 3]);
+        let mut stage = TestBus::new(&[1, 2, 3]);
         for (me, others) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
             let heard = stage.hears(&mut Mix::default(), me);
             assert!(stage.expected(&others.map(|s| (s, 1.0)), &heard), "{me}");
@@ -311,7 +311,7 @@ mod tests {
     /// Every recipient has their own gains, which do not outlive a musician.
     #[test]
     fn each_mix_has_its_gains() {
-        let mut stage = Stage::new(&[1, 2, 3]);
+        let mut stage = TestBus::new(&[1, 2, 3]);
         let half = Balance { gains: [Gain::linear(0.5); CHANNELS], ..Balance::default() };
         let off = Balance { gains: [Gain::OFF; CHANNELS], ..Balance::default() };
         let mut mix = Mix::default();
@@ -328,7 +328,7 @@ mod tests {
     /// Pans place each channel; dual mono lies in the middle.
     #[test]
     fn pans_place_both_channels() {
-        let mut stage = Stage::new(&[1]);
+        let mut stage = TestBus::new(&[1]);
         let swapped = Balance { pans: [Some(Pan::RIGHT), Some(Pan::LEFT)], ..Balance::default() };
         let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), swapped)]);
@@ -342,7 +342,7 @@ mod tests {
     /// A mix fades in and out, and stays below the limiter's ceiling.
     #[test]
     fn mix_fades_and_is_limited() {
-        let mut stage = Stage::new(&[1]);
+        let mut stage = TestBus::new(&[1]);
         let loud = Balance { gains: [Gain::MAX; CHANNELS], ..Balance::default() };
         let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), loud)]);
@@ -361,11 +361,11 @@ mod tests {
     /// Once the network is known, a mix adds less than a packet of delay.
     #[test]
     fn wait_is_under_a_packet() {
-        let mut stage = Stage::new(&[1, 2]);
+        let mut stage = TestBus::new(&[1, 2]);
         stage.hears(&mut Mix::default(), 100);
         let wait = stage.bus.wait(SourceId(1)).expect("somebody plays");
         println!("a mix adds {} us where packets come every 2667 us without jitter", wait.0);
         assert!(wait < Micros(8000 / 3), "{} us", wait.0);
-        assert_eq!(Stage::new(&[]).bus.wait(SourceId(1)), None);
+        assert_eq!(TestBus::new(&[]).bus.wait(SourceId(1)), None);
     }
 }

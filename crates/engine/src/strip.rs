@@ -1,4 +1,4 @@
-//! The strips of the mixer: atomics that any thread sets, like all [controls](crate::controls).
+//! The strips of the mixer: atomics that any thread sets, like all controls.
 
 use crate::atomics::{AtomicF32, AtomicSource};
 use crate::level::{Gain, Pan};

@@ -1,7 +1,7 @@
 //! One musician: a session, a socket, and the packets received.
 
 use super::batch_receiver::{self, BatchReceiver};
-use super::control::{Connection, ConnectionEvent, ControlConnections};
+use super::control::{LoadConnection, ConnectionEvent, ControlConnections};
 use super::error::LoadError;
 use super::reception::{DelayHistogram, Reception};
 use rtjam_client::Identity;
@@ -132,7 +132,7 @@ impl LoadMusician {
     pub fn handle(
         &mut self,
         now: Micros,
-        connection: Connection,
+        connection: LoadConnection,
         event: ConnectionEvent,
         control: &ControlConnections,
     ) {

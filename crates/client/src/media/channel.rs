@@ -1,6 +1,6 @@
 //! What `jam-recv` works with and what it tells `jam-send`.
 
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::threads::{Clock, Wake};
 use crate::trace::PacketArrival;
 use crossbeam_channel::Sender;
@@ -17,7 +17,7 @@ pub(crate) struct Channels {
     pub(crate) incoming: Incoming,
     /// Tells how long the voices wait for late packets.
     pub(crate) console: Console,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ClientShared>,
     /// Bounded: events that do not fit are dropped, as the network might have done.
     pub(crate) events: Sender<RecvEvent>,
     /// Bounded likewise; present while a trace is recorded.

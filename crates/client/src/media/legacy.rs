@@ -185,7 +185,7 @@ const STREAMS_PER_SEAT: u32 = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::Shared;
+    use crate::shared::ClientShared;
     use crate::threads::{Clock, Wake};
     use rtjam_engine::Console;
     use rtjam_protocol::Sequence;
@@ -215,7 +215,7 @@ mod tests {
                 clock: Clock::new(),
                 incoming: network.incoming,
                 console: console.clone(),
-                shared: Arc::<Shared>::default(),
+                shared: Arc::<ClientShared>::default(),
                 events,
                 trace: None,
                 wake: Wake::new(),

@@ -4,7 +4,7 @@ use super::encoder::EncodedPacket;
 use super::roster::StripRoster;
 use crate::control::{ControlCommand, ControlReport};
 use crate::media::{Path, RecvCommand, RecvEvent};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::snapshot::{SendCounts, Snapshot};
 use crossbeam_channel::Sender;
 use rtjam_engine::Console;
@@ -57,7 +57,7 @@ pub(super) trait Jam {
     fn path(&self) -> &Path;
 
     /// Ten times a second: replaces a silent socket and updates the figures of loss and retransmission.
-    fn tick(&mut self, now: Micros, shared: &Shared);
+    fn tick(&mut self, now: Micros, shared: &ClientShared);
 
     /// Tells the server which downstream to send, and how to mix. Legacy servers ignore it.
     fn set_mix(&mut self, _mode: Option<DownstreamMode>, _codec: Codec, _console: &Console) {}

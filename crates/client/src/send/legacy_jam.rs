@@ -7,7 +7,7 @@ use super::roster::StripRoster;
 use crate::condition::LegacySituation;
 use crate::control::{ControlCommand, ControlReport};
 use crate::media::{FORGOTTEN_AFTER, LegacyPresence, LegacyReceiver, Path, RecvCommand, TypeOfService};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::snapshot::{SendCounts, Snapshot, State, You};
 use rtjam_engine::Console;
 use rtjam_protocol::control::{MediaEndpoint, MemberAccess, RosterEntry, TransportKind};
@@ -199,7 +199,7 @@ impl Jam for LegacyJam {
         &self.path
     }
 
-    fn tick(&mut self, now: Micros, _: &Shared) {
+    fn tick(&mut self, now: Micros, _: &ClientShared) {
         let silent = self.silent_since();
         let since = self.path.opened_at().map_or(silent, |opened| opened.max(silent));
         if now.since(since) >= REBIND_AFTER {

@@ -21,7 +21,7 @@ use crate::identity::Identity;
 use crate::loop_guard::LoopGuard;
 use crate::media::{RecvCommand, RecvEvent};
 use crate::options::ClientOptions;
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::slots::{Seating, Seats};
 use crate::snapshot::{Snapshot, State};
 use crate::threads::{Clock, NoPriority, Wake, raise_priority};
@@ -81,7 +81,7 @@ pub(crate) struct SendContext {
     pub(crate) wake: Wake,
     pub(crate) console: Console,
     pub(crate) outgoing: Outgoing,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ClientShared>,
     pub(crate) identity: Identity,
     pub(crate) options: ClientOptions,
 }

@@ -7,7 +7,7 @@ use crate::condition::RoomSituation;
 use crate::control::{ControlCommand, JamConnection, ConnectionError, ControlReport, ServerTarget};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::snapshot::{self, HopReading, Hops, Rate, SendCounts, Snapshot, You};
 use rtjam_engine::Console;
 use rtjam_protocol::audio::{AudioFrame, Codec};
@@ -233,7 +233,7 @@ impl Jam for RoomJam {
         &self.path
     }
 
-    fn tick(&mut self, now: Micros, shared: &Shared) {
+    fn tick(&mut self, now: Micros, shared: &ClientShared) {
         self.replace_silent_socket(now);
         self.update_hops(now, shared);
     }
@@ -308,7 +308,7 @@ impl RoomJam {
         }
     }
 
-    fn update_hops(&mut self, now: Micros, shared: &Shared) {
+    fn update_hops(&mut self, now: Micros, shared: &ClientShared) {
         let (retransmitted_up, (lost, recovered)) =
             self.session.retransmitter().map_or((0, (0, 0)), |a| (a.retransmitted_bytes(), a.reported_loss()));
         let (lost_down, retransmitted_down) = shared.session_counts();
