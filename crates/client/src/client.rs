@@ -64,7 +64,8 @@ impl Client {
         console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
         let (requests, inbox) = unbounded();
         let seed = Some(Box::new(Seed { options, clock, network, requests: inbox, trace: None }));
-        let inner = HandleState { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
+        let inner =
+            HandleState { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
         Client { shared: Arc::default(), console, wake, requests, inner: Mutex::new(inner) }
     }
 

@@ -248,7 +248,12 @@ impl Status {
             },
             rx: Rx {
                 lost: down.lost,
-                recovered: musicians.iter().map(|m| m.counts).chain(mix_stream.map(|m| m.counts)).map(|c| c.recovered).sum(),
+                recovered: musicians
+                    .iter()
+                    .map(|m| m.counts)
+                    .chain(mix_stream.map(|m| m.counts))
+                    .map(|c| c.recovered)
+                    .sum(),
                 extra_kbps: down.extra_kbps.round(),
             },
             musicians,
@@ -343,7 +348,10 @@ mod tests {
             listeners: 2,
             mix: MixState { mode: DownstreamMode::Mixed, wait_us: Some(1500) },
             sent_before: SendCounts { packets: 100, dropped: 1 },
-            hops: Hops { up: HopReading { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: HopReading { lost: 2, ..HopReading::default() } },
+            hops: Hops {
+                up: HopReading { lost: 7, recovered: 6, extra_kbps: 31.4 },
+                down: HopReading { lost: 2, ..HopReading::default() },
+            },
             over_rate: 9,
             ..Snapshot::default()
         };

@@ -266,7 +266,9 @@ mod tests {
         let (sender, arrivals) = crossbeam_channel::bounded(100);
         for number in 0..20 {
             for source in [4, 9] {
-                sender.send(PacketArrival { at: Micros(u64::from(number)), header: header(source, number, 0) }).unwrap();
+                sender
+                    .send(PacketArrival { at: Micros(u64::from(number)), header: header(source, number, 0) })
+                    .unwrap();
             }
         }
         drop(sender);

@@ -1,6 +1,6 @@
 //! The readings of an engine: atomics that the audio thread sets, and that any thread reads.
 
-use crate::atomics::{AtomicF32, AtomicSource, AtomicCounter};
+use crate::atomics::{AtomicCounter, AtomicF32, AtomicSource};
 use crate::controls::STRIPS;
 use crate::level::{Level, Meter};
 use rtjam_protocol::SourceId;

@@ -128,7 +128,8 @@ mod tests {
     fn pieces_bound_both_sides() {
         for rate in [8_000, 11_025, 22_050, 44_100, 88_200, 96_000, 176_400, 192_000] {
             let most = host_piece(rate);
-            let (mut to, mut from) = (WireResampler::to_wire(rate).unwrap(), WireResampler::from_wire(rate, 2).unwrap());
+            let (mut to, mut from) =
+                (WireResampler::to_wire(rate).unwrap(), WireResampler::from_wire(rate, 2).unwrap());
             for frames in [most, 1, most / 2, most, most] {
                 assert!(frames <= PIECE);
                 assert!(to.run_input(frames)[0].len() <= PIECE, "{rate} {frames}");

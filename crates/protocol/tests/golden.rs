@@ -8,8 +8,8 @@ use rtjam_protocol::control::{
     TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
-    ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician,
-    Probe, write_frame,
+    ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician, Probe,
+    write_frame,
 };
 use rtjam_protocol::legacy;
 use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};

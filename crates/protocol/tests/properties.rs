@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::datagram::{
-    ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, Probe, kind,
-    write_frame,
+    ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, Probe, kind, write_frame,
 };
 use rtjam_protocol::legacy;
 use rtjam_protocol::retransmit::DuplicateFilter;

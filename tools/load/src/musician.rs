@@ -1,7 +1,7 @@
 //! One musician: a session, a socket, and the packets received.
 
 use super::batch_receiver::{self, BatchReceiver};
-use super::control::{LoadConnection, ConnectionEvent, ControlConnections};
+use super::control::{ConnectionEvent, ControlConnections, LoadConnection};
 use super::error::LoadError;
 use super::reception::{DelayHistogram, Reception};
 use rtjam_client::Identity;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::part::Who;
 use super::players::Players;
-use super::status::{StatusMusician, StatusLine};
+use super::status::{StatusLine, StatusMusician};
 
 pub(super) struct Display {
     is_terminal: bool,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::hearing::{Hearing, Measurement};
 use super::part::Who;
-use super::status::{StatusMusician, StatusLine};
+use super::status::{StatusLine, StatusMusician};
 
 /// Playout settles during this time after both have joined, so nothing is judged.
 pub(crate) const SETTLE: Duration = Duration::from_secs(3);

@@ -1,6 +1,6 @@
 //! One control connection from dialling to hanging up.
 
-use super::channel::{JamConnection, ControlReport, ControlReports, ServerTarget};
+use super::channel::{ControlReport, ControlReports, JamConnection, ServerTarget};
 use super::dial::{self, OpenConnection};
 use super::error::ConnectionError;
 use super::resolve::Resolver;

@@ -48,7 +48,11 @@ pub(super) fn plain_host(host: &Host) -> String {
 }
 
 /// Opens a control connection.
-pub(super) async fn dial(target: &ServerTarget, tls: &TlsClient, resolver: &Resolver) -> Result<OpenConnection, ConnectionError> {
+pub(super) async fn dial(
+    target: &ServerTarget,
+    tls: &TlsClient,
+    resolver: &Resolver,
+) -> Result<OpenConnection, ConnectionError> {
     let host = plain_host(&target.host);
     let mut addresses = resolver.resolve(&host).await?;
     addresses.truncate(MAX_ADDRESSES);

@@ -15,7 +15,7 @@ mod resolve;
 mod thread;
 mod tls;
 
-pub(crate) use channel::{ControlCommand, JamConnection, ControlReport, ControlReports, ServerTarget};
+pub(crate) use channel::{ControlCommand, ControlReport, ControlReports, JamConnection, ServerTarget};
 pub use error::ConnectionError;
 pub(crate) use thread::run;
 pub use tls::pinned;

@@ -1,6 +1,6 @@
 //! The thread `jam-control`: dials, resolves names and writes the slot file.
 
-use super::channel::{ControlCommand, JamConnection, ControlReport, ControlReports, ServerTarget};
+use super::channel::{ControlCommand, ControlReport, ControlReports, JamConnection, ServerTarget};
 use super::conversation;
 use super::dial;
 use super::error::ConnectionError;
@@ -21,7 +21,11 @@ use tokio::time::timeout;
 const CLOSING_TIME: Duration = Duration::from_millis(150);
 
 /// The body of `jam-control`.
-pub(crate) fn run(mut commands: mpsc::UnboundedReceiver<ControlCommand>, reports: ControlReports, slots: Option<SlotFile>) {
+pub(crate) fn run(
+    mut commands: mpsc::UnboundedReceiver<ControlCommand>,
+    reports: ControlReports,
+    slots: Option<SlotFile>,
+) {
     if let Some(file) = &slots {
         match file.read() {
             Ok(map) => reports.send(ControlReport::Slots(map)),
@@ -125,8 +129,11 @@ impl ControlThread {
         // Not in `tasks`: nothing waits for a lookup when the client ends.
         tokio::spawn(async move {
             let found = resolver.resolve(&host).await.ok().and_then(|found| found.first().copied());
-            let report =
-                found.map_or(ControlReport::NotResolved { jam }, |address| ControlReport::Resolved { jam, endpoint, address });
+            let report = found.map_or(ControlReport::NotResolved { jam }, |address| ControlReport::Resolved {
+                jam,
+                endpoint,
+                address,
+            });
             reports.send(report);
         });
     }

@@ -4,7 +4,7 @@ use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
 use super::roster::StripRoster;
 use crate::condition::RoomSituation;
-use crate::control::{ControlCommand, JamConnection, ConnectionError, ControlReport, ServerTarget};
+use crate::control::{ConnectionError, ControlCommand, ControlReport, JamConnection, ServerTarget};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};
 use crate::shared::ClientShared;
@@ -314,7 +314,11 @@ impl RoomJam {
         let (lost_down, retransmitted_down) = shared.session_counts();
         let [up, down] = &mut self.rates;
         self.hops = Hops {
-            up: HopReading { lost: lost.into(), recovered: recovered.into(), extra_kbps: up.update(now, retransmitted_up) },
+            up: HopReading {
+                lost: lost.into(),
+                recovered: recovered.into(),
+                extra_kbps: up.update(now, retransmitted_up),
+            },
             // The voices count what was recovered on the way down.
             down: HopReading { lost: lost_down, recovered: 0, extra_kbps: down.update(now, retransmitted_down) },
         };
@@ -563,7 +567,9 @@ mod tests {
         bench.jam.leave(T0);
         let last: Vec<ControlCommand> = std::iter::from_fn(|| bench.commands.try_recv().ok()).collect();
         use rtjam_protocol::control::ClientMessage::Bye;
-        assert!(matches!(last[..], [ControlCommand::Send(by, Bye), ControlCommand::HangUp(up)] if by == first && up == first));
+        assert!(
+            matches!(last[..], [ControlCommand::Send(by, Bye), ControlCommand::HangUp(up)] if by == first && up == first)
+        );
         assert_eq!(bench.jam.place().map(|(_, instance)| instance), Some(0));
     }
 }

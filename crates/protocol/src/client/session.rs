@@ -1,7 +1,7 @@
 //! The state machine of a client's session.
 
 use super::dial::{DialId, Dials};
-use super::media::{MediaHealth, ClientMedia};
+use super::media::{ClientMedia, MediaHealth};
 use super::room_clock::RoomClock;
 use super::roster::Roster;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};

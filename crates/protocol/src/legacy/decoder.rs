@@ -78,7 +78,8 @@ impl LegacyDecoder {
 
     /// The packet's position. Begins a new stream if the packet does not continue the current one.
     fn place(&mut self, number: Sequence, frames: u16) -> Option<u64> {
-        let follows = |newest: &NewestNumber| newest.frames == frames && number.ahead_of(newest.number).abs() <= MAX_JUMP;
+        let follows =
+            |newest: &NewestNumber| newest.frames == frames && number.ahead_of(newest.number).abs() <= MAX_JUMP;
         let Some(newest) = self.newest.filter(follows) else {
             if self.newest.is_some() {
                 self.stream = StreamId(self.stream.0.wrapping_add(1));

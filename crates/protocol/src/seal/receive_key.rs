@@ -61,7 +61,10 @@ impl DirectionKeys {
         } else {
             Keys::One((self.crypto.make_sealer)(self.suite, &self.key))
         };
-        ReceiveKey { key_lifetime: self.key_lifetime(), ..ReceiveKey::with(keys, self.session, self.first, most_failed) }
+        ReceiveKey {
+            key_lifetime: self.key_lifetime(),
+            ..ReceiveKey::with(keys, self.session, self.first, most_failed)
+        }
     }
 }
 

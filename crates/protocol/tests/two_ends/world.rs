@@ -4,7 +4,7 @@ use super::client::{PACKET_EVERY, TestClient};
 use crate::common::{XorShift, secrets, server_config};
 use core::net::SocketAddr;
 use rtjam_protocol::client::{ClientConfig, ClientEvent, DialId};
-use rtjam_protocol::control::{self, ClientMessage, DownstreamMode, SeatRole, ServerMessage};
+use rtjam_protocol::control::{self, ClientMessage, DownstreamMode, Refusal, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{DatagramClass, DatagramHeader};
 use rtjam_protocol::seal::{Crypto, Lane, NonceCounter, Rejected, SendLane, ring::CRYPTO};
 use rtjam_protocol::server::ServerSession;

@@ -337,14 +337,7 @@ impl Rooms {
     }
 
     /// Counts a newcomer who got a seat.
-    fn count_newcomer(
-        &mut self,
-        now: Micros,
-        hello: &Hello,
-        seat: &SeatRequest,
-        origin: Origin,
-        slots: &[SlotRecord],
-    ) {
+    fn count_newcomer(&mut self, now: Micros, hello: &Hello, seat: &SeatRequest, origin: Origin, slots: &[SlotRecord]) {
         if !origin.exempt && self.is_newcomer(hello, seat, slots) {
             self.newcomers.note(now, (seat.room.clone(), origin.key(), seat.role == SeatRole::Musician));
         }
