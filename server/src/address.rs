@@ -15,13 +15,17 @@ pub struct PublicAddress {
 }
 
 /// Text that is not a [`PublicAddress`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPublicAddress {
     /// The port is not a number from 1 to 65535.
+    #[error("the port in {0:?} is not a number from 1 to 65535; {EXAMPLE}")]
     Port(String),
     /// The text is not `HOST` or `HOST:PORT`.
+    #[error("{0:?} is not HOST or HOST:PORT; {EXAMPLE}")]
     Syntax(String),
 }
+
+const EXAMPLE: &str = "write for example jam.example.org or 203.0.113.7:7891";
 
 impl FromStr for PublicAddress {
     type Err = BadPublicAddress;
@@ -38,18 +42,6 @@ impl FromStr for PublicAddress {
         }
     }
 }
-
-impl fmt::Display for BadPublicAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            BadPublicAddress::Port(text) => write!(f, "the port in {text:?} is not a number from 1 to 65535")?,
-            BadPublicAddress::Syntax(text) => write!(f, "{text:?} is not HOST or HOST:PORT")?,
-        }
-        f.write_str("; write for example jam.example.org or 203.0.113.7:7891")
-    }
-}
-
-impl std::error::Error for BadPublicAddress {}
 
 impl fmt::Display for PublicAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

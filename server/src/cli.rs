@@ -1,19 +1,19 @@
-//! The command line.
+//! The command line, and the log on stderr.
 
-use crate::address::PublicAddress;
 use crate::check::Verdict;
 use crate::config::{Config, ConfigError, DataDirArg, ListenAddress, LogLevel, Settings};
 use crate::failure::Failure;
+use crate::invite::InviteRequest;
 use crate::moderation::cli as moderation;
 use crate::server::Server;
-use crate::{check, invite, logging, system};
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use rtjam_protocol::RoomName;
-use rtjam_protocol::control::DownstreamMode;
-use rtjam_protocol::link::Role;
-use std::io::Write as _;
+use crate::{check, invite, system};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Registry, reload};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -54,15 +54,26 @@ enum Command {
     /// Print an invite link to a room
     Invite(Invite),
     /// Show who is in the rooms of the running server
-    List(moderation::List),
+    #[command(
+        after_help = "Prints one line for each musician and listener: room, slot, role, name, address and identity, separated by tabs."
+    )]
+    List(moderation::RoomArgs),
     /// End a musician's session
-    Kick(moderation::Kick),
+    #[command(after_help = format!("{}\n\n{}", moderation::WHO, moderation::KICK))]
+    Kick(moderation::MemberArgs),
     /// Keep a musician out of a room
-    Ban(moderation::BanWho),
+    #[command(after_help = format!("{}\n\n{}", moderation::WHO, moderation::BAN))]
+    Ban(moderation::MemberArgs),
     /// Show who is banned
-    Bans(moderation::Bans),
+    #[command(
+        after_help = "Prints one line for each ban: its number, the room, and whom it keeps out, separated by tabs."
+    )]
+    Bans(moderation::RoomArgs),
     /// Lift a ban
-    Unban(moderation::Unban),
+    #[command(
+        after_help = "Give the ban's number as `rtjam-server bans` shows it, or the identity, the address or the name."
+    )]
+    Unban(moderation::UnbanArgs),
     /// Check whether this machine suits a server, and say what to do
     Check(Check),
 }
@@ -79,28 +90,10 @@ struct Serve {
 
 #[derive(Debug, Args)]
 struct Invite {
-    /// The room's name; the room is created if it is new
-    #[arg(default_value = crate::config::FIRST_ROOM, value_parser = RoomName::new)]
-    room: RoomName,
-    /// What the link lets its holder do
-    #[arg(long, value_enum, default_value_t = RoleName::Musician)]
-    role: RoleName,
-    /// Make a new link: earlier links of this role stop working, and sessions that they opened end
-    #[arg(long)]
-    renew: bool,
-    /// With --renew: let the sessions that are open continue
-    #[arg(long, requires = "renew")]
-    keep_sessions: bool,
-    /// What musicians who do not choose receive from their next join on: everyone separately, or one mix made by the
-    /// server [default: unchanged; separate for a new room]
-    #[arg(long, value_enum)]
-    mix: Option<MixName>,
+    #[command(flatten)]
+    request: InviteRequest,
     #[command(flatten)]
     data: DataDirArg,
-    /// The host name or address in the link [default: as the server was last started; else the address of the default
-    /// route]
-    #[arg(long, value_name = "HOST[:PORT]")]
-    public_address: Option<PublicAddress>,
 }
 
 #[derive(Debug, Args)]
@@ -115,30 +108,17 @@ struct Check {
     data: DataDirArg,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum RoleName {
-    Musician,
-    Listener,
-    Moderator,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum MixName {
-    Separate,
-    One,
-}
-
 /// Runs the program.
 pub fn main() -> ExitCode {
     // clap prints usage errors and exits with 2; for --help and --version it exits with 0.
     let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|e| e.exit());
     match cli.command {
         Some(Command::Invite(arguments)) => finish(print_invitation(arguments)),
-        Some(Command::List(arguments)) => finish(arguments.run()),
-        Some(Command::Kick(arguments)) => finish(arguments.run()),
-        Some(Command::Ban(arguments)) => finish(arguments.run()),
-        Some(Command::Bans(arguments)) => finish(arguments.run()),
-        Some(Command::Unban(arguments)) => finish(arguments.run()),
+        Some(Command::List(arguments)) => finish(moderation::list(arguments)),
+        Some(Command::Kick(arguments)) => finish(moderation::kick(arguments)),
+        Some(Command::Ban(arguments)) => finish(moderation::ban(arguments)),
+        Some(Command::Bans(arguments)) => finish(moderation::bans(arguments)),
+        Some(Command::Unban(arguments)) => finish(moderation::unban(arguments)),
         Some(Command::Check(arguments)) => print_check(arguments).unwrap_or_else(|failure| finish(Err(failure))),
         None => serve(cli.serve),
     }
@@ -153,7 +133,7 @@ fn serve(Serve { config: file, settings: flags }: Serve) -> ExitCode {
         Ok(settings) => settings,
         Err(e) => return usage(&e),
     };
-    let log = logging::start(level(&settings));
+    let log = start_log(level(&settings));
     let data = match settings.data.clone().map_or_else(crate::data_dir::default_path, Ok) {
         Ok(data) => data,
         Err(e) => return finish(Err(e.into())),
@@ -216,22 +196,7 @@ fn print_check(arguments: Check) -> Result<ExitCode, Failure> {
 
 fn print_invitation(arguments: Invite) -> Result<(), Failure> {
     let data = arguments.data.path()?;
-    let request = invite::InviteRequest {
-        room: arguments.room,
-        role: match arguments.role {
-            RoleName::Musician => Role::Musician,
-            RoleName::Listener => Role::Listener,
-            RoleName::Moderator => Role::Moderator,
-        },
-        renew: arguments.renew,
-        keep_sessions: arguments.keep_sessions,
-        mix: arguments.mix.map(|mix| match mix {
-            MixName::Separate => DownstreamMode::Forwarded,
-            MixName::One => DownstreamMode::Mixed,
-        }),
-        public_address: arguments.public_address,
-    };
-    let invitation = invite::invite(&data, &request)?;
+    let invitation = invite::invite(&data, &arguments.request)?;
     if let Some(warning) = invitation.warning {
         eprintln!("{warning}");
     }
@@ -252,6 +217,36 @@ fn finish(result: Result<(), Failure>) -> ExitCode {
 fn usage(error: &ConfigError) -> ExitCode {
     eprintln!("rtjam-server: {error}\nFor all settings, try rtjam-server --help");
     ExitCode::from(USAGE)
+}
+
+/// The running log.
+struct Log(reload::Handle<Targets, Registry>);
+
+/// Starts the log on stderr.
+fn start_log(level: LogLevel) -> Log {
+    let (filter, handle) = reload::Layer::new(filter(level));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // Fails only when a test has installed its own.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    Log(handle)
+}
+
+impl Log {
+    /// Changes the level from now on.
+    fn set_level(&self, level: LogLevel) {
+        // Fails only when the subscriber is gone, and it lives as long as the process.
+        let _ = self.0.reload(filter(level));
+    }
+}
+
+/// Logs this program at `level`, and its libraries at `warn` at most: at finer levels they print the data that passes
+/// through them, secrets included.
+fn filter(level: LogLevel) -> Targets {
+    let ours = LevelFilter::from_level(level.0);
+    Targets::new().with_target("rtjam_server", ours).with_default(ours.min(LevelFilter::WARN))
 }
 
 #[cfg(test)]
@@ -328,5 +323,15 @@ mod tests {
             let error = Cli::try_parse_from(line.split(' ')).expect_err(line).to_string();
             assert!(error.contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn libraries_log_only_warnings() {
+        let filter = filter(LogLevel(tracing::Level::TRACE));
+        assert!(filter.would_enable("rtjam_server::lobby", &tracing::Level::TRACE));
+        assert!(
+            filter.would_enable("rustls", &tracing::Level::WARN)
+                && !filter.would_enable("rustls", &tracing::Level::INFO)
+        );
     }
 }

@@ -5,7 +5,6 @@ use rcgen::{CertificateParams, DnType, KeyPair, PublicKeyData as _};
 use rtjam_protocol::link::Pin;
 use rtjam_protocol::seal::ring::pin_of;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use std::fmt;
 
 /// The server's identity.
 pub struct ServerIdentity {
@@ -18,14 +17,17 @@ pub struct ServerIdentity {
 }
 
 /// Why the server has no identity.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// No key pair could be generated.
+    #[error("No key pair could be made: {0}.")]
     Generate(rcgen::Error),
     /// The stored key pair is damaged.
+    #[error("The server's key in the data folder is damaged ({0}). Restore it from a backup.")]
     Damaged(rcgen::Error),
     /// The database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl ServerIdentity {
@@ -35,7 +37,7 @@ impl ServerIdentity {
     /// When the store fails or its key is damaged.
     pub fn load(store: &mut Store) -> Result<ServerIdentity, IdentityError> {
         let fresh = KeyPair::generate().map_err(IdentityError::Generate)?;
-        let pkcs8 = store.identity(|| fresh.serialize_der()).map_err(IdentityError::Store)?;
+        let pkcs8 = store.identity(|| fresh.serialize_der())?;
         ServerIdentity::from_pkcs8(pkcs8).map_err(IdentityError::Damaged)
     }
 
@@ -48,19 +50,5 @@ impl ServerIdentity {
         Ok(ServerIdentity { key: PrivatePkcs8KeyDer::from(pkcs8).into(), certificate, pin })
     }
 }
-
-impl fmt::Display for IdentityError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            IdentityError::Generate(e) => write!(f, "No key pair could be made: {e}."),
-            IdentityError::Damaged(e) => {
-                write!(f, "The server's key in the data folder is damaged ({e}). Restore it from a backup.")
-            }
-            IdentityError::Store(e) => e.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for IdentityError {}
 
 impl crate::failure::OperatorError for IdentityError {}

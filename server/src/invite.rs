@@ -1,30 +1,55 @@
 //! Invite links.
 
 use crate::address::{AdvertisedAddress, PublicAddress, advertised_address};
+use crate::config::FIRST_ROOM;
 use crate::identity::{IdentityError, ServerIdentity};
 use crate::store::{Store, StoreError};
 use crate::system::Random;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rtjam_protocol::RoomName;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{InviteLink, Pin, Role, RoomKey, Trust};
-use std::fmt;
 use std::path::Path;
 
 /// The arguments of `rtjam-server invite`.
-#[derive(Clone, Debug)]
+// The doc comments are the help texts.
+#[derive(Args, Clone, Debug)]
 pub struct InviteRequest {
-    /// The room; it is created if it is new.
+    /// The room's name; the room is created if it is new
+    #[arg(default_value = FIRST_ROOM, value_parser = RoomName::new)]
     pub room: RoomName,
-    /// What the link lets its holder do.
+    /// What the link lets its holder do
+    #[arg(long, value_parser = one_of(ROLES), default_value = "musician")]
     pub role: Role,
-    /// Whether earlier links of that role stop working.
+    /// Make a new link: earlier links of this role stop working, and sessions that they opened end
+    #[arg(long)]
     pub renew: bool,
-    /// Whether sessions that those links opened continue.
+    /// With --renew: let the sessions that are open continue
+    #[arg(long, requires = "renew")]
     pub keep_sessions: bool,
-    /// What those who do not choose receive from now on; `None` changes nothing.
+    /// What musicians who do not choose receive from their next join on: everyone separately, or one mix made by the
+    /// server [default: unchanged; separate for a new room]
+    #[arg(long, value_parser = one_of(MIXES))]
     pub mix: Option<DownstreamMode>,
-    /// Replaces the address with which the server was last started.
+    /// The host name or address in the link [default: as the server was last started; else the address of the default
+    /// route]
+    #[arg(long, value_name = "HOST[:PORT]")]
     pub public_address: Option<PublicAddress>,
+}
+
+const ROLES: [(&str, Role); 3] =
+    [("musician", Role::Musician), ("listener", Role::Listener), ("moderator", Role::Moderator)];
+
+const MIXES: [(&str, DownstreamMode); 2] = [("separate", DownstreamMode::Forwarded), ("one", DownstreamMode::Mixed)];
+
+/// Parses one of the words to its value.
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    words: [(&'static str, T); N],
+) -> impl TypedValueParser<Value = T> {
+    let value =
+        move |word: String| words.iter().find(|(known, _)| *known == word).map_or(words[0].1, |(_, value)| *value);
+    PossibleValuesParser::new(words.map(|(word, _)| word)).map(value)
 }
 
 /// A link, and what the operator should know about it.
@@ -37,13 +62,16 @@ pub struct Invitation {
 }
 
 /// Why there is no link.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum InviteError {
     /// The data folder or its database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The server has no identity.
-    Identity(IdentityError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// Another program removed the room in the meantime.
+    #[error("The room {0} was removed while its link was being made. Try again.")]
     RoomRemoved(RoomName),
 }
 
@@ -54,7 +82,7 @@ pub enum InviteError {
 pub fn invite(data: &Path, request: &InviteRequest) -> Result<Invitation, InviteError> {
     let mut store = Store::open(data)?;
     let mut random = Random::new();
-    let identity = ServerIdentity::load(&mut store).map_err(InviteError::Identity)?;
+    let identity = ServerIdentity::load(&mut store)?;
     store.ensure_room(&request.room, &mut random)?;
     if request.renew {
         store.renew(&request.room, request.role, request.keep_sessions, &mut random)?;
@@ -87,26 +115,6 @@ pub fn link(
     let key = RoomKey { role, secret, trust: Trust::Pinned(pin) };
     Ok(InviteLink { host: address.host.clone(), port: address.port, room: room.clone(), key: Some(key) })
 }
-
-impl From<StoreError> for InviteError {
-    fn from(e: StoreError) -> InviteError {
-        InviteError::Store(e)
-    }
-}
-
-impl fmt::Display for InviteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InviteError::Store(e) => e.fmt(f),
-            InviteError::Identity(e) => e.fmt(f),
-            InviteError::RoomRemoved(room) => {
-                write!(f, "The room {room} was removed while its link was being made. Try again.")
-            }
-        }
-    }
-}
-
-impl std::error::Error for InviteError {}
 
 impl crate::failure::OperatorError for InviteError {}
 

@@ -10,7 +10,7 @@
 //!
 //! | module | contents | thread |
 //! |---|---|---|
-//! | `config`, `cli`, `failure`, `logging` | flags, the config file, exit codes, errors, the log | main |
+//! | `config`, `cli`, `failure` | flags, the config file, exit codes, errors, the log | main |
 //! | `server` | starts and stops the parts | main (tokio) |
 //! | `listen`, `reuseport`, `address` | sockets, and the address by which others reach them | main |
 //! | `data_dir`, `store` | the data folder and the database | main, rooms |
@@ -61,7 +61,6 @@ mod identity;
 mod invite;
 mod limits;
 mod listen;
-mod logging;
 mod media;
 mod moderation;
 mod real_time;

@@ -4,15 +4,14 @@ use crate::acceptor::{self, AcceptorThread};
 use crate::address::{ServerAddress, advertised_address};
 use crate::config::{Config, ConfigError, FIRST_ROOM};
 use crate::data_dir::{self, ServerLock};
+use crate::failure::Failure;
 use crate::gateway::legacy::{self, LegacySettings};
 use crate::http::{HttpService, MetricsSources};
 use crate::identity::ServerIdentity;
 use crate::invite;
-use crate::limits::{HalfOpenConnections, LimitSettings, Limits, Network, SeatedAddresses};
+use crate::limits::{AddressCounts, HalfOpenConnections, LimitSettings, Limits, Network};
 use crate::listen::{self, BoundAddress};
 use crate::media::{MAX_THREADS, MediaThreads, MediaTotals};
-
-use crate::failure::Failure;
 use crate::real_time::ServerClock;
 use crate::reload::{self, Reloader};
 use crate::rooms::actor::RoomsActor;
@@ -166,7 +165,6 @@ impl Server {
         notices: &ExitNotifier,
         mut ends: ThreadExits,
     ) -> Result<(), Failure> {
-        let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         let (rooms, inputs) = self.actor;
         let ports = self.bound.iter().map(|b| b.address.port()).collect();
         let clock = ServerClock::start();
@@ -175,7 +173,7 @@ impl Server {
             let notice = notices.guard("classic");
             legacy::start(socket, settings.room, &self.bound, clock, rooms.clone(), limit_loopback, notice)
         });
-        let (legacy_thread, legacy) = legacy.transpose().map_err(cannot)?.unzip();
+        let (legacy_thread, legacy) = legacy.transpose().map_err(Failure::at_start)?.unzip();
         let mut listeners = Vec::new();
         let threads = self.bound.first().map_or(1, |b| b.udp.len());
         let mut media_sockets: Vec<Vec<UdpSocket>> = (0..threads).map(|_| Vec::new()).collect();
@@ -186,11 +184,11 @@ impl Server {
         }
         tracing::info!("media threads: {threads}");
         let started = MediaThreads::start(media_sockets, clock, self.batch_wait, &rooms, notices);
-        let (media, totals) = started.map_err(cannot)?;
-        let seated = SeatedAddresses::default();
+        let (media, totals) = started.map_err(Failure::at_start)?;
+        let seated = AddressCounts::default();
         let limits = Limits::new(self.limits, seated.clone()).exempting(self.exempt_networks);
         let actor = RoomsActor::new(self.rooms, self.store, media, limits, clock);
-        let mut actor_done = start_actor(actor, inputs, notices.guard("rooms")).map_err(cannot)?;
+        let mut actor_done = start_actor(actor, inputs, notices.guard("rooms")).map_err(Failure::at_start)?;
 
         let figures = MetricsSources { media: totals.clone(), legacy, clock, ports };
         let main = tokio::runtime::Handle::current();
@@ -198,14 +196,15 @@ impl Server {
         let (strangers, known) = acceptor::half_open_capacity();
         let places = HalfOpenConnections::new(clock, seated, strangers, known);
         let notice = notices.guard("acceptor");
-        let mut acceptor = AcceptorThread::start(listeners, http.clone(), places, main, notice).map_err(cannot)?;
+        let mut acceptor =
+            AcceptorThread::start(listeners, http.clone(), places, main, notice).map_err(Failure::at_start)?;
         let logging = tokio::spawn(log_totals(totals.clone()));
         let mut shutdown = pin!(shutdown);
         let outcome = loop {
             tokio::select! {
                 () = &mut shutdown => break Ok(()),
                 // Only a panic ends a thread early. A supervisor restarts the server.
-                Some(thread) = ends.recv() => break Err(ended_by_itself(thread)),
+                Some(thread) = ends.recv() => break Err(Failure::ended_by_itself(thread)),
                 Some(config) = reloads.recv() => self.reloader.apply(config, &rooms).await,
             }
         };
@@ -240,13 +239,12 @@ impl Server {
         announce: impl FnOnce(&Server),
         reread: impl Fn() -> Result<Config, ConfigError> + Send + 'static,
     ) -> Result<(), Failure> {
-        let cannot = |e: std::io::Error| Failure::new(format!("The server could not start: {e}. Try again."));
         // One thread suffices: the media path and the store have their own.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::at_start)?;
         let result = runtime.block_on(async {
             // Signals are caught before anybody can see the server.
-            let shutdown = signals().map_err(cannot)?;
-            let reloads = reloads(reread).map_err(cannot)?;
+            let shutdown = signals().map_err(Failure::at_start)?;
+            let reloads = reloads(reread).map_err(Failure::at_start)?;
             let server = Server::bind(config)?;
             announce(&server);
             server.run(shutdown, reloads).await
@@ -254,12 +252,6 @@ impl Server {
         runtime.shutdown_background();
         result
     }
-}
-
-fn ended_by_itself(thread: &str) -> Failure {
-    Failure::new(format!(
-        "The {thread} thread ended unexpectedly, and nobody can play without it. Start the server again."
-    ))
 }
 
 /// Starts the rooms actor on a thread of its own, because it blocks on the store. The receiver resolves when it has ended.
@@ -365,6 +357,7 @@ mod tests {
     use super::*;
     use crate::config::Settings;
     use crate::store::tests::TempDir;
+    use std::path::Path;
 
     /// When any thread panics, the server ends with an error that names the thread.
     #[test]
@@ -372,7 +365,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for thread in ["classic", "mixer", "media", "rooms", "acceptor"] {
             let dir = TempDir::new();
-            let settings = Settings::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"").expect("keys");
+            let settings = Settings::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"", Path::new("test"))
+                .expect("keys");
             let config = Config::new(settings, dir.0.clone()).expect("complete");
             let server = Server::bind(&config).expect("bound");
             let (notices, ends) = ExitNotifier::new();

@@ -11,7 +11,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, ServerConfig};
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,9 +33,10 @@ pub struct Tls {
 }
 
 /// Why TLS cannot be configured.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
+    #[error("{flag} {file} cannot be read ({error}). Give the file's path, and let this user read it.")]
     Unreadable {
         /// The flag that names the file.
         flag: &'static str,
@@ -46,16 +46,32 @@ pub enum TlsError {
         error: io::Error,
     },
     /// The certificate file holds no certificate.
+    #[error(
+        "--tls-cert {0} holds no certificate. It must be a PEM file that begins with -----BEGIN CERTIFICATE-----, such \
+         as Let's Encrypt's fullchain.pem."
+    )]
     NoCertificate(PathBuf),
     /// The key file holds no private key.
+    #[error(
+        "--tls-key {0} holds no private key. It must be a PEM file that begins with -----BEGIN PRIVATE KEY----- and has \
+         no password, such as Let's Encrypt's privkey.pem."
+    )]
     NoKey(PathBuf),
     /// The key is of a kind that TLS cannot use.
+    #[error("--tls-key {0} cannot be used ({1}). It must be an RSA, P-256, P-384 or Ed25519 key.")]
     UnusableKey(PathBuf, rustls::Error),
     /// The certificate is for another key.
+    #[error(
+        "--tls-cert {} and --tls-key {} do not belong together: the certificate is for another key. Give the two files \
+         that were made together.",
+        .0.cert.display(), .0.key.display()
+    )]
     Mismatch(TlsFiles),
     /// The certificate is damaged.
+    #[error("--tls-cert {0} is damaged ({1}). Fetch the certificate again.")]
     DamagedCertificate(PathBuf, rustls::Error),
     /// TLS itself failed.
+    #[error("TLS cannot be used: {0}.")]
     Tls(rustls::Error),
 }
 
@@ -124,48 +140,6 @@ fn check_readable(flag: &'static str, file: &Path) -> Result<(), TlsError> {
 fn certified(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'static>) -> Result<CertifiedKey, rustls::Error> {
     Ok(CertifiedKey::new(chain, any_supported_type(key)?))
 }
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsError::Unreadable { flag, file, error } => write!(
-                f,
-                "{flag} {} cannot be read ({error}). Give the file's path, and let this user read it.",
-                file.display()
-            ),
-            TlsError::NoCertificate(cert) => write!(
-                f,
-                "--tls-cert {} holds no certificate. It must be a PEM file that begins with -----BEGIN CERTIFICATE-----, \
-                 such as Let's Encrypt's fullchain.pem.",
-                cert.display()
-            ),
-            TlsError::NoKey(key) => write!(
-                f,
-                "--tls-key {} holds no private key. It must be a PEM file that begins with -----BEGIN PRIVATE KEY----- \
-                 and has no password, such as Let's Encrypt's privkey.pem.",
-                key.display()
-            ),
-            TlsError::UnusableKey(key, e) => write!(
-                f,
-                "--tls-key {} cannot be used ({e}). It must be an RSA, P-256, P-384 or Ed25519 key.",
-                key.display()
-            ),
-            TlsError::Mismatch(TlsFiles { cert, key }) => write!(
-                f,
-                "--tls-cert {} and --tls-key {} do not belong together: the certificate is for another key. Give the two \
-                 files that were made together.",
-                cert.display(),
-                key.display()
-            ),
-            TlsError::DamagedCertificate(cert, e) => {
-                write!(f, "--tls-cert {} is damaged ({e}). Fetch the certificate again.", cert.display())
-            }
-            TlsError::Tls(e) => write!(f, "TLS cannot be used: {e}."),
-        }
-    }
-}
-
-impl std::error::Error for TlsError {}
 
 impl crate::failure::OperatorError for TlsError {}
 

@@ -6,8 +6,8 @@ use super::audio_processor::AudioProcessor;
 use super::backends::{self, AudioHealth, AudioRequest, BackendKind, OpenError, RunningBackend};
 use super::handover::{ControlEnd, handover};
 use super::sources::{Source, WavError};
+use rtjam_ui::messages::{Key, Language};
 use rtjam_ui::settings::{BackendChoice, SourceChoice};
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,17 +25,16 @@ pub(crate) enum AudioError {
     ProcessorLost,
 }
 
-impl fmt::Display for AudioError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl AudioError {
+    /// What happened, and what to do.
+    pub(crate) fn text(&self, language: Language) -> String {
         match self {
-            AudioError::Backend(why) => why.fmt(f),
-            AudioError::Source(why) => why.fmt(f),
-            AudioError::ProcessorLost => f.write_str("The audio thread did not end. Start rtjam again."),
+            AudioError::Backend(why) => why.to_string(),
+            AudioError::Source(why) => why.text(language),
+            AudioError::ProcessorLost => language.text(Key::AudioThreadStuck).to_owned(),
         }
     }
 }
-
-impl std::error::Error for AudioError {}
 
 /// The backend that runs, or that the supervisor waits for.
 pub(crate) struct AudioSupervisor {
@@ -61,6 +60,7 @@ impl AudioSupervisor {
         request: AudioRequest,
         source: Option<SourceChoice>,
         processor: Box<AudioProcessor>,
+        language: Language,
     ) -> Result<(AudioSupervisor, String), AudioError> {
         let mut supervisor = AudioSupervisor {
             request,
@@ -71,7 +71,7 @@ impl AudioSupervisor {
             processor: Some(processor),
             retry_at: Instant::now(),
         };
-        let message = supervisor.open()?;
+        let message = supervisor.open(language)?;
         Ok((supervisor, message))
     }
 
@@ -91,7 +91,7 @@ impl AudioSupervisor {
     }
 
     /// Checks the backend and restarts it where needed; call several times a second. Returns a message for the user.
-    pub(crate) fn tick(&mut self) -> Option<String> {
+    pub(crate) fn tick(&mut self, language: Language) -> Option<String> {
         if let Some((backend, _)) = &mut self.running {
             let why = backend.lost()?;
             self.stop();
@@ -101,7 +101,7 @@ impl AudioSupervisor {
             return None;
         }
         // The user has been told that it is gone.
-        self.open().ok()
+        self.open(language).ok()
     }
 
     /// Changes the request and the source. Returns a message for the user.
@@ -112,6 +112,7 @@ impl AudioSupervisor {
         &mut self,
         request: AudioRequest,
         source: Option<SourceChoice>,
+        language: Language,
     ) -> Result<Option<String>, AudioError> {
         if source != self.source {
             self.change_source(source)?;
@@ -122,7 +123,7 @@ impl AudioSupervisor {
         self.request = request;
         self.kind = None;
         self.stop();
-        self.open().map(Some)
+        self.open(language).map(Some)
     }
 
     fn change_source(&mut self, source: Option<SourceChoice>) -> Result<(), AudioError> {
@@ -149,7 +150,7 @@ impl AudioSupervisor {
     }
 
     /// Tries the backends in their order, or only the one that the supervisor waits for.
-    fn open(&mut self) -> Result<String, AudioError> {
+    fn open(&mut self, language: Language) -> Result<String, AudioError> {
         self.retry_at = Instant::now() + RETRY;
         let waited_for = self.kind;
         let candidates =
@@ -158,7 +159,7 @@ impl AudioSupervisor {
         for kind in candidates {
             let (control, audio) = handover();
             match backends::open(*kind, &self.request, audio, &self.health) {
-                Ok(backend) => return self.begin(*kind, backend, control),
+                Ok(backend) => return self.begin(*kind, backend, control, language),
                 Err(why) => error = AudioError::Backend(why),
             }
         }
@@ -171,10 +172,11 @@ impl AudioSupervisor {
         kind: BackendKind,
         backend: RunningBackend,
         mut control: ControlEnd,
+        language: Language,
     ) -> Result<String, AudioError> {
         let mut message = format!("audio: {}", backend.describe());
         if falls_back_to_demo(self.source.as_ref(), kind, &self.request) {
-            message.push_str("; rtjam found neither a JACK server nor an audio device, so it plays the demo");
+            message = format!("{message}; {}", language.text(Key::PlaysDemo));
         }
         let rate = backend.rate();
         let choice = source_for(self.source.as_ref(), kind, &self.request);

@@ -96,7 +96,8 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
     use rtjam_engine::{Playout, PlayoutBias};
-    use rtjam_ui::settings::{BackendChoice, Decibels, LanguageChoice, MonitorLevel};
+    use rtjam_ui::messages::Language;
+    use rtjam_ui::settings::{BackendChoice, Decibels, MonitorLevel};
 
     fn parse(line: &str) -> Result<Cli, clap::Error> {
         Cli::try_parse_from(line.split(' '))
@@ -118,7 +119,7 @@ mod tests {
         assert_eq!(settings.playout, Some(Playout::Fixed { ms: 20.0 }));
         assert_eq!(settings.comfort, Some(PlayoutBias::Safe));
         assert_eq!(settings.get("mix").as_deref(), Some("one"));
-        assert_eq!(settings.language, Some(LanguageChoice::German));
+        assert_eq!(settings.language, Some(Some(Language::German)));
         assert_eq!(settings.monitor, Some(MonitorLevel::On(Decibels(-6.0))));
         assert_eq!(settings.room, Some(Decibels(-3.5)));
         assert_eq!((settings.headless, settings.no_connect, settings.mute), (Some(true), Some(true), Some(true)));

@@ -4,8 +4,8 @@ use super::backends::AudioRequest;
 use super::settings_file::SettingsFolder;
 use super::stdin;
 use rtjam_protocol::link::Link;
+use rtjam_ui::messages::{self, Key, Language};
 use rtjam_ui::settings::{Choices, Decibels, GivenSettings, InviteError, MonitorLevel, RecentRooms, SourceChoice};
-use std::fmt;
 use std::io;
 
 /// The configuration of the program.
@@ -46,6 +46,11 @@ impl Config {
             window: !settings.headless.unwrap_or(false),
         }
     }
+
+    /// The language of what the terminal shows.
+    pub(crate) fn language(&self) -> Language {
+        Language::chosen(self.choices.language)
+    }
 }
 
 /// Why `--join` leads to no room.
@@ -59,19 +64,16 @@ pub(crate) enum JoinError {
     Invite(InviteError),
 }
 
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl JoinError {
+    /// What happened, and what to do.
+    pub(crate) fn text(&self, language: Language) -> String {
         match self {
-            JoinError::Stdin(why) => write!(f, "The link cannot be read from standard input: {why}."),
-            JoinError::NoLastRoom => {
-                f.write_str("You have not joined a room yet. Ask for an invite link, and pass it to --join.")
-            }
-            JoinError::Invite(why) => why.fmt(f),
+            JoinError::Stdin(why) => language.fill(Key::LinkNotRead, &[("reason", why)]),
+            JoinError::NoLastRoom => language.text(Key::NoLastRoom).to_owned(),
+            JoinError::Invite(why) => messages::invite_error(why, language),
         }
     }
 }
-
-impl std::error::Error for JoinError {}
 
 /// Resolves the value of `--join`.
 ///

@@ -8,7 +8,6 @@ use super::settings_file::SettingsFolder;
 use super::signals::Signals;
 use rtjam_protocol::link::Link;
 use rtjam_ui::settings::GivenSettings;
-use std::fmt;
 use std::path::Path;
 
 pub(super) fn has_display() -> bool {
@@ -21,14 +20,9 @@ pub(super) fn run<T>(_program: impl FnOnce(WindowRequest) -> T) -> Result<T, Win
 }
 
 /// This build has no window.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("This rtjam was built without a window.")]
 pub(super) struct WindowError;
-
-impl fmt::Display for WindowError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("This rtjam was built without a window.")
-    }
-}
 
 /// The settings that a window remembers: none.
 pub(super) struct WindowState;
@@ -62,32 +56,22 @@ impl WindowRequest {
 /// Has no values.
 pub(super) enum Window {}
 
-impl Window {
-    pub(super) fn follow(&self, _config: &Config) {
-        match *self {}
-    }
+macro_rules! never_called {
+    ($($name:ident($($argument:ty)?) $(-> $result:ty)?;)*) => {
+        impl Window {$(
+            pub(super) fn $name(&self $(, _: $argument)?) $(-> $result)? {
+                match *self {}
+            }
+        )*}
+    };
+}
 
-    pub(super) fn link(&self) -> Option<Link> {
-        match *self {}
-    }
-
-    pub(super) fn note_joined(&self) -> Option<Link> {
-        match *self {}
-    }
-
-    pub(super) fn show_mute(&self, _mute: bool) {
-        match *self {}
-    }
-
-    pub(super) fn show_audio(&self, _message: Option<String>) {
-        match *self {}
-    }
-
-    pub(super) fn save(&self) {
-        match *self {}
-    }
-
-    pub(super) fn close(&self) {
-        match *self {}
-    }
+never_called! {
+    follow(&Config);
+    link() -> Option<Link>;
+    note_joined() -> Option<Link>;
+    show_mute(bool);
+    show_audio(Option<String>);
+    save();
+    close();
 }

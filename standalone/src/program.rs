@@ -12,9 +12,8 @@ use super::terminal::{Terminal, print};
 use super::window::{self, Window, WindowError, WindowRequest, WindowState};
 use rtjam_client::{Condition, State, Status, TraceFile};
 use rtjam_protocol::link::Link;
-use rtjam_ui::messages::{self, Language};
+use rtjam_ui::messages::{self, Key, Language};
 use rtjam_ui::settings::{GivenSettings, NoHomeFolder, config_folder};
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,49 +65,34 @@ impl StartError {
             }
         }
     }
-}
 
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What happened, and what to do.
+    fn text(&self, language: Language) -> String {
         match self {
-            StartError::NoHome(_) => {
-                f.write_str("There is no home folder for the settings. Name a folder with --config.")
-            }
-            StartError::Settings(why) => why.fmt(f),
-            StartError::Join(why) => why.fmt(f),
+            StartError::NoHome(_) => language.text(Key::NoConfigFolder).to_owned(),
+            StartError::Settings(why) => why.to_string(),
+            StartError::Join(why) => why.text(language),
             StartError::NoRoom(last) => {
-                f.write_str(
-                    "Which room? Ask the person who runs the room for its invite link, and pass it to rtjam:\n  \
-                     rtjam --join 'rtjam://HOST/ROOM#KEY'\n\
-                     To open a room of your own, run rtjam-server, which prints the link.",
-                )?;
-                match last {
-                    Some(link) => write!(f, "\nTo rejoin the last room ({}): rtjam --join last", link.without_key()),
-                    None => Ok(()),
-                }
+                let again = |link: &Link| language.fill(Key::RejoinLastRoom, &[("room", &link.without_key())]);
+                let which = language.text(Key::WhichRoom);
+                last.as_ref().map_or(which.to_owned(), |link| format!("{which}\n{}", again(link)))
             }
-            StartError::Signals(why) => write!(f, "rtjam cannot handle signals: {why}."),
-            StartError::Trace(path, why) => write!(
-                f,
-                "The trace cannot be written to {} ({why}). Name another file with --record-trace.",
-                path.display()
-            ),
-            StartError::Window(why) => write!(
-                f,
-                "{why}\nTo run without a window, pass the room's invite link: rtjam --join 'rtjam://HOST/ROOM#KEY'"
-            ),
-            StartError::Audio(why) => why.fmt(f),
+            StartError::Signals(why) => language.fill(Key::NoSignals, &[("reason", why)]),
+            StartError::Trace(path, why) => {
+                language.fill(Key::TraceNotWritten, &[("path", &path.display()), ("reason", why)])
+            }
+            StartError::Window(why) => language.fill(Key::NoWindow, &[("reason", why)]),
+            StartError::Audio(why) => why.text(language),
         }
     }
 }
 
-impl std::error::Error for StartError {}
-
 /// Runs until the program is asked to end or cannot go on.
 pub(crate) fn run(cli: Cli) -> ExitReason {
+    let language = Language::chosen(cli.settings.0.language.flatten());
     let plan = match plan(cli) {
         Ok(plan) => plan,
-        Err(why) => return report(&why),
+        Err(why) => return report(&why, language),
     };
     if !plan.config.window || !window::has_display() {
         return start_and_run(plan, None);
@@ -123,14 +107,15 @@ pub(crate) fn run(cli: Cli) -> ExitReason {
 }
 
 fn start_and_run(plan: StartPlan, window: Option<WindowRequest>) -> ExitReason {
+    let language = plan.config.language();
     match start(plan, window) {
         Ok(mut program) => program.run(),
-        Err(why) => report(&why),
+        Err(why) => report(&why, language),
     }
 }
 
-fn report(why: &StartError) -> ExitReason {
-    print(io::stderr(), &format!("{why}\n"));
+fn report(why: &StartError, language: Language) -> ExitReason {
+    print(io::stderr(), &format!("{}\n", why.text(language)));
     why.exit_reason()
 }
 
@@ -190,11 +175,12 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
     }
     folder.write_template();
     let terminal = Terminal::new(config.json);
+    let language = config.language();
     if file_holds_key && folder.make_private() {
-        terminal.show_message("rtjam.toml holds the key of a room, so rtjam has made the file readable for you only.");
+        terminal.show_message(language.text(Key::FileMadePrivate));
     }
     if config.window && request.is_none() {
-        terminal.show_message("There is no display for a window, so rtjam runs without one.");
+        terminal.show_message(language.text(Key::NoDisplay));
     }
     let signals = Signals::install().map_err(StartError::Signals)?;
     let exit_code = Arc::new(AtomicI32::new(ExitReason::Requested as i32));
@@ -207,20 +193,20 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
         Some(Ok(window)) => Some(window),
         Some(Err(why)) if config.link.is_none() => return Err(StartError::Window(why)),
         Some(Err(why)) => {
-            terminal.show_message(&format!("{why} rtjam runs without one."));
+            terminal.show_message(&language.fill(Key::RunsWithoutWindow, &[("reason", &why)]));
             None
         }
         None => None,
     };
     let processor = Box::new(AudioProcessor::new(engine, clock));
-    let (audio, message) =
-        AudioSupervisor::start(config.audio.clone(), config.source.clone(), processor).map_err(StartError::Audio)?;
+    let audio = AudioSupervisor::start(config.audio.clone(), config.source.clone(), processor, language);
+    let (audio, message) = audio.map_err(StartError::Audio)?;
     terminal.show_message(&message);
     if let Some(link) = &config.link {
         session.join(link);
     }
     if config.mute {
-        terminal.show_message("You start muted: your audio is not sent. Type \"unmute\" to send it.");
+        terminal.show_message(language.text(Key::StartMuted));
     }
     Ok(Program {
         folder,
@@ -251,7 +237,7 @@ impl Program {
             };
             let over = self.tick(&status);
             if over.is_some() || Instant::now() >= status_at {
-                self.terminal.show_status(&status);
+                self.terminal.show_status(&status, self.config.language());
                 if let Some(window) = &self.window {
                     window.save();
                 }
@@ -281,7 +267,7 @@ impl Program {
         while let Ok(line) = self.typed_lines.try_recv() {
             self.execute(line.trim());
         }
-        if let Some(message) = self.audio.tick() {
+        if let Some(message) = self.audio.tick(self.config.language()) {
             self.terminal.show_message(&message);
             if let Some(window) = &self.window {
                 window.show_audio((!self.audio.is_running()).then_some(message));
@@ -310,13 +296,13 @@ impl Program {
             "unmute" => {
                 self.set_mute(false);
                 self.session.resume_sending();
-                self.terminal.show_message("Unmuted: your audio is sent.");
+                self.tell(Key::NowUnmuted);
             }
             "mute" => {
                 self.set_mute(true);
-                self.terminal.show_message("Muted: your audio is not sent.");
+                self.tell(Key::NowMuted);
             }
-            _ => self.terminal.show_message("Type \"mute\" or \"unmute\". Ctrl-C leaves the room and exits."),
+            _ => self.tell(Key::TypedCommands),
         }
     }
 
@@ -327,21 +313,21 @@ impl Program {
         }
     }
 
-    /// The language of what the terminal shows.
-    fn language(&self) -> Language {
-        self.config.choices.language.language()
+    fn tell(&self, key: Key) {
+        self.terminal.show_message(self.config.language().text(key));
     }
 
     fn show_session_changes(&mut self, status: &Status) {
+        let language = self.config.language();
         for notice in self.session.new_notices(status) {
-            self.terminal.show_message(&messages::notice(&notice, self.language()));
+            self.terminal.show_message(&messages::notice(&notice, language));
         }
         if let Some(condition) = &status.condition
             && self.shown_condition.as_ref() != Some(condition)
         {
-            self.terminal.show_message(&messages::condition(condition, self.language()));
+            self.terminal.show_message(&messages::condition(condition, language));
             if *condition == Condition::MutedByLoopGuard {
-                self.terminal.show_message(messages::resume_hint(self.language()));
+                self.tell(Key::ResumeInTerminal);
             }
         }
         self.shown_condition.clone_from(&status.condition);
@@ -350,18 +336,11 @@ impl Program {
     fn show_audio_changes(&mut self) {
         let health = self.audio.health();
         if health.take_priority_denied() {
-            self.terminal.show_message(
-                "audio: the system denied real-time priority to the audio thread, so audio may drop out under load. \
-                 Allow it (Debian: join the group \"audio\", see /etc/security/limits.d/audio.conf).",
-            );
+            self.tell(Key::AudioPriorityDenied);
         }
         if health.freewheeling() != self.freewheeling {
             self.freewheeling = health.freewheeling();
-            self.terminal.show_message(if self.freewheeling {
-                "audio: JACK is freewheeling (exporting). Until it ends, the room is silent and nothing is sent."
-            } else {
-                "audio: JACK runs in real time again."
-            });
+            self.tell(if self.freewheeling { Key::Freewheeling } else { Key::RealTimeAgain });
         }
     }
 
@@ -381,7 +360,11 @@ impl Program {
     fn reload(&mut self) {
         match self.read_again() {
             Ok(config) => self.change_to(config),
-            Err(why) => self.terminal.show_message(&format!("{why}\nThe settings are unchanged.")),
+            Err(why) => {
+                let language = self.config.language();
+                let message = language.fill(Key::SettingsUnchanged, &[("reason", &why.text(language))]);
+                self.terminal.show_message(&message);
+            }
         }
     }
 
@@ -400,10 +383,11 @@ impl Program {
     }
 
     fn change_to(&mut self, config: Config) {
-        match self.audio.change(config.audio.clone(), config.source.clone()) {
+        let language = config.language();
+        match self.audio.change(config.audio.clone(), config.source.clone(), language) {
             Ok(Some(message)) => self.terminal.show_message(&message),
             Ok(None) => {}
-            Err(why) => self.terminal.show_message(&why.to_string()),
+            Err(why) => self.terminal.show_message(&why.text(language)),
         }
         match &self.window {
             // The session stays in the room that was joined from the window, unless the file names another one.
@@ -422,7 +406,7 @@ impl Program {
             self.terminal = Terminal::new(config.json);
         }
         self.config = config;
-        self.terminal.show_message("rtjam has read the settings again.");
+        self.tell(Key::SettingsRead);
     }
 
     /// Leaves the room first, so that the others see it at once; then stops the audio system.

@@ -2,7 +2,6 @@
 
 use rtjam_client::private_file;
 use rtjam_ui::settings::{GivenSettings, InvalidValue, SETTINGS, SetError, toml_template};
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,57 +17,34 @@ pub(crate) struct SettingsFolder {
 }
 
 /// Why `rtjam.toml` was not read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsFileError {
+    #[error("{0} cannot be read: {1}")]
     Unreadable(PathBuf, io::Error),
+    #[error("{0} {1}")]
     Mistake(PathBuf, Mistake),
 }
 
-impl fmt::Display for SettingsFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SettingsFileError::Unreadable(path, why) => write!(f, "{} cannot be read: {why}", path.display()),
-            SettingsFileError::Mistake(path, mistake) => write!(f, "{} {mistake}", path.display()),
-        }
-    }
-}
-
-impl std::error::Error for SettingsFileError {}
-
 /// A mistake in the file, with its line, counted from 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {kind}")]
 pub(crate) struct Mistake {
     line: usize,
     kind: MistakeKind,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum MistakeKind {
     /// Not TOML; the text is the parser's.
+    #[error("{0}")]
     Syntax(String),
+    #[error("unknown key \"{0}\"{meant}", meant = meant(.0))]
     UnknownKey(String),
     /// A table, an array or a date.
+    #[error("\"{0}\" must be text, a number, true or false")]
     NotAScalar(String),
-    Invalid {
-        key: String,
-        text: String,
-        why: InvalidValue,
-    },
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: ", self.line)?;
-        match &self.kind {
-            MistakeKind::Syntax(what) => f.write_str(what),
-            MistakeKind::UnknownKey(key) => {
-                write!(f, "unknown key \"{key}\"")?;
-                nearest(key).map_or(Ok(()), |meant| write!(f, "; did you mean \"{meant}\"?"))
-            }
-            MistakeKind::NotAScalar(key) => write!(f, "\"{key}\" must be text, a number, true or false"),
-            MistakeKind::Invalid { key, text, why } => write!(f, "\"{key}\" is \"{text}\": {why}"),
-        }
-    }
+    #[error("\"{key}\" is \"{text}\": {why}")]
+    Invalid { key: String, text: String, why: InvalidValue },
 }
 
 impl SettingsFolder {
@@ -160,30 +136,12 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|b| *b == b'\n').count()
 }
 
-/// The key that the user probably meant, at most two edits away.
-fn nearest(wrong: &str) -> Option<&'static str> {
+/// Asks about the key that the user probably meant, at most two edits away.
+fn meant(wrong: &str) -> String {
     let wrong = wrong.to_lowercase().replace('_', "-");
-    let keys = SETTINGS.iter().map(|setting| setting.key);
-    keys.map(|key| (edit_distance(&wrong, key), key)).filter(|(n, _)| *n <= 2).min().map(|(_, key)| key)
-}
-
-/// Edits between two words: an inserted, deleted or replaced letter, or two swapped ones (optimal string alignment).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let differs = usize::from(a[i - 1] != b[j - 1]);
-            let mut n = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + differs);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                n = n.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(n);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    let keys = SETTINGS.iter().map(|setting| (strsim::osa_distance(&wrong, setting.key), setting.key));
+    let nearest = keys.filter(|(edits, _)| *edits <= 2).min();
+    nearest.map_or(String::new(), |(_, key)| format!("; did you mean \"{key}\"?"))
 }
 
 #[cfg(test)]

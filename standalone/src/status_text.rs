@@ -4,9 +4,9 @@ use rtjam_client::{Delay, State, Status};
 use rtjam_engine::SILENCE_DBFS;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
-use rtjam_ui::messages::{self, Language};
+use rtjam_ui::messages::{self, Key, Language};
 use serde::Serialize;
-use std::fmt::Write;
+use std::fmt::Display;
 
 /// The status as one line of JSON, without a line break.
 pub(crate) fn json(status: &Status) -> String {
@@ -35,78 +35,75 @@ impl StatusJson<'_> {
 }
 
 /// The status as a line for people.
-pub(crate) fn line(status: &Status) -> String {
-    let mut line = match (&status.room, status.state) {
+pub(crate) fn line(status: &Status, language: Language) -> String {
+    let text = |key| language.text(key);
+    let fill = |key, values: &[(&str, &dyn Display)]| language.fill(key, values);
+    let count = |key, count: u64| (count > 0).then(|| fill(key, &[("count", &count)]));
+    let ms = |key, ms: f32| fill(key, &[("ms", &format_args!("{ms:.0}"))]);
+    let state = text(match status.state {
+        State::Offline => Key::Offline,
+        State::Connecting => Key::Connecting,
+        State::Joined => Key::Joined,
+        State::Refused => Key::Refused,
+    });
+    let place = match (&status.room, status.state) {
         (Some(room), State::Joined) => room.clone(),
-        (Some(room), state) => format!("{room}: {}", word(state)),
-        (None, state) => word(state).to_owned(),
+        (Some(room), _) => format!("{room}: {state}"),
+        (None, _) => state.to_owned(),
     };
-    if status.legacy {
-        line.push_str(" (not private)");
-    }
-    if let Some(rtt) = status.rtt_ms {
-        let _ = write!(line, "  {rtt:.0} ms");
-    }
-    let _ = write!(line, "  you {}", level(status.tx.dbfs));
-    if let Some(device) = status.device_ms {
-        let _ = write!(line, "  device {device:.0} ms");
-    }
-    if let Some(xruns) = status.xruns.filter(|n| *n > 0) {
-        let _ = write!(line, "  xruns {xruns}");
-    }
+    let place = if status.legacy { format!("{place} ({})", text(Key::NotPrivate)) } else { place };
+    let mut parts = vec![place];
+    parts.extend(status.rtt_ms.map(|rtt| format!("{rtt:.0} ms")));
+    parts.push(fill(Key::OwnLevel, &[("level", &level(status.tx.dbfs, language))]));
+    parts.extend(status.device_ms.map(|delay| ms(Key::DeviceDelay, delay)));
+    parts.extend(status.xruns.filter(|n| *n > 0).map(|n| format!("xruns {n}")));
     if status.role == Some(Role::Listener) {
-        line.push_str("  listening");
+        parts.push(text(Key::IsListening).to_owned());
     }
     if status.mix == DownstreamMode::Mixed {
-        line.push_str("  one mix");
-        if let Some(stream) = &status.mix_stream {
-            let _ = write!(line, " {}", level(stream.dbfs));
-        }
-        if let Some(delay) = status.mix_delay_ms {
-            let _ = write!(line, " ({delay:.0} ms at the server)");
-        }
+        let level = status.mix_stream.as_ref().map(|stream| format!(" {}", level(stream.dbfs, language)));
+        let delay = status.mix_delay_ms.map(|delay| format!(" ({})", ms(Key::DelayAtServer, delay)));
+        parts.push([Some(text(Key::OthersOneMix).to_owned()), level, delay].into_iter().flatten().collect());
     }
-    if status.listeners > 0 {
-        let _ = write!(line, "  listeners {}", status.listeners);
-    }
+    parts.extend(count(Key::Listeners, status.listeners.into()));
     let (up, down) = (status.tx.lost, status.rx.lost);
     if up + down > 0 {
-        let _ = write!(line, "  packet loss {up} up, {down} down");
+        parts.push(fill(Key::PacketLoss, &[("up", &up), ("down", &down)]));
     }
     let extra = status.tx.extra_kbps + status.rx.extra_kbps;
     if extra > 0.0 {
-        let _ = write!(line, "  retransmission {extra:.0} kbit/s");
+        parts.push(fill(Key::Retransmission, &[("kbps", &format_args!("{extra:.0}"))]));
     }
-    if status.tx.recovered > 0 {
-        let _ = write!(line, "  {} of yours recovered", status.tx.recovered);
-    }
+    parts.extend(count(Key::OwnRecovered, status.tx.recovered));
     for musician in &status.musicians {
-        let _ = write!(line, "  |  {} {}", musician.name, level(musician.dbfs));
-        if let Some(delay) = musician.delay.known_ms() {
-            let _ = write!(line, "  {delay:.0} ms ({})", parts(&musician.delay));
-        }
+        parts.extend(["|".to_owned(), format!("{} {}", musician.name, level(musician.dbfs, language))]);
+        let delay = musician.delay.known_ms();
+        parts.extend(delay.map(|delay| format!("{delay:.0} ms ({})", parts_of(&musician.delay, language))));
         let counts = &musician.counts;
         let missing = counts.lost + counts.late;
         if missing > 0 {
             let share = 100.0 * missing as f64 / (counts.packets + counts.lost).max(1) as f64;
-            let _ = write!(line, "  missing {share:.1} %");
+            parts.push(fill(Key::MissingShare, &[("percent", &format_args!("{share:.1}"))]));
         }
-        if counts.recovered > 0 {
-            let _ = write!(line, "  recovered {}", counts.recovered);
-        }
+        parts.extend(count(Key::Recovered, counts.recovered));
         if musician.concealed_ms_per_min >= 0.5 {
-            let _ = write!(line, "  concealed {:.0} ms/min", musician.concealed_ms_per_min);
+            parts.push(ms(Key::Concealed, musician.concealed_ms_per_min));
         }
     }
-    line
+    parts.join("  ")
 }
 
 /// The parts of a delay.
-fn parts(delay: &Delay) -> String {
+fn parts_of(delay: &Delay, language: Language) -> String {
     let Delay { packet_ms, mix_ms, network_ms, buffer_ms } = *delay;
-    let parts = [("packet", packet_ms), ("one mix", mix_ms), ("network", network_ms), ("buffer", buffer_ms)];
-    let known = parts.into_iter().filter_map(|(name, ms)| Some(format!("{name} {:.0}", ms?)));
-    known.collect::<Vec<_>>().join(", ")
+    let parts = [
+        (Key::PacketPart, packet_ms),
+        (Key::MixPart, mix_ms),
+        (Key::NetworkPart, network_ms),
+        (Key::BufferPart, buffer_ms),
+    ];
+    let told = |(key, ms): (Key, Option<f32>)| Some(language.fill(key, &[("ms", &format_args!("{:.0}", ms?))]));
+    parts.into_iter().filter_map(told).collect::<Vec<_>>().join(", ")
 }
 
 /// State, room and names. Where lines cannot be overwritten, a new line is printed when these change.
@@ -115,24 +112,19 @@ pub(crate) fn summary(status: &Status) -> String {
     format!("{:?} {:?} {names:?}", status.state, status.room)
 }
 
-fn word(state: State) -> &'static str {
-    match state {
-        State::Offline => "offline",
-        State::Connecting => "connecting",
-        State::Joined => "joined",
-        State::Refused => "refused",
-    }
-}
-
-fn level(dbfs: [f32; 2]) -> String {
+fn level(dbfs: [f32; 2], language: Language) -> String {
     let louder = dbfs[0].max(dbfs[1]);
-    if louder <= SILENCE_DBFS { "silent".to_owned() } else { format!("{louder:.0} dB") }
+    if louder <= SILENCE_DBFS { language.text(Key::Silent).to_owned() } else { format!("{louder:.0} dB") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use rtjam_client::{Condition, Musician, Rx, StatusNotice, Tx, VoiceCounts};
+
+    fn line(status: &Status) -> String {
+        super::line(status, Language::English)
+    }
 
     fn status() -> Status {
         let anna = Musician {
@@ -221,6 +213,8 @@ mod tests {
         );
         let classic = Status { room: Some("classic://h".to_owned()), legacy: true, musicians: Vec::new(), ..status() };
         assert!(line(&classic).starts_with("classic://h (not private)  23 ms  you silent"), "{}", line(&classic));
+        let german = super::line(&listening, Language::German);
+        assert!(german.starts_with("lobby  23 ms  Sie still  Gerät 5 ms  xruns 3  hört zu  Zuhörer 2"), "{german}");
     }
 
     #[test]

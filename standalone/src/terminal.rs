@@ -4,6 +4,7 @@
 
 use super::status_text;
 use rtjam_client::Status;
+use rtjam_ui::messages::Language;
 use std::io::{self, IsTerminal, Write};
 
 /// Columns, if the terminal does not say.
@@ -26,16 +27,16 @@ impl Terminal {
         Terminal { json, is_terminal, line: String::new(), summary: None }
     }
 
-    pub(crate) fn show_status(&mut self, status: &Status) {
+    pub(crate) fn show_status(&mut self, status: &Status, language: Language) {
         if self.json {
             print(io::stdout(), &format!("{}\n", status_text::json(status)));
         } else if self.is_terminal {
-            self.line = status_text::line(status).chars().take(width().saturating_sub(1)).collect();
+            self.line = status_text::line(status, language).chars().take(width().saturating_sub(1)).collect();
             self.draw();
         } else {
             let summary = status_text::summary(status);
             if self.summary.as_ref() != Some(&summary) {
-                print(io::stdout(), &format!("{}\n", status_text::line(status)));
+                print(io::stdout(), &format!("{}\n", status_text::line(status, language)));
                 self.summary = Some(summary);
             }
         }

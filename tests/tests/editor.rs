@@ -9,11 +9,12 @@ use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::link::Host;
 use rtjam_stage::stage::{Asked, BAND, Stage};
 use rtjam_ui::editor::Editor;
-use rtjam_ui::editor::measure::{DEFAULT_WINDOW, MIN_WINDOW, Parts, StripParts, Width};
+use rtjam_ui::editor::measure::{Parts, StripParts, Width};
 use rtjam_ui::editor::scene::Watcher;
-use rtjam_ui::editor_model::{Change, EditorModel as _, InstanceCondition, Kind};
+use rtjam_ui::editor_model::{EditorModel as _, InstanceCondition, Kind};
 use rtjam_ui::messages::{self, Language};
 use rtjam_ui::params::{Channel, Param, Slot};
+use rtjam_ui::settings::{Change, DEFAULT_WINDOW, MIN_WINDOW};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,13 +2,11 @@
 //! format and no window.
 
 use crate::params::Param;
-use crate::settings::{InviteError, NoHomeFolder};
+use crate::settings::{Change, InviteError, NoHomeFolder, Settings};
 use rtjam_client::Status;
 use rtjam_engine::Console;
 use rtjam_protocol::link::BadLink;
 use std::path::PathBuf;
-
-pub use crate::settings::{Change, Choices, Look, RecentRoom, Settings};
 
 /// What the editor shows and edits. Any thread except the audio thread may use it; no method waits for a network.
 pub trait EditorModel: Send + Sync + 'static {

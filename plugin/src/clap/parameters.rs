@@ -27,7 +27,7 @@ impl PluginMainThreadParams for MainThread<'_> {
         let (least, most) = param.range().into_inner();
         let mut flags = ParamInfoFlags::IS_AUTOMATABLE;
         flags.set(ParamInfoFlags::IS_STEPPED, param.is_switch());
-        flags.set(ParamInfoFlags::IS_BYPASS, param.is_bypass());
+        flags.set(ParamInfoFlags::IS_BYPASS, param == Param::Bypass);
         info.set(&ParamInfo {
             id: ClapId::new(param.id()),
             flags,

@@ -1,12 +1,12 @@
 //! What the threads of an instance share: the instance, and the notifications to its host.
 
-use crate::instance::{Host, Instance};
+use crate::instance::{Host, Instance, lock};
 use clack_extensions::params::HostParams;
 use clack_plugin::host::HostSharedHandle;
 use clack_plugin::plugin::PluginShared;
 use rtjam_ui::editor_model::Kind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// An instance and its host.
 pub(crate) struct Shared {
@@ -52,7 +52,7 @@ impl ClapHostNotifier {
 
     /// Stops all notifications: the plugin is being destroyed.
     pub(super) fn disconnect(&self) {
-        *self.host.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.host) = None;
     }
 
     /// Main thread. Whether the project has changed since the last call.
@@ -61,7 +61,7 @@ impl ClapHostNotifier {
     }
 
     fn with_host(&self, notify: impl FnOnce(&HostSharedHandle<'static>)) {
-        if let Some(host) = &*self.host.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(host) = &*lock(&self.host) {
             notify(host);
         }
     }

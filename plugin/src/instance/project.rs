@@ -5,58 +5,43 @@ use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::{DownstreamMode, tidy_name};
 use rtjam_protocol::link::Link;
+use rtjam_ui::messages::Language;
 use rtjam_ui::params::Param;
-use rtjam_ui::settings::{
-    Choices, LanguageChoice, Look, as_text, clamp_window, default_name, packet_frames, playout_ms,
-};
+use rtjam_ui::settings::{Choices, Look, as_text, clamp_window, default_name, packet_frames, playout_ms};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The version that this program writes. It reads what it knows of later ones.
 const VERSION: u32 = 1;
 
 /// The state is not RTJam's. Nothing has changed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("RTJam cannot read what this project holds for it: {0}")]
 pub struct BadProject(serde_json::Error);
-
-impl fmt::Display for BadProject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RTJam cannot read what this project holds for it: {}", self.0)
-    }
-}
-
-impl std::error::Error for BadProject {}
 
 /// The JSON object. Fields are added and never renamed; a missing field has its default.
 #[derive(Serialize, Deserialize)]
 struct Project {
     rtjam: u32,
-    #[serde(default)]
     name: Option<String>,
     /// Whether the user chose the name. In older projects, which do not say, the user did.
-    #[serde(default)]
     named: Option<bool>,
     #[serde(default, with = "as_text")]
     format: Option<Codec>,
     /// Frames; `None`: automatic.
-    #[serde(default)]
     packet: Option<u16>,
     /// ms; `None`: automatic.
-    #[serde(default)]
     playout_ms: Option<f32>,
     #[serde(default, with = "as_text")]
     comfort: Option<PlayoutBias>,
     #[serde(default, with = "as_text")]
     layout: Option<Layout>,
     /// `None`: the room's default.
-    #[serde(default)]
     mix: Option<DownstreamMode>,
     #[serde(default)]
     pinned: Vec<String>,
     /// Without its key, unless `keep_key`.
-    #[serde(default)]
     link: Option<String>,
     #[serde(default)]
     keep_key: bool,
@@ -64,7 +49,6 @@ struct Project {
     rejoin: bool,
     #[serde(default)]
     light: bool,
-    #[serde(default)]
     window: Option<(u32, u32)>,
     /// [`rtjam_client::Seats`]; invalid ones are ignored.
     #[serde(default)]
@@ -147,7 +131,7 @@ impl Instance {
 
 impl Project {
     /// The choices of the project. The language is the user's.
-    fn into_choices(self, language: LanguageChoice) -> Choices {
+    fn into_choices(self, language: Option<Language>) -> Choices {
         let default = Choices::with_name(default_name());
         Choices {
             named: self.name.is_some() && self.named.unwrap_or(true),
@@ -174,8 +158,9 @@ mod tests {
     use rtjam_engine::{PacketSize, PlayoutBias};
     use rtjam_protocol::control::DownstreamMode;
     use rtjam_ui::editor_model::{EditorModel, Kind};
+    use rtjam_ui::messages::Language;
     use rtjam_ui::params::Param;
-    use rtjam_ui::settings::{Change, LanguageChoice};
+    use rtjam_ui::settings::Change;
 
     const LINK: &str = "rtjam://jam.example.org/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
 
@@ -229,8 +214,8 @@ mod tests {
         one.change(Change::Name("Anna".to_owned()));
         let choices = new().settings().choices;
         assert_eq!((choices.name.as_str(), choices.named), ("Anna", true));
-        one.change(Change::Language(LanguageChoice::German));
-        assert_eq!(new().settings().choices.language, LanguageChoice::German);
+        one.change(Change::Language(Some(Language::German)));
+        assert_eq!(new().settings().choices.language, Some(Language::German));
         // A project's own name wins, unless it is a default.
         let project = new();
         project.load(br#"{"rtjam": 1, "name": "Ben"}"#).expect("a project");

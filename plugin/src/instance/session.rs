@@ -5,7 +5,7 @@ use rtjam_engine::{Console, Engine};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
 use rtjam_ui::editor_model::JoinError;
-use rtjam_ui::settings::{Change, Choices, LanguageChoice, NoHomeFolder, RecentRooms, config_folder, default_name};
+use rtjam_ui::settings::{Change, Choices, NoHomeFolder, RecentRooms, config_folder, default_name};
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -159,9 +159,7 @@ impl InstanceSession {
         {
             (self.choices.name, self.choices.named) = (tidy_name(&name), true);
         }
-        if self.choices.language == LanguageChoice::Auto {
-            self.choices.language = rooms.language().unwrap_or_default();
-        }
+        self.choices.language = self.choices.language.or_else(|| rooms.language());
     }
 
     fn rooms(&self) -> Result<RecentRooms, NoHomeFolder> {

@@ -1,8 +1,7 @@
 //! Parameters for the host's mixer and automation. Main thread.
 
-use super::com::{give, guarded, guarded_or, read_wide, wide};
+use super::com::{give, guarded, guarded_or, id, read_wide, step_count, to_normalized, to_value, wide};
 use super::effect::Effect;
-use super::parameters::{id, step_count, to_normalized, to_value};
 use super::units::unit;
 use super::view::View;
 use rtjam_ui::editor_model::EditorModel;
@@ -59,7 +58,7 @@ impl IEditControllerTrait for Effect {
                 stepCount: step_count(param),
                 defaultNormalizedValue: to_normalized(param, param.default()),
                 unitId: unit(param),
-                flags: if param.is_bypass() { kCanAutomate | kIsBypass } else { kCanAutomate },
+                flags: if param == Param::Bypass { kCanAutomate | kIsBypass } else { kCanAutomate },
             };
             // SAFETY: the host's memory for the result.
             unsafe { give(info, about) }

@@ -1,13 +1,13 @@
 //! An instance as a VST3 object: component, processor and controller in one. The other modules implement its interfaces.
+//! [`replays_after_load`] is a workaround for hosts that are known by name.
 
 use super::com::{guarded, read_wide};
 use super::host_notifier::Vst3HostNotifier;
-use super::host_quirks::replays_after_load;
-use crate::instance::{Host, Instance};
+use crate::instance::{Host, Instance, lock};
 use rtjam_ui::editor::window::Embedded;
 use rtjam_ui::editor_model::{EditorModel, Kind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use vst3::Steinberg::Vst::{
     IAudioProcessor, IComponent, IEditController, IHostApplication, IHostApplicationTrait, IProcessContextRequirements,
     IUnitInfo,
@@ -94,13 +94,13 @@ impl Effect {
 
     /// Main thread. Adds an editor to close with the instance.
     pub(super) fn add_view(&self, view: &Arc<Embedded>) {
-        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut views = lock(&self.views);
         views.retain(|view| view.strong_count() > 0);
         views.push(Arc::downgrade(view));
     }
 
     fn close_views(&self) {
-        let views = std::mem::take(&mut *self.views.lock().unwrap_or_else(PoisonError::into_inner));
+        let views = std::mem::take(&mut *lock(&self.views));
         views.iter().filter_map(Weak::upgrade).for_each(|view| view.close());
     }
 }
@@ -147,4 +147,27 @@ unsafe fn host_name(context: *mut FUnknown) -> Option<String> {
     name[127] = 0;
     // SAFETY: it is null-terminated.
     told.then(|| unsafe { read_wide(name.as_ptr()) }).flatten()
+}
+
+/// Ardour and Mixbus, which derives from it.
+const ARDOUR_HOSTS: [&str; 2] = ["Ardour", "Mixbus"];
+
+/// Whether the host, in the first block after a load, sets every parameter to its value before the load.
+///
+/// With such a host the project's values would be lost, and a muted rejoin would be audible. Ardour 7.3 also deadlocks when
+/// a plugin reports new values during a load, because it holds the lock of its audio thread. So such a host gets the values
+/// as output changes of the first block, and the input changes of that block are ignored.
+fn replays_after_load(host: &str) -> bool {
+    ARDOUR_HOSTS.iter().any(|name| host.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ardour_and_mixbus_replay() {
+        assert!(replays_after_load("Ardour") && replays_after_load("Mixbus32C"));
+        assert!(!replays_after_load("REAPER") && !replays_after_load(""));
+    }
 }

@@ -1,10 +1,10 @@
 //! Notifications to the VST3 host, from any thread but the audio thread.
 
-use super::parameters::{id, to_normalized};
-use crate::instance::{Gesture, Host, Instance};
+use super::com::{id, to_normalized};
+use crate::instance::{Gesture, Host, Instance, lock};
 use rtjam_ui::params::{Param, ParamSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::ThreadId;
 use vst3::ComPtr;
 use vst3::Steinberg::Vst::RestartFlags_::kParamValuesChanged;
@@ -175,8 +175,4 @@ impl Host for Vst3HostNotifier {
             self.wake();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,14 +4,13 @@
 //! | module | thread | what it does |
 //! |---|---|---|
 //! | `factory` | main | the classes and their ids |
-//! | `effect` | main | an instance: component, processor and controller in one object |
+//! | `effect` | main | an instance: component, processor and controller in one object; workarounds for particular hosts |
 //! | `component` | main | buses, activation, state |
 //! | `processor` | audio | the buffers and parameter changes of a call |
-//! | `controller`, `parameters`, `units` | main | parameters: ids, normalized values, groups |
+//! | `controller`, `units` | main | parameters and their groups |
 //! | `host_notifier` | any but audio | tells the host of edits and changes |
 //! | `view`, `run_loop` | main | the editor in a host's window |
-//! | `host_quirks` | main | workarounds for particular hosts |
-//! | `com` | any | panics, texts, streams |
+//! | `com` | any | panics, texts, streams, the form of parameters |
 //!
 //! Every call of the host catches panics. Nothing depends on the host's timers.
 
@@ -21,14 +20,13 @@ mod controller;
 mod effect;
 mod factory;
 mod host_notifier;
-mod host_quirks;
-mod parameters;
 mod processor;
 #[cfg(target_os = "linux")]
 mod run_loop;
 mod units;
 mod view;
 
+#[cfg(unix)]
 use std::ffi::c_void;
 use vst3::ComWrapper;
 use vst3::Steinberg::IPluginFactory;
@@ -43,50 +41,21 @@ pub extern "system" fn GetPluginFactory() -> *mut IPluginFactory {
     factory.map_or(std::ptr::null_mut(), |factory| factory.into_raw())
 }
 
-/// Called when the library has been loaded.
+/// Defines functions that a host calls when it has loaded the library and before it unloads it.
+macro_rules! library_calls {
+    ($($name:ident($($argument:ty)?))*) => {$(
+        /// Nothing is to be done, which always succeeds.
+        #[allow(non_snake_case, reason = "hosts look for this name")]
+        #[unsafe(no_mangle)]
+        pub extern "system" fn $name($(_: $argument)?) -> bool {
+            true
+        }
+    )*};
+}
+
 #[cfg(all(unix, not(target_os = "macos")))]
-#[allow(non_snake_case, reason = "hosts look for this name")]
-#[unsafe(no_mangle)]
-pub extern "system" fn ModuleEntry(_library: *mut c_void) -> bool {
-    true
-}
-
-/// Called before the library is unloaded.
-#[cfg(all(unix, not(target_os = "macos")))]
-#[allow(non_snake_case, reason = "hosts look for this name")]
-#[unsafe(no_mangle)]
-pub extern "system" fn ModuleExit() -> bool {
-    true
-}
-
-/// Called when the bundle has been loaded.
+library_calls! { ModuleEntry(*mut c_void) ModuleExit() }
 #[cfg(target_os = "macos")]
-#[allow(non_snake_case, reason = "hosts look for this name")]
-#[unsafe(no_mangle)]
-pub extern "system" fn bundleEntry(_bundle: *mut c_void) -> bool {
-    true
-}
-
-/// Called before the bundle is unloaded.
-#[cfg(target_os = "macos")]
-#[allow(non_snake_case, reason = "hosts look for this name")]
-#[unsafe(no_mangle)]
-pub extern "system" fn bundleExit() -> bool {
-    true
-}
-
-/// Called when the library has been loaded.
+library_calls! { bundleEntry(*mut c_void) bundleExit() }
 #[cfg(windows)]
-#[allow(non_snake_case, reason = "hosts look for this name")]
-#[unsafe(no_mangle)]
-pub extern "system" fn InitDll() -> bool {
-    true
-}
-
-/// Called before the library is unloaded.
-#[cfg(windows)]
-#[allow(non_snake_case, reason = "hosts look for this name")]
-#[unsafe(no_mangle)]
-pub extern "system" fn ExitDll() -> bool {
-    true
-}
+library_calls! { InitDll() ExitDll() }

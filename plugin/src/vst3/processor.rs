@@ -1,8 +1,7 @@
 //! The audio thread of an instance: the buffers and parameter changes of a call, which it does not trust.
 
-use super::com::{give, guarded};
+use super::com::{give, guarded, id, to_normalized, to_value};
 use super::effect::Effect;
-use super::parameters::{id, to_normalized, to_value};
 use crate::instance::{HostBuffers, HostBus};
 use std::sync::atomic::Ordering::Relaxed;
 use vst3::ComRef;

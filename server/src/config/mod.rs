@@ -15,7 +15,6 @@ use crate::tls::TlsFiles;
 use rtjam_protocol::RoomName;
 use rtjam_protocol::server::rooms::Caps;
 use settings::{DEFAULT_GATHER_US, DEFAULT_MAX_LISTENERS, DEFAULT_MAX_MUSICIANS, default_proxy_header};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -56,17 +55,22 @@ pub struct Config {
 }
 
 /// Why settings make no configuration.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The config file could not be read or understood.
-    Settings(SettingsError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// A certificate without its key.
+    #[error("--tls-cert also needs --tls-key FILE: the certificate's private key.")]
     CertificateWithoutKey,
     /// A key without its certificate.
+    #[error("--tls-key also needs --tls-cert FILE: the certificate of that key.")]
     KeyWithoutCertificate,
     /// A room for legacy units, which the server does not accept.
+    #[error("--classic-room also needs --classic: the server accepts no legacy rtjam units by default.")]
     ClassicRoomWithoutClassic,
     /// [`FIRST_ROOM`] breaks the rules for names.
+    #[error("{FIRST_ROOM:?} is not a valid room name.")]
     FirstRoom,
 }
 
@@ -150,38 +154,14 @@ impl Config {
     }
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::Settings(e) => e.fmt(f),
-            ConfigError::CertificateWithoutKey => {
-                f.write_str("--tls-cert also needs --tls-key FILE: the certificate's private key.")
-            }
-            ConfigError::KeyWithoutCertificate => {
-                f.write_str("--tls-key also needs --tls-cert FILE: the certificate of that key.")
-            }
-            ConfigError::ClassicRoomWithoutClassic => {
-                f.write_str("--classic-room also needs --classic: the server accepts no legacy rtjam units by default.")
-            }
-            ConfigError::FirstRoom => write!(f, "{FIRST_ROOM:?} is not a valid room name."),
-        }
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
-impl From<SettingsError> for ConfigError {
-    fn from(e: SettingsError) -> ConfigError {
-        ConfigError::Settings(e)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn config(file: &str) -> Config {
-        Config::new(Settings::parse(file).expect("valid settings"), "d".into()).expect("a configuration")
+        Config::new(Settings::parse(file, Path::new("test")).expect("valid settings"), "d".into())
+            .expect("a configuration")
     }
 
     /// Every setting in a file has the same effect as its flag.
@@ -235,7 +215,8 @@ mod tests {
             ("tls-key = \"k\"", "--tls-cert"),
             ("classic-room = \"r\"", "--classic"),
         ] {
-            let error = Config::new(Settings::parse(file).expect("valid settings"), PathBuf::new()).expect_err(file);
+            let error = Config::new(Settings::parse(file, Path::new("test")).expect("valid settings"), PathBuf::new())
+                .expect_err(file);
             assert!(error.to_string().contains(&format!("needs {missing}")), "{error}");
         }
     }

@@ -10,7 +10,6 @@ use rtjam_protocol::RoomName;
 use rtjam_protocol::link::DEFAULT_PORT;
 use rtjam_protocol::server::rooms::{Caps, MAX_LISTENERS};
 use serde::Deserialize;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -147,9 +146,10 @@ fn default_texts() -> [(&'static str, String); 18] {
 }
 
 /// Why a config file cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The file cannot be read.
+    #[error("The config file {file} cannot be read ({error}). Give its path with --config FILE.")]
     Unreadable {
         /// The file.
         file: PathBuf,
@@ -157,9 +157,10 @@ pub enum SettingsError {
         error: io::Error,
     },
     /// A key or a value in it is wrong.
+    #[error("{file}, line {line}: {message}")]
     Wrong {
-        /// The file; `None` for a text that comes from none.
-        file: Option<PathBuf>,
+        /// The file.
+        file: PathBuf,
         /// The line, from 1.
         line: usize,
         /// What is wrong.
@@ -175,7 +176,7 @@ impl Settings {
     pub fn read(path: &Path) -> Result<Settings, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingsError::Unreadable { file: path.to_owned(), error })?;
-        let mut settings = Settings::parse(&text).map_err(|e| e.in_file(path))?;
+        let mut settings = Settings::parse(&text, path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let Settings { data, tls_cert, tls_key, metrics_token_file, .. } = &mut settings;
         for path in [data, tls_cert, tls_key, metrics_token_file].into_iter().flatten() {
@@ -184,11 +185,11 @@ impl Settings {
         Ok(settings)
     }
 
-    pub(crate) fn parse(text: &str) -> Result<Settings, SettingsError> {
+    pub(crate) fn parse(text: &str, file: &Path) -> Result<Settings, SettingsError> {
         toml::from_str(text).map_err(|e| {
             let before = e.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
             let line = before.matches('\n').count() + 1;
-            SettingsError::Wrong { file: None, line, message: e.message().to_owned() }
+            SettingsError::Wrong { file: file.to_owned(), line, message: e.message().to_owned() }
         })
     }
 
@@ -197,31 +198,18 @@ impl Settings {
     pub fn or(self, other: Settings) -> Settings {
         let own_tls = self.tls_cert.is_some() || self.tls_key.is_some();
         let (tls_cert, tls_key) = if own_tls { (self.tls_cert, self.tls_key) } else { (other.tls_cert, other.tls_key) };
-        Settings {
-            listen: self.listen.or(other.listen),
-            data: self.data.or(other.data),
-            public_address: self.public_address.or(other.public_address),
-            tls_cert,
-            tls_key,
-            max_musicians: self.max_musicians.or(other.max_musicians),
-            max_listeners: self.max_listeners.or(other.max_listeners),
-            metrics_token_file: self.metrics_token_file.or(other.metrics_token_file),
-            media_threads: self.media_threads.or(other.media_threads),
-            gather_us: self.gather_us.or(other.gather_us),
-            classic: self.classic.or(other.classic),
-            classic_room: self.classic_room.or(other.classic_room),
-            log: self.log.or(other.log),
-            max_seats_per_identity: self.max_seats_per_identity.or(other.max_seats_per_identity),
-            max_seats_per_address: self.max_seats_per_address.or(other.max_seats_per_address),
-            max_new_identities: self.max_new_identities.or(other.max_new_identities),
-            exempt_network: self.exempt_network.or(other.exempt_network),
-            max_sessions: self.max_sessions.or(other.max_sessions),
-            max_sessions_per_address: self.max_sessions_per_address.or(other.max_sessions_per_address),
-            join_burst: self.join_burst.or(other.join_burst),
-            max_memory: self.max_memory.or(other.max_memory),
-            limit_loopback: self.limit_loopback || other.limit_loopback,
-            trusted_proxy: self.trusted_proxy.or(other.trusted_proxy),
-            proxy_header: self.proxy_header.or(other.proxy_header),
+        macro_rules! either {
+            ($($field:ident)*) => { Settings {
+                tls_cert,
+                tls_key,
+                limit_loopback: self.limit_loopback || other.limit_loopback,
+                $($field: self.$field.or(other.$field),)*
+            } };
+        }
+        either! {
+            listen data public_address max_musicians max_listeners metrics_token_file media_threads gather_us classic
+            classic_room log max_seats_per_identity max_seats_per_address max_new_identities exempt_network max_sessions
+            max_sessions_per_address join_burst max_memory trusted_proxy proxy_header
         }
     }
 
@@ -236,41 +224,13 @@ impl Settings {
     }
 }
 
-impl SettingsError {
-    fn in_file(self, path: &Path) -> SettingsError {
-        match self {
-            SettingsError::Wrong { line, message, .. } => {
-                SettingsError::Wrong { file: Some(path.to_owned()), line, message }
-            }
-            other => other,
-        }
-    }
-}
-
-impl fmt::Display for SettingsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SettingsError::Unreadable { file, error } => {
-                let file = file.display();
-                write!(f, "The config file {file} cannot be read ({error}). Give its path with --config FILE.")
-            }
-            SettingsError::Wrong { file, line, message } => {
-                file.as_ref().map_or(Ok(()), |file| write!(f, "{}, ", file.display()))?;
-                write!(f, "line {line}: {message}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for SettingsError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn list_accepts_a_single_value() {
-        let settings = Settings::parse("listen = \"127.0.0.1:1\"").expect("one address");
+        let settings = Settings::parse("listen = \"127.0.0.1:1\"", Path::new("test")).expect("one address");
         assert_eq!(settings.listen.map(|l| l.len()), Some(1));
     }
 
@@ -291,7 +251,7 @@ mod tests {
             ("\n\npublic-address = \"a b\"", 3, "a b"),
             ("data = \n", 1, ""),
         ] {
-            let Err(SettingsError::Wrong { line, message, .. }) = Settings::parse(text) else {
+            let Err(SettingsError::Wrong { line, message, .. }) = Settings::parse(text, Path::new("test")) else {
                 panic!("{text} is accepted")
             };
             assert_eq!(line, expected_line, "{text}: {message}");
@@ -301,8 +261,9 @@ mod tests {
 
     #[test]
     fn flags_take_precedence_over_file() {
-        let flags = Settings::parse("max-musicians = 4").expect("a number");
-        let file = Settings::parse("max-musicians = 9\ndata = \"d\"").expect("a number and a folder");
+        let flags = Settings::parse("max-musicians = 4", Path::new("test")).expect("a number");
+        let file =
+            Settings::parse("max-musicians = 9\ndata = \"d\"", Path::new("test")).expect("a number and a folder");
         let both = flags.clone().or(file);
         assert_eq!((both.max_musicians, both.data), (flags.max_musicians, Some("d".into())));
     }

@@ -14,7 +14,8 @@ use std::str::FromStr;
 pub struct Number<T, const MIN: u64, const MAX: u64>(pub(super) T);
 
 /// A number that is not in its range.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{given} is not a whole number from {min} to {max}")]
 pub struct OutOfRange {
     given: String,
     min: u64,
@@ -43,20 +44,16 @@ impl<'de, T: TryFrom<u64>, const MIN: u64, const MAX: u64> Deserialize<'de> for 
     }
 }
 
-impl Display for OutOfRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is not a whole number from {} to {}", self.given, self.min, self.max)
-    }
-}
-
-impl std::error::Error for OutOfRange {}
-
 /// An address to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenAddress(pub SocketAddr);
 
 /// Text that is not an address to listen on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not IP:PORT; for example, write 0.0.0.0:7891 for all IPv4 addresses, [::]:7891 for IPv6, or \
+     [fe80::1%eth0]:7891 for an address of one interface"
+)]
 pub struct BadListenAddress(String);
 
 impl FromStr for ListenAddress {
@@ -67,19 +64,6 @@ impl FromStr for ListenAddress {
         parsed.map(ListenAddress).ok_or_else(|| BadListenAddress(text.to_owned()))
     }
 }
-
-impl Display for BadListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not IP:PORT; for example, write 0.0.0.0:7891 for all IPv4 addresses, [::]:7891 for IPv6, or \
-             [fe80::1%eth0]:7891 for an address of one interface",
-            self.0
-        )
-    }
-}
-
-impl std::error::Error for BadListenAddress {}
 
 /// Reads `[IP%INTERFACE]:PORT`, where the interface is the name of one of this machine's.
 fn with_interface(text: &str) -> Option<SocketAddr> {
@@ -109,31 +93,17 @@ fn interface_index(_: &str) -> Option<u32> {
 pub struct LogLevel(pub tracing::Level);
 
 /// Text that is not a log level.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not one of error, warn, info, debug, trace")]
 pub struct BadLogLevel(String);
 
 impl FromStr for LogLevel {
     type Err = BadLogLevel;
 
     fn from_str(text: &str) -> Result<LogLevel, BadLogLevel> {
-        Ok(LogLevel(match text {
-            "error" => tracing::Level::ERROR,
-            "warn" => tracing::Level::WARN,
-            "info" => tracing::Level::INFO,
-            "debug" => tracing::Level::DEBUG,
-            "trace" => tracing::Level::TRACE,
-            _ => return Err(BadLogLevel(text.to_owned())),
-        }))
+        text.parse().map(LogLevel).map_err(|_| BadLogLevel(text.to_owned()))
     }
 }
-
-impl Display for BadLogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not one of error, warn, info, debug, trace", self.0)
-    }
-}
-
-impl std::error::Error for BadLogLevel {}
 
 /// The help text of `--data`, the same for every command.
 pub const DATA_HELP: &str =

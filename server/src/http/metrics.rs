@@ -1,8 +1,9 @@
 //! Renders the server's metrics for Prometheus (exposition format 0.0.4).
 
-use crate::gateway::legacy::LegacyTotals;
+use crate::gateway::legacy::LegacyCounters;
 use crate::media::{Dropped, FORWARDING_BOUNDS_US, MixerTotals, ThreadTotals};
 use crate::rooms::messages::ServerStatus;
+use crate::statistics::counters::Counter;
 use crate::system::resident_kib;
 use rtjam_protocol::Micros;
 use std::fmt::{self, Display, Write as _};
@@ -16,7 +17,7 @@ pub(super) fn render(
     described: &ServerStatus,
     threads: &[ThreadTotals],
     mixed: &MixerTotals,
-    legacy: Option<&LegacyTotals>,
+    legacy: Option<&LegacyCounters>,
     kernel_drops: Option<u64>,
     uptime: Micros,
 ) -> String {
@@ -36,30 +37,26 @@ fn rooms(text: &mut Text, described: &ServerStatus, uptime: Micros) {
     let census = &described.census;
     text.family("rtjam_info", "gauge", "The program's version.");
     text.sample("rtjam_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    text.single("rtjam_uptime_seconds", "gauge", "Time since the start.", Seconds(uptime.0));
-    text.single("rtjam_rooms", "gauge", "Rooms with at least one musician or listener.", census.rooms);
-    text.single("rtjam_musicians", "gauge", "Musicians in all rooms.", census.musicians);
-    text.single("rtjam_listeners", "gauge", "Listeners in all rooms.", census.listeners);
-    text.single("rtjam_control_connections", "gauge", "Open control connections.", census.connections);
-    text.single("rtjam_sessions_total", "counter", "Sessions begun.", described.sessions_begun);
+    text.gauge("rtjam_uptime_seconds", "Time since the start.", Seconds(uptime.0));
+    text.gauge("rtjam_rooms", "Rooms with at least one musician or listener.", census.rooms);
+    text.gauge("rtjam_musicians", "Musicians in all rooms.", census.musicians);
+    text.gauge("rtjam_listeners", "Listeners in all rooms.", census.listeners);
+    text.gauge("rtjam_control_connections", "Open control connections.", census.connections);
+    text.counter("rtjam_sessions_total", "Sessions begun.", described.sessions_begun);
     text.family("rtjam_refused_total", "counter", "Joins refused, by reason.");
     for (reason, count) in &described.refused {
         text.sample("rtjam_refused_total", &[("reason", reason)], count);
     }
-    text.single(
-        "rtjam_store_works",
-        "gauge",
-        "0 while the database cannot be read or written, else 1.",
-        u8::from(!described.store_fails),
-    );
+    let works = u8::from(!described.store_fails);
+    text.gauge("rtjam_store_works", "0 while the database cannot be read or written, else 1.", works);
     if let Some(kib) = resident_kib() {
-        text.single("rtjam_resident_memory_bytes", "gauge", "Resident memory.", kib * 1024);
+        text.gauge("rtjam_resident_memory_bytes", "Resident memory.", kib * 1024);
     }
 }
 
 fn packets(text: &mut Text, described: &ServerStatus, threads: &[ThreadTotals], kernel_drops: Option<u64>) {
     let sum = |of: fn(&ThreadTotals) -> u64| threads.iter().map(of).sum::<u64>();
-    text.single("rtjam_datagrams_received_total", "counter", "Authentic datagrams received.", sum(|f| f.received));
+    text.counter("rtjam_datagrams_received_total", "Authentic datagrams received.", sum(|f| f.received));
     text.family(
         "rtjam_datagrams_sent_total",
         "counter",
@@ -107,56 +104,44 @@ fn forwarding(text: &mut Text, threads: &[ThreadTotals]) {
 
 fn audio(text: &mut Text, described: &ServerStatus) {
     let audio = &described.audio;
-    text.single(
+    text.counter(
         "rtjam_audio_packets_total",
-        "counter",
         "Audio packets received from musicians, each counted once.",
         audio.packets,
     );
-    text.single("rtjam_audio_lost_total", "counter", "Audio packets that never arrived.", audio.lost);
+    text.counter("rtjam_audio_lost_total", "Audio packets that never arrived.", audio.lost);
     let help = "Audio packets that arrived after a later one: late, retransmitted, or as a redundant copy.";
-    text.single("rtjam_audio_recovered_total", "counter", help, audio.recovered);
-    text.single("rtjam_audio_repeated_total", "counter", "Audio packets that arrived again.", audio.repeated);
+    text.counter("rtjam_audio_recovered_total", help, audio.recovered);
+    text.counter("rtjam_audio_repeated_total", "Audio packets that arrived again.", audio.repeated);
 }
 
 fn mixes(text: &mut Text, mixed: &MixerTotals) {
-    text.single("rtjam_mixes", "gauge", "Mixes being made for musicians and listeners.", mixed.mixes);
-    text.single(
-        "rtjam_mix_packets_total",
-        "counter",
-        "Packets of mixes sent, retransmissions included.",
-        mixed.packets,
-    );
-    text.single(
+    text.gauge("rtjam_mixes", "Mixes being made for musicians and listeners.", mixed.mixes);
+    text.counter("rtjam_mix_packets_total", "Packets of mixes sent, retransmissions included.", mixed.packets);
+    text.counter(
         "rtjam_mix_packets_not_sent_total",
-        "counter",
         "Packets of mixes that the system refused to send.",
         mixed.not_sent,
     );
     let help = "Packets of each mix skipped because the mixer could not keep up.";
-    text.single("rtjam_mix_ticks_skipped_total", "counter", help, mixed.skipped);
-    text.single("rtjam_mixer_cpu_seconds_total", "counter", "Processor time of the mixer.", Seconds(mixed.cpu_us));
+    text.counter("rtjam_mix_ticks_skipped_total", help, mixed.skipped);
+    text.counter("rtjam_mixer_cpu_seconds_total", "Processor time of the mixer.", Seconds(mixed.cpu_us));
 }
 
-fn legacy_packets(text: &mut Text, legacy: &LegacyTotals) {
-    text.single(
+fn legacy_packets(text: &mut Text, legacy: &LegacyCounters) {
+    let [musicians, received, sent] = [&legacy.musicians, &legacy.received, &legacy.sent].map(Counter::get);
+    text.gauge(
         "rtjam_classic_musicians",
-        "gauge",
         "Musicians with legacy rtjam units; they also count as musicians.",
-        legacy.musicians,
+        musicians,
     );
-    text.single(
-        "rtjam_classic_packets_received_total",
-        "counter",
-        "Packets received from legacy rtjam units.",
-        legacy.received,
-    );
-    text.single("rtjam_classic_packets_sent_total", "counter", "Packets sent to legacy rtjam units.", legacy.sent);
+    text.counter("rtjam_classic_packets_received_total", "Packets received from legacy rtjam units.", received);
+    text.counter("rtjam_classic_packets_sent_total", "Packets sent to legacy rtjam units.", sent);
     let name = "rtjam_classic_packets_dropped_total";
     text.family(name, "counter", "Packets of legacy rtjam units dropped, by reason. ignored: the source has no seat.");
-    text.sample(name, &[("reason", "ignored")], legacy.ignored);
-    text.sample(name, &[("reason", "over_rate")], legacy.over_rate);
-    text.sample(name, &[("reason", "not_sent")], legacy.not_sent);
+    text.sample(name, &[("reason", "ignored")], legacy.ignored.get());
+    text.sample(name, &[("reason", "over_rate")], legacy.over_rate.get());
+    text.sample(name, &[("reason", "not_sent")], legacy.not_sent.get());
 }
 
 /// Microseconds, rendered as seconds.
@@ -185,8 +170,13 @@ impl Text {
         let _ = writeln!(self.0, "{} {value}", if labels.is_empty() { "" } else { "}" });
     }
 
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
-        self.family(name, kind, help);
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, &[], value);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "counter", help);
         self.sample(name, &[], value);
     }
 }
@@ -241,7 +231,8 @@ mod tests {
             store_fails: false,
         };
         let mixed = MixerTotals { mixes: 3, cpu_us: 2_500_000, ..MixerTotals::default() };
-        let legacy = LegacyTotals { musicians: 2, ..LegacyTotals::default() };
+        let legacy = LegacyCounters::default();
+        legacy.musicians.set(2);
         let text = render(&described, &[figures, figures], &mixed, Some(&legacy), Some(11), Micros::from_secs(60));
         for line in [
             "rtjam_rooms 1",

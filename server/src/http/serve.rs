@@ -1,10 +1,12 @@
-//! Serves the requests of one connection.
+//! Serves the requests of one connection; the web page and its style sheet.
 
 use super::service::{HttpService, RequestSource};
-use super::{control, page, status};
+use super::{control, status};
 use crate::limits::{Bucket, ConnectionStage, HalfOpenGuard};
 use axum::Router;
 use axum::extract::Extension;
+use axum::http::{HeaderName, header};
+use axum::response::{Html, IntoResponse};
 use axum::routing::{any, get};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -69,10 +71,32 @@ impl HttpService {
 
 fn router(http: HttpService) -> Router {
     Router::new()
-        .route("/", get(page::page))
-        .route("/style.css", get(page::style))
+        .route("/", get(page))
+        .route("/style.css", get(style))
         .route("/health", get(status::health))
         .route("/metrics", get(status::metrics))
         .route(PATH, any(control::control_connection))
         .with_state(http)
+}
+
+const PAGE: &str = include_str!("join.html");
+const STYLE: &str = include_str!("style.css");
+
+/// Headers that let the page load nothing but its own style sheet.
+const SECURITY_HEADERS: [(HeaderName, &str); 4] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-cache"),
+];
+
+async fn page() -> impl IntoResponse {
+    (SECURITY_HEADERS, Html(PAGE))
+}
+
+async fn style() -> impl IntoResponse {
+    (SECURITY_HEADERS, [(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)
 }

@@ -54,9 +54,8 @@ pub(super) async fn metrics(
     let sources = &http.metrics;
     let drops = metrics::kernel_drops(&sources.ports);
     let media = &sources.media;
-    let legacy = sources.legacy.as_ref().map(|counters| counters.totals());
-    let text =
-        metrics::render(&described, &media.threads(), &media.mixer(), legacy.as_ref(), drops, sources.clock.now());
+    let legacy = sources.legacy.as_deref();
+    let text = metrics::render(&described, &media.threads(), &media.mixer(), legacy, drops, sources.clock.now());
     ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response()
 }
 

@@ -13,11 +13,16 @@ const MIN_LEN: usize = 16;
 pub struct MetricsToken(Vec<u8>);
 
 /// Why there is no token.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The file cannot be read.
+    #[error("--metrics-token-file {0} cannot be read ({1}). Give the file's path, and let this user read it.")]
     Unreadable(PathBuf, io::Error),
     /// The file holds no token.
+    #[error(
+        "--metrics-token-file {0} must hold one line of at least {MIN_LEN} letters, digits or punctuation marks. Make \
+         one: head -c 24 /dev/urandom | base64 > {0}"
+    )]
     Invalid(PathBuf),
 }
 
@@ -47,28 +52,6 @@ impl fmt::Debug for MetricsToken {
         f.write_str("MetricsToken(…)")
     }
 }
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TokenError::Unreadable(path, e) => write!(
-                f,
-                "--metrics-token-file {} cannot be read ({e}). Give the file's path, and let this user read it.",
-                path.display()
-            ),
-            TokenError::Invalid(path) => {
-                let path = path.display();
-                write!(
-                    f,
-                    "--metrics-token-file {path} must hold one line of at least {MIN_LEN} letters, digits or punctuation \
-                     marks. Make one: head -c 24 /dev/urandom | base64 > {path}"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for TokenError {}
 
 impl OperatorError for TokenError {}
 

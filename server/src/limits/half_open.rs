@@ -135,16 +135,6 @@ impl HalfOpenTable {
         Some(id)
     }
 
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.connections.len()
-    }
-
-    #[cfg(test)]
-    fn is_empty(&self) -> bool {
-        self.connections.is_empty()
-    }
-
     fn insert(&mut self, id: HalfOpenId, owner: HalfOpenOwner, progress: Progress) -> Option<HalfOpenId> {
         let pool = self.pool(owner.known);
         let evicted = if pool.taken >= pool.places { pool.to_evict() } else { None };
@@ -257,7 +247,7 @@ mod tests {
             let (_, evicted) = half_open.enter(at(1100), stranger(n % 16));
             assert!(evicted.is_some_and(|id| id != ann));
         }
-        assert_eq!((half_open.len(), half_open.strangers.ranks.len()), (1024, 17));
+        assert_eq!((half_open.connections.len(), half_open.strangers.ranks.len()), (1024, 17));
     }
 
     #[test]
@@ -303,7 +293,7 @@ mod tests {
         // With places to spare, the timeout is ten seconds for all.
         assert_eq!(half_open.expire(at(10_000)), [ann]);
         assert_eq!(half_open.expire(at(19_000)).len(), 512);
-        assert!(half_open.is_empty() && half_open.strangers.by_address.is_empty());
+        assert!(half_open.connections.is_empty() && half_open.strangers.by_address.is_empty());
     }
 
     #[test]
@@ -316,6 +306,6 @@ mod tests {
         assert_eq!(half_open.enter(START, stranger(2)).1, None);
         assert_eq!(half_open.evict(), Some(second));
         half_open.advance(START, second, ConnectionStage::Control);
-        assert_eq!(half_open.len(), 1);
+        assert_eq!(half_open.connections.len(), 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Half-open connections as tasks: each holds a guard, which tells it when to close.
 
+use super::address_counts::AddressCounts;
 use super::half_open::{ConnectionStage, HalfOpenId, HalfOpenOwner, HalfOpenTable};
-use super::seated::SeatedAddresses;
 use crate::real_time::ServerClock;
 use rtjam_protocol::server::rooms::AddressKey;
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ pub struct HalfOpenConnections(Arc<Shared>);
 
 struct Shared {
     clock: ServerClock,
-    seated: SeatedAddresses,
+    seated: AddressCounts,
     state: Mutex<State>,
 }
 
@@ -34,7 +34,7 @@ pub struct HalfOpenGuard {
 
 impl HalfOpenConnections {
     /// No connections, and so many places for strangers and for addresses that have sessions.
-    pub fn new(clock: ServerClock, seated: SeatedAddresses, strangers: usize, known: usize) -> HalfOpenConnections {
+    pub fn new(clock: ServerClock, seated: AddressCounts, strangers: usize, known: usize) -> HalfOpenConnections {
         let state = State { table: HalfOpenTable::new(strangers, known), evictions: HashMap::new() };
         HalfOpenConnections(Arc::new(Shared { clock, seated, state: Mutex::new(state) }))
     }

@@ -7,27 +7,25 @@
 //! | [`ConnectionLimit`] | seated control connections by address | acceptor |
 //! | [`HalfOpenConnections`], [`HalfOpenTable`] | connections without a seat | acceptor |
 //! | [`HandshakeQueue`] | the order and rate of TLS handshakes | acceptor |
-//! | [`SeatedAddresses`] | the addresses with sessions, which have reserved places for connections | rooms, acceptor |
+//! | [`AddressCounts`] | the sessions of each address: one that has any has reserved places for connections | rooms, acceptor |
 //! | [`ProxySettings`] | the address that a request behind a proxy counts for | acceptor |
 //!
 //! Time is an argument, so the tests run in virtual time.
 
+mod address_counts;
 mod bucket;
-mod connection_limit;
 mod half_open;
 mod half_open_guard;
 mod handshake_queue;
 mod proxy;
-mod seated;
 
+pub use address_counts::{AddressCounts, ConnectionLimit};
 pub use bucket::Bucket;
-pub use connection_limit::ConnectionLimit;
 pub use half_open::ConnectionStage;
 pub use half_open_guard::{HalfOpenConnections, HalfOpenGuard};
 pub use handshake_queue::{HandshakeQueue, HandshakeTicket};
 pub use proxy::{Network, ProxySettings, TrustedProxies};
 pub use rtjam_protocol::server::rooms::AddressKey;
-pub use seated::SeatedAddresses;
 
 use rtjam_protocol::control::{Refusal, Refused, SeatRole};
 use rtjam_protocol::server::rooms::Origin;
@@ -83,14 +81,15 @@ pub struct Limits {
     settings: LimitSettings,
     shared_networks: Vec<Network>,
     accounts: HashMap<AddressKey, Account>,
-    sessions: HashMap<SessionId, (AddressKey, SeatRole)>,
-    seated: SeatedAddresses,
+    /// The account, address and role of each session.
+    sessions: HashMap<SessionId, (AddressKey, IpAddr, SeatRole)>,
+    seated: AddressCounts,
 }
 
 #[derive(Default)]
 struct Account {
-    musicians: RoleAccount,
-    listeners: RoleAccount,
+    /// Of musicians, and of listeners.
+    roles: [RoleAccount; 2],
     guesses: Bucket,
 }
 
@@ -101,29 +100,23 @@ struct RoleAccount {
 }
 
 impl Account {
-    fn role(&self, role: SeatRole) -> &RoleAccount {
-        match role {
-            SeatRole::Musician => &self.musicians,
-            SeatRole::Listener | SeatRole::None => &self.listeners,
-        }
-    }
-
-    fn role_mut(&mut self, role: SeatRole) -> &mut RoleAccount {
-        match role {
-            SeatRole::Musician => &mut self.musicians,
-            SeatRole::Listener | SeatRole::None => &mut self.listeners,
-        }
+    fn role(&mut self, role: SeatRole) -> &mut RoleAccount {
+        &mut self.roles[index(role)]
     }
 
     fn is_unused(&self, now: Micros) -> bool {
-        let unused = |role: &RoleAccount| role.sessions == 0 && role.joins.is_full(now);
-        unused(&self.musicians) && unused(&self.listeners) && self.guesses.is_full(now)
+        self.roles.iter().all(|role| role.sessions == 0 && role.joins.is_full(now)) && self.guesses.is_full(now)
     }
 }
 
+/// The index of a role in [`Account::roles`].
+fn index(role: SeatRole) -> usize {
+    usize::from(role != SeatRole::Musician)
+}
+
 impl Limits {
-    /// Begins without sessions. `seated` is kept up to date with the addresses that have some.
-    pub fn new(settings: LimitSettings, seated: SeatedAddresses) -> Limits {
+    /// Begins without sessions. `seated` counts those of each address.
+    pub fn new(settings: LimitSettings, seated: AddressCounts) -> Limits {
         Limits { settings, shared_networks: Vec::new(), accounts: HashMap::new(), sessions: HashMap::new(), seated }
     }
 
@@ -153,7 +146,7 @@ impl Limits {
             return Ok(());
         }
         let burst = self.settings.join_burst;
-        let taken = self.account(now, from).role_mut(role).joins.take(now, burst, JOIN_INTERVAL);
+        let taken = self.account(now, from).role(role).joins.take(now, burst, JOIN_INTERVAL);
         taken.map_err(|wait| Refused::after(Refusal::TooManyJoins, seconds(wait)))
     }
 
@@ -162,7 +155,7 @@ impl Limits {
     pub fn refuse_session(&self, from: IpAddr, role: SeatRole, memory_mib: Option<u64>) -> Option<Refused> {
         let settings = &self.settings;
         // Half of the sessions are reserved for musicians.
-        let listeners = || self.sessions.values().filter(|(_, role)| *role == SeatRole::Listener).count();
+        let listeners = || self.sessions.values().filter(|(.., role)| *role == SeatRole::Listener).count();
         let full = self.sessions.len() >= settings.sessions as usize
             || (role == SeatRole::Listener && listeners() >= settings.sessions as usize / 2)
             || memory_mib.is_some_and(|mib| mib > u64::from(settings.memory_mib));
@@ -170,25 +163,25 @@ impl Limits {
             return Some(Refused::after(Refusal::ServerFull, RETRY_WHEN_FULL_S));
         }
         let most = settings.sessions_per_address;
-        let has = self.accounts.get(&self.key(from)).map_or(0, |account| account.role(role).sessions);
+        let has = self.accounts.get(&self.key(from)).map_or(0, |account| account.roles[index(role)].sessions);
         let too_many = !self.is_exempt(from) && has >= most;
         too_many.then(|| Refused::after(Refusal::TooManySessions, RETRY_WHEN_FULL_S))
     }
 
     /// Counts a session that has begun.
     pub fn session_opened(&mut self, now: Micros, session: SessionId, from: IpAddr, role: SeatRole) {
-        self.account(now, from).role_mut(role).sessions += 1;
+        self.account(now, from).role(role).sessions += 1;
         let key = self.key(from);
-        self.sessions.insert(session, (key, role));
-        self.seated.add(session, from);
+        self.sessions.insert(session, (key, from, role));
+        self.seated.add(from, u32::MAX);
     }
 
     /// Counts a session that has ended.
     pub fn session_ended(&mut self, session: SessionId) {
-        let Some((key, role)) = self.sessions.remove(&session) else { return };
-        self.seated.remove(session);
+        let Some((key, from, role)) = self.sessions.remove(&session) else { return };
+        self.seated.remove(from);
         if let Some(account) = self.accounts.get_mut(&key) {
-            let account = account.role_mut(role);
+            let account = account.role(role);
             account.sessions = account.sessions.saturating_sub(1);
         }
     }
@@ -240,7 +233,7 @@ mod tests {
     fn limits() -> Limits {
         Limits::new(
             LimitSettings { sessions_per_address: 2, join_burst: 3, sessions: 4, ..LimitSettings::default() },
-            SeatedAddresses::default(),
+            AddressCounts::default(),
         )
     }
 
@@ -251,7 +244,7 @@ mod tests {
     /// By default 256 musicians behind one address can join, and all of them can reconnect at once.
     #[test]
     fn defaults_do_not_affect_rehearsals() {
-        let mut limits = Limits::new(LimitSettings::default(), SeatedAddresses::default());
+        let mut limits = Limits::new(LimitSettings::default(), AddressCounts::default());
         for n in 0..256 {
             assert_eq!(limits.charge_join(START, ANN, PLAYS), Ok(()));
             assert_eq!(limits.refuse_session(ANN, PLAYS, Some(300)), None);
@@ -313,7 +306,7 @@ mod tests {
     /// Listeners take neither joins nor sessions from the musicians of their address.
     #[test]
     fn listeners_take_nothing_from_musicians() {
-        let mut limits = Limits::new(LimitSettings { sessions: 100, ..limits().settings }, SeatedAddresses::default());
+        let mut limits = Limits::new(LimitSettings { sessions: 100, ..limits().settings }, AddressCounts::default());
         (0..2).for_each(|n| limits.session_opened(START, SessionId(n), ANN, LISTENS));
         let too_many = Some(Refused::after(Refusal::TooManySessions, 30));
         assert_eq!(limits.refuse_session(ANN, LISTENS, None), too_many);
@@ -348,7 +341,7 @@ mod tests {
                 && free.wrong_secret_delay(START, here) == Micros::ZERO));
         }
         let mut limited =
-            Limits::new(LimitSettings { limit_loopback: true, ..free.settings }, SeatedAddresses::default());
+            Limits::new(LimitSettings { limit_loopback: true, ..free.settings }, AddressCounts::default());
         assert!((0..3).all(|_| limited.charge_join(START, HERE, PLAYS).is_ok()));
         assert!(limited.charge_join(START, HERE, PLAYS).is_err());
     }

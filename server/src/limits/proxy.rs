@@ -31,7 +31,8 @@ const fn same_prefix(a: u128, b: u128, width: u32, bits: u8) -> bool {
 }
 
 /// Text that is not a [`Network`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not IP or IP/BITS; write for example 10.0.0.1 or 172.16.0.0/12")]
 pub struct BadNetwork(String);
 
 impl FromStr for Network {
@@ -46,14 +47,6 @@ impl FromStr for Network {
         if bits > most { Err(wrong()) } else { Ok(Network { address, bits }) }
     }
 }
-
-impl fmt::Display for BadNetwork {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not IP or IP/BITS; write for example 10.0.0.1 or 172.16.0.0/12", self.0)
-    }
-}
-
-impl std::error::Error for BadNetwork {}
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! The arguments and the output of the commands.
 
-use super::{BanDescription, ban, bans, kick, list, unban};
+use super::BanDescription;
 use crate::config::DataDirArg;
 use crate::failure::Failure;
 use clap::Args;
@@ -10,7 +10,8 @@ use rtjam_protocol::control::SeatRole;
 use rtjam_protocol::server::rooms::{Ban, MemberSelector, SeatedMember, identity_text};
 use std::io::Write as _;
 
-const WHO: &str = "\
+/// What `WHO` can be.
+pub const WHO: &str = "\
 WHO is one of
   a slot          3                the number that `rtjam-server list` shows
   a name          \"Ann 2\"          as others see it
@@ -19,22 +20,21 @@ WHO is one of
 
 Run this on the server's machine, as the server's user, with the same --data.";
 
+/// What `kick` does.
 // Each paragraph is one line: clap wraps it to the terminal's width.
-const KICK: &str = "\
+pub const KICK: &str = "\
 Musicians who are kicked are told so, and can join again with the same link. To keep somebody out, use `rtjam-server ban`. \
 To make the link useless, use `rtjam-server invite ROOM --renew`.";
 
-const BAN: &str = "\
+/// What `ban` does.
+pub const BAN: &str = "\
 A slot or a name bans that musician's identity and address, but not an address that others share: loopback, or one in a \
 network of --exempt-network. An identity or an address bans only that, even while no server runs. A musician can make a new \
 identity and change the address; if that matters, renew the link as well (`rtjam-server invite ROOM --renew`).";
 
-/// `rtjam-server list`.
+/// The arguments of `rtjam-server list` and `bans`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Prints one line for each musician and listener: room, slot, role, name, address and identity, separated by tabs."
-)]
-pub struct List {
+pub struct RoomArgs {
     /// The room [default: all rooms]
     #[arg(value_parser = RoomName::new)]
     room: Option<RoomName>,
@@ -42,10 +42,9 @@ pub struct List {
     data: DataDirArg,
 }
 
-/// `rtjam-server kick`.
+/// The arguments of `rtjam-server kick` and `ban`.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{WHO}\n\n{KICK}"))]
-pub struct Kick {
+pub struct MemberArgs {
     /// The room
     #[arg(value_parser = RoomName::new)]
     room: RoomName,
@@ -55,36 +54,9 @@ pub struct Kick {
     data: DataDirArg,
 }
 
-/// `rtjam-server ban`.
+/// The arguments of `rtjam-server unban`.
 #[derive(Debug, Args)]
-#[command(after_help = format!("{WHO}\n\n{BAN}"))]
-pub struct BanWho {
-    /// The room
-    #[arg(value_parser = RoomName::new)]
-    room: RoomName,
-    /// The musician, see below
-    who: MemberSelector,
-    #[command(flatten)]
-    data: DataDirArg,
-}
-
-/// `rtjam-server bans`.
-#[derive(Debug, Args)]
-#[command(after_help = "Prints one line for each ban: its number, the room, and whom it keeps out, separated by tabs.")]
-pub struct Bans {
-    /// The room [default: all rooms]
-    #[arg(value_parser = RoomName::new)]
-    room: Option<RoomName>,
-    #[command(flatten)]
-    data: DataDirArg,
-}
-
-/// `rtjam-server unban`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Give the ban's number as `rtjam-server bans` shows it, or the identity, the address or the name."
-)]
-pub struct Unban {
+pub struct UnbanArgs {
     /// The room
     #[arg(value_parser = RoomName::new)]
     room: RoomName,
@@ -94,61 +66,50 @@ pub struct Unban {
     data: DataDirArg,
 }
 
-impl List {
-    /// Prints who is in the rooms.
-    ///
-    /// # Errors
-    /// See [`list`].
-    pub fn run(self) -> Result<(), Failure> {
-        let seated = list(&self.data.path()?, self.room)?;
-        let lines = seated.iter().map(|one| format!("{}\t{}", one.room, line(one)));
-        print(lines, "Nobody is in a room.")
-    }
+/// Prints who is in the rooms.
+///
+/// # Errors
+/// See [`super::list`].
+pub fn list(RoomArgs { room, data }: RoomArgs) -> Result<(), Failure> {
+    let seated = super::list(&data.path()?, room)?;
+    print(seated.iter().map(|one| format!("{}\t{}", one.room, line(one))), "Nobody is in a room.")
 }
 
-impl Kick {
-    /// Ends sessions, and prints whose they were.
-    ///
-    /// # Errors
-    /// See [`kick`].
-    pub fn run(self) -> Result<(), Failure> {
-        let kicked = kick(&self.data.path()?, self.room.clone(), self.who)?;
-        print(kicked.iter().map(|one| format!("Kicked from {}: {}", self.room, line(one))), "")
-    }
+/// Ends sessions, and prints whose they were.
+///
+/// # Errors
+/// See [`super::kick`].
+pub fn kick(MemberArgs { room, who, data }: MemberArgs) -> Result<(), Failure> {
+    let kicked = super::kick(&data.path()?, room.clone(), who)?;
+    print(kicked.iter().map(|one| format!("Kicked from {room}: {}", line(one))), "")
 }
 
-impl BanWho {
-    /// Bans musicians, and prints whom.
-    ///
-    /// # Errors
-    /// See [`ban`].
-    pub fn run(self) -> Result<(), Failure> {
-        let ban = ban(&self.data.path()?, self.room.clone(), self.who)?;
-        let note = if matches!(ban, Ban { address: None, .. }) { " (no address)" } else { "" };
-        print([format!("Banned from {}: {}{note}", self.room, BanDescription(&ban))], "")
-    }
+/// Bans musicians, and prints whom.
+///
+/// # Errors
+/// See [`super::ban`].
+pub fn ban(MemberArgs { room, who, data }: MemberArgs) -> Result<(), Failure> {
+    let ban = super::ban(&data.path()?, room.clone(), who)?;
+    let note = if matches!(ban, Ban { address: None, .. }) { " (no address)" } else { "" };
+    print([format!("Banned from {room}: {}{note}", BanDescription(&ban))], "")
 }
 
-impl Bans {
-    /// Prints the bans.
-    ///
-    /// # Errors
-    /// See [`bans`].
-    pub fn run(self) -> Result<(), Failure> {
-        let bans = bans(&self.data.path()?, self.room.as_ref())?;
-        print(bans.iter().map(|b| format!("{}\t{}\t{}", b.id, b.room, BanDescription(&b.ban))), "Nobody is banned.")
-    }
+/// Prints the bans.
+///
+/// # Errors
+/// See [`super::bans`].
+pub fn bans(RoomArgs { room, data }: RoomArgs) -> Result<(), Failure> {
+    let bans = super::bans(&data.path()?, room.as_ref())?;
+    print(bans.iter().map(|b| format!("{}\t{}\t{}", b.id, b.room, BanDescription(&b.ban))), "Nobody is banned.")
 }
 
-impl Unban {
-    /// Lifts bans, and prints them.
-    ///
-    /// # Errors
-    /// See [`unban`].
-    pub fn run(self) -> Result<(), Failure> {
-        let lifted = unban(&self.data.path()?, &self.room, &self.who)?;
-        print(lifted.iter().map(|b| format!("No longer banned from {}: {}", b.room, BanDescription(&b.ban))), "")
-    }
+/// Lifts bans, and prints them.
+///
+/// # Errors
+/// See [`super::unban`].
+pub fn unban(UnbanArgs { room, who, data }: UnbanArgs) -> Result<(), Failure> {
+    let lifted = super::unban(&data.path()?, &room, &who)?;
+    print(lifted.iter().map(|b| format!("No longer banned from {}: {}", b.room, BanDescription(&b.ban))), "")
 }
 
 /// Renders slot, role, name, address and identity.

@@ -49,11 +49,13 @@ pub enum ModerationReply {
 }
 
 /// Why a command failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ModerationError {
     /// The data folder or its database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// There is no such room.
+    #[error("There is no room {:?} in this data folder. {}", .room.as_str(), list_of(.existing))]
     NoSuchRoom {
         /// The room.
         room: RoomName,
@@ -61,12 +63,21 @@ pub enum ModerationError {
         existing: Vec<RoomName>,
     },
     /// Nobody in the room matches.
+    #[error(
+        "Nobody in the room {0} matches {1}. To see who is there, run: rtjam-server list {room:?}", room = .0.as_str()
+    )]
     NobodyMatches(RoomName, MemberSelector),
     /// No ban of the room matches.
+    #[error("No ban of the room {0} matches. To see its bans, run: rtjam-server bans {room:?}", room = .0.as_str())]
     NoBanMatches(RoomName),
     /// No server runs on this data folder.
+    #[error(
+        "No rtjam-server is running on the data folder {0}. Start it, or name the folder of the running server with \
+         --data DIR."
+    )]
     NoServer(PathBuf),
     /// The running server is of another version.
+    #[error("The running server has another version than this program. Restart it, and try again.")]
     OtherVersion,
 }
 
@@ -197,47 +208,12 @@ fn check_exists(store: &Store, room: &RoomName) -> Result<(), ModerationError> {
     Err(ModerationError::NoSuchRoom { room: room.clone(), existing: store.rooms()? })
 }
 
-impl From<StoreError> for ModerationError {
-    fn from(e: StoreError) -> ModerationError {
-        ModerationError::Store(e)
+fn list_of(rooms: &[RoomName]) -> String {
+    if rooms.is_empty() {
+        return "It has no rooms yet.".to_owned();
     }
+    let names: Vec<String> = rooms.iter().map(|room| format!("{:?}", room.as_str())).collect();
+    format!("Its rooms are: {}.", names.join(", "))
 }
-
-impl fmt::Display for ModerationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ModerationError::Store(e) => e.fmt(f),
-            ModerationError::NoSuchRoom { room, existing } => {
-                write!(f, "There is no room {:?} in this data folder. ", room.as_str())?;
-                if existing.is_empty() {
-                    return f.write_str("It has no rooms yet.");
-                }
-                let names: Vec<String> = existing.iter().map(|room| format!("{:?}", room.as_str())).collect();
-                write!(f, "Its rooms are: {}.", names.join(", "))
-            }
-            ModerationError::NobodyMatches(room, who) => write!(
-                f,
-                "Nobody in the room {room} matches {who}. To see who is there, run: rtjam-server list {:?}",
-                room.as_str()
-            ),
-            ModerationError::NoBanMatches(room) => write!(
-                f,
-                "No ban of the room {room} matches. To see its bans, run: rtjam-server bans {:?}",
-                room.as_str()
-            ),
-            ModerationError::NoServer(dir) => write!(
-                f,
-                "No rtjam-server is running on the data folder {}. Start it, or name the folder of the running server with \
-                 --data DIR.",
-                dir.display()
-            ),
-            ModerationError::OtherVersion => {
-                f.write_str("The running server has another version than this program. Restart it, and try again.")
-            }
-        }
-    }
-}
-
-impl std::error::Error for ModerationError {}
 
 impl OperatorError for ModerationError {}

@@ -1,7 +1,7 @@
 //! The actor's thread: takes inputs one at a time, lets [`Rooms`] decide, and carries out what it decides.
 
 use super::messages::{ControlEvent, MediaEvent, OutgoingMessage, RoomsCommand, RoomsInput};
-use super::unheard::{PresentMusician, UnheardReports};
+use super::unheard::UnheardReports;
 use crate::limits::Limits;
 use crate::media::{MediaThreads, MixerRequest};
 use crate::real_time::ServerClock;
@@ -142,7 +142,7 @@ impl RoomsActor {
             ControlEvent::RoundTrip(took) => {
                 let session = self.connections.get(&connection).and_then(|c| c.session);
                 if let Some(session) = session.and_then(|s| self.sessions.get(&s)) {
-                    session.counters().record_round_trip(took);
+                    session.counters.record_round_trip(took);
                 }
             }
             ControlEvent::Disconnected => {
@@ -171,9 +171,8 @@ impl RoomsActor {
 
     fn report_unheard(&mut self) {
         while let Some(room) = self.unheard.poll_room() {
-            let here = self.sessions.iter().filter(|(_, session)| *session.room() == room && session.sends());
-            let musicians: Vec<PresentMusician> =
-                here.map(|(id, session)| PresentMusician { session: *id, source: session.slot() }).collect();
+            let here = self.sessions.iter().filter(|(_, session)| session.room == room && session.sends);
+            let musicians: Vec<_> = here.map(|(id, session)| (*id, session.slot)).collect();
             let reports = self.unheard.reports(&room, self.media.is_crowded(&room), &musicians);
             let connections: HashMap<SessionId, ConnectionId> =
                 self.connections.iter().filter_map(|(id, connection)| Some((connection.session?, *id))).collect();
@@ -215,14 +214,14 @@ impl RoomsActor {
                     self.limits.session_ended(session);
                     self.media.end(session);
                     if let Some(ended) = self.sessions.get(&session) {
-                        self.unheard.forget(session, ended.room());
+                        self.unheard.forget(session, &ended.room);
                     }
                     self.record(session);
                 }
                 RoomsOutput::Pin(session, sources) => {
                     self.media.pin(session, &sources);
                     if let Some(known) = self.sessions.get(&session) {
-                        self.unheard.set_pinned(session, known.room(), sources);
+                        self.unheard.set_pinned(session, &known.room, sources);
                     }
                 }
                 RoomsOutput::Mix(order) => self.media.mix(order.session, mix_request(order)),
@@ -242,7 +241,7 @@ impl RoomsActor {
             self.limits.session_opened(now, session.session, from, role);
         }
         let live = LiveSession::new(now, session);
-        let counters = live.counters().clone();
+        let counters = live.counters.clone();
         self.media.open(session, counters.clone());
         self.sessions.insert(session.session, live);
         self.sessions_begun += 1;

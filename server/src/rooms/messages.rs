@@ -10,7 +10,6 @@ use rtjam_protocol::control::{BadMessage, ClientMessage, MemberAccess, ServerMes
 use rtjam_protocol::link::Pin;
 use rtjam_protocol::server::rooms::{Ban, Census, ConnectionId, MemberSelector, NewSession, SeatedMember};
 use rtjam_protocol::{Micros, MusicianId, RoomName, SessionId, SourceId};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,30 +197,21 @@ pub struct RoomSnapshot {
 }
 
 /// Why the rooms actor did not carry out a command.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The authority does not permit it.
+    #[error("Your link does not permit this. Ask a moderator of the room.")]
     Forbidden,
     /// No member of the room matches the target.
+    #[error("Nobody in the room matches.")]
     NoMatch,
     /// The database failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The rooms actor has ended.
+    #[error("The server is going down.")]
     Ended,
 }
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CommandError::Forbidden => f.write_str("Your link does not permit this. Ask a moderator of the room."),
-            CommandError::NoMatch => f.write_str("Nobody in the room matches."),
-            CommandError::Store(failure) => failure.fmt(f),
-            CommandError::Ended => f.write_str("The server is going down."),
-        }
-    }
-}
-
-impl std::error::Error for CommandError {}
 
 /// The input queue is full, or the rooms actor has ended.
 #[derive(Debug)]
@@ -258,21 +248,22 @@ impl RoomsHandle {
         self.0.try_send(RoomsInput::Gateway(request, mailbox.clone())).map_err(|_| NotSent)
     }
 
+    /// Sends a query or command; `None` after the actor has ended.
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> RoomsInput) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.send(input(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
     /// The state of the server; `None` after the actor has ended.
     pub async fn status(&self) -> Option<ServerStatus> {
-        let (reply, status) = oneshot::channel();
-        self.send(RoomsInput::Query(RoomsQuery::Status(reply))).await.ok()?;
-        status.await.ok()
+        self.ask(|reply| RoomsInput::Query(RoomsQuery::Status(reply))).await
     }
 
     /// One room, or all rooms that `authority` may see; empty where there is none.
     pub async fn snapshots(&self, authority: Authority, room: Option<RoomName>) -> Vec<RoomSnapshot> {
-        let (reply, snapshots) = oneshot::channel();
-        let query = RoomsQuery::Snapshots(authority, room, reply);
-        match self.send(RoomsInput::Query(query)).await {
-            Ok(()) => snapshots.await.unwrap_or_default(),
-            Err(NotSent) => Vec::new(),
-        }
+        let query = |reply| RoomsInput::Query(RoomsQuery::Snapshots(authority, room, reply));
+        self.ask(query).await.unwrap_or_default()
     }
 
     /// Ends the sessions of the members whom `target` means. Returns who they were; they may join again.
@@ -285,9 +276,8 @@ impl RoomsHandle {
         room: RoomName,
         target: MemberSelector,
     ) -> Result<Vec<SeatedMember>, CommandError> {
-        let (reply, kicked) = oneshot::channel();
-        self.command(RoomsCommand::Kick(authority, room, target, reply)).await?;
-        kicked.await.unwrap_or(Err(CommandError::Ended))
+        let command = |reply| RoomsInput::Command(RoomsCommand::Kick(authority, room, target, reply));
+        self.ask(command).await.unwrap_or(Err(CommandError::Ended))
     }
 
     /// Ends the sessions of the members whom `target` means and keeps them out. Returns the ban.
@@ -295,12 +285,7 @@ impl RoomsHandle {
     /// # Errors
     /// When `authority` does not permit it, nobody matches, or the database fails.
     pub async fn ban(&self, authority: Authority, room: RoomName, target: MemberSelector) -> Result<Ban, CommandError> {
-        let (reply, ban) = oneshot::channel();
-        self.command(RoomsCommand::Ban(authority, room, target, reply)).await?;
-        ban.await.unwrap_or(Err(CommandError::Ended))
-    }
-
-    async fn command(&self, command: RoomsCommand) -> Result<(), CommandError> {
-        self.send(RoomsInput::Command(command)).await.map_err(|NotSent| CommandError::Ended)
+        let command = |reply| RoomsInput::Command(RoomsCommand::Ban(authority, room, target, reply));
+        self.ask(command).await.unwrap_or(Err(CommandError::Ended))
     }
 }

@@ -38,7 +38,7 @@ impl RoomsActor {
     }
 
     fn status(&self) -> ServerStatus {
-        let live = self.sessions.values().map(|session| session.counters().audio());
+        let live = self.sessions.values().map(|session| session.counters.audio());
         ServerStatus {
             census: self.rooms.census(),
             audio: live.fold(self.ended_audio, AudioTotals::plus),
@@ -50,7 +50,7 @@ impl RoomsActor {
     }
 
     fn sessions_over_rate(&self) -> Vec<(SessionId, u64)> {
-        let all = self.sessions.iter().map(|(id, session)| (*id, session.counters().over_rate()));
+        let all = self.sessions.iter().map(|(id, session)| (*id, session.counters.over_rate()));
         let mut offenders: Vec<(SessionId, u64)> = all.filter(|(_, dropped)| *dropped > 0).collect();
         offenders.sort_unstable_by_key(|(session, _)| session.0);
         offenders
@@ -95,7 +95,7 @@ impl RoomsActor {
             return Err(CommandError::Forbidden);
         }
         let ban = self.rooms.ban_against(room, target).ok_or(CommandError::NoMatch)?;
-        self.store.add_ban(room, &ban).and_then(|_| self.apply_rules()).map_err(CommandError::Store)?;
+        self.store.add_ban(room, &ban).and_then(|_| self.apply_rules())?;
         tracing::info!("{room}: a ban was added");
         Ok(ban)
     }
@@ -105,7 +105,7 @@ impl RoomsActor {
 mod tests {
     use super::super::messages::{ControlEvent, GatewayMailbox, GatewayReply, GatewayRequest, RoomsHandle, RoomsInput};
     use super::*;
-    use crate::limits::{LimitSettings, Limits, SeatedAddresses};
+    use crate::limits::{AddressCounts, LimitSettings, Limits};
     use crate::media::MediaThreads;
     use crate::real_time::ServerClock;
     use crate::store::Store;
@@ -159,7 +159,7 @@ mod tests {
                 caps: Caps { per_identity: 50, ..Caps::default() },
                 verify: |_, _, _| true,
             });
-            let limits = Limits::new(LimitSettings::default(), SeatedAddresses::default());
+            let limits = Limits::new(LimitSettings::default(), AddressCounts::default());
             World { actor: RoomsActor::new(rooms, store, media, limits, clock), secrets, next: 0, _dir: dir }
         }
 

@@ -6,13 +6,6 @@ use rtjam_protocol::{RoomName, SessionId, SourceId};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// A musician of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct PresentMusician {
-    pub(super) session: SessionId,
-    pub(super) source: SourceId,
-}
-
 /// The selections of crowded rooms, and what each session was last told.
 #[derive(Debug, Default)]
 pub(super) struct UnheardReports {
@@ -55,32 +48,29 @@ impl UnheardReports {
     }
 
     /// The reports that are due in a room: a session, and the sources that it does not receive. `crowded` says whether the
-    /// room has more musicians than one musician receives.
+    /// room has more musicians than one musician receives; `musicians` are their sessions and sources.
     pub(super) fn reports(
         &mut self,
         room: &RoomName,
         crowded: bool,
-        musicians: &[PresentMusician],
+        musicians: &[(SessionId, SourceId)],
     ) -> Vec<(SessionId, Vec<SourceId>)> {
         if !crowded {
             self.selected.remove(room);
         }
-        let mut playing: Vec<SourceId> = musicians.iter().map(|m| m.source).collect();
+        let mut playing: Vec<SourceId> = musicians.iter().map(|(_, source)| *source).collect();
         playing.sort_unstable_by_key(|source| source.0);
         let mut reports = Vec::new();
-        for musician in musicians {
-            let pinned = self.pinned.get(&musician.session).map_or(&[][..], Vec::as_slice);
-            let heard = |speakers: &Arc<[SourceId]>| SourceSet::received_by(musician.source, pinned, speakers);
+        for (session, own) in musicians {
+            let pinned = self.pinned.get(session).map_or(&[][..], Vec::as_slice);
+            let heard = |speakers: &Arc<[SourceId]>| SourceSet::received_by(*own, pinned, speakers);
             let heard = self.selected.get(room).map_or(SourceSet::ALL, heard);
-            let unheard: Vec<SourceId> = playing
-                .iter()
-                .copied()
-                .filter(|source| *source != musician.source && !heard.contains(*source))
-                .collect();
-            let told = self.told.entry(musician.session).or_default();
+            let others = playing.iter().copied().filter(|source| source != own);
+            let unheard: Vec<SourceId> = others.filter(|source| !heard.contains(*source)).collect();
+            let told = self.told.entry(*session).or_default();
             if *told != unheard {
                 told.clone_from(&unheard);
-                reports.push((musician.session, unheard));
+                reports.push((*session, unheard));
             }
         }
         reports

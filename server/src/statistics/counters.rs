@@ -68,15 +68,7 @@ impl HistogramCounts {
 
 impl fmt::Display for HistogramCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        for (i, (bound, count)) in self.0.iter().enumerate() {
-            let comma = if i == 0 { "" } else { "," };
-            match bound {
-                Some(bound) => write!(f, "{comma}[{bound},{count}]")?,
-                None => write!(f, "{comma}[null,{count}]")?,
-            }
-        }
-        f.write_str("]")
+        f.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
     }
 }
 

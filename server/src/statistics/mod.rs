@@ -102,13 +102,17 @@ impl AudioTotals {
 /// The statistics of a session while it lives.
 #[derive(Debug)]
 pub struct LiveSession {
-    room: RoomName,
+    /// The session's room.
+    pub room: RoomName,
     musician: MusicianId,
-    slot: SourceId,
-    sends: bool,
+    /// The session's number in its room.
+    pub slot: SourceId,
+    /// Whether this is a musician's session; otherwise it is a listener's.
+    pub sends: bool,
     began: Micros,
     began_at: u64,
-    counters: Arc<SessionCounters>,
+    /// The session's counters.
+    pub counters: Arc<SessionCounters>,
     warned: bool,
 }
 
@@ -131,26 +135,6 @@ impl LiveSession {
     /// Returns `true` on the first call, so that a warning about the session is logged once.
     pub fn first_warning(&mut self) -> bool {
         !std::mem::replace(&mut self.warned, true)
-    }
-
-    /// The session's room.
-    pub fn room(&self) -> &RoomName {
-        &self.room
-    }
-
-    /// The session's number in its room.
-    pub fn slot(&self) -> SourceId {
-        self.slot
-    }
-
-    /// Whether this is a musician's session; otherwise it is a listener's.
-    pub fn sends(&self) -> bool {
-        self.sends
-    }
-
-    /// The session's counters.
-    pub fn counters(&self) -> &Arc<SessionCounters> {
-        &self.counters
     }
 
     /// Ends the statistics. Returns what the database keeps.

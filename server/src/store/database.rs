@@ -3,28 +3,33 @@
 use super::schema::{self, MigrationError};
 use crate::data_dir::{self, DATABASE, DataDirError};
 use crate::failure::OperatorError;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fmt;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, Row};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long one program waits for another one's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The database. Its functions block; no async thread calls them while the server runs.
+/// The database. Its functions block; no async thread calls them while the server runs. Each returns an error when the
+/// database fails.
 pub struct Store {
     pub(super) db: Connection,
     pub(super) dir: PathBuf,
 }
 
 /// Why the database cannot be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The data folder cannot be used.
-    DataDir(DataDirError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
     /// A newer version of the program made the database.
+    #[error(
+        "A newer rtjam-server has used the data folder {0}. Update this one, or name another folder with --data DIR."
+    )]
     Newer(PathBuf),
     /// The database failed.
+    #[error("{}", sentence(.dir, .error))]
     Database {
         /// The data folder.
         dir: PathBuf,
@@ -39,12 +44,12 @@ impl Store {
     /// # Errors
     /// When the database cannot be opened, created or read.
     pub fn open(dir: &Path) -> Result<Store, StoreError> {
-        data_dir::create(dir).map_err(StoreError::DataDir)?;
+        data_dir::create(dir)?;
         let path = dir.join(DATABASE);
         // SQLite gives its other files the mode of this one, but does not change files that exist.
-        data_dir::private_file(&path).map_err(|e| StoreError::DataDir(data_dir::not_writable(dir, e)))?;
+        data_dir::private_file(&path).map_err(|e| data_dir::not_writable(dir, e))?;
         for suffix in ["", "-wal", "-shm"] {
-            data_dir::make_file_private(&dir.join(format!("{DATABASE}{suffix}"))).map_err(StoreError::DataDir)?;
+            data_dir::make_file_private(&dir.join(format!("{DATABASE}{suffix}")))?;
         }
         let deadline = Instant::now() + BUSY_TIMEOUT;
         loop {
@@ -62,19 +67,40 @@ impl Store {
 
     /// From now on a commit survives the end of the process at once, and a power cut after the next checkpoint. That is
     /// enough for seats, which are stored while musicians wait.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn relax_durability(&self) -> Result<(), StoreError> {
         self.db.pragma_update(None, "synchronous", "NORMAL").map_err(|e| self.failed(e))
     }
 
     /// A number that changes whenever another program has changed the database.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn version(&self) -> Result<i64, StoreError> {
         self.db.pragma_query_value(None, "data_version", |row| row.get(0)).map_err(|e| self.failed(e))
+    }
+
+    /// Executes a statement that returns no rows.
+    pub(super) fn execute(&self, statement: &str, values: impl Params) -> Result<(), StoreError> {
+        let execute = || self.db.prepare_cached(statement)?.execute(values);
+        execute().map(drop).map_err(|e| self.failed(e))
+    }
+
+    /// The rows that a query finds.
+    pub(super) fn rows<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = || -> rusqlite::Result<Vec<T>> { self.db.prepare_cached(query)?.query_map(values, read)?.collect() };
+        rows().map_err(|e| self.failed(e))
+    }
+
+    /// The first row that a query finds.
+    pub(super) fn row<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(query, values, read)?.into_iter().next())
     }
 
     pub(super) fn failed(&self, error: rusqlite::Error) -> StoreError {
@@ -100,44 +126,27 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (dir, error) = match self {
-            StoreError::DataDir(e) => return e.fmt(f),
-            StoreError::Newer(dir) => {
-                return write!(
-                    f,
-                    "A newer rtjam-server has used the data folder {}. Update this one, or name another folder with --data \
-                     DIR.",
-                    dir.display()
-                );
-            }
-            StoreError::Database { dir, error } => (dir.display(), error),
-        };
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => write!(
-                f,
-                "The database in the data folder {dir} cannot be written: the disk is full or failing ({error}). Make \
-                 room there (`df -h {dir}` shows it), or name another folder with --data DIR."
-            ),
-            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => write!(
-                f,
-                "The data folder {dir} cannot be written ({error}). Make it writable for this user, or name another \
-                 folder with --data DIR."
-            ),
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => write!(
-                f,
-                "The database {DATABASE} in the data folder {dir} is damaged ({error}). Restore it from a backup. Or move \
-                 it away, which makes new rooms, and send new invite links."
-            ),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                write!(f, "Another program is using the database in the data folder {dir}. Stop it, or try again.")
-            }
-            _ => write!(f, "The database in the data folder {dir} does not work: {error}."),
+/// What happened to the database, and what to do.
+fn sentence(dir: &Path, error: &rusqlite::Error) -> String {
+    let dir = dir.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => format!(
+            "The database in the data folder {dir} cannot be written: the disk is full or failing ({error}). Make room \
+             there (`df -h {dir}` shows it), or name another folder with --data DIR."
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => format!(
+            "The data folder {dir} cannot be written ({error}). Make it writable for this user, or name another folder \
+             with --data DIR."
+        ),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => format!(
+            "The database {DATABASE} in the data folder {dir} is damaged ({error}). Restore it from a backup. Or move it \
+             away, which makes new rooms, and send new invite links."
+        ),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            format!("Another program is using the database in the data folder {dir}. Stop it, or try again.")
         }
+        _ => format!("The database in the data folder {dir} does not work: {error}."),
     }
 }
-
-impl std::error::Error for StoreError {}
 
 impl OperatorError for StoreError {}

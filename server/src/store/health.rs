@@ -23,18 +23,9 @@ pub struct StoreHealth {
     last_write: Option<Micros>,
 }
 
-/// A change of the database's health.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HealthChange {
-    /// It has begun to fail.
-    Failed,
-    /// It works again.
-    Recovered,
-}
-
 impl StoreHealth {
     /// Records the result of an access. Returns whether the health has changed.
-    pub fn record(&mut self, now: Micros, access: StoreAccess, failed: bool) -> Option<HealthChange> {
+    pub fn record(&mut self, now: Micros, access: StoreAccess, failed: bool) -> bool {
         let last = match access {
             StoreAccess::Read => &mut self.read_failed,
             StoreAccess::Write => {
@@ -42,19 +33,18 @@ impl StoreHealth {
                 &mut self.write_failed
             }
         };
-        let before = std::mem::replace(last, failed);
-        (before != failed).then_some(if failed { HealthChange::Failed } else { HealthChange::Recovered })
+        std::mem::replace(last, failed) != failed
     }
 
     /// Records the result of an access and logs a change. `consequence` says what does not work as long as it fails.
     pub fn log(&mut self, now: Micros, access: StoreAccess, error: Option<&StoreError>, consequence: &str) {
-        match (self.record(now, access, error.is_some()), error) {
-            (Some(HealthChange::Failed), Some(error)) => tracing::error!("{error} Meanwhile, {consequence}."),
-            (Some(HealthChange::Recovered), _) if access == StoreAccess::Read => {
-                tracing::info!("the database can be read again");
-            }
-            (Some(HealthChange::Recovered), _) => tracing::info!("the database can be written again"),
-            _ => {}
+        if !self.record(now, access, error.is_some()) {
+            return;
+        }
+        match (error, access) {
+            (Some(error), _) => tracing::error!("{error} Meanwhile, {consequence}."),
+            (None, StoreAccess::Read) => tracing::info!("the database can be read again"),
+            (None, StoreAccess::Write) => tracing::info!("the database can be written again"),
         }
     }
 
@@ -77,16 +67,16 @@ mod tests {
     fn working_reads_hide_no_failing_writes() {
         let mut health = StoreHealth::default();
         let now = Micros::from_secs(9);
-        assert_eq!(health.record(now, StoreAccess::Write, true), Some(HealthChange::Failed));
+        assert!(health.record(now, StoreAccess::Write, true));
         for _ in 0..9 {
             // A join on a full disk reads and writes like this.
-            assert_eq!(health.record(now, StoreAccess::Read, false), None);
-            assert_eq!(health.record(now, StoreAccess::Write, true), None);
+            assert!(!health.record(now, StoreAccess::Read, false));
+            assert!(!health.record(now, StoreAccess::Write, true));
         }
         assert!(health.fails());
-        assert_eq!(health.record(now, StoreAccess::Write, false), Some(HealthChange::Recovered));
+        assert!(health.record(now, StoreAccess::Write, false));
         assert!(!health.fails());
-        assert_eq!(health.record(now, StoreAccess::Read, true), Some(HealthChange::Failed));
+        assert!(health.record(now, StoreAccess::Read, true));
         assert!(health.fails());
     }
 

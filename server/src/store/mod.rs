@@ -3,19 +3,17 @@
 //!
 //! `database` opens it; each other module adds one kind of data to [`Store`].
 
-mod bans;
-mod commands;
 mod database;
 mod health;
+mod moderation;
 mod rooms;
 mod schema;
 mod server;
 mod sessions;
-mod slots;
 
-pub use bans::BanRecord;
 pub use database::{Store, StoreError};
 pub use health::{StoreAccess, StoreHealth};
+pub use moderation::BanRecord;
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -2,18 +2,15 @@
 
 use super::database::{Store, StoreError};
 use crate::address::ServerAddress;
-use rusqlite::{OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{OptionalExtension as _, Transaction, TransactionBehavior, params};
+use std::str::FromStr;
 
 impl Store {
     /// The key pair (PKCS#8) that links pin. Stores the result of `make` if there is none yet.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn identity(&mut self, make: impl FnOnce() -> Vec<u8>) -> Result<Vec<u8>, StoreError> {
-        let dir = self.dir.clone();
         let read_or_insert = || {
             // Immediate: if two programs find no key, the second one waits and then finds the first one's.
-            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = Transaction::new_unchecked(&self.db, TransactionBehavior::Immediate)?;
             let stored = transaction.query_row("SELECT pkcs8 FROM identity", [], |row| row.get(0)).optional()?;
             if let Some(stored) = stored {
                 return Ok(stored);
@@ -23,62 +20,50 @@ impl Store {
             transaction.commit()?;
             Ok(fresh)
         };
-        read_or_insert().map_err(|error| StoreError::Database { dir, error })
+        read_or_insert().map_err(|e| self.failed(e))
     }
 
     /// The address of the last server on this data folder; all `None` before the first start.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn server_address(&self) -> Result<ServerAddress, StoreError> {
-        let read = || {
-            Ok(ServerAddress {
-                public: self.setting("public_address")?.and_then(|v| v.parse().ok()),
-                listen_ip: self.setting("listen_ip")?.and_then(|v| v.parse().ok()),
-                listen_port: self.setting("listen_port")?.and_then(|v| v.parse().ok()),
-            })
-        };
-        read().map_err(|e: rusqlite::Error| self.failed(e))
+        Ok(ServerAddress {
+            public: self.setting("public_address")?,
+            listen_ip: self.setting("listen_ip")?,
+            listen_port: self.setting("listen_port")?,
+        })
     }
 
     /// Stores the address of this server.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn set_server_address(&mut self, address: &ServerAddress) -> Result<(), StoreError> {
-        let result = self.write_server_address(address);
-        result.map_err(|e| self.failed(e))
-    }
-
-    fn write_server_address(&mut self, address: &ServerAddress) -> rusqlite::Result<()> {
         let values = [
             ("public_address", address.public.as_ref().map(ToString::to_string)),
             ("listen_ip", address.listen_ip.map(|ip| ip.to_string())),
             ("listen_port", address.listen_port.map(|p| p.to_string())),
         ];
-        let transaction = self.db.transaction()?;
-        for (key, value) in values {
-            match value {
-                Some(v) => {
-                    transaction.execute("INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)", params![key, v])
-                }
-                None => transaction.execute("DELETE FROM settings WHERE key = ?1", [key]),
-            }?;
-        }
-        transaction.commit()
+        let write = || {
+            let transaction = self.db.unchecked_transaction()?;
+            for (key, value) in values {
+                match value {
+                    Some(v) => {
+                        let statement = "INSERT OR REPLACE INTO settings (key, value) VALUES (?1, ?2)";
+                        transaction.execute(statement, params![key, v])
+                    }
+                    None => transaction.execute("DELETE FROM settings WHERE key = ?1", [key]),
+                }?;
+            }
+            transaction.commit()
+        };
+        write().map_err(|e| self.failed(e))
     }
 
     /// Tests whether the database can be written.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn test_write(&self) -> Result<(), StoreError> {
         let value = "INSERT OR REPLACE INTO settings (key, value) VALUES ('write_test', datetime('now'))";
-        self.db.execute(value, []).map(|_| ()).map_err(|e| self.failed(e))
+        self.execute(value, [])
     }
 
-    fn setting(&self, key: &str) -> rusqlite::Result<Option<String>> {
-        self.db.query_row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0)).optional()
+    fn setting<T: FromStr>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = self.row("SELECT value FROM settings WHERE key = ?1", [key], |row| row.get(0))?;
+        Ok(text.and_then(|text| text.parse().ok()))
     }
 }
 

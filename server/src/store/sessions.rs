@@ -9,38 +9,33 @@ const MAX_RECORDS: i64 = 100_000;
 
 impl Store {
     /// Stores the record of a session that is over.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn record_session(&mut self, record: &SessionRecord) -> Result<(), StoreError> {
-        let result = self.insert_session(record);
-        result.map_err(|e| self.failed(e))
-    }
-
-    fn insert_session(&mut self, record: &SessionRecord) -> rusqlite::Result<()> {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let transaction = self.db.transaction()?;
-        transaction.execute(
-            "INSERT INTO sessions (room, musician, slot, role, began, duration_ms, packets, lost, recovered, repeated, \
-             jitter_us, round_trip_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-            params![
-                record.room.as_str(),
-                record.musician.0,
-                record.slot.0,
-                if record.sends { "musician" } else { "listener" },
-                number(record.began_at),
-                number(record.duration.0 / 1000),
-                number(record.audio.packets),
-                number(record.audio.lost),
-                number(record.audio.recovered),
-                number(record.audio.repeated),
-                record.jitter.to_string(),
-                record.round_trip.to_string(),
-            ],
-        )?;
-        let newest = transaction.last_insert_rowid();
-        transaction.execute("DELETE FROM sessions WHERE id <= ?1", [newest - MAX_RECORDS])?;
-        transaction.commit()
+        let write = || {
+            let transaction = self.db.unchecked_transaction()?;
+            transaction.execute(
+                "INSERT INTO sessions (room, musician, slot, role, began, duration_ms, packets, lost, recovered, repeated, \
+                 jitter_us, round_trip_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                params![
+                    record.room.as_str(),
+                    record.musician.0,
+                    record.slot.0,
+                    if record.sends { "musician" } else { "listener" },
+                    number(record.began_at),
+                    number(record.duration.0 / 1000),
+                    number(record.audio.packets),
+                    number(record.audio.lost),
+                    number(record.audio.recovered),
+                    number(record.audio.repeated),
+                    record.jitter.to_string(),
+                    record.round_trip.to_string(),
+                ],
+            )?;
+            let newest = transaction.last_insert_rowid();
+            transaction.execute("DELETE FROM sessions WHERE id <= ?1", [newest - MAX_RECORDS])?;
+            transaction.commit()
+        };
+        write().map_err(|e| self.failed(e))
     }
 }
 

@@ -1,7 +1,8 @@
 //! A recording as a source: loaded and resampled once, then repeated.
 
+use rtjam_ui::messages::{Key, Language};
 use std::f64::consts::PI;
-use std::fmt;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 /// The longest recording; a longer one needs too much memory on a small computer.
@@ -32,25 +33,23 @@ enum WavErrorKind {
     Empty,
 }
 
-impl fmt::Display for WavError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.path.display())?;
+impl WavError {
+    /// What happened, and what to do.
+    pub(crate) fn text(&self, language: Language) -> String {
+        let path = self.path.display();
+        let because = |key, reason: &dyn Display| language.fill(key, &[("path", &path), ("reason", reason)]);
         match &self.kind {
-            WavErrorKind::Unreadable(why) => write!(f, "cannot be read: {why}."),
-            WavErrorKind::NotWav(why) => write!(f, "is not a WAV file that rtjam can play ({why})."),
-            WavErrorKind::BadFormat => {
-                f.write_str("is not a WAV file that rtjam can play (no channels, or an impossible sample rate).")
-            }
+            WavErrorKind::Unreadable(why) => because(Key::WavUnreadable, why),
+            WavErrorKind::NotWav(why) => because(Key::WavNotPlayable, why),
+            WavErrorKind::BadFormat => because(Key::WavNotPlayable, &language.text(Key::WavBadFormat)),
             WavErrorKind::TooLong => {
-                write!(f, "is longer than {} minutes. Play a part of it.", MAX_SECONDS / 60)
+                language.fill(Key::WavTooLong, &[("path", &path), ("minutes", &(MAX_SECONDS / 60))])
             }
-            WavErrorKind::Damaged(why) => write!(f, "is damaged: {why}."),
-            WavErrorKind::Empty => f.write_str("contains no audio."),
+            WavErrorKind::Damaged(why) => because(Key::WavDamaged, why),
+            WavErrorKind::Empty => language.fill(Key::WavEmpty, &[("path", &path)]),
         }
     }
 }
-
-impl std::error::Error for WavError {}
 
 impl Wav {
     /// Loads a file: any sample rate, integers of up to 32 bits or floats, mono (played on both channels) or more
@@ -250,17 +249,17 @@ mod tests {
     #[test]
     fn unplayable_files_are_named() {
         let missing = temp("missing.wav");
-        let error = Wav::load(&missing, 48_000).err().expect("no such file").to_string();
+        let error = Wav::load(&missing, 48_000).err().expect("no such file").text(Language::English);
         assert!(error.starts_with(&missing.display().to_string()) && error.contains("cannot be read"), "{error}");
 
         let text = temp("text.wav");
         std::fs::write(&text, "not audio").expect("a writable folder");
-        let error = Wav::load(&text, 48_000).err().expect("not audio").to_string();
+        let error = Wav::load(&text, 48_000).err().expect("not audio").text(Language::English);
         assert!(error.contains("is not a WAV file"), "{error}");
         std::fs::remove_file(text).expect("own file");
 
         let empty = write("empty.wav", spec(2, 48_000, 16), &[]);
-        let error = Wav::load(&empty, 48_000).err().expect("no frames").to_string();
+        let error = Wav::load(&empty, 48_000).err().expect("no frames").text(Language::English);
         assert!(error.ends_with("contains no audio."), "{error}");
         std::fs::remove_file(empty).expect("own file");
     }

@@ -17,8 +17,9 @@ use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::wait;
 use rtjam_ui::editor::window::{self, EditorHandle};
-use rtjam_ui::editor_model::{EditorModel, Look};
+use rtjam_ui::editor_model::EditorModel;
 use rtjam_ui::messages::Language;
+use rtjam_ui::settings::Look;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -8,10 +8,10 @@ use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
 use rtjam_ui::editor::Editor;
 use rtjam_ui::editor::scene::Watcher;
-use rtjam_ui::editor_model::{Change, Choices, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
+use rtjam_ui::editor_model::{EditorModel, InstanceCondition, JoinError, Kind};
 use rtjam_ui::messages::Language;
 use rtjam_ui::params::{Param, Values, apply};
-use rtjam_ui::settings::LanguageChoice;
+use rtjam_ui::settings::{Change, Choices, RecentRoom, Settings};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -221,7 +221,7 @@ fn settings() -> Settings {
     Settings {
         choices: Choices {
             named: true,
-            language: LanguageChoice::English,
+            language: Some(Language::English),
             ..Choices::with_name("Keyboard".to_owned())
         },
         link: Some(link("lobby")),

@@ -2,9 +2,10 @@
 
 use super::history::{Edit, History, Step};
 use super::pairs;
-use crate::editor_model::{Change, EditorModel};
+use crate::editor_model::EditorModel;
 use crate::messages::{self, Key, Language};
 use crate::params::Param;
+use crate::settings::Change;
 use egui::Rect;
 use std::cell::RefCell;
 use std::fmt::Display;

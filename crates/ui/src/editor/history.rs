@@ -1,7 +1,7 @@
 //! Undo and redo of the edits in this editor. No egui.
 
-use crate::editor_model::Change;
 use crate::params::Param;
+use crate::settings::Change;
 
 /// At most this many steps can be undone.
 const MAX_STEPS: usize = 100;

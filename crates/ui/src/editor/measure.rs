@@ -3,8 +3,6 @@
 
 use egui::{Rect, pos2, vec2};
 
-pub use crate::settings::{DEFAULT_WINDOW, MAX_WINDOW, MIN_WINDOW, clamp_window};
-
 /// The unit of space, in logical pixels: every gap and height is a multiple of it.
 pub const UNIT: f32 = 4.0;
 
@@ -180,6 +178,7 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{DEFAULT_WINDOW, MIN_WINDOW};
 
     fn window(size: (u32, u32)) -> Rect {
         Rect::from_min_size(pos2(0.0, 0.0), vec2(size.0 as f32, size.1 as f32))

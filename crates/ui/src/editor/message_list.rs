@@ -1,6 +1,6 @@
 //! The messages to show, with their weights and buttons.
 
-use super::delay::WholeDelay;
+use super::delay_and_loss::WholeDelay;
 use crate::editor_model::InstanceCondition;
 use crate::messages::{self, Key, Language};
 use rtjam_client::{Condition, State, Status, StatusNotice};

@@ -12,10 +12,9 @@
 //! so a host's automation and the user's hand agree.
 
 pub mod ballistics;
-pub mod delay;
+pub mod delay_and_loss;
 mod hand;
 pub mod history;
-pub mod losses;
 pub mod measure;
 pub mod message_list;
 mod pairs;
@@ -30,9 +29,10 @@ pub mod window;
 
 pub use state::Clipboard;
 
-use crate::editor_model::{EditorModel, Look};
+use crate::editor_model::EditorModel;
 use crate::messages::{Key, Language};
 use crate::params::Slot;
+use crate::settings::Look;
 use egui::{Key as KeyboardKey, Modifiers, Ui};
 use hand::{Hand, Wish, replay};
 use history::History;

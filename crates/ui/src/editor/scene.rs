@@ -2,12 +2,12 @@
 //! scene has changed; so everything in it is rounded to what can be seen.
 
 use super::ballistics::{Bar, Needle};
-use super::delay::WholeDelay;
-use super::losses::{LossWatch, Losses};
+use super::delay_and_loss::{LossWatch, Losses, WholeDelay};
 use super::message_list::{self, Message};
-use crate::editor_model::{EditorModel, InstanceCondition, Kind, Settings};
+use crate::editor_model::{EditorModel, InstanceCondition, Kind};
 use crate::messages::Language;
 use crate::params::{Param, Slot};
+use crate::settings::Settings;
 use rtjam_client::{Musician, State};
 use rtjam_engine::Level;
 use rtjam_protocol::control::DownstreamMode;
@@ -83,7 +83,7 @@ impl Watcher {
     pub fn look(&mut self, model: &dyn EditorModel, now: Duration) -> Scene {
         let (status, console, condition) = (model.status(), model.console(), model.condition());
         let settings = model.settings();
-        let language = settings.choices.language.language();
+        let language = Language::chosen(settings.choices.language);
         let in_room = status.state == State::Joined;
         self.players.retain(|source, _| status.musicians.iter().any(|m| m.source == *source));
         let mut delays = Vec::new();

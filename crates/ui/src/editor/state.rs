@@ -3,8 +3,9 @@
 use super::hand::{Hand, Wish};
 use super::message_list::{Message, Remedy, Weight};
 use super::scene::Scene;
-use crate::editor_model::{Change, JoinError};
+use crate::editor_model::JoinError;
 use crate::messages;
+use crate::settings::Change;
 use egui::Ui;
 use std::collections::HashSet;
 

@@ -1,9 +1,9 @@
 //! What the editor reports besides the session: the instance, joining, windows, the delay, and values of controls.
 
-use super::catalogue::Key;
 use super::de;
+use super::en::Key;
 use super::language::Language;
-use crate::editor::delay::WholeDelay;
+use crate::editor::delay_and_loss::WholeDelay;
 use crate::editor_model::{InstanceCondition, JoinError, WindowError};
 use crate::params::{Channel, Param};
 use std::fmt;

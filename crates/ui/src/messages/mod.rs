@@ -3,29 +3,35 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `language` | the languages, and the system's choice |
-//! | `catalogue` | the key of every text |
-//! | `en`, `de` | the catalogues |
+//! | `language` | the languages, the system's choice, and how placeholders are filled in |
+//! | `en`, `de` | the catalogues; `en` defines the keys |
 //! | `session` | what the client reports: conditions and notices |
 //! | `instance` | what the editor reports besides (feature `editor`) |
 //!
 //! Every message says what happened, then what to do. Another language is another catalogue, a variant of
 //! [`Language`], and its texts for the errors whose English is their `Display`.
 
-#[cfg_attr(not(feature = "editor"), allow(dead_code, reason = "a headless program shows only conditions and notices"))]
-mod catalogue;
+/// Defines a language's function `text` from its table of texts.
+macro_rules! texts {
+    ($($key:ident => $text:literal,)*) => {
+        /// The text of a key.
+        pub(super) fn text(key: Key) -> &'static str {
+            match key { $(Key::$key => $text,)* }
+        }
+    };
+}
+
 mod de;
 mod en;
 #[cfg(feature = "editor")]
 mod instance;
-pub(crate) mod language;
+mod language;
 mod session;
 
-#[cfg(feature = "editor")]
-pub(crate) use catalogue::Key;
+pub use en::Key;
 #[cfg(feature = "editor")]
 pub(crate) use instance::{delay, pan_place, param_name, param_text, parse_param};
 #[cfg(feature = "editor")]
 pub use instance::{instance_condition, join_error, window_error};
 pub use language::Language;
-pub use session::{condition, notice, resume_hint};
+pub use session::{condition, invite_error, notice};

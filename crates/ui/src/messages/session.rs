@@ -1,8 +1,9 @@
 //! What the client reports: conditions and notices.
 
-use super::catalogue::Key;
 use super::de;
+use super::en::Key;
 use super::language::Language;
+use crate::settings::InviteError;
 use rtjam_client::{Condition, ConnectionError, RoundedStalls, StatusNotice};
 use rtjam_protocol::link::{DEFAULT_PORT, Host};
 use std::fmt::Display;
@@ -92,9 +93,13 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
     }
 }
 
-/// How to resume sending from a terminal after the loop guard has muted.
-pub fn resume_hint(language: Language) -> &'static str {
-    language.text(Key::ResumeInTerminal)
+/// What to tell the musician when a text does not lead to a room.
+pub fn invite_error(error: &InviteError, language: Language) -> String {
+    match (error, language) {
+        (InviteError::NotALink(error), Language::English) => error.to_string(),
+        (InviteError::NotALink(error), Language::German) => de::bad_link(*error).to_owned(),
+        (InviteError::NoKey, _) => language.text(Key::InviteWithoutKey).to_owned(),
+    }
 }
 
 #[cfg(test)]

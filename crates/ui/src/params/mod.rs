@@ -88,34 +88,27 @@ const OFF_DB: f64 = -60.0;
 /// The highest gain.
 const MOST_DB: f64 = 12.0;
 
-/// A row of the tables below: a parameter and its id.
-struct Row {
-    param: Param,
-    id: u32,
-}
-
-const fn row(id: u32, param: Param) -> Row {
-    Row { param, id }
-}
+/// A row of the tables below: an id and its parameter.
+type Row = (u32, Param);
 
 /// The parameters before those of the slots, in the order in which hosts list them.
-const FIRST_ROWS: [Row; 3] = [row(1, Param::Monitor), row(2, Param::Room), row(3, Param::SendMute)];
+const FIRST_ROWS: [Row; 3] = [(1, Param::Monitor), (2, Param::Room), (3, Param::SendMute)];
 
 /// The parameters of each slot, in order, as those of the first slot. Ids are relative to [`slot_id`].
 const SLOT_ROWS: [Row; 9] = [
-    row(0, Param::Gain(Slot(0), Channel::Left)),
-    row(1, Param::Gain(Slot(0), Channel::Right)),
-    row(10, Param::Pan(Slot(0), Channel::Left)),
-    row(11, Param::Pan(Slot(0), Channel::Right)),
-    row(20, Param::Mute(Slot(0), Channel::Left)),
-    row(21, Param::Mute(Slot(0), Channel::Right)),
-    row(30, Param::Solo(Slot(0), Channel::Left)),
-    row(31, Param::Solo(Slot(0), Channel::Right)),
-    row(40, Param::MainMix(Slot(0))),
+    (0, Param::Gain(Slot(0), Channel::Left)),
+    (1, Param::Gain(Slot(0), Channel::Right)),
+    (10, Param::Pan(Slot(0), Channel::Left)),
+    (11, Param::Pan(Slot(0), Channel::Right)),
+    (20, Param::Mute(Slot(0), Channel::Left)),
+    (21, Param::Mute(Slot(0), Channel::Right)),
+    (30, Param::Solo(Slot(0), Channel::Left)),
+    (31, Param::Solo(Slot(0), Channel::Right)),
+    (40, Param::MainMix(Slot(0))),
 ];
 
 /// The parameters after those of the slots. Parameters are only ever appended: some hosts know them by their position.
-const LAST_ROWS: [Row; 1] = [row(4, Param::Bypass)];
+const LAST_ROWS: [Row; 1] = [(4, Param::Bypass)];
 
 /// Ids of consecutive slots differ by this.
 const SLOT_IDS: u32 = 100;
@@ -140,7 +133,7 @@ impl Param {
 
     /// Position in [`Param::all`].
     pub fn index(self) -> usize {
-        let position = |rows: &[Row], param| rows.iter().position(|row| row.param == param);
+        let position = |rows: &[Row], param| rows.iter().position(|row| row.1 == param);
         match self.slot() {
             Some(slot) => {
                 let in_slot = position(&SLOT_ROWS, self.with_slot(Slot(0))).unwrap_or_default();
@@ -152,16 +145,16 @@ impl Param {
     }
 
     fn at(index: usize) -> Option<Param> {
-        let Some(of_slots) = index.checked_sub(FIRST_ROWS.len()) else { return Some(FIRST_ROWS[index].param) };
+        let Some(of_slots) = index.checked_sub(FIRST_ROWS.len()) else { return Some(FIRST_ROWS[index].1) };
         match Slot::new(of_slots / SLOT_ROWS.len()) {
-            Some(slot) => Some(SLOT_ROWS[of_slots % SLOT_ROWS.len()].param.with_slot(slot)),
-            None => LAST_ROWS.get(of_slots - SLOTS * SLOT_ROWS.len()).map(|row| row.param),
+            Some(slot) => Some(SLOT_ROWS[of_slots % SLOT_ROWS.len()].1.with_slot(slot)),
+            None => LAST_ROWS.get(of_slots - SLOTS * SLOT_ROWS.len()).map(|row| row.1),
         }
     }
 
     /// The id in projects and automation, which never changes.
     pub fn id(self) -> u32 {
-        let id = |rows: &[Row], param| rows.iter().find(|row| row.param == param).map(|row| row.id);
+        let id = |rows: &[Row], param| rows.iter().find(|row| row.1 == param).map(|row| row.0);
         match self.slot() {
             Some(slot) => slot_id(slot) + id(&SLOT_ROWS, self.with_slot(Slot(0))).unwrap_or_default(),
             None => id(&FIRST_ROWS, self).or_else(|| id(&LAST_ROWS, self)).unwrap_or_default(),
@@ -170,7 +163,7 @@ impl Param {
 
     /// The parameter with an id.
     pub fn from_id(id: u32) -> Option<Param> {
-        let find = |rows: &[Row], id| rows.iter().find(|row| row.id == id).map(|row| row.param);
+        let find = |rows: &[Row], id| rows.iter().find(|row| row.0 == id).map(|row| row.1);
         match id.checked_sub(slot_id(Slot(0))) {
             Some(of_slots) => {
                 let slot = Slot::new((of_slots / SLOT_IDS) as usize)?;
@@ -225,11 +218,6 @@ impl Param {
     /// Whether the parameter is on or off.
     pub fn is_switch(self) -> bool {
         matches!(self, Param::SendMute | Param::Mute(..) | Param::Solo(..) | Param::MainMix(_) | Param::Bypass)
-    }
-
-    /// Whether the host's bypass button controls the parameter.
-    pub fn is_bypass(self) -> bool {
-        self == Param::Bypass
     }
 
     /// Clamps a value to the range, rounds that of a switch, and replaces NaN by the default.

@@ -1,7 +1,8 @@
 //! The settings that the editor edits, and the changes that it makes.
 
 use super::schema::GivenSettings;
-use super::values::{LanguageChoice, default_name};
+use super::values::default_name;
+use crate::messages::Language;
 use rtjam_client::{Client, ClientOptions, IdentitySource};
 use rtjam_engine::{Console, PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout};
@@ -114,8 +115,8 @@ choices! {
     mix: Option<DownstreamMode> = Mix, default None;
     /// Names of the musicians to always hear, where more play than one is sent.
     pinned: Vec<String> = Pinned, default Vec::new();
-    /// Language of everything that is shown.
-    language: LanguageChoice = Language, default LanguageChoice::Auto;
+    /// Language of everything that is shown; `None`: the system's.
+    language: Option<Language> = Language, default None;
     /// Keeps the link's key in the project, so that the project opens the room on other computers. Plugin only.
     keep_key: bool = KeepKey, default false;
     /// Rejoins when the project opens, muted. Plugin only.
@@ -209,7 +210,7 @@ mod tests {
             Change::Packet(PacketSize::Frames(64)),
             Change::Mix(Some(DownstreamMode::Mixed)),
             Change::Pinned(vec!["Bob".to_owned()]),
-            Change::Language(LanguageChoice::German),
+            Change::Language(Some(Language::German)),
         ] {
             let before = choices.clone();
             let undo = choices.restoring(&change);

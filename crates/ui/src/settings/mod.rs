@@ -27,11 +27,10 @@ pub use choices::{Change, Choices, DEFAULT_WINDOW, Look, MAX_WINDOW, MIN_WINDOW,
 pub use rooms::{InviteError, RecentRooms};
 pub use schema::{GivenSettings, SETTINGS, SetError, Setting, markdown_table, toml_template};
 pub use values::{
-    BackendChoice, Decibels, InvalidValue, JackName, LanguageChoice, MonitorLevel, SettingValue, SourceChoice, as_text,
-    default_name, packet_frames, playout_ms,
+    BackendChoice, Decibels, InvalidValue, JackName, MonitorLevel, SettingValue, SourceChoice, as_text, default_name,
+    packet_frames, playout_ms,
 };
 
-use std::fmt;
 use std::path::PathBuf;
 
 /// The config folder: `given`, else the platform's (`$XDG_CONFIG_HOME/rtjam` on Linux). Creates nothing.
@@ -44,13 +43,6 @@ pub fn config_folder(given: Option<PathBuf>) -> Result<PathBuf, NoHomeFolder> {
 }
 
 /// There is no home folder for the config folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("There is no home folder for the settings. Set HOME, and start again.")]
 pub struct NoHomeFolder;
-
-impl fmt::Display for NoHomeFolder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("There is no home folder for the settings. Set HOME, and start again.")
-    }
-}
-
-impl std::error::Error for NoHomeFolder {}

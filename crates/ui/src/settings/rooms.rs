@@ -1,11 +1,11 @@
 //! The rooms that this user has joined, with their keys, and the user's name and language: `rooms.json` in the config
 //! folder. The plugin and the program share it; only its owner can read it.
 
-use super::values::{LanguageChoice, as_text};
+use super::values::as_text;
+use crate::messages::Language;
 use rtjam_client::private_file;
 use rtjam_protocol::link::{BadLink, Link};
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -18,14 +18,13 @@ const CAPACITY: usize = 50;
 static WRITER: Mutex<()> = Mutex::new(());
 
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct Content {
     /// Links with their keys, the latest first.
-    #[serde(default)]
     rooms: Vec<String>,
-    #[serde(default)]
     name: Option<String>,
-    #[serde(default, with = "as_text", skip_serializing_if = "Option::is_none")]
-    language: Option<LanguageChoice>,
+    #[serde(with = "as_text", skip_serializing_if = "Option::is_none")]
+    language: Option<Language>,
 }
 
 /// The file `rooms.json`.
@@ -34,7 +33,7 @@ pub struct RecentRooms {
     path: PathBuf,
 }
 
-/// Why a text does not lead to a room.
+/// Why a text does not lead to a room. `messages::invite_error` has the texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InviteError {
     /// It is not a link.
@@ -42,19 +41,6 @@ pub enum InviteError {
     /// The link has no key, and the user has not joined that room before.
     NoKey,
 }
-
-impl fmt::Display for InviteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            InviteError::NotALink(why) => why.fmt(f),
-            InviteError::NoKey => {
-                f.write_str("The invite link has no key, which follows the \"#\". Copy the whole link again.")
-            }
-        }
-    }
-}
-
-impl std::error::Error for InviteError {}
 
 impl RecentRooms {
     /// Number of rooms that user interfaces list.
@@ -76,7 +62,7 @@ impl RecentRooms {
     }
 
     /// The language that the user chose last in the plugin.
-    pub fn language(&self) -> Option<LanguageChoice> {
+    pub fn language(&self) -> Option<Language> {
         self.content().language
     }
 
@@ -128,8 +114,7 @@ impl RecentRooms {
     }
 
     /// Keeps the user's language for other instances. Ignores write errors.
-    pub fn remember_language(&self, language: LanguageChoice) {
-        let language = (language != LanguageChoice::Auto).then_some(language);
+    pub fn remember_language(&self, language: Option<Language>) {
         self.update(|content| std::mem::replace(&mut content.language, language) != language);
     }
 
@@ -184,12 +169,12 @@ mod tests {
         rooms.remember(&band);
         rooms.remember(&lobby);
         rooms.remember_name("Anna");
-        rooms.remember_language(LanguageChoice::German);
+        rooms.remember_language(Some(Language::German));
         assert_eq!(rooms.all(), [lobby.clone(), band.clone()]);
         rooms.remember(&band);
         rooms.remember(&lobby);
         assert_eq!((rooms.all().len(), rooms.name().as_deref()), (2, Some("Anna")));
-        assert_eq!(rooms.language(), Some(LanguageChoice::German));
+        assert_eq!(rooms.language(), Some(Language::German));
         assert_eq!(rooms.resolve(&band.without_key().to_string()), Ok(band));
         assert_eq!(rooms.resolve("rtjam://jam.example.org/other"), Err(InviteError::NoKey));
         assert!(matches!(rooms.resolve("hello"), Err(InviteError::NotALink(_))));

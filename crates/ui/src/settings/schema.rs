@@ -1,16 +1,15 @@
 //! The schema: one table of all settings of the program. The command line, `rtjam.toml`, `window.json`, the help text and
 //! the reference manual read it.
 
-use super::values::{
-    BackendChoice, Decibels, InvalidValue, JackName, LanguageChoice, MonitorLevel, SettingValue, SourceChoice, parse,
-};
+use super::values::{BackendChoice, Decibels, InvalidValue, JackName, MonitorLevel, SettingValue, SourceChoice, parse};
+use crate::messages::Language;
 use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout};
 use rtjam_protocol::control::DownstreamMode;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
-use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt::{self, Write};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// A row of the schema.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +127,7 @@ settings! {
     headless: bool = "headless", "true|false", default "false", example "false", window false;
 
     /// Language of the window and of messages. auto uses the system's language.
-    language: LanguageChoice = "language", "auto|en|de", default "auto", example "\"auto\"", window true;
+    language: Option<Language> = "language", "auto|en|de", default "auto", example "\"auto\"", window true;
 
     /// Audio system. auto uses JACK if its server runs, otherwise the system's default device, otherwise a silent clock
     /// that plays the demo.
@@ -201,49 +200,24 @@ impl Setting {
 /// Writes the settings that the window remembers and that differ from their default, each as its text.
 impl Serialize for GivenSettings {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for setting in SETTINGS.iter().filter(|setting| setting.in_window) {
-            if let Some(text) = self.get(setting.key).filter(|text| text != setting.default) {
-                map.serialize_entry(setting.key, &text)?;
-            }
-        }
-        map.end()
+        let differs = |setting: &Setting| self.get(setting.key).filter(|text| text != setting.default);
+        let remembered = SETTINGS.iter().filter(|setting| setting.in_window);
+        serializer.collect_map(remembered.filter_map(|setting| Some((setting.key, differs(setting)?))))
     }
 }
 
 /// Reads the settings that the window remembers. Ignores unknown keys and invalid values.
 impl<'de> Deserialize<'de> for GivenSettings {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<GivenSettings, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Value {
-            Text(String),
-            Other(#[allow(dead_code, reason = "it is skipped")] IgnoredAny),
-        }
-
-        struct Rows;
-
-        impl<'de> Visitor<'de> for Rows {
-            type Value = GivenSettings;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of settings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<GivenSettings, A::Error> {
-                let mut given = GivenSettings::default();
-                while let Some((key, value)) = map.next_entry::<String, Value>()? {
-                    if let Value::Text(text) = value
-                        && Setting::find(&key).is_some_and(|setting| setting.in_window)
-                    {
-                        let _ = given.set(&key, &text);
-                    }
-                }
-                Ok(given)
+        let mut given = GivenSettings::default();
+        for (key, value) in BTreeMap::<String, Value>::deserialize(deserializer)? {
+            if let Some(text) = value.as_str()
+                && Setting::find(&key).is_some_and(|setting| setting.in_window)
+            {
+                let _ = given.set(&key, text);
             }
         }
-
-        deserializer.deserialize_map(Rows)
+        Ok(given)
     }
 }
 

@@ -7,7 +7,6 @@ use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::DownstreamMode;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::env;
-use std::fmt;
 use std::path::PathBuf;
 
 /// A value with one text form, which the command line, `rtjam.toml`, `window.json` and projects share.
@@ -27,19 +26,12 @@ pub trait SettingValue: Sized {
 }
 
 /// An invalid value; displayed as "must be …".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be {expected}")]
 pub struct InvalidValue {
     /// See [`SettingValue::EXPECTED`].
     pub expected: &'static str,
 }
-
-impl fmt::Display for InvalidValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "must be {}", self.expected)
-    }
-}
-
-impl std::error::Error for InvalidValue {}
 
 /// Reads a value.
 ///
@@ -99,39 +91,9 @@ words! { BackendChoice, "auto, jack, cpal or dummy":
     "cpal" => BackendChoice::Cpal, "dummy" => BackendChoice::Dummy
 }
 
-/// The language of everything that is shown to the user.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LanguageChoice {
-    /// The language of the system.
-    #[default]
-    Auto,
-    /// English.
-    English,
-    /// German.
-    German,
-}
-
-impl LanguageChoice {
-    /// The language to use.
-    pub fn language(self) -> Language {
-        match self {
-            LanguageChoice::Auto => Language::of_system(),
-            LanguageChoice::English => Language::English,
-            LanguageChoice::German => Language::German,
-        }
-    }
-}
-
-impl From<Language> for LanguageChoice {
-    fn from(language: Language) -> LanguageChoice {
-        match language {
-            Language::English => LanguageChoice::English,
-            Language::German => LanguageChoice::German,
-        }
-    }
-}
-
-words! { LanguageChoice, "auto, en or de": "auto" => LanguageChoice::Auto, "en" => LanguageChoice::English, "de" => LanguageChoice::German }
+words! { Language, "en or de": "en" => Language::English, "de" => Language::German }
+// `None`: the system's language.
+words! { Option<Language>, "auto, en or de": "auto" => None, "en" => Some(Language::English), "de" => Some(Language::German) }
 
 impl SettingValue for bool {
     const EXPECTED: &'static str = "true or false";
@@ -374,6 +336,7 @@ fn host_name() -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt;
 
     fn refuses<T: SettingValue>(texts: &[&str]) {
         texts.iter().for_each(|text| assert!(T::parse(text).is_none(), "{text}"));
@@ -391,7 +354,7 @@ mod tests {
         refuses::<MonitorLevel>(&["nan", "-61", "13", "loud"]);
         refuses::<JackName>(&["", "a:b", "a\nb"]);
         refuses::<SourceChoice>(&["song.mp3"]);
-        refuses::<LanguageChoice>(&["fr", "EN"]);
+        refuses::<Option<Language>>(&["fr", "EN"]);
     }
 
     #[test]
@@ -406,7 +369,7 @@ mod tests {
         round_trips("Song.WAV", SourceChoice::Wav(PathBuf::from("Song.WAV")));
         round_trips("one", Some(DownstreamMode::Mixed));
         round_trips("room", None::<DownstreamMode>);
-        round_trips("de", LanguageChoice::German);
+        round_trips("de", Some(Language::German));
         round_trips("Ann, Bob", vec!["Ann".to_owned(), "Bob".to_owned()]);
     }
 

@@ -1,20 +1,19 @@
 //! The gateway's thread: forwards packets between legacy sources, and between them and the media threads. In steady state it
 //! does not allocate.
 
-use super::counters::LegacyCounters;
-use super::downlink::RoomDownlink;
 use super::outbox::Outbox;
+use super::room_session::{RoomDownlink, RoomUplink};
 use super::sources::{LegacySources, PacketVerdict, To, assigned_id};
-use super::uplink::RoomUplink;
 use crate::media::batching::Batching;
-use crate::media::socket::{MediaSocket, RecvBatch};
+use crate::media::socket::{DatagramArrival, MediaSocket, RecvBatch};
 use crate::media::{LocalEndpoint, MAX_BATCH_WAIT_US, MediaPath};
 use crate::real_time::yield_budget::YieldBudget;
 use crate::real_time::{ServerClock, sleep};
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, GatewayRequest, MediaEvent, RoomsHandle};
+use crate::statistics::counters::Counter;
 use crate::system::Random;
 use crossbeam_channel::Receiver;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::control::{DownstreamMode, MemberAccess};
 use rtjam_protocol::datagram::{Frame, MAX_DATAGRAM};
@@ -26,7 +25,7 @@ use rtjam_protocol::seal::Lane;
 use rtjam_protocol::server::rooms::MAX_MUSICIANS;
 use rtjam_protocol::{Micros, RoomName, Sequence, SessionId, StreamId};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +44,7 @@ const READS: usize = 4;
 /// Under load the thread batches packets for this long.
 const BATCH_WAIT: Micros = Micros(MAX_BATCH_WAIT_US as u64);
 
-pub(super) const WAKE: Token = Token(0);
+const WAKE: Token = Token(0);
 const LEGACY: Token = Token(1);
 const LOOPBACK: Token = Token(2);
 
@@ -85,48 +84,50 @@ struct Sockets {
     counters: Arc<LegacyCounters>,
 }
 
-/// The arguments of [`Bridge::new`].
-pub(super) struct BridgeParts {
-    pub(super) poll: Poll,
-    pub(super) legacy: std::net::UdpSocket,
-    pub(super) loopback: std::net::UdpSocket,
-    /// Address of the media threads.
-    pub(super) media: SocketAddr,
-    pub(super) clock: ServerClock,
-    pub(super) room: RoomName,
-    pub(super) rooms: RoomsHandle,
-    pub(super) mailbox: GatewayMailbox,
-    pub(super) replies: Receiver<GatewayReply>,
-    pub(super) limit_loopback: bool,
-    pub(super) counters: Arc<LegacyCounters>,
+/// What the gateway counts. Its thread alone writes, any thread may read.
+#[derive(Debug, Default)]
+pub struct LegacyCounters {
+    /// Musicians who have a seat at present.
+    pub(crate) musicians: Counter,
+    /// Packets of seated musicians.
+    pub(crate) received: Counter,
+    /// Packets sent: audio, or headers that return to their sender.
+    pub(crate) sent: Counter,
+    /// Datagrams that are not packets, or that come from sources without a seat.
+    pub(crate) ignored: Counter,
+    /// Packets dropped because their musician exceeds the rate limit.
+    pub(crate) over_rate: Counter,
+    /// Packets that the system refused to send.
+    pub(crate) not_sent: Counter,
 }
 
 impl Bridge {
-    pub(super) fn new(parts: BridgeParts) -> io::Result<Bridge> {
-        let BridgeParts {
-            poll,
-            legacy,
-            loopback,
-            media,
-            clock,
-            room,
-            rooms,
-            mailbox,
-            replies,
-            limit_loopback,
-            counters,
-        } = parts;
+    /// Receives legacy packets from `legacy`, and speaks to the media threads at the address `media`. Also returns the
+    /// mailbox for replies to the thread, and its counters.
+    pub(super) fn new(
+        legacy: UdpSocket,
+        media: SocketAddr,
+        clock: ServerClock,
+        room: RoomName,
+        rooms: RoomsHandle,
+        limit_loopback: bool,
+    ) -> io::Result<(Bridge, GatewayMailbox, Arc<LegacyCounters>)> {
+        let loopback = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
+        loopback.set_nonblocking(true)?;
+        let poll = Poll::new()?;
+        let (mailbox, replies) = GatewayMailbox::new(Waker::new(poll.registry(), WAKE)?);
         let mut legacy = MediaSocket::with_traffic_class(legacy, TOS.into())?;
         let mut loopback = MediaSocket::new(loopback)?;
         poll.registry().register(legacy.source(), LEGACY, Interest::READABLE)?;
         poll.registry().register(loopback.source(), LOOPBACK, Interest::READABLE)?;
         let media = MediaPath::new(media, LocalEndpoint { socket: 0, address: None });
-        Ok(Bridge {
+        let counters = Arc::<LegacyCounters>::default();
+        let bridge = Bridge {
             poll,
             clock,
             room,
             rooms,
-            mailbox,
+            mailbox: mailbox.clone(),
             replies,
             random: Random::new(),
             sources: LegacySources::new(limit_loopback),
@@ -134,14 +135,15 @@ impl Bridge {
             listener_requested: None,
             repackers: (0..=MAX_MUSICIANS).map(|_| LegacyEncoder::default()).collect(),
             over: Vec::new(),
-            sockets: Sockets { legacy, loopback, media, counters },
+            sockets: Sockets { legacy, loopback, media, counters: counters.clone() },
             decoded: EncoderScratch::default(),
             scratch: DecoderScratch::default(),
             sealed: Vec::with_capacity(MAX_DATAGRAM),
             outbox: Outbox::new(),
             batching: Batching::new(clock.now(), BATCH_WAIT),
             last_check: Micros::ZERO,
-        })
+        };
+        Ok((bridge, mailbox, counters))
     }
 
     /// Runs until [`GatewayReply::Stop`] arrives.
@@ -171,8 +173,8 @@ impl Bridge {
                     Err(crossbeam_channel::TryRecvError::Empty) => break,
                 }
             }
-            let more_legacy = self.receive_legacy(&mut batch);
-            more = self.receive_room(&mut batch) || more_legacy;
+            let more_legacy = self.receive(&mut batch, |sockets| &sockets.legacy, Bridge::handle_legacy);
+            more = self.receive(&mut batch, |sockets| &sockets.loopback, Bridge::handle_room) || more_legacy;
             self.flush();
             let now = self.clock.now();
             took = now.since(woken);
@@ -214,18 +216,25 @@ impl Bridge {
     fn flush(&mut self) {
         let now = self.clock.now();
         let Sockets { legacy, counters, .. } = &self.sockets;
-        let sent = self.outbox.flush(now, &mut self.sources, legacy, counters);
-        self.batching.record_sent(now, sent);
+        let (made, accepted) = self.outbox.flush(now, &mut self.sources, legacy);
+        counters.sent.add(accepted);
+        counters.not_sent.add(made - accepted);
+        self.batching.record_sent(now, accepted);
     }
 
-    /// Receives from legacy programs. Returns whether more may be waiting.
-    fn receive_legacy(&mut self, batch: &mut RecvBatch) -> bool {
+    /// Receives from one of the sockets. Returns whether more may be waiting.
+    fn receive(
+        &mut self,
+        batch: &mut RecvBatch,
+        socket: fn(&Sockets) -> &MediaSocket,
+        handle: fn(&mut Bridge, &DatagramArrival, &mut [u8]),
+    ) -> bool {
         for _ in 0..READS {
-            match self.sockets.legacy.receive(batch) {
+            match socket(&self.sockets).receive(batch) {
                 Ok(received) => {
                     for i in 0..received {
                         if let Some((arrival, bytes)) = batch.datagram(i) {
-                            self.handle_legacy(bytes, (arrival.from, arrival.local));
+                            handle(self, &arrival, bytes);
                         }
                         if self.outbox.is_full() {
                             self.flush();
@@ -243,7 +252,8 @@ impl Bridge {
         true
     }
 
-    fn handle_legacy(&mut self, datagram: &[u8], (from, local): (SocketAddr, Option<IpAddr>)) {
+    fn handle_legacy(&mut self, arrival: &DatagramArrival, datagram: &mut [u8]) {
+        let (from, local) = (arrival.from, arrival.local);
         let Some(packet) = LegacyPacket::read(datagram) else { return self.sockets.counters.ignored.increment() };
         let now = self.clock.now();
         let random = &mut self.random;
@@ -288,33 +298,6 @@ impl Bridge {
         }
     }
 
-    /// Receives from the media threads. Returns whether more may be waiting.
-    fn receive_room(&mut self, batch: &mut RecvBatch) -> bool {
-        for _ in 0..READS {
-            match self.sockets.loopback.receive(batch) {
-                Ok(received) => {
-                    for i in 0..received {
-                        match batch.datagram(i) {
-                            Some((arrival, bytes)) if arrival.from == self.sockets.media.remote => {
-                                self.handle_room(bytes)
-                            }
-                            _ => {}
-                        }
-                        if self.outbox.is_full() {
-                            self.flush();
-                        }
-                    }
-                    if !RecvBatch::is_full_of(received) {
-                        return false;
-                    }
-                }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return false,
-                Err(_) => {}
-            }
-        }
-        true
-    }
-
     /// Forwards a datagram of a mix. Returns `false` if the session is not one that receives a mix.
     fn handle_mix(&mut self, now: Micros, session: SessionId, datagram: &mut [u8]) -> bool {
         let Some((to, mix)) = self.sources.mix_of(session) else { return false };
@@ -333,7 +316,10 @@ impl Bridge {
         true
     }
 
-    fn handle_room(&mut self, datagram: &mut [u8]) {
+    fn handle_room(&mut self, arrival: &DatagramArrival, datagram: &mut [u8]) {
+        if arrival.from != self.sockets.media.remote {
+            return;
+        }
         let now = self.clock.now();
         let Some(session) = rtjam_protocol::datagram::DatagramHeader::read(datagram).map(|header| header.session)
         else {

@@ -1,28 +1,25 @@
 //! The gateway for legacy rtjam packets: older rtjam units play in a room of this server.
 //!
 //! A thread owns a socket for legacy packets and speaks to the media threads over loopback, as a client does. Each legacy
-//! musician has a session (`uplink`); one more session receives the room's audio for all of them (`downlink`). The codec
+//! musician has a session; one more session receives the room's audio for all of them (`room_session`). The codec
 //! between both kinds of packets is `rtjam_protocol::legacy`.
 //!
 //! | module | contents |
 //! |---|---|
-//! | `bridge` | the thread |
+//! | `bridge` | the thread, and what it counts |
 //! | `sources`, `probation` | who may play, and how much may be sent to whom |
-//! | `uplink`, `downlink` | sessions with the room |
+//! | `room_session` | sessions with the room |
 //! | `outbox` | what goes to legacy sources in a round, many packets in a system call |
-//! | `counters` | what the thread counts |
 //!
 //! Sources are addresses, and nobody can prove who they are. See `sources` for what limits the harm.
 
 mod bridge;
-mod counters;
-mod downlink;
 mod outbox;
 mod probation;
+mod room_session;
 mod sources;
-mod uplink;
 
-pub use counters::{LegacyCounters, LegacyTotals};
+pub use bridge::LegacyCounters;
 
 use crate::failure::Failure;
 use crate::listen::BoundAddress;
@@ -30,7 +27,7 @@ use crate::real_time::ServerClock;
 use crate::real_time::priority::request_real_time;
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, RoomsHandle};
 use crate::thread_exit::ExitGuard;
-use mio::{Poll, Waker};
+use bridge::Bridge;
 use rtjam_protocol::RoomName;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -99,24 +96,7 @@ pub fn start(
     notice: ExitGuard,
 ) -> io::Result<(LegacyThread, Arc<LegacyCounters>)> {
     let media = bound.first().map_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), |b| reachable(b.address));
-    let loopback = UdpSocket::bind(SocketAddr::new(media.ip(), 0))?;
-    loopback.set_nonblocking(true)?;
-    let poll = Poll::new()?;
-    let (mailbox, replies) = GatewayMailbox::new(Waker::new(poll.registry(), bridge::WAKE)?);
-    let counters = Arc::<LegacyCounters>::default();
-    let bridge = bridge::Bridge::new(bridge::BridgeParts {
-        poll,
-        legacy: socket,
-        loopback,
-        media,
-        clock,
-        room,
-        rooms,
-        mailbox: mailbox.clone(),
-        replies,
-        limit_loopback,
-        counters: counters.clone(),
-    })?;
+    let (bridge, mailbox, counters) = Bridge::new(socket, media, clock, room, rooms, limit_loopback)?;
     let builder = std::thread::Builder::new().name("classic".to_owned()).stack_size(256 * 1024);
     let thread = builder.spawn(move || {
         let _notice = notice;

@@ -1,6 +1,5 @@
 //! Collects what goes to legacy sources in a round, so that packets for one source leave in one system call.
 
-use super::counters::LegacyCounters;
 use super::sources::{LegacySources, To};
 use crate::media::socket::{MAX_SEGMENTS, MAX_SEND_BYTES, MediaSocket};
 use rtjam_protocol::Micros;
@@ -45,14 +44,8 @@ impl Outbox {
         self.packets.len() >= CAPACITY
     }
 
-    /// Sends all packets. Returns how many datagrams the system accepted.
-    pub(super) fn flush(
-        &mut self,
-        now: Micros,
-        sources: &mut LegacySources,
-        socket: &MediaSocket,
-        counters: &LegacyCounters,
-    ) -> u64 {
+    /// Sends all packets. Returns how many datagrams it made, and how many of them the system accepted.
+    pub(super) fn flush(&mut self, now: Micros, sources: &mut LegacySources, socket: &MediaSocket) -> (u64, u64) {
         // Packets of one length are adjacent, each length in the order in which they were added.
         self.packets.sort_unstable_by_key(|packet| (packet.len, packet.at));
         let (mut made, mut accepted) = (0, 0);
@@ -81,8 +74,6 @@ impl Outbox {
         }
         self.packets.clear();
         self.bytes.clear();
-        counters.sent.add(accepted);
-        counters.not_sent.add(made - accepted);
-        accepted
+        (made, accepted)
     }
 }

@@ -3,9 +3,8 @@
 //! An address is *verified* once a packet from it has returned a server time that was sent there, which nobody who forges
 //! the address can know. Until then a seated source receives at most [`UNVERIFIED_FACTOR`] times the bytes that it sends.
 
-use super::downlink::RoomDownlink;
 use super::probation::{LONGEST_PAUSE, Probation};
-use super::uplink::RoomUplink;
+use super::room_session::{RoomDownlink, RoomUplink};
 use crate::limits::AddressKey;
 use crate::media::rate_limit::{RateBucket, RateLimit};
 use crate::media::{LocalEndpoint, MediaPath};

@@ -9,9 +9,10 @@ use crate::editor::pairs;
 use crate::editor::scene::{Player, Scene};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, TITLE, UNIT};
 use crate::editor::widgets::{self, Look, Way};
-use crate::editor_model::{Change, EditorModel, Kind};
+use crate::editor_model::{EditorModel, Kind};
 use crate::messages::Key;
 use crate::params::{Channel, Param, Slot};
+use crate::settings::Change;
 use egui::{Align2, Id, Popup, Rect, Role, Ui, WidgetInfo, vec2};
 use std::collections::HashSet;
 

@@ -6,8 +6,8 @@ use crate::editor::scene::Scene;
 use crate::editor::state::EditorState;
 use crate::editor::theme::{self, UNIT};
 use crate::editor::widgets::{self, Look};
-use crate::editor_model::Change;
 use crate::messages::Key;
+use crate::settings::Change;
 use egui::{Id, Key as KeyboardKey, Rect, TextEdit, Ui};
 use rtjam_client::State;
 
@@ -110,7 +110,8 @@ fn recent(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, sce
     }
 }
 
-fn field(ui: &mut Ui, rect: Rect, id: Id, text: &mut String, hint: &str) -> egui::Response {
+/// A text field; `hint` is shown while it is empty.
+pub(super) fn field(ui: &mut Ui, rect: Rect, id: Id, text: &mut String, hint: &str) -> egui::Response {
     let palette = theme::of(ui);
     let margin = egui::Margin::symmetric(2 * UNIT as i8, UNIT as i8);
     let hint = egui::RichText::new(hint).color(palette.muted);

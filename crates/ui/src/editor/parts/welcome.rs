@@ -1,5 +1,6 @@
 //! The first start: asks for the user's name, in the place of the strips.
 
+use super::top::field;
 use crate::editor::hand::Hand;
 use crate::editor::measure::{CONTROL, Cut};
 use crate::editor::scene::Scene;
@@ -8,7 +9,7 @@ use crate::editor::theme::{self, BODY, ROUND, SMALL, TITLE, UNIT};
 use crate::editor::widgets::{self, Look};
 use crate::editor_model::Kind;
 use crate::messages::Key;
-use egui::{Align2, Id, Key as KeyboardKey, Rect, Stroke, StrokeKind, TextEdit, Ui, vec2};
+use egui::{Align2, Id, Key as KeyboardKey, Rect, Stroke, StrokeKind, Ui, vec2};
 use rtjam_client::State;
 
 /// Identifies the field for tests.
@@ -32,15 +33,7 @@ pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorStat
     let mut row = Cut(rest.top(CONTROL));
     let button = row.right(24.0 * UNIT);
     row.right(UNIT);
-    let margin = egui::Margin::symmetric(2 * UNIT as i8, UNIT as i8);
-    let edit = TextEdit::singleline(&mut state.name.text)
-        .id(Id::unique(FIELD))
-        .text_color(palette.text)
-        .margin(margin)
-        .align(Align2::LEFT_CENTER)
-        .desired_width(row.0.width())
-        .char_limit(512);
-    let response = ui.put(row.0, edit);
+    let response = field(ui, row.0, Id::unique(FIELD), &mut state.name.text, "");
     // In a host the space bar belongs to the transport until the user clicks into the field.
     if !std::mem::replace(&mut state.welcomed, true) && scene.kind == Kind::Standalone {
         response.request_focus();

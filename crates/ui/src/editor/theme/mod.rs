@@ -5,7 +5,7 @@ mod palette;
 pub use super::measure::UNIT;
 pub use palette::{DARK, LIGHT, Meter, Palette};
 
-use crate::editor_model::Look;
+use crate::settings::Look;
 use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Ui};
 
 /// Font size of scales and units, in logical pixels.

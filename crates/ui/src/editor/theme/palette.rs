@@ -100,39 +100,38 @@ pub static LIGHT: Palette = Palette {
     meter: Meter { ground: rgb(0xd6dce1), low: rgb(0x2e9e67), middle: rgb(0xc99b10), high: rgb(0xd5482f) },
 };
 
-impl Palette {
-    /// All pairs of text and background.
-    #[cfg(test)]
-    fn pairs(&self) -> Vec<(&'static str, Color32, Color32)> {
-        let mut pairs = vec![
-            ("sign on accent", self.on_accent, self.accent),
-            ("mute", self.mute[1], self.mute[0]),
-            ("solo", self.solo[1], self.solo[0]),
-            ("text in a field", self.text, self.field),
-            ("hint in a field", self.muted, self.field),
-            ("button", self.text, self.control),
-            ("button under the pointer", self.text, self.control_hover),
-            ("unit on a button", self.muted, self.control),
-        ];
-        for ground in [self.ground, self.panel, self.strip] {
-            for (name, sign) in [
-                ("text", self.text),
-                ("muted", self.muted),
-                ("accent", self.accent),
-                ("good", self.good),
-                ("warn", self.warn),
-                ("bad", self.bad),
-            ] {
-                pairs.push((name, sign, ground));
-            }
-        }
-        pairs
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Palette {
+        /// All pairs of text and background.
+        fn pairs(&self) -> Vec<(&'static str, Color32, Color32)> {
+            let mut pairs = vec![
+                ("sign on accent", self.on_accent, self.accent),
+                ("mute", self.mute[1], self.mute[0]),
+                ("solo", self.solo[1], self.solo[0]),
+                ("text in a field", self.text, self.field),
+                ("hint in a field", self.muted, self.field),
+                ("button", self.text, self.control),
+                ("button under the pointer", self.text, self.control_hover),
+                ("unit on a button", self.muted, self.control),
+            ];
+            for ground in [self.ground, self.panel, self.strip] {
+                for (name, sign) in [
+                    ("text", self.text),
+                    ("muted", self.muted),
+                    ("accent", self.accent),
+                    ("good", self.good),
+                    ("warn", self.warn),
+                    ("bad", self.bad),
+                ] {
+                    pairs.push((name, sign, ground));
+                }
+            }
+            pairs
+        }
+    }
 
     /// WCAG 2.1, "contrast ratio".
     fn contrast(a: Color32, b: Color32) -> f64 {

@@ -1,7 +1,7 @@
 //! A musician's delay, and the packet loss of the last minute.
 
 use super::label::{label, text_width};
-use crate::editor::losses::{Losses, SECONDS};
+use crate::editor::delay_and_loss::{Losses, SECONDS};
 use crate::editor::measure::Cut;
 use crate::editor::theme::{self, SMALL, UNIT};
 use crate::messages::{Key, Language};

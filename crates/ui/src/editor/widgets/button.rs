@@ -1,7 +1,7 @@
 //! A button, or a switch that shows whether it is on.
 
-use super::gesture::focus_ring;
 use super::label::fitting_label;
+use super::value::focus_ring;
 use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, UNIT};
 use egui::{Align2, Color32, Id, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo};
 

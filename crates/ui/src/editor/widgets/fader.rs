@@ -1,7 +1,6 @@
 //! A gain: vertical for a strip, horizontal for the room.
 
-use super::gesture::{focus_ring, follow_gesture};
-use super::value::offer_values;
+use super::value::{focus_ring, follow_gesture, offer_values};
 use crate::editor::hand::{Hand, Target};
 use crate::editor::scale::{gain_at, gain_place};
 use crate::editor::theme::{self, ROUND, UNIT};

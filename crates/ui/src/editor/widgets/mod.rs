@@ -4,7 +4,6 @@ mod badge;
 mod button;
 mod choice;
 mod fader;
-mod gesture;
 mod label;
 mod meter;
 mod pan;

@@ -1,7 +1,6 @@
 //! The pan of a channel or of a stereo pair.
 
-use super::gesture::{focus_ring, follow_gesture};
-use super::value::offer_values;
+use super::value::{focus_ring, follow_gesture, offer_values};
 use crate::editor::hand::{Hand, Target};
 use crate::editor::pairs::{place, targets};
 use crate::editor::theme::{self, ROUND, UNIT};

@@ -1,12 +1,31 @@
-//! Other ways to set a value than dragging: type, copy, paste and reset.
+//! What all controls share: gestures of the pointer, the focus ring, and other ways to set a value than dragging.
 
 use super::label::label;
 use crate::editor::hand::{Hand, Target, Wish};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
 use crate::editor_model::EditorModel;
 use crate::messages::{Key as TextKey, Language};
+use crate::params::Param;
 use egui::text::{CCursor, CCursorRange};
-use egui::{Area, Id, Key, Order, Popup, Rect, Response, Stroke, TextEdit, Ui, pos2, vec2};
+use egui::{Area, Id, Key, Order, Popup, Rect, Response, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2};
+
+/// Begins and ends the gesture of a drag.
+pub(super) fn follow_gesture(response: &Response, hand: &Hand<'_>, params: &[Param]) {
+    if response.drag_started() {
+        params.iter().for_each(|param| hand.begin(*param));
+    }
+    if response.drag_stopped() {
+        params.iter().for_each(|param| hand.end(*param));
+    }
+}
+
+/// Marks the control that has the keyboard focus.
+pub(super) fn focus_ring(ui: &Ui, response: &Response) {
+    if response.has_focus() {
+        let stroke = Stroke::new(2.0, theme::of(ui).accent);
+        ui.painter().rect_stroke(response.rect.expand(UNIT / 4.0), ROUND, stroke, StrokeKind::Outside);
+    }
+}
 
 /// A double click opens a field to type a value, a click with the command key resets, and the second button opens a menu.
 pub(in crate::editor) fn offer_values(response: &Response, hand: &Hand<'_>, target: &Target) {
@@ -75,7 +94,7 @@ impl Entry {
             let mut output = edit.show(ui);
             let edge = if self.wrong { palette.bad } else { palette.accent };
             let around = output.response.rect;
-            ui.painter().rect_stroke(around, ROUND, Stroke::new(2.0, edge), egui::StrokeKind::Inside);
+            ui.painter().rect_stroke(around, ROUND, Stroke::new(2.0, edge), StrokeKind::Inside);
             if self.wrong {
                 let below = Rect::from_min_size(pos2(around.left(), around.bottom()), vec2(around.width(), 5.0 * UNIT));
                 ui.painter().rect_filled(below, ROUND, palette.panel);

@@ -1,8 +1,8 @@
 //! The editor in a host's window, apart from any plugin format: size, scale, opening and closing. Main thread.
 
 use super::handle::{EditorHandle, open_embedded, screen_scale};
-use crate::editor::measure::{MAX_WINDOW, MIN_WINDOW};
-use crate::editor_model::{Change, EditorModel, WindowError};
+use crate::editor_model::{EditorModel, WindowError};
+use crate::settings::{Change, MAX_WINDOW, MIN_WINDOW};
 use raw_window_handle::RawWindowHandle;
 use std::cell::Cell;
 use std::sync::Arc;

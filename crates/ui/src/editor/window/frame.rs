@@ -1,8 +1,9 @@
 //! The window's thread: draws the latest scene of `watch`.
 
 use super::watch::{Shared, Watch, Window};
-use crate::editor::{Clipboard, Editor, measure, parts, system_fonts};
-use crate::editor_model::{Change, EditorModel};
+use crate::editor::{Clipboard, Editor, parts, system_fonts};
+use crate::editor_model::EditorModel;
+use crate::settings::{self, Change};
 use baseview::WindowSize;
 use copypasta::{ClipboardContext, ClipboardProvider};
 use egui_baseview::{App, Frame};
@@ -113,7 +114,7 @@ impl App for WindowApp {
         let whole = |pixels: f64| pixels.round().clamp(1.0, 1e5) as u32;
         let drawn = (whole(size.logical.width), whole(size.logical.height));
         let by_host = self.shared.logical((size.physical.width, size.physical.height));
-        let (width, height) = measure::clamp_window(by_host.unwrap_or(drawn));
+        let (width, height) = settings::clamp_window(by_host.unwrap_or(drawn));
         self.model.change(Change::Window(width, height));
     }
 }

@@ -2,8 +2,8 @@
 
 use super::frame::WindowApp;
 use super::watch::{self, Shared};
-use crate::editor::measure::{MIN_WINDOW, clamp_window};
 use crate::editor_model::{EditorModel, WindowError};
+use crate::settings::{MIN_WINDOW, clamp_window};
 use baseview::dpi::{self, LogicalSize, PhysicalSize};
 use baseview::gl::{GlConfig, Profile};
 use egui_baseview::{EguiWindow, EguiWindowSettings, GraphicsConfig};

@@ -1,10 +1,10 @@
-//! Bans from rooms.
+//! Bans from rooms, and commands to the running server with its answers. Commands pass through the database, so only users
+//! who can write to the data folder can give them.
 
 use super::database::{Store, StoreError};
 use rtjam_protocol::server::rooms::Ban;
 use rtjam_protocol::{MusicianId, RoomName};
 use rusqlite::{Row, params};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A stored ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,48 +19,61 @@ pub struct BanRecord {
 
 impl Store {
     /// The bans of a room, or of all rooms, oldest first.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn bans(&self, room: Option<&RoomName>) -> Result<Vec<BanRecord>, StoreError> {
-        let read = || {
-            let query = "SELECT id, room, name, musician, address FROM bans WHERE ?1 IS NULL OR room = ?1 ORDER BY id";
-            let mut statement = self.db.prepare_cached(query)?;
-            let rows = statement.query_map([room.map(RoomName::as_str)], record)?;
-            rows.collect::<rusqlite::Result<Vec<BanRecord>>>()
-        };
-        read().map_err(|e| self.failed(e))
+        let query = "SELECT id, room, name, musician, address FROM bans WHERE ?1 IS NULL OR room = ?1 ORDER BY id";
+        self.rows(query, [room.map(RoomName::as_str)], record)
     }
 
     /// Stores a ban from a room that exists, in place of an equal one. Returns its number.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn add_ban(&mut self, room: &RoomName, ban: &Ban) -> Result<i64, StoreError> {
-        // For people who read the database; the server does not use it.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let (musician, address) = (ban.musician.map(|m| m.0), ban.address.map(|a| a.to_string()));
-        let write = || {
-            self.db.execute(
-                "DELETE FROM bans WHERE room = ?1 AND musician IS ?2 AND address IS ?3",
-                params![room.as_str(), musician, address],
-            )?;
-            self.db.execute(
-                "INSERT INTO bans (room, name, musician, address, since) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![room.as_str(), ban.name, musician, address, i64::try_from(since).unwrap_or(0)],
-            )?;
-            Ok(self.db.last_insert_rowid())
-        };
-        write().map_err(|e| self.failed(e))
+        self.execute(
+            "DELETE FROM bans WHERE room = ?1 AND musician IS ?2 AND address IS ?3",
+            params![room.as_str(), musician, address],
+        )?;
+        // The time is for people who read the database.
+        self.execute(
+            "INSERT INTO bans (room, name, musician, address, since) VALUES (?1, ?2, ?3, ?4, unixepoch())",
+            params![room.as_str(), ban.name, musician, address],
+        )?;
+        Ok(self.db.last_insert_rowid())
     }
 
     /// Lifts a ban.
-    ///
-    /// # Errors
-    /// When the database fails.
     pub fn remove_ban(&mut self, id: i64) -> Result<(), StoreError> {
-        let result = self.db.execute("DELETE FROM bans WHERE id = ?1", [id]);
-        result.map(|_| ()).map_err(|e| self.failed(e))
+        self.execute("DELETE FROM bans WHERE id = ?1", [id])
+    }
+
+    /// Removes the commands that an earlier server left without an answer.
+    pub fn clear_commands(&mut self) -> Result<(), StoreError> {
+        self.execute("DELETE FROM orders", [])
+    }
+
+    /// Adds a command. Returns its number.
+    pub fn queue_command(&mut self, request: &str) -> Result<i64, StoreError> {
+        self.execute("INSERT INTO orders (request) VALUES (?1)", [request])?;
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// The commands without an answer, oldest first.
+    pub fn pending_commands(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let query = "SELECT id, request FROM orders WHERE answer IS NULL ORDER BY id";
+        self.rows(query, [], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    /// Answers a command.
+    pub fn answer_command(&mut self, id: i64, answer: &str) -> Result<(), StoreError> {
+        self.execute("UPDATE orders SET answer = ?2 WHERE id = ?1", params![id, answer])
+    }
+
+    /// The answer to a command; `None` as long as there is none.
+    pub fn command_answer(&self, id: i64) -> Result<Option<String>, StoreError> {
+        self.row("SELECT answer FROM orders WHERE id = ?1", [id], |row| row.get(0)).map(Option::flatten)
+    }
+
+    /// Removes a command, answered or not.
+    pub fn remove_command(&mut self, id: i64) -> Result<(), StoreError> {
+        self.execute("DELETE FROM orders WHERE id = ?1", [id])
     }
 }
 
