@@ -2,6 +2,7 @@
 //!
 //! The types have no values, or no content, so the compiler removes all code that would use a window.
 
+use super::audio_supervisor::{AudioError, AudioSupervisor};
 use super::config::Config;
 use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
@@ -79,7 +80,15 @@ impl Window {
         match *self {}
     }
 
-    pub(super) fn show_audio(&self, _message: Option<String>) {
+    pub(super) fn show_audio_error(&mut self, _error: &AudioError) {
+        match *self {}
+    }
+
+    pub(super) fn show_audio_loss(&mut self, _sentence: String) {
+        match *self {}
+    }
+
+    pub(super) fn serve_audio(&mut self, _audio: &mut AudioSupervisor, _config: &mut Config) -> Option<String> {
         match *self {}
     }
 

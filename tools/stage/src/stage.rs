@@ -5,6 +5,7 @@ use rtjam_client::{Delay, Musician, State, Status, You};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
+use rtjam_ui::audio::{AudioAction, AudioState};
 use rtjam_ui::editor_model::{Change, Choices, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
 use rtjam_ui::messages::Language;
 use rtjam_ui::params::{Param, Values, apply};
@@ -52,6 +53,8 @@ pub enum Asked {
     Resume,
     /// Restart the engine.
     Restart,
+    /// Do this on the audio page.
+    Audio(AudioAction),
 }
 
 /// An editor model whose musicians play until it is dropped.
@@ -69,6 +72,7 @@ struct Inner {
     status: Status,
     settings: Settings,
     condition: InstanceCondition,
+    audio: Option<AudioState>,
     asked: Vec<Asked>,
 }
 
@@ -89,6 +93,7 @@ impl Stage {
             status: status(musicians),
             settings: settings(),
             condition: InstanceCondition::Fine,
+            audio: None,
             asked: vec![],
         };
         let inner = Mutex::new(inner);
@@ -100,6 +105,11 @@ impl Stage {
     pub fn arrange(&self, change: impl FnOnce(&mut Status, &mut Settings, &mut InstanceCondition)) {
         let Inner { status, settings, condition, .. } = &mut *self.inner();
         change(status, settings, condition);
+    }
+
+    /// Sets the state of the audio system; the model has none until then.
+    pub fn set_audio(&self, audio: AudioState) {
+        self.inner().audio = Some(audio);
     }
 
     /// Sets the language of the editor; English until then.
@@ -208,6 +218,14 @@ impl EditorModel for Stage {
 
     fn restart(&self) {
         self.ask(Asked::Restart);
+    }
+
+    fn audio(&self) -> Option<AudioState> {
+        self.inner().audio.clone()
+    }
+
+    fn ask_audio(&self, action: AudioAction) {
+        self.ask(Asked::Audio(action));
     }
 }
 

@@ -38,6 +38,11 @@ keys! {
     Format, Bit16, Bit24, Float32, Packet, Frames, Playout, AutoTight, AutoSafe, Options, LightWindow,
     KeepInvitation, RejoinProject, TrackAdvice, TypeValue, ResetTo, CopyValue, NotAValue, NameAndValue, Off, On, Open, Auto,
     Centre, PanLeft, PanRight, RoomLevel, SlotGainLeft, SlotGainRight, Pan,
+    Audio, AudioMenu, AudioDone, AudioDoneHint, AudioSystem, AudioDummy, InputDevice, OutputDevice, DefaultDevice,
+    FindDevices, InputChannels, InputChannelsHint, ChannelPair, SingleChannel, SampleRate, Period, PeriodHint,
+    DecidedByJack, TestTone, StopTone, TestToneHint, AudioRuns, AudioStopped, DeviceDelay, DeviceDelayUnknown,
+    AudioAdvice, JackMissing, JackStopped, NoInputDevice, NoOutputDevice, DeviceMissing, DeviceBusy, DeviceDenied,
+    RateUnsupported, NoRateSupported, PeriodUnsupported, InputChannelMissing, BluetoothDevice,
 }
 
 /// Replaces each `{name}` by its value. Values are taken as they are, even if they contain braces.

@@ -6,21 +6,28 @@
 //! | `language` | the languages, and the system's choice |
 //! | `catalogue` | the key of every text |
 //! | `en`, `de` | the catalogues |
+//! | `de_errors` | German texts of errors whose English is their `Display` |
 //! | `session` | what the client reports: conditions and notices |
+//! | `audio` | problems of the program's audio system (feature `editor`) |
 //! | `instance` | what the editor reports besides (feature `editor`) |
 //!
 //! Every message says what happened, then what to do. Another language is another catalogue, a variant of
 //! [`Language`], and its texts for the errors whose English is their `Display`.
 
+#[cfg(feature = "editor")]
+mod audio;
 #[cfg_attr(not(feature = "editor"), allow(dead_code, reason = "a headless program shows only conditions and notices"))]
 mod catalogue;
 mod de;
+mod de_errors;
 mod en;
 #[cfg(feature = "editor")]
 mod instance;
 pub(crate) mod language;
 mod session;
 
+#[cfg(feature = "editor")]
+pub use audio::audio_problem;
 #[cfg(feature = "editor")]
 pub(crate) use catalogue::Key;
 #[cfg(feature = "editor")]

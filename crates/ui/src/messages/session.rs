@@ -1,7 +1,7 @@
 //! What the client reports: conditions and notices.
 
 use super::catalogue::Key;
-use super::de;
+use super::de_errors;
 use super::language::Language;
 use rtjam_client::{Condition, ConnectionError, RoundedStalls, StatusNotice};
 use rtjam_protocol::link::{DEFAULT_PORT, Host};
@@ -24,7 +24,7 @@ pub fn condition(condition: &Condition, language: Language) -> String {
         Condition::ServerStopping => text(Key::ServerStopping),
         Condition::Refused(refused) => match language {
             Language::English => refused.to_string(),
-            Language::German => de::refused(refused),
+            Language::German => de_errors::refused(refused),
         },
         Condition::NoKey => text(Key::LinkIncomplete),
         Condition::Unreachable { host, port, error } => unreachable(host, *port, error, language),
@@ -37,7 +37,7 @@ pub fn condition(condition: &Condition, language: Language) -> String {
         Condition::LegacyLost(server) => fill(Key::LegacyLost, &[("host", &server.host), ("port", &server.port)]),
         Condition::NoIdentity(error) => match language {
             Language::English => error.to_string(),
-            Language::German => de::identity(error),
+            Language::German => de_errors::identity(error),
         },
         Condition::NoThreads(reason) => fill(Key::NoThreads, &[("reason", reason)]),
     }
@@ -78,7 +78,7 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
         }
         StatusNotice::Engine(notice) => match language {
             Language::English => notice.to_string(),
-            Language::German => de::engine_notice(*notice).to_owned(),
+            Language::German => de_errors::engine_notice(*notice).to_owned(),
         },
         StatusNotice::Stalling(RoundedStalls { ms, every_s }) => {
             let often = match *every_s {
@@ -88,7 +88,6 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
             };
             fill(Key::Stalling, &[("ms", ms), ("often", &often)])
         }
-        StatusNotice::AudioSystem(sentence) => sentence.clone(),
     }
 }
 
