@@ -13,7 +13,7 @@ use crate::snapshot::{self, Hop, Hops, Rate, SendCounts, Snapshot, You};
 use rtjam_engine::{Console, OutPacket};
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth, OwnSeat};
-use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Retry, SeatRole};
+use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Release, Retry, SeatRole};
 use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
@@ -105,6 +105,7 @@ impl RoomJam {
             instance,
             crypto: CRYPTO,
             mix,
+            release: Release::OWN,
         };
         let target = Target { host: link.host.clone(), port: link.port, trust: key.trust };
         RoomJam {
@@ -486,7 +487,10 @@ mod tests {
             self.report(now, Report::Opened { connection, server: Pin([1; 16]), address });
             self.report(
                 now,
-                Report::Received(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })),
+                Report::Received(
+                    connection,
+                    ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32], release: None }),
+                ),
             );
             self.report(now, Report::Received(connection, joined()));
         }

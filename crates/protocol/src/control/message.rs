@@ -2,6 +2,7 @@
 
 use super::downstream::{DownstreamMode, MixRequest, MixState};
 use super::refusal::Refused;
+use super::release::{self, Release};
 use crate::features::Features;
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Role, Secret};
@@ -121,6 +122,9 @@ pub struct Welcome {
     /// Nonce that the client signs.
     #[serde(with = "secret_bytes")]
     pub nonce: [u8; 32],
+    /// Release of the server; `None`: it does not name it.
+    #[serde(default, deserialize_with = "release::known", skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
 }
 
 /// The client's identity and capabilities.
@@ -141,6 +145,9 @@ pub struct Hello {
     /// Optional features that the client supports.
     #[serde(default, skip_serializing_if = "Features::is_empty")]
     pub features: Features,
+    /// Release of the client; `None`: it does not name it.
+    #[serde(default, deserialize_with = "release::known", skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
 }
 
 fn known_suites<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Suite>, D::Error> {

@@ -2,11 +2,23 @@
 
 use super::catalogue::fill;
 use rtjam_client::IdentityError;
-use rtjam_protocol::control::{Refusal, Refused, Retry};
+use rtjam_protocol::control::{DOWNLOADS, Outdated, Refusal, Refused, Retry};
 #[cfg(feature = "editor")]
 use rtjam_protocol::link::BadLink;
 
 pub(super) fn refused(refused: &Refused) -> String {
+    if let (Refusal::UpdateNeeded, Some(outdated @ (Outdated::Client | Outdated::Server))) =
+        (refused.reason, refused.update)
+    {
+        let text = if outdated == Outdated::Client {
+            "Dieses RTJam ist für den Server zu alt. Aktualisieren Sie es, und treten Sie dann erneut bei."
+        } else {
+            "Das RTJam des Servers ist für dieses zu alt. Bitten Sie die Person, die den Server betreibt, es zu \
+             aktualisieren."
+        };
+        let link = if DOWNLOADS.is_empty() { String::new() } else { format!(" Die neueste Version: {DOWNLOADS} .") };
+        return format!("{text}{link}");
+    }
     let (what, then) = refusal(refused.reason);
     match (refused.retry, refused.after) {
         (Retry::Later, Some(seconds)) if refused.reason.retry() == Retry::Later => {
@@ -21,6 +33,9 @@ fn refusal(reason: Refusal) -> (&'static str, &'static str) {
     match reason {
         Refusal::Version => {
             ("Der Server spricht eine andere Version von RTJam.", "Aktualisieren Sie die ältere von beiden.")
+        }
+        Refusal::UpdateNeeded => {
+            ("Das RTJam des Servers und dieses sind zu weit auseinander.", "Aktualisieren Sie das ältere von beiden.")
         }
         Refusal::BadMessage => {
             ("Der Server hat dieses Programm nicht verstanden.", "Aktualisieren Sie RTJam auf beiden Seiten.")
