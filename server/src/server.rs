@@ -19,7 +19,7 @@ use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
 use crate::store::Store;
 use crate::system::Random;
 use crate::thread_exit::{ExitGuard, ExitNotifier, ThreadExits};
-use rtjam_protocol::control::{MediaEndpoint, TransportKind};
+use rtjam_protocol::control::{MediaEndpoint, Release, TransportKind};
 use rtjam_protocol::link::{Host, Role};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
 use rtjam_protocol::server::rooms::{self, Rooms};
@@ -99,6 +99,7 @@ impl Server {
             max_listeners: config.max_listeners,
             caps: config.caps,
             verify,
+            release: Release::OWN,
         });
         Ok(Server {
             page: page_url(scheme, &address.host, address.port),

@@ -3,9 +3,13 @@
 //! Main thread only. The session does not depend on it: while no backend runs, the musician keeps their place in the room.
 
 use super::audio_processor::AudioProcessor;
-use super::backends::{self, AudioHealth, AudioRequest, BackendKind, OpenError, RunningBackend};
+use super::backends::{self, AudioHealth, AudioRequest, BackendKind, OpenError, RunningBackend, is_bluetooth};
 use super::handover::{ControlEnd, handover};
 use super::sources::{Source, WavError};
+use super::test_tone::ToneSwitch;
+#[cfg(feature = "window")]
+use rtjam_ui::audio::RunningAudio;
+use rtjam_ui::audio::{DeviceDelay, DevicesInUse};
 use rtjam_ui::messages::{Key, Language};
 use rtjam_ui::settings::{BackendChoice, SourceChoice};
 use std::sync::Arc;
@@ -48,31 +52,28 @@ pub(crate) struct AudioSupervisor {
     kind: Option<BackendKind>,
     /// Here while no backend runs.
     processor: Option<Box<AudioProcessor>>,
+    tone: ToneSwitch,
     retry_at: Instant,
 }
 
 impl AudioSupervisor {
-    /// Starts the best backend for a request. Also returns a message for the user.
-    ///
-    /// # Errors
-    /// No backend, or not the source; nothing runs.
-    pub(crate) fn start(
+    /// A supervisor of nothing yet; see [`AudioSupervisor::open`].
+    pub(crate) fn new(
         request: AudioRequest,
         source: Option<SourceChoice>,
         processor: Box<AudioProcessor>,
-        language: Language,
-    ) -> Result<(AudioSupervisor, String), AudioError> {
-        let mut supervisor = AudioSupervisor {
+        tone: ToneSwitch,
+    ) -> AudioSupervisor {
+        AudioSupervisor {
             request,
             source,
             health: Arc::new(AudioHealth::default()),
             running: None,
             kind: None,
             processor: Some(processor),
+            tone,
             retry_at: Instant::now(),
-        };
-        let message = supervisor.open(language)?;
-        Ok((supervisor, message))
+        }
     }
 
     /// What the audio threads report.
@@ -85,9 +86,28 @@ impl AudioSupervisor {
         self.running.is_some()
     }
 
-    /// The device's delay in ms, where the audio system reports it.
-    pub(crate) fn latency_ms(&self) -> Option<f32> {
-        self.running.as_ref().and_then(|(backend, _)| backend.latency_ms())
+    /// The delay of the devices, where the audio system reports it.
+    pub(crate) fn delay(&self) -> Option<DeviceDelay> {
+        self.running.as_ref().and_then(|(backend, _)| backend.delay())
+    }
+
+    /// What runs.
+    #[cfg(feature = "window")]
+    pub(crate) fn running(&self) -> Option<RunningAudio> {
+        let (backend, _) = self.running.as_ref()?;
+        Some(RunningAudio {
+            by_jack: self.kind == Some(BackendKind::Jack),
+            bluetooth: bluetooth(&backend.devices()),
+            devices: backend.devices(),
+            rate: backend.rate(),
+            period: self.health.period(),
+            delay: backend.delay(),
+        })
+    }
+
+    /// The switch of the test tone.
+    pub(crate) fn tone(&self) -> &ToneSwitch {
+        &self.tone
     }
 
     /// Checks the backend and restarts it where needed; call several times a second. Returns a message for the user.
@@ -149,12 +169,15 @@ impl AudioSupervisor {
         self.retry_at = Instant::now() + RETRY;
     }
 
-    /// Tries the backends in their order, or only the one that the supervisor waits for.
-    fn open(&mut self, language: Language) -> Result<String, AudioError> {
+    /// Starts the best backend for the request, or the one that was lost. Returns a message for the user.
+    ///
+    /// # Errors
+    /// No backend, or not the source. [`AudioSupervisor::tick`] tries again.
+    pub(crate) fn open(&mut self, language: Language) -> Result<String, AudioError> {
         self.retry_at = Instant::now() + RETRY;
         let waited_for = self.kind;
         let candidates =
-            waited_for.as_ref().map_or(BackendKind::candidates(self.request.backend), std::slice::from_ref);
+            waited_for.as_ref().map_or(BackendKind::candidates(self.request.choices.backend), std::slice::from_ref);
         let mut error = AudioError::ProcessorLost;
         for kind in candidates {
             let (control, audio) = handover();
@@ -178,6 +201,9 @@ impl AudioSupervisor {
         if falls_back_to_demo(self.source.as_ref(), kind, &self.request) {
             message = format!("{message}; {}", language.text(Key::PlaysDemo));
         }
+        if let Some(name) = bluetooth(&backend.devices()) {
+            message = format!("{message}; {}", language.fill(Key::BluetoothDevice, &[("device", &name)]));
+        }
         let rate = backend.rate();
         let choice = source_for(self.source.as_ref(), kind, &self.request);
         let source = Source::prepare(&choice, rate).map_err(AudioError::Source)?;
@@ -190,11 +216,16 @@ impl AudioSupervisor {
     }
 }
 
+/// The name of a device in use that is a Bluetooth device.
+fn bluetooth(devices: &DevicesInUse) -> Option<String> {
+    devices.input.iter().chain([&devices.output]).find(|name| is_bluetooth(name)).cloned()
+}
+
 /// The given source, else the audio input, or the demo where there is none.
 fn source_for(given: Option<&SourceChoice>, kind: BackendKind, request: &AudioRequest) -> SourceChoice {
     if falls_back_to_demo(given, kind, request) { SourceChoice::Demo } else { given.cloned().unwrap_or_default() }
 }
 
 fn falls_back_to_demo(given: Option<&SourceChoice>, kind: BackendKind, request: &AudioRequest) -> bool {
-    given.is_none() && kind == BackendKind::Dummy && request.backend == BackendChoice::Auto
+    given.is_none() && kind == BackendKind::Dummy && request.choices.backend == BackendChoice::Auto
 }

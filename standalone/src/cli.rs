@@ -44,8 +44,9 @@ The command line overrides the file. On SIGHUP, rtjam reads the file again and a
 
 The window remembers what you set in it. rtjam.toml and the command line override it.
 
-While rtjam runs: Ctrl-C, or closing the window, leaves the room and exits. On a terminal, type "mute" or "unmute" and press
-Enter. If RTJam has stopped sending because of an audio loop, Enter alone (or SIGUSR1) resumes sending.
+While rtjam runs: Ctrl-C, or closing the window, leaves the room and exits. On a terminal, type "mute", "unmute" or "tone" (a
+test tone in your own outputs) and press Enter. If RTJam has stopped sending because of an audio loop, Enter alone (or
+SIGUSR1) resumes sending.
 
 Exit code: 0 ended as requested, 1 failure, 2 wrong usage or an invalid link, 3 the room refused you."##;
 

@@ -5,7 +5,9 @@ use super::settings_file::SettingsFolder;
 use super::stdin;
 use rtjam_protocol::link::Link;
 use rtjam_ui::messages::{self, Key, Language};
-use rtjam_ui::settings::{Choices, Decibels, GivenSettings, InviteError, MonitorLevel, RecentRooms, SourceChoice};
+use rtjam_ui::settings::{
+    AudioChoices, Choices, Decibels, GivenSettings, InviteError, MonitorLevel, RecentRooms, SourceChoice,
+};
 use std::io;
 
 /// The configuration of the program.
@@ -32,11 +34,9 @@ impl Config {
             link,
             choices: Choices::from_given(&settings),
             audio: AudioRequest {
-                backend: settings.backend.unwrap_or_default(),
+                choices: AudioChoices::from_given(&settings),
                 jack_name: settings.jack_name.unwrap_or_default().0,
                 connect: !settings.no_connect.unwrap_or(false),
-                input: settings.input.filter(|name| !name.is_empty()),
-                output: settings.output.filter(|name| !name.is_empty()),
             },
             source: settings.source,
             monitor: settings.monitor.unwrap_or_default(),

@@ -140,6 +140,7 @@ impl Drop for AudioEnd {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::super::sources::Source;
+    use super::super::test_tone::test_tone;
     use super::*;
     use rtjam_client::Clock;
     use rtjam_engine::SLOTS;
@@ -147,7 +148,7 @@ mod tests {
 
     fn processor() -> Box<AudioProcessor> {
         let (engine, _network, _console) = rtjam_engine::engine(7, || {});
-        let mut processor = Box::new(AudioProcessor::new(engine, Clock::new()));
+        let mut processor = Box::new(AudioProcessor::new(engine, Clock::new(), test_tone().1));
         processor.prepare(48_000, 64, Source::prepare(&SourceChoice::Demo, 48_000).expect("always there"));
         processor
     }

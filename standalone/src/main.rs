@@ -7,7 +7,7 @@
 //! | `signals`, `stdin`, `terminal`, `status_text` | signals, typed commands, and what the terminal shows |
 //! | `session` | applies the settings to the client and to the engine's controls |
 //! | `window` | the program's own window; `no_window.rs` replaces it in builds without the feature `window` |
-//! | `audio_supervisor`, `backends`, `handover`, `audio_processor`, `sources` | audio |
+//! | `audio_supervisor`, `backends`, `handover`, `audio_processor`, `sources`, `test_tone` | audio |
 //!
 //! Threads: the main thread runs `program`. With a window, the main thread runs the window, as some systems require, and
 //! `program` has a thread of its own. The backend's audio thread runs `handover::AudioEnd::process`. The client has its
@@ -27,6 +27,7 @@ mod sources;
 mod status_text;
 mod stdin;
 mod terminal;
+mod test_tone;
 #[cfg(feature = "window")]
 mod window;
 #[cfg(not(feature = "window"))]

@@ -2,6 +2,7 @@
 //!
 //! The types have no values, or no content, so the compiler removes all code that would use a window.
 
+use super::audio_supervisor::{AudioError, AudioSupervisor};
 use super::config::Config;
 use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
@@ -71,7 +72,14 @@ never_called! {
     link() -> Option<Link>;
     note_joined() -> Option<Link>;
     show_mute(bool);
-    show_audio(Option<String>);
+    show_audio_error(&AudioError);
+    show_audio_loss(String);
     save();
     close();
+}
+
+impl Window {
+    pub(super) fn serve_audio(&self, _: &mut AudioSupervisor, _: &mut Config) -> Option<String> {
+        match *self {}
+    }
 }

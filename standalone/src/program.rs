@@ -9,11 +9,13 @@ use super::settings_file::{SettingsFileError, SettingsFolder};
 use super::signals::Signals;
 use super::stdin;
 use super::terminal::{Terminal, print};
+use super::test_tone::test_tone;
 use super::window::{self, Window, WindowError, WindowRequest, WindowState};
 use rtjam_client::{Condition, State, Status, TraceFile};
 use rtjam_protocol::link::Link;
+use rtjam_ui::audio::DeviceDelay;
 use rtjam_ui::messages::{self, Key, Language};
-use rtjam_ui::settings::{GivenSettings, NoHomeFolder, config_folder};
+use rtjam_ui::settings::{AudioChoices, GivenSettings, NoHomeFolder, config_folder};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,6 +129,8 @@ struct StartPlan {
     window_state: WindowState,
     /// Whether `rtjam.toml` holds the key of a room.
     file_holds_key: bool,
+    /// Only the window's memory says what audio to use. That may be unplugged, which is no reason not to start.
+    audio_is_remembered: bool,
     /// Where to record packet arrivals.
     trace: Option<PathBuf>,
 }
@@ -139,12 +143,14 @@ fn plan(cli: Cli) -> Result<StartPlan, StartError> {
     let flags = cli.settings.0;
     let mut settings = flags.clone().over(file);
     let window_state = WindowState::read(folder.path());
+    let mut audio_is_remembered = false;
     if !settings.headless.unwrap_or(false) && window::has_display() {
+        audio_is_remembered = AudioChoices::from_given(&settings) == AudioChoices::default();
         settings = settings.over(window_state.settings());
     }
     let link = find_link(settings.join.as_deref(), &folder).map_err(StartError::Join)?;
     let config = Config::new(settings, link);
-    Ok(StartPlan { folder, flags, config, window_state, file_holds_key, trace: cli.record_trace })
+    Ok(StartPlan { folder, flags, config, window_state, file_holds_key, audio_is_remembered, trace: cli.record_trace })
 }
 
 /// The running program.
@@ -169,7 +175,7 @@ struct Program {
 
 /// Starts everything, the window first.
 fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, StartError> {
-    let StartPlan { folder, flags, config, window_state, file_holds_key, trace } = plan;
+    let StartPlan { folder, flags, config, window_state, file_holds_key, audio_is_remembered, trace } = plan;
     if request.is_none() && config.link.is_none() {
         return Err(StartError::NoRoom(folder.last_room().and_then(|text| text.parse().ok())));
     }
@@ -189,7 +195,7 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
     if let Some(path) = trace {
         session.record(TraceFile::create(&path).map_err(|why| StartError::Trace(path, why))?);
     }
-    let window = match request.map(|request| request.open(&session, &config, &window_state, &folder, &signals)) {
+    let mut window = match request.map(|request| request.open(&session, &config, &window_state, &folder, &signals)) {
         Some(Ok(window)) => Some(window),
         Some(Err(why)) if config.link.is_none() => return Err(StartError::Window(why)),
         Some(Err(why)) => {
@@ -198,10 +204,17 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
         }
         None => None,
     };
-    let processor = Box::new(AudioProcessor::new(engine, clock));
-    let audio = AudioSupervisor::start(config.audio.clone(), config.source.clone(), processor, language);
-    let (audio, message) = audio.map_err(StartError::Audio)?;
-    terminal.show_message(&message);
+    let (tone_switch, tone) = test_tone();
+    let processor = Box::new(AudioProcessor::new(engine, clock, tone));
+    let mut audio = AudioSupervisor::new(config.audio.clone(), config.source.clone(), processor, tone_switch);
+    match (audio.open(language), &mut window) {
+        (Ok(message), _) => terminal.show_message(&message),
+        (Err(why @ AudioError::Backend(_)), Some(window)) if audio_is_remembered => {
+            terminal.show_message(&why.text(language));
+            window.show_audio_error(&why);
+        }
+        (Err(why), _) => return Err(StartError::Audio(why)),
+    }
     if let Some(link) = &config.link {
         session.join(link);
     }
@@ -232,7 +245,9 @@ impl Program {
             if self.signals.end() {
                 break ExitReason::Requested;
             }
-            let Some(status) = self.session.status(self.audio.health().xruns(), self.audio.latency_ms()) else {
+            let Some(status) =
+                self.session.status(self.audio.health().xruns(), self.audio.delay().map(DeviceDelay::total_ms))
+            else {
                 break ExitReason::Requested;
             };
             let over = self.tick(&status);
@@ -269,9 +284,16 @@ impl Program {
         }
         if let Some(message) = self.audio.tick(self.config.language()) {
             self.terminal.show_message(&message);
-            if let Some(window) = &self.window {
-                window.show_audio((!self.audio.is_running()).then_some(message));
+            if let Some(window) = &mut self.window
+                && !self.audio.is_running()
+            {
+                window.show_audio_loss(message);
             }
+        }
+        if let Some(window) = &mut self.window
+            && let Some(message) = window.serve_audio(&mut self.audio, &mut self.config)
+        {
+            self.terminal.show_message(&message);
         }
         self.show_audio_changes();
         self.show_session_changes(status);
@@ -301,6 +323,10 @@ impl Program {
             "mute" => {
                 self.set_mute(true);
                 self.tell(Key::NowMuted);
+            }
+            "tone" => {
+                self.audio.tone().press();
+                self.tell(Key::TonePlays);
             }
             _ => self.tell(Key::TypedCommands),
         }
@@ -387,7 +413,12 @@ impl Program {
         match self.audio.change(config.audio.clone(), config.source.clone(), language) {
             Ok(Some(message)) => self.terminal.show_message(&message),
             Ok(None) => {}
-            Err(why) => self.terminal.show_message(&why.text(language)),
+            Err(why) => {
+                self.terminal.show_message(&why.text(language));
+                if let Some(window) = &mut self.window {
+                    window.show_audio_error(&why);
+                }
+            }
         }
         match &self.window {
             // The session stays in the room that was joined from the window, unless the file names another one.

@@ -8,12 +8,14 @@ use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::link::Host;
 use rtjam_stage::stage::{Asked, BAND, Stage};
+use rtjam_ui::audio::{AudioAction, AudioDevice, AudioProblem, AudioState, DeviceDelay, DevicesInUse, RunningAudio};
 use rtjam_ui::editor::Editor;
 use rtjam_ui::editor::measure::{Parts, StripParts, Width};
 use rtjam_ui::editor::scene::Watcher;
 use rtjam_ui::editor_model::{EditorModel as _, InstanceCondition, Kind};
 use rtjam_ui::messages::{self, Language};
 use rtjam_ui::params::{Channel, Param, Slot};
+use rtjam_ui::settings::{AudioChoices, BackendChoice, InputChannels, PeriodChoice, RateChoice};
 use rtjam_ui::settings::{Change, DEFAULT_WINDOW, MIN_WINDOW};
 use std::sync::Arc;
 use std::time::Duration;
@@ -438,7 +440,7 @@ fn fonts_have_every_character() {
         [(Kind::Plugin, 2, DEFAULT_WINDOW), (Kind::Multi, 12, DEFAULT_WINDOW), (Kind::Multi, 40, MIN_WINDOW)]
     {
         let mut bench = Bench::of(kind, musicians, size);
-        bench.stage.arrange(|status, _, _| status.notices = vec![StatusNotice::AudioSystem("–".to_owned()); 2]);
+        bench.stage.arrange(|status, _, _| status.notices = vec![StatusNotice::NoSocket("–".to_owned()); 2]);
         for language in Language::ALL {
             bench.stage.set_language(language);
             for text in bench.frame(Vec::new()) {
@@ -704,4 +706,134 @@ fn first_start_asks_for_name() {
         assert_eq!(bench.stage.asked()[0], Asked::Change(Change::Name("Keyboard".to_owned())), "before it joins");
         assert!(matches!(bench.stage.asked()[1], Asked::Join(_)));
     }
+}
+
+/// A computer with an interface of four inputs.
+fn interface() -> AudioState {
+    let device = |id: &str, name: &str, is_output| AudioDevice {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        is_input: true,
+        is_output,
+    };
+    let name = "Scarlett 4i4 USB, USB Audio";
+    AudioState {
+        running: Some(RunningAudio {
+            by_jack: false,
+            devices: DevicesInUse { input: Some(name.to_owned()), output: name.to_owned(), input_channels: 4 },
+            bluetooth: None,
+            rate: 48_000,
+            period: 64,
+            delay: Some(DeviceDelay { input_ms: 2.68, output_ms: 3.42 }),
+        }),
+        system: "alsa".to_owned(),
+        devices: Some([device("plughw:CARD=USB", name, true), device("plughw:CARD=cam", "Webcam", false)].into()),
+        ..AudioState::default()
+    }
+}
+
+fn with_audio(size: (u32, u32), audio: AudioState) -> Bench {
+    let mut bench = Bench::of(Kind::Standalone, 0, size);
+    bench.stage.set_audio(audio);
+    bench.frame(Vec::new());
+    bench.frame(Vec::new());
+    bench
+}
+
+fn menu(name: &str) -> Id {
+    Id::unique(("menu", name))
+}
+
+/// What was asked for on the audio page.
+fn audio_actions(bench: &Bench) -> Vec<AudioAction> {
+    let actions = bench.stage.asked().into_iter();
+    actions.filter_map(|asked| if let Asked::Audio(action) = asked { Some(action) } else { None }).collect()
+}
+
+/// The first start asks for the name, then for the audio devices, and closes the page for good.
+#[test]
+fn first_start_shows_audio_page() {
+    let mut bench = with_audio(DEFAULT_WINDOW, AudioState { is_due: true, ..interface() });
+    bench.stage.arrange(|status, settings, _| {
+        (status.state, settings.choices.named) = (State::Offline, false);
+    });
+    let shown = bench.frame(Vec::new());
+    assert!(!shown.contains(&"Test tone".to_owned()), "the name comes first: {shown:?}");
+    bench.key(Key::Enter);
+    let shown = bench.frame(Vec::new());
+    assert!(shown.contains(&"Test tone".to_owned()), "{shown:?}");
+    let done = bench.place(Id::unique("audio done"));
+    bench.click(done.center());
+    assert_eq!(audio_actions(&bench), [AudioAction::ListDevices, AudioAction::Done]);
+}
+
+/// The page fits into the smallest window, and says what runs and what its delay is, in each language.
+#[test]
+fn audio_page_fits_smallest_window() {
+    for size in [MIN_WINDOW, DEFAULT_WINDOW] {
+        let mut bench = with_audio(size, AudioState { is_due: true, ..interface() });
+        for (language, texts) in [
+            (Language::English, ["Input channels", "Device delay 6.1 ms: 2.7 ms in, 3.4 ms out", "Test tone"]),
+            (Language::German, ["Eingangskanäle", "Verzögerung des Geräts 6.1 ms: 2.7 ms ein, 3.4 ms aus", "Testton"]),
+        ] {
+            bench.stage.set_language(language);
+            let shown = bench.frame(Vec::new());
+            let cut: Vec<&String> = bench.cut.iter().filter(|text| texts.contains(&text.as_str())).collect();
+            assert!(texts.iter().all(|text| shown.iter().any(|shown| shown == text)), "{size:?} {shown:?}");
+            assert!(cut.is_empty(), "{size:?} {cut:?}");
+        }
+        let page = bench.parts().strips;
+        for id in [menu("System"), menu("Input"), menu("Period"), Id::unique("test tone"), Id::unique("audio done")] {
+            assert!(page.contains_rect(bench.place(id)), "{size:?}");
+        }
+    }
+}
+
+/// The options open the page; a guitar in input 2, another device and a shorter period are chosen on it.
+#[test]
+fn audio_choices_are_made() {
+    let mut bench = with_audio(DEFAULT_WINDOW, interface());
+    bench.click(bench.place(menu("options")).center());
+    bench.click(bench.spot("Audio…").center());
+    let now = AudioChoices::default();
+    for (name, entry, wanted) in [
+        ("Input channels", "2 only", AudioChoices { channels: InputChannels::single(2), ..now.clone() }),
+        ("Input", "Webcam", AudioChoices { input: "plughw:CARD=cam".to_owned(), ..now.clone() }),
+        ("Output", "Scarlett 4i4 USB, USB Audio", AudioChoices { output: "plughw:CARD=USB".to_owned(), ..now.clone() }),
+        ("Period", "32 frames", AudioChoices { period: PeriodChoice::Frames(32), ..now.clone() }),
+        ("Rate", "44100 Hz", AudioChoices { rate: RateChoice::Hz(44_100), ..now.clone() }),
+        ("System", "alsa", AudioChoices { backend: BackendChoice::Cpal, ..now.clone() }),
+    ] {
+        bench.click(bench.place(menu(name)).center());
+        assert_eq!(
+            name == "Output" && bench.shown.iter().any(|(text, _)| text == "Webcam"),
+            false,
+            "it has no outputs"
+        );
+        bench.click(bench.spot(entry).center());
+        assert_eq!(audio_actions(&bench).last(), Some(&AudioAction::Choose(wanted)), "{name}");
+    }
+    bench.click(bench.place(Id::unique("test tone")).center());
+    assert_eq!(audio_actions(&bench).last(), Some(&AudioAction::ToggleTone));
+}
+
+/// Under JACK the page offers input channels, and leaves the rest to JACK. Without audio there is no test tone.
+#[test]
+fn audio_page_leaves_rest_to_jack() {
+    let mut state = AudioState { is_due: true, ..interface() };
+    if let Some(running) = &mut state.running {
+        running.by_jack = true;
+    }
+    let mut bench = with_audio(DEFAULT_WINDOW, state);
+    assert_eq!(bench.shown.iter().filter(|(text, _)| text == "as in JACK").count(), 4);
+    bench.click(bench.place(menu("Input channels")).center());
+    assert!(bench.shown.iter().any(|(text, _)| text == "3 and 4"), "{:?}", bench.shown);
+    bench.key(Key::Escape);
+    let problem = Some(AudioProblem::JackStopped);
+    bench.stage.set_audio(AudioState { running: None, problem, is_due: true, ..interface() });
+    let shown = bench.frame(Vec::new());
+    let told = messages::audio_problem(&AudioProblem::JackStopped, Language::English);
+    assert!(shown.contains(&told) && shown.contains(&"No audio device is running.".to_owned()), "{shown:?}");
+    bench.click(bench.place(Id::unique("test tone")).center());
+    assert!(!audio_actions(&bench).contains(&AudioAction::ToggleTone));
 }

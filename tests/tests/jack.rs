@@ -91,3 +91,19 @@ fn lost_jack_server_is_rejoined() {
     let more = |s: &serde_json::Value| s["musicians"][0]["packets"].as_u64().filter(|n| *n > before + 300);
     ben.wait_new("Ann's sound again", Duration::from_secs(15), more);
 }
+
+/// A guitar in input 2 goes to both channels; a channel that JACK does not have is an error that says what to do.
+#[test]
+fn input_two_goes_to_both_channels() {
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let mut ann = on_jack("Ann", &room, &jackd, &["--backend", "jack", "--input-channels", "2"]);
+    ann.wait_joined();
+    for port in ["rtjam:in_1", "rtjam:in_2"] {
+        assert_eq!(probe::connections(&jackd.name, port), ["system:capture_2"]);
+    }
+    ann.wait("the delay of the devices", SOON, |s| s["device_ms"].as_f64().filter(|ms| *ms > 0.0));
+    let mut ben = on_jack("Ben", &room, &jackd, &["--backend", "jack", "--input-channels", "3"]);
+    ben.child.wait_err("JACK has no input 3, only 2. Choose others with --input-channels.", SOON);
+    assert_eq!(ben.child.wait_exit(SOON), 1, "{}", ben.child.transcript());
+}

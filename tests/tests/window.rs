@@ -3,11 +3,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "a test may end with a panic that names what is missing")]
 
+use egui::Id;
+use rtjam_stage::places::place_on_audio_page;
 use rtjam_tests::child::Child;
 use rtjam_tests::display::{Display, UP};
+use rtjam_tests::jackd::Jackd;
 use rtjam_tests::machine::Scratch;
 use rtjam_tests::machine::{has_program, skipped};
 use rtjam_tests::musician::{Musician, Options};
+use rtjam_tests::probe;
 use rtjam_tests::programs;
 use rtjam_tests::room::Room;
 use rtjam_tests::wait;
@@ -22,6 +26,8 @@ const LEFT: i64 = 150;
 /// Growth of the process between the second ten and the last ten of fifty windows, in KiB: as much as one window takes,
 /// since the heap does not release all free memory.
 const FLAT: i64 = 25_000;
+/// From the middle of a menu's button to its third entry, in pixels.
+const THIRD_ENTRY: f32 = 82.0;
 /// The space bar, by its X key code.
 const SPACE: &str = "host: key 65";
 
@@ -164,6 +170,82 @@ fn one_mix_works_in_the_window() {
     assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
     let mut again = program_in(&display, &config, &room.invite);
     wait_status(&mut again, "the mix that was chosen before", |s| s["mix"] == "one");
+}
+
+/// The first start on JACK. The test tone plays in the musician's own outputs and not in the room. A guitar in input 2 is
+/// chosen, and remembered with everything else; the page does not come back.
+#[test]
+fn audio_page_sets_up_jack() {
+    let Some(display) = screen(1) else { return };
+    let Some(jackd) = Jackd::start(48_000, 128) else { return };
+    let room = Room::start();
+    let mut ann = Musician::start(&Options::dummy("Ann", &room.invite));
+    let config = Scratch::new("window");
+    let start = || {
+        let mut command = Command::new(programs::rtjam());
+        command.args(["--name", "Ben", "--join", "-", "--status-json"]).env("JACK_DEFAULT_SERVER", &jackd.name);
+        display.set_for(command.arg("--config").arg(config.path()));
+        Child::start(&mut command, Some(&room.invite))
+    };
+    let mut ben = start();
+    ann.wait_hears("Ben");
+    let window = display.window("RTJam");
+    wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
+    let click = |x: f32, y: f32| {
+        let [x, y] = [x, y].map(|position| position.to_string());
+        display.xdotool(&["mousemove", &x, &y, "sleep", "0.3", "click", "1", "sleep", "0.5"]);
+    };
+    let place = |id: Id| place_on_audio_page(id, (760, 480)).center();
+    let tone = place(Id::unique("test tone"));
+    click(tone.x, tone.y);
+    let heard = probe::record(&jackd.name, &[("rtjam:in_1", vec![0.0; 72_000])], &["rtjam:out_1", "rtjam:out_2"]).got;
+    let second = &heard[0][24_000..];
+    let crossings = second.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
+    let peak = second.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
+    assert!((439..=441).contains(&crossings) && (0.099..0.101).contains(&peak), "{crossings} Hz, peak {peak}");
+    assert_eq!(heard[0], heard[1]);
+    let loudest = ann.status().expect("a status")["musicians"][0]["peak_dbfs"][0].as_f64().expect("a level");
+    assert_eq!(loudest, -120.0, "the room hears nothing");
+
+    let channels = place(Id::unique(("menu", "Input channels")));
+    click(channels.x, channels.y);
+    click(channels.x, channels.y + THIRD_ENTRY);
+    let both = || ["rtjam:in_1", "rtjam:in_2"].map(|port| probe::connections(&jackd.name, port));
+    let second = || (both() == [["system:capture_2"]; 2]).then_some(());
+    wait::until("input 2 on both channels", UP, second);
+    let done = place(Id::unique("audio done"));
+    click(done.x, done.y);
+    display.close(window);
+    assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
+    let kept = std::fs::read_to_string(config.path().join("window.json")).expect("kept");
+    let kept: Value = serde_json::from_str(&kept).expect("JSON");
+    assert_eq!((&kept["input-channels"], kept.get("audio_due")), (&Value::from("2"), None), "{kept}");
+    let mut again = start();
+    wait_status(&mut again, "the room", |s| s["state"] == "joined");
+    wait::until("input 2 on both channels again", UP, second);
+}
+
+/// A device that the window remembers may be unplugged: the program starts, says so, and takes another choice.
+#[test]
+fn unplugged_device_does_not_stop_the_start() {
+    let Some(display) = screen(1) else { return };
+    let config = Scratch::new("window");
+    let remembered = r#"{"name": "Ben", "backend": "cpal", "output": "an interface that is gone"}"#;
+    std::fs::write(config.path().join("window.json"), remembered).expect("the scratch folder can be written");
+    let run = |more: &[&str]| {
+        let mut command = Command::new(programs::rtjam());
+        display.set_for(command.arg("--status-json").args(more).arg("--config").arg(config.path()));
+        Child::start(&mut command, None)
+    };
+    let mut ben = run(&[]);
+    ben.wait_err("There is no audio device \"an interface that is gone\"", UP);
+    let window = display.window("RTJam");
+    wait::until("a picture", UP, || (display.colours(window) > 30).then_some(()));
+    // What the command line asks for must be there.
+    let mut carl = run(&["--backend", "cpal", "--output", "nothing like it"]);
+    assert_eq!(carl.wait_exit(UP), 1, "{}", carl.transcript());
+    display.close(window);
+    assert_eq!(ben.wait_exit(UP), 0, "{}", ben.transcript());
 }
 
 /// The end of the program closes its window.

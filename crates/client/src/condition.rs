@@ -86,8 +86,6 @@ pub enum StatusNotice {
     Engine(rtjam_engine::Notice),
     /// This computer keeps pausing the audio callback.
     Stalling(RoundedStalls),
-    /// What the program reports about its audio system, in words. The client never sets it.
-    AudioSystem(String),
 }
 
 /// Typical length of repeated stalls and the time between them, rounded so that similar stalls are equal.

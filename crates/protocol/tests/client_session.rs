@@ -4,10 +4,10 @@ mod common;
 
 use common::{Identity, PIN, client_config, lobby};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
-use rtjam_protocol::client::{ClientEvent, ClientSession, ClientState, DialId, MediaHealth};
+use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth};
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Refusal, Refused, ResumeToken, SeatRequest,
-    SeatRole, ServerMessage, SessionKeys, TransportKind, Welcome,
+    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Outdated, Refusal, Refused, Release, ResumeToken,
+    SeatRequest, SeatRole, ServerMessage, SessionKeys, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{DatagramHeader, Frame};
 use rtjam_protocol::link::Role;
@@ -39,7 +39,11 @@ struct TestClient {
 
 impl TestClient {
     fn new(role: SeatRole) -> TestClient {
-        let session = ClientSession::new(ms(0), client_config("Ann", role), Box::new(Identity::new(1)));
+        TestClient::with(client_config("Ann", role))
+    }
+
+    fn with(config: ClientConfig) -> TestClient {
+        let session = ClientSession::new(ms(0), config, Box::new(Identity::new(1)));
         let mut client = TestClient {
             session,
             now: ms(0),
@@ -109,7 +113,7 @@ impl TestClient {
     /// Opens the connection and sends `welcome`. Returns the seat request.
     fn greet(&mut self, id: DialId) -> Option<SeatRequest> {
         self.session.handle_control_open(id, PIN);
-        self.receive(id, ServerMessage::Welcome(Welcome { version: 1, nonce: [5; 32] }));
+        self.receive(id, ServerMessage::Welcome(Welcome { version: 1, nonce: [5; 32], release: None }));
         self.control_messages.iter().rev().find_map(|(d, m)| match m {
             ClientMessage::Seat(seat) if *d == id => Some(seat.clone()),
             _ => None,
@@ -358,9 +362,29 @@ fn older_servers_are_refused() {
     let mut client = TestClient::new(SeatRole::Musician);
     let id = client.dial();
     client.session.handle_control_open(id, PIN);
-    client.receive(id, ServerMessage::Welcome(Welcome { version: 0, nonce: [5; 32] }));
+    client.receive(id, ServerMessage::Welcome(Welcome { version: 0, nonce: [5; 32], release: None }));
     assert_eq!(client.refusals, [Refused::new(Refusal::Version)]);
     assert_eq!((client.session.state(), client.control_messages.len()), (ClientState::Refused, 0));
+}
+
+/// A server that does not name its release counts as the first one. A server that names it refuses by itself.
+#[test]
+fn client_judges_silent_servers() {
+    let release = |minor| Release { major: 0, minor };
+    for (own, theirs, refused) in [
+        (3, None, None),
+        (4, None, Some(Refused::update_needed(Outdated::Server))),
+        (4, Some(release(1)), None),
+        (1, Some(release(9)), None),
+    ] {
+        let config = ClientConfig { release: release(own), ..client_config("Ann", SeatRole::Musician) };
+        let mut client = TestClient::with(config);
+        let id = client.dial();
+        client.session.handle_control_open(id, PIN);
+        client.receive(id, ServerMessage::Welcome(Welcome { version: 1, nonce: [5; 32], release: theirs }));
+        assert_eq!(client.refusals.first(), refused.as_ref(), "{own} {theirs:?}");
+        assert_eq!(client.control_messages.is_empty(), refused.is_some(), "{own} {theirs:?}");
+    }
 }
 
 /// A client without a seat is in with the first roster.

@@ -4,8 +4,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::control::{
     self, ClientMessage, DownstreamMode, Features, Hello, Joined, MediaEndpoint, MemberAccess, MixBalance, MixRequest,
-    MixState, Refusal, Refused, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage, SessionKeys,
-    TransportKind, Welcome, signed_text,
+    MixState, Outdated, Refusal, Refused, Release, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage,
+    SessionKeys, TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
     ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician, Probe,
@@ -362,6 +362,7 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         name: "Ann".into(),
         suites: vec![Suite::Aes128Gcm, Suite::ChaCha20Poly1305],
         features: Features::default(),
+        release: None,
     };
     let able = Hello { features: Features { rekey: true, roster_changes: true }, ..hello.clone() };
     let seat = SeatRequest {
@@ -383,7 +384,8 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
     let instead = SeatRequest { instance: Some(0), replaces: Some(ResumeToken(counting(0xD0))), ..seat.clone() };
     vec![
         ("hello", ClientMessage::Hello(hello)),
-        ("hello features", ClientMessage::Hello(able)),
+        ("hello features", ClientMessage::Hello(able.clone())),
+        ("hello release", ClientMessage::Hello(Hello { release: Some(Release { major: 0, minor: 2 }), ..able })),
         ("seat", ClientMessage::Seat(seat)),
         ("seat mix", ClientMessage::Seat(mixed)),
         ("seat resume", ClientMessage::Seat(again)),
@@ -428,10 +430,19 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
     };
     let ben = RosterEntry { source: SourceId(4), name: "Ben".into(), ..second.clone() };
     vec![
-        ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40) })),
+        ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40), release: None })),
         ("joined", ServerMessage::Joined(joined)),
         ("joined features", ServerMessage::Joined(able)),
+        (
+            "welcome release",
+            ServerMessage::Welcome(Welcome {
+                version: 1,
+                nonce: counting(0x40),
+                release: Some(Release { major: 0, minor: 2 }),
+            }),
+        ),
         ("refused", ServerMessage::Refused(Refused::new(Refusal::RoomFull))),
+        ("refused-update", ServerMessage::Refused(Refused::update_needed(Outdated::Client))),
         ("refused-after", ServerMessage::Refused(Refused::after(Refusal::TooManyJoins, 12))),
         ("mix now", ServerMessage::Mix(MixState { mode: DownstreamMode::Forwarded, wait_us: None })),
         ("mix waits", ServerMessage::Mix(MixState::mixed(Micros(1350)))),

@@ -5,8 +5,8 @@ mod common;
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Refusal, Refused,
-    RosterEntry, ServerMessage,
+    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Outdated, Refusal,
+    Refused, Release, RosterEntry, ServerMessage,
 };
 use rtjam_protocol::legacy::LegacyClientId;
 use rtjam_protocol::link::Secret;
@@ -428,6 +428,13 @@ fn refusals_name_their_reason() {
     let mut old = hello(&Identity::new(1), "Ann", &nonce);
     old.version = 0;
     assert_eq!(server.send(id, ClientMessage::Hello(old)).refusal(), Some(Refusal::Version));
+    for (minor, outdated) in [(3, None), (4, Some(Outdated::Server))] {
+        let (id, nonce) = server.connect();
+        let new = Hello { release: Some(Release { major: 0, minor }), ..hello(&Identity::new(9), "Ann", &nonce) };
+        let answers = server.send(id, ClientMessage::Hello(new)).sent;
+        let refused = answers.iter().find_map(|(_, message)| as_refused(message));
+        assert_eq!(refused, outdated.map(Refused::update_needed), "0.{minor}");
+    }
     let (id, _) = server.connect();
     let stolen = hello(&Identity::new(1), "Ann", &nonce);
     assert_eq!(server.send(id, ClientMessage::Hello(stolen)).refusal(), Some(Refusal::BadSignature));

@@ -1,6 +1,7 @@
 //! The interface between the editor and what it edits: a plugin instance or the standalone program. It knows no plugin
 //! format and no window.
 
+use crate::audio::{AudioAction, AudioState};
 use crate::params::Param;
 use crate::settings::{Change, InviteError, NoHomeFolder, Settings};
 use rtjam_client::Status;
@@ -55,6 +56,14 @@ pub trait EditorModel: Send + Sync + 'static {
 
     /// Makes a new engine after [`InstanceCondition::Failed`].
     fn restart(&self);
+
+    /// The audio system; `None` in a plugin, whose host has it. Cheap enough for 30 calls a second.
+    fn audio(&self) -> Option<AudioState> {
+        None
+    }
+
+    /// Begins what the audio page asks for; [`EditorModel::audio`] shows the result.
+    fn ask_audio(&self, _action: AudioAction) {}
 }
 
 /// What an [`EditorModel`] belongs to.

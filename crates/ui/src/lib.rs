@@ -5,9 +5,11 @@
 //! | [`params`] | the parameters that a host may automate |
 //! | [`settings`] | everything else that a musician sets: one schema, and the rooms they have joined |
 //! | [`messages`] | the texts of the user interface in the user's language |
+//! | [`audio`] | the audio system, as the program's audio page shows it |
 //! | [`editor_model`] | the interface between the editor and what it edits (feature `editor`) |
 //! | [`editor`] | the editor: widgets, and windows in a host's window or of their own (feature `editor`) |
 
+pub mod audio;
 #[cfg(feature = "editor")]
 pub mod editor;
 #[cfg(feature = "editor")]

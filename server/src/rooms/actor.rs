@@ -10,7 +10,7 @@ use crate::store::{Store, StoreAccess, StoreError, StoreHealth};
 use crate::system::Random;
 use rtjam_engine::{Balance, Gain, Pan};
 use rtjam_protocol::control::{
-    BadMessage, ClientMessage, DownstreamMode, MixBalance, Refusal, SeatRole, ServerMessage,
+    BadMessage, ClientMessage, DownstreamMode, MixBalance, Outdated, Refusal, SeatRole, ServerMessage,
 };
 use rtjam_protocol::link::Secret;
 use rtjam_protocol::server::rooms::{Ban, ConnectionId, DownstreamChange, NewSession, RoomSecrets, Rooms, RoomsOutput};
@@ -265,7 +265,12 @@ impl RoomsActor {
         }
         if let ServerMessage::Refused(refused) = &message {
             *self.refused.entry(refused.reason.name()).or_default() += 1;
-            tracing::info!("connection {} from {} refused: {:?}", connection.0, known.from, refused.reason);
+            let advice = match refused.update {
+                Some(Outdated::Client) => "; the client is too old for this server",
+                Some(Outdated::Server) => "; this server is too old for the client: update rtjam-server",
+                Some(Outdated::Unknown) | None => "",
+            };
+            tracing::info!("connection {} from {} refused: {:?}{advice}", connection.0, known.from, refused.reason);
             if refused.reason == Refusal::WrongSecret {
                 delay = self.limits.wrong_secret_delay(self.clock.now(), known.from);
             }

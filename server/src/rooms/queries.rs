@@ -113,7 +113,7 @@ mod tests {
     use crate::system::Random;
     use crate::thread_exit::ExitNotifier;
     use rtjam_protocol::control::{
-        ClientMessage, Features, Hello, MemberAccess, SeatRequest, SeatRole, ServerMessage, VERSION,
+        ClientMessage, Features, Hello, MemberAccess, Release, SeatRequest, SeatRole, ServerMessage, VERSION,
     };
     use rtjam_protocol::link::{Pin, Role};
     use rtjam_protocol::seal::Suite;
@@ -158,6 +158,7 @@ mod tests {
                 max_listeners: 60,
                 caps: Caps { per_identity: 50, ..Caps::default() },
                 verify: |_, _, _| true,
+                release: Release::OWN,
             });
             let limits = Limits::new(LimitSettings::default(), AddressCounts::default());
             World { actor: RoomsActor::new(rooms, store, media, limits, clock), secrets, next: 0, _dir: dir }
@@ -175,6 +176,7 @@ mod tests {
                 name: format!("Ann {}", self.next),
                 suites: vec![Suite::Aes128Gcm],
                 features: Features::default(),
+                release: Some(Release::OWN),
             };
             let seat = SeatRequest {
                 room: name("band"),

@@ -3,8 +3,8 @@
 use super::SOON;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use rtjam_protocol::control::{
-    self, ALPN, ClientMessage, Features, Hello, Joined, Refusal, ResumeToken, SeatRequest, SeatRole, ServerMessage,
-    Welcome,
+    self, ALPN, ClientMessage, Features, Hello, Joined, Refusal, Release, ResumeToken, SeatRequest, SeatRole,
+    ServerMessage, Welcome,
 };
 use rtjam_protocol::link::{InviteLink, Pin, Trust};
 use rtjam_protocol::seal::ring::{pin_of, preferred_suites};
@@ -67,7 +67,7 @@ impl Control {
             request.headers_mut().insert("x-forwarded-for", address.parse().expect("a value"));
         }
         let (socket, _) = client(request, tls).expect("a WebSocket");
-        let welcome = Welcome { version: 0, nonce: [0; 32] };
+        let welcome = Welcome { version: 0, nonce: [0; 32], release: None };
         let mut control = Control { socket, server, link: link.clone(), pin, welcome };
         match control.hear() {
             Some(ServerMessage::Welcome(welcome)) => control.welcome = welcome,
@@ -139,6 +139,7 @@ impl Control {
             name: format!("Musician {who}"),
             suites: preferred_suites().to_vec(),
             features: Features::SUPPORTED,
+            release: Some(Release::OWN),
         }
     }
 

@@ -1,19 +1,16 @@
 //! What all backends share: the request, what their audio threads report, and real-time priority.
 
-use rtjam_ui::settings::BackendChoice;
+use rtjam_ui::audio::{DeviceDelay, DevicesInUse};
+use rtjam_ui::settings::AudioChoices;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// What the user asks of a backend.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct AudioRequest {
-    pub(crate) backend: BackendChoice,
+    pub(crate) choices: AudioChoices,
     pub(crate) jack_name: String,
-    /// Whether to connect JACK's ports to the first ones of the system.
+    /// Whether to connect JACK's ports to those of the system.
     pub(crate) connect: bool,
-    /// Name of the input device, for cpal.
-    pub(crate) input: Option<String>,
-    /// Name of the output device, for cpal.
-    pub(crate) output: Option<String>,
 }
 
 /// What audio threads report. Outlives each backend, so that counts continue over a restart.
@@ -68,11 +65,13 @@ pub(crate) trait Backend {
     /// The sample rate in Hz.
     fn rate(&self) -> u32;
 
-    /// The delay from the microphone into the callback plus the delay from the callback to the loudspeaker, in ms; `None`
-    /// where the audio system does not report it.
-    fn latency_ms(&self) -> Option<f32> {
+    /// The delay of the devices; `None` where the audio system does not report it.
+    fn delay(&self) -> Option<DeviceDelay> {
         None
     }
+
+    /// The devices in use.
+    fn devices(&self) -> DevicesInUse;
 
     /// Why the backend has stopped, as a sentence; `None` while it runs.
     fn lost(&mut self) -> Option<String>;

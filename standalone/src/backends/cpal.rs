@@ -4,24 +4,22 @@
 //! frames through the [`super::input_ring`].
 
 use super::backend::{AudioHealth, AudioRequest, Backend, raise_priority};
+use super::device_delay::DelayMeter;
+use super::device_error::{DeviceError, Direction, unusable};
 use super::input_ring::{InputReader, InputWriter, input_ring};
+use super::stream_plan::{StreamPlan, Wanted};
 use crate::handover::AudioEnd;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
-    BufferSize, Device, ErrorKind, FromSample, Host, Sample, SampleFormat, SizedSample, Stream, StreamConfig,
-    SupportedBufferSize, SupportedStreamConfigRange,
+    Device, ErrorKind, FromSample, Host, InputCallbackInfo, OutputCallbackInfo, Sample, SampleFormat, SizedSample,
+    Stream,
 };
 use rtjam_engine::{Outputs, SLOTS};
-use std::fmt;
+use rtjam_ui::audio::{DeviceDelay, DevicesInUse};
+use rtjam_ui::settings::{AudioChoices, InputChannels};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-/// Sample rates to try, that of packets first.
-const RATES: [u32; 5] = [48_000, 44_100, 96_000, 192_000, 32_000];
-
-/// Periods to try, in frames; 0: the system's default.
-const PERIODS: [u32; 4] = [64, 128, 256, 0];
 
 /// Longer than any period: without a callback for this long, the stream has stalled.
 const STALLED: Duration = Duration::from_secs(2);
@@ -38,7 +36,8 @@ pub(super) struct Cpal {
     calls: Arc<AtomicU64>,
     /// The count when it last changed.
     last_calls: (u64, Instant),
-    name: String,
+    devices: DevicesInUse,
+    delay: Arc<DelayMeter>,
     description: String,
     rate: u32,
 }
@@ -58,28 +57,37 @@ impl Backend for Cpal {
         self.rate
     }
 
+    fn delay(&self) -> Option<DeviceDelay> {
+        self.delay.delay()
+    }
+
+    fn devices(&self) -> DevicesInUse {
+        self.devices.clone()
+    }
+
     fn lost(&mut self) -> Option<String> {
         let calls = self.calls.load(Ordering::Relaxed);
         if calls != self.last_calls.0 {
             self.last_calls = (calls, Instant::now());
         }
         let stalled = self.last_calls.1.elapsed() > STALLED;
-        self.lost.get().cloned().or_else(|| stalled.then(|| gone(&self.name, "it has stalled")))
+        self.lost.get().cloned().or_else(|| stalled.then(|| gone(&self.devices.output, "it has stalled")))
     }
 }
 
 fn open(request: &AudioRequest, audio: AudioEnd, health: Arc<AudioHealth>) -> Result<Cpal, DeviceError> {
     let host = cpal::default_host();
-    let lost = Arc::new(OnceLock::new());
-    let output =
-        StreamPlan::first_working(find(&host, request.output.as_deref(), Direction::Output)?, Direction::Output, None)?;
-    let (input, reader, input_note) = match open_input(&host, request, &output, &health, &lost) {
-        Ok((stream, reader, name)) => (Some(stream), Some(reader), format!("input: {name}")),
-        // Without an input device the musician can listen; a device that was named must exist.
-        Err(why) if request.input.is_some() => return Err(why),
-        Err(_) => (None, None, "no input".to_owned()),
+    let choices = &request.choices;
+    let (lost, delay) = (Arc::new(OnceLock::new()), Arc::new(DelayMeter::new()));
+    let output = find(&host, &choices.output, Direction::Output)?;
+    let output = StreamPlan::first_working(output, Direction::Output, &Wanted::of_output(choices))?;
+    let (input, reader, plan) = match open_input(&host, choices, &output, &health, &lost, &delay) {
+        Ok((stream, reader, plan)) => (Some(stream), Some(reader), Some(plan)),
+        // Without an input device the musician can listen; an input that was chosen must exist.
+        Err(why) if !choices.input.is_empty() || choices.channels != InputChannels::default() => return Err(why),
+        Err(_) => (None, None, None),
     };
-    let player = Player::new(audio, reader, output.channels, Arc::clone(&health));
+    let player = Player::new(audio, reader, &output, Arc::clone(&health), Arc::clone(&delay));
     let calls = Arc::clone(&player.calls);
     let on_error = on_error(&output.device, &health, &lost);
     let stream = match output.format {
@@ -90,220 +98,67 @@ fn open(request: &AudioRequest, audio: AudioEnd, health: Arc<AudioHealth>) -> Re
     .map_err(|e| unusable(&output.device, e))?;
     let frames = stream.buffer_size().unwrap_or(output.period);
     health.set_period(frames);
-    let description = format!("{}, {input_note} ({} Hz, {frames} frames)", output.device, output.rate);
+    let devices = DevicesInUse {
+        input: plan.as_ref().map(|plan| plan.device.to_string()),
+        output: output.device.to_string(),
+        input_channels: plan.map_or(0, |plan| plan.channels_there),
+    };
+    let input_note = devices.input.as_ref().map_or("no input".to_owned(), |name| format!("input: {name}"));
+    let description = format!("{}, {input_note} ({} Hz, {frames} frames)", devices.output, output.rate);
     stream.play().map_err(|e| unusable(&output.device, e))?;
-    let last_calls = (0, Instant::now());
-    let (name, rate) = (output.device.to_string(), output.rate);
-    Ok(Cpal { _output: stream, _input: input, lost, calls, last_calls, name, description, rate })
+    let (last_calls, rate) = ((0, Instant::now()), output.rate);
+    Ok(Cpal { _output: stream, _input: input, lost, calls, last_calls, devices, delay, description, rate })
 }
 
 fn open_input(
     host: &Host,
-    request: &AudioRequest,
+    choices: &AudioChoices,
     output: &StreamPlan,
     health: &Arc<AudioHealth>,
     lost: &Arc<OnceLock<String>>,
-) -> Result<(Stream, InputReader, String), DeviceError> {
-    let mut devices = find(host, request.input.as_deref(), Direction::Input)?;
+    delay: &Arc<DelayMeter>,
+) -> Result<(Stream, InputReader, StreamPlan), DeviceError> {
+    let mut devices = find(host, &choices.input, Direction::Input)?;
     // After the default, try the output device: then both have one clock.
     let same = devices.iter().skip(1).position(|device| *device == output.device);
     if let Some(at) = same {
         devices[1..=at + 1].rotate_right(1);
     }
-    let plan = StreamPlan::first_working(devices, Direction::Input, Some(output.rate))?;
+    let plan = StreamPlan::first_working(devices, Direction::Input, &Wanted::of_input(choices, output.rate))?;
+    let picked = plan.pick(choices.channels)?;
     let frames = |period: u32| if period == 0 { CHUNK } else { period as usize };
     let (writer, reader) = input_ring(frames(plan.period), frames(output.period));
+    let recorder = Recorder { writer, delay: Arc::clone(delay), picked, channels: usize::from(plan.channels) };
     let on_error = on_error(&plan.device, health, lost);
     let stream = match plan.format {
-        SampleFormat::F32 => record::<f32>(&plan, writer, on_error),
-        SampleFormat::I32 => record::<i32>(&plan, writer, on_error),
-        _ => record::<i16>(&plan, writer, on_error),
+        SampleFormat::F32 => record::<f32>(&plan, recorder, on_error),
+        SampleFormat::I32 => record::<i32>(&plan, recorder, on_error),
+        _ => record::<i16>(&plan, recorder, on_error),
     }
     .map_err(|e| unusable(&plan.device, e))?;
     stream.play().map_err(|e| unusable(&plan.device, e))?;
-    Ok((stream, reader, plan.device.to_string()))
+    Ok((stream, reader, plan))
 }
 
-/// How a device is used.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Direction {
-    Input,
-    Output,
-}
-
-/// The devices to try: the one of that name, else the default, then the hardware, since a default may not work (ALSA
-/// always has one).
-fn find(host: &Host, name: Option<&str>, direction: Direction) -> Result<Vec<Device>, DeviceError> {
+/// The devices to try: the one of that name; with an empty name the default, then the hardware, since a default may not
+/// work (ALSA always has one).
+fn find(host: &Host, name: &str, direction: Direction) -> Result<Vec<Device>, DeviceError> {
     let default = match direction {
         Direction::Input => host.default_input_device(),
         Direction::Output => host.default_output_device(),
     };
     let all = || host.devices().map_err(DeviceError::NoList);
-    let Some(name) = name else {
+    if name.is_empty() {
         let serves = |d: &Device| if direction == Direction::Input { d.supports_input() } else { d.supports_output() };
         let hardware = all()?.filter(|d| serves(d) && d.id().is_ok_and(|id| id.id().starts_with("plughw:")));
         let devices: Vec<Device> = default.into_iter().chain(hardware).collect();
         return if devices.is_empty() { Err(DeviceError::NoDevice(direction)) } else { Ok(devices) };
-    };
+    }
     let is_it = |device: &Device| {
         device.to_string() == name || device.id().is_ok_and(|id| id.id() == name || id.to_string() == name)
     };
     let found = default.filter(is_it).or(all()?.find(is_it));
     found.map(|device| vec![device]).ok_or_else(|| DeviceError::Unknown(name.to_owned()))
-}
-
-/// Why there is no stream.
-#[derive(Debug)]
-pub(crate) enum DeviceError {
-    /// The system does not list its devices.
-    NoList(cpal::Error),
-    NoDevice(Direction),
-    /// No device has this name.
-    Unknown(String),
-    Unusable {
-        device: String,
-        why: cpal::Error,
-    },
-    /// The device does not support this sample rate in Hz, or with `None` any of [`RATES`].
-    NoRate {
-        device: String,
-        rate: Option<u32>,
-    },
-    /// The device supports no period.
-    NoPeriod(String),
-}
-
-impl fmt::Display for DeviceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ANOTHER: &str = "Choose another: `rtjam --list-devices`.";
-        match self {
-            DeviceError::NoList(why) => write!(f, "The system cannot list its audio devices: {why}."),
-            DeviceError::NoDevice(Direction::Input) => f.write_str("There is no audio input device. Plug one in."),
-            DeviceError::NoDevice(Direction::Output) => f.write_str("There is no audio output device. Plug one in."),
-            DeviceError::Unknown(name) => {
-                write!(f, "There is no audio device \"{name}\". `rtjam --list-devices` lists all devices.")
-            }
-            DeviceError::Unusable { device, why } => {
-                let hint = match why.kind() {
-                    ErrorKind::DeviceBusy => {
-                        "Close the program that uses it, or choose another with --output and --input."
-                    }
-                    ErrorKind::PermissionDenied => "Allow this program (or your user) to use audio devices.",
-                    ErrorKind::DeviceNotAvailable => "Plug it in, or choose another: `rtjam --list-devices`.",
-                    _ => ANOTHER,
-                };
-                let why = why.to_string();
-                write!(f, "RTJam cannot use the audio device \"{device}\": {}. {hint}", why.trim_end_matches('.'))
-            }
-            DeviceError::NoRate { device, rate: Some(rate) } => {
-                write!(f, "The audio device \"{device}\" does not support {rate} Hz. {ANOTHER}")
-            }
-            DeviceError::NoRate { device, rate: None } => {
-                write!(f, "The audio device \"{device}\" supports no sample rate that RTJam supports. {ANOTHER}")
-            }
-            DeviceError::NoPeriod(device) => {
-                write!(f, "The audio device \"{device}\" supports no period that RTJam supports. {ANOTHER}")
-            }
-        }
-    }
-}
-
-impl std::error::Error for DeviceError {}
-
-fn unusable(device: &Device, why: cpal::Error) -> DeviceError {
-    DeviceError::Unusable { device: device.to_string(), why }
-}
-
-/// The parameters of a stream.
-struct StreamPlan {
-    device: Device,
-    channels: u16,
-    rate: u32,
-    format: SampleFormat,
-    buffer: SupportedBufferSize,
-    /// Frames; 0: the system's default.
-    period: u32,
-}
-
-impl StreamPlan {
-    /// The plan for the first device that opens. If none opens, the error is that of the first.
-    fn first_working(devices: Vec<Device>, direction: Direction, rate: Option<u32>) -> Result<StreamPlan, DeviceError> {
-        let mut first = None;
-        for device in devices {
-            match StreamPlan::new(device, direction, rate).and_then(|plan| plan.with_period(direction)) {
-                Ok(plan) => return Ok(plan),
-                Err(e) => first = first.or(Some(e)),
-            }
-        }
-        Err(first.unwrap_or(DeviceError::NoDevice(direction)))
-    }
-
-    /// Two channels of floats at 48 kHz if the device supports them, else the nearest to that.
-    fn new(device: Device, direction: Direction, rate: Option<u32>) -> Result<StreamPlan, DeviceError> {
-        let ranges: Vec<SupportedStreamConfigRange> = match direction {
-            Direction::Input => device.supported_input_configs().map_err(|e| unusable(&device, e))?.collect(),
-            Direction::Output => device.supported_output_configs().map_err(|e| unusable(&device, e))?.collect(),
-        };
-        let rates = rate.map_or(RATES.to_vec(), |r| vec![r]);
-        let best = rates.iter().find_map(|rate| {
-            let fitting = ranges.iter().filter(|r| r.channels() > 0 && r.contains_rate(*rate));
-            let ranked = fitting.filter_map(|r| Some((rank(r.channels(), r.sample_format())?, r)));
-            ranked.min_by_key(|(rank, _)| *rank).map(|(_, r)| (*rate, r))
-        });
-        let Some((rate, range)) = best else {
-            return Err(DeviceError::NoRate { device: device.to_string(), rate });
-        };
-        let (channels, format, buffer) = (range.channels(), range.sample_format(), *range.buffer_size());
-        Ok(StreamPlan { device, channels, rate, format, buffer, period: 0 })
-    }
-
-    /// Chooses the smallest period with which a stream opens. The trial streams carry no audio, since the audio end can
-    /// move into one stream only.
-    fn with_period(mut self, direction: Direction) -> Result<StreamPlan, DeviceError> {
-        let mut why = None;
-        let buffer = self.buffer;
-        for period in PERIODS.into_iter().filter(|p| allows(&buffer, *p)) {
-            self.period = period;
-            let (config, format) = (self.config(), self.format);
-            let trial = match direction {
-                Direction::Input => self.device.build_input_stream_raw(config, format, |_, _| {}, |_| {}, None),
-                Direction::Output => self.device.build_output_stream_raw(config, format, |_, _| {}, |_| {}, None),
-            };
-            match trial {
-                Ok(_) => return Ok(self),
-                Err(e) => why = why.or(Some(e)),
-            }
-        }
-        Err(match why {
-            Some(why) => unusable(&self.device, why),
-            None => DeviceError::NoPeriod(self.device.to_string()),
-        })
-    }
-
-    fn config(&self) -> StreamConfig {
-        let buffer_size = if self.period == 0 { BufferSize::Default } else { BufferSize::Fixed(self.period) };
-        StreamConfig { channels: self.channels, sample_rate: self.rate, buffer_size }
-    }
-}
-
-fn allows(buffer: &SupportedBufferSize, period: u32) -> bool {
-    match buffer {
-        SupportedBufferSize::Range { min, max } => period == 0 || (*min..=*max).contains(&period),
-        SupportedBufferSize::Unknown => true,
-    }
-}
-
-/// The rank of a configuration, lower is better; `None`: unusable.
-fn rank(channels: u16, format: SampleFormat) -> Option<(u8, u16)> {
-    let format = match format {
-        SampleFormat::F32 => 0,
-        SampleFormat::I32 => 1,
-        SampleFormat::I16 => 2,
-        _ => return None,
-    };
-    // Two channels, then more of them, then one.
-    let channels = if channels == 1 { u16::MAX } else { channels };
-    Some((format, channels))
 }
 
 fn on_error(
@@ -331,24 +186,35 @@ fn play<T: SizedSample + FromSample<f32>>(
     mut player: Player,
     on_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<Stream, cpal::Error> {
-    plan.device.build_output_stream(plan.config(), move |data: &mut [T], _: &_| player.play(data), on_error, None)
+    let callback = move |data: &mut [T], info: &OutputCallbackInfo| {
+        player.delay.note_output(info);
+        player.play(data);
+    };
+    plan.device.build_output_stream(plan.config(), callback, on_error, None)
+}
+
+/// The input callback's state.
+struct Recorder {
+    writer: InputWriter,
+    delay: Arc<DelayMeter>,
+    /// Indices in a frame.
+    picked: [usize; 2],
+    channels: usize,
 }
 
 fn record<T: SizedSample>(
     plan: &StreamPlan,
-    mut writer: InputWriter,
+    mut recorder: Recorder,
     on_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<Stream, cpal::Error>
 where
     f32: FromSample<T>,
 {
-    let channels = usize::from(plan.channels);
-    let callback = move |data: &[T], _: &_| {
-        for frame in data.chunks_exact(channels) {
-            let first = f32::from_sample(frame[0]);
-            let second = frame.get(1).map_or(first, |s| f32::from_sample(*s));
+    let callback = move |data: &[T], info: &InputCallbackInfo| {
+        recorder.delay.note_input(info, data.len() / recorder.channels);
+        for frame in data.chunks_exact(recorder.channels) {
             // Full: the output has stalled and has no use for old frames.
-            let _ = writer.push([first, second]);
+            let _ = recorder.writer.push(recorder.picked.map(|index| f32::from_sample(frame[index])));
         }
     };
     plan.device.build_input_stream(plan.config(), callback, on_error, None)
@@ -359,7 +225,9 @@ struct Player {
     audio: AudioEnd,
     reader: Option<InputReader>,
     channels: usize,
+    rate: u32,
     health: Arc<AudioHealth>,
+    delay: Arc<DelayMeter>,
     calls: Arc<AtomicU64>,
     has_priority: bool,
     input: [Vec<f32>; 2],
@@ -367,11 +235,28 @@ struct Player {
 }
 
 impl Player {
-    fn new(audio: AudioEnd, reader: Option<InputReader>, channels: u16, health: Arc<AudioHealth>) -> Player {
+    fn new(
+        audio: AudioEnd,
+        reader: Option<InputReader>,
+        plan: &StreamPlan,
+        health: Arc<AudioHealth>,
+        delay: Arc<DelayMeter>,
+    ) -> Player {
         let buffers = || [vec![0.0; CHUNK], vec![0.0; CHUNK]];
-        let channels = usize::from(channels);
+        let (channels, rate) = (usize::from(plan.channels), plan.rate);
         let (input, output) = (buffers(), buffers());
-        Player { audio, reader, channels, health, calls: Arc::default(), has_priority: false, input, output }
+        Player {
+            audio,
+            reader,
+            channels,
+            rate,
+            health,
+            delay,
+            calls: Arc::default(),
+            has_priority: false,
+            input,
+            output,
+        }
     }
 
     /// Audio thread.
@@ -389,10 +274,11 @@ impl Player {
     fn play_chunk<T: SizedSample + FromSample<f32>>(&mut self, data: &mut [T]) {
         let frames = data.len() / self.channels;
         let [in_left, in_right] = self.input.each_mut().map(|b| &mut b[..frames]);
-        if let Some(reader) = &mut self.reader
-            && !reader.read(in_left, in_right)
-        {
-            self.health.add_xrun();
+        if let Some(reader) = &mut self.reader {
+            self.delay.note_between(reader.waiting(), self.rate);
+            if !reader.read(in_left, in_right) {
+                self.health.add_xrun();
+            }
         }
         let [left, right] = self.output.each_mut().map(|b| &mut b[..frames]);
         let mut outputs = Outputs { main: [left, right], slots: [const { None }; SLOTS] };

@@ -3,6 +3,7 @@
 use super::backend::{AudioHealth, Backend, raise_priority};
 use crate::handover::AudioEnd;
 use rtjam_engine::{Outputs, SLOTS};
+use rtjam_ui::audio::DevicesInUse;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,6 +41,10 @@ impl Backend for Dummy {
 
     fn rate(&self) -> u32 {
         RATE
+    }
+
+    fn devices(&self) -> DevicesInUse {
+        DevicesInUse { output: "dummy".to_owned(), ..DevicesInUse::default() }
     }
 
     fn lost(&mut self) -> Option<String> {

@@ -53,6 +53,11 @@ impl InputWriter {
 }
 
 impl InputReader {
+    /// Output thread. Frames that wait to be read.
+    pub(super) fn waiting(&self) -> usize {
+        self.ring.occupied_len()
+    }
+
     /// Output thread. Fills both channels. Returns false after an underrun: the rest is silence.
     pub(super) fn read(&mut self, left: &mut [f32], right: &mut [f32]) -> bool {
         let wanted = left.len();

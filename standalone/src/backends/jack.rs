@@ -10,6 +10,8 @@ use jack::{
     NotificationHandler, Port, PortFlags, ProcessHandler, ProcessScope,
 };
 use rtjam_engine::{Outputs, SLOTS};
+use rtjam_ui::audio::{DeviceDelay, DevicesInUse};
+use rtjam_ui::settings::InputChannels;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +27,7 @@ pub(super) struct Jack {
     name: String,
     rate: u32,
     period: u32,
+    devices: DevicesInUse,
 }
 
 impl Jack {
@@ -36,10 +39,12 @@ impl Jack {
         let notifications = Notifications { gone: Arc::clone(&gone), health: Arc::clone(&health) };
         let callback = Callback::new(&client, audio, health).map_err(JackError::Refused)?;
         let client = client.activate_async(notifications, callback).map_err(JackError::Refused)?;
+        let system = SystemPorts::of(client.as_client());
+        let devices = system.devices();
         if request.connect {
-            connect_to_system(client.as_client());
+            system.connect(client.as_client(), request.choices.channels)?;
         }
-        Ok(Jack { client, gone, requested_name: request.jack_name.clone(), name, rate, period })
+        Ok(Jack { client, gone, requested_name: request.jack_name.clone(), name, rate, period, devices })
     }
 
     /// Sample rate and period of the running server, if there is one.
@@ -63,14 +68,19 @@ impl Backend for Jack {
         self.rate
     }
 
-    fn latency_ms(&self) -> Option<f32> {
-        let frames = |port: &str, way: LatencyType| {
+    fn delay(&self) -> Option<DeviceDelay> {
+        let ms = |port: &str, way: LatencyType| {
             let port = self.client.as_client().port_by_name(&format!("{}:{port}", self.name))?;
             // JACK reports 0 for a port without a connection.
-            (port.connected_count().ok()? > 0).then(|| port.get_latency_range(way).1)
+            let is_connected = port.connected_count().ok()? > 0;
+            is_connected.then(|| port.get_latency_range(way).1 as f32 * 1000.0 / self.rate as f32)
         };
-        let frames = frames("in_1", LatencyType::Capture)? + frames("out_1", LatencyType::Playback)?;
-        Some(frames as f32 * 1000.0 / self.rate as f32)
+        let (input_ms, output_ms) = (ms("in_1", LatencyType::Capture)?, ms("out_1", LatencyType::Playback)?);
+        Some(DeviceDelay { input_ms, output_ms })
+    }
+
+    fn devices(&self) -> DevicesInUse {
+        self.devices.clone()
     }
 
     fn lost(&mut self) -> Option<String> {
@@ -89,6 +99,11 @@ pub(crate) enum JackError {
     /// No server runs; holds the name of the server that `JACK_DEFAULT_SERVER` selects.
     NoServer(Option<String>),
     Refused(jack::Error),
+    /// The system has fewer inputs than the one that was chosen.
+    NoChannel {
+        channel: u8,
+        channels: u16,
+    },
 }
 
 impl fmt::Display for JackError {
@@ -103,6 +118,9 @@ impl fmt::Display for JackError {
             JackError::NoServer(None) => write!(f, "No JACK server is running. {START_IT}"),
             JackError::Refused(why) => {
                 write!(f, "JACK refused this program ({why}). Restart JACK, or use --backend cpal.")
+            }
+            JackError::NoChannel { channel, channels } => {
+                write!(f, "JACK has no input {channel}, only {channels}. Choose others with --input-channels.")
             }
         }
     }
@@ -125,19 +143,44 @@ fn connect_to_server(name: &str) -> Result<Client, JackError> {
     }
 }
 
-/// Connects our ports to the first ones of the system. Skips ports that do not exist or are connected already.
-fn connect_to_system(client: &Client) {
-    let own = |port: &str| format!("{}:{port}", client.name());
-    let captures = client.ports(None, Some(AUDIO_TYPE), PortFlags::IS_PHYSICAL | PortFlags::IS_OUTPUT);
-    let playbacks = client.ports(None, Some(AUDIO_TYPE), PortFlags::IS_PHYSICAL | PortFlags::IS_INPUT);
-    for (i, (input, output)) in [("in_1", "out_1"), ("in_2", "out_2")].into_iter().enumerate() {
-        // A system with one port gets both channels there.
-        if let Some(capture) = captures.get(i).or(captures.first()) {
-            let _ = client.connect_ports_by_name(capture, &own(input));
+/// The ports of the system's devices, in JACK's order.
+struct SystemPorts {
+    captures: Vec<String>,
+    playbacks: Vec<String>,
+}
+
+impl SystemPorts {
+    fn of(client: &Client) -> SystemPorts {
+        let ports = |flags| client.ports(None, Some(AUDIO_TYPE), PortFlags::IS_PHYSICAL | flags);
+        SystemPorts { captures: ports(PortFlags::IS_OUTPUT), playbacks: ports(PortFlags::IS_INPUT) }
+    }
+
+    /// Connects our ports to these. Skips ports that do not exist or are connected already.
+    fn connect(&self, client: &Client, channels: InputChannels) -> Result<(), JackError> {
+        let SystemPorts { captures, playbacks } = self;
+        let missing = [channels.left, channels.right].into_iter().find(|n| usize::from(*n) > captures.len());
+        if let Some(channel) = missing.filter(|_| channels != InputChannels::default()) {
+            return Err(JackError::NoChannel { channel, channels: captures.len() as u16 });
         }
-        if let Some(playback) = playbacks.get(i).or(playbacks.first()) {
-            let _ = client.connect_ports_by_name(&own(output), playback);
+        let wanted = [channels.left, channels.right].map(|n| usize::from(n.saturating_sub(1)));
+        let own = |port: &str| format!("{}:{port}", client.name());
+        for (i, (input, output)) in [("in_1", "out_1"), ("in_2", "out_2")].into_iter().enumerate() {
+            // A system with one port gets both channels there.
+            if let Some(capture) = captures.get(wanted[i]).or(captures.first()) {
+                let _ = client.connect_ports_by_name(capture, &own(input));
+            }
+            if let Some(playback) = playbacks.get(i).or(playbacks.first()) {
+                let _ = client.connect_ports_by_name(&own(output), playback);
+            }
         }
+        Ok(())
+    }
+
+    /// The devices are called as their JACK clients: "system", or with PipeWire the devices themselves.
+    fn devices(&self) -> DevicesInUse {
+        let client_of = |ports: &[String]| Some(ports.first()?.rsplit_once(':')?.0.to_owned());
+        let (input, output) = (client_of(&self.captures), client_of(&self.playbacks).unwrap_or_default());
+        DevicesInUse { input, output, input_channels: self.captures.len() as u16 }
     }
 }
 

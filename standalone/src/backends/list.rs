@@ -3,6 +3,8 @@
 use super::jack::Jack;
 use cpal::Device;
 use cpal::traits::{DeviceTrait, HostTrait};
+#[cfg(feature = "window")]
+use rtjam_ui::audio::AudioDevice;
 use std::fmt::Write;
 
 /// The list as text.
@@ -21,6 +23,40 @@ pub(crate) fn devices() -> String {
     });
     let _ = writeln!(list, "--backend dummy  a silent clock; always available");
     list
+}
+
+/// Name of the system's own audio.
+#[cfg(feature = "window")]
+pub(crate) fn system_name() -> String {
+    cpal::default_host().id().to_string()
+}
+
+/// The devices to choose from. Takes up to a second with some drivers. Opens none, so it disturbs no stream.
+#[cfg(feature = "window")]
+pub(crate) fn offered() -> Vec<AudioDevice> {
+    let host = cpal::default_host();
+    let devices = super::cpal::quietly(|| host.devices().into_iter().flatten().filter_map(offer).collect::<Vec<_>>());
+    let mut offered: Vec<AudioDevice> = Vec::with_capacity(devices.len());
+    for device in devices {
+        // ALSA lists a card by its name, then by its number.
+        if !offered.iter().any(|known| known.name == device.name && known.is_input == device.is_input) {
+            offered.push(device);
+        }
+    }
+    offered
+}
+
+/// The device, unless it is one of ALSA's many other views of the same hardware, which convert nothing or need a certain
+/// number of channels.
+#[cfg(feature = "window")]
+fn offer(device: Device) -> Option<AudioDevice> {
+    let id = device.id().ok()?;
+    let is_alsa = id.host().to_string().eq_ignore_ascii_case("alsa");
+    let id = id.id().to_owned();
+    let is_useful = matches!(id.as_str(), "default" | "pipewire" | "pulse" | "bluealsa") || id.starts_with("plughw:");
+    let (is_input, is_output) = (device.supports_input(), device.supports_output());
+    let name = device.to_string().lines().next().unwrap_or_default().to_owned();
+    (is_useful || !is_alsa).then_some(AudioDevice { id, name, is_input, is_output })
 }
 
 fn section(

@@ -1,13 +1,20 @@
 //! Backends: what clocks the audio processor. JACK, the system's own audio through cpal, or a timer.
 
 mod backend;
+mod bluetooth;
 mod cpal;
+mod device_delay;
+mod device_error;
 mod dummy;
 mod input_ring;
 mod jack;
 pub(crate) mod list;
+#[cfg(feature = "window")]
+mod problem;
+mod stream_plan;
 
 pub(crate) use backend::{AudioHealth, AudioRequest, Backend};
+pub(crate) use bluetooth::is_bluetooth;
 
 use super::handover::AudioEnd;
 use rtjam_ui::settings::BackendChoice;
@@ -40,7 +47,7 @@ pub(crate) type RunningBackend = Box<dyn Backend>;
 #[derive(Debug)]
 pub(crate) enum OpenError {
     Jack(jack::JackError),
-    Device(cpal::DeviceError),
+    Device(device_error::DeviceError),
     /// The system gave no thread.
     Dummy(std::io::Error),
 }

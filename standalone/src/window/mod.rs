@@ -3,17 +3,21 @@
 //! The window runs on the main thread, as some systems require, and the program on a thread of its own. Closing the window
 //! ends the program, and the end of the program closes the window.
 
+mod audio_page;
 mod program_model;
 mod window_state;
 
 pub(super) use window_state::WindowState;
 
+use super::audio_supervisor::{AudioError, AudioSupervisor};
 use super::config::Config;
 use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
+use audio_page::{AudioPage, problem};
 use program_model::ProgramModel;
 use rtjam_protocol::link::Link;
+use rtjam_ui::audio::AudioProblem;
 use rtjam_ui::editor::window::{Closer, open_window};
 use std::error::Error;
 use std::fmt;
@@ -60,6 +64,7 @@ impl Error for WindowError {}
 pub(super) struct Window {
     model: Arc<ProgramModel>,
     closer: Closer,
+    audio: AudioPage,
 }
 
 impl Window {
@@ -82,9 +87,19 @@ impl Window {
         self.model.show_mute(mute);
     }
 
-    /// Shows a problem of the audio system; `None`: there is none.
-    pub(super) fn show_audio(&self, message: Option<String>) {
-        self.model.show_audio(message);
+    /// Shows why no audio runs, until it runs again.
+    pub(super) fn show_audio_error(&mut self, error: &AudioError) {
+        self.audio.show_problem(problem(error));
+    }
+
+    /// Shows that the audio system was lost, for this reason, until it runs again.
+    pub(super) fn show_audio_loss(&mut self, sentence: String) {
+        self.audio.show_problem(AudioProblem::Other(sentence));
+    }
+
+    /// Does what the user has asked for on the audio page, and shows what runs. Returns a message for the terminal.
+    pub(super) fn serve_audio(&mut self, audio: &mut AudioSupervisor, config: &mut Config) -> Option<String> {
+        self.audio.serve(&self.model, audio, config)
     }
 
     /// Writes what has changed in the window to the config folder.
@@ -123,7 +138,7 @@ impl WindowRequest {
         let model = Arc::new(ProgramModel::new(client, console, config, state, folder.path().to_owned(), last));
         self.requests.send((Arc::clone(&model), signals.clone())).map_err(|_| WindowError::Ended)?;
         let closer = self.answers.recv().map_err(|_| WindowError::Ended)??;
-        Ok(Window { model, closer })
+        Ok(Window { model, closer, audio: AudioPage::new() })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::window_state::WindowState;
 use crate::config::Config;
-use rtjam_client::{Client, Status, StatusNotice};
+use rtjam_client::{Client, Status};
 use rtjam_engine::Console;
 use rtjam_protocol::link::Link;
+use rtjam_ui::audio::{AudioAction, AudioState};
 use rtjam_ui::editor_model::{EditorModel, InstanceCondition, JoinError, Kind};
 use rtjam_ui::params::{Param, Values, apply};
-use rtjam_ui::settings::{Change, Choices, RecentRoom, RecentRooms, Settings};
+use rtjam_ui::settings::{AudioChoices, Change, Choices, GivenSettings, RecentRoom, RecentRooms, SETTINGS, Settings};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -25,8 +26,10 @@ struct Inner {
     link: Option<Link>,
     rooms: Vec<Link>,
     folder: PathBuf,
-    /// A problem of the audio system.
-    audio: Option<String>,
+    audio: AudioState,
+    audio_actions: Vec<AudioAction>,
+    /// What was chosen on the audio page, now or at an earlier start.
+    audio_chosen: GivenSettings,
     /// Whether the window state has changed since it was saved.
     changed: bool,
     /// A joined room that is not in `rooms.json` yet.
@@ -43,12 +46,19 @@ impl ProgramModel {
         folder: PathBuf,
         last: Option<Link>,
     ) -> ProgramModel {
+        let audio = AudioState {
+            choices: config.audio.choices.clone(),
+            is_due: state.is_first_start() && config.audio.choices == AudioChoices::default(),
+            ..AudioState::default()
+        };
         let inner = Inner {
             choices: Choices { look: state.look(), window: state.size(), ..config.choices.clone() },
             link: config.link.clone().or(last),
             rooms: state.recent_rooms(&folder),
             folder,
-            audio: None,
+            audio,
+            audio_actions: Vec::new(),
+            audio_chosen: state.audio(),
             changed: false,
             joined: None,
         };
@@ -80,9 +90,35 @@ impl ProgramModel {
         self.values.set(Param::SendMute, f64::from(u8::from(mute)));
     }
 
-    /// Shows a problem of the audio system; `None`: there is none.
-    pub(super) fn show_audio(&self, message: Option<String>) {
-        self.inner().audio = message;
+    /// Shows the audio system. Whether the page is due stays as it is.
+    pub(super) fn show_audio(&self, audio: AudioState) {
+        let mut inner = self.inner();
+        let is_due = inner.audio.is_due;
+        inner.audio = AudioState { is_due, ..audio };
+    }
+
+    /// What the user has asked for on the audio page since the last call.
+    pub(super) fn take_audio_actions(&self) -> Vec<AudioAction> {
+        std::mem::take(&mut self.inner().audio_actions)
+    }
+
+    /// Remembers what the user has changed on the audio page, and nothing that only the command line or the file gives.
+    pub(super) fn remember_audio(&self, before: &AudioChoices, after: &AudioChoices) {
+        let (before, after) = (before.to_given(), after.to_given());
+        let mut inner = self.inner();
+        for setting in SETTINGS {
+            let text = after.get(setting.key).filter(|text| before.get(setting.key).as_ref() != Some(text));
+            // It is a value of the same setting.
+            let _ = text.map(|text| inner.audio_chosen.set(setting.key, &text));
+        }
+        inner.changed = true;
+    }
+
+    /// The audio page does not open by itself any more.
+    pub(super) fn close_audio_page(&self) {
+        let mut inner = self.inner();
+        inner.audio.is_due = false;
+        inner.changed = true;
     }
 
     /// Moves the joined room to the front of the recent rooms, and returns its link.
@@ -102,7 +138,8 @@ impl ProgramModel {
         let mut inner = self.inner();
         let joined = inner.joined.take();
         let (monitor, room) = (self.value(Param::Monitor), self.value(Param::Room));
-        let state = std::mem::take(&mut inner.changed).then(|| WindowState::of(&inner.choices, monitor, room));
+        let state = std::mem::take(&mut inner.changed)
+            .then(|| WindowState::of(&inner.choices, monitor, room, &inner.audio_chosen, inner.audio.is_due));
         let folder = inner.folder.clone();
         drop(inner);
         if let Some(link) = joined {
@@ -125,9 +162,7 @@ impl EditorModel for ProgramModel {
 
     fn status(&self) -> Status {
         let client = self.client.upgrade();
-        let mut status = client.map_or_else(|| Status::offline(&self.console), |client| client.status());
-        status.notices.extend(self.inner().audio.clone().map(StatusNotice::AudioSystem));
-        status
+        client.map_or_else(|| Status::offline(&self.console), |client| client.status())
     }
 
     fn console(&self) -> Console {
@@ -198,4 +233,12 @@ impl EditorModel for ProgramModel {
 
     /// The program does not outlive a fault of its own.
     fn restart(&self) {}
+
+    fn audio(&self) -> Option<AudioState> {
+        Some(self.inner().audio.clone())
+    }
+
+    fn ask_audio(&self, action: AudioAction) {
+        self.inner().audio_actions.push(action);
+    }
 }

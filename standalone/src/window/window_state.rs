@@ -18,6 +18,9 @@ pub(crate) struct WindowState {
     #[serde(flatten)]
     settings: GivenSettings,
     light: bool,
+    /// The audio page opens by itself until the user has closed it once.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    audio_due: bool,
     size: Option<(u32, u32)>,
     /// Rooms of versions that had no `rooms.json`, with their keys; not written any more.
     #[serde(skip_serializing)]
@@ -27,8 +30,10 @@ pub(crate) struct WindowState {
 impl WindowState {
     /// Reads the file.
     pub(crate) fn read(folder: &Path) -> WindowState {
-        let text = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+        match std::fs::read_to_string(folder.join(FILE)) {
+            Ok(text) => serde_json::from_str(&text).unwrap_or_default(),
+            Err(_) => WindowState { audio_due: true, ..WindowState::default() },
+        }
     }
 
     /// Writes the file. Ignores errors: the music goes on without it.
@@ -38,19 +43,38 @@ impl WindowState {
         }
     }
 
-    /// The present state of the window; levels in dB.
-    pub(super) fn of(choices: &Choices, monitor: f64, room: f64) -> WindowState {
+    /// The present state of the window; levels in dB. `audio` is what was chosen on the audio page, which opens by itself if
+    /// `audio_due` is set.
+    pub(super) fn of(
+        choices: &Choices,
+        monitor: f64,
+        room: f64,
+        audio: &GivenSettings,
+        audio_due: bool,
+    ) -> WindowState {
         let settings = GivenSettings {
             monitor: Some(MonitorLevel::from_db(monitor)),
             room: Some(Decibels(room as f32)),
             ..choices.to_given()
         };
-        WindowState { settings, light: choices.look == Look::Light, size: Some(choices.window), rooms: Vec::new() }
+        let (settings, light) = (settings.over(audio.clone()), choices.look == Look::Light);
+        WindowState { settings, light, audio_due, size: Some(choices.window), rooms: Vec::new() }
     }
 
     /// The remembered settings.
     pub(crate) fn settings(&self) -> GivenSettings {
         self.settings.clone()
+    }
+
+    /// What was chosen on the audio page.
+    pub(super) fn audio(&self) -> GivenSettings {
+        let GivenSettings { backend, input, input_channels, output, rate, period, .. } = self.settings.clone();
+        GivenSettings { backend, input, input_channels, output, rate, period, ..GivenSettings::default() }
+    }
+
+    /// Whether the user has not closed the audio page yet.
+    pub(super) fn is_first_start(&self) -> bool {
+        self.audio_due
     }
 
     pub(super) fn look(&self) -> Look {
@@ -98,9 +122,13 @@ mod tests {
     #[test]
     fn window_state_round_trips() {
         let folder = std::env::temp_dir().join(format!("rtjam-state-{}", std::process::id()));
-        assert_eq!(WindowState::read(&folder), WindowState::default());
-        WindowState::of(&choices(), -60.0, -3.5).write(&folder);
+        assert!(WindowState::read(&folder).is_first_start());
+        let mut audio = GivenSettings::default();
+        audio.set("input-channels", "2").expect("a valid value");
+        WindowState::of(&choices(), -60.0, -3.5, &audio, false).write(&folder);
         let state = WindowState::read(&folder);
+        assert!(!state.is_first_start());
+        assert_eq!(state.audio(), audio);
         let settings = state.settings();
         assert_eq!((settings.monitor, settings.room), (None, Some(Decibels(-3.5))));
         let read = Choices { look: state.look(), window: state.size(), ..Choices::from_given(&settings) };

@@ -7,7 +7,7 @@ use super::reception::{DelayHistogram, Reception};
 use rtjam_client::Identity;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession};
-use rtjam_protocol::control::{DownstreamMode, MixRequest, SeatRole};
+use rtjam_protocol::control::{DownstreamMode, MixRequest, Release, SeatRole};
 use rtjam_protocol::datagram::{DatagramClass, DatagramHeader, Frame};
 use rtjam_protocol::link::{InviteLink, Pin};
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
@@ -89,6 +89,7 @@ impl LoadMusician {
             instance: None,
             crypto: CRYPTO,
             mix: MixRequest { mode: Some(mix), ..MixRequest::default() },
+            release: Release::OWN,
         };
         Ok(LoadMusician {
             index,

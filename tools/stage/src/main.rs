@@ -1,6 +1,6 @@
 //! Shows the editor without a room.
 //!
-//! `editor show [empty|alone|two|mix|five|names|twelve|error|long] [light] [de]` opens a window for developers to look at.
+//! `editor show [empty|alone|two|mix|five|names|twelve|error|long|audio] [light] [de]` opens a window for developers to look at.
 //! `editor plugin [multi] [light] [SCALE] [LINK]` opens the real plugin in a host's window, playing. `editor openings
 //! rtjam|multi N` measures the memory that openings leave. `tests/tests/window.rs` runs the other commands, each in a
 //! host's window: `cycles N`, `pair`, `keys`, `still`, `dying`, `panics`.
@@ -16,6 +16,7 @@ use rtjam_stage::stage::{Asked, Stage};
 use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
 use rtjam_tests::display::{HostWindow, UP};
 use rtjam_tests::wait;
+use rtjam_ui::audio::{AudioDevice, AudioState, DeviceDelay, DevicesInUse, RunningAudio};
 use rtjam_ui::editor::window::{self, EditorHandle};
 use rtjam_ui::editor_model::EditorModel;
 use rtjam_ui::messages::Language;
@@ -64,7 +65,7 @@ fn show(words: &[&str]) {
             settings.choices.look = Look::Light;
         }
         match scene {
-            "empty" => (status.state, settings.link) = (State::Offline, None),
+            "empty" | "audio" => (status.state, settings.link) = (State::Offline, None),
             "alone" => status.condition = Some(Condition::Alone(LINK.parse().expect("a link"))),
             "error" => {
                 status.state = State::Connecting;
@@ -87,7 +88,35 @@ fn show(words: &[&str]) {
             _ => {}
         }
     });
+    if scene == "audio" {
+        stage.set_audio(audio());
+    }
     window::open_window(stage, "RTJam").expect("a window").wait();
+}
+
+/// The audio page with an interface.
+fn audio() -> AudioState {
+    let device = |id: &str, name: &str| AudioDevice {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        is_input: true,
+        is_output: true,
+    };
+    let name = "Scarlett 2i2 USB, USB Audio";
+    AudioState {
+        running: Some(RunningAudio {
+            by_jack: false,
+            devices: DevicesInUse { input: Some(name.to_owned()), output: name.to_owned(), input_channels: 2 },
+            bluetooth: None,
+            rate: 48_000,
+            period: 64,
+            delay: Some(DeviceDelay { input_ms: 2.7, output_ms: 3.4 }),
+        }),
+        system: "alsa".to_owned(),
+        devices: Some([device("plughw:CARD=USB,DEV=0", name), device("default", "Default")].into()),
+        is_due: true,
+        ..AudioState::default()
+    }
 }
 
 /// A host with one instance, until somebody ends it.

@@ -6,6 +6,7 @@ use rtjam_client::{Delay, Musician, State, Status, You};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
+use rtjam_ui::audio::{AudioAction, AudioState};
 use rtjam_ui::editor::Editor;
 use rtjam_ui::editor::scene::Watcher;
 use rtjam_ui::editor_model::{EditorModel, InstanceCondition, JoinError, Kind};
@@ -55,6 +56,8 @@ pub enum Asked {
     Resume,
     /// Restart the engine.
     Restart,
+    /// Do this on the audio page.
+    Audio(AudioAction),
 }
 
 /// An editor model whose musicians play until it is dropped.
@@ -72,6 +75,7 @@ struct Inner {
     status: Status,
     settings: Settings,
     condition: InstanceCondition,
+    audio: Option<AudioState>,
     asked: Vec<Asked>,
 }
 
@@ -92,6 +96,7 @@ impl Stage {
             status: status(musicians),
             settings: settings(),
             condition: InstanceCondition::Fine,
+            audio: None,
             asked: vec![],
         };
         let inner = Mutex::new(inner);
@@ -103,6 +108,11 @@ impl Stage {
     pub fn arrange(&self, change: impl FnOnce(&mut Status, &mut Settings, &mut InstanceCondition)) {
         let Inner { status, settings, condition, .. } = &mut *self.inner();
         change(status, settings, condition);
+    }
+
+    /// Sets the state of the audio system; the model has none until then.
+    pub fn set_audio(&self, audio: AudioState) {
+        self.inner().audio = Some(audio);
     }
 
     /// Sets the language of the editor; English until then.
@@ -212,6 +222,14 @@ impl EditorModel for Stage {
     fn restart(&self) {
         self.ask(Asked::Restart);
     }
+
+    fn audio(&self) -> Option<AudioState> {
+        self.inner().audio.clone()
+    }
+
+    fn ask_audio(&self, action: AudioAction) {
+        self.ask(Asked::Audio(action));
+    }
 }
 
 fn settings() -> Settings {
@@ -235,13 +253,27 @@ fn settings() -> Settings {
 /// # Panics
 /// There is no such control.
 pub fn place(control: Id, size: (u32, u32), musicians: usize) -> Rect {
-    let (ctx, stage) = (egui::Context::default(), Stage::of(Kind::Plugin, musicians, false));
+    place_in(control, size, &Stage::of(Kind::Plugin, musicians, false))
+}
+
+/// A control's rectangle on the program's audio page, in a window of `size` logical pixels.
+///
+/// # Panics
+/// There is no such control.
+pub fn place_on_audio_page(control: Id, size: (u32, u32)) -> Rect {
+    let stage = Stage::of(Kind::Standalone, 0, false);
+    stage.set_audio(AudioState { is_due: true, ..AudioState::default() });
+    place_in(control, size, &stage)
+}
+
+fn place_in(control: Id, size: (u32, u32), stage: &Stage) -> Rect {
+    let ctx = egui::Context::default();
     let (mut editor, mut watcher) = (Editor::new(Box::new(|| None)), Watcher::default());
     let window = Rect::from_min_size(Pos2::ZERO, vec2(size.0 as f32, size.1 as f32));
     for frame in 1..=2 {
-        let scene = watcher.look(stage.as_ref(), Duration::from_millis(33) * frame);
+        let scene = watcher.look(stage, Duration::from_millis(33) * frame);
         let input = RawInput { screen_rect: Some(window), ..RawInput::default() };
-        ctx.run_ui(input, |ui| editor.show(ui, stage.as_ref(), &scene)).textures_delta.clear();
+        ctx.run_ui(input, |ui| editor.show(ui, stage, &scene)).textures_delta.clear();
     }
     ctx.read_response(control).unwrap_or_else(|| panic!("no control {control:?}")).rect
 }

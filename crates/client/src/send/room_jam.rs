@@ -12,7 +12,7 @@ use crate::snapshot::{self, HopReading, Hops, Rate, SendCounts, Snapshot, You};
 use rtjam_engine::Console;
 use rtjam_protocol::audio::{AudioFrame, Codec};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth, OwnSeat};
-use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Retry, SeatRole};
+use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Release, Retry, SeatRole};
 use rtjam_protocol::datagram::{MAX_DATAGRAM, MixedMusician};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
@@ -103,6 +103,7 @@ impl RoomJam {
             instance,
             crypto: CRYPTO,
             mix,
+            release: Release::OWN,
         };
         let target = ServerTarget { host: link.host.clone(), port: link.port, trust: key.trust };
         RoomJam {
@@ -479,7 +480,10 @@ mod tests {
             self.report(now, ControlReport::Opened { connection, server: Pin([1; 16]), address });
             self.report(
                 now,
-                ControlReport::Received(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })),
+                ControlReport::Received(
+                    connection,
+                    ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32], release: None }),
+                ),
             );
             self.report(now, ControlReport::Received(connection, joined()));
         }

@@ -5,8 +5,8 @@ use rtjam_protocol::Micros;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, Signer};
 use rtjam_protocol::control::{
-    DownstreamMode, Features, Joined, MediaEndpoint, MixRequest, MixState, Refusal, Refused, ResumeToken, SeatRole,
-    ServerMessage, SessionKeys, TransportKind, Welcome,
+    DownstreamMode, Features, Joined, MediaEndpoint, MixRequest, MixState, Refusal, Refused, Release, ResumeToken,
+    SeatRole, ServerMessage, SessionKeys, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{Frames, MAX_DATAGRAM};
 use rtjam_protocol::link::{Pin, Role, Secret};
@@ -64,6 +64,7 @@ impl TestClient {
             instance: None,
             crypto: TALLY,
             mix: MixRequest::default(),
+            release: Release::OWN,
         };
         let now = Micros::from_secs(1);
         let mut client = TestClient {
@@ -94,7 +95,11 @@ impl TestClient {
                 self.session.handle_control_closed(now, id);
             }
             6 | 7 => self.says(script, |_, script| {
-                ServerMessage::Welcome(Welcome { version: u16::from(script.byte() != 1), nonce: [5; 32] })
+                ServerMessage::Welcome(Welcome {
+                    version: u16::from(script.byte() != 1),
+                    nonce: [5; 32],
+                    release: None,
+                })
             }),
             8 | 9 => self.says(script, TestClient::joined),
             10 => self.says(script, |_, script| {

@@ -4,8 +4,8 @@ use super::script::{Script, TALLY};
 use core::net::SocketAddr;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, ResumeToken,
-    SeatRequest, SeatRole, ServerMessage,
+    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, Release,
+    ResumeToken, SeatRequest, SeatRole, ServerMessage,
 };
 use rtjam_protocol::datagram::{DatagramClass, Frame, write_frame};
 use rtjam_protocol::link::{Pin, Secret};
@@ -94,6 +94,7 @@ impl Server {
             max_listeners: MUSICIANS,
             caps: Caps { per_identity: 2, per_address: Some(2), new_identities: 2 },
             verify: |_, _, signature| signature[0] != 0,
+            release: Release::OWN,
         });
         Server {
             rooms,
@@ -331,6 +332,7 @@ fn hello(script: &mut Script<'_>) -> ClientMessage {
         name: String::from_utf8_lossy(script.take(len)).into_owned(),
         suites: Vec::from([Suite::ChaCha20Poly1305, Suite::Aes128Gcm]),
         features: Features::SUPPORTED,
+        release: None,
     })
 }
 

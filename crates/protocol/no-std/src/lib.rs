@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use rtjam_protocol::audio::{self, AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{self, ClientSession, Signer};
-use rtjam_protocol::control::{self, ClientMessage, SeatRole, ServerMessage};
+use rtjam_protocol::control::{self, ClientMessage, Release, SeatRole, ServerMessage};
 use rtjam_protocol::datagram::{DatagramClass, write_audio};
 use rtjam_protocol::legacy;
 use rtjam_protocol::link::{InviteLink, Pin, Secret};
@@ -81,6 +81,7 @@ fn client_end(now: Micros) -> usize {
         instance: None,
         crypto: CRYPTO,
         mix: control::MixRequest::default(),
+        release: Release::OWN,
     };
     let mut session = ClientSession::new(now, config, Box::new(Nobody));
     session.handle_timeout(now);
@@ -99,6 +100,7 @@ fn server_end(now: Micros) -> usize {
         max_listeners: 8,
         caps: rooms::Caps::default(),
         verify: |_, _, _| true,
+        release: Release::OWN,
     });
     let connection = ConnectionId(1);
     rooms.handle_connected(connection, [0; 32]);

@@ -6,8 +6,8 @@ use super::room_clock::RoomClock;
 use super::roster::Roster;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};
 use crate::control::{
-    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, ResumeToken,
-    Retry, SeatRequest, SeatRole, ServerMessage, Welcome, signed_text, tidy_name,
+    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, Release,
+    ResumeToken, Retry, SeatRequest, SeatRole, ServerMessage, Welcome, signed_text, tidy_name,
 };
 use crate::datagram::Frame;
 use crate::ids::SourceId;
@@ -375,6 +375,11 @@ impl ClientSession {
         if welcome.version < control::VERSION {
             return self.take_refusal(now, id, Refused::new(Refusal::Version));
         }
+        // A server that names its release refuses by itself, and so its log says why.
+        let silent = welcome.release.is_none();
+        if let Some(outdated) = Release::outdated(self.config.release, Release::FIRST).filter(|_| silent) {
+            return self.take_refusal(now, id, Refused::update_needed(outdated));
+        }
         let Some(server) = self.dials.request_seat(now, id) else { return };
         let others = self.dials.remove_all_but(Some(id));
         self.hang_up(others);
@@ -385,6 +390,7 @@ impl ClientSession {
             name: self.config.name.clone(),
             suites: self.config.suites.clone(),
             features: Features::SUPPORTED,
+            release: Some(self.config.release),
         };
         let token = self.media.as_ref().map(|m| m.resume_token().clone());
         // A session whose keys have expired is replaced.

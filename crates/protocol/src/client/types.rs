@@ -1,7 +1,7 @@
 //! Configuration, events and states of a client's session.
 
 use super::dial::DialId;
-use crate::control::{MediaEndpoint, MixRequest, MixState, Refused, RosterEntry, SeatRole};
+use crate::control::{MediaEndpoint, MixRequest, MixState, Refused, Release, RosterEntry, SeatRole};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Secret;
 use crate::seal::{Crypto, ReceiveKey, Suite};
@@ -35,6 +35,8 @@ pub struct ClientConfig {
     pub crypto: Crypto,
     /// What the client receives.
     pub mix: MixRequest,
+    /// The client's release: [`Release::OWN`].
+    pub release: Release,
 }
 
 /// An event or an action for the driver.

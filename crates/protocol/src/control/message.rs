@@ -2,6 +2,7 @@
 
 use super::downstream::{DownstreamMode, MixRequest, MixState};
 use super::refusal::Refused;
+use super::release::{self, Release};
 use crate::features::{Features, known_only};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Role, Secret};
@@ -119,6 +120,9 @@ pub struct Welcome {
     /// Nonce that the client signs.
     #[serde(with = "secret_bytes")]
     pub nonce: [u8; 32],
+    /// Release of the server; `None`: it does not name it.
+    #[serde(default, deserialize_with = "release::known", skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
 }
 
 /// The client's identity and capabilities.
@@ -139,6 +143,9 @@ pub struct Hello {
     /// Optional features that the client supports.
     #[serde(default, skip_serializing_if = "Features::is_empty")]
     pub features: Features,
+    /// Release of the client; `None`: it does not name it.
+    #[serde(default, deserialize_with = "release::known", skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
 }
 
 /// How a client takes part in a room.

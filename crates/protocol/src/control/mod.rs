@@ -7,6 +7,7 @@ mod downstream;
 mod message;
 mod name;
 mod refusal;
+mod release;
 
 pub use crate::features::Features;
 pub use crate::seal::SessionKeys;
@@ -16,7 +17,8 @@ pub use message::{
     SeatRole, ServerMessage, TransportKind, Welcome,
 };
 pub use name::{MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, NameSkeleton, numbered_name, tidy_name};
-pub use refusal::{Refusal, Refused, Retry};
+pub use refusal::{DOWNLOADS, Refusal, Refused, Retry};
+pub use release::{Outdated, Release};
 
 use crate::link::Pin;
 use alloc::string::String;

@@ -1,7 +1,11 @@
 //! Why a server refuses a client.
 
+use super::release::Outdated;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+
+/// Where to get the newest release: the repository that Cargo.toml names; empty if it names none.
+pub const DOWNLOADS: &str = env!("CARGO_PKG_REPOSITORY");
 
 /// The server's refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,17 +17,25 @@ pub struct Refused {
     /// Seconds until the next attempt; `None` if the server does not know.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u32>,
+    /// With [`Refusal::UpdateNeeded`]: which end is too old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Outdated>,
 }
 
 impl Refused {
     /// A refusal with the retry advice of its reason.
     pub fn new(reason: Refusal) -> Refused {
-        Refused { reason, retry: reason.retry(), after: None }
+        Refused { reason, retry: reason.retry(), after: None, update: None }
     }
 
     /// A refusal that names the seconds until the next attempt.
     pub fn after(reason: Refusal, seconds: u32) -> Refused {
         Refused { after: Some(seconds), ..Refused::new(reason) }
+    }
+
+    /// The releases of both ends are too far apart.
+    pub fn update_needed(outdated: Outdated) -> Refused {
+        Refused { update: Some(outdated), ..Refused::new(Refusal::UpdateNeeded) }
     }
 }
 
@@ -36,6 +48,16 @@ impl From<Refusal> for Refused {
 impl fmt::Display for Refused {
     /// Tells the musician what happened and what to do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Refusal::UpdateNeeded, Some(outdated)) = (self.reason, self.update) {
+            f.write_str(match outdated {
+                Outdated::Client => "This RTJam is too old for the server. Update it, then join again.",
+                Outdated::Server => {
+                    "The server's RTJam is too old for this one. Ask the person who runs the server to update it."
+                }
+                Outdated::Unknown => return self.reason.fmt(f),
+            })?;
+            return if DOWNLOADS.is_empty() { Ok(()) } else { write!(f, " The newest version is at {DOWNLOADS} .") };
+        }
         match (self.retry, self.after, self.reason.while_waiting()) {
             (Retry::Later, Some(seconds), Some((why, _))) => write!(f, "{why} RTJam tries again in {seconds} s."),
             _ => self.reason.fmt(f),
@@ -62,6 +84,8 @@ pub enum Retry {
 pub enum Refusal {
     /// Both ends have no version or no cipher suite in common.
     Version,
+    /// The releases of both ends are too far apart; [`Refused::update`] says which one is too old.
+    UpdateNeeded,
     /// A text was not a message, or a message came out of order.
     BadMessage,
     /// The signature does not match the identity.
@@ -108,6 +132,7 @@ impl Refusal {
     pub const fn name(self) -> &'static str {
         match self {
             Refusal::Version => "version",
+            Refusal::UpdateNeeded => "update_needed",
             Refusal::BadMessage => "bad_message",
             Refusal::BadSignature => "bad_signature",
             Refusal::WrongSecret => "wrong_secret",
@@ -158,6 +183,7 @@ impl fmt::Display for Refusal {
         }
         f.write_str(match self {
             Refusal::Version => "The server runs an incompatible version of RTJam. Update the older of the two.",
+            Refusal::UpdateNeeded => "The server's RTJam and this one are too far apart. Update the older of the two.",
             Refusal::BadMessage => "The server did not understand a message of RTJam. Update RTJam on both ends.",
             Refusal::BadSignature => "The server did not accept this identity. Try again.",
             Refusal::WrongSecret => "This invite link is not valid. Ask whoever runs the room for a new one.",

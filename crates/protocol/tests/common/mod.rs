@@ -6,7 +6,7 @@
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::client::{self, Signer};
 use rtjam_protocol::control::{
-    Features, Hello, MediaEndpoint, MixRequest, SeatRequest, SeatRole, TransportKind, signed_text,
+    Features, Hello, MediaEndpoint, MixRequest, Release, SeatRequest, SeatRole, TransportKind, signed_text,
 };
 use rtjam_protocol::link::{Pin, Secret};
 use rtjam_protocol::seal::{Suite, ring as ring_seal};
@@ -86,6 +86,7 @@ pub(crate) fn server_config(max_musicians: u16) -> rooms::RoomsConfig {
         max_listeners: max_musicians,
         caps: Caps { per_identity: u16::MAX, per_address: None, new_identities: u16::MAX },
         verify: ring_seal::verify,
+        release: Release::OWN,
     }
 }
 
@@ -99,6 +100,7 @@ pub(crate) fn client_config(name: &str, role: SeatRole) -> client::ClientConfig 
         instance: None,
         crypto: ring_seal::CRYPTO,
         mix: MixRequest::default(),
+        release: Release::OWN,
     }
 }
 
@@ -111,6 +113,7 @@ pub(crate) fn hello(identity: &Identity, name: &str, nonce: &[u8; 32]) -> Hello 
         name: name.to_owned(),
         suites: vec![Suite::Aes128Gcm],
         features: Features::SUPPORTED,
+        release: Some(Release::OWN),
     }
 }
 

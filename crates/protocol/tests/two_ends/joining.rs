@@ -6,7 +6,7 @@ use crate::{ms, two_playing};
 use rtjam_protocol::RoomName;
 use rtjam_protocol::SourceId;
 use rtjam_protocol::client::{ClientState, MediaHealth};
-use rtjam_protocol::control::{Refusal, Retry, SeatRole};
+use rtjam_protocol::control::{Refusal, Release, Retry, SeatRole};
 use rtjam_protocol::link::Secret;
 use std::collections::BTreeSet;
 
@@ -142,6 +142,10 @@ fn refusals_tell_reason_and_retry() {
         w.tamper = Some(|t| t.replace(r#""version":1"#, r#""version":0"#));
         w.musician(1);
     };
+    let far_newer: Change = |w| {
+        w.tamper = Some(|t| t.replace(&format!(r#""release":"{}""#, Release::OWN), r#""release":"0.99""#));
+        w.musician(1);
+    };
     let stolen: Change = |w| {
         w.tamper = Some(|t| t.replace(r#""signature":""#, r#""signature":"A"#).replace("A\",\"name", "\",\"name"));
         w.musician(1);
@@ -157,6 +161,7 @@ fn refusals_tell_reason_and_retry() {
         (unknown, Refusal::WrongSecret, Retry::Never),
         (disk_full, Refusal::ServerUnable, Retry::Later),
         (old, Refusal::Version, Retry::Never),
+        (far_newer, Refusal::UpdateNeeded, Retry::Never),
         (stolen, Refusal::BadMessage, Retry::Never),
         (nonsense, Refusal::BadMessage, Retry::Never),
     ] {

@@ -36,6 +36,8 @@ pub(super) enum Wish {
     Redo,
     /// Shows what was changed besides the control that was touched.
     Tell(String),
+    /// Opens the audio page.
+    OpenAudio,
 }
 
 impl Deref for Hand<'_> {

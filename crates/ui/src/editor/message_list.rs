@@ -1,6 +1,7 @@
 //! The messages to show, with their weights and buttons.
 
 use super::delay_and_loss::WholeDelay;
+use crate::audio::AudioState;
 use crate::editor_model::InstanceCondition;
 use crate::messages::{self, Key, Language};
 use rtjam_client::{Condition, State, Status, StatusNotice};
@@ -31,6 +32,8 @@ pub enum Remedy {
     JoinAnyway(String),
     /// Undoes the last edit.
     Undo,
+    /// Opens the audio page.
+    OpenAudio,
     /// Dismisses the message.
     Dismiss,
 }
@@ -44,6 +47,7 @@ impl Remedy {
             Remedy::Restart => Key::RestartEngine,
             Remedy::JoinAnyway(_) => Key::JoinAnyway,
             Remedy::Undo => Key::Undo,
+            Remedy::OpenAudio => Key::AudioMenu,
             Remedy::Dismiss => Key::Dismiss,
         })
     }
@@ -76,6 +80,7 @@ impl Message {
 pub fn messages(
     status: &Status,
     condition: &InstanceCondition,
+    audio: Option<&AudioState>,
     slowest: Option<WholeDelay>,
     language: Language,
 ) -> Vec<Message> {
@@ -87,6 +92,7 @@ pub fn messages(
     if messages.is_empty() || only_legacy {
         messages.push(idle_message(status, slowest, language));
     }
+    messages.extend(audio.and_then(|audio| audio_message(audio, language)));
     messages.extend(status.notices.iter().map(|notice| notice_message(notice, language)));
     // A stable sort keeps the order of equal weights.
     messages.sort_by_key(|message| message.weight.min(Weight::Note));
@@ -99,6 +105,15 @@ fn instance_message(condition: &InstanceCondition, language: Language) -> Option
         InstanceCondition::Failed { .. } => Message::new(Weight::Bad, text).with(Remedy::Restart),
         _ => Message::new(Weight::Warn, text),
     })
+}
+
+fn audio_message(audio: &AudioState, language: Language) -> Option<Message> {
+    if let Some(problem) = &audio.problem {
+        let text = messages::audio_problem(problem, language);
+        return Some(Message::new(Weight::Bad, text).with(Remedy::OpenAudio));
+    }
+    let name = audio.running.as_ref()?.bluetooth.as_ref()?;
+    Some(Message::new(Weight::Warn, language.fill(Key::BluetoothDevice, &[("device", name)])).with(Remedy::Dismiss))
 }
 
 fn session_message(status: &Status, language: Language) -> Option<Message> {
@@ -136,6 +151,7 @@ fn idle_message(status: &Status, slowest: Option<WholeDelay>, language: Language
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::{AudioProblem, DevicesInUse, RunningAudio};
     use rtjam_client::Musician;
     use rtjam_protocol::control::{Refusal, Refused};
 
@@ -146,7 +162,7 @@ mod tests {
     const DELAY: WholeDelay = WholeDelay { packet: 3, mix: None, network: 14, buffer: 6 };
 
     fn of(status: &Status, condition: &InstanceCondition, slowest: Option<WholeDelay>) -> Vec<Message> {
-        messages(status, condition, slowest, Language::English)
+        messages(status, condition, None, slowest, Language::English)
     }
 
     fn first(status: &Status) -> Message {
@@ -194,7 +210,7 @@ mod tests {
         assert_eq!(first(&joined).text, "You are in the room \"lobby\".");
         assert_eq!(first(&status(State::Connecting, None)).text, "Joining \"lobby\"…");
         assert!(first(&status(State::Offline, None)).text.starts_with("Paste the invite link"));
-        let german = messages(&status(State::Connecting, None), &InstanceCondition::Fine, None, Language::German);
+        let german = messages(&status(State::Connecting, None), &InstanceCondition::Fine, None, None, Language::German);
         assert_eq!(german[0].text, "Beitritt zu \"lobby\"…");
     }
 
@@ -211,13 +227,38 @@ mod tests {
         assert_eq!(of(&muted, &InstanceCondition::Fine, None).len(), 1);
     }
 
+    /// A problem of the audio system comes first, and its button opens the audio page.
+    #[test]
+    fn audio_problems_open_the_page() {
+        let joined = status(State::Joined, None);
+        let told = |audio: &AudioState| {
+            messages(&joined, &InstanceCondition::Fine, Some(audio), Some(DELAY), Language::English).remove(0)
+        };
+        let busy = AudioState { problem: Some(AudioProblem::DeviceBusy("UA-25".to_owned())), ..AudioState::default() };
+        assert_eq!((told(&busy).weight, told(&busy).remedy), (Weight::Bad, Some(Remedy::OpenAudio)));
+        assert!(told(&busy).text.contains("\"UA-25\""), "{}", told(&busy).text);
+        assert_eq!(told(&AudioState::default()).weight, Weight::Good);
+        let buds = RunningAudio {
+            by_jack: false,
+            devices: DevicesInUse::default(),
+            bluetooth: Some("AirPods".to_owned()),
+            rate: 48_000,
+            period: 512,
+            delay: None,
+        };
+        let wireless = told(&AudioState { running: Some(buds), ..AudioState::default() });
+        assert_eq!((wireless.weight, wireless.remedy), (Weight::Warn, Some(Remedy::Dismiss)));
+        assert!(wireless.text.contains("AirPods") && wireless.text.contains("cable"), "{}", wireless.text);
+    }
+
     /// Notices come after urgent messages and can be dismissed.
     #[test]
     fn notices_come_last() {
         let mut status = status(State::Connecting, Some(Condition::Rejoining));
-        status.notices = vec![StatusNotice::AudioSystem("The device is gone.".to_owned())];
+        status.notices = vec![StatusNotice::NoRealtimePriority];
         let told = of(&status, &InstanceCondition::Offline, None);
-        assert_eq!((told.len(), told[2].text.as_str()), (3, "The device is gone."));
+        assert_eq!(told.len(), 3);
+        assert!(told[2].text.contains("no real-time priority"), "{}", told[2].text);
         assert_eq!(told[2].remedy, Some(Remedy::Dismiss));
     }
 }

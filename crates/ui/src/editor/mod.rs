@@ -86,6 +86,8 @@ impl Editor {
         parts::own(ui, parts.own, &hand, scene);
         if parts::welcome_is_due(scene) {
             parts::welcome(ui, parts.strips, &mut self.state, &hand, scene);
+        } else if let Some(audio) = scene.audio.as_ref().filter(|audio| audio.is_due || self.state.audio_is_open) {
+            parts::audio(ui, parts.strips, &mut self.state, &hand, audio);
         } else {
             parts::strips(ui, parts.strips, &mut self.split, &hand, scene);
         }
@@ -137,6 +139,7 @@ impl Editor {
             Wish::Paste(_) => {}
             Wish::Undo => self.step(model, History::undo),
             Wish::Redo => self.step(model, History::redo),
+            Wish::OpenAudio => self.state.audio_is_open = true,
             Wish::Tell(text) => self.state.answer = Some(Message::new(Weight::Note, text).with(Remedy::Undo)),
         }
     }

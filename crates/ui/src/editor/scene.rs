@@ -4,6 +4,7 @@
 use super::ballistics::{Bar, Needle};
 use super::delay_and_loss::{LossWatch, Losses, WholeDelay};
 use super::message_list::{self, Message};
+use crate::audio::{AudioState, DeviceDelay, RunningAudio};
 use crate::editor_model::{EditorModel, InstanceCondition, Kind};
 use crate::messages::Language;
 use crate::params::{Param, Slot};
@@ -43,6 +44,8 @@ pub struct Scene {
     pub settings: Settings,
     /// The values of all parameters, in their order.
     pub values: Vec<f64>,
+    /// The audio system; `None` in a plugin.
+    pub audio: Option<AudioState>,
 }
 
 /// Another musician in the room.
@@ -100,11 +103,12 @@ impl Watcher {
         players.sort_by_key(|p| (p.slot.map_or(usize::MAX, Slot::index), p.source));
         let slowest = delays.into_iter().max_by_key(|d| d.total());
         let room = console.room();
+        let audio = model.audio().map(rounded);
         Scene {
             kind: model.kind(),
             language,
             state: status.state,
-            messages: message_list::messages(&status, &condition, slowest, language),
+            messages: message_list::messages(&status, &condition, audio.as_ref(), slowest, language),
             players,
             sent: feed(&mut self.sent, console.tx().levels, now),
             heard: feed(&mut self.heard, room.levels, now),
@@ -114,6 +118,7 @@ impl Watcher {
             settings,
             values: Param::all().map(|param| model.value(param)).collect(),
             room: status.room,
+            audio,
         }
     }
 }
@@ -133,6 +138,15 @@ impl PlayerMemory {
             heard: musician.heard,
         }
     }
+}
+
+/// Delays are shown in tenths of a ms.
+fn rounded(audio: AudioState) -> AudioState {
+    let tenths = |ms: f32| (ms * 10.0).round() / 10.0;
+    let delay =
+        |delay: DeviceDelay| DeviceDelay { input_ms: tenths(delay.input_ms), output_ms: tenths(delay.output_ms) };
+    let running = audio.running.map(|running| RunningAudio { delay: running.delay.map(delay), ..running });
+    AudioState { running, ..audio }
 }
 
 /// `None` while the host does not play, since nothing is heard then.

@@ -23,6 +23,10 @@ pub(super) struct EditorState {
     dismissed: HashSet<String>,
     /// The question for the name was shown.
     pub(super) welcomed: bool,
+    /// The user has opened the audio page.
+    pub(super) audio_is_open: bool,
+    /// The devices were listed since the audio page opened.
+    pub(super) devices_are_listed: bool,
 }
 
 /// A text that is edited here and stored elsewhere.
@@ -52,6 +56,8 @@ impl EditorState {
             answer: None,
             dismissed: HashSet::new(),
             welcomed: false,
+            audio_is_open: false,
+            devices_are_listed: false,
         }
     }
 
@@ -100,6 +106,7 @@ impl EditorState {
                 self.join(hand, scene, true);
             }
             Some(Remedy::Undo) => hand.wish(Wish::Undo),
+            Some(Remedy::OpenAudio) => hand.wish(Wish::OpenAudio),
             Some(Remedy::Dismiss) if self.answer.as_ref() == Some(message) => self.answer = None,
             Some(Remedy::Dismiss) => {
                 self.dismissed.insert(message.text.clone());

@@ -1,9 +1,6 @@
-//! The German catalogue, and the German texts of errors whose English is their `Display`.
+//! The German catalogue.
 
 use super::en::Key;
-use rtjam_client::IdentityError;
-use rtjam_protocol::control::{Refusal, Refused, Retry};
-use rtjam_protocol::link::BadLink;
 
 texts! {
     Alone => "Sie sind allein im Raum. Schicken Sie den anderen diesen Link: {link}",
@@ -129,7 +126,8 @@ texts! {
         "Sie beginnen stummgeschaltet: Ihr Ton wird nicht gesendet. Tippen Sie \"unmute\", um ihn zu senden.",
     NowUnmuted => "Nicht mehr stumm: Ihr Ton wird gesendet.",
     NowMuted => "Stumm: Ihr Ton wird nicht gesendet.",
-    TypedCommands => "Tippen Sie \"mute\" oder \"unmute\". Strg-C verlässt den Raum und beendet rtjam.",
+    TonePlays => "Testton: 3 s in Ihren eigenen Ausgängen. Der Raum hört ihn nicht.",
+    TypedCommands => "Tippen Sie \"mute\", \"unmute\" oder \"tone\". Strg-C verlässt den Raum und beendet rtjam.",
     PlaysDemo => "rtjam hat weder einen JACK-Server noch ein Audiogerät gefunden und spielt deshalb die Demo",
     AudioPriorityDenied =>
         "audio: Das System hat dem Audio-Thread keine Echtzeitpriorität gegeben, deshalb kann der Ton unter Last \
@@ -330,124 +328,57 @@ texts! {
     SlotGainLeft => "Slot {slot} Pegel links",
     SlotGainRight => "Slot {slot} Pegel rechts",
     Pan => "Panorama",
-}
 
-pub(super) fn refused(refused: &Refused) -> String {
-    let (what, then) = refusal(refused.reason);
-    match (refused.retry, refused.after) {
-        (Retry::Later, Some(seconds)) if refused.reason.retry() == Retry::Later => {
-            format!("{what} RTJam versucht es in {seconds} s erneut.")
-        }
-        _ => format!("{what} {then}"),
-    }
-}
-
-/// What happened, and what to do.
-fn refusal(reason: Refusal) -> (&'static str, &'static str) {
-    match reason {
-        Refusal::Version => {
-            ("Der Server spricht eine andere Version von RTJam.", "Aktualisieren Sie die ältere von beiden.")
-        }
-        Refusal::BadMessage => {
-            ("Der Server hat dieses Programm nicht verstanden.", "Aktualisieren Sie RTJam auf beiden Seiten.")
-        }
-        Refusal::BadSignature => ("Der Server hat diese Identität nicht akzeptiert.", "Versuchen Sie es noch einmal."),
-        Refusal::WrongSecret => {
-            ("Die Einladung gilt nicht mehr.", "Bitten Sie die Person, die den Raum betreibt, um einen neuen Link.")
-        }
-        Refusal::RoleNotAllowed => ("Diese Einladung gilt nur zum Zuhören.", "Bitten Sie um einen Musikerlink."),
-        Refusal::UnknownRoom => ("Diesen Raum gibt es auf dem Server nicht.", "Bitten Sie um einen neuen Link."),
-        Refusal::RoomFull => ("Der Raum ist voll.", "RTJam tritt bei, sobald ein Platz frei ist."),
-        Refusal::ServerUnable => ("Der Server kann gerade niemanden aufnehmen.", "RTJam versucht es weiter."),
-        Refusal::ServerFull => ("Alle Plätze dieses Servers sind belegt.", "RTJam tritt bei, sobald einer frei ist."),
-        Refusal::TooManySessions => (
-            "Ihr Netzwerk hat alle Plätze, die es auf diesem Server haben darf.",
-            "RTJam tritt bei, sobald einer frei ist.",
-        ),
-        Refusal::TooManyJoins => ("Ihr Netzwerk ist gerade zu oft beigetreten.", "RTJam versucht es weiter."),
-        Refusal::TooManyInstances => (
-            "Sie sind so oft in diesem Raum, wie es erlaubt ist: Verlassen Sie ihn in einem anderen Fenster oder auf \
-             einem anderen Computer.",
-            "RTJam tritt bei, sobald ein Platz für Sie frei ist.",
-        ),
-        Refusal::TooManyFromNetwork => {
-            ("Aus Ihrem Netzwerk treten zu viele diesem Raum bei oder sind schon darin.", "RTJam versucht es weiter.")
-        }
-        Refusal::SecretRenewed => (
-            "Die Einladung zu diesem Raum wurde erneuert, und Ihre gilt nicht mehr.",
-            "Bitten Sie die Person, die den Raum betreibt, um einen neuen Link.",
-        ),
-        Refusal::Kicked => (
-            "Die Person, die den Raum betreibt, hat Sie entfernt.",
-            "Sprechen Sie mit ihr; danach können Sie wieder beitreten.",
-        ),
-        Refusal::Banned => {
-            ("Sie sind aus diesem Raum ausgeschlossen.", "Sprechen Sie mit der Person, die ihn betreibt.")
-        }
-        Refusal::Unknown => {
-            ("Der Server hat aus einem Grund abgelehnt, den diese Version nicht kennt.", "Aktualisieren Sie RTJam.")
-        }
-    }
-}
-
-pub(super) fn bad_link(error: BadLink) -> &'static str {
-    match error {
-        BadLink::Scheme => {
-            "Das ist kein RTJam-Einladungslink: Er muss mit rtjam:// beginnen. Kopieren Sie den ganzen Link, den Sie \
-             erhalten haben. (Einen alten rtjam-Server erreichen Sie mit classic://HOST:PORT .)"
-        }
-        BadLink::Host => "Die Serveradresse im Einladungslink ist keine. Kopieren Sie den ganzen Link noch einmal.",
-        BadLink::Port => {
-            "Der Port im Einladungslink ist keine Zahl von 1 bis 65535. Kopieren Sie den ganzen Link noch einmal."
-        }
-        BadLink::Room => "Der Einladungslink nennt keinen Raum. Kopieren Sie den ganzen Link noch einmal.",
-        BadLink::Key => {
-            "Der Einladungslink ist beschädigt: Der Teil nach # ist unvollständig oder verändert. Kopieren Sie den ganzen \
-             Link noch einmal."
-        }
-        BadLink::NewerVersion => {
-            "Dieser Einladungslink stammt von einem neueren RTJam. Aktualisieren Sie RTJam, und versuchen Sie es noch \
-             einmal."
-        }
-        BadLink::LegacyHost => {
-            "Die Adresse des alten Servers ist keine: Schreiben Sie classic://HOST:PORT mit einem Namen oder einer \
-             IP-Adresse als HOST."
-        }
-        BadLink::LegacyPort => {
-            "Der Port des alten Servers ist keine Zahl von 1 bis 65535: Schreiben Sie classic://HOST:PORT ; ohne :PORT \
-             ist es 7891."
-        }
-        BadLink::LegacyRest => {
-            "Ein alter Server hat keine Räume und keine Schlüssel: Schreiben Sie nur classic://HOST:PORT . Schreiben Sie \
-             nie den Schlüssel eines Einladungslinks dorthin: Er wäre nicht mehr geheim."
-        }
-    }
-}
-
-pub(super) fn identity(error: &IdentityError) -> String {
-    match error {
-        IdentityError::Io(path, why) => format!(
-            "Ihr Schlüssel {} kann nicht gelesen oder angelegt werden: {why}. Machen Sie diesen Ordner beschreibbar, oder \
-             wählen Sie einen anderen.",
-            path.display()
-        ),
-        IdentityError::Damaged(path) => format!(
-            "Ihr Schlüssel ist beschädigt: {}. Stellen Sie die Datei aus einer Kopie wieder her, oder verschieben Sie sie. \
-             RTJam legt dann einen neuen Schlüssel an, und Räume behandeln Sie als neuen Musiker.",
-            path.display()
-        ),
-        IdentityError::NoEntropy => {
-            "Ihr System konnte RTJam keine Zufallszahlen geben. Starten Sie den Computer neu.".to_owned()
-        }
-    }
-}
-
-pub(super) fn engine_notice(notice: rtjam_engine::Notice) -> &'static str {
-    match notice {
-        rtjam_engine::Notice::NotConfigured => "Der Host hat die Audiowiedergabe noch nicht gestartet.",
-        rtjam_engine::Notice::RateUnsupported => {
-            "Stellen Sie das Audiogerät auf eine Abtastrate von 8 bis 192 kHz: Die jetzige kann nicht wiedergegeben \
-             werden."
-        }
-    }
+    Audio => "Audio",
+    AudioMenu => "Audio…",
+    AudioDone => "Fertig",
+    AudioDoneHint => "Diese Seite schließen. Sie finden sie wieder unter … unten rechts.",
+    AudioSystem => "System",
+    AudioDummy => "keines (stumm)",
+    InputDevice => "Eingang",
+    OutputDevice => "Ausgang",
+    DefaultDevice => "Standard",
+    FindDevices => "Geräte neu suchen",
+    InputChannels => "Eingangskanäle",
+    InputChannelsHint => "Die Eingänge, in die Sie spielen. Ein einzelner ist auf beiden Seiten zu hören.",
+    ChannelPair => "{left} und {right}",
+    SingleChannel => "nur {channel}",
+    SampleRate => "Abtastrate",
+    Period => "Periode",
+    PeriodHint =>
+        "So viele Frames verarbeiten die Geräte auf einmal; andere Programme nennen es Puffergröße. Eine kürzere \
+         Periode verzögert weniger. Wenn der Ton aussetzt, wählen Sie eine längere.",
+    DecidedByJack => "wie in JACK",
+    TestTone => "Testton",
+    StopTone => "Ton beenden",
+    TestToneHint => "Ein leiser Ton von 3 s in Ihren eigenen Ausgängen. Niemand sonst hört ihn.",
+    AudioRuns => "{device}, {rate} Hz, {frames} Frames",
+    AudioStopped => "Kein Audiogerät läuft.",
+    DeviceDelay => "Verzögerung des Geräts {total} ms: {input} ms ein, {output} ms aus",
+    DeviceDelayUnknown => "Das Audiosystem meldet die Verzögerung des Geräts nicht.",
+    AudioAdvice => "Spielen Sie: Links bewegen sich die Pegel. Drücken Sie \"Testton\": Sie hören ihn.",
+    JackMissing =>
+        "JACK ist nicht installiert. Installieren und starten Sie es, oder wählen Sie ein anderes System.",
+    JackStopped => "Es läuft kein JACK-Server. Starten Sie ihn, oder wählen Sie ein anderes System.",
+    NoInputDevice => "Es gibt keinen Audioeingang. Schließen Sie ein Interface oder ein Mikrofon an.",
+    NoOutputDevice => "Es gibt keinen Audioausgang. Schließen Sie ein Interface oder Kopfhörer an.",
+    DeviceMissing =>
+        "Das Audiogerät \"{device}\" wurde nicht gefunden. Schließen Sie es an, oder wählen Sie ein anderes.",
+    DeviceBusy =>
+        "Ein anderes Programm verwendet das Audiogerät \"{device}\". Schließen Sie dieses Programm, oder wählen Sie \
+         ein anderes Gerät.",
+    DeviceDenied =>
+        "Ihr System erlaubt RTJam nicht, das Audiogerät \"{device}\" zu verwenden. Erlauben Sie es in den \
+         Einstellungen des Systems, oder wählen Sie ein anderes Gerät.",
+    RateUnsupported =>
+        "Das Audiogerät \"{device}\" unterstützt {rate} Hz nicht. Wählen Sie eine andere Abtastrate.",
+    NoRateSupported =>
+        "Das Audiogerät \"{device}\" unterstützt keine Abtastrate, die RTJam unterstützt. Wählen Sie ein anderes.",
+    PeriodUnsupported => "Das Audiogerät \"{device}\" unterstützt diese Periode nicht. Wählen Sie \"auto\".",
+    InputChannelMissing =>
+        "\"{device}\" hat keinen Eingang {channel}: Die Zahl der Eingänge ist {channels}. Wählen Sie andere \
+         Eingangskanäle.",
+    BluetoothDevice =>
+        "\"{device}\" scheint ein Bluetooth-Gerät zu sein. Es verzögert um 100 ms oder mehr, zu viel zum \
+         Zusammenspielen. Nehmen Sie Kopfhörer und Mikrofon mit Kabel.",
 }

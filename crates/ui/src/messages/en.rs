@@ -121,7 +121,8 @@ keys! {
     StartMuted => "You start muted: your audio is not sent. Type \"unmute\" to send it.",
     NowUnmuted => "Unmuted: your audio is sent.",
     NowMuted => "Muted: your audio is not sent.",
-    TypedCommands => "Type \"mute\" or \"unmute\". Ctrl-C leaves the room and exits.",
+    TonePlays => "Test tone: 3 s in your own outputs. The room does not hear it.",
+    TypedCommands => "Type \"mute\", \"unmute\" or \"tone\". Ctrl-C leaves the room and exits.",
     PlaysDemo => "rtjam found neither a JACK server nor an audio device, so it plays the demo",
     AudioPriorityDenied =>
         "audio: the system denied real-time priority to the audio thread, so audio may drop out under load. Allow it \
@@ -312,4 +313,52 @@ keys! {
     SlotGainLeft => "Slot {slot} left gain",
     SlotGainRight => "Slot {slot} right gain",
     Pan => "Pan",
+
+    Audio => "Audio",
+    AudioMenu => "Audio…",
+    AudioDone => "Done",
+    AudioDoneHint => "Close this page. You find it again under … at the bottom right.",
+    AudioSystem => "System",
+    AudioDummy => "none (silent)",
+    InputDevice => "Input",
+    OutputDevice => "Output",
+    DefaultDevice => "default",
+    FindDevices => "Find devices again",
+    InputChannels => "Input channels",
+    InputChannelsHint => "The inputs that you play into. A single one is heard on both sides.",
+    ChannelPair => "{left} and {right}",
+    SingleChannel => "{channel} only",
+    SampleRate => "Sample rate",
+    Period => "Period",
+    PeriodHint =>
+        "Frames that the devices handle at once; other programs call it the buffer size. A shorter period adds less \
+         delay. If the sound drops out, choose a longer one.",
+    DecidedByJack => "as in JACK",
+    TestTone => "Test tone",
+    StopTone => "Stop the tone",
+    TestToneHint => "A quiet tone of 3 s in your own outputs. Nobody else hears it.",
+    AudioRuns => "{device}, {rate} Hz, {frames} frames",
+    AudioStopped => "No audio device is running.",
+    DeviceDelay => "Device delay {total} ms: {input} ms in, {output} ms out",
+    DeviceDelayUnknown => "The audio system does not report the device delay.",
+    AudioAdvice => "Play something: the meters on the left move. Press \"Test tone\": you hear it.",
+    JackMissing => "JACK is not installed. Install and start it, or choose another audio system.",
+    JackStopped => "No JACK server is running. Start it, or choose another audio system.",
+    NoInputDevice => "There is no audio input. Plug in an interface or a microphone.",
+    NoOutputDevice => "There is no audio output. Plug in an interface or headphones.",
+    DeviceMissing => "The audio device \"{device}\" was not found. Plug it in, or choose another.",
+    DeviceBusy =>
+        "Another program uses the audio device \"{device}\". Close that program, or choose another device.",
+    DeviceDenied =>
+        "Your system does not allow RTJam to use the audio device \"{device}\". Allow it in the system's settings, \
+         or choose another device.",
+    RateUnsupported => "The audio device \"{device}\" does not support {rate} Hz. Choose another sample rate.",
+    NoRateSupported =>
+        "The audio device \"{device}\" supports no sample rate that RTJam supports. Choose another device.",
+    PeriodUnsupported => "The audio device \"{device}\" does not support this period. Choose \"auto\".",
+    InputChannelMissing =>
+        "\"{device}\" has no input {channel}: the number of its inputs is {channels}. Choose other input channels.",
+    BluetoothDevice =>
+        "\"{device}\" seems to be a Bluetooth device. It adds 100 ms or more, too much to play together. Use \
+         headphones and a microphone with a cable.",
 }

@@ -1,6 +1,6 @@
 //! What the editor reports besides the session: the instance, joining, windows, the delay, and values of controls.
 
-use super::de;
+use super::de_errors;
 use super::en::Key;
 use super::language::Language;
 use crate::editor::delay_and_loss::WholeDelay;
@@ -30,7 +30,7 @@ pub fn instance_condition(condition: &InstanceCondition, language: Language) -> 
 pub fn join_error(error: &JoinError, language: Language) -> String {
     match (error, language) {
         (JoinError::BadLink(error), Language::English) => error.to_string(),
-        (JoinError::BadLink(error), Language::German) => de::bad_link(*error).to_owned(),
+        (JoinError::BadLink(error), Language::German) => de_errors::bad_link(*error).to_owned(),
         (JoinError::NoKey, _) => language.text(Key::LinkIncomplete).to_owned(),
         (JoinError::AlreadyInRoom { room }, _) => language.fill(Key::AlreadyInRoom, &[("room", room)]),
         (JoinError::NoHomeFolder, _) => language.text(Key::NoHomeFolder).to_owned(),

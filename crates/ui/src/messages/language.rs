@@ -81,7 +81,7 @@ fn system_locale() -> Option<String> {
 }
 
 /// Replaces each `{name}` by its value. Values are taken as they are, even if they contain braces.
-fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
+pub(super) fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
     let mut filled = String::with_capacity(template.len() + 32);
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -5,7 +5,9 @@
 //! |---|---|
 //! | `language` | the languages, the system's choice, and how placeholders are filled in |
 //! | `en`, `de` | the catalogues; `en` defines the keys |
+//! | `de_errors` | German texts of errors whose English is their `Display` |
 //! | `session` | what the client reports: conditions and notices |
+//! | `audio` | problems of the program's audio system (feature `editor`) |
 //! | `instance` | what the editor reports besides (feature `editor`) |
 //!
 //! Every message says what happened, then what to do. Another language is another catalogue, a variant of
@@ -21,13 +23,18 @@ macro_rules! texts {
     };
 }
 
+#[cfg(feature = "editor")]
+mod audio;
 mod de;
+mod de_errors;
 mod en;
 #[cfg(feature = "editor")]
 mod instance;
 mod language;
 mod session;
 
+#[cfg(feature = "editor")]
+pub use audio::audio_problem;
 pub use en::Key;
 #[cfg(feature = "editor")]
 pub(crate) use instance::{delay, pan_place, param_name, param_text, parse_param};

@@ -1,6 +1,6 @@
 //! What the client reports: conditions and notices.
 
-use super::de;
+use super::de_errors;
 use super::en::Key;
 use super::language::Language;
 use crate::settings::InviteError;
@@ -25,7 +25,7 @@ pub fn condition(condition: &Condition, language: Language) -> String {
         Condition::ServerStopping => text(Key::ServerStopping),
         Condition::Refused(refused) => match language {
             Language::English => refused.to_string(),
-            Language::German => de::refused(refused),
+            Language::German => de_errors::refused(refused),
         },
         Condition::NoKey => text(Key::LinkIncomplete),
         Condition::Unreachable { host, port, error } => unreachable(host, *port, error, language),
@@ -38,7 +38,7 @@ pub fn condition(condition: &Condition, language: Language) -> String {
         Condition::LegacyLost(server) => fill(Key::LegacyLost, &[("host", &server.host), ("port", &server.port)]),
         Condition::NoIdentity(error) => match language {
             Language::English => error.to_string(),
-            Language::German => de::identity(error),
+            Language::German => de_errors::identity(error),
         },
         Condition::NoThreads(reason) => fill(Key::NoThreads, &[("reason", reason)]),
     }
@@ -79,7 +79,7 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
         }
         StatusNotice::Engine(notice) => match language {
             Language::English => notice.to_string(),
-            Language::German => de::engine_notice(*notice).to_owned(),
+            Language::German => de_errors::engine_notice(*notice).to_owned(),
         },
         StatusNotice::Stalling(RoundedStalls { ms, every_s }) => {
             let often = match *every_s {
@@ -89,7 +89,6 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
             };
             fill(Key::Stalling, &[("ms", ms), ("often", &often)])
         }
-        StatusNotice::AudioSystem(sentence) => sentence.clone(),
     }
 }
 
@@ -97,7 +96,7 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
 pub fn invite_error(error: &InviteError, language: Language) -> String {
     match (error, language) {
         (InviteError::NotALink(error), Language::English) => error.to_string(),
-        (InviteError::NotALink(error), Language::German) => de::bad_link(*error).to_owned(),
+        (InviteError::NotALink(error), Language::German) => de_errors::bad_link(*error).to_owned(),
         (InviteError::NoKey, _) => language.text(Key::InviteWithoutKey).to_owned(),
     }
 }

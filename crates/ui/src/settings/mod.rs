@@ -3,8 +3,9 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `schema` | the table of all settings of the program: keys, values, defaults, help texts |
-//! | `values` | the types of values: text form and range |
+//! | `values`, `audio_values` | the types of values: text form and range |
 //! | `choices` | the settings that the editor edits, in the plugin and in the program |
+//! | `audio_choices` | the settings of the audio system, which the program's audio page edits |
 //! | `rooms` | `rooms.json`: the rooms that the user has joined |
 //!
 //! ```
@@ -18,11 +19,15 @@
 //! assert!(Setting::find("packet").is_some_and(|setting| setting.check("8").is_err()));
 //! ```
 
+mod audio_choices;
+mod audio_values;
 mod choices;
 mod rooms;
 mod schema;
 mod values;
 
+pub use audio_choices::AudioChoices;
+pub use audio_values::{InputChannels, PeriodChoice, RateChoice};
 pub use choices::{Change, Choices, DEFAULT_WINDOW, Look, MAX_WINDOW, MIN_WINDOW, RecentRoom, Settings, clamp_window};
 pub use rooms::{InviteError, RecentRooms};
 pub use schema::{GivenSettings, SETTINGS, SetError, Setting, markdown_table, toml_template};

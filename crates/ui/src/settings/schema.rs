@@ -1,6 +1,7 @@
 //! The schema: one table of all settings of the program. The command line, `rtjam.toml`, `window.json`, the help text and
 //! the reference manual read it.
 
+use super::audio_values::{InputChannels, PeriodChoice, RateChoice};
 use super::values::{BackendChoice, Decibels, InvalidValue, JackName, MonitorLevel, SettingValue, SourceChoice, parse};
 use crate::messages::Language;
 use rtjam_engine::{PacketSize, Playout, PlayoutBias};
@@ -131,7 +132,7 @@ settings! {
 
     /// Audio system. auto uses JACK if its server runs, otherwise the system's default device, otherwise a silent clock
     /// that plays the demo.
-    backend: BackendChoice = "backend", "auto|jack|cpal|dummy", default "auto", example "\"auto\"", window false;
+    backend: BackendChoice = "backend", "auto|jack|cpal|dummy", default "auto", example "\"auto\"", window true;
 
     /// Name of this program among JACK's clients.
     jack_name: JackName = "jack-name", "NAME", default "rtjam", example "\"rtjam\"", window false;
@@ -140,10 +141,22 @@ settings! {
     no_connect: bool = "no-connect", "true|false", default "false", example "false", window false;
 
     /// Input device, by a name that --list-devices prints. Not for JACK.
-    input: String = "input", "DEVICE", default "", example "\"\"", window false;
+    input: String = "input", "DEVICE", default "", example "\"\"", window true;
+
+    /// Channels of the input device that become your left and right channel, counted from 1. One number sends that channel
+    /// to both: 2 for a guitar in input 2.
+    input_channels: InputChannels = "input-channels", "N|L,R", default "1,2", example "\"1,2\"", window true;
 
     /// Output device, by a name that --list-devices prints. Not for JACK.
-    output: String = "output", "DEVICE", default "", example "\"\"", window false;
+    output: String = "output", "DEVICE", default "", example "\"\"", window true;
+
+    /// Sample rate of the devices in Hz. auto prefers 48000, the rate of the room. Not for JACK, whose server has its own.
+    rate: RateChoice = "rate", "auto|HZ", default "auto", example "\"auto\"", window true;
+
+    /// Frames that the devices handle at once; other programs call it the buffer size. A shorter period adds less delay,
+    /// and a busy computer drops out sooner. auto uses the shortest with which the device opens, from 64 frames on. Not for
+    /// JACK, whose server has its own.
+    period: PeriodChoice = "period", "auto|FRAMES", default "auto", example "\"auto\"", window true;
 
     /// What you play. device is the audio input, demo a small band for trying things out, FILE.wav a recording that
     /// repeats.

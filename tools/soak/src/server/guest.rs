@@ -6,7 +6,7 @@ use rtjam_load::batch_receiver::{self, BatchReceiver};
 use rtjam_load::control::{ConnectionEvent, ControlConnections, LoadConnection};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, DialId};
-use rtjam_protocol::control::SeatRole;
+use rtjam_protocol::control::{Release, SeatRole};
 use rtjam_protocol::datagram::Frame;
 use rtjam_protocol::link::InviteLink;
 use rtjam_protocol::seal::ReceiveKey;
@@ -141,6 +141,7 @@ impl Guest {
             instance: None,
             crypto: CRYPTO,
             mix: Default::default(),
+            release: Release::OWN,
         };
         let number = next_number();
         self.stay = Some(Stay {

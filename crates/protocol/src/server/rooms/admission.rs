@@ -6,8 +6,8 @@ use super::registry::{Connection, Member, Rooms};
 use super::slots::{self, SlotRecord};
 use super::types::{Ban, ConnectionId, Entropy, RoomRecord, RoomSecrets, RoomsOutput, SeatClaim};
 use crate::control::{
-    self, Features, Hello, Joined, MemberAccess, NameSkeleton, Refusal, Refused, ResumeToken, SeatRequest, SeatRole,
-    ServerMessage, SessionKeys, numbered_name, signed_text, tidy_name,
+    self, Features, Hello, Joined, MemberAccess, NameSkeleton, Refusal, Refused, Release, ResumeToken, SeatRequest,
+    SeatRole, ServerMessage, SessionKeys, numbered_name, signed_text, tidy_name,
 };
 use crate::ids::{RoomName, SessionId, SourceId};
 use crate::link::Role;
@@ -23,6 +23,9 @@ impl Rooms {
         };
         if hello.version < control::VERSION {
             return self.refuse(connection, Refusal::Version);
+        }
+        if let Some(outdated) = Release::outdated(hello.release.unwrap_or(Release::FIRST), self.config.release) {
+            return self.refuse(connection, Refused::update_needed(outdated));
         }
         let verify = self.config.verify;
         let signs = |pin| verify(&hello.musician, &signed_text(nonce, pin), &hello.signature);

@@ -156,7 +156,8 @@ impl Rooms {
     /// A control connection opened. `nonce` is fresh entropy.
     pub fn handle_connected(&mut self, connection: ConnectionId, nonce: [u8; 32]) {
         self.connections.insert(connection, Connection::Greeted { nonce });
-        self.send(connection, ServerMessage::Welcome(Welcome { version: crate::control::VERSION, nonce }));
+        let release = Some(self.config.release);
+        self.send(connection, ServerMessage::Welcome(Welcome { version: crate::control::VERSION, nonce, release }));
     }
 
     /// A message arrived on a connection. Messages after a refusal or a `bye` are ignored.

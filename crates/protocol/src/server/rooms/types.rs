@@ -4,7 +4,9 @@ use super::caps::Caps;
 use super::origin::AddressKey;
 use super::slots::SlotRecord;
 use crate::audio::Codec;
-use crate::control::{DownstreamMode, Features, MediaEndpoint, MixBalance, Refused, ServerMessage, SessionKeys};
+use crate::control::{
+    DownstreamMode, Features, MediaEndpoint, MixBalance, Refused, Release, ServerMessage, SessionKeys,
+};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role, Secret};
 use crate::seal::Suite;
@@ -49,6 +51,8 @@ pub struct RoomsConfig {
     pub caps: Caps,
     /// Checks signatures.
     pub verify: Verify,
+    /// The server's release: [`Release::OWN`].
+    pub release: Release,
 }
 
 /// The secret of one role, with its renewal history.

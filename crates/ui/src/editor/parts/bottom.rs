@@ -125,7 +125,7 @@ fn packets(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: PacketSize) {
         PacketSize::Frames(frames) => Some(frames),
         PacketSize::Auto => None,
     };
-    for frames in with(&PACKETS, set) {
+    for frames in widgets::with_set(&PACKETS, set) {
         all.push((PacketSize::Frames(frames), hand.fill(Key::Frames, &[("frames", &frames)])));
     }
     if let Some(size) = widgets::choice(ui, rect, "Packet", hand.text(Key::Packet), &now, &all) {
@@ -161,14 +161,6 @@ fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort:
     }
 }
 
-/// The usual numbers and the one that is set, in order.
-fn with(usual: &[u16], set: Option<u16>) -> Vec<u16> {
-    let mut all = usual.to_vec();
-    all.extend(set.filter(|set| !usual.contains(set)));
-    all.sort_unstable();
-    all
-}
-
 fn options_menu(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let choices = &scene.settings.choices;
     widgets::menu(ui, rect, "options", "…", hand.text(Key::Options), |ui| {
@@ -182,6 +174,9 @@ fn options_menu(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
         let mut light = choices.look == Look::Light;
         if ui.checkbox(&mut light, hand.text(Key::LightWindow)).clicked() {
             hand.change(Change::Look(if light { Look::Light } else { Look::Dark }));
+        }
+        if scene.audio.is_some() && ui.button(hand.text(Key::AudioMenu)).clicked() {
+            hand.wish(Wish::OpenAudio);
         }
         if scene.kind == Kind::Standalone {
             return;
@@ -197,17 +192,4 @@ fn options_menu(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
         ui.separator();
         ui.label(hand.text(Key::TrackAdvice));
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A packet size that was set elsewhere can be chosen too.
-    #[test]
-    fn choices_include_current_size() {
-        assert_eq!(with(&PACKETS, None), PACKETS);
-        assert_eq!(with(&PACKETS, Some(64)), PACKETS);
-        assert_eq!(with(&PACKETS, Some(48)), [16, 32, 48, 64, 128, 256, 512]);
-    }
 }

@@ -1,5 +1,6 @@
 //! The parts of the window, made of widgets.
 
+mod audio;
 mod bottom;
 mod message;
 mod own;
@@ -8,6 +9,7 @@ mod strips;
 mod top;
 mod welcome;
 
+pub(super) use audio::audio;
 pub(super) use bottom::bottom;
 pub(super) use message::message;
 pub(super) use own::own;

@@ -64,3 +64,24 @@ pub(in crate::editor) fn menu(
         content(ui);
     });
 }
+
+/// The usual numbers and the one that is set, in order.
+pub(in crate::editor) fn with_set<T: Copy + Ord>(usual: &[T], set: Option<T>) -> Vec<T> {
+    let mut all = usual.to_vec();
+    all.extend(set.filter(|set| !usual.contains(set)));
+    all.sort_unstable();
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number that was set elsewhere can be chosen too.
+    #[test]
+    fn choices_include_current_number() {
+        assert_eq!(with_set(&[16, 64, 128], None), [16, 64, 128]);
+        assert_eq!(with_set(&[16, 64, 128], Some(64)), [16, 64, 128]);
+        assert_eq!(with_set(&[16, 64, 128], Some(48)), [16, 48, 64, 128]);
+    }
+}
