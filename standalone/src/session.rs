@@ -107,10 +107,19 @@ impl ProgramSession {
 
     /// The notices of a status that were not returned before.
     pub(crate) fn new_notices(&mut self, status: &Status) -> Vec<StatusNotice> {
-        let new: Vec<_> =
-            status.notices.iter().filter(|notice| !self.shown_notices.contains(notice)).cloned().collect();
+        let new: Vec<_> = status.notices.iter().filter(|notice| !self.was_shown(notice)).cloned().collect();
         self.shown_notices.extend(new.iter().cloned());
         new
+    }
+
+    fn was_shown(&self, notice: &StatusNotice) -> bool {
+        self.shown_notices.iter().any(|shown| match (shown, notice) {
+            // The figures come from the musician and vary.
+            (StatusNotice::MusicianStalling { name: shown, .. }, StatusNotice::MusicianStalling { name, .. }) => {
+                shown == name
+            }
+            _ => shown == notice,
+        })
     }
 }
 

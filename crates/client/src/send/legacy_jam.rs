@@ -255,6 +255,7 @@ impl Jam for LegacyJam {
             hops: Hops::default(),
             over_rate: 0,
             unheard: Vec::new(),
+            stalling: Vec::new(),
         }
     }
 }

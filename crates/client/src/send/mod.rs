@@ -309,6 +309,7 @@ impl SendThread {
         if let Some(jam) = &mut self.jam {
             jam.set_mix(self.context.mix, self.context.codec, &self.context.console);
             jam.pin(&self.context.pinned);
+            jam.report_stalls(now, self.context.console.engine().stalling);
             jam.tick(now, &self.context.shared);
             match jam.socket_error() {
                 Some(e) => self.notices.set(StatusNotice::NoSocket(e.to_string())),

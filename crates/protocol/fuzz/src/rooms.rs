@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{
     ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, ResumeToken,
-    SeatRequest, SeatRole, ServerMessage,
+    SeatRequest, SeatRole, ServerMessage, StallReport,
 };
 use rtjam_protocol::datagram::{DatagramClass, Frame, write_frame};
 use rtjam_protocol::link::{Pin, Secret};
@@ -129,6 +129,10 @@ impl Server {
             }
             10 => match script.below(8) {
                 0 => self.says(connection, ClientMessage::Bye),
+                1 if script.flag() => {
+                    let stalls = script.flag().then(|| StallReport::new(script.byte().into(), u64::MAX));
+                    self.says(connection, ClientMessage::Stalling { stalls });
+                }
                 1 => self.says(connection, ClientMessage::Unknown),
                 2 if script.flag() => self.rooms.handle_bad_message(connection),
                 2 => {

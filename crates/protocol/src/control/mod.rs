@@ -7,6 +7,7 @@ mod downstream;
 mod message;
 mod name;
 mod refusal;
+mod stalls;
 
 pub use crate::features::Features;
 pub use crate::seal::SessionKeys;
@@ -17,6 +18,7 @@ pub use message::{
 };
 pub use name::{MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, NameSkeleton, numbered_name, tidy_name};
 pub use refusal::{Refusal, Refused, Retry};
+pub use stalls::{StallReport, StallingMusician};
 
 use crate::link::Pin;
 use alloc::string::String;

@@ -23,7 +23,7 @@ keys! {
     OverRate, Rejoining, ServerStopping, LinkIncomplete, NameNotFound, NothingListens, NoNetwork, NoInterface, NoAnswer,
     NotRtjam, WrongServer, Certificate, ServerClosed, NoConnection, LegacyLink, LegacyAlone, LegacySilent,
     LegacyLost, NoThreads, NoRealtimePriority, SlotsNotSaved, NoSocket, TraceStopped, LegacyMusician,
-    LegacyMusicians, Stalling, SeveralTimesASecond, EverySecond, EverySeconds, ResumeInTerminal, HostOffline,
+    LegacyMusicians, Stalling, MusicianStalling, SeveralTimesASecond, EverySecond, EverySeconds, ResumeInTerminal, HostOffline,
     HostPaused, HostBypassed, CameBackMuted, HostRunsAhead, OutputsNotConnected, Failed, FailedWithLog,
     AlreadyInRoom, NoHomeFolder, WindowBadParent, WindowNotOpened, WindowFailed, DelayNone, DelayTotal,
     DelayPacket, DelayMix, DelayNetwork, DelayBuffer, InRoom, InRoomNamed, Joining, JoiningNamed, PasteLink,
