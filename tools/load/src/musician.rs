@@ -194,6 +194,7 @@ impl LoadMusician {
             | ClientEvent::Left { .. }
             | ClientEvent::OverRate(_)
             | ClientEvent::Unheard(_)
+            | ClientEvent::Stalling(_)
             | ClientEvent::GoingDown => {}
         }
     }
