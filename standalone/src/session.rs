@@ -107,14 +107,43 @@ impl ProgramSession {
 
     /// The notices of a status that were not returned before.
     pub(crate) fn new_notices(&mut self, status: &Status) -> Vec<StatusNotice> {
-        let new: Vec<_> =
-            status.notices.iter().filter(|notice| !self.shown_notices.contains(notice)).cloned().collect();
+        let is_shown = |notice: &StatusNotice| self.shown_notices.iter().any(|shown| says_the_same(shown, notice));
+        let new: Vec<_> = status.notices.iter().filter(|notice| !is_shown(notice)).cloned().collect();
         self.shown_notices.extend(new.iter().cloned());
         new
+    }
+}
+
+/// Whether one notice tells what the other does. A musician's stalls are told once, since their figures vary.
+fn says_the_same(shown: &StatusNotice, notice: &StatusNotice) -> bool {
+    match (shown, notice) {
+        (StatusNotice::MusicianStalling { name: shown, .. }, StatusNotice::MusicianStalling { name, .. }) => {
+            shown == name
+        }
+        _ => shown == notice,
     }
 }
 
 /// Differs at every start: the seed of std's hash maps.
 fn random() -> u32 {
     RandomState::new().hash_one(std::process::id()) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtjam_client::RoundedStalls;
+
+    /// A musician's stalls are told once, whatever their figures, and those of another musician too.
+    #[test]
+    fn stalls_are_told_once_per_musician() {
+        let about = |name: &str, ms| StatusNotice::MusicianStalling {
+            name: name.to_owned(),
+            stalls: RoundedStalls { ms, every_s: 1.0 },
+        };
+        assert!(says_the_same(&about("Ann", 4.0), &about("Ann", 6.0)));
+        assert!(!says_the_same(&about("Ann", 4.0), &about("Bob", 4.0)));
+        let own = |ms| StatusNotice::Stalling(RoundedStalls { ms, every_s: 1.0 });
+        assert!(says_the_same(&own(4.0), &own(4.0)) && !says_the_same(&own(4.0), &own(6.0)));
+    }
 }

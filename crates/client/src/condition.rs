@@ -7,9 +7,11 @@ use crate::identity::IdentityError;
 use crate::slots::SlotFileError;
 use rtjam_engine::StallPattern;
 use rtjam_protocol::client::{ClientState, MediaHealth};
+use rtjam_protocol::control::StallReport;
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use rtjam_protocol::link::{Host, InviteLink, LegacyServer, Role};
+use serde::Serialize;
 
 /// The most urgent thing to tell the musician. A [`Status`](crate::Status) carries at most one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +70,6 @@ pub enum Condition {
 }
 
 /// Something less urgent that is worth telling once.
-///
-/// A notice about another musician's computer belongs here, beside [`StatusNotice::Stalling`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatusNotice {
     /// The system does not permit real-time priority to the network threads.
@@ -86,10 +86,17 @@ pub enum StatusNotice {
     Engine(rtjam_engine::Notice),
     /// This computer keeps pausing the audio callback.
     Stalling(RoundedStalls),
+    /// Another musician's computer does, as that musician's client reports it.
+    MusicianStalling {
+        /// The musician's display name.
+        name: String,
+        /// The stalls.
+        stalls: RoundedStalls,
+    },
 }
 
 /// Typical length of repeated stalls and the time between them, rounded so that similar stalls are equal.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RoundedStalls {
     /// Length of one stall, in ms: 2 to 500.
     pub ms: f32,
@@ -103,6 +110,18 @@ impl RoundedStalls {
             ms: nearest(stalling.ms, &[2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0, 200.0, 500.0]),
             every_s: nearest(stalling.every_s, &[0.1, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0]),
         }
+    }
+
+    /// Stalls that another musician reports.
+    pub(crate) fn reported(report: StallReport) -> RoundedStalls {
+        let pattern = StallPattern { ms: f32::from(report.ms()), every_s: f32::from(report.every_ms()) / 1000.0 };
+        RoundedStalls::rounded(&pattern)
+    }
+
+    /// The report to the room.
+    pub(crate) fn report(&self) -> StallReport {
+        // Both are whole numbers of ms, at most 60,000.
+        StallReport::new(self.ms as u64, (self.every_s * 1000.0).round() as u64)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::condition::{Condition, StatusNotice};
 use crate::voice_counts::VoiceCounts;
-use rtjam_protocol::control::MixState;
+use rtjam_protocol::control::{MixState, StallingMusician};
 use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::Role;
 use rtjam_protocol::{Micros, SourceId};
@@ -58,6 +58,8 @@ pub(crate) struct Snapshot {
     pub(crate) over_rate: u64,
     /// Musicians whom the server does not send, because more play than it forwards.
     pub(crate) unheard: Vec<SourceId>,
+    /// Musicians whose computers stall.
+    pub(crate) stalling: Vec<StallingMusician>,
 }
 
 /// Another musician in the room.

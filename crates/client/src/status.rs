@@ -138,6 +138,8 @@ pub struct Musician {
     pub legacy: bool,
     /// Whether the server sends this musician here. If more play than it forwards, some are not sent.
     pub heard: bool,
+    /// Stalls of this musician's computer, as it reports them; `None` unless they keep occurring.
+    pub stalls: Option<RoundedStalls>,
 }
 
 impl Default for Musician {
@@ -156,6 +158,7 @@ impl Default for Musician {
             source: 0,
             legacy: false,
             heard: true,
+            stalls: None,
         }
     }
 }
@@ -224,6 +227,8 @@ impl Status {
         notices.extend((!legacy.is_empty()).then_some(StatusNotice::LegacyMusicians(legacy)));
         notices.extend(engine.notice.map(StatusNotice::Engine));
         notices.extend(engine.stalling.map(|s| StatusNotice::Stalling(RoundedStalls::rounded(&s))));
+        let stalling = musicians.iter().filter_map(|m| Some((m.name.clone(), m.stalls?)));
+        notices.extend(stalling.map(|(name, stalls)| StatusNotice::MusicianStalling { name, stalls }));
         Status {
             state: snapshot.state,
             room: snapshot.room.clone(),
@@ -306,6 +311,11 @@ fn musician(present: &Present, snapshot: &Snapshot, console: &Console) -> Musici
         source: present.source.0,
         legacy: present.legacy,
         heard: snapshot.mix.mode == DownstreamMode::Mixed || !snapshot.unheard.contains(&present.source),
+        stalls: snapshot
+            .stalling
+            .iter()
+            .find(|m| m.source == present.source)
+            .map(|m| RoundedStalls::reported(m.stalls)),
     }
 }
 
@@ -372,7 +382,8 @@ mod tests {
                 "slot": 3, "name": "Bob", "packets": 0, "lost": 0, "late": 0, "recovered": 0, "concealed_frames": 0,
                 "playout_delay_ms": null,
                 "delay": {"packet_ms": null, "mix_ms": null, "network_ms": null, "buffer_ms": null},
-                "concealed_ms_per_min": 0.0, "dbfs": [-120.0, -120.0], "peak_dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false, "heard": true
+                "concealed_ms_per_min": 0.0, "dbfs": [-120.0, -120.0], "peak_dbfs": [-120.0, -120.0], "strip": 2, "source": 7, "classic": false, "heard": true,
+                "stalls": null
             }],
             "you": null, "role": "listener", "listeners": 2, "mix": "one", "mix_delay_ms": 1.5, "mix_stream": null
         });

@@ -6,8 +6,7 @@ use common::{Identity, PIN, client_config, lobby};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth};
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Outdated, Refusal, Refused, Release, ResumeToken,
-    SeatRequest, SeatRole, ServerMessage, SessionKeys, TransportKind, Welcome,
+    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Outdated, Refusal, Refused, Release, ResumeToken, SeatRequest, SeatRole, ServerMessage, SessionKeys, StallReport, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{DatagramHeader, Frame};
 use rtjam_protocol::link::Role;
@@ -476,4 +475,33 @@ fn unknown_endpoints_are_skipped() {
     client.endpoints.clear();
     client.pass(ms(2500));
     assert_eq!(BTreeSet::from_iter(client.endpoints.drain(..)), BTreeSet::from([0]));
+}
+
+/// Stalls are reported at once, then at most every ten seconds, and again on a new control connection.
+#[test]
+fn stalls_are_reported_again() {
+    let mut client = TestClient::new(SeatRole::Musician);
+    client.join(1, false);
+    let stalls = Some(StallReport::new(4, 1000));
+    let reports = |client: &mut TestClient| -> Vec<Option<StallReport>> {
+        client.drain();
+        let stalls = |m| if let ClientMessage::Stalling { stalls } = m { Some(stalls) } else { None };
+        std::mem::take(&mut client.control_messages).into_iter().filter_map(|(_, message)| stalls(message)).collect()
+    };
+    client.session.report_stalls(ms(1000), None);
+    assert_eq!(reports(&mut client), []);
+    client.session.report_stalls(ms(1000), stalls);
+    assert_eq!(reports(&mut client), [stalls]);
+    for tick in 11..=120 {
+        client.session.report_stalls(ms(tick * 100), None);
+        let expected: &[Option<StallReport>] = if tick == 110 { &[None] } else { &[] };
+        assert_eq!(reports(&mut client), expected, "after {tick} tenths of a second");
+    }
+    // The server may have missed that they are over.
+    let id = client.dial();
+    client.session.handle_control_closed(client.now, id);
+    client.drain();
+    client.pass(client.now + ms(3000));
+    client.join(1, true);
+    assert_eq!(reports(&mut client), [None]);
 }

@@ -4,8 +4,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::control::{
     self, ClientMessage, DownstreamMode, Features, Hello, Joined, MediaEndpoint, MemberAccess, MixBalance, MixRequest,
-    MixState, Outdated, Refusal, Refused, Release, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage,
-    SessionKeys, TransportKind, Welcome, signed_text,
+    MixState, Outdated, Refusal, Refused, Release, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage, SessionKeys, StallReport, StallingMusician, TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
     ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician, Probe,
@@ -394,6 +393,8 @@ fn client_messages() -> Vec<(&'static str, ClientMessage)> {
         ("mix room", ClientMessage::Mix(MixRequest::default())),
         ("pin", ClientMessage::Pin { sources: vec![SourceId(3), SourceId(12)] }),
         ("bye", ClientMessage::Bye),
+        ("stalling", ClientMessage::Stalling { stalls: Some(StallReport::new(4, 1000)) }),
+        ("stalling over", ClientMessage::Stalling { stalls: None }),
         ("ping", ClientMessage::Ping { id: 5 }),
     ]
 }
@@ -429,6 +430,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         via: MemberAccess::Legacy,
     };
     let ben = RosterEntry { source: SourceId(4), name: "Ben".into(), ..second.clone() };
+    let stalling = StallingMusician { source: SourceId(3), stalls: StallReport::new(4, 1000) };
     vec![
         ("welcome", ServerMessage::Welcome(Welcome { version: 1, nonce: counting(0x40), release: None })),
         ("joined", ServerMessage::Joined(joined)),
@@ -453,6 +455,7 @@ fn server_messages() -> Vec<(&'static str, ServerMessage)> {
         ),
         ("left", ServerMessage::Left { source: SourceId(2), name: "Ann 2".into() }),
         ("unheard", ServerMessage::Unheard { sources: vec![SourceId(7), SourceId(41)] }),
+        ("stalling musicians", ServerMessage::Stalling { musicians: vec![stalling] }),
         ("over_rate", ServerMessage::OverRate { dropped: 1234 }),
         ("going_down", ServerMessage::GoingDown),
         ("pong", ServerMessage::Pong { id: 5 }),

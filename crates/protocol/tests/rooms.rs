@@ -5,8 +5,7 @@ mod common;
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Outdated, Refusal,
-    Refused, Release, RosterEntry, ServerMessage,
+    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Outdated, Refusal, Refused, Release, RosterEntry, ServerMessage, StallReport,
 };
 use rtjam_protocol::legacy::LegacyClientId;
 use rtjam_protocol::link::Secret;
@@ -636,6 +635,67 @@ fn roster_changes_are_small() {
     });
     println!("one join and leave among 64: {} bytes by whole rosters, {} by changes", bytes[0], bytes[1]);
     assert!(bytes[1] * 50 < bytes[0], "{bytes:?}");
+}
+
+/// What a connection was told of stalls: source, length and interval of each entry, by message.
+fn stalls_told(effects: &Effects, connection: ConnectionId) -> Vec<Vec<(u16, u16, u16)>> {
+    let entries = |m: &ServerMessage| {
+        let ServerMessage::Stalling { musicians } = m else { return None };
+        Some(musicians.iter().map(|m| (m.source.0, m.stalls.ms(), m.stalls.every_ms())).collect())
+    };
+    effects.sent_to(connection).into_iter().filter_map(entries).collect()
+}
+
+fn stalling(ms: u64, every_ms: u64) -> ClientMessage {
+    ClientMessage::Stalling { stalls: Some(StallReport::new(ms, every_ms)) }
+}
+
+/// The room is told whose computer stalls, also those who join later, until the stalls are over or the musician leaves.
+#[test]
+fn stalls_are_told_to_the_room() {
+    let mut server = Server::new(8);
+    let (ann, _) = server.join(1, "musician", "");
+    let (ben, _) = server.join(2, "musician", "");
+    let told = server.send(ann, stalling(4, 1000));
+    assert_eq!(stalls_told(&told, ben), [[(1, 4, 1000)]]);
+    assert_eq!(server.send(ann, stalling(4, 1000)).sent, [], "nothing has changed");
+    let (cat, joined) = server.join(3, "listener", "");
+    assert_eq!((stalls_told(&joined, cat), stalls_told(&joined, ben)), (vec![vec![(1, 4, 1000)]], vec![]));
+    let over = server.send(ann, ClientMessage::Stalling { stalls: None });
+    assert_eq!(stalls_told(&over, ben), [vec![]]);
+
+    server.send(ann, stalling(4, 1000));
+    let gone = server.send(ann, ClientMessage::Bye);
+    assert_eq!(stalls_told(&gone, ben), [vec![]]);
+    assert_eq!(server.send(cat, stalling(4, 1000)).sent, [], "a listener's stalls concern nobody");
+}
+
+/// Absurd reports count as the limits, and a flood of them makes one message per second.
+#[test]
+fn reports_of_stalls_are_bounded() {
+    let mut server = Server::new(8);
+    let (mallory, _) = server.join(1, "musician", "");
+    let (ben, _) = server.join(2, "musician", "");
+    for (ms, every_ms, bounded) in [(u64::MAX, u64::MAX, (1, 1000, 60_000)), (0, 0, (1, 1, 100))] {
+        let text = format!(r#"{{"type":"stalling","stalls":{{"ms":{ms},"every_ms":{every_ms}}}}}"#);
+        let report = rtjam_protocol::control::read(&text).expect("a message");
+        assert_eq!(stalls_told(&server.send(mallory, report), ben), [[bounded]]);
+    }
+    for nonsense in [r#"{"ms":-1,"every_ms":1}"#, r#"{"ms":1e300,"every_ms":1}"#, r#"{"ms":1}"#, r#""often""#] {
+        let text = format!(r#"{{"type":"stalling","stalls":{nonsense}}}"#);
+        assert!(rtjam_protocol::control::read::<ClientMessage>(&text).is_err(), "{nonsense}");
+    }
+
+    let mut effects = Effects::default();
+    for n in 0..10_000 {
+        server.now = server.now + Micros::from_millis(1);
+        server.rooms.handle_timeout(server.now);
+        server.rooms.handle_message(server.now, mallory, stalling(1 + n % 2, 1000));
+        server.drain_into(&mut effects);
+    }
+    let messages = stalls_told(&effects, ben).len();
+    assert!((8..=10).contains(&messages), "{messages} messages in ten seconds");
+    assert_eq!(effects.sent.len(), 2 * messages);
 }
 
 /// Renewing a secret ends the sessions that it admitted, and their tokens become invalid.

@@ -195,6 +195,7 @@ impl LoadMusician {
             | ClientEvent::Left { .. }
             | ClientEvent::OverRate(_)
             | ClientEvent::Unheard(_)
+            | ClientEvent::Stalling(_)
             | ClientEvent::GoingDown => {}
         }
     }

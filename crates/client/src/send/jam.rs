@@ -7,7 +7,7 @@ use crate::media::{Path, RecvCommand, RecvEvent};
 use crate::shared::ClientShared;
 use crate::snapshot::{SendCounts, Snapshot};
 use crossbeam_channel::Sender;
-use rtjam_engine::Console;
+use rtjam_engine::{Console, StallPattern};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::control::DownstreamMode;
@@ -58,6 +58,9 @@ pub(super) trait Jam {
 
     /// Ten times a second: replaces a silent socket and updates the figures of loss and retransmission.
     fn tick(&mut self, now: Micros, shared: &ClientShared);
+
+    /// Reports recurring stalls of this computer to the room, or that they are over. Legacy servers have no such message.
+    fn report_stalls(&mut self, _now: Micros, _stalls: Option<StallPattern>) {}
 
     /// Tells the server which downstream to send, and how to mix. Legacy servers ignore it.
     fn set_mix(&mut self, _mode: Option<DownstreamMode>, _codec: Codec, _console: &Console) {}

@@ -299,6 +299,7 @@ impl SendThread {
             let SendContext { console, options, shared, .. } = &self.context;
             jam.set_mix(options.mix, options.format, console);
             jam.pin(&options.pinned);
+            jam.report_stalls(now, console.engine().stalling);
             jam.tick(now, shared);
             match &jam.path().error {
                 Some(e) => self.notices.set(StatusNotice::NoSocket(e.to_string())),

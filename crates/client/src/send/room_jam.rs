@@ -3,16 +3,18 @@
 use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
 use super::roster::StripRoster;
-use crate::condition::RoomSituation;
+use crate::condition::{RoomSituation, RoundedStalls, StatusNotice};
 use crate::control::{ConnectionError, ControlCommand, ControlReport, JamConnection, ServerTarget};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};
 use crate::shared::ClientShared;
 use crate::snapshot::{self, HopReading, Hops, Rate, SendCounts, Snapshot, You};
-use rtjam_engine::Console;
+use rtjam_engine::{Console, StallPattern};
 use rtjam_protocol::audio::{AudioFrame, Codec};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth, OwnSeat};
-use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Release, Retry, SeatRole};
+use rtjam_protocol::control::{
+    DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Release, Retry, SeatRole, StallingMusician,
+};
 use rtjam_protocol::datagram::{MAX_DATAGRAM, MixedMusician};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
@@ -70,6 +72,8 @@ pub(super) struct RoomJam {
     over_rate: Option<(Micros, u64)>,
     /// Musicians whom the server does not send, because more play than it forwards.
     unheard: Vec<SourceId>,
+    /// Musicians whose computers stall.
+    stalling: Vec<StallingMusician>,
     sent_before: SendCounts,
     hops: Hops,
     rates: [Rate; 2],
@@ -127,6 +131,7 @@ impl RoomJam {
             server_stopping: false,
             over_rate: None,
             unheard: Vec::new(),
+            stalling: Vec::new(),
             sent_before,
             hops: Hops::default(),
             rates: [Rate::default(); 2],
@@ -239,6 +244,12 @@ impl Jam for RoomJam {
         self.update_hops(now, shared);
     }
 
+    fn report_stalls(&mut self, now: Micros, stalls: Option<StallPattern>) {
+        if self.role == Role::Musician {
+            self.session.report_stalls(now, stalls.map(|stalls| RoundedStalls::rounded(&stalls).report()));
+        }
+    }
+
     fn set_mix(&mut self, take: Option<DownstreamMode>, codec: Codec, console: &Console) {
         // While sources are forwarded, this client mixes them itself.
         let mixed = self.mix.mode == DownstreamMode::Mixed;
@@ -296,6 +307,7 @@ impl Jam for RoomJam {
             hops: self.hops,
             over_rate: self.over_rate.map_or(0, |(_, dropped)| dropped),
             unheard: self.unheard.clone(),
+            stalling: self.stalling.clone(),
             ..Snapshot::default()
         }
     }
@@ -357,6 +369,7 @@ impl RoomJam {
             ClientEvent::Roster { musicians, listeners } => self.roster.replace(musicians, listeners),
             ClientEvent::Mix(state) => self.mix = state,
             ClientEvent::Unheard(sources) => self.unheard = sources,
+            ClientEvent::Stalling(musicians) => self.stalling = musicians,
             ClientEvent::OverRate(dropped) => self.over_rate = Some((now, dropped)),
             // A roster follows.
             ClientEvent::Left { .. } => {}
@@ -374,6 +387,8 @@ impl RoomJam {
     fn take_seat(&mut self, now: Micros, seat: OwnSeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
         (self.error, self.refusal, self.server_stopping) = (None, None, false);
         self.roster.own = Some(seat.source);
+        // The server sends the list again if it is not empty.
+        self.stalling.clear();
         self.you = Some(seat);
         let control = self.last_sender.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.address);
         let endpoints = (media, control);
@@ -419,6 +434,9 @@ impl RoomJam {
         JamConnection { jam: self.number, dial }
     }
 }
+
+#[cfg(test)]
+mod stalls;
 
 #[cfg(test)]
 mod tests {

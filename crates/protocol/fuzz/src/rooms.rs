@@ -4,8 +4,7 @@ use super::script::{Script, TALLY};
 use core::net::SocketAddr;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, Release,
-    ResumeToken, SeatRequest, SeatRole, ServerMessage,
+    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, Release, ResumeToken, SeatRequest, SeatRole, ServerMessage, StallReport,
 };
 use rtjam_protocol::datagram::{DatagramClass, Frame, write_frame};
 use rtjam_protocol::link::{Pin, Secret};
@@ -130,6 +129,10 @@ impl Server {
             }
             10 => match script.below(8) {
                 0 => self.says(connection, ClientMessage::Bye),
+                1 if script.flag() => {
+                    let stalls = script.flag().then(|| StallReport::new(script.byte().into(), u64::MAX));
+                    self.says(connection, ClientMessage::Stalling { stalls });
+                }
                 1 => self.says(connection, ClientMessage::Unknown),
                 2 if script.flag() => self.rooms.handle_refused(connection, Refusal::BadMessage),
                 2 => {

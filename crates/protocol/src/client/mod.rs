@@ -18,6 +18,7 @@ mod path_probe;
 mod room_clock;
 mod roster;
 mod session;
+mod stall_reports;
 mod types;
 
 pub use dial::DialId;

@@ -4,10 +4,10 @@ use super::dial::{DialId, Dials};
 use super::media::{ClientMedia, MediaHealth};
 use super::room_clock::RoomClock;
 use super::roster::Roster;
+use super::stall_reports::StallReports;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};
 use crate::control::{
-    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, Release,
-    ResumeToken, Retry, SeatRequest, SeatRole, ServerMessage, Welcome, signed_text, tidy_name,
+    ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, Release, ResumeToken, Retry, SeatRequest, SeatRole, ServerMessage, StallReport, Welcome, self, signed_text, tidy_name,
 };
 use crate::datagram::Frame;
 use crate::ids::SourceId;
@@ -45,6 +45,7 @@ pub struct ClientSession {
     lost_token: Option<ResumeToken>,
     /// Musicians that the client always receives.
     pinned: Vec<SourceId>,
+    stall_reports: StallReports,
     clock: RoomClock,
     roster: Roster,
     events: VecDeque<ClientEvent>,
@@ -90,6 +91,7 @@ impl ClientSession {
             media: None,
             lost_token: None,
             pinned: Vec::new(),
+            stall_reports: StallReports::default(),
             clock: RoomClock::default(),
             roster: Roster::default(),
             events: VecDeque::new(),
@@ -167,9 +169,7 @@ impl ClientSession {
         if self.config.mix == request {
             return;
         }
-        if let Some(id) = self.open {
-            self.outbox.push_back((id, ClientMessage::Mix(request.clone())));
-        }
+        self.outbox.extend(self.open.map(|id| (id, ClientMessage::Mix(request.clone()))));
         self.config.mix = request;
     }
 
@@ -180,10 +180,14 @@ impl ClientSession {
         if self.pinned == sources {
             return;
         }
-        if let Some(id) = self.open {
-            self.outbox.push_back((id, ClientMessage::Pin { sources: sources.clone() }));
-        }
+        self.outbox.extend(self.open.map(|id| (id, ClientMessage::Pin { sources: sources.clone() })));
         self.pinned = sources;
+    }
+
+    /// Reports that this computer stalls, or no longer, to everyone in the room: at once, or with the next control connection.
+    /// Within ten seconds of the last change it does nothing, so call it with the present stalls repeatedly.
+    pub fn report_stalls(&mut self, now: Micros, stalls: Option<StallReport>) {
+        self.outbox.extend(self.open.zip(self.stall_reports.update(now, stalls)));
     }
 
     /// Queues feedback for the server.
@@ -307,6 +311,7 @@ impl ClientSession {
             }
             ServerMessage::Mix(state) if open => self.events.push_back(ClientEvent::Mix(state)),
             ServerMessage::Unheard { sources } if open => self.events.push_back(ClientEvent::Unheard(sources)),
+            ServerMessage::Stalling { musicians } if open => self.events.push_back(ClientEvent::Stalling(musicians)),
             ServerMessage::OverRate { dropped } if open => self.events.push_back(ClientEvent::OverRate(dropped)),
             ServerMessage::GoingDown if open => self.events.push_back(ClientEvent::GoingDown),
             _ => {}
@@ -451,6 +456,7 @@ impl ClientSession {
         if !self.pinned.is_empty() {
             self.outbox.push_back((id, ClientMessage::Pin { sources: self.pinned.clone() }));
         }
+        self.outbox.extend(self.stall_reports.repeat().map(|report| (id, report)));
     }
 
     /// Requests a new seat in place of the session with this token.

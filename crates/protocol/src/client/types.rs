@@ -1,7 +1,7 @@
 //! Configuration, events and states of a client's session.
 
 use super::dial::DialId;
-use crate::control::{MediaEndpoint, MixRequest, MixState, Refused, Release, RosterEntry, SeatRole};
+use crate::control::{MediaEndpoint, MixRequest, MixState, Refused, Release, RosterEntry, SeatRole, StallingMusician};
 use crate::ids::{MusicianId, RoomName, SourceId};
 use crate::link::Secret;
 use crate::seal::{Crypto, ReceiveKey, Suite};
@@ -65,6 +65,8 @@ pub enum ClientEvent {
     Mix(MixState),
     /// Musicians that the client does not receive. Replaces the earlier list.
     Unheard(Vec<SourceId>),
+    /// Musicians whose computers stall. Replaces the earlier list; a new control connection starts with an empty one.
+    Stalling(Vec<StallingMusician>),
     /// The server drops datagrams of the session because it sends too much: number of datagrams since the session began.
     OverRate(u64),
     /// A musician left.

@@ -3,6 +3,7 @@
 use super::downstream::{DownstreamMode, MixRequest, MixState};
 use super::refusal::Refused;
 use super::release::{self, Release};
+use super::stalls::{StallReport, StallingMusician};
 use crate::features::{Features, known_only};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Role, Secret};
@@ -29,6 +30,12 @@ pub enum ClientMessage {
     Pin {
         /// At most [`MAX_PINNED`] sources.
         sources: Vec<SourceId>,
+    },
+    /// The client's computer stalls again and again, or no longer. Replaces the earlier report.
+    Stalling {
+        /// The stalls; `None` if they are over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stalls: Option<StallReport>,
     },
     /// The client leaves.
     Bye,
@@ -87,6 +94,11 @@ pub enum ServerMessage {
     Unheard {
         /// Sorted by slot; empty if the client receives everyone.
         sources: Vec<SourceId>,
+    },
+    /// Musicians whose computers stall. Replaces the earlier list.
+    Stalling {
+        /// Sorted by slot; empty if there are none any more.
+        musicians: Vec<StallingMusician>,
     },
     /// The client sends more than the server accepts from one session. Repeated as long as that lasts.
     OverRate {

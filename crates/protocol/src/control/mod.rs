@@ -8,6 +8,7 @@ mod message;
 mod name;
 mod refusal;
 mod release;
+mod stalls;
 
 pub use crate::features::Features;
 pub use crate::seal::SessionKeys;
@@ -19,6 +20,7 @@ pub use message::{
 pub use name::{MAX_MARKS, MAX_NAME, MAX_NAME_BYTES, NameSkeleton, numbered_name, tidy_name};
 pub use refusal::{DOWNLOADS, Refusal, Refused, Retry};
 pub use release::{Outdated, Release};
+pub use stalls::{StallReport, StallingMusician};
 
 use crate::link::Pin;
 use alloc::string::String;

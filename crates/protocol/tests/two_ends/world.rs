@@ -391,7 +391,7 @@ impl World {
                 e.receive = receive.or(e.receive.take());
             }
             ClientEvent::Roster { musicians, .. } => e.roster = musicians,
-            ClientEvent::Mix(_) => {}
+            ClientEvent::Mix(_) | ClientEvent::Stalling(_) => {}
             ClientEvent::Left { name, .. } => e.left.push(name),
             ClientEvent::Refused(refused) => e.refusals.push(refused),
             ClientEvent::GoingDown => e.going_down += 1,

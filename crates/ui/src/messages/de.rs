@@ -93,6 +93,10 @@ texts! {
         "Ihr Computer hält den Ton {often} für etwa {ms} ms an, deshalb hat der Ton der anderen Lücken oder kommt \
          später. Wählen Sie das Energieprofil \"Leistung\", schließen Sie andere Programme, oder stellen Sie eine \
          längere Periode ein.",
+    MusicianStalling =>
+        "Der Computer von {name} hält den Ton {often} für etwa {ms} ms an, deshalb hat der Ton von {name} Lücken oder \
+         kommt später. Bitten Sie {name}, das Energieprofil \"Leistung\" zu wählen, andere Programme zu schließen oder \
+         eine längere Periode einzustellen.",
     SeveralTimesASecond => "mehrmals pro Sekunde",
     EverySecond => "jede Sekunde",
     EverySeconds => "alle {seconds} Sekunden",

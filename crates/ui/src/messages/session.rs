@@ -82,12 +82,10 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
             Language::German => de_errors::engine_notice(*notice).to_owned(),
         },
         StatusNotice::Stalling(RoundedStalls { ms, every_s }) => {
-            let often = match *every_s {
-                s if s < 1.0 => language.text(Key::SeveralTimesASecond).to_owned(),
-                1.0 => language.text(Key::EverySecond).to_owned(),
-                s => fill(Key::EverySeconds, &[("seconds", &s)]),
-            };
-            fill(Key::Stalling, &[("ms", ms), ("often", &often)])
+            fill(Key::Stalling, &[("ms", ms), ("often", &how_often(*every_s, language))])
+        }
+        StatusNotice::MusicianStalling { name, stalls: RoundedStalls { ms, every_s } } => {
+            fill(Key::MusicianStalling, &[("name", name), ("ms", ms), ("often", &how_often(*every_s, language))])
         }
     }
 }
@@ -98,6 +96,14 @@ pub fn invite_error(error: &InviteError, language: Language) -> String {
         (InviteError::NotALink(error), Language::English) => error.to_string(),
         (InviteError::NotALink(error), Language::German) => de_errors::bad_link(*error).to_owned(),
         (InviteError::NoKey, _) => language.text(Key::InviteWithoutKey).to_owned(),
+    }
+}
+
+fn how_often(every_s: f32, language: Language) -> String {
+    match every_s {
+        s if s < 1.0 => language.text(Key::SeveralTimesASecond).to_owned(),
+        1.0 => language.text(Key::EverySecond).to_owned(),
+        s => language.fill(Key::EverySeconds, &[("seconds", &s)]),
     }
 }
 
@@ -175,6 +181,12 @@ mod tests {
         assert!(told(10.0, 0.1).contains("about 10 ms several times a second"), "{}", told(10.0, 0.1));
         assert!(told(30.0, 5.0).contains("about 30 ms every 5 seconds"));
         assert!(told(4.0, 1.0).contains("performance power profile"));
+        let ann =
+            StatusNotice::MusicianStalling { name: "Ann".into(), stalls: RoundedStalls { ms: 4.0, every_s: 1.0 } };
+        let told = [Language::English, Language::German].map(|language| notice(&ann, language));
+        assert!(told[0].starts_with("Ann's computer stops audio for about 4 ms every second, "), "{}", told[0]);
+        assert!(told[0].contains("Ask Ann to choose the performance power profile"), "{}", told[0]);
+        assert!(told[1].starts_with("Der Computer von Ann hält den Ton jede Sekunde für etwa 4 ms an"), "{}", told[1]);
     }
 
     /// One legacy musician and several are told in grammar that fits.

@@ -171,6 +171,7 @@ impl Rooms {
             via: MemberAccess::Direct,
             mix: downstream_mode(seat.role, seat.mix, room_mix),
             room_mix,
+            stalls: None,
         };
         let session = self.fresh_session(entropy);
         self.outputs.push_back(RoomsOutput::Open(member.new_session(session, None)));
@@ -214,6 +215,7 @@ impl Rooms {
         self.outputs.push_back(RoomsOutput::End(session));
         self.end_replaced_by(session);
         self.roster_changed(now, &gone.room, gone.seat, gone.source);
+        self.stalls_ended(now, &gone);
         self.close(gone.connection);
     }
 

@@ -118,5 +118,6 @@ fn gateway_member(room: &RoomName, via: MemberAccess, suite: Suite, entropy: &mu
         via,
         mix: DownstreamMode::Forwarded,
         room_mix: DownstreamMode::Forwarded,
+        stalls: None,
     }
 }

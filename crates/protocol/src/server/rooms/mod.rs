@@ -19,6 +19,7 @@ mod registry;
 mod renewal;
 mod rosters;
 mod slots;
+mod stalling;
 mod types;
 
 pub use caps::Caps;
@@ -28,6 +29,7 @@ pub use origin::{AddressKey, BadAddress, Origin};
 pub use registry::Rooms;
 pub use rosters::COALESCE;
 pub use slots::SlotRecord;
+pub use stalling::STALL_COALESCE;
 pub use types::{
     Ban, Census, ConnectionId, DownstreamChange, Entropy, Grant, MAX_LISTENERS, MAX_MUSICIANS, NewSession, RoleSecret,
     RoomRecord, RoomSecrets, RoomsConfig, RoomsOutput, SeatClaim, Verify,

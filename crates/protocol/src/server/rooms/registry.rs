@@ -5,7 +5,7 @@ use super::origin::Origin;
 use super::types::{Census, ConnectionId, Grant, MAX_LISTENERS, MAX_MUSICIANS, NewSession, RoomsConfig, RoomsOutput};
 use crate::control::{
     ClientMessage, DownstreamMode, Features, Hello, MemberAccess, Refusal, Refused, ResumeToken, RosterEntry,
-    SeatRequest, SeatRole, ServerMessage, SessionKeys, Welcome,
+    SeatRequest, SeatRole, ServerMessage, SessionKeys, StallReport, Welcome,
 };
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Pin, Role};
@@ -20,6 +20,8 @@ pub struct Rooms {
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     pub(super) members: BTreeMap<SessionId, Member>,
     pub(super) pending_rosters: BTreeMap<RoomName, PendingRoster>,
+    /// When to announce whose computers stall, by room.
+    pub(super) pending_stalls: BTreeMap<RoomName, Micros>,
     pub(super) newcomers: Newcomers,
     /// Tokens of the sessions that a moderator ended, newest last.
     pub(super) dismissed: VecDeque<(ResumeToken, Refusal)>,
@@ -65,6 +67,8 @@ pub(super) struct Member {
     pub(super) mix: DownstreamMode,
     /// The room's default.
     pub(super) room_mix: DownstreamMode,
+    /// The member's last report of stalls. Only musicians have one.
+    pub(super) stalls: Option<StallReport>,
 }
 
 /// Roster changes of a room that have not been announced yet.
@@ -117,6 +121,7 @@ impl Rooms {
             connections: BTreeMap::new(),
             members: BTreeMap::new(),
             pending_rosters: BTreeMap::new(),
+            pending_stalls: BTreeMap::new(),
             newcomers: Newcomers::default(),
             dismissed: VecDeque::new(),
             retired: BTreeMap::new(),
@@ -171,6 +176,7 @@ impl Rooms {
             ClientMessage::Seat(seat) => self.handle_seat(connection, seat),
             ClientMessage::Mix(request) => self.handle_mix(connection, request),
             ClientMessage::Pin { sources } => self.handle_pin(connection, sources),
+            ClientMessage::Stalling { stalls } => self.handle_stalling(now, connection, stalls),
             ClientMessage::Bye => self.handle_bye(now, connection),
             ClientMessage::Unknown => {}
         }
@@ -219,6 +225,7 @@ impl Rooms {
         let Some(gone) = self.members.remove(&session) else { return };
         self.end_replaced_by(session);
         self.outputs.push_back(RoomsOutput::End(session));
+        self.stalls_ended(now, &gone);
         self.close(gone.connection);
         if gone.seat == SeatRole::Musician {
             let left = ServerMessage::Left { source: gone.source, name: gone.name };

@@ -17,16 +17,18 @@ pub const COALESCE: Micros = Micros::from_millis(50);
 impl Rooms {
     /// When [`Rooms::handle_timeout`] is next due.
     pub fn poll_timeout(&self) -> Option<Micros> {
-        self.pending_rosters.values().map(|changes| changes.due).min()
+        let rosters = self.pending_rosters.values().map(|changes| changes.due);
+        rosters.chain(self.pending_stalls.values().copied()).min()
     }
 
-    /// Announces the roster changes that are due.
+    /// Announces the changes that are due.
     pub fn handle_timeout(&mut self, now: Micros) {
         while let Some(room) = self.pending_rosters.iter().find(|(_, c)| c.due <= now).map(|(room, _)| room.clone()) {
             if let Some(changes) = self.pending_rosters.remove(&room) {
                 self.announce(&room, &changes);
             }
         }
+        self.announce_stalls(now);
     }
 
     /// Schedules the announcement that a member joined, changed or left. Listeners are announced only by their number.
@@ -49,6 +51,7 @@ impl Rooms {
         if let Some(changes) = self.pending_rosters.get_mut(room) {
             changes.informed.insert(connection);
         }
+        self.send_stalling(connection, room);
     }
 
     fn announce(&mut self, room: &RoomName, changes: &PendingRoster) {
@@ -89,7 +92,7 @@ impl Rooms {
         u16::try_from(self.seated_in(room, SeatRole::Listener).count()).unwrap_or(u16::MAX)
     }
 
-    fn seated_in(&self, room: &RoomName, seat: SeatRole) -> impl Iterator<Item = &Member> {
+    pub(super) fn seated_in(&self, room: &RoomName, seat: SeatRole) -> impl Iterator<Item = &Member> {
         self.members.values().filter(move |m| m.room == *room && m.seat == seat)
     }
 
