@@ -6,6 +6,7 @@
 //! | [`settings`] | everything else that a musician sets: one schema, and the rooms they have joined |
 //! | [`messages`] | the texts of the user interface in the user's language |
 //! | [`editor_model`] | the interface between the editor and what it edits (feature `editor`) |
+//! | `platform` | what differs between operating systems |
 //! | [`editor`] | the editor: widgets, and windows in a host's window or of their own (feature `editor`) |
 
 #[cfg(feature = "editor")]
@@ -14,4 +15,5 @@ pub mod editor;
 pub mod editor_model;
 pub mod messages;
 pub mod params;
+mod platform;
 pub mod settings;

@@ -6,6 +6,7 @@
 use super::backend::{AudioHealth, AudioRequest, Backend, raise_priority};
 use super::input_ring::{InputReader, InputWriter, input_ring};
 use crate::handover::AudioEnd;
+use crate::platform::silence_audio_library;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
     BufferSize, Device, ErrorKind, FromSample, Host, Sample, SampleFormat, SizedSample, Stream, StreamConfig,
@@ -411,10 +412,8 @@ impl Player {
     }
 }
 
-/// Runs `work` and keeps alsa-lib from writing to stderr about devices that do not exist.
+/// Runs `work` and keeps the audio library from writing to stderr about devices that do not exist.
 pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    // Collects alsa-lib's messages on this thread until the next call; nothing reads them.
-    #[cfg(target_os = "linux")]
-    let _ = alsa::Output::local_error_handler();
+    silence_audio_library();
     work()
 }

@@ -23,13 +23,14 @@ use crate::media::{RecvCommand, RecvEvent};
 use crate::shared::Shared;
 use crate::slots::{Seating, Seats};
 use crate::snapshot::{SendCounts, Snapshot, State};
-use crate::threads::{Clock, NoPriority, Wake, raise_priority};
+use crate::threads::{Clock, Wake};
 use crossbeam_channel::Receiver;
 use encoder::Encoder;
 use jam::Jam;
 use legacy_jam::LegacyJam;
 use room_jam::RoomJam;
 use rtjam_engine::{Console, Level, Outgoing};
+use rtjam_platform::priority::{self, RealTimeRole};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
 use rtjam_protocol::control::{DownstreamMode, MixRequest};
@@ -99,7 +100,7 @@ pub(crate) struct SendContext {
 pub(crate) fn run(context: SendContext, inbox: Inbox, workers: Workers) {
     context.wake.register_current_thread();
     let mut notices = Notices::default();
-    if raise_priority() == Err(NoPriority::NotPermitted) {
+    if priority::raise(RealTimeRole::ClientNetwork).is_err() {
         notices.set(StatusNotice::NoRealtimePriority);
     }
     let sender = SendThread {

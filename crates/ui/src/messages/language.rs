@@ -2,8 +2,7 @@
 
 use super::catalogue::{Key, fill};
 use super::{de, en};
-#[cfg(not(windows))]
-use std::env;
+use crate::platform::system_locale;
 use std::fmt::Display;
 use std::sync::OnceLock;
 
@@ -56,22 +55,6 @@ impl Language {
     pub(crate) fn fill(self, key: Key, values: &[(&str, &dyn Display)]) -> String {
         fill(self.text(key), values)
     }
-}
-
-#[cfg(not(windows))]
-fn system_locale() -> Option<String> {
-    ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| env::var(name).ok()).find(|value| !value.is_empty())
-}
-
-#[cfg(windows)]
-fn system_locale() -> Option<String> {
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        safe fn GetUserDefaultUILanguage() -> u16;
-    }
-    /// The lower ten bits of a language identifier are the primary language; 7 is German.
-    const PRIMARY: u16 = 0x3ff;
-    (GetUserDefaultUILanguage() & PRIMARY == 7).then(|| Language::German.code().to_owned())
 }
 
 #[cfg(test)]
