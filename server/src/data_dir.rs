@@ -1,7 +1,8 @@
 //! The data folder: its place, its permissions, and the lock that lets only one server use it.
 
+use rtjam_platform::private::{self, Readers};
 use std::fmt;
-use std::fs::{DirBuilder, DirEntry, File, OpenOptions, TryLockError};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -53,20 +54,14 @@ pub fn default_path() -> Result<PathBuf, DataDirError> {
 /// # Errors
 /// When the folder cannot be created, or other users' access cannot be removed.
 pub fn create(dir: &Path) -> Result<(), DataDirError> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|e| not_writable(dir, e))?;
+    private::create_folder(dir).map_err(|e| not_writable(dir, e))?;
     make_folder_private(dir)
 }
 
 /// Removes other users' access to a folder. Refuses to touch one that holds other things and no rooms.
-#[cfg(unix)]
 fn make_folder_private(dir: &Path) -> Result<(), DataDirError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(dir).map_err(|e| not_writable(dir, e))?.permissions().mode();
-    if mode & 0o077 == 0 {
+    let readers = private::readers(dir).map_err(|e| not_writable(dir, e))?;
+    if readers == Readers::OwnerOnly {
         return Ok(());
     }
     // The root of a new file system contains `lost+found`.
@@ -74,29 +69,18 @@ fn make_folder_private(dir: &Path) -> Result<(), DataDirError> {
         let is_something = |entry: io::Result<DirEntry>| entry.map_or(true, |e| e.file_name() != "lost+found");
         std::fs::read_dir(dir).is_ok_and(|mut entries| !entries.any(is_something))
     };
-    // Folders that all users share, such as /tmp, have the sticky bit.
-    let is_shared = mode & 0o1000 != 0;
-    if !is_empty() && (is_shared || !dir.join(DATABASE).exists()) {
+    if !is_empty() && (readers == Readers::AllUsers || !dir.join(DATABASE).exists()) {
         return Err(DataDirError::NotOurs(dir.to_owned()));
     }
-    set_mode(dir, mode, 0o700)
+    restrict(dir)
 }
 
-/// Does nothing: other systems set permissions themselves.
-#[cfg(not(unix))]
-fn make_folder_private(_: &Path) -> Result<(), DataDirError> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn set_mode(path: &Path, mode: u32, new: u32) -> Result<(), DataDirError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(new)).map_err(|error| match error.kind() {
+fn restrict(path: &Path) -> Result<(), DataDirError> {
+    private::restrict(path).map_err(|error| match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => not_writable(path, error),
         _ => DataDirError::Exposed { path: path.to_owned(), error },
     })?;
-    let shown = path.display();
-    tracing::warn!("other users could read {shown} (mode {:03o}); its mode is now {new:03o}", mode & 0o777);
+    tracing::warn!("other users could read {}; now only its owner can", path.display());
     Ok(())
 }
 
@@ -122,32 +106,21 @@ pub fn lock(dir: &Path) -> Result<ServerLock, DataDirError> {
 /// # Errors
 /// When the system refuses.
 pub fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    match private::create_file(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => OpenOptions::new().read(true).write(true).open(path),
+        created => created,
+    }
 }
 
 /// Removes other users' access to a file, if it exists.
 ///
 /// # Errors
 /// When other users have access to it and this user may not change that.
-#[cfg(unix)]
 pub fn make_file_private(path: &Path) -> Result<(), DataDirError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let Ok(found) = std::fs::metadata(path) else { return Ok(()) };
-    let mode = found.permissions().mode();
-    if mode & 0o077 == 0 { Ok(()) } else { set_mode(path, mode, 0o600) }
-}
-
-/// Does nothing: on other systems files have their folder's permissions.
-///
-/// # Errors
-/// Never.
-#[cfg(not(unix))]
-pub fn make_file_private(_: &Path) -> Result<(), DataDirError> {
-    Ok(())
+    match private::readers(path) {
+        Ok(Readers::Others | Readers::AllUsers) => restrict(path),
+        Ok(Readers::OwnerOnly) | Err(_) => Ok(()),
+    }
 }
 
 pub(crate) fn not_writable(dir: &Path, error: io::Error) -> DataDirError {
@@ -207,25 +180,20 @@ impl crate::failure::OperatorError for DataDirError {}
 mod tests {
     use super::*;
 
-    #[cfg(unix)]
     #[test]
     fn folders_with_other_files_are_left_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
         let dir = std::env::temp_dir().join(format!("rtjam-other-things-{}", std::process::id()));
-        let mode = |mode| std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).expect("ours");
-        let seen = || std::fs::metadata(&dir).expect("there").permissions().mode() & 0o7777;
+        let readers = || private::readers(&dir).expect("there");
         std::fs::create_dir(&dir).expect("made");
-        mode(0o755);
+        private::share_with_all(&dir).expect("ours");
         create(&dir).expect("an empty folder is accepted");
-        assert_eq!(seen(), 0o700);
+        assert_eq!(readers(), Readers::OwnerOnly);
         std::fs::write(dir.join("letters"), b"").expect("written");
-        for open in [0o755, 0o1777] {
-            mode(open);
-            let error = create(&dir).expect_err("not ours").to_string();
-            assert!(error.contains("folder for RTJam alone"), "{error}");
-            assert_eq!(seen(), open);
-        }
-        mode(0o700);
+        private::share_with_all(&dir).expect("ours");
+        let error = create(&dir).expect_err("not ours").to_string();
+        assert!(error.contains("folder for RTJam alone"), "{error}");
+        assert_eq!(readers(), Readers::Others);
+        private::restrict(&dir).expect("ours");
         create(&dir).expect("nobody else's");
         std::fs::remove_dir_all(&dir).expect("removed");
     }

@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | `config`, `cli`, `failure` | flags, the config file, exit codes, errors, the log | main |
 //! | `server` | starts and stops the parts | main (tokio) |
-//! | `listen`, `reuseport`, `address` | sockets, and the address by which others reach them | main |
+//! | `listen`, `address` | sockets, and the address by which others reach them | main |
 //! | `data_dir`, `store` | the data folder and the database | main, rooms |
 //! | `reload` | settings that change while the server runs | main |
 //! | `identity`, `tls` | the server's key and certificates | main |
@@ -26,6 +26,7 @@
 //! | `gateway` | musicians who do not speak RTJam's own protocol | classic |
 //! | `real_time`, `thread_exit` | clock, scheduling and supervision of threads | all |
 //! | `check`, [`system`] | whether this machine suits a server; random bytes, open files, memory | main |
+//! | `platform` | what differs between operating systems | all |
 //! | `invite`, `moderation` | the commands `invite`, `list`, `kick`, `ban` | main |
 //!
 //! Control connections, media threads and gateways send events to the rooms actor by a bounded queue. It sends messages to
@@ -63,9 +64,9 @@ mod limits;
 mod listen;
 mod media;
 mod moderation;
+mod platform;
 mod real_time;
 mod reload;
-mod reuseport;
 mod rooms;
 mod server;
 mod statistics;

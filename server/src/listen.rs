@@ -1,6 +1,6 @@
 //! The server's sockets: TCP first, then UDP with the same port number.
 
-use crate::reuseport;
+use crate::platform::{self, PORTS_CAN_BE_SHARED};
 use rtjam_protocol::link::DEFAULT_PORT;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
@@ -42,7 +42,7 @@ pub struct BindError {
 /// # Errors
 /// When an address cannot be bound.
 pub fn bind(wanted: Option<&[SocketAddr]>, threads: u8) -> Result<Vec<BoundAddress>, BindError> {
-    let mut bound = bind_all(wanted, if reuseport::SUPPORTED { threads } else { 1 })?;
+    let mut bound = bind_all(wanted, if PORTS_CAN_BE_SHARED { threads } else { 1 })?;
     let fewest = bound.iter().map(|b| b.udp.len()).min().unwrap_or(0);
     bound.iter_mut().for_each(|b| b.udp.truncate(fewest));
     Ok(bound)
@@ -128,10 +128,7 @@ fn bind_pair(wanted: SocketAddr, threads: u8) -> Result<BoundAddress, BindError>
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address, Type::STREAM, Protocol::TCP)?;
-    // On Unix this lets a restarted server bind beside connections of the last one that linger; two that listen
-    // on one port are still refused. On Windows it would mean the latter.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
+    platform::claim_listening_port(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -140,6 +137,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 fn bind_udp(address: SocketAddr, threads: u8) -> io::Result<Vec<UdpSocket>> {
     // First without SO_REUSEPORT: sockets that share a port would also share it with another program.
     let alone = socket(address, Type::DGRAM, Protocol::UDP)?;
+    platform::claim_port(&alone)?;
     alone.bind(&address.into())?;
     if threads < 2 {
         return Ok(vec![alone.into()]);
@@ -148,12 +146,11 @@ fn bind_udp(address: SocketAddr, threads: u8) -> io::Result<Vec<UdpSocket>> {
     let mut sockets = Vec::new();
     for _ in 0..threads {
         let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
-        #[cfg(unix)]
-        socket.set_reuse_port(true)?;
+        platform::share_port(&socket)?;
         socket.bind(&address.into())?;
         sockets.push(UdpSocket::from(socket));
     }
-    if let Err(e) = reuseport::distribute_by_thread(&sockets[0], threads) {
+    if let Err(e) = platform::distribute_by_thread(&sockets[0], threads) {
         tracing::warn!("only one media thread runs: the system cannot steer datagrams to several ({e})");
         sockets.truncate(1);
     }
@@ -207,21 +204,21 @@ mod tests {
         assert!(error.contains("no address 203.0.113.7"), "{error}");
     }
 
-    /// The session id alone decides which thread's socket receives a datagram, whatever its source port is.
-    #[cfg(target_os = "linux")]
+    /// The session id alone decides which thread's socket receives a datagram, whatever its source port is. Systems without
+    /// shared ports have one socket.
     #[test]
     fn datagrams_reach_their_threads_socket() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = bind(Some(&[any]), 3).expect("a free pair");
         let BoundAddress { address, udp, .. } = &bound[0];
-        assert_eq!(udp.len(), 3);
+        assert_eq!(udp.len(), if PORTS_CAN_BE_SHARED { 3 } else { 1 });
         for thread in [0, 1, 2, 5, 1, 0] {
             for _ in 0..8 {
                 let from = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
                 from.send_to(&[4, 0, 0, thread, 9, 9, 9], address).expect("sent");
             }
             let got: Vec<usize> = udp.iter().map(|s| (0..9).filter(|_| s.recv(&mut [0; 9]).is_ok()).count()).collect();
-            assert_eq!(got.iter().position(|n| *n == 8), Some(usize::from(thread % 3)), "{got:?}");
+            assert_eq!(got.iter().position(|n| *n == 8), Some(usize::from(thread) % udp.len()), "{got:?}");
         }
     }
 }

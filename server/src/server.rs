@@ -12,6 +12,7 @@ use crate::invite;
 use crate::limits::{AddressCounts, HalfOpenConnections, LimitSettings, Limits, Network};
 use crate::listen::{self, BoundAddress};
 use crate::media::{MAX_THREADS, MediaThreads, MediaTotals};
+use crate::platform::{ReloadRequests, shutdown_requested};
 use crate::real_time::ServerClock;
 use crate::reload::{self, Reloader};
 use crate::rooms::actor::RoomsActor;
@@ -244,7 +245,7 @@ impl Server {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::at_start)?;
         let result = runtime.block_on(async {
             // Signals are caught before anybody can see the server.
-            let shutdown = signals().map_err(Failure::at_start)?;
+            let shutdown = shutdown_requested().map_err(Failure::at_start)?;
             let reloads = reloads(reread).map_err(Failure::at_start)?;
             let server = Server::bind(config)?;
             announce(&server);
@@ -305,15 +306,14 @@ fn page_url(scheme: &str, host: &Host, port: u16) -> String {
     }
 }
 
-/// Reads the settings again on each SIGHUP.
-#[cfg(unix)]
+/// Reads the settings again on each request.
 fn reloads(
     reread: impl Fn() -> Result<Config, ConfigError> + Send + 'static,
 ) -> std::io::Result<mpsc::Receiver<Config>> {
-    let mut hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let mut requests = ReloadRequests::new()?;
     let (configs, reloads) = mpsc::channel(1);
     tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
+        while requests.next().await.is_some() {
             match reread() {
                 // Fails when the server ends.
                 Ok(config) => drop(configs.send(config).await),
@@ -322,35 +322,6 @@ fn reloads(
         }
     });
     Ok(reloads)
-}
-
-/// Other systems have no SIGHUP.
-#[cfg(not(unix))]
-fn reloads(_: impl Fn() -> Result<Config, ConfigError>) -> std::io::Result<mpsc::Receiver<Config>> {
-    Ok(mpsc::channel(1).1)
-}
-
-#[cfg(unix)]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn signals() -> std::io::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // On an error the system has no such signal, and nobody can send it.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! | `program` | start, main loop, end |
 //! | `signals`, `stdin`, `terminal`, `status_text` | signals, typed commands, and what the terminal shows |
 //! | `session` | applies the settings to the client and to the engine's controls |
+//! | `platform` | what differs between operating systems |
 //! | `window` | the program's own window; `no_window.rs` replaces it in builds without the feature `window` |
 //! | `audio_supervisor`, `backends`, `handover`, `audio_processor`, `sources`, `test_tone` | audio |
 //!
@@ -19,6 +20,7 @@ mod backends;
 mod cli;
 mod config;
 mod handover;
+mod platform;
 mod program;
 mod session;
 mod settings_file;

@@ -1,6 +1,7 @@
 //! The config folder of the program: `rtjam.toml`, read with line numbers for its mistakes, and the link of the last room.
 
 use rtjam_client::private_file;
+use rtjam_platform::private::{self, Readers};
 use rtjam_ui::settings::{GivenSettings, InvalidValue, SETTINGS, SetError, toml_template};
 use std::fs;
 use std::io;
@@ -75,18 +76,10 @@ impl SettingsFolder {
     }
 
     /// Makes `rtjam.toml` readable for its owner only. Returns whether others could read it.
-    #[cfg(unix)]
     pub(crate) fn make_private(&self) -> bool {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.path.join(FILE);
-        let open = fs::metadata(&path).is_ok_and(|m| m.permissions().mode() & 0o077 != 0);
-        open && fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).is_ok()
-    }
-
-    /// On other systems the user's folder is private by default.
-    #[cfg(not(unix))]
-    pub(crate) fn make_private(&self) -> bool {
-        false
+        let open = private::readers(&path).is_ok_and(|readers| readers != Readers::OwnerOnly);
+        open && private::restrict(&path).is_ok()
     }
 
     /// The link of the room that was joined last.
@@ -211,17 +204,12 @@ mod tests {
         assert_eq!(folder.last_room().as_deref(), Some("rtjam://h/b#K"));
         folder.write_template();
         assert_eq!(folder.read().expect("a valid file"), GivenSettings::default());
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            for file in [FILE, LAST_ROOM] {
-                let mode = fs::metadata(path.join(file)).expect("there").permissions().mode();
-                assert_eq!(mode & 0o777, 0o600, "{file}");
-            }
-            fs::set_permissions(path.join(FILE), fs::Permissions::from_mode(0o644)).expect("own file");
-            assert!(folder.make_private());
-            assert!(!folder.make_private());
+        for file in [FILE, LAST_ROOM] {
+            assert_eq!(private::readers(&path.join(file)).expect("there"), Readers::OwnerOnly, "{file}");
         }
+        private::share_with_all(&path.join(FILE)).expect("own file");
+        assert!(folder.make_private());
+        assert!(!folder.make_private());
         fs::remove_dir_all(path).expect("own folder");
     }
 }

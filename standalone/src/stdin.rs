@@ -1,5 +1,6 @@
 //! Standard input: the link for `--join -`, and commands typed on a terminal.
 
+use super::platform::ignore_background_stop;
 use std::io::{self, BufRead, IsTerminal};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -33,14 +34,3 @@ pub(crate) fn typed_lines() -> Receiver<String> {
     }
     lines
 }
-
-/// The system stops a background program that reads its terminal, audio included. With SIGTTIN ignored, the read fails
-/// instead.
-#[cfg(unix)]
-fn ignore_background_stop() {
-    // SAFETY: installs no handler.
-    unsafe { libc::signal(libc::SIGTTIN, libc::SIG_IGN) };
-}
-
-#[cfg(not(unix))]
-fn ignore_background_stop() {}

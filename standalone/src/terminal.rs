@@ -2,6 +2,7 @@
 //!
 //! On a terminal the status is one line that is overwritten, below the messages. A closed output is no error.
 
+use super::platform::{enable_escape_sequences, terminal_width};
 use super::status_text;
 use rtjam_client::Status;
 use rtjam_ui::messages::Language;
@@ -23,7 +24,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     /// With `json`, each status is one JSON object; otherwise a line of text.
     pub(crate) fn new(json: bool) -> Terminal {
-        let is_terminal = !json && io::stdout().is_terminal();
+        let is_terminal = !json && io::stdout().is_terminal() && enable_escape_sequences();
         Terminal { json, is_terminal, line: String::new(), summary: None }
     }
 
@@ -69,16 +70,6 @@ pub(crate) fn print(mut to: impl Write, text: &str) {
     let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
 }
 
-#[cfg(unix)]
 fn width() -> usize {
-    // SAFETY: all-zero is a valid `winsize`, which holds integers only.
-    let mut size: libc::winsize = unsafe { std::mem::zeroed() };
-    // SAFETY: TIOCGWINSZ writes one `winsize`, and `size` is one.
-    let known = unsafe { libc::ioctl(libc::STDOUT_FILENO, libc::TIOCGWINSZ, &raw mut size) } == 0;
-    if known && size.ws_col > 0 { usize::from(size.ws_col) } else { DEFAULT_WIDTH }
-}
-
-#[cfg(not(unix))]
-fn width() -> usize {
-    DEFAULT_WIDTH
+    terminal_width().unwrap_or(DEFAULT_WIDTH)
 }

@@ -12,6 +12,7 @@
 //! | [`legacy`], [`legacy_server`] | a legacy rtjam unit and a legacy server, written from their packet format alone |
 //! | [`relay`] | an impaired network between a musician and a server |
 //! | [`namespace`] | network namespaces |
+//! | [`wine`] | programs for Windows |
 //! | [`sound`] | test signals, and comparison of the sent with the received signal |
 //! | [`display`] | a virtual screen, a host's window on it, pointer and keys |
 //! | [`hosting`] | a test in its own process, on a virtual screen |
@@ -44,3 +45,4 @@ pub mod vst3;
 #[cfg(target_os = "linux")]
 pub mod vst3host;
 pub mod wait;
+pub mod wine;

@@ -59,6 +59,11 @@ impl Musician {
         Musician { child, config: Some(config) }
     }
 
+    /// A musician whose program is already running.
+    pub fn of(child: Child) -> Musician {
+        Musician { child, config: None }
+    }
+
     /// Ends the program by SIGTERM and starts it again with the same identity and settings.
     pub fn restart(mut self, options: &Options<'_>) -> Musician {
         self.child.signal(libc::SIGTERM);

@@ -2,7 +2,8 @@
 //!
 //! Never called on the audio thread, `jam-send` or `jam-recv`.
 
-use std::fs::{self, File, OpenOptions};
+use rtjam_platform::private;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,7 +33,7 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Creates the file with mode 0600, unless it exists.
+/// Creates the file, readable for its owner only, unless it exists.
 pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Created> {
     let draft = write_draft(path, bytes)?;
     // A hard link, unlike a rename, fails where the file exists.
@@ -47,7 +48,7 @@ pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<Created> {
     result
 }
 
-/// Creates or replaces the file atomically, with mode 0600.
+/// Creates or replaces the file atomically, readable for its owner only.
 ///
 /// # Errors
 /// The file cannot be written; the old one stays.
@@ -64,7 +65,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn write_draft(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
     static DRAFTS: AtomicU32 = AtomicU32::new(0);
     if let Some(folder) = path.parent() {
-        make_folder(folder)?;
+        private::create_folder(folder)?;
     }
     // Named by process and number: programs and threads that write at the same time use different drafts.
     let number = DRAFTS.fetch_add(1, Ordering::Relaxed);
@@ -87,19 +88,7 @@ fn create_in_place(path: &Path, bytes: &[u8]) -> io::Result<Created> {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
+    let mut file = private::create_file(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }

@@ -23,11 +23,11 @@
 //! | `control` | `jam-control` | names, TCP, TLS, WebSocket; files |
 //! | `trace` | `jam-trace` | records arrival times on request |
 //! | `identity`, `slots`, `files` | any except `jam-send` and `jam-recv` | the files in the config folder |
-//! | `threads` | any | clock, wake-up and priority |
+//! | `threads` | any | clock and wake-up |
 //!
 //! The audio thread uses only [`Clock::now`] and [`Wake`] of this crate.
 
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod client;
 mod condition;

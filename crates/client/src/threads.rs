@@ -1,4 +1,4 @@
-//! What the threads of a client have in common: the clock, the wake-up of `jam-send`, and real-time priority.
+//! What the threads of a client have in common: the clock and the wake-up of `jam-send`.
 
 use rtjam_protocol::Micros;
 use std::sync::{Arc, OnceLock};
@@ -56,37 +56,4 @@ impl Wake {
     pub(crate) fn register_current_thread(&self) {
         let _ = self.sleeper.set(std::thread::current());
     }
-}
-
-/// Why a thread has no real-time priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum NoPriority {
-    /// The system does not permit it to this user.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
-    NotPermitted,
-    /// It is not needed: the system's scheduler serves threads that mostly sleep well enough.
-    #[cfg_attr(target_os = "linux", allow(dead_code))]
-    NotNeeded,
-}
-
-/// Above all ordinary threads and below the audio threads: JACK clients run at 5 with Debian's settings, those of
-/// PipeWire and DAWs higher.
-#[cfg(target_os = "linux")]
-const PRIORITY: libc::c_int = 4;
-
-/// Gives the calling thread real-time priority. Threads that it starts do not inherit it.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
-pub(crate) fn raise_priority() -> Result<(), NoPriority> {
-    // SAFETY: `sched_param` holds integers only, so all zeros is a valid value.
-    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
-    param.sched_priority = PRIORITY;
-    // SAFETY: 0 means the calling thread; `param` outlives the call.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &param) };
-    if result == 0 { Ok(()) } else { Err(NoPriority::NotPermitted) }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(crate) fn raise_priority() -> Result<(), NoPriority> {
-    Err(NoPriority::NotNeeded)
 }

@@ -1,6 +1,7 @@
 //! The identity key in the config folder.
 
 use rtjam_client::{Identity, IdentityError};
+use rtjam_platform::private::{self, Readers};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Barrier;
@@ -40,12 +41,7 @@ fn identity_persists_privately() {
     let first = Identity::load_or_create(&folder).expect("an identity");
     let second = Identity::load_or_create(&folder).expect("an identity");
     assert_eq!(first.musician(), second.musician());
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(folder.join("identity.p8")).expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
+    assert_eq!(private::readers(&folder.join("identity.p8")).expect("a file"), Readers::OwnerOnly);
     fs::remove_dir_all(&folder).expect("removed");
 }
 

@@ -7,6 +7,7 @@
 //! | [`messages`] | the texts of the user interface in the user's language |
 //! | [`audio`] | the audio system, as the program's audio page shows it |
 //! | [`editor_model`] | the interface between the editor and what it edits (feature `editor`) |
+//! | `platform` | what differs between operating systems |
 //! | [`editor`] | the editor: widgets, and windows in a host's window or of their own (feature `editor`) |
 
 pub mod audio;
@@ -16,4 +17,5 @@ pub mod editor;
 pub mod editor_model;
 pub mod messages;
 pub mod params;
+mod platform;
 pub mod settings;

@@ -13,7 +13,7 @@ const MAX_STATE: usize = 1 << 20;
 const MAX_TEXT: usize = 1024;
 
 /// Runs a call of the host. A panic becomes `kInternalError`, since it must not reach the host.
-pub(super) fn guarded(call: impl FnOnce() -> tresult) -> tresult {
+pub(crate) fn guarded(call: impl FnOnce() -> tresult) -> tresult {
     guarded_or(kInternalError, call)
 }
 

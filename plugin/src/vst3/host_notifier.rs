@@ -11,13 +11,13 @@ use vst3::Steinberg::Vst::RestartFlags_::kParamValuesChanged;
 use vst3::Steinberg::Vst::{IComponentHandler, IComponentHandler2, IComponentHandler2Trait, IComponentHandlerTrait};
 
 /// A way to wake the host's main thread, while an editor is open in a host that offers one.
-pub(super) trait MainThreadWaker: Send + Sync {
+pub(crate) trait MainThreadWaker: Send + Sync {
     /// Any thread. Makes the main thread call [`Vst3HostNotifier::notify_host`] soon.
     fn wake(&self);
 }
 
 /// The host, from `initialize` to `terminate`.
-pub(super) struct Vst3HostNotifier {
+pub(crate) struct Vst3HostNotifier {
     instance: Weak<Instance>,
     handler: Mutex<Option<ComPtr<IComponentHandler>>>,
     /// The thread of `initialize`.
@@ -68,14 +68,14 @@ impl Vst3HostNotifier {
     }
 
     /// Main thread. Adds the waker of an editor that opens.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the editor is on the main thread"))]
-    pub(super) fn add_waker(&self, waker: Arc<dyn MainThreadWaker>) {
+    #[allow(dead_code, reason = "only hosts on Linux have run loops")]
+    pub(crate) fn add_waker(&self, waker: Arc<dyn MainThreadWaker>) {
         lock(&self.wakers).push(waker);
     }
 
     /// Main thread. Removes the waker of an editor that closes.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "elsewhere the editor is on the main thread"))]
-    pub(super) fn remove_waker(&self, waker: &Arc<dyn MainThreadWaker>) {
+    #[allow(dead_code, reason = "only hosts on Linux have run loops")]
+    pub(crate) fn remove_waker(&self, waker: &Arc<dyn MainThreadWaker>) {
         lock(&self.wakers).retain(|known| !std::ptr::addr_eq(Arc::as_ptr(known), Arc::as_ptr(waker)));
     }
 
@@ -94,7 +94,7 @@ impl Vst3HostNotifier {
 
     /// Main thread, or the editor's thread if the main thread cannot be woken. Tells the host of all pending edits and
     /// changes.
-    pub(super) fn notify_host(&self) {
+    pub(crate) fn notify_host(&self) {
         let handler = self.handler();
         if let Some(instance) = self.instance.upgrade() {
             instance.fetch_gestures(|gesture| {

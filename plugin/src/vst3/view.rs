@@ -3,9 +3,7 @@
 use super::com::{give, guarded};
 use super::effect::Effect;
 use super::host_notifier::Vst3HostNotifier;
-#[cfg(target_os = "linux")]
-use super::run_loop::RunLoop;
-use raw_window_handle::RawWindowHandle;
+use crate::platform::{RunLoop, WINDOW_KIND, window_handle};
 use rtjam_ui::editor::window::{Embedded, Size};
 use rtjam_ui::editor_model::EditorModel;
 use std::cell::Cell;
@@ -25,7 +23,6 @@ pub(super) struct View {
     /// The host's pointer to this object.
     this: Cell<*mut IPlugView>,
     frame: Cell<Option<ComPtr<IPlugFrame>>>,
-    #[cfg(target_os = "linux")]
     run_loop: Cell<Option<RunLoop>>,
 }
 
@@ -45,7 +42,6 @@ impl View {
             notifier: Arc::clone(&effect.notifier),
             this: Cell::new(null_mut()),
             frame: Cell::default(),
-            #[cfg(target_os = "linux")]
             run_loop: Cell::default(),
         });
         let this = view.to_com_ptr::<IPlugView>().map_or(null_mut(), ComPtr::into_raw);
@@ -70,7 +66,6 @@ impl View {
     fn close(&self) {
         self.editor.close();
         self.notifier.release_controls();
-        #[cfg(target_os = "linux")]
         drop(self.run_loop.take());
     }
 }
@@ -99,9 +94,7 @@ impl IPlugViewTrait for View {
             if !self.notifier.is_alive() {
                 return kResultFalse;
             }
-            #[cfg(target_os = "linux")]
             drop(self.run_loop.take());
-            #[cfg(target_os = "linux")]
             self.run_loop.set(self.frame().and_then(|frame| RunLoop::register(&frame, &self.notifier)));
             match self.editor.open(parent) {
                 Ok(size) => {
@@ -157,7 +150,6 @@ impl IPlugViewTrait for View {
 
     unsafe fn setFrame(&self, frame: *mut IPlugFrame) -> tresult {
         guarded(|| {
-            #[cfg(target_os = "linux")]
             if frame.is_null() {
                 drop(self.run_loop.take());
             }
@@ -211,34 +203,6 @@ fn dimensions(rect: &ViewRect) -> Size {
 /// # Safety
 /// `platform` is null or null-terminated.
 unsafe fn is_ours(platform: FIDString) -> bool {
-    let ours = if cfg!(target_os = "macos") {
-        vst3::Steinberg::kPlatformTypeNSView
-    } else if cfg!(windows) {
-        vst3::Steinberg::kPlatformTypeHWND
-    } else {
-        vst3::Steinberg::kPlatformTypeX11EmbedWindowID
-    };
     // SAFETY: see above; the other is a constant of the bindings.
-    !platform.is_null() && unsafe { CStr::from_ptr(platform) == CStr::from_ptr(ours) }
-}
-
-#[cfg(target_os = "macos")]
-fn window_handle(view: *mut c_void) -> Option<RawWindowHandle> {
-    let view = std::ptr::NonNull::new(view)?;
-    Some(RawWindowHandle::AppKit(raw_window_handle::AppKitWindowHandle::new(view)))
-}
-
-#[cfg(windows)]
-fn window_handle(window: *mut c_void) -> Option<RawWindowHandle> {
-    let window = std::num::NonZeroIsize::new(window as isize)?;
-    Some(RawWindowHandle::Win32(raw_window_handle::Win32WindowHandle::new(window)))
-}
-
-/// X11 windows are numbers, passed as pointers.
-#[cfg(not(any(target_os = "macos", windows)))]
-fn window_handle(window: *mut c_void) -> Option<RawWindowHandle> {
-    if window.is_null() {
-        return None;
-    }
-    Some(RawWindowHandle::Xlib(raw_window_handle::XlibWindowHandle::new(window as std::ffi::c_ulong)))
+    !platform.is_null() && unsafe { CStr::from_ptr(platform) == CStr::from_ptr(WINDOW_KIND) }
 }

@@ -32,9 +32,6 @@ const KNOWN: u64 = 256;
 /// How often connections that have timed out are closed.
 const EXPIRE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// The thread's `nice` value.
-const NICENESS: i32 = 5;
-
 /// The running thread. Dropping it closes its connections and waits until it has ended.
 pub struct AcceptorThread {
     stop: Option<oneshot::Sender<()>>,
@@ -86,7 +83,7 @@ impl AcceptorThread {
         let (end, ended) = oneshot::channel();
         let thread = std::thread::Builder::new().name("acceptor".to_owned()).spawn(move || {
             let _exit_guard = exit_guard;
-            lower_priority();
+            rtjam_platform::priority::lower();
             runtime.block_on(acceptor.run(listeners, stopped, ended));
             runtime.shutdown_background();
         })?;
@@ -196,17 +193,4 @@ async fn expire(half_open: HalfOpenConnections) {
         timer.tick().await;
         half_open.expire();
     }
-}
-
-/// Gives the calling thread a lower priority than the other threads of this process.
-#[cfg(target_os = "linux")]
-fn lower_priority() {
-    // SAFETY: the call takes numbers and has no memory effects; 0 names the calling thread.
-    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICENESS) };
-}
-
-/// Does nothing: on other systems `nice` applies to the whole process.
-#[cfg(not(target_os = "linux"))]
-fn lower_priority() {
-    let _ = NICENESS;
 }

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::data_dir;
+use crate::platform::free_disk_space;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub(super) fn disk(data: &Path) -> Finding {
     let is_new = !data.exists();
     let measured = write(data, is_new);
     match measured {
-        Ok(took) => judge(data, took, free_mib(&nearest_existing(data))),
+        Ok(took) => judge(data, took, free_disk_space(&nearest_existing(data)).map(|bytes| bytes >> 20)),
         Err(e) => Finding::bad(
             PART,
             format!("the data folder {} cannot be used", data.display()),
@@ -75,24 +76,6 @@ fn measure(path: &Path) -> io::Result<Duration> {
 /// The folder itself, or its nearest ancestor that exists.
 fn nearest_existing(path: &Path) -> PathBuf {
     path.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/")).to_owned()
-}
-
-#[cfg(unix)]
-fn free_mib(dir: &Path) -> Option<u64> {
-    use std::os::unix::ffi::OsStrExt as _;
-    let path = std::ffi::CString::new(dir.as_os_str().as_bytes()).ok()?;
-    // SAFETY: `statvfs` is a struct of integers, for which zero is a valid value.
-    let mut space: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: the path ends with a zero, and the call writes to `space`, which is valid for writes.
-    let result = unsafe { libc::statvfs(path.as_ptr(), &raw mut space) };
-    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
-    let free = || (space.f_bavail as u64).saturating_mul(space.f_frsize as u64) >> 20;
-    (result == 0).then(free)
-}
-
-#[cfg(not(unix))]
-fn free_mib(_: &Path) -> Option<u64> {
-    None
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Checks processor, clock and open files.
 
 use super::Finding;
+use crate::platform::{is_clock_synchronised, open_file_limit};
 use std::fs;
 use std::thread::available_parallelism;
 
@@ -63,7 +64,7 @@ fn has_aes() -> bool {
 /// Checks the clocks.
 pub(super) fn clock() -> Finding {
     let source = read("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    judge_clock(source.as_deref(), is_synchronised())
+    judge_clock(source.as_deref(), is_clock_synchronised())
 }
 
 fn judge_clock(source: Option<&str>, synchronised: Option<bool>) -> Finding {
@@ -85,27 +86,12 @@ fn judge_clock(source: Option<&str>, synchronised: Option<bool>) -> Finding {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn is_synchronised() -> Option<bool> {
-    // SAFETY: `timex` is a struct of integers, for which zero is a valid value; with no modes the call sets nothing.
-    let mut state: libc::timex = unsafe { std::mem::zeroed() };
-    // SAFETY: the call writes to `state`, which is valid for writes.
-    let result = unsafe { libc::adjtimex(&raw mut state) };
-    // TIME_ERROR means that the clock is not synchronised.
-    (result >= 0).then_some(result != libc::TIME_ERROR)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_synchronised() -> Option<bool> {
-    None
-}
-
 /// The most open files that the server needs.
 const NEEDED_FILES: u64 = 4096;
 
 /// Checks whether the process can have as many open files as a full server needs.
 pub(super) fn open_files() -> Finding {
-    judge_files(crate::system::open_file_limit())
+    judge_files(open_file_limit())
 }
 
 fn judge_files(allowed: Option<u64>) -> Finding {

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::media::socket::SOCKET_BUFFER;
+use crate::platform::{REPORTED_BUFFER_FACTOR, check_receive_offload, check_send_offload};
 use crate::{data_dir, listen};
 use socket2::SockRef;
 use std::io;
@@ -32,9 +33,8 @@ pub(super) fn buffers() -> Finding {
         let options = SockRef::from(&socket);
         options.set_recv_buffer_size(SOCKET_BUFFER)?;
         options.set_send_buffer_size(SOCKET_BUFFER)?;
-        // Linux returns twice the usable size, which includes its own bookkeeping.
-        let factor = if cfg!(target_os = "linux") { 2 } else { 1 };
-        Ok((options.recv_buffer_size()? / factor, options.send_buffer_size()? / factor))
+        let usable = |reported: usize| reported / REPORTED_BUFFER_FACTOR;
+        Ok((usable(options.recv_buffer_size()?), usable(options.send_buffer_size()?)))
     };
     match granted() {
         Ok((receive, send)) => judge_buffers(receive, send),
@@ -68,7 +68,7 @@ fn judge_buffers(receive: usize, send: usize) -> Finding {
 /// Checks whether one system call can send several datagrams, and one can receive them.
 pub(super) fn segmentation() -> Finding {
     const PART: &str = "GSO and GRO";
-    match (check_gso(), check_gro()) {
+    match (check_send_offload(), check_receive_offload()) {
         (Ok(()), Ok(())) => Finding::good(PART, "a batch of packets costs one system call"),
         (Ok(()), Err(e)) => Finding::warn(
             PART,
@@ -81,54 +81,6 @@ pub(super) fn segmentation() -> Finding {
             "The server works with fewer musicians. Linux 4.18 or later has UDP GSO; some containers forbid it.",
         ),
     }
-}
-
-/// Sends two datagrams with one call over loopback and checks that two arrive.
-#[cfg(target_os = "linux")]
-fn check_gso() -> io::Result<()> {
-    const SEGMENT: usize = 100;
-    let (from, to) = (UdpSocket::bind("127.0.0.1:0")?, UdpSocket::bind("127.0.0.1:0")?);
-    to.set_read_timeout(Some(std::time::Duration::from_secs(1)))?;
-    set_udp_option(&from, libc::UDP_SEGMENT, SEGMENT as libc::c_int)?;
-    from.send_to(&[7; 2 * SEGMENT], to.local_addr()?)?;
-    let mut buffer = [0; 4 * SEGMENT];
-    for _ in 0..2 {
-        if to.recv(&mut buffer)? != SEGMENT {
-            return Err(io::Error::other("the kernel does not segment them"));
-        }
-    }
-    Ok(())
-}
-
-#[cfg(target_os = "linux")]
-fn check_gro() -> io::Result<()> {
-    set_udp_option(&UdpSocket::bind("127.0.0.1:0")?, libc::UDP_GRO, 1)
-}
-
-#[cfg(target_os = "linux")]
-fn set_udp_option(socket: &UdpSocket, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
-    use std::os::fd::AsRawFd as _;
-    // SAFETY: the descriptor is open, and the call reads the bytes of `value`, which outlives it.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_UDP,
-            option,
-            (&raw const value).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn check_gso() -> io::Result<()> {
-    Err(io::Error::other("only Linux has it"))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn check_gro() -> io::Result<()> {
-    Err(io::Error::other("only Linux has it"))
 }
 
 #[cfg(test)]
@@ -162,10 +114,9 @@ mod tests {
         assert_eq!(ports(Some(&taken), &dir.0).verdict, Verdict::Good);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn segmentation_is_tested_on_real_sockets() {
         let finding = segmentation();
-        assert_eq!(finding.verdict == Verdict::Good, check_gso().is_ok() && check_gro().is_ok());
+        assert_eq!(finding.verdict == Verdict::Good, check_send_offload().is_ok() && check_receive_offload().is_ok());
     }
 }

@@ -1,7 +1,8 @@
 //! Checks whether a media thread gets the processor when it needs it.
 
 use super::Finding;
-use crate::real_time::priority::{REAL_TIME_PRIORITY, set_real_time_priority};
+use crate::platform::real_time_priority;
+use rtjam_platform::priority::{self, RealTimeRole};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,14 +10,15 @@ use std::time::{Duration, Instant};
 pub(super) fn priority() -> Finding {
     const PART: &str = "real-time priority";
     // On a thread of its own, because the thread keeps the priority.
-    match thread::spawn(set_real_time_priority).join() {
-        Ok(Ok(())) => Finding::good(PART, format!("SCHED_RR {REAL_TIME_PRIORITY} is granted")),
+    match thread::spawn(|| priority::raise(RealTimeRole::ServerMedia)).join() {
+        Ok(Ok(())) => Finding::good(PART, format!("{} is granted", real_time_priority())),
         Ok(Err(e)) => Finding::warn(
             PART,
             format!("is refused ({e})"),
             format!(
-                "Other programs on this machine can delay audio. Allow the priority: set LimitRTPRIO={REAL_TIME_PRIORITY} in the \
-                 systemd unit, as the package does, or run sudo setcap cap_sys_nice+ep on this program."
+                "Other programs on this machine can delay audio. Allow the priority: set LimitRTPRIO={} in the systemd unit, \
+                 as the package does, or run sudo setcap cap_sys_nice+ep on this program.",
+                RealTimeRole::ServerMedia.linux_priority()
             ),
         ),
         Err(_) => Finding::warn(PART, "could not be requested", "Run the check again."),
@@ -36,7 +38,7 @@ pub(super) fn wake_ups() -> Finding {
 /// The lateness of several hundred wake-ups, sorted.
 fn measure_lateness() -> Vec<Duration> {
     // If the priority is refused, the measurement shows the consequence.
-    let _ = set_real_time_priority();
+    let _ = priority::raise(RealTimeRole::ServerMedia);
     let nap = Duration::from_millis(1);
     let mut late: Vec<Duration> = (0..400)
         .map(|_| {

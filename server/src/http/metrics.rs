@@ -2,9 +2,9 @@
 
 use crate::gateway::legacy::LegacyCounters;
 use crate::media::{Dropped, FORWARDING_BOUNDS_US, MixerTotals, ThreadTotals};
+use crate::platform::resident_kib;
 use crate::rooms::messages::ServerStatus;
 use crate::statistics::counters::Counter;
-use crate::system::resident_kib;
 use rtjam_protocol::Micros;
 use std::fmt::{self, Display, Write as _};
 
@@ -181,33 +181,6 @@ impl Text {
     }
 }
 
-/// The number of datagrams that the system has dropped because the buffer of a socket on one of `ports` was full.
-#[cfg(target_os = "linux")]
-pub(super) fn kernel_drops(ports: &[u16]) -> Option<u64> {
-    let tables = ["/proc/self/net/udp", "/proc/self/net/udp6"].map(std::fs::read_to_string);
-    let lines: Vec<String> = tables.into_iter().flatten().collect();
-    if lines.is_empty() {
-        return None;
-    }
-    Some(lines.iter().map(|table| drops_in(table, ports)).sum())
-}
-
-/// `None`: other systems do not count a socket's drops.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn kernel_drops(_: &[u16]) -> Option<u64> {
-    None
-}
-
-/// Sums the drops in a table of sockets. Its second column is `ADDRESS:PORT` in hexadecimal digits, its last the drops.
-fn drops_in(table: &str, ports: &[u16]) -> u64 {
-    let of_line = |line: &str| {
-        let port = line.split_whitespace().nth(1)?.rsplit(':').next()?;
-        let port = u16::from_str_radix(port, 16).ok().filter(|port| ports.contains(port));
-        port.and(line.split_whitespace().last()?.parse::<u64>().ok())
-    };
-    table.lines().skip(1).filter_map(of_line).sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,29 +240,5 @@ mod tests {
                 None => assert!(line.starts_with(family), "{line} below {family}"),
             }
         }
-    }
-
-    #[test]
-    fn kernel_drops_are_summed_by_port() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode ref pointer drops\n\
-                     1: 0100007F:1ED3 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 5 2 0 17\n\
-                     2: 0100007F:1ED4 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 6 2 0 4\n";
-        assert_eq!((drops_in(table, &[7891]), drops_in(table, &[7891, 7892]), drops_in(table, &[1])), (17, 21, 0));
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn drops_of_a_full_socket_are_counted() {
-        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let address = socket.local_addr().expect("bound");
-        assert_eq!(kernel_drops(&[address.port()]), Some(0));
-        let sender = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        for _ in 0..100_000 {
-            sender.send_to(&[0; 1000], address).expect("sent");
-            if kernel_drops(&[address.port()]).is_some_and(|drops| drops > 0) {
-                return;
-            }
-        }
-        panic!("a hundred thousand datagrams fitted into a socket's buffer");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::metrics;
 use super::service::{Health, HttpService, RequestSource};
+use crate::platform;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -52,7 +53,7 @@ pub(super) async fn metrics(
         return (StatusCode::SERVICE_UNAVAILABLE, sentence).into_response();
     };
     let sources = &http.metrics;
-    let drops = metrics::kernel_drops(&sources.ports);
+    let drops = platform::kernel_drops(&sources.ports);
     let media = &sources.media;
     let legacy = sources.legacy.as_deref();
     let text = metrics::render(&described, &media.threads(), &media.mixer(), legacy, drops, sources.clock.now());

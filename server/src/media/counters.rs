@@ -1,7 +1,7 @@
 //! Counters of the media threads, which any thread may read.
 
 use super::mixer::counters::{MixerCounters, MixerTotals};
-use crate::real_time::thread_cpu_time;
+use crate::platform::thread_cpu_time;
 use crate::statistics::counters::Counter;
 use rtjam_protocol::Micros;
 use std::fmt;
@@ -240,7 +240,6 @@ mod tests {
         assert!(line.contains("did not open 3, too old 1, not sent 0"), "{line}");
     }
 
-    #[cfg(unix)]
     #[test]
     fn cpu_time_grows_with_work() {
         let counters = ThreadCounters::default();

@@ -7,7 +7,7 @@ use super::counters::{Dropped, ThreadCounters};
 use super::forward_queue::{ForwardQueue, RoomNumber};
 use super::route::LocalEndpoint;
 use super::session::{Life, MediaSession};
-use super::socket::DatagramArrival;
+use crate::platform::DatagramArrival;
 use rtjam_protocol::Micros;
 use rtjam_protocol::SessionId;
 use rtjam_protocol::datagram::{DatagramHeader, MAX_DATAGRAM, kind};

@@ -5,7 +5,7 @@
 //! that another thread writes. The threads share only each member's [`Route`](route::Route), which changes when the
 //! member's address does. Changes of rooms and sessions arrive by a queue, between two rounds.
 //!
-//! [`MediaThreads`] distributes sessions by a byte of their number; [`reuseport`](crate::reuseport) makes the kernel
+//! [`MediaThreads`] distributes sessions by a byte of their number; on Linux, `platform/linux/reuseport.rs` makes the kernel
 //! distribute datagrams in the same way.
 //!
 //! ```text

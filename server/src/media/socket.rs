@@ -1,18 +1,12 @@
 //! UDP sockets for media: many datagrams in one system call, and answers from the local address to which a client sends.
 
 use super::route::MediaPath;
+use crate::platform::{RecvBatch, UdpIo, log_refusal};
 use mio::net::UdpSocket;
-use rtjam_protocol::Micros;
+use rtjam_platform::udp;
 use socket2::SockRef;
 use std::cell::Cell;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-
-#[cfg_attr(target_os = "linux", path = "socket_linux.rs")]
-#[cfg_attr(not(target_os = "linux"), path = "socket_portable.rs")]
-mod system;
-
-pub(crate) use system::RecvBatch;
 
 /// Requested size of the kernel's buffers: a quarter of a second of the audio of 40 musicians for 40 recipients.
 pub const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
@@ -26,19 +20,6 @@ pub(crate) const MAX_SEGMENTS: usize = 64;
 /// The most bytes of one send, below the 65,507 bytes of the largest UDP datagram.
 pub(crate) const MAX_SEND_BYTES: usize = 60_000;
 
-/// How a datagram arrived.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct DatagramArrival {
-    /// Its length; one byte more than the maximum if it was longer.
-    pub(crate) len: usize,
-    pub(crate) from: SocketAddr,
-    /// The local address to which it was sent, where the system reports it.
-    pub(crate) local: Option<IpAddr>,
-    /// How long it waited in the socket's buffer, where the system reports it. Measured by the wall clock, so it is wrong if
-    /// that is set meanwhile.
-    pub(crate) waited: Micros,
-}
-
 /// A socket of a media thread, and what the poll has reported about it.
 pub(super) struct PolledSocket {
     pub(super) socket: MediaSocket,
@@ -51,6 +32,7 @@ pub(super) struct PolledSocket {
 /// A non-blocking socket of one address family.
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
+    io: UdpIo,
     /// Whether the kernel segments large sends into datagrams. The system or a network card may not support it.
     segments: Cell<bool>,
 }
@@ -69,22 +51,17 @@ impl MediaSocket {
     /// # Errors
     /// When the socket has no local address.
     pub(crate) fn with_traffic_class(socket: std::net::UdpSocket, class: u32) -> io::Result<MediaSocket> {
-        let address = socket.local_addr()?.ip();
-        let is_v6 = address.is_ipv6();
         let options = SockRef::from(&socket);
         for result in [options.set_recv_buffer_size(SOCKET_BUFFER), options.set_send_buffer_size(SOCKET_BUFFER)] {
             log_refusal("larger socket buffers", result);
         }
-        #[cfg(unix)]
-        log_refusal("a traffic class", if is_v6 { options.set_tclass_v6(class) } else { options.set_tos_v4(class) });
-        #[cfg(not(unix))]
-        log_refusal("a traffic class", if is_v6 { Ok(()) } else { options.set_tos_v4(class) });
-        log_refusal("arrival times", system::set_options(&socket, is_v6));
-        if address.is_unspecified() {
-            log_refusal("packet information", system::report_local_addresses(&socket, is_v6));
-        }
-        let segments = Cell::new(system::supports_segmentation(&socket));
-        Ok(MediaSocket { socket: UdpSocket::from_std(socket), segments })
+        log_refusal("a traffic class", udp::set_traffic_class(&socket, class));
+        // Path MTU discovery would hold audio back where a path's MTU is small.
+        log_refusal("fragments", udp::allow_fragments(&socket));
+        log_refusal("silence about rejected datagrams", udp::ignore_rejections(&socket));
+        let io = UdpIo::new(&socket)?;
+        let segments = Cell::new(io.segments());
+        Ok(MediaSocket { socket: UdpSocket::from_std(socket), io, segments })
     }
 
     /// The source to register with a poll.
@@ -97,7 +74,7 @@ impl MediaSocket {
     /// # Errors
     /// `WouldBlock` when none has arrived; other errors of the socket.
     pub(crate) fn receive(&self, batch: &mut RecvBatch) -> io::Result<usize> {
-        batch.receive(&self.socket)
+        self.io.receive(&self.socket, batch)
     }
 
     /// Sends one datagram. Does not wait.
@@ -105,7 +82,7 @@ impl MediaSocket {
     /// # Errors
     /// When the system refuses it; the datagram is lost then.
     pub(crate) fn send(&self, datagram: &[u8], path: &MediaPath) -> io::Result<()> {
-        system::send(&self.socket, datagram, None, path)
+        self.io.send(&self.socket, datagram, None, (&path.raw, path.local.address))
     }
 
     /// Sends the concatenated datagrams in `bytes`, each of `size` bytes, at most [`MAX_SEGMENTS`] and [`MAX_SEND_BYTES`] in
@@ -113,12 +90,11 @@ impl MediaSocket {
     pub(crate) fn send_all(&self, bytes: &[u8], size: usize, path: &MediaPath) -> usize {
         let count = bytes.len() / size.max(1);
         if count > 1 && self.segments.get() {
-            match system::send(&self.socket, bytes, u16::try_from(size).ok(), path) {
+            let segment = u16::try_from(size).ok();
+            match self.io.send(&self.socket, bytes, segment, (&path.raw, path.local.address)) {
                 Ok(()) => return count,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return 0,
-                // The network card neither segments nor computes checksums; other paths of this socket may use it, too.
-                #[cfg(unix)]
-                Err(e) if e.raw_os_error() == Some(libc::EIO) => {
+                Err(e) if UdpIo::cannot_segment(&e) => {
                     tracing::info!("the network card cannot segment; datagrams are sent one by one");
                     self.segments.set(false);
                 }
@@ -130,16 +106,13 @@ impl MediaSocket {
     }
 }
 
-fn log_refusal(what: &str, result: io::Result<()>) {
-    if let Err(e) = result {
-        tracing::debug!("the system refuses {what} for a media socket ({e}); the server works without");
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::route::LocalEndpoint;
     use super::*;
+    use crate::platform::check_send_offload;
+    use rtjam_protocol::Micros;
+    use std::net::{IpAddr, SocketAddr};
     use std::time::Duration;
 
     fn media_socket(address: &str) -> Option<(MediaSocket, u16)> {
@@ -179,10 +152,8 @@ mod tests {
             assert_eq!(wait(&server, &mut batch), 1);
             let (arrival, bytes) = batch.datagram(0).expect("from an address");
             assert_eq!((&*bytes, arrival.from), (&b"hello"[..], client.local_addr().expect("bound")));
-            if cfg!(target_os = "linux") {
-                assert_eq!(arrival.local, Some(ip));
-                assert!(arrival.waited < Micros::from_secs(5), "{arrival:?}");
-            }
+            assert_eq!(arrival.local, Some(ip));
+            assert!(arrival.waited < Micros::from_secs(5), "{arrival:?}");
             let path = MediaPath::new(arrival.from, LocalEndpoint { socket: 0, address: arrival.local });
             server.send(b"yes", &path).expect("sent");
             assert_eq!(server.send_all(b"yesyes", 3, &path), 2);
@@ -244,7 +215,7 @@ mod tests {
                     .collect()
             };
             let segmented = received();
-            assert!(server.segments.replace(false) || !cfg!(target_os = "linux"), "this kernel segments");
+            assert_eq!(server.segments.replace(false), check_send_offload().is_ok());
             assert_eq!(segmented, received());
             assert_eq!(segmented.concat(), bytes);
         }

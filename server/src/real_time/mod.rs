@@ -27,18 +27,3 @@ impl ServerClock {
 pub(crate) fn sleep(time: Micros) {
     std::thread::sleep(Duration::from_micros(time.0));
 }
-
-/// Processor time that the calling thread has used.
-#[cfg(unix)]
-pub(crate) fn thread_cpu_time() -> Option<Micros> {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is valid for writes through the call.
-    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    (result == 0).then(|| Micros(time.tv_sec as u64 * 1_000_000 + time.tv_nsec as u64 / 1_000))
-}
-
-/// This call exists on Unix only.
-#[cfg(not(unix))]
-pub(crate) fn thread_cpu_time() -> Option<Micros> {
-    None
-}

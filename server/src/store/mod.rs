@@ -19,7 +19,8 @@ pub use moderation::BanRecord;
 pub(crate) mod tests {
     use super::*;
     use crate::data_dir::{self, DATABASE};
-    use std::path::{Path, PathBuf};
+    use rtjam_platform::private::{self, Readers};
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A path that is removed when this is dropped.
@@ -70,35 +71,26 @@ pub(crate) mod tests {
         assert!(keys.iter().all(|k| *k == keys[0]));
     }
 
-    #[cfg(unix)]
     #[test]
     fn other_users_lose_access() {
-        use std::os::unix::fs::PermissionsExt;
         let dir = TempDir::new();
-        let mode = |path: &Path| std::fs::metadata(path).expect("is there").permissions().mode() & 0o777;
-        let open_to_all = |path: &Path, mode| {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("ours");
-        };
         let first = Store::open(&dir.0).expect("opens");
         let files = || std::fs::read_dir(&dir.0).expect("readable").map(|file| file.expect("an entry").path());
-        files().for_each(|file| open_to_all(&file, 0o644));
-        open_to_all(&dir.0, 0o755);
+        files().chain([dir.0.clone()]).for_each(|path| private::share_with_all(&path).expect("ours"));
         let _second = Store::open(&dir.0).expect("opens");
-        assert_eq!(mode(&dir.0), 0o700);
-        assert!(files().count() >= 3 && files().all(|file| mode(&file) == 0o600));
+        let is_private = |path: PathBuf| private::readers(&path).expect("is there") == Readers::OwnerOnly;
+        assert!(is_private(dir.0.clone()) && files().count() >= 3 && files().all(is_private));
         drop(first);
     }
 
-    #[cfg(unix)]
     #[test]
     fn only_the_owner_has_access() {
-        use std::os::unix::fs::PermissionsExt;
         let dir = TempDir::new();
         let _store = Store::open(&dir.0).expect("opens");
-        assert_eq!(std::fs::metadata(&dir.0).expect("is there").permissions().mode() & 0o777, 0o700);
+        assert_eq!(private::readers(&dir.0).expect("is there"), Readers::OwnerOnly);
         for file in std::fs::read_dir(&dir.0).expect("readable") {
-            let file = file.expect("an entry");
-            assert_eq!(file.metadata().expect("is there").permissions().mode() & 0o777, 0o600, "{file:?}");
+            let file = file.expect("an entry").path();
+            assert_eq!(private::readers(&file).expect("is there"), Readers::OwnerOnly, "{file:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What all backends share: the request, what their audio threads report, and real-time priority.
 
+use rtjam_platform::priority::{self, RealTimeRole};
 use rtjam_ui::audio::{DeviceDelay, DevicesInUse};
 use rtjam_ui::settings::AudioChoices;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -77,23 +78,8 @@ pub(crate) trait Backend {
     fn lost(&mut self) -> Option<String>;
 }
 
-/// The priority of audio threads: above the network threads (4), which the audio thread must not wait for, and no higher
-/// than JACK's own (10).
-#[cfg(target_os = "linux")]
-const PRIORITY: i32 = 10;
-
-/// Requests real-time priority for the calling audio thread, which this program has created; `health` reports a denial.
-/// JACK's threads have JACK's priority.
-#[cfg(target_os = "linux")]
+/// Requests real-time priority for the calling audio thread, which this program or its audio library has created; `health`
+/// reports a denial. JACK's threads have JACK's priority.
 pub(super) fn raise_priority(health: &AudioHealth) {
-    let param = libc::sched_param { sched_priority: PRIORITY };
-    // SAFETY: `param` lives over the call, and the thread is the calling one.
-    let denied = unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const param) };
-    health.priority_denied.store(denied != 0, Ordering::Relaxed);
-}
-
-/// On other systems the audio library sets the priority of its threads.
-#[cfg(not(target_os = "linux"))]
-pub(super) fn raise_priority(health: &AudioHealth) {
-    health.priority_denied.store(false, Ordering::Relaxed);
+    health.priority_denied.store(priority::raise(RealTimeRole::Audio).is_err(), Ordering::Relaxed);
 }

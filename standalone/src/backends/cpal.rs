@@ -9,6 +9,7 @@ use super::device_error::{DeviceError, Direction, unusable};
 use super::input_ring::{InputReader, InputWriter, input_ring};
 use super::stream_plan::{StreamPlan, Wanted};
 use crate::handover::AudioEnd;
+use crate::platform::silence_audio_library;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
     Device, ErrorKind, FromSample, Host, InputCallbackInfo, OutputCallbackInfo, Sample, SampleFormat, SizedSample,
@@ -297,10 +298,8 @@ impl Player {
     }
 }
 
-/// Runs `work` and keeps alsa-lib from writing to stderr about devices that do not exist.
+/// Runs `work` and keeps the audio library from writing to stderr about devices that do not exist.
 pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
-    // Collects alsa-lib's messages on this thread until the next call; nothing reads them.
-    #[cfg(target_os = "linux")]
-    let _ = alsa::Output::local_error_handler();
+    silence_audio_library();
     work()
 }

@@ -11,6 +11,7 @@ pub(super) use window_state::WindowState;
 
 use super::audio_supervisor::{AudioError, AudioSupervisor};
 use super::config::Config;
+pub(super) use super::platform::has_display;
 use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
@@ -26,14 +27,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 const TITLE: &str = "RTJam";
-
-/// Whether there is a display to open a window on.
-pub(super) fn has_display() -> bool {
-    if cfg!(any(windows, target_os = "macos")) {
-        return true;
-    }
-    std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty())
-}
 
 /// Why there is no window.
 #[derive(Debug)]

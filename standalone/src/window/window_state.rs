@@ -102,6 +102,7 @@ impl WindowState {
 mod tests {
     use super::*;
     use rtjam_engine::{PacketSize, Playout, PlayoutBias};
+    use rtjam_platform::private::{self, Readers};
     use rtjam_protocol::audio::{Codec, Layout};
 
     fn choices() -> Choices {
@@ -133,12 +134,7 @@ mod tests {
         assert_eq!((settings.monitor, settings.room), (None, Some(Decibels(-3.5))));
         let read = Choices { look: state.look(), window: state.size(), ..Choices::from_given(&settings) };
         assert_eq!(read, choices());
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(folder.join(FILE)).expect("there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
+        assert_eq!(private::readers(&folder.join(FILE)).expect("there"), Readers::OwnerOnly);
         std::fs::remove_dir_all(folder).expect("own folder");
     }
 

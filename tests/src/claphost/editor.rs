@@ -33,12 +33,23 @@ impl Editor<'_> {
     /// # Panics
     /// If the editor does not open.
     pub fn open<W>(self, scale: Option<f64>, window: impl FnOnce((u32, u32)) -> (u32, W)) -> W {
-        assert!(self.is_supported(CLAP_WINDOW_API_X11, false) && self.create(CLAP_WINDOW_API_X11, false));
+        self.open_in(CLAP_WINDOW_API_X11, scale, |size| {
+            let (id, window) = window(size);
+            (u64::from(id), window)
+        })
+    }
+
+    /// The same on any window system, whose windows are numbers or pointers.
+    ///
+    /// # Panics
+    /// If the editor does not open.
+    pub fn open_in<W>(self, api: &CStr, scale: Option<f64>, window: impl FnOnce((u32, u32)) -> (u64, W)) -> W {
+        assert!(self.is_supported(api, false) && self.create(api, false));
         if let Some(scale) = scale {
             assert!(self.set_scale(scale));
         }
         let (id, window) = window(self.size().expect("a size"));
-        assert!(self.set_parent(CLAP_WINDOW_API_X11, u64::from(id)), "it does not open");
+        assert!(self.set_parent(api, id), "it does not open");
         assert!(self.show());
         window
     }

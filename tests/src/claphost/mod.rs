@@ -58,9 +58,16 @@ impl Library {
     /// # Panics
     /// If the library does not exist or does not load.
     pub fn load() -> Library {
-        let path = crate::programs::plugin();
+        Library::load_from(&crate::programs::plugin())
+    }
+
+    /// Loads the library from a file.
+    ///
+    /// # Panics
+    /// If the file does not exist or does not load.
+    pub fn load_from(path: &Path) -> Library {
         // SAFETY: it is the library under test.
-        let entry = unsafe { PluginEntry::load(&path) };
+        let entry = unsafe { PluginEntry::load(path) };
         Library { entry: entry.unwrap_or_else(|e| panic!("{}: {e}", path.display())) }
     }
 

@@ -2,10 +2,10 @@
 
 use super::channel::{Channels, LastHeard, RecvEvent, RecvEventKind};
 use super::legacy::LegacyReceiver;
-use crate::threads;
 use crate::trace::PacketArrival;
 use crossbeam_channel::Receiver;
 use rtjam_engine::Console;
+use rtjam_platform::priority::{self, RealTimeRole};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::datagram::{FRAME_HEADER_LEN, Frame, MAX_DATAGRAM};
@@ -15,6 +15,9 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Any UDP datagram fits, so that a longer one is not mistaken for one of the limit, or reported as an error (Windows).
+const RECEIVE_BUFFER: usize = 65_536;
 
 /// A command for `jam-recv`.
 pub(crate) enum RecvCommand {
@@ -33,10 +36,9 @@ pub(crate) enum RecvCommand {
 /// The body of `jam-recv`.
 pub(crate) fn run(channels: Channels, commands: Receiver<RecvCommand>) {
     // `jam-send` reports if this is not permitted.
-    let _ = threads::raise_priority();
+    let _ = priority::raise(RealTimeRole::ClientNetwork);
     let mut receive = Receive { channels, socket: None, session: None };
-    // One byte more than the limit, so that a longer datagram is not mistaken for one that fits.
-    let mut buffer = [0; MAX_DATAGRAM + 1];
+    let mut buffer = vec![0; RECEIVE_BUFFER];
     loop {
         let received = receive.wait(&mut buffer);
         // A dropped sender means `Stop`.
@@ -97,8 +99,6 @@ impl Receive {
         match self.socket.as_ref()?.recv_from(buffer) {
             Ok((len, from)) => (len <= MAX_DATAGRAM).then(|| (self.channels.clock.now(), from, len)),
             Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => None,
-            // On Windows: an earlier datagram was rejected by its receiver.
-            Err(e) if e.kind() == ErrorKind::ConnectionReset => None,
             Err(_) => {
                 // Without its adapter a socket may fail every call at once; `jam-send` will open another one.
                 std::thread::sleep(Duration::from_millis(5));

@@ -1,7 +1,8 @@
 //! UDP sockets for media.
 
+use rtjam_platform::udp;
 use rtjam_protocol::legacy;
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -39,66 +40,26 @@ pub(super) fn open(peer: SocketAddr, tos: TypeOfService) -> io::Result<UdpSocket
     };
     let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
+    socket.bind(&SockAddr::from(any))?;
     // Media works without these options too.
     let _ = socket.set_recv_buffer_size(BUFFER);
     let _ = socket.set_send_buffer_size(BUFFER);
-    let _ = if peer.is_ipv4() { socket.set_tos_v4(tos.byte()) } else { set_tos_v6(&socket, tos) };
-    let _ = allow_fragments(&socket, peer);
-    socket.bind(&SockAddr::from(any))?;
-    Ok(socket.into())
+    let socket = UdpSocket::from(socket);
+    let _ = udp::set_traffic_class(&socket, tos.byte());
+    let _ = udp::allow_fragments(&socket);
+    let _ = udp::ignore_rejections(&socket);
+    Ok(socket)
 }
 
 /// Sends without waiting for room in the send buffer, since a packet that waits there is late.
 pub(super) fn send(socket: &UdpSocket, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
-    let socket = SockRef::from(socket);
-    let to = SockAddr::from(to);
-    #[cfg(unix)]
-    let sent = socket.send_to_with_flags(datagram, &to, DONT_WAIT);
-    #[cfg(not(unix))]
-    let sent = socket.send_to(datagram, &to);
-    sent.map(|_| ())
-}
-
-#[cfg(target_os = "linux")]
-const DONT_WAIT: i32 = libc::MSG_DONTWAIT;
-/// The same number on all BSDs, macOS among them.
-#[cfg(all(unix, not(target_os = "linux")))]
-const DONT_WAIT: i32 = 0x80;
-
-#[cfg(unix)]
-fn set_tos_v6(socket: &Socket, tos: TypeOfService) -> io::Result<()> {
-    socket.set_tclass_v6(tos.byte())
-}
-
-#[cfg(not(unix))]
-fn set_tos_v6(_: &Socket, _: TypeOfService) -> io::Result<()> {
-    Ok(())
-}
-
-/// Turns path MTU discovery off, so that routers (IPv4) or the kernel (IPv6) fragment a datagram that is too long for a
-/// link instead of dropping it. Only Linux has it on by default.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
-fn allow_fragments(socket: &Socket, peer: SocketAddr) -> io::Result<()> {
-    use std::os::fd::AsRawFd;
-    let (level, option, value) = match peer {
-        SocketAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT),
-        SocketAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT),
-    };
-    let len = size_of_val(&value) as libc::socklen_t;
-    // SAFETY: the option is an int; `value` is one and outlives the call, and `len` is its size.
-    let set = unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const value).cast(), len) };
-    if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn allow_fragments(_: &Socket, _: SocketAddr) -> io::Result<()> {
-    Ok(())
+    udp::send_without_waiting(socket, datagram, &SockAddr::from(to))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use socket2::SockRef;
 
     /// Sockets set the type of service and send datagrams of 1200 bytes.
     #[test]

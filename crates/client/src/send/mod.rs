@@ -24,13 +24,14 @@ use crate::options::ClientOptions;
 use crate::shared::ClientShared;
 use crate::slots::{Seating, Seats};
 use crate::snapshot::{Snapshot, State};
-use crate::threads::{Clock, NoPriority, Wake, raise_priority};
+use crate::threads::{Clock, Wake};
 use crossbeam_channel::Receiver;
 use encoder::PacketEncoder;
 use jam::Jam;
 use legacy_jam::LegacyJam;
 use room_jam::RoomJam;
 use rtjam_engine::{Console, Level, Outgoing};
+use rtjam_platform::priority::{self, RealTimeRole};
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::MixRequest;
 use rtjam_protocol::link::{InviteLink, LegacyServer, Link};
@@ -90,7 +91,7 @@ pub(crate) struct SendContext {
 pub(crate) fn run(context: SendContext, inbox: Inbox, workers: Workers) {
     context.wake.register_current_thread();
     let mut notices = Notices::default();
-    if raise_priority() == Err(NoPriority::NotPermitted) {
+    if priority::raise(RealTimeRole::ClientNetwork).is_err() {
         notices.set(StatusNotice::NoRealtimePriority);
     }
     let sender = SendThread {

@@ -5,6 +5,7 @@
 //! the first suitable font is loaded whole: below 1 MB for most scripts, about 20 MB for Noto Sans CJK. All windows of the
 //! process share it, and it is freed with the last of them. Without a suitable font such letters stay boxes.
 
+use crate::platform::font_folders;
 use egui::epaint::text::Blob;
 use egui::{Context, FallbackRequest, FontData, FontInsert, FontPriority, FontProvider, InsertFontFamily};
 use skrifa::raw::tables::cmap::Cmap;
@@ -62,23 +63,10 @@ fn files() -> &'static [PathBuf] {
     static FILES: OnceLock<Vec<PathBuf>> = OnceLock::new();
     FILES.get_or_init(|| {
         let mut files = Vec::new();
-        folders().iter().for_each(|folder| list(folder, MAX_DEPTH, &mut files));
+        font_folders().iter().for_each(|folder| list(folder, MAX_DEPTH, &mut files));
         files.sort_by_cached_key(|path| (rank(path), path.clone()));
         files
     })
-}
-
-fn folders() -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-    if cfg!(windows) {
-        let windows = std::env::var_os("SystemRoot").map_or_else(|| PathBuf::from("C:\\Windows"), PathBuf::from);
-        vec![windows.join("Fonts")]
-    } else if cfg!(target_os = "macos") {
-        vec!["/System/Library/Fonts".into(), "/Library/Fonts".into(), home.join("Library/Fonts")]
-    } else {
-        let shared = ["/usr/share/fonts", "/usr/local/share/fonts"].map(PathBuf::from);
-        [home.join(".local/share/fonts"), home.join(".fonts")].into_iter().chain(shared).collect()
-    }
 }
 
 fn list(folder: &Path, depth: u32, files: &mut Vec<PathBuf>) {

@@ -5,8 +5,7 @@
 
 use super::en::Key;
 use super::{de, en};
-#[cfg(not(windows))]
-use std::env;
+use crate::platform::system_locale;
 use std::fmt::{Display, Write};
 use std::sync::OnceLock;
 
@@ -64,22 +63,6 @@ impl Language {
     }
 }
 
-#[cfg(not(windows))]
-fn system_locale() -> Option<String> {
-    ["LC_ALL", "LC_MESSAGES", "LANG"].iter().filter_map(|name| env::var(name).ok()).find(|value| !value.is_empty())
-}
-
-#[cfg(windows)]
-fn system_locale() -> Option<String> {
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        safe fn GetUserDefaultUILanguage() -> u16;
-    }
-    /// The lower ten bits of a language identifier are the primary language; 7 is German.
-    const PRIMARY: u16 = 0x3ff;
-    (GetUserDefaultUILanguage() & PRIMARY == 7).then(|| Language::German.code().to_owned())
-}
-
 /// Replaces each `{name}` by its value. Values are taken as they are, even if they contain braces.
 pub(super) fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
     let mut filled = String::with_capacity(template.len() + 32);
@@ -95,7 +78,6 @@ pub(super) fn fill(template: &str, values: &[(&str, &dyn Display)]) -> String {
     filled.push_str(rest);
     filled
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;

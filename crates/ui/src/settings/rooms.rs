@@ -146,6 +146,7 @@ fn texts(links: &[Link]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rtjam_platform::private::{self, Readers};
 
     fn link(text: &str) -> Link {
         text.parse().expect("a link")
@@ -178,12 +179,7 @@ mod tests {
         assert_eq!(rooms.resolve(&band.without_key().to_string()), Ok(band));
         assert_eq!(rooms.resolve("rtjam://jam.example.org/other"), Err(InviteError::NoKey));
         assert!(matches!(rooms.resolve("hello"), Err(InviteError::NotALink(_))));
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(folder.join(FILE)).expect("there").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
+        assert_eq!(private::readers(&folder.join(FILE)).expect("there"), Readers::OwnerOnly);
         std::fs::remove_dir_all(folder).expect("own folder");
     }
 

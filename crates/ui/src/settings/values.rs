@@ -2,6 +2,7 @@
 
 use crate::messages::Language;
 use crate::params::Param;
+use crate::platform::host_name;
 use rtjam_engine::{PacketSize, Playout, PlayoutBias};
 use rtjam_protocol::audio::{Codec, Layout, PACKET_FRAMES};
 use rtjam_protocol::control::DownstreamMode;
@@ -316,21 +317,6 @@ pub fn default_name() -> String {
     let login = ["LOGNAME", "USER", "USERNAME"].iter().find_map(|key| env::var(key).ok());
     let login = login.filter(|name| !name.trim().is_empty() && name != "root");
     login.or_else(host_name).unwrap_or_else(|| "Musician".to_owned())
-}
-
-#[cfg(unix)]
-fn host_name() -> Option<String> {
-    let mut buffer = [0_u8; 256];
-    // SAFETY: the buffer is writable over the given length.
-    let failed = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len()) } != 0;
-    let end = buffer.iter().position(|b| *b == 0)?;
-    let name = str::from_utf8(&buffer[..end]).ok()?.split('.').next()?.to_owned();
-    (!failed && !name.is_empty()).then_some(name)
-}
-
-#[cfg(not(unix))]
-fn host_name() -> Option<String> {
-    env::var("COMPUTERNAME").ok()
 }
 
 #[cfg(test)]

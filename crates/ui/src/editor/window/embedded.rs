@@ -1,7 +1,8 @@
 //! The editor in a host's window, apart from any plugin format: size, scale, opening and closing. Main thread.
 
-use super::handle::{EditorHandle, open_embedded, screen_scale};
+use super::handle::{EditorHandle, open_embedded};
 use crate::editor_model::{EditorModel, WindowError};
+use crate::platform::{HOST_PIXELS_ARE_LOGICAL, WINDOW_FOLLOWS_PARENT, screen_scale};
 use crate::settings::{Change, MAX_WINDOW, MIN_WINDOW};
 use raw_window_handle::RawWindowHandle;
 use std::cell::Cell;
@@ -38,8 +39,7 @@ impl Embedded {
 
     /// Size of the window, or the size that it will open with.
     pub fn size(&self) -> Size {
-        // On X11 the window follows its parent, even if the host does not report the size.
-        let real = if cfg!(target_os = "linux") { self.with_window(EditorHandle::size).flatten() } else { None };
+        let real = if WINDOW_FOLLOWS_PARENT { self.with_window(EditorHandle::size).flatten() } else { None };
         let real = real.filter(|size| *size != (0, 0)).or(self.size.get());
         real.unwrap_or_else(|| self.physical(self.model.settings().choices.window))
     }
@@ -73,7 +73,7 @@ impl Embedded {
         }
         let logical = self.logical(self.size());
         self.scale.set(Some(scale));
-        if cfg!(target_os = "macos") {
+        if HOST_PIXELS_ARE_LOGICAL {
             return Ok(None);
         }
         let size = self.physical(logical);
@@ -122,7 +122,7 @@ impl Embedded {
 
     /// Physical pixels per logical pixel; `None` if only the open window knows. On macOS the host's pixels are logical.
     fn known_scale(&self) -> Option<f64> {
-        if cfg!(target_os = "macos") {
+        if HOST_PIXELS_ARE_LOGICAL {
             return None;
         }
         if self.screen.get().is_none() {

@@ -3,6 +3,7 @@
 use super::watch::{Shared, Watch, Window};
 use crate::editor::{Clipboard, Editor, parts, system_fonts};
 use crate::editor_model::EditorModel;
+use crate::platform::keep_graphics_libraries;
 use crate::settings::{self, Change};
 use baseview::WindowSize;
 use copypasta::{ClipboardContext, ClipboardProvider};
@@ -83,18 +84,15 @@ impl WindowApp {
 
 impl App for WindowApp {
     fn build(&mut self, ctx: egui::Context, frame: &mut Frame) -> Result<(), baseview::HandlerError> {
-        #[cfg(target_os = "linux")]
-        super::libraries::keep();
+        keep_graphics_libraries();
         let window = frame.baseview_window();
         let handle = window.window_handle().ok().map(|handle| handle.as_raw());
         system_fonts::install(&ctx);
         // Ctrl and + belong to the host.
         ctx.options_mut(|options| options.zoom_with_keyboard = false);
         self.shared.attach(ctx);
-        #[cfg(target_os = "linux")]
         self.shared.run_here();
         let window = Window::new(handle, self.parent);
-        #[cfg(target_os = "linux")]
         window.mark_embeddable();
         self.watch = Some(Watch::start(Arc::clone(&self.model), Arc::clone(&self.shared), window)?);
         Ok(())

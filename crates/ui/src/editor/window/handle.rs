@@ -3,6 +3,7 @@
 use super::frame::WindowApp;
 use super::watch::{self, Shared};
 use crate::editor_model::{EditorModel, WindowError};
+use crate::platform;
 use crate::settings::{MIN_WINDOW, clamp_window};
 use baseview::dpi::{self, LogicalSize, PhysicalSize};
 use baseview::gl::{GlConfig, Profile};
@@ -171,10 +172,7 @@ impl Drop for EditorHandle {
 
 /// Physical pixels per logical pixel on this screen, if that is known without a window.
 pub fn screen_scale() -> Option<f64> {
-    #[cfg(target_os = "linux")]
-    return super::x11::screen_scale();
-    #[cfg(not(target_os = "linux"))]
-    None
+    platform::screen_scale()
 }
 
 /// Closes a window from another thread.

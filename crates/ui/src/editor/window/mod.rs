@@ -10,11 +10,7 @@
 mod embedded;
 mod frame;
 mod handle;
-#[cfg(target_os = "linux")]
-mod libraries;
 mod watch;
-#[cfg(target_os = "linux")]
-mod x11;
 
 pub use embedded::{BadScale, Embedded, Size};
 pub use handle::{Closer, EditorHandle, open_embedded, open_window, screen_scale};

@@ -3,10 +3,9 @@
 //! It takes none while the window is hidden or its last frame is not drawn yet. So a still or hidden editor costs almost
 //! nothing, and a busy one never more than it can draw.
 
-#[cfg(target_os = "linux")]
-use super::x11::SideConnection;
 use crate::editor::scene::{Scene, Watcher};
 use crate::editor_model::{EditorModel, WindowError};
+use crate::platform::{self, SideConnection};
 use raw_window_handle::RawWindowHandle;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +33,7 @@ pub struct Shared {
     takes_undo: AtomicBool,
     closing: AtomicBool,
     failed: AtomicBool,
-    /// System id of the window's thread; 0 if there is none.
+    /// System id of the window's thread; 0 if it has none of its own.
     thread: AtomicI32,
     /// The host's scale as the bits of an `f64`; 0 if it gave none.
     scale: AtomicU64,
@@ -98,24 +97,13 @@ impl Shared {
     }
 
     /// Registers the window's thread.
-    #[cfg(target_os = "linux")]
     pub(super) fn run_here(&self) {
-        // SAFETY: takes no arguments and cannot fail.
-        self.thread.store(unsafe { libc::gettid() }, Relaxed);
+        self.thread.store(platform::current_thread().unwrap_or(0), Relaxed);
     }
 
     /// Whether the window's thread still runs, including what the window library and the driver do on it.
-    #[cfg(target_os = "linux")]
     pub(super) fn is_running(&self) -> bool {
-        let thread = self.thread.load(Relaxed);
-        // SAFETY: signal 0 only checks that the thread exists.
-        thread != 0 && unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, 0) } == 0
-    }
-
-    /// On these systems windows have no thread of their own.
-    #[cfg(not(target_os = "linux"))]
-    pub(super) fn is_running(&self) -> bool {
-        self.thread.load(Relaxed) != 0
+        platform::thread_exists(self.thread.load(Relaxed))
     }
 
     pub(super) fn scene(&self) -> Option<Arc<Scene>> {
@@ -175,9 +163,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// The window that is watched, as ids that any thread may hold.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Window {
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 needs it"))]
     own: Option<u32>,
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only X11 needs it"))]
     parent: Option<u32>,
 }
 
@@ -187,10 +173,9 @@ impl Window {
     }
 
     /// Marks the window as embeddable if it is in a host's window.
-    #[cfg(target_os = "linux")]
     pub(super) fn mark_embeddable(self) {
         if let (Some(own), Some(_)) = (self.own, self.parent) {
-            super::x11::mark_embeddable(own);
+            platform::mark_embeddable(own);
         }
     }
 }
@@ -260,25 +245,18 @@ impl Drop for Watch {
 
 /// Waits for the next tick, and knows whether the window is visible.
 struct Pacer {
-    #[cfg(target_os = "linux")]
     side: Option<SideConnection>,
 }
 
 impl Pacer {
-    #[cfg(target_os = "linux")]
     fn new(window: Window) -> Pacer {
         Pacer { side: window.own.and_then(|own| SideConnection::new(own, window.parent)) }
     }
 
-    #[cfg(not(target_os = "linux"))]
-    fn new(_: Window) -> Pacer {
-        Pacer {}
-    }
-
     /// Returns whether the window is visible.
-    #[cfg(target_os = "linux")]
     fn wait(&mut self, shared: &Shared) -> bool {
         let Some(side) = &mut self.side else {
+            // The system requests frames of visible windows only.
             thread::sleep(TICK);
             return true;
         };
@@ -295,14 +273,6 @@ impl Pacer {
             self.side = None;
         }
         visible
-    }
-
-    /// On these systems the system requests frames of visible windows only.
-    #[cfg(not(target_os = "linux"))]
-    fn wait(&mut self, _: &Shared) -> bool {
-        thread::sleep(TICK);
-        let _ = HIDDEN_TICK;
-        true
     }
 }
 

@@ -1,15 +1,24 @@
 //! SO_REUSEPORT: several sockets share a port, and the kernel delivers each datagram to the socket of the thread that
 //! owns its session.
 
+use socket2::Socket;
 use std::io;
 use std::net::UdpSocket;
+use std::os::fd::AsRawFd as _;
 
 /// Offset of the session id's byte that names the media thread: after class, key id and lane.
-#[cfg(target_os = "linux")]
 const THREAD_BYTE: u32 = 3;
 
-/// Whether this system can distribute datagrams by their contents.
-pub const SUPPORTED: bool = cfg!(target_os = "linux");
+/// Whether several sockets can share a port, and the system distributes datagrams among them by their contents.
+pub const PORTS_CAN_BE_SHARED: bool = true;
+
+/// Lets other sockets of this user bind the same port.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn share_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
 
 /// Attaches the distribution program to all sockets that share the port of `socket`. Datagrams for thread n go to the
 /// n-th of the `sockets` that were bound; other datagrams go to any of them. The program stays attached as long as the
@@ -17,10 +26,7 @@ pub const SUPPORTED: bool = cfg!(target_os = "linux");
 ///
 /// # Errors
 /// When the kernel refuses.
-#[cfg(target_os = "linux")]
 pub fn distribute_by_thread(socket: &UdpSocket, sockets: u8) -> io::Result<()> {
-    use std::os::fd::AsRawFd as _;
-
     let instruction = |code: u32, k: u32| libc::sock_filter { code: code as u16, jt: 0, jf: 0, k };
     // A datagram that is too short ends the program with 0: the first socket receives and drops it.
     let mut program = [
@@ -40,13 +46,4 @@ pub fn distribute_by_thread(socket: &UdpSocket, sockets: u8) -> io::Result<()> {
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Always fails; such systems run one media thread.
-///
-/// # Errors
-/// Always.
-#[cfg(not(target_os = "linux"))]
-pub fn distribute_by_thread(_: &UdpSocket, _: u8) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }

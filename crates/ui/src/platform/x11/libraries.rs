@@ -14,7 +14,7 @@ const KEPT: [&str; 10] =
 const DRIVER: &str = "_dri.so";
 
 /// On the first call, keeps the libraries that are loaded. Call it after a graphics context was made.
-pub(super) fn keep() {
+pub(crate) fn keep() {
     static FIRST: Once = Once::new();
     FIRST.call_once(|| {
         let mut paths: Vec<CString> = Vec::new();

@@ -2,7 +2,8 @@
 //! addresses: to which of them a datagram was sent, and from which an answer leaves), times of arrival, and segmentation by
 //! the kernel (UDP GSO).
 
-use super::{DatagramArrival, MediaPath, UdpSocket};
+use super::super::{DatagramArrival, log_refusal};
+use mio::net::UdpSocket;
 use rtjam_protocol::Micros;
 use rtjam_protocol::datagram::MAX_DATAGRAM;
 use socket2::SockAddr;
@@ -22,30 +23,72 @@ const SLOT: usize = MAX_DATAGRAM + 1;
 #[repr(C, align(8))]
 struct Control([u8; 128]);
 
-/// Requests times of arrival, and fragmentation where a path's MTU is small: path MTU discovery would hold audio back.
-pub(super) fn set_options(socket: &std::net::UdpSocket, is_v6: bool) -> io::Result<()> {
-    let fd = socket.as_raw_fd();
-    set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
-    if is_v6 {
-        set_int(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)
-    } else {
-        set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)
-    }
+/// Sends and receives on one socket.
+pub struct UdpIo {
+    /// Whether the kernel supports UDP segmentation (Linux 4.18 and later).
+    segments: bool,
 }
 
-/// Requests the local address of each datagram, for a socket that listens on all addresses. A socket that is bound to one
-/// address sends from there anyway, and a send that need not name it is 5 % cheaper.
-pub(super) fn report_local_addresses(socket: &std::net::UdpSocket, is_v6: bool) -> io::Result<()> {
-    if is_v6 {
-        set_int(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)
-    } else {
-        set_int(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_PKTINFO, 1)
+impl UdpIo {
+    /// Requests times of arrival, and for a socket that listens on all addresses the local address of each datagram. (A
+    /// socket that is bound to one address sends from there anyway, and a send that need not name it is 5 % cheaper.)
+    ///
+    /// # Errors
+    /// When the socket has no local address.
+    pub fn new(socket: &std::net::UdpSocket) -> io::Result<UdpIo> {
+        let (address, fd) = (socket.local_addr()?.ip(), socket.as_raw_fd());
+        log_refusal("arrival times", set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1));
+        if address.is_unspecified() {
+            let (level, option) = match address {
+                IpAddr::V4(_) => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+                IpAddr::V6(_) => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
+            };
+            log_refusal("packet information", set_int(fd, level, option, 1));
+        }
+        Ok(UdpIo { segments: set_int(fd, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok() })
     }
-}
 
-/// Whether the kernel supports UDP segmentation (Linux 4.18 and later).
-pub(super) fn supports_segmentation(socket: &std::net::UdpSocket) -> bool {
-    set_int(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok()
+    /// Whether the system segments large sends into datagrams.
+    pub fn segments(&self) -> bool {
+        self.segments
+    }
+
+    /// Receives as many datagrams as fit into the batch. Returns how many.
+    ///
+    /// # Errors
+    /// `WouldBlock` when none has arrived; other errors of the socket.
+    pub fn receive(&self, socket: &UdpSocket, batch: &mut RecvBatch) -> io::Result<usize> {
+        batch.receive(socket)
+    }
+
+    /// Sends `bytes` as one datagram, or segmented into datagrams of `segment` bytes each, the last of which may be shorter.
+    ///
+    /// # Errors
+    /// `WouldBlock` if the send buffer is full; otherwise the system refuses the datagram.
+    pub fn send(
+        &self,
+        socket: &UdpSocket,
+        bytes: &[u8],
+        segment: Option<u16>,
+        (remote, local): (&SockAddr, Option<IpAddr>),
+    ) -> io::Result<()> {
+        match send_from(socket, bytes, segment, remote, local) {
+            // The machine may have lost that address.
+            Err(e)
+                if local.is_some()
+                    && matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENODEV)) =>
+            {
+                send_from(socket, bytes, segment, remote, None)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether an error of a segmented send means that no path of the socket supports them: the network card neither segments
+    /// nor computes checksums.
+    pub fn cannot_segment(error: &io::Error) -> bool {
+        error.raw_os_error() == Some(libc::EIO)
+    }
 }
 
 fn set_int(fd: RawFd, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> io::Result<()> {
@@ -56,7 +99,7 @@ fn set_int(fd: RawFd, level: libc::c_int, option: libc::c_int, value: libc::c_in
 }
 
 /// Buffers for the datagrams of one call.
-pub(crate) struct RecvBatch {
+pub struct RecvBatch {
     slots: Vec<[u8; SLOT]>,
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
@@ -70,7 +113,8 @@ pub(crate) struct RecvBatch {
 unsafe impl Send for RecvBatch {}
 
 impl RecvBatch {
-    pub(crate) fn new() -> RecvBatch {
+    /// An empty batch.
+    pub fn new() -> RecvBatch {
         // SAFETY: all-zero bytes are valid values of these C structs.
         let (name, part, message) = unsafe { (zeroed(), zeroed::<libc::iovec>(), zeroed()) };
         RecvBatch {
@@ -84,7 +128,7 @@ impl RecvBatch {
     }
 
     /// Receives what waits in the socket. After a call that does not [fill](RecvBatch::is_full_of) the batch, nothing waits.
-    pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
+    fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
         for (i, message) in self.messages.iter_mut().enumerate() {
             self.parts[i] = libc::iovec { iov_base: self.slots[i].as_mut_ptr().cast(), iov_len: SLOT };
             let header = &mut message.msg_hdr;
@@ -106,12 +150,12 @@ impl RecvBatch {
     }
 
     /// Whether more datagrams may wait after a call that received this many.
-    pub(crate) fn is_full_of(received: usize) -> bool {
+    pub fn is_full_of(received: usize) -> bool {
         received == BATCH
     }
 
     /// Datagram `i` of those received last; `None` if it has no source address.
-    pub(crate) fn datagram(&mut self, i: usize) -> Option<(DatagramArrival, &mut [u8])> {
+    pub fn datagram(&mut self, i: usize) -> Option<(DatagramArrival, &mut [u8])> {
         let message = &self.messages[i];
         let len = message.msg_len as usize;
         let name_len = message.msg_hdr.msg_namelen;
@@ -185,25 +229,11 @@ impl PacketInfo {
     }
 }
 
-/// Sends `bytes` as one datagram, or segmented into datagrams of `segment` bytes each, the last of which may be shorter.
-pub(super) fn send(socket: &UdpSocket, bytes: &[u8], segment: Option<u16>, path: &MediaPath) -> io::Result<()> {
-    match send_from(socket, bytes, segment, path, path.local.address) {
-        // The machine may have lost that address.
-        Err(e)
-            if path.local.address.is_some()
-                && matches!(e.raw_os_error(), Some(libc::EINVAL | libc::EADDRNOTAVAIL | libc::ENODEV)) =>
-        {
-            send_from(socket, bytes, segment, path, None)
-        }
-        other => other,
-    }
-}
-
 fn send_from(
     socket: &UdpSocket,
     bytes: &[u8],
     segment: Option<u16>,
-    path: &MediaPath,
+    remote: &SockAddr,
     local: Option<IpAddr>,
 ) -> io::Result<()> {
     let mut control = Control([0; 128]);
@@ -211,8 +241,8 @@ fn send_from(
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: an all-zero message header is one without name, parts and control.
     let mut message: libc::msghdr = unsafe { zeroed() };
-    message.msg_name = path.raw.as_ptr().cast_mut().cast();
-    message.msg_namelen = path.raw.len();
+    message.msg_name = remote.as_ptr().cast_mut().cast();
+    message.msg_namelen = remote.len();
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     let mut controls = Controls { control: &mut control, used: 0 };

@@ -1,7 +1,7 @@
 //! Wakes the host's main thread from the editor's thread, if the host's frame has a run loop. VST3 requires notifications of
 //! edits on the main thread. Without a run loop, the editor's thread sends them.
 
-use super::host_notifier::{MainThreadWaker, Vst3HostNotifier};
+use crate::vst3::{MainThreadWaker, Vst3HostNotifier, guarded};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -11,7 +11,7 @@ use vst3::Steinberg::{IPlugFrame, kResultOk};
 use vst3::{Class, ComPtr, ComWrapper};
 
 /// A registration with the host's run loop. Main thread. Dropping it unregisters.
-pub(super) struct RunLoop {
+pub(crate) struct RunLoop {
     run_loop: ComPtr<IRunLoop>,
     handler: ComPtr<IEventHandler>,
     notifier: Arc<Vst3HostNotifier>,
@@ -21,7 +21,7 @@ pub(super) struct RunLoop {
 
 impl RunLoop {
     /// Registers with the run loop of a frame. `None` if there is none, or it refuses.
-    pub(super) fn register(frame: &ComPtr<IPlugFrame>, notifier: &Arc<Vst3HostNotifier>) -> Option<RunLoop> {
+    pub(crate) fn register(frame: &ComPtr<IPlugFrame>, notifier: &Arc<Vst3HostNotifier>) -> Option<RunLoop> {
         let run_loop = frame.cast::<IRunLoop>()?;
         let event = Arc::new(Event::new()?);
         let handler = Handler { event: Arc::clone(&event), notifier: Arc::clone(notifier) };
@@ -77,7 +77,7 @@ impl Class for Handler {
 
 impl IEventHandlerTrait for Handler {
     unsafe fn onFDIsSet(&self, _fd: FileDescriptor) {
-        super::com::guarded(|| {
+        guarded(|| {
             // Fails if another call has read it.
             let _ = (&self.event.0).read(&mut [0; 8]);
             self.notifier.notify_host();

@@ -14,7 +14,7 @@ use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
 /// See the module.
-pub(super) struct SideConnection {
+pub(crate) struct SideConnection {
     connection: RustConnection,
     window: u32,
     /// The window that gets the keys, if any.
@@ -25,7 +25,7 @@ pub(super) struct SideConnection {
 }
 
 /// The desktop's scale (`Xft.dpi` over 96). `None` without a display.
-pub(super) fn screen_scale() -> Option<f64> {
+pub(crate) fn screen_scale() -> Option<f64> {
     let (connection, _) = x11rb::connect(None).ok()?;
     let resources = x11rb::resource_manager::new_from_default(&connection).ok()?;
     let dpi = resources.get_value::<u32>("Xft.dpi", "").ok().flatten().filter(|dpi| *dpi > 0);
@@ -34,7 +34,7 @@ pub(super) fn screen_scale() -> Option<f64> {
 
 /// Marks a window as embeddable (XEmbed protocol 0.5: version 0, not mapped yet). VST3 requires it on X11, and some hosts
 /// crash without it. Must be called before the window is mapped.
-pub(super) fn mark_embeddable(window: u32) {
+pub(crate) fn mark_embeddable(window: u32) {
     let mark = || -> Result<(), Box<dyn Error>> {
         let (connection, _) = x11rb::connect(None)?;
         let info = connection.intern_atom(false, b"_XEMBED_INFO")?.reply()?.atom;
@@ -48,7 +48,7 @@ pub(super) fn mark_embeddable(window: u32) {
 
 impl SideConnection {
     /// `None` if the display cannot be queried: the window then counts as visible and keeps its keys.
-    pub(super) fn new(window: u32, parent: Option<u32>) -> Option<SideConnection> {
+    pub(crate) fn new(window: u32, parent: Option<u32>) -> Option<SideConnection> {
         let (connection, _) = x11rb::connect(None).ok()?;
         let events = EventMask::KEY_PRESS | EventMask::KEY_RELEASE | EventMask::VISIBILITY_CHANGE;
         let wanted = ChangeWindowAttributesAux::new().event_mask(events);
@@ -58,7 +58,7 @@ impl SideConnection {
     }
 
     /// Whether any part of the window may be visible; `None` if it is gone, perhaps with its parent.
-    pub(super) fn is_visible(&self) -> Option<bool> {
+    pub(crate) fn is_visible(&self) -> Option<bool> {
         let attributes = self.connection.get_window_attributes(self.window).ok()?.reply().ok()?;
         Some(!self.covered && attributes.map_state == MapState::VIEWABLE)
     }
@@ -68,7 +68,7 @@ impl SideConnection {
     ///
     /// # Errors
     /// The display is gone.
-    pub(super) fn return_keys(&mut self, until: Instant, keeps: impl Fn(bool) -> bool) -> Result<(), Box<dyn Error>> {
+    pub(crate) fn return_keys(&mut self, until: Instant, keeps: impl Fn(bool) -> bool) -> Result<(), Box<dyn Error>> {
         loop {
             while let Some(event) = self.connection.poll_for_event()? {
                 match event {
