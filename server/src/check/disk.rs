@@ -97,9 +97,9 @@ fn free_mib(_: &Path) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
     use crate::store::tests::TempDir;
+    use rtjam_check::Verdict;
 
     /// The check writes to the real folder and leaves it as it was.
     #[test]

@@ -133,9 +133,9 @@ fn check_gro() -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
     use crate::store::tests::TempDir;
+    use rtjam_check::Verdict;
 
     #[test]
     fn advice_names_the_sysctl_of_small_buffers() {

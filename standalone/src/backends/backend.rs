@@ -86,7 +86,7 @@ const PRIORITY: i32 = 10;
 /// Requests real-time priority for the calling audio thread, which this program has created; `health` reports a denial.
 /// JACK's threads have JACK's priority.
 #[cfg(target_os = "linux")]
-pub(super) fn raise_priority(health: &AudioHealth) {
+pub(crate) fn raise_priority(health: &AudioHealth) {
     let param = libc::sched_param { sched_priority: PRIORITY };
     // SAFETY: `param` lives over the call, and the thread is the calling one.
     let denied = unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &raw const param) };
@@ -95,6 +95,6 @@ pub(super) fn raise_priority(health: &AudioHealth) {
 
 /// On other systems the audio library sets the priority of its threads.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn raise_priority(health: &AudioHealth) {
+pub(crate) fn raise_priority(health: &AudioHealth) {
     health.priority_denied.store(false, Ordering::Relaxed);
 }

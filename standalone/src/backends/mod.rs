@@ -7,7 +7,7 @@ mod input_ring;
 mod jack;
 pub(crate) mod list;
 
-pub(crate) use backend::{AudioHealth, AudioRequest, Backend};
+pub(crate) use backend::{AudioHealth, AudioRequest, Backend, raise_priority};
 
 use super::handover::AudioEnd;
 use rtjam_ui::settings::BackendChoice;
