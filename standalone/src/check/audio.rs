@@ -20,6 +20,9 @@ const PERIOD: u32 = 64;
 /// The longest period in frames without a warning.
 const LONG_PERIOD: u32 = 128;
 
+/// A client that starts or connects may itself cause an xrun, which does not count.
+const SETTLE: Duration = Duration::from_millis(300);
+
 /// What was measured.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Measurement {
@@ -102,6 +105,7 @@ fn absent(why: &OpenError, files: &SystemFiles) -> Finding {
 /// Counts the server's xruns for `time`.
 pub(super) fn count_xruns(jack: JackClient, time: Duration) -> (Finding, Measurement) {
     let JackClient { mut backend, health } = jack;
+    thread::sleep(SETTLE);
     let (before, begin) = (health.xruns(), Instant::now());
     let mut lost = None;
     while begin.elapsed() < time && lost.is_none() {
@@ -160,7 +164,7 @@ fn judge_wake_ups(sorted: &[Duration], period: Duration, time: Duration) -> (Fin
         Finding::good(PART, seen)
     } else {
         let advice = format!(
-            "With a period of {PERIOD} frames, {xruns} of {} would be an xrun each. Follow the advice above, and close \
+            "With a period of {PERIOD} frames, {xruns} of {} wake-ups come too late. Follow the advice above, and close \
              other programs.",
             sorted.len()
         );

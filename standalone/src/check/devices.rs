@@ -34,7 +34,7 @@ pub(super) fn has_card(files: &SystemFiles) -> bool {
 /// Checks whether there is an audio interface.
 pub(super) fn sound_card(files: &SystemFiles) -> Option<Finding> {
     const PART: &str = "audio interface";
-    const CONNECT: &str = "Connect a USB audio interface, directly and not through a hub.";
+    const CONNECT: &str = "Connect a USB audio interface.";
     if !files.is_linux() {
         return None;
     }
