@@ -1,6 +1,5 @@
 //! The command line, and the log on stderr.
 
-use crate::check::Verdict;
 use crate::config::{Config, ConfigError, DataDirArg, ListenAddress, LogLevel, Settings};
 use crate::failure::Failure;
 use crate::invite::InviteRequest;
@@ -17,7 +16,6 @@ use tracing_subscriber::{Registry, reload};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
-const NEEDS_ATTENTION: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -187,11 +185,7 @@ fn print_check(arguments: Check) -> Result<ExitCode, Failure> {
         // The exit code tells the result even without a stdout.
         let _ = writeln!(std::io::stdout(), "{finding}");
     }
-    Ok(match check::worst_verdict(&findings) {
-        Verdict::Good => ExitCode::SUCCESS,
-        Verdict::Warn => ExitCode::from(NEEDS_ATTENTION),
-        Verdict::Bad => ExitCode::from(FAILED),
-    })
+    Ok(ExitCode::from(check::worst_verdict(&findings).exit_code()))
 }
 
 fn print_invitation(arguments: Invite) -> Result<(), Failure> {

@@ -1,16 +1,21 @@
-//! The command line: a flag for each setting of the schema, and three flags that are not settings.
+//! The command line: a flag for each setting of the schema, three flags that are not settings, and the command `check`.
 
+use super::check::CheckOptions;
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 use rtjam_ui::settings::{GivenSettings, SETTINGS, Setting};
 use std::path::PathBuf;
 
 /// Play music together over the network, in real time. rtjam connects your instrument or microphone to a room; everyone
 /// in the room hears everyone else.
 #[derive(Parser, Debug)]
-#[command(name = "rtjam", version, after_long_help = AFTER, after_help = "rtjam --help explains each option and shows examples.")]
+#[command(name = "rtjam", version, args_conflicts_with_subcommands = true, after_long_help = AFTER)]
+#[command(after_help = "rtjam --help explains each option and shows examples.")]
 pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<ProgramCommand>,
+
     #[command(flatten)]
     pub(crate) settings: SettingFlags,
 
@@ -27,12 +32,20 @@ pub(crate) struct Cli {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// What the program does instead of playing.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ProgramCommand {
+    /// Check what stands in the way of low delay on this computer, and say what to do
+    Check(CheckOptions),
+}
+
 const AFTER: &str = r##"Examples:
   rtjam --join 'rtjam://jam.example.org/lobby#KEY'       play in this room
   rtjam --join 'rtjam://…' --source demo                 let a small band play, to try a room out
   rtjam --join classic://192.168.1.4:7891                play on an existing rtjam server; this is not private
   rtjam                                                  open a window to paste the link into
   rtjam --join - --headless --status-json <link.txt      run without a window, watched by another program
+  rtjam check                                            check what stands in the way of low delay; takes 10 s
 Put the link in quotes, so that the shell leaves it alone.
 
 Settings: every option except --list-devices, --record-trace and --config is also a key of rtjam.toml in the config folder
@@ -48,7 +61,8 @@ While rtjam runs: Ctrl-C, or closing the window, leaves the room and exits. On a
 test tone in your own outputs) and press Enter. If RTJam has stopped sending because of an audio loop, Enter alone (or
 SIGUSR1) resumes sending.
 
-Exit code: 0 ended as requested, 1 failure, 2 wrong usage or an invalid link, 3 the room refused you."##;
+Exit code: 0 ended as requested, 1 failure, 2 wrong usage or an invalid link, 3 the room refused you. rtjam check
+has codes of its own: see rtjam check --help."##;
 
 /// The flags of the settings.
 #[derive(Clone, Debug, Default)]
@@ -142,9 +156,21 @@ mod tests {
             "rtjam --playout soon",
             "rtjam --comfort much",
             "rtjam --mix two",
+            "rtjam check --seconds 0",
+            "rtjam --mute check",
         ] {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }
+    }
+
+    #[test]
+    fn check_has_its_own_options() {
+        let options = |line| match parse(line).expect("valid").command {
+            Some(ProgramCommand::Check(options)) => options,
+            None => panic!("no command"),
+        };
+        assert_eq!(options("rtjam check"), CheckOptions { seconds: 10, json: false });
+        assert_eq!(options("rtjam check --seconds 1 --json"), CheckOptions { seconds: 1, json: true });
     }
 
     /// `-h` shows a line for each flag; `--help` explains it, with its default.

@@ -8,6 +8,7 @@
 //! | `session` | applies the settings to the client and to the engine's controls |
 //! | `platform` | what differs between operating systems |
 //! | `window` | the program's own window; `no_window.rs` replaces it in builds without the feature `window` |
+//! | `check` | `rtjam check` |
 //! | `audio_supervisor`, `backends`, `handover`, `audio_processor`, `sources`, `test_tone` | audio |
 //!
 //! Threads: the main thread runs `program`. With a window, the main thread runs the window, as some systems require, and
@@ -17,6 +18,7 @@
 mod audio_processor;
 mod audio_supervisor;
 mod backends;
+mod check;
 mod cli;
 mod config;
 mod handover;
@@ -43,6 +45,9 @@ use std::process::ExitCode;
 /// Runs the program as the command line says.
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    if let Some(cli::ProgramCommand::Check(options)) = cli.command {
+        return check::run(&options);
+    }
     if cli.list_devices {
         terminal::print(io::stdout(), &backends::list::devices());
         return ExitCode::SUCCESS;

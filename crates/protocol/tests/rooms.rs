@@ -9,6 +9,7 @@ use rtjam_protocol::control::{
 };
 use rtjam_protocol::legacy::LegacyClientId;
 use rtjam_protocol::link::Secret;
+use rtjam_protocol::seal::Suite;
 use rtjam_protocol::server::rooms::{
     self, AddressKey, Ban, COALESCE, Caps, Census, ConnectionId, DownstreamChange, GatewayMusician, MAX_LISTENERS,
     MemberSelector, Origin, RoleSecret, RoomRecord, RoomSecrets, Rooms, RoomsOutput, SlotRecord,
@@ -348,7 +349,20 @@ fn unknown_suites_are_skipped() {
         "signature":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
         "name":"Ann","suites":["aes-256-gcm","chacha20-poly1305"],"wings":2}"#;
     let Ok(ClientMessage::Hello(hello)) = rtjam_protocol::control::read(text) else { panic!("not understood") };
-    assert_eq!(hello.suites, [rtjam_protocol::seal::Suite::ChaCha20Poly1305]);
+    assert_eq!(hello.suites, [Suite::ChaCha20Poly1305]);
+}
+
+/// The session gets the suite that the client prefers: a Raspberry Pi asks for ChaCha20 of a server that prefers AES.
+#[test]
+fn client_preference_chooses_the_suite() {
+    let mut server = Server::new(8);
+    for suites in [[Suite::ChaCha20Poly1305, Suite::Aes128Gcm], [Suite::Aes128Gcm, Suite::ChaCha20Poly1305]] {
+        let (id, nonce) = server.connect();
+        let hello = Hello { suites: suites.to_vec(), ..hello(&Identity::new(1), "Ann", &nonce) };
+        server.rooms.handle_message(server.now, id, ClientMessage::Hello(hello));
+        let effects = server.send(id, ClientMessage::Seat(seat("musician", "")));
+        assert_eq!(effects.joined().keys.suite, suites[0]);
+    }
 }
 
 /// The largest roster fits into a message, and each member has a slot.

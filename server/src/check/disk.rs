@@ -80,9 +80,9 @@ fn nearest_existing(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
     use crate::store::tests::TempDir;
+    use rtjam_check::Verdict;
 
     /// The check writes to the real folder and leaves it as it was.
     #[test]

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::platform::{is_clock_synchronised, open_file_limit};
+use rtjam_check::{GOVERNOR_ADVICE, speeds_up_slowly};
 use std::fs;
 use std::thread::available_parallelism;
 
@@ -33,9 +34,8 @@ fn judge_processor(p: &Processor) -> Finding {
         let seen = format!("{seen}; the host took {} % of the time for other machines", p.stolen / 10);
         return Finding::warn(PART, seen, "Musicians hear that. Use a VM with dedicated processors.");
     }
-    if let Some(governor) = p.governor.as_deref().filter(|g| matches!(*g, "powersave" | "ondemand" | "conservative")) {
-        let advice = "The processor speeds up slowly. Run: sudo cpupower frequency-set -g performance";
-        return Finding::warn(PART, format!("{seen}; its frequency governor is `{governor}`"), advice);
+    if let Some(governor) = p.governor.as_deref().filter(|g| speeds_up_slowly(g)) {
+        return Finding::warn(PART, format!("{seen}; its frequency governor is `{governor}`"), GOVERNOR_ADVICE);
     }
     if p.cores == 1 {
         let advice = "Web page, database and audio share it. Use two cores or more.";
@@ -115,8 +115,8 @@ fn read(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
+    use rtjam_check::Verdict;
 
     #[test]
     fn unsuitable_processors_are_warned_about() {

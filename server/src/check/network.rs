@@ -85,9 +85,9 @@ pub(super) fn segmentation() -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
     use crate::store::tests::TempDir;
+    use rtjam_check::Verdict;
 
     #[test]
     fn advice_names_the_sysctl_of_small_buffers() {

@@ -4,7 +4,7 @@ use super::Finding;
 use crate::platform::real_time_priority;
 use rtjam_platform::priority::{self, RealTimeRole};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Checks whether media threads can have real-time priority.
 pub(super) fn priority() -> Finding {
@@ -39,16 +39,7 @@ pub(super) fn wake_ups() -> Finding {
 fn measure_lateness() -> Vec<Duration> {
     // If the priority is refused, the measurement shows the consequence.
     let _ = priority::raise(RealTimeRole::ServerMedia);
-    let nap = Duration::from_millis(1);
-    let mut late: Vec<Duration> = (0..400)
-        .map(|_| {
-            let start = Instant::now();
-            thread::sleep(nap);
-            start.elapsed().saturating_sub(nap)
-        })
-        .collect();
-    late.sort_unstable();
-    late
+    rtjam_check::lateness(Duration::from_millis(1), 400)
 }
 
 fn judge_wake_ups(sorted: Vec<Duration>) -> Finding {
@@ -72,8 +63,8 @@ fn judge_wake_ups(sorted: Vec<Duration>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
     use super::*;
+    use rtjam_check::Verdict;
 
     #[test]
     fn wake_ups_are_judged_by_percentile() {

@@ -80,6 +80,6 @@ pub(crate) trait Backend {
 
 /// Requests real-time priority for the calling audio thread, which this program or its audio library has created; `health`
 /// reports a denial. JACK's threads have JACK's priority.
-pub(super) fn raise_priority(health: &AudioHealth) {
+pub(crate) fn raise_priority(health: &AudioHealth) {
     health.priority_denied.store(priority::raise(RealTimeRole::Audio).is_err(), Ordering::Relaxed);
 }

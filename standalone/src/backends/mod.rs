@@ -13,7 +13,7 @@ pub(crate) mod list;
 mod problem;
 mod stream_plan;
 
-pub(crate) use backend::{AudioHealth, AudioRequest, Backend};
+pub(crate) use backend::{AudioHealth, AudioRequest, Backend, raise_priority};
 pub(crate) use bluetooth::is_bluetooth;
 
 use super::handover::AudioEnd;

@@ -76,7 +76,11 @@ pub fn expand(key: &Key, info: &[u8]) -> Key {
 
 /// The cipher suites, the faster one on this machine first.
 pub fn preferred_suites() -> [Suite; 2] {
-    if has_aes_instructions() {
+    suites_by_speed(has_aes_instructions())
+}
+
+fn suites_by_speed(has_aes_instructions: bool) -> [Suite; 2] {
+    if has_aes_instructions {
         [Suite::Aes128Gcm, Suite::ChaCha20Poly1305]
     } else {
         [Suite::ChaCha20Poly1305, Suite::Aes128Gcm]
@@ -104,4 +108,17 @@ pub fn pin_of(subject_public_key_info: &[u8]) -> crate::link::Pin {
     let mut pin = [0; 16];
     pin.copy_from_slice(&digest.as_ref()[..16]);
     crate::link::Pin(pin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Raspberry Pi 4 has no AES instructions: it offers ChaCha20 first, which the server then accepts.
+    #[test]
+    fn chacha20_comes_first_without_aes_instructions() {
+        assert_eq!(suites_by_speed(false), [Suite::ChaCha20Poly1305, Suite::Aes128Gcm]);
+        assert_eq!(suites_by_speed(true), [Suite::Aes128Gcm, Suite::ChaCha20Poly1305]);
+        assert_eq!(preferred_suites(), suites_by_speed(has_aes_instructions()));
+    }
 }
