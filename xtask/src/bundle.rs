@@ -7,18 +7,19 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::command::{self, Ended, Stop};
-use crate::debug_symbols::{self, Keep};
+use crate::debug_symbols::{self, Keep, OBJCOPY};
+use crate::requirements::Requirements;
 use crate::setup;
 use crate::workspace::Workspace;
 
 /// The bundles, which are also the names in a user's plugin folders.
-const BUNDLES: [&str; 2] = ["RTJam.clap", "RTJam.vst3"];
+pub(crate) const BUNDLES: [&str; 2] = ["RTJam.clap", "RTJam.vst3"];
 
 /// The program, which lies beside the bundles.
 const PROGRAM: &str = if cfg!(windows) { "rtjam.exe" } else { "rtjam" };
 
 /// Folder beside the bundles for their debug information, one file `NAME.debug` each.
-const DEBUG: &str = "debug";
+pub(crate) const DEBUG: &str = "debug";
 
 /// Builds the bundles and prints their sizes and requirements.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String> {
@@ -28,7 +29,7 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop) -> Result<ExitCode, String
         let path = folder.join(name);
         println!("{}: {:.1} MB", path.display(), size(&path).map_err(|e| told(&path, &e))? as f64 / 1e6);
     }
-    println!("{}", needs(&folder.join(BUNDLES[0])).map_err(|e| told(&folder, &e))?);
+    println!("{}", needs(&folder.join(BUNDLES[0]))?);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,30 +67,47 @@ fn bundle(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
         Ended::Badly(how) => return Err(format!("the release build failed ({how}).")),
     }
     let target = workspace.target_folder()?;
-    // It looks for `bundler.toml` in the current folder.
-    std::env::set_current_dir(workspace.path("")).map_err(|e| told(&workspace.path(""), &e))?;
-    let made = nice_plug_xtask::bundle(&target, "rtjam", &["--release".to_owned()], false);
-    made.map_err(|e| format!("cannot make the bundles: {e:#}"))?;
-    let (folder, built) = (target.join("bundled"), target.join("release").join(PROGRAM));
+    let folder = make(workspace, &target, &["--release".to_owned()])?;
+    let built = target.join("release").join(PROGRAM);
     put(&built, &folder.join(PROGRAM)).map_err(|e| told(&built, &e))?;
     if cfg!(target_os = "linux") {
-        let debug = folder.join(DEBUG);
-        remove(&debug).map_err(|e| told(&debug, &e))?;
-        let files = libraries(&folder).map_err(|e| told(&folder, &e))?;
-        for file in files.into_iter().chain([folder.join(PROGRAM)]) {
-            // Keep function names for crash logs.
-            debug_symbols::split(workspace, &file, &debug, Keep::Names)?;
-        }
+        split_debug_symbols(workspace, OBJCOPY, &folder, &[PROGRAM])?;
     }
     Ok(folder)
 }
 
+/// Makes the bundles of the plugin that cargo built into `target` with these arguments, and returns their folder.
+pub(crate) fn make(workspace: &Workspace, target: &Path, arguments: &[String]) -> Result<PathBuf, String> {
+    // It looks for `bundler.toml` in the current folder.
+    std::env::set_current_dir(workspace.path("")).map_err(|e| told(&workspace.path(""), &e))?;
+    let made = nice_plug_xtask::bundle(target, "rtjam", arguments, false);
+    made.map_err(|e| format!("cannot make the bundles: {e:#}"))?;
+    Ok(target.join("bundled"))
+}
+
+/// Moves the debug information of the bundles and programs in `folder` into its folder [`DEBUG`].
+pub(crate) fn split_debug_symbols(
+    workspace: &Workspace,
+    objcopy: &str,
+    folder: &Path,
+    programs: &[impl AsRef<Path>],
+) -> Result<(), String> {
+    let debug = folder.join(DEBUG);
+    remove(&debug).map_err(|e| told(&debug, &e))?;
+    let files = libraries(folder).map_err(|e| told(folder, &e))?;
+    for file in files.into_iter().chain(programs.iter().map(|name| folder.join(name))) {
+        // Keep function names for crash logs.
+        debug_symbols::split(workspace, objcopy, &file, &debug, Keep::Names)?;
+    }
+    Ok(())
+}
+
 /// Binaries of the bundles in a folder, searched recursively.
-fn libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn libraries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_library = path.extension().is_some_and(|e| e == "clap" || e == "so");
+        let is_library = path.extension().is_some_and(|e| e == "clap" || e == "so" || e == "vst3");
         if path.is_dir() {
             all.extend(libraries(&path)?);
         } else if is_library {
@@ -115,7 +133,7 @@ fn places() -> Option<[PathBuf; 2]> {
 }
 
 /// Copies a file or folder next to its destination and moves it there: a host that has the old one open keeps it.
-fn put(from: &Path, to: &Path) -> io::Result<()> {
+pub(crate) fn put(from: &Path, to: &Path) -> io::Result<()> {
     let fresh = to.with_extension("new");
     remove(&fresh)?;
     copy(from, &fresh)?;
@@ -137,7 +155,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) => Err(e),
@@ -146,7 +164,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn size(path: &Path) -> io::Result<u64> {
+pub(crate) fn size(path: &Path) -> io::Result<u64> {
     let about = fs::metadata(path)?;
     if !about.is_dir() {
         return Ok(about.len());
@@ -155,40 +173,21 @@ fn size(path: &Path) -> io::Result<u64> {
 }
 
 /// The library's requirements, as a sentence.
-fn needs(library: &Path) -> io::Result<String> {
+fn needs(library: &Path) -> Result<String, String> {
     if !cfg!(target_os = "linux") {
         return Ok("It needs no other libraries than the system's.".to_owned());
     }
-    let bytes = fs::read(library)?;
-    let (major, minor) = newest_glibc(&bytes);
+    let (major, minor) = Requirements::of(library)?.glibc.unwrap_or((2, 0));
     Ok(format!("It needs glibc {major}.{minor} or newer, because it was built on this system."))
 }
 
-/// The newest version in the names of glibc's symbols.
-fn newest_glibc(bytes: &[u8]) -> (u32, u32) {
-    const MARK: &[u8] = b"GLIBC_";
-    let versions = bytes.windows(MARK.len() + 8).filter(|w| w.starts_with(MARK)).filter_map(|w| {
-        let text = String::from_utf8_lossy(&w[MARK.len()..]).into_owned();
-        let mut numbers = text.split(|c: char| !c.is_ascii_digit());
-        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-    });
-    versions.max().unwrap_or((2, 0))
-}
-
-fn told(path: &Path, error: &io::Error) -> String {
+pub(crate) fn told(path: &Path, error: &io::Error) -> String {
     format!("{}: {error}", path.display())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The newest version counts, compared by number and not as text.
-    #[test]
-    fn newest_glibc_symbol_is_found() {
-        assert_eq!(newest_glibc(b"..GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_2.9\0GLIBC_PRIVATE\0"), (2, 34));
-        assert_eq!(newest_glibc(b""), (2, 0));
-    }
 
     /// Both bundles can be installed repeatedly, and an error says what to do.
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{jam, soak, test};
+use crate::{cross, jam, soak, test};
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub(crate) enum Action {
     Soak(String),
     /// With the programs of this folder, or after building them.
     Deb(Option<PathBuf>),
+    Cross(cross::Options),
+    Dist,
 }
 
 /// The sentence of an `Err` says what to type instead.
@@ -32,8 +34,12 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Action, String> {
         "jam" if wants_help => Ok(Action::Print(JAM_HELP.to_owned())),
         "test" if wants_help => Ok(Action::Print(format!("{TEST_HELP}{}", test::list()))),
         "soak" if wants_help => Ok(Action::Print(format!("{SOAK_HELP}{}", soak::list()))),
+        "cross" if wants_help => Ok(Action::Print(CROSS_HELP.replace("@TARGETS@", &cross::list()))),
+        "dist" if wants_help => Ok(Action::Print(DIST_HELP.to_owned())),
         "deb" if wants_help => Ok(Action::Print(DEB_HELP.to_owned())),
         "deb" => parse_deb(rest).map(Action::Deb),
+        "cross" => parse_cross(rest).map(Action::Cross),
+        "dist" => no_more(rest).map(|()| Action::Dist),
         "setup" => no_more(rest).map(|()| Action::Setup),
         "bundle" => no_more(rest).map(|()| Action::Bundle),
         "install" => no_more(rest).map(|()| Action::Install),
@@ -107,6 +113,26 @@ fn parse_deb(arguments: &[String]) -> Result<Option<PathBuf>, String> {
     }
 }
 
+fn parse_cross(arguments: &[String]) -> Result<cross::Options, String> {
+    let mut options = cross::Options { targets: Vec::new(), profile: "release".to_owned(), runs: true };
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        match argument.as_str() {
+            "--profile" => options.profile.clone_from(rest.next().ok_or("`--profile` needs a name after it.")?),
+            "--no-run" => options.runs = false,
+            "all" => options.targets = cross::all(),
+            name if cross::is_target(name) => options.targets.push(name.to_owned()),
+            other => {
+                return Err(format!("there is no target or option `{other}`. `cargo xtask cross --help` lists them."));
+            }
+        }
+    }
+    if options.targets.is_empty() {
+        return Err(format!("name a target, or `all`:\n{}", cross::list()));
+    }
+    Ok(options)
+}
+
 fn no_more(arguments: &[String]) -> Result<(), String> {
     match arguments.first() {
         None => Ok(()),
@@ -128,7 +154,9 @@ Usage: cargo xtask COMMAND
   install             build the plugin and copy it into your plugin folders
   test [STEP...]      run all checks; `--list` lists the steps
   soak NAME           run a longer test; `list` lists them
-  deb                 build the room server's Debian package
+  deb                 build the Debian packages
+  cross TARGET...     build for Windows, Linux and arm64 on Debian, and check macOS; `--help` lists the targets
+  dist                make the archives of a release of what `cross` built
   setup               install what all commands need
 
 `cargo xtask COMMAND --help` prints details.
@@ -170,12 +198,36 @@ Usage: cargo xtask soak NAME
 ";
 
 const DEB_HELP: &str = "\
-Builds the room server's Debian package, checks that it is complete, checks its unit if systemd is installed, and
-prints the path of the package.
+Builds the Debian packages rtjam-server, rtjam and rtjam-plugin, each with one of its debug symbols, checks that they are
+complete, checks the server's unit if systemd is installed, and prints the paths of the packages.
 
 Usage: cargo xtask deb [--bin DIR]
 
-  --bin DIR   package the program in this folder instead of building it
+  --bin DIR   package the programs in this folder instead of building them
+";
+
+const CROSS_HELP: &str = "\
+Builds the programs and the plugin for other systems on Debian 12 or later, packages them in `dist/SYSTEM` of cargo's target
+folder, checks that they need nothing that a fresh system lacks, and lets a packaged server and two packaged clients play
+together. Installs what it needs: compilers by apt, zig by pip into cargo's target folder, and Rust's standard library by
+rustup or, where rustup does not have it, from its sources.
+
+Usage: cargo xtask cross [--profile NAME] [--no-run] TARGET...
+
+  all          all of these:
+@TARGETS@
+  --profile NAME   build with this profile of Cargo.toml instead of `release`
+  --no-run         only build and package
+
+`cargo xtask dist` makes archives of the packages. Linux programs run with glibc 2.31 or newer (Debian 11, Ubuntu 20.04).
+";
+
+const DIST_HELP: &str = "\
+Makes the archives of a release in `dist/release` of cargo's target folder, from what `cargo xtask cross` has put into
+`dist`: an archive and an archive of debug symbols per system, an installer for Windows, the Debian packages, a list of all
+dependencies (CycloneDX) with their licences, and SHA256SUMS. Each program is checked once more.
+
+Usage: cargo xtask cross all && cargo xtask dist
 ";
 
 const SETUP_HELP: &str = "\
@@ -204,6 +256,22 @@ mod tests {
         assert_eq!(parsed("jam"), Ok(Action::Jam(jam::Options::default())));
     }
 
+    /// Targets are named in any order, `all` is all of them, and a release is built and run unless options say otherwise.
+    #[test]
+    fn cross_parses_its_targets() {
+        let parsed = |line| match parsed(line) {
+            Ok(Action::Cross(options)) => options,
+            other => panic!("{line}: {other:?}"),
+        };
+        let two = parsed("cross arm64 --profile jam --no-run windows");
+        assert_eq!(
+            (two.targets, two.profile.as_str(), two.runs),
+            (vec!["arm64".into(), "windows".into()], "jam", false)
+        );
+        let all = parsed("cross all");
+        assert_eq!((all.targets, all.profile.as_str(), all.runs), (cross::all(), "release", true));
+    }
+
     /// An error names the argument that is not understood.
     #[test]
     fn unknown_arguments_are_named() {
@@ -218,6 +286,10 @@ mod tests {
             ("soak fuzz twice", "twice"),
             ("deb --bin", "folder"),
             ("deb here", "here"),
+            ("cross", "windows"),
+            ("cross windows atari", "atari"),
+            ("cross arm64 --profile", "name"),
+            ("dist now", "now"),
             ("jamm", "jamm"),
         ] {
             let sentence = parsed(line).expect_err(line);
@@ -239,6 +311,8 @@ mod tests {
             "setup -h",
             "install --help",
             "deb --help",
+            "cross --help",
+            "dist --help",
         ] {
             assert!(matches!(parsed(line), Ok(Action::Print(text)) if text.len() > 40), "{line}");
         }

@@ -17,31 +17,44 @@ pub(crate) enum Keep {
 /// Moves the debug information of `file` into `folder/NAME.debug` and returns that path. `file` refers to it by name and
 /// checksum, so debuggers find it beside `file`, in a folder `.debug` there, and under `/usr/lib/debug`.
 ///
-/// Linux only. It needs `objcopy`, which is part of binutils like the linker.
-pub(crate) fn split(workspace: &Workspace, file: &Path, folder: &Path, keep: Keep) -> Result<PathBuf, String> {
+/// `objcopy` is the program of that name for the file's system; it is part of binutils like the linker. Not for macOS.
+pub(crate) fn split(
+    workspace: &Workspace,
+    objcopy: &str,
+    file: &Path,
+    folder: &Path,
+    keep: Keep,
+) -> Result<PathBuf, String> {
     let name = file.file_name().ok_or_else(|| format!("{} is no file.", file.display()))?;
     let mut symbols = folder.join(name).into_os_string();
     symbols.push(".debug");
     let symbols = PathBuf::from(symbols);
     std::fs::create_dir_all(folder).map_err(|e| format!("{} cannot be made: {e}.", folder.display()))?;
-    objcopy(workspace, &["--only-keep-debug"], file, Some(&symbols))?;
+    run(workspace, objcopy, &["--only-keep-debug"], file, Some(&symbols))?;
     let mut link = std::ffi::OsString::from("--add-gnu-debuglink=");
     link.push(&symbols);
     let strip = if keep == Keep::Names { "--strip-debug" } else { "--strip-unneeded" };
-    objcopy(workspace, &[strip.as_ref(), link.as_os_str()], file, None)?;
+    run(workspace, objcopy, &[strip.as_ref(), link.as_os_str()], file, None)?;
     Ok(symbols)
 }
 
-fn objcopy<A: AsRef<std::ffi::OsStr>>(
+/// The program for files of the system that this one runs on.
+pub(crate) const OBJCOPY: &str = "objcopy";
+
+fn run<A: AsRef<std::ffi::OsStr>>(
     workspace: &Workspace,
+    objcopy: &str,
     options: &[A],
     file: &Path,
     to: Option<&Path>,
 ) -> Result<(), String> {
-    let mut objcopy = workspace.command("objcopy");
-    objcopy.args(options).arg(file).args(to);
-    command::output(&mut objcopy).map(|_| ()).ok_or_else(|| {
-        format!("objcopy fails on {}. It is part of binutils; check that `objcopy --version` works.", file.display())
+    let mut command = workspace.command(objcopy);
+    command.args(options).arg(file).args(to);
+    command::output(&mut command).map(|_| ()).ok_or_else(|| {
+        format!(
+            "{objcopy} fails on {}. It is part of binutils; check that `{objcopy} --version` works.",
+            file.display()
+        )
     })
 }
 
@@ -67,7 +80,7 @@ mod tests {
             fs::copy(&own, &file).expect("copied");
             let before = fs::metadata(&file).expect("there").len();
             assert!(sections(&workspace, &file).contains(".debug_line"), "the test has debug information");
-            let symbols = split(&workspace, &file, &folder.join("debug"), keep).expect("split");
+            let symbols = split(&workspace, OBJCOPY, &file, &folder.join("debug"), keep).expect("split");
             assert_eq!(symbols, folder.join("debug/program.debug"));
             let (left, moved) = (sections(&workspace, &file), sections(&workspace, &symbols));
             assert!(!left.contains(".debug_line") && left.contains(".gnu_debuglink"), "{left}");

@@ -3,11 +3,14 @@
 mod bundle;
 mod cli;
 mod command;
+mod cross;
 #[cfg(unix)]
 mod deb;
 mod debug_symbols;
+mod dist;
 mod jam;
 mod pool;
+mod requirements;
 mod setup;
 mod soak;
 mod test;
@@ -52,6 +55,8 @@ fn run(action: Action) -> Result<ExitCode, String> {
         Action::Deb(bin) => deb::run(&workspace, &stop, bin),
         #[cfg(not(unix))]
         Action::Deb(_) => Err("Debian packages can only be built on Debian or Ubuntu.".to_owned()),
+        Action::Cross(options) => cross::run(&workspace, &stop, &options),
+        Action::Dist => dist::run(&workspace, &stop),
         Action::Soak(name) => soak::run(&workspace, &stop, &name),
     }
 }

@@ -31,7 +31,8 @@ pub(super) fn install_missing(workspace: &Workspace, lists: &[&[Package]]) -> Re
     };
 
     let mut updated = false;
-    if !has_lists(Path::new("/var/lib/apt/lists")) {
+    let added = add_architectures(workspace, &become_root, &names)?;
+    if added || !has_lists(Path::new("/var/lib/apt/lists")) {
         apt(&["update"])?;
         updated = true;
     }
@@ -53,10 +54,28 @@ pub(super) fn install_missing(workspace: &Workspace, lists: &[&[Package]]) -> Re
 const APT_OPTIONS: &[&str] = &["-q", "-o", "DPkg::Lock::Timeout=300"];
 
 fn run_apt(workspace: &Workspace, become_root: &[&str], arguments: &[&str]) -> Result<Ended, String> {
-    let mut words = become_root.iter().copied().chain(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-    let mut command = workspace.command(words.next().unwrap_or("env"));
-    command.args(words).args(arguments);
-    command::run_in_terminal(&mut command)
+    run_as_root(workspace, become_root, &[&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"], arguments].concat())
+}
+
+fn run_as_root(workspace: &Workspace, become_root: &[&str], words: &[&str]) -> Result<Ended, String> {
+    let mut words = become_root.iter().chain(words);
+    let mut command = workspace.command(words.next().unwrap_or(&"true"));
+    command::run_in_terminal(command.args(words))
+}
+
+/// Tells dpkg the architectures of packages such as "libc6:arm64". Whether there was one that it did not know.
+fn add_architectures(workspace: &Workspace, become_root: &[&str], names: &[&str]) -> Result<bool, String> {
+    let known = command::output(workspace.command("dpkg").arg("--print-foreign-architectures")).unwrap_or_default();
+    let mut unknown: Vec<&str> = names.iter().filter_map(|name| Some(name.split_once(':')?.1)).collect();
+    unknown.retain(|architecture| !known.lines().any(|line| line == *architecture));
+    unknown.dedup();
+    for architecture in &unknown {
+        println!("set-up: dpkg --add-architecture {architecture}");
+        if let Ended::Badly(how) = run_as_root(workspace, become_root, &["dpkg", "--add-architecture", architecture])? {
+            return Err(format!("dpkg does not add the architecture {architecture} ({how})."));
+        }
+    }
+    Ok(!unknown.is_empty())
 }
 
 /// The command that runs another one as root: empty for root, sudo, or `None` if neither is possible.

@@ -5,9 +5,11 @@ mod packages;
 mod system;
 mod tools;
 
-pub(crate) use packages::{BUILD, Package, TEST};
+pub(crate) use packages::{BUILD, CROSS_ARM64, CROSS_WINDOWS, DIST, PYTHON, Package, QEMU, RUST_SOURCES, TEST};
 use system::Family;
 pub(crate) use tools::{CARGO_DENY, CARGO_FUZZ, Tool};
+
+use std::path::PathBuf;
 
 use crate::command::Stop;
 use crate::workspace::Workspace;
@@ -44,6 +46,11 @@ pub(crate) fn pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), Strin
         }
         outcome => outcome,
     }
+}
+
+/// Installs zig, a C compiler and linker for other systems, and returns the path of its program.
+pub(crate) fn zig(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
+    tools::install_zig(workspace, stop)
 }
 
 pub(crate) fn tool(workspace: &Workspace, stop: &Stop, tool: &Tool) -> Result<(), String> {

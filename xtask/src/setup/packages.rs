@@ -37,6 +37,42 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "libfaketime", what: "a wall clock that the tests can step", programs: &[], others: &[] },
 ];
 
+/// Packages that the build for Windows needs.
+pub(crate) const CROSS_WINDOWS: &[Package] = &[
+    Package { name: "gcc-mingw-w64-x86-64-posix", what: "a C compiler for Windows", programs: &[], others: &[] },
+    Package { name: "binutils-mingw-w64-x86-64", what: "a linker for Windows", programs: &[], others: &[] },
+];
+
+/// Packages that the build for Linux on arm64 needs.
+pub(crate) const CROSS_ARM64: &[Package] = &[
+    Package { name: "pkg-config", what: "finds the audio libraries", programs: &["pkg-config"], others: &[] },
+    Package { name: "libasound2-dev:arm64", what: "ALSA for arm64", programs: &[], others: &[] },
+    Package { name: "binutils-aarch64-linux-gnu", what: "separates debug information", programs: &[], others: &[] },
+];
+
+/// Packages that run programs for Linux on arm64.
+pub(crate) const QEMU: &[Package] = &[
+    Package { name: "qemu-user", what: "an emulator of arm64", programs: &["qemu-aarch64"], others: &[] },
+    Package { name: "libc6:arm64", what: "the C library for arm64", programs: &[], others: &[] },
+];
+
+/// Packages that build a standard library of Rust for another system, where rustup does not have it.
+pub(crate) const RUST_SOURCES: &[Package] = &[
+    Package { name: "rustc-web", what: "a Rust compiler", programs: &[], others: &[] },
+    Package { name: "cargo-web", what: "its cargo", programs: &[], others: &[] },
+    Package { name: "rust-web-src", what: "the sources of its standard library", programs: &[], others: &[] },
+];
+
+/// Python, whose packages zig and pedalboard are.
+pub(crate) const PYTHON: &[Package] =
+    &[Package { name: "python3-venv", what: "an environment for Python's packages", programs: &[], others: &[] }];
+
+/// Packages that make the archives of a release.
+pub(crate) const DIST: &[Package] = &[
+    Package { name: "nsis", what: "makes the installer for Windows", programs: &["makensis"], others: &[] },
+    Package { name: "zip", what: "makes archives for Windows", programs: &["zip"], others: &[] },
+];
+
 /// The packages of `lists` that are missing. `installed` checks for a package, `on_path` for a program.
 pub(crate) fn missing<'a>(
     lists: &[&'a [Package]],

@@ -1,5 +1,7 @@
-//! Tools that cargo installs, and pedalboard, a plugin host for Python, which pip installs.
+//! Tools that cargo installs, and those that pip installs: pedalboard, a plugin host for Python, and zig.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{self, Ended, Stop};
@@ -53,34 +55,58 @@ fn version(text: &str) -> Option<&str> {
     text.split_whitespace().last().filter(|word| word.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// Version of pedalboard against which the tests were written.
-const PEDALBOARD: &str = "0.9.26";
-
-/// Installs pedalboard into the folder `pedalboard` of cargo's target folder, unless it is there.
-pub(super) fn install_pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
-    let folder = workspace.target_folder()?.join("pedalboard");
-    let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let mut ask = workspace.command(&python.to_string_lossy());
-    ask.args(["-c", "from importlib.metadata import version; print(version('pedalboard'))"]);
-    if python.is_file() && command::output(&mut ask).is_some_and(|version| version.trim() == PEDALBOARD) {
-        return Ok(());
-    }
-    println!("set-up: installing pedalboard {PEDALBOARD} into {}", folder.display());
-    let mut venv = workspace.command("python3");
-    pedalboard_step(venv.args(["-m", "venv"]).arg(&folder), stop)?;
-    let mut pip = workspace.command(&python.to_string_lossy());
-    let wanted = format!("pedalboard=={PEDALBOARD}");
-    // A build from source would take an hour, and needs libraries.
-    pedalboard_step(pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", &wanted]), stop)
+/// A package of Python's, in an environment of its own.
+struct PythonPackage {
+    name: &'static str,
+    version: &'static str,
+    /// Its environment, in cargo's target folder.
+    folder: &'static str,
 }
 
-fn pedalboard_step(command: &mut std::process::Command, stop: &Stop) -> Result<(), String> {
-    let how = match command::run(command, stop, Duration::from_secs(10 * 60)) {
-        Ok(Ended::Well) => return Ok(()),
-        Ok(Ended::Badly(how)) => how,
-        Err(sentence) => sentence,
-    };
-    Err(format!("pedalboard {PEDALBOARD} could not be installed ({how})."))
+const PEDALBOARD: PythonPackage = PythonPackage { name: "pedalboard", version: "0.9.26", folder: "pedalboard" };
+const ZIG: PythonPackage = PythonPackage { name: "ziglang", version: "0.17.1", folder: "tools/zig" };
+
+pub(super) fn install_pedalboard(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    PEDALBOARD.install(workspace, stop).map(|_| ())
+}
+
+/// Installs zig, and returns the path of its program.
+pub(super) fn install_zig(workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
+    let python = ZIG.install(workspace, stop)?;
+    let mut ask = workspace.command(&python.to_string_lossy());
+    ask.args(["-c", "import ziglang; print(ziglang.__path__[0])"]);
+    let folder = command::output(&mut ask).ok_or("Python does not find its package ziglang.")?;
+    Ok(Path::new(folder.trim()).join("zig"))
+}
+
+impl PythonPackage {
+    /// Installs the package unless it is there, and returns the path of its environment's Python.
+    fn install(&self, workspace: &Workspace, stop: &Stop) -> Result<PathBuf, String> {
+        let folder = workspace.target_folder()?.join(self.folder);
+        let python = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+        let mut ask = workspace.command(&python.to_string_lossy());
+        ask.args(["-c", "import sys; from importlib.metadata import version; print(version(sys.argv[1]))", self.name]);
+        if python.is_file() && command::output(&mut ask).is_some_and(|version| version.trim() == self.version) {
+            return Ok(python);
+        }
+        println!("set-up: installing {} {} into {}", self.name, self.version, folder.display());
+        let mut venv = workspace.command("python3");
+        self.step(venv.args(["-m", "venv"]).arg(&folder), stop)?;
+        let mut pip = workspace.command(&python.to_string_lossy());
+        let wanted = format!("{}=={}", self.name, self.version);
+        // A build from source would take an hour, and needs libraries.
+        self.step(pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:", &wanted]), stop)?;
+        Ok(python)
+    }
+
+    fn step(&self, command: &mut Command, stop: &Stop) -> Result<(), String> {
+        let how = match command::run(command, stop, Duration::from_secs(10 * 60)) {
+            Ok(Ended::Well) => return Ok(()),
+            Ok(Ended::Badly(how)) => how,
+            Err(sentence) => sentence,
+        };
+        Err(format!("{} {} could not be installed ({how}).", self.name, self.version))
+    }
 }
 
 #[cfg(test)]

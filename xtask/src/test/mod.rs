@@ -15,12 +15,15 @@ use crate::workspace::Workspace;
 use report::{Outcome, Row};
 use steps::{STEPS, Step};
 
+pub(crate) use report::duration;
 pub(crate) use steps::{is_step, list, models};
 
 /// Runs the named steps, or all of them, in the order of the table.
 pub(crate) fn run(workspace: &Workspace, stop: &Stop, names: &[String]) -> Result<ExitCode, String> {
-    let chosen: Vec<&Step> =
-        STEPS.iter().filter(|step| names.is_empty() || names.iter().any(|name| name == step.name)).collect();
+    let is_chosen = |step: &&Step| {
+        if names.is_empty() { !step.on_request } else { names.iter().any(|name| name == step.name) }
+    };
+    let chosen: Vec<&Step> = STEPS.iter().filter(is_chosen).collect();
     let mut rows = Vec::new();
 
     let (set_up, row) = timed("set-up", || set_up(workspace, stop, &chosen));

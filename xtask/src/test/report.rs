@@ -73,7 +73,8 @@ fn counts(row: &Row) -> (u64, u64) {
     }
 }
 
-fn duration(took: Duration) -> String {
+/// Seconds, or minutes and seconds.
+pub(crate) fn duration(took: Duration) -> String {
     let seconds = took.as_secs_f64();
     if seconds < 100.0 {
         format!("{seconds:.1} s")

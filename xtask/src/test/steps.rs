@@ -8,12 +8,15 @@ use super::count::Transcript;
 use super::report::Outcome;
 use super::{e2e, fuzz};
 use crate::command::{self, Ended, Stop};
+use crate::cross;
 use crate::setup::{CARGO_DENY, CARGO_FUZZ, Tool};
 use crate::workspace::Workspace;
 
 pub(super) struct Step {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
+    /// Whether it runs only if it is named.
+    pub(super) on_request: bool,
     pub(super) needs_build_packages: bool,
     pub(super) needs_test_packages: bool,
     pub(super) tool: Option<&'static Tool>,
@@ -26,6 +29,7 @@ pub(super) struct Step {
 const PLAIN: Step = Step {
     name: "",
     what: "",
+    on_request: false,
     needs_build_packages: false,
     needs_test_packages: false,
     tool: None,
@@ -85,6 +89,14 @@ pub(super) const STEPS: &[Step] = &[
         cannot_run: || cfg!(windows).then(|| "the fuzzer does not run on Windows".to_owned()),
         run: |w, s| Outcome::from(fuzz::run(w, s, Duration::from_secs(20)).map(|_| ())),
         ..BUILDS
+    },
+    Step {
+        name: "cross",
+        what: "the products compile for Windows, arm64 and macOS; only if it is named",
+        on_request: true,
+        cannot_run: || only_on_linux("the compilers for other systems need Linux"),
+        run: |w, s| Outcome::from(cross::compile_all(w, s)),
+        ..PLAIN
     },
     Step { name: "jam", what: "`cargo xtask jam --seconds 15`", run: jam, ..BUILDS },
 ];
