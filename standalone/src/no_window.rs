@@ -8,6 +8,7 @@ use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
 use rtjam_protocol::link::Link;
+use rtjam_ui::messages::Language;
 use rtjam_ui::settings::GivenSettings;
 use std::path::Path;
 
@@ -72,13 +73,16 @@ never_called! {
     link() -> Option<Link>;
     note_joined() -> Option<Link>;
     show_mute(bool);
-    show_audio_error(&AudioError);
     show_audio_loss(String);
     save();
     close();
 }
 
 impl Window {
+    pub(super) fn show_audio_error(&self, _: &AudioError, _: Language) {
+        match *self {}
+    }
+
     pub(super) fn serve_audio(&self, _: &mut AudioSupervisor, _: &mut Config) -> Option<String> {
         match *self {}
     }

@@ -211,7 +211,7 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
         (Ok(message), _) => terminal.show_message(&message),
         (Err(why @ AudioError::Backend(_)), Some(window)) if audio_is_remembered => {
             terminal.show_message(&why.text(language));
-            window.show_audio_error(&why);
+            window.show_audio_error(&why, language);
         }
         (Err(why), _) => return Err(StartError::Audio(why)),
     }
@@ -416,7 +416,7 @@ impl Program {
             Err(why) => {
                 self.terminal.show_message(&why.text(language));
                 if let Some(window) = &mut self.window {
-                    window.show_audio_error(&why);
+                    window.show_audio_error(&why, language);
                 }
             }
         }

@@ -208,7 +208,7 @@ fn nothing_ever_moves() {
     let before = places(&bench);
     bench.stage.arrange(|status, _, _| {
         status.condition = Some(Condition::NoThreads("The reason is long, and goes on and on. ".repeat(12)));
-        status.notices = vec![StatusNotice::AudioSystem("And there is more.".to_owned()); 3];
+        status.notices = vec![StatusNotice::NoSocket("And there is more.".to_owned()); 3];
         status.musicians[3].counts.lost = 123_456;
         status.musicians[4].name = "A name that is far too long for any strip".to_owned();
         status.musicians[5].delay.buffer_ms = Some(399.0);

@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, reason = "a test may end with a panic that names what is missing")]
 
 use egui::Id;
-use rtjam_stage::places::place_on_audio_page;
+use rtjam_stage::stage::place_on_audio_page;
 use rtjam_tests::child::Child;
 use rtjam_tests::display::{Display, UP};
 use rtjam_tests::jackd::Jackd;

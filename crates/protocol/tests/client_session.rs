@@ -6,7 +6,8 @@ use common::{Identity, PIN, client_config, lobby};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth};
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Outdated, Refusal, Refused, Release, ResumeToken, SeatRequest, SeatRole, ServerMessage, SessionKeys, StallReport, TransportKind, Welcome,
+    ClientMessage, DownstreamMode, Features, Joined, MediaEndpoint, Outdated, Refusal, Refused, Release, ResumeToken,
+    SeatRequest, SeatRole, ServerMessage, SessionKeys, StallReport, TransportKind, Welcome,
 };
 use rtjam_protocol::datagram::{DatagramHeader, Frame};
 use rtjam_protocol::link::Role;

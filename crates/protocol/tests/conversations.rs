@@ -201,7 +201,7 @@ fn seat_client(conversation: &Conversation) -> Joined {
             match output {
                 RoomsOutput::LookUp(..) => {
                     let (slots, mix, bans) = (Vec::new(), DownstreamMode::Forwarded, Vec::new());
-                    let record = RoomRecord::Found { secrets: secrets.clone(), slots, mix, bans };
+                    let record = RoomRecord::Found { secrets: secrets.clone(), slots, mix, bans, limit: None };
                     rooms.handle_room(now, connection, origin, record, 1, &mut entropy);
                 }
                 RoomsOutput::Send(_, ServerMessage::Joined(joined)) => seat = Some(joined),

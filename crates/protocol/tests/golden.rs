@@ -4,7 +4,8 @@ use ring::signature::{Ed25519KeyPair, KeyPair};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::control::{
     self, ClientMessage, DownstreamMode, Features, Hello, Joined, MediaEndpoint, MemberAccess, MixBalance, MixRequest,
-    MixState, Outdated, Refusal, Refused, Release, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage, SessionKeys, StallReport, StallingMusician, TransportKind, Welcome, signed_text,
+    MixState, Outdated, Refusal, Refused, Release, ResumeToken, RosterEntry, SeatRequest, SeatRole, ServerMessage,
+    SessionKeys, StallReport, StallingMusician, TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
     ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician, Probe,

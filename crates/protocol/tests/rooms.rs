@@ -5,7 +5,8 @@ mod common;
 use common::{Identity, XorShift, hello, seat, secrets, server_config};
 use rtjam_protocol::client::Signer;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Outdated, Refusal, Refused, Release, RosterEntry, ServerMessage, StallReport,
+    ClientMessage, DownstreamMode, Hello, Joined, MemberAccess, MixBalance, MixRequest, MixState, Outdated, Refusal,
+    Refused, Release, RosterEntry, ServerMessage, StallReport,
 };
 use rtjam_protocol::legacy::LegacyClientId;
 use rtjam_protocol::link::Secret;

@@ -38,4 +38,3 @@ pub extern "system" fn GetPluginFactory() -> *mut IPluginFactory {
     let factory = com::guarded_or(None, || ComWrapper::new(factory::Factory).to_com_ptr::<IPluginFactory>());
     factory.map_or(std::ptr::null_mut(), |factory| factory.into_raw())
 }
-

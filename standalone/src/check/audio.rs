@@ -5,7 +5,7 @@ use super::system_files::SystemFiles;
 use crate::backends::{self, AudioHealth, AudioRequest, BackendKind, OpenError, RunningBackend, raise_priority};
 use crate::handover::handover;
 use rtjam_check::{Finding, lateness};
-use rtjam_ui::settings::BackendChoice;
+use rtjam_ui::settings::{AudioChoices, BackendChoice};
 use serde::Serialize;
 use std::sync::Arc;
 use std::thread;
@@ -58,11 +58,9 @@ pub(super) struct JackClient {
 /// There is no server, or it refuses.
 pub(super) fn open_jack() -> Result<JackClient, OpenError> {
     let request = AudioRequest {
-        backend: BackendChoice::Jack,
+        choices: AudioChoices { backend: BackendChoice::Jack, ..AudioChoices::default() },
         jack_name: "rtjam-check".to_owned(),
         connect: false,
-        input: None,
-        output: None,
     };
     let health = Arc::new(AudioHealth::default());
     // Without a processor the audio end is silent.

@@ -8,6 +8,7 @@ use crate::audio_supervisor::{AudioError, AudioSupervisor};
 use crate::backends::list;
 use crate::config::Config;
 use rtjam_ui::audio::{AudioAction, AudioDevice, AudioProblem, AudioState};
+use rtjam_ui::messages::Language;
 use rtjam_ui::settings::AudioChoices;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -71,11 +72,12 @@ impl AudioPage {
 
     fn choose(&mut self, choices: AudioChoices, audio: &mut AudioSupervisor, config: &mut Config) -> Option<String> {
         config.audio.choices = choices;
-        match audio.change(config.audio.clone(), config.source.clone()) {
+        let language = config.language();
+        match audio.change(config.audio.clone(), config.source.clone(), language) {
             Ok(message) => message,
             Err(why) => {
-                self.problem = Some(problem(&why));
-                Some(why.to_string())
+                self.problem = Some(problem(&why, language));
+                Some(why.text(language))
             }
         }
     }
@@ -91,9 +93,9 @@ impl AudioPage {
 }
 
 /// An error of the audio supervisor, as the page tells it.
-pub(super) fn problem(error: &AudioError) -> AudioProblem {
+pub(super) fn problem(error: &AudioError, language: Language) -> AudioProblem {
     match error {
         AudioError::Backend(why) => why.problem(),
-        AudioError::Source(_) | AudioError::ProcessorLost => AudioProblem::Other(error.to_string()),
+        AudioError::Source(_) | AudioError::ProcessorLost => AudioProblem::Other(error.text(language)),
     }
 }

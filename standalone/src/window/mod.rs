@@ -20,6 +20,7 @@ use program_model::ProgramModel;
 use rtjam_protocol::link::Link;
 use rtjam_ui::audio::AudioProblem;
 use rtjam_ui::editor::window::{Closer, open_window};
+use rtjam_ui::messages::Language;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -81,8 +82,8 @@ impl Window {
     }
 
     /// Shows why no audio runs, until it runs again.
-    pub(super) fn show_audio_error(&mut self, error: &AudioError) {
-        self.audio.show_problem(problem(error));
+    pub(super) fn show_audio_error(&mut self, error: &AudioError, language: Language) {
+        self.audio.show_problem(problem(error, language));
     }
 
     /// Shows that the audio system was lost, for this reason, until it runs again.

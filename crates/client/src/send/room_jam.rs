@@ -3,7 +3,7 @@
 use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
 use super::roster::StripRoster;
-use crate::condition::{RoomSituation, RoundedStalls, StatusNotice};
+use crate::condition::{RoomSituation, RoundedStalls};
 use crate::control::{ConnectionError, ControlCommand, ControlReport, JamConnection, ServerTarget};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};

@@ -4,7 +4,8 @@ use super::script::{Script, TALLY};
 use core::net::SocketAddr;
 use rtjam_protocol::Micros;
 use rtjam_protocol::control::{
-    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, Release, ResumeToken, SeatRequest, SeatRole, ServerMessage, StallReport,
+    ClientMessage, DownstreamMode, Features, Hello, Joined, MixBalance, MixRequest, Refusal, Refused, Release,
+    ResumeToken, SeatRequest, SeatRole, ServerMessage, StallReport,
 };
 use rtjam_protocol::datagram::{DatagramClass, Frame, write_frame};
 use rtjam_protocol::link::{Pin, Secret};

@@ -7,7 +7,8 @@ use super::roster::Roster;
 use super::stall_reports::StallReports;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};
 use crate::control::{
-    ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, Release, ResumeToken, Retry, SeatRequest, SeatRole, ServerMessage, StallReport, Welcome, self, signed_text, tidy_name,
+    self, ClientMessage, Features, Hello, Joined, MAX_PINNED, MixRequest, MixState, Refusal, Refused, Release,
+    ResumeToken, Retry, SeatRequest, SeatRole, ServerMessage, StallReport, Welcome, signed_text, tidy_name,
 };
 use crate::datagram::Frame;
 use crate::ids::SourceId;

@@ -358,7 +358,7 @@ texts! {
     TestToneHint => "Ein leiser Ton von 3 s in Ihren eigenen Ausgängen. Niemand sonst hört ihn.",
     AudioRuns => "{device}, {rate} Hz, {frames} Frames",
     AudioStopped => "Kein Audiogerät läuft.",
-    DeviceDelay => "Verzögerung des Geräts {total} ms: {input} ms ein, {output} ms aus",
+    WholeDeviceDelay => "Verzögerung des Geräts {total} ms: {input} ms ein, {output} ms aus",
     DeviceDelayUnknown => "Das Audiosystem meldet die Verzögerung des Geräts nicht.",
     AudioAdvice => "Spielen Sie: Links bewegen sich die Pegel. Drücken Sie \"Testton\": Sie hören ihn.",
     JackMissing =>

@@ -342,7 +342,7 @@ keys! {
     TestToneHint => "A quiet tone of 3 s in your own outputs. Nobody else hears it.",
     AudioRuns => "{device}, {rate} Hz, {frames} frames",
     AudioStopped => "No audio device is running.",
-    DeviceDelay => "Device delay {total} ms: {input} ms in, {output} ms out",
+    WholeDeviceDelay => "Device delay {total} ms: {input} ms in, {output} ms out",
     DeviceDelayUnknown => "The audio system does not report the device delay.",
     AudioAdvice => "Play something: the meters on the left move. Press \"Test tone\": you hear it.",
     JackMissing => "JACK is not installed. Install and start it, or choose another audio system.",

@@ -1,6 +1,8 @@
 //! What the room learns of a musician's stalls: two clients and the server's rooms, in virtual time.
 
 use super::*;
+use crate::condition::StatusNotice;
+use crate::slots::Seating;
 use crate::status::Status;
 use rtjam_engine::{Engine, NetworkEnd, Outputs};
 use rtjam_protocol::datagram::Frame;
@@ -22,7 +24,7 @@ struct Player {
     console: Console,
     jam: RoomJam,
     seating: Seating,
-    commands: UnboundedReceiver<Command>,
+    commands: UnboundedReceiver<ControlCommand>,
     calls: u64,
 }
 
@@ -79,13 +81,13 @@ impl Player {
         self.jam.handle_timeout(now);
         self.jam.report_stalls(now, self.console.engine().stalling);
         self.jam.drain(now);
-        if self.jam.roster_changed() {
-            self.jam.assign_strips(&mut self.seating, &self.console);
+        if self.jam.roster().has_changed() {
+            self.jam.roster().assign_strips(&mut self.seating, &self.console);
         }
     }
 
     fn status(&self, now: Micros) -> Status {
-        let snapshot = self.jam.snapshot(now, 0, false, Vec::new());
+        let snapshot = self.jam.snapshot(now, false);
         Status::assemble(&snapshot, &self.console, SendCounts::default())
     }
 }
@@ -107,6 +109,7 @@ impl Server {
             max_listeners: 8,
             caps: Caps { per_identity: 4, per_address: None, new_identities: 16 },
             verify,
+            release: Release::OWN,
         });
         Server { rooms, entropy: Counting(0) }
     }
@@ -114,7 +117,7 @@ impl Server {
     fn room() -> RoomRecord {
         let secret = |n| Secret([n; 16]).into();
         let secrets = RoomSecrets { listener: secret(1), musician: secret(7), moderator: secret(3) };
-        RoomRecord::Found { secrets, slots: Vec::new(), mix: DownstreamMode::Forwarded, bans: Vec::new() }
+        RoomRecord::Found { secrets, slots: Vec::new(), mix: DownstreamMode::Forwarded, bans: Vec::new(), limit: None }
     }
 
     /// Passes messages between the players and the rooms until there are none.
@@ -134,7 +137,7 @@ impl Server {
                 match output {
                     RoomsOutput::Send(to, message) => {
                         let (n, connection) = player_of(to);
-                        players[n].jam.handle_report(now, Report::Received(connection, message));
+                        players[n].jam.handle_report(now, ControlReport::Received(connection, message));
                         players[n].jam.drain(now);
                     }
                     RoomsOutput::LookUp(connection, _) => {
@@ -149,27 +152,27 @@ impl Server {
         }
     }
 
-    fn carry_out(&mut self, now: Micros, n: usize, player: &mut Player, command: Command) {
+    fn carry_out(&mut self, now: Micros, n: usize, player: &mut Player, command: ControlCommand) {
         match command {
-            Command::Dial(connection, _) => {
+            ControlCommand::Dial(connection, _) => {
                 let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 7891));
-                player.jam.handle_report(now, Report::Opened { connection, server: PIN, address });
+                player.jam.handle_report(now, ControlReport::Opened { connection, server: PIN, address });
                 self.rooms.handle_connected(wire(n, connection), [5; 32]);
             }
-            Command::Send(connection, message) => self.rooms.handle_message(now, wire(n, connection), message),
-            Command::HangUp(connection) => self.rooms.handle_disconnected(wire(n, connection)),
-            Command::Resolve { .. } | Command::SaveSlots(_) | Command::Stop => {}
+            ControlCommand::Send(connection, message) => self.rooms.handle_message(now, wire(n, connection), message),
+            ControlCommand::HangUp(connection) => self.rooms.handle_disconnected(wire(n, connection)),
+            ControlCommand::Resolve { .. } | ControlCommand::SaveSlots(_) | ControlCommand::Stop => {}
         }
     }
 }
 
 /// The server's number of a player's connection.
-fn wire(player: usize, connection: Connection) -> ConnectionId {
+fn wire(player: usize, connection: JamConnection) -> ConnectionId {
     ConnectionId(u64::from(connection.dial.0) * 2 + player as u64)
 }
 
-fn player_of(wire: ConnectionId) -> (usize, Connection) {
-    ((wire.0 % 2) as usize, Connection { jam: 1, dial: DialId((wire.0 / 2) as u32) })
+fn player_of(wire: ConnectionId) -> (usize, JamConnection) {
+    ((wire.0 % 2) as usize, JamConnection { jam: 1, dial: DialId((wire.0 / 2) as u32) })
 }
 
 /// Ben is told that Ann's computer stalls, and nothing any more two minutes after its last stall.

@@ -201,7 +201,7 @@ fn tone(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, audio: &AudioState) {
                 None => hand.text(Key::DeviceDelayUnknown).to_owned(),
                 Some(delay) => {
                     let ms = [delay.total_ms(), delay.input_ms, delay.output_ms].map(|ms| format!("{ms:.1}"));
-                    hand.fill(Key::DeviceDelay, &[("total", &ms[0]), ("input", &ms[1]), ("output", &ms[2])])
+                    hand.fill(Key::WholeDeviceDelay, &[("total", &ms[0]), ("input", &ms[1]), ("output", &ms[2])])
                 }
             };
             [hand.fill(Key::AudioRuns, &[("device", device), ("rate", &rate), ("frames", &frames)]), delay]
