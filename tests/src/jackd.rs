@@ -41,6 +41,13 @@ impl Jackd {
         Some(Jackd { child: start(&name, rate, period), name, _alone })
     }
 
+    /// Stops the server's process for a while, which is an xrun.
+    pub fn pause(&self, time: Duration) {
+        self.child.signal(libc::SIGSTOP);
+        std::thread::sleep(time);
+        self.child.signal(libc::SIGCONT);
+    }
+
     /// Kills the server as a crash would; its clients see it disappear.
     pub fn kill(&mut self) {
         self.child.kill();
