@@ -1,7 +1,8 @@
 ; The installer for Windows: the program, the plugin and the uninstaller, for the current user alone. It needs no
 ; administrator rights. `cargo xtask dist` passes VERSION, SOURCE (the folder with the files) and OUT.
 
-Unicode true
+; For 64 bits, as the programs.
+Target amd64-unicode
 SetCompressor /SOLID lzma
 RequestExecutionLevel user
 !include MUI2.nsh

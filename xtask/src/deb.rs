@@ -241,7 +241,8 @@ fn copy(from: &Path, to: &Path, mode: u32) -> Result<(), String> {
 
 fn pack(workspace: &Workspace, tree: &Path, package: &Path) -> Result<(), String> {
     let mut build = workspace.command("dpkg-deb");
-    build.args(["--root-owner-group", "--build"]).arg(tree).arg(package);
+    // Quick and small enough: debug symbols are large.
+    build.args(["--root-owner-group", "-Zxz", "-z1", "--build"]).arg(tree).arg(package);
     command::output(&mut build).map(|_| ()).ok_or_else(|| {
         format!("dpkg-deb cannot pack {}. Debian packages can only be built on Debian or Ubuntu.", tree.display())
     })

@@ -59,8 +59,11 @@ fn zig_environment(zig: &Path, cache: &Path, folder: &Path, triple: &str, target
     let head = format!("#!/bin/sh\n# Made by `cargo xtask cross`.\nexport ZIG_GLOBAL_CACHE_DIR='{cache}'\n");
     write_program(&cc, &format!("{head}{FILTER}exec '{zig}' cc -target {target} -fno-sanitize=all \"$@\"\n"))?;
     write_program(&ar, &format!("{head}exec '{zig}' ar \"$@\"\n"))?;
-    let mut all = environment(triple, cc.into(), ar.into(), OsString::new());
-    if triple.contains("linux") {
+    let is_linux = triple.contains("linux");
+    // Debian's libasound is for a newer glibc than the programs may need. On the system that runs them, it has its own.
+    let flags = if is_linux { "-Clink-arg=-Wl,--allow-shlib-undefined" } else { "" };
+    let mut all = environment(triple, cc.into(), ar.into(), flags.into());
+    if is_linux {
         let (processor, lower) = (target.split('-').next().unwrap_or_default(), triple.replace('-', "_"));
         let libraries = format!("/usr/lib/{processor}-linux-gnu/pkgconfig:/usr/share/pkgconfig");
         all.push((format!("PKG_CONFIG_LIBDIR_{lower}"), libraries.into()));

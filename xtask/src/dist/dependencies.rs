@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::command;
+use crate::cross::SYSTEMS;
 use crate::workspace::Workspace;
 
 /// Packages of the workspace that are shipped.
 const PRODUCTS: [&str; 3] = ["rtjam", "rtjam-plugin", "rtjam-server"];
 
-/// All crates that are linked into a product on some system, and what each of them depends on. Crates that only build
+/// All crates that are linked into a product on one of the [`SYSTEMS`], and what each of them depends on. Crates that only build
 /// scripts or tests need are not among them.
 pub(super) struct Dependencies {
     /// Sorted by name and version; without those of the workspace.
@@ -40,7 +41,11 @@ pub(super) struct CrateId {
 
 impl Dependencies {
     pub(super) fn of_products(workspace: &Workspace) -> Result<Self, String> {
-        let text = command::output(&mut workspace.cargo(["metadata", "--format-version", "1", "--locked"]));
+        let mut metadata = workspace.cargo(["metadata", "--format-version", "1", "--locked"]);
+        for system in SYSTEMS {
+            metadata.args(["--filter-platform", system.triple]);
+        }
+        let text = command::output(&mut metadata);
         let text = text.ok_or("`cargo metadata --locked` fails. Is Cargo.lock up to date?")?;
         let lock = workspace.path("Cargo.lock");
         let lock = std::fs::read_to_string(&lock).map_err(|e| format!("cannot read {}: {e}.", lock.display()))?;

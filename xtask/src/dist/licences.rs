@@ -39,16 +39,44 @@ fn name(one: &Crate) -> String {
     format!("{} {}: {}", one.id.name, one.id.version, one.licence.as_deref().unwrap_or("see below"))
 }
 
-/// Texts of the files in a crate's folder that are named for a licence, with line ends of Unix.
+/// Texts of the files in a crate's folder that are named for a licence, and of those beside its fonts, with line ends of Unix.
 fn texts(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut texts = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
-        let is_licence = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE"];
-        if path.is_file() && is_licence.iter().any(|start| name.starts_with(start)) {
-            texts.push(String::from_utf8_lossy(&fs::read(&path)?).replace("\r\n", "\n").trim_end().to_owned());
+    for (folder, is_fonts) in [(folder.to_owned(), false), (folder.join("fonts"), true)] {
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let is_text = path.extension().is_some_and(|e| e == "txt");
+            if path.is_file() && (is_named_for_licence(&path) || is_fonts && is_text) {
+                texts.push(String::from_utf8_lossy(&fs::read(&path)?).replace("\r\n", "\n").trim_end().to_owned());
+            }
         }
     }
     Ok(texts)
+}
+
+fn is_named_for_licence(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_uppercase();
+    let starts = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT", "UNLICENSE"];
+    starts.iter().any(|start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Workspace;
+
+    /// The licences that ask for their text are among the texts: of a crate, and of the editor's fonts.
+    #[test]
+    fn texts_of_crates_and_fonts_are_there() {
+        let dependencies = Dependencies::of_products(&Workspace::find()).expect("cargo resolves them");
+        let all = render(&dependencies).expect("all crates can be read");
+        let ring = dependencies.crates.iter().find(|one| one.id.name == "ring").expect("ring is linked");
+        assert!(all.contains(&name(ring)));
+        for text in ["Permission is hereby granted, free of charge", "SIL OPEN FONT LICENSE", "UBUNTU FONT LICENCE"] {
+            assert!(all.contains(text), "{text}");
+        }
+    }
 }
