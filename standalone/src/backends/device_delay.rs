@@ -8,6 +8,9 @@ use std::time::Instant;
 /// Share of a new measurement in the average: timestamps vary by some hundred µs.
 const SHARE: f32 = 1.0 / 64.0;
 
+/// Longer than any device's delay.
+const LONGEST_MS: f32 = 1000.0;
+
 /// The average delays, written by the audio threads.
 #[derive(Debug)]
 pub(super) struct DelayMeter {
@@ -70,8 +73,9 @@ impl Average {
         Some(f32::from_bits(self.0.load(Ordering::Relaxed))).filter(|ms| ms.is_finite())
     }
 
+    /// Leaves out what no device can need: its stream stands still, or its driver does not know the time.
     fn add(&self, seconds: Option<f32>) {
-        let Some(measured) = seconds.map(|seconds| seconds * 1000.0) else { return };
+        let Some(measured) = seconds.map(|seconds| seconds * 1000.0).filter(|ms| *ms < LONGEST_MS) else { return };
         let ms = self.ms().map_or(measured, |ms| ms + (measured - ms) * SHARE);
         self.0.store(ms.to_bits(), Ordering::Relaxed);
     }
@@ -104,6 +108,7 @@ mod tests {
     fn averages_settle() {
         let average = Average::UNKNOWN;
         average.add(None);
+        average.add(Some(2.3));
         assert_eq!(average.ms(), None);
         for i in 0..1000 {
             average.add(Some(if i % 2 == 0 { 0.002 } else { 0.004 }));

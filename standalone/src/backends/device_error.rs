@@ -27,8 +27,11 @@ pub(crate) enum DeviceError {
         device: String,
         rate: Option<u32>,
     },
-    /// The device does not support the period, or none of those that RTJam tries.
-    NoPeriod(String),
+    /// The device does not support this period in frames, or with `None` any of those that RTJam tries.
+    NoPeriod {
+        device: String,
+        period: Option<u32>,
+    },
     /// The device has fewer channels than the one that was chosen.
     NoChannel {
         device: String,
@@ -65,7 +68,13 @@ impl fmt::Display for DeviceError {
             DeviceError::NoRate { device, rate: None } => {
                 write!(f, "The audio device \"{device}\" supports no sample rate that RTJam supports. {ANOTHER}")
             }
-            DeviceError::NoPeriod(device) => {
+            DeviceError::NoPeriod { device, period: Some(period) } => {
+                write!(
+                    f,
+                    "The audio device \"{device}\" does not support a period of {period} frames. Use --period auto."
+                )
+            }
+            DeviceError::NoPeriod { device, period: None } => {
                 write!(f, "The audio device \"{device}\" supports no period that RTJam supports. {ANOTHER}")
             }
             DeviceError::NoChannel { device, channel, channels } => write!(

@@ -34,7 +34,7 @@ fn of_device(error: &DeviceError) -> AudioProblem {
         DeviceError::NoDevice(Direction::Output) => AudioProblem::NoOutput,
         DeviceError::Unknown(device) => AudioProblem::DeviceMissing(device.clone()),
         DeviceError::NoRate { device, rate } => AudioProblem::NoRate { device: device.clone(), rate: *rate },
-        DeviceError::NoPeriod(device) => AudioProblem::NoPeriod(device.clone()),
+        DeviceError::NoPeriod { device, period: Some(_) } => AudioProblem::NoPeriod(device.clone()),
         DeviceError::NoChannel { device, channel, channels } => {
             AudioProblem::NoChannel { device: device.clone(), channel: *channel, channels: *channels }
         }
@@ -44,6 +44,6 @@ fn of_device(error: &DeviceError) -> AudioProblem {
             ErrorKind::DeviceNotAvailable => AudioProblem::DeviceMissing(device.clone()),
             _ => AudioProblem::Other(error.to_string()),
         },
-        DeviceError::NoList(_) => AudioProblem::Other(error.to_string()),
+        DeviceError::NoPeriod { period: None, .. } | DeviceError::NoList(_) => AudioProblem::Other(error.to_string()),
     }
 }

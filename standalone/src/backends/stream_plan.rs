@@ -2,7 +2,9 @@
 
 use super::device_error::{DeviceError, Direction, unusable};
 use cpal::traits::DeviceTrait;
-use cpal::{BufferSize, Device, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange};
+use cpal::{
+    BufferSize, Device, ErrorKind, SampleFormat, StreamConfig, SupportedBufferSize, SupportedStreamConfigRange,
+};
 use rtjam_ui::settings::{AudioChoices, InputChannels, PeriodChoice, RateChoice};
 
 /// Sample rates to try, that of packets first.
@@ -114,12 +116,14 @@ impl StreamPlan {
             };
             match trial {
                 Ok(_) => return Ok(self),
-                Err(e) => why = why.or(Some(e)),
+                Err(e) => why = Some(e),
             }
         }
+        let chosen = if let [only] = wanted.periods.as_slice() { Some(*only) } else { None };
         Err(match why {
-            Some(why) => unusable(&self.device, why),
-            None => DeviceError::NoPeriod(self.device.to_string()),
+            // The error of the system's default period is the last one.
+            Some(why) if chosen.is_none() || why.kind() != ErrorKind::UnsupportedConfig => unusable(&self.device, why),
+            _ => DeviceError::NoPeriod { device: self.device.to_string(), period: chosen },
         })
     }
 

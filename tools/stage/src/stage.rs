@@ -228,7 +228,11 @@ impl EditorModel for Stage {
     }
 
     fn ask_audio(&self, action: AudioAction) {
-        self.ask(Asked::Audio(action));
+        let mut inner = self.inner();
+        if let Some(audio) = inner.audio.as_mut().filter(|_| action == AudioAction::Done) {
+            audio.is_due = false;
+        }
+        inner.asked.push(Asked::Audio(action));
     }
 }
 
