@@ -18,10 +18,16 @@ const STUB_SOURCE: &str = "#include <windows.h>\n#include <bcrypt.h>\n\
     __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE bytes, SIZE_T count) {\n\
     return BCryptGenRandom(NULL, bytes, (ULONG)count, BCRYPT_USE_SYSTEM_PREFERRED_RNG) == 0;\n}\n";
 
+/// The command that gives wine real-time priority. Wine passes each call of a program on a socket, a timer or a completion
+/// port to one server process. With ordinary priority these calls queue behind builds: a call takes 0.1 ms on an idle machine
+/// and up to 7 ms on a busy one.
+const REAL_TIME: [&str; 3] = ["chrt", "--rr", "20"];
+
 /// A wine prefix. Dropping it ends all of its programs.
 pub struct Wine {
     program: PathBuf,
     prefix: Scratch,
+    real_time: bool,
 }
 
 impl Wine {
@@ -34,7 +40,9 @@ impl Wine {
         let folders = std::env::split_paths(&folders).chain([PathBuf::from(DEBIAN)]);
         let program = folders.map(|folder| folder.join("wine64")).find(|path| path.is_file());
         let program = program.ok_or("needs wine (Debian: wine64)")?;
-        let wine = Wine { program, prefix: Scratch::new("wine") };
+        let real_time = Command::new(REAL_TIME[0]).args(&REAL_TIME[1..]).arg("true").stderr(Stdio::null()).status();
+        let real_time = real_time.is_ok_and(|status| status.success());
+        let wine = Wine { program, prefix: Scratch::new("wine"), real_time };
         let made =
             wine.command(Path::new("wineboot.exe")).arg("--init").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !made.is_ok_and(|status| status.success()) {
@@ -46,7 +54,13 @@ impl Wine {
 
     /// A command for a program for Windows.
     pub fn command(&self, program: &Path) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = if self.real_time {
+            let mut command = Command::new(REAL_TIME[0]);
+            command.args(&REAL_TIME[1..]).arg(&self.program);
+            command
+        } else {
+            Command::new(&self.program)
+        };
         command.arg(program).env("WINEPREFIX", self.prefix.path()).env("WINEDEBUG", "-all");
         // Without this, wine asks whether to download .NET and a browser.
         command.env("WINEDLLOVERRIDES", "mscoree,mshtml=");
