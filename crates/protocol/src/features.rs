@@ -48,19 +48,24 @@ impl Serialize for Features {
 
 impl<'de> Deserialize<'de> for Features {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Features, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Offered {
-            Name(String),
-            Unknown(serde::de::IgnoredAny),
-        }
         let mut features = Features::default();
-        for offered in Vec::<Offered>::deserialize(d)? {
-            let Offered::Name(offered) = offered else { continue };
+        for offered in known_only::<String, D>(d)? {
             for (name, present) in features.by_name() {
                 *present |= name == offered;
             }
         }
         Ok(features)
     }
+}
+
+/// The elements of a list that this version understands.
+pub(crate) fn known_only<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Offered<T> {
+        Known(T),
+        Unknown(serde::de::IgnoredAny),
+    }
+    let offered = Vec::<Offered<T>>::deserialize(d)?;
+    Ok(offered.into_iter().filter_map(|o| if let Offered::Known(known) = o { Some(known) } else { None }).collect())
 }

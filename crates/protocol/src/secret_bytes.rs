@@ -41,3 +41,27 @@ macro_rules! as_base64url {
     };
 }
 pub(crate) use as_base64url;
+
+/// Makes a newtype around `[u8; N]` a secret: zeroized on drop, hidden by `Debug`, and base64url in JSON.
+macro_rules! secret {
+    ($type:ident) => {
+        $crate::secret_bytes::as_base64url!($type);
+        impl $type {
+            /// Whether both are equal. The time taken does not depend on where they differ.
+            pub fn matches(&self, other: &$type) -> bool {
+                $crate::secret_bytes::constant_time_eq(&self.0, &other.0)
+            }
+        }
+        impl Drop for $type {
+            fn drop(&mut self) {
+                zeroize::Zeroize::zeroize(&mut self.0);
+            }
+        }
+        impl core::fmt::Debug for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(concat!(stringify!($type), "(…)"))
+            }
+        }
+    };
+}
+pub(crate) use secret;

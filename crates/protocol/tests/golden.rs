@@ -8,8 +8,8 @@ use rtjam_protocol::control::{
     TransportKind, Welcome, signed_text,
 };
 use rtjam_protocol::datagram::{
-    ClockReply, ClockReport, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician,
-    Probe, write_frame,
+    ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MixReport, MixedMusician, Probe,
+    write_frame,
 };
 use rtjam_protocol::legacy;
 use rtjam_protocol::link::{Host, InviteLink, Pin, Role, RoomKey, Secret, Trust};
@@ -94,22 +94,14 @@ fn floats_match_document() {
     assert_eq!(to_hex(&written), to_hex(&read));
 }
 
-/// Passes each example frame with its label, in the order of the datagrams' counters.
-fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
-    let report = ClockReport {
-        source: SourceId(0),
-        stream: StreamId(0xA0B0_C0D0),
-        position: FramePosition(48_000),
-        room_time: Micros(5_000_000),
-        epoch: 0xE0E1_E2E3,
-        rate_ppb: -20_000,
-        beat: None,
-    };
+/// Passes each example frame with its label, in the order of the datagrams' counters; `None` for frames that are skipped.
+fn with_frames(each: impl Fn(&str, Option<&Frame<'_>>)) {
+    let check = |label: &str, frame: &Frame<'_>| each(label, Some(frame));
     let reply = ClockReply {
         asked: Micros(1_000_000),
         received: Micros(5_000_000),
         replied: Micros(5_000_040),
-        epoch: report.epoch,
+        epoch: 0xE0E1_E2E3,
     };
     check("keep-alive", &Frame::KeepAlive);
     check("clock-request", &Frame::ClockRequest(ClockRequest { sent: Micros(1_000_000) }));
@@ -117,8 +109,8 @@ fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
     check("path-challenge", &Frame::PathChallenge(counting(0xC0)));
     check("path-response", &Frame::PathResponse(counting(0xC0)));
     check("goodbye", &Frame::Goodbye);
-    check("clock-report", &Frame::ClockReport(report));
-    check("clock-report-beat", &Frame::ClockReport(ClockReport { beat: Some(0x0002_8000), ..report }));
+    each("clock-report", None);
+    each("clock-report-beat", None);
     check("probe", &Frame::Probe(Probe { id: 3, size: 44 }));
     check("probe-reply", &Frame::ProbeReply(Probe { id: 3, size: 44 }));
     for (label, codec) in [("audio-pcm16", Codec::Pcm16), ("audio-pcm24", Codec::Pcm24), ("audio-f32", Codec::F32)] {
@@ -158,11 +150,13 @@ fn with_frames(check: impl Fn(&str, &Frame<'_>)) {
 #[test]
 fn frames_match_document() {
     with_frames(|label, frame| {
-        let mut written = Vec::new();
-        write_frame(frame, &mut written);
-        assert_eq!(to_hex(&written), to_hex(&hex(&format!("frame {label}"))), "{label}");
         let read = hex(&format!("frame {label}"));
-        assert_eq!(Frames::new(&read).collect::<Vec<_>>(), [*frame], "{label}");
+        assert!(Frames::new(&read).eq(frame.copied()), "{label}");
+        if let Some(frame) = frame {
+            let mut written = Vec::new();
+            write_frame(frame, &mut written);
+            assert_eq!(to_hex(&written), to_hex(&read), "{label}");
+        }
     });
 }
 
@@ -179,10 +173,11 @@ fn datagrams_match_document() {
         let receive = core::cell::RefCell::new(ReceiveKey::new(make_sealer(suite, &key()), SESSION, KeyId(0)));
         let shown = core::cell::Cell::new(0);
         with_frames(|label, frame| {
-            let media = matches!(frame, Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_));
+            let media = matches!(frame, Some(Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_)));
             let class = if media { DatagramClass::Media } else { DatagramClass::Session };
             let mut sealed = Vec::new();
-            lane.borrow_mut().seal(class, &mut sealed, |out| write_frame(frame, out));
+            let plain = hex(&format!("frame {label}"));
+            lane.borrow_mut().seal(class, &mut sealed, |out| out.extend_from_slice(&plain));
             let label = format!("{prefix} {label}");
             // The document has only some examples of the second suite.
             if prefix == "aes" && !examples().contains_key(&label[..]) {
@@ -196,7 +191,7 @@ fn datagrams_match_document() {
             assert_eq!((header.class, header.session, &written[..]), (class, SESSION, &datagram[..14]));
             let mut receive = receive.borrow_mut();
             let opened = receive.open(Micros::ZERO, &mut datagram).unwrap_or_else(|why| panic!("{label}: {why:?}"));
-            assert_eq!(opened.frames().collect::<Vec<_>>(), [*frame], "{label}");
+            assert!(opened.frames().eq(frame.copied()), "{label}");
             shown.set(shown.get() + 1);
         });
         assert!(shown.get() >= if prefix == "aes" { 2 } else { 13 });
@@ -303,7 +298,7 @@ fn legacy_samples_match_document() {
     let (theirs, ours) = (hex("classic client"), hex("classic ours"));
     let mut out = [[9.0; 2]; 2];
     let packet = legacy::LegacyPacket::read(&theirs).expect("a packet");
-    packet.channels().iter().zip(&mut out).for_each(|(channel, out)| legacy::decode(channel, out));
+    packet.channels().iter().zip(&mut out).for_each(|(channel, out)| legacy::SampleScale::Legacy.decode(channel, out));
     assert_eq!(out, [[0.0, 0.5], [1.0, -1.0]]);
     let mut written = Vec::new();
     out.iter().for_each(|channel| legacy::encode(channel, &mut written));

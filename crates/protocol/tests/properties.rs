@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, decode, encode};
 use rtjam_protocol::datagram::{
-    ClockReply, ClockReport, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, Probe, kind,
-    write_frame,
+    ClockReply, ClockRequest, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, Probe, kind, write_frame,
 };
 use rtjam_protocol::legacy;
 use rtjam_protocol::retransmit::DuplicateFilter;
@@ -46,19 +45,6 @@ fn audio() -> impl Strategy<Value = (AudioHeader, Vec<u8>)> {
 
 /// Any frame except audio.
 fn session_frame() -> impl Strategy<Value = Frame<'static>> {
-    let report = any::<(u16, u32, u64, u64, u32, i32, Option<u64>)>().prop_map(
-        |(source, stream, position, time, epoch, rate_ppb, beat)| {
-            Frame::ClockReport(ClockReport {
-                source: SourceId(source),
-                stream: StreamId(stream),
-                position: FramePosition(position),
-                room_time: Micros(time),
-                epoch,
-                rate_ppb,
-                beat,
-            })
-        },
-    );
     prop_oneof![
         Just(Frame::KeepAlive),
         Just(Frame::Goodbye),
@@ -73,7 +59,6 @@ fn session_frame() -> impl Strategy<Value = Frame<'static>> {
         any::<[u8; 8]>().prop_map(Frame::PathResponse),
         any::<(u16, u16)>().prop_map(|(id, size)| Frame::Probe(Probe { id, size })),
         any::<(u16, u16)>().prop_map(|(id, size)| Frame::ProbeReply(Probe { id, size })),
-        report,
     ]
 }
 
@@ -255,7 +240,7 @@ proptest! {
         prop_assert_eq!(packet.header, header);
         prop_assert_eq!(packet.channels().map(<[u8]>::to_vec), channels);
         for cut in [0, 1, legacy::HEADER_LEN - 1] {
-            prop_assert!(legacy::LegacyPacket::read(&written[..cut]).is_err());
+            prop_assert!(legacy::LegacyPacket::read(&written[..cut]).is_none());
         }
     }
 
@@ -264,10 +249,10 @@ proptest! {
     fn legacy_packets_are_validated(bytes in prop::collection::vec(any::<u8>(), 0..1100)) {
         let fits = bytes.len() >= legacy::HEADER_LEN && bytes.len() <= legacy::MAX_PACKET && bytes.len() % 2 == 0;
         let read = legacy::LegacyPacket::read(&bytes);
-        prop_assert_eq!(read.is_ok(), fits);
+        prop_assert_eq!(read.is_some(), fits);
         let mut out = [9.0; legacy::MAX_FRAMES];
         for channel in read.iter().flat_map(legacy::LegacyPacket::channels) {
-            legacy::decode(channel, &mut out);
+            legacy::SampleScale::Legacy.decode(channel, &mut out);
         }
         prop_assert!(out.iter().all(|s| *s == 9.0 || (-1.0..=1.001).contains(s)));
     }
@@ -277,17 +262,8 @@ proptest! {
 #[test]
 fn only_midi_accompanies_audio() {
     let midi = [kind::MIDI, 0, 4, 0, 0, 0x90, 0x3c];
-    let mut plain = midi.to_vec();
-    let report = ClockReport {
-        source: SourceId(0),
-        stream: StreamId(1),
-        position: FramePosition(0),
-        room_time: Micros(0),
-        epoch: 0,
-        rate_ppb: 0,
-        beat: None,
-    };
-    write_frame(&Frame::ClockReport(report), &mut plain);
+    let report = [8, 0, 30].into_iter().chain([0; 30]);
+    let plain: Vec<u8> = midi.into_iter().chain(report).collect();
     let mut out = Vec::new();
     let forwarded = forwardable_frames(&plain, SourceId(5), &mut DuplicateFilter::default(), &mut out);
     assert_eq!(out, [kind::MIDI, 0, 4, 0, 5, 0x90, 0x3c]);

@@ -65,7 +65,7 @@ impl Hop {
             now: Micros::from_secs(1),
             lane: SendLane::new(Box::new(Open), SessionId(1), KeyId(0), Lane::from_number(2)),
             history: PacketHistory::new(SOURCE),
-            sender: Retransmitter::new(),
+            sender: Retransmitter::default(),
             receiver: LossDetector::default(),
             wait: Micros(wait_us),
             back: Micros(back_us),

@@ -131,10 +131,7 @@ impl Server {
                 RoomsOutput::LookUp(c, _) => {
                     let (secrets, slots, mix, bans) =
                         (self.secrets.clone(), self.slots.clone(), self.mix, self.bans.clone());
-                    let record = match self.limit.clone() {
-                        Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
-                        None => RoomRecord::Found { secrets, slots, mix, bans },
-                    };
+                    let record = RoomRecord::Found { secrets, slots, mix, bans, limit: self.limit.clone() };
                     self.rooms.handle_room(self.now, c, self.origin, record, self.connections, &mut self.rng);
                 }
             }
@@ -183,7 +180,7 @@ fn refused_connections_get_nothing_more() {
     for message in [ClientMessage::Ping { id: 1 }, ClientMessage::Seat(seat("musician", "")), ClientMessage::Bye] {
         assert_eq!(server.send(id, message).sent, []);
     }
-    server.rooms.handle_bad_message(id);
+    server.rooms.handle_refused(id, Refusal::BadMessage);
     assert_eq!(server.drain().sent, []);
 }
 
@@ -398,7 +395,7 @@ fn limited_servers_keep_their_members() {
 fn limited_connections_are_refused() {
     let mut server = Server::new(8);
     let (id, nonce) = server.connect();
-    server.rooms.handle_limited(id, Refused::after(Refusal::TooManyJoins, 3));
+    server.rooms.handle_refused(id, Refused::after(Refusal::TooManyJoins, 3));
     let effects = server.drain();
     assert_eq!((effects.refusal(), &effects.closed[..]), (Some(Refusal::TooManyJoins), &[id][..]));
     let late = server.send(id, ClientMessage::Hello(hello(&Identity::new(1), "Ann", &nonce)));
@@ -505,7 +502,7 @@ fn gateway_musicians_get_slots() {
         room: room.clone(),
         via: MemberAccess::Legacy,
         musician: LegacyClientId(client).identity(),
-        name: LegacyClientId(client).display_name(),
+        name: format!("Classic {client}"),
         mix: DownstreamMode::Forwarded,
         origin: ORIGIN,
         bans: Vec::new(),

@@ -144,7 +144,7 @@ mod tests {
             lane: keys.downlink(session, Features::SUPPORTED, CRYPTO).send_lane(Lane::UPLINK[0]),
             route,
             forwarded: true,
-            retransmitter: retransmit::Retransmitter::new(),
+            retransmitter: retransmit::Retransmitter::default(),
             waits_told: Micros::ZERO,
             pinned: Vec::new(),
             heard: SourceSet::ALL,

@@ -121,7 +121,7 @@ impl MediaThreads {
                 lane: down.send_lane(Lane::forwarding(index as u8)),
                 route: route.clone(),
                 forwarded: new.mix == DownstreamMode::Forwarded,
-                retransmitter: retransmit::Retransmitter::new(),
+                retransmitter: retransmit::Retransmitter::default(),
                 waits_told: Micros::ZERO,
                 pinned: Vec::new(),
                 heard: SourceSet::ALL,

@@ -138,7 +138,7 @@ impl RoomsActor {
                 self.rooms.handle_connected(connection, self.random.array());
             }
             ControlEvent::Received(Ok(message)) => self.handle_message(connection, message),
-            ControlEvent::Received(Err(BadMessage)) => self.rooms.handle_bad_message(connection),
+            ControlEvent::Received(Err(BadMessage)) => self.rooms.handle_refused(connection, Refusal::BadMessage),
             ControlEvent::RoundTrip(took) => {
                 let session = self.connections.get(&connection).and_then(|c| c.session);
                 if let Some(session) = session.and_then(|s| self.sessions.get(&s)) {

@@ -24,9 +24,7 @@ impl RoomsActor {
         match record {
             Ok(record) => {
                 let last_taken = match &record {
-                    RoomRecord::Found { slots, .. } | RoomRecord::Limited { slots, .. } => {
-                        slots.iter().map(|s| s.taken_at).max().unwrap_or(0)
-                    }
+                    RoomRecord::Found { slots, .. } => slots.iter().map(|s| s.taken_at).max().unwrap_or(0),
                     _ => 0,
                 };
                 let Some(origin) = self.connections.get(&connection).map(|c| self.limits.origin(c.from)) else {
@@ -35,7 +33,7 @@ impl RoomsActor {
                 let taken_at = last_taken.saturating_add(1);
                 self.rooms.handle_room(self.clock.now(), connection, origin, record, taken_at, &mut self.random);
             }
-            Err(refused) => self.rooms.handle_limited(connection, refused),
+            Err(refused) => self.rooms.handle_refused(connection, refused),
         }
     }
 
@@ -56,11 +54,8 @@ impl RoomsActor {
         let rest = self.store.slots(room).and_then(|slots| Ok((slots, self.store.mix(room)?, self.bans(room)?)));
         self.note(StoreAccess::Read, rest.as_ref().err(), "nobody can join until that works");
         let Ok((slots, mix, bans)) = rest else { return Ok(RoomRecord::Unavailable) };
-        let refused = known.and_then(|(from, role)| self.limits.refuse_session(from, role, resident_mib()));
-        Ok(match refused {
-            Some(refused) => RoomRecord::Limited { secrets, slots, mix, bans, refused },
-            None => RoomRecord::Found { secrets, slots, mix, bans },
-        })
+        let limit = known.and_then(|(from, role)| self.limits.refuse_session(from, role, resident_mib()));
+        Ok(RoomRecord::Found { secrets, slots, mix, bans, limit })
     }
 
     /// Opens a session for a gateway.

@@ -69,7 +69,7 @@ impl<'a> Hop<'a> {
             back: Micros(rtt.0 / 2),
             lane: SendLane::new(Box::new(Plain), SessionId(1), KeyId(0), Lane::UPLINK[0]),
             history: PacketHistory::new(SOURCE),
-            sender: Retransmitter::new(),
+            sender: Retransmitter::default(),
             receiver: LossDetector::default(),
             first_sequence: packets.first().map_or(Sequence(0), |p| p.header.sequence),
             next: 0,

@@ -27,7 +27,7 @@ const PRIORITY: i32 = 10;
 /// Precedes the sender's id in a packet that counts.
 const MARK: [u8; 4] = *b"load";
 
-struct Client {
+struct LegacyClient {
     socket: UdpSocket,
     id: u32,
     sequence: u32,
@@ -53,8 +53,8 @@ pub fn run(options: &LoadOptions, place: &str, mut say: impl FnMut(String)) -> R
     let mut found = place.to_socket_addrs().map_err(|e| LoadError::UnknownHost(place.to_owned(), e))?;
     let server = found.next().ok_or_else(|| LoadError::NoAddress(place.to_owned()))?;
     let count = u32::from(options.musicians);
-    let clients = (1..=count).map(|id| Client::new(id, count, server)).collect::<Result<Vec<Client>, _>>();
-    let mut load = Load {
+    let clients = (1..=count).map(|id| LegacyClient::new(id, count, server)).collect::<Result<Vec<LegacyClient>, _>>();
+    let mut load = LegacyLoad {
         options,
         clients: clients.map_err(LoadError::Socket)?,
         receiver: BatchReceiver::default(),
@@ -72,15 +72,15 @@ pub fn run(options: &LoadOptions, place: &str, mut say: impl FnMut(String)) -> R
     Ok(LoadReport { garbage, ..report })
 }
 
-struct Load<'a> {
+struct LegacyLoad<'a> {
     options: &'a LoadOptions,
-    clients: Vec<Client>,
+    clients: Vec<LegacyClient>,
     receiver: BatchReceiver,
     delays: DelayHistogram,
     out: Vec<u8>,
 }
 
-impl Load<'_> {
+impl LegacyLoad<'_> {
     /// All clients play until all have been answered.
     fn join(&mut self) -> Result<(), LoadError> {
         let deadline = Instant::now() + ANSWER_TIMEOUT + Duration::from_millis(200) * u32::from(self.options.musicians);
@@ -104,7 +104,7 @@ impl Load<'_> {
         let (played, after) = (start.elapsed(), self.options.pid.and_then(process::cpu_time));
         self.drain();
         let others = self.clients.len() as u64 - 1;
-        let sum = |f: fn(&Client) -> u64| self.clients.iter().map(f).sum::<u64>();
+        let sum = |f: fn(&LegacyClient) -> u64| self.clients.iter().map(f).sum::<u64>();
         let (sent, received) = (sum(|c| c.sent), sum(|c| c.received.len() as u64));
         let shares = self.clients.iter().filter(|c| c.sent * others > 0).map(|maker| {
             let heard: u64 = self.clients.iter().map(|c| c.from[maker.id as usize]).sum();
@@ -178,14 +178,14 @@ fn wait_until(due: u64) -> u64 {
     }
 }
 
-impl Client {
-    fn new(id: u32, count: u32, server: SocketAddr) -> std::io::Result<Client> {
+impl LegacyClient {
+    fn new(id: u32, count: u32, server: SocketAddr) -> std::io::Result<LegacyClient> {
         let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
         let socket = UdpSocket::bind(any)?;
         socket.connect(server)?;
         socket.set_nonblocking(true)?;
         batch_receiver::prepare(&socket)?;
-        Ok(Client {
+        Ok(LegacyClient {
             socket,
             id,
             sequence: 0,
@@ -220,9 +220,9 @@ impl Client {
     }
 
     fn receive(&mut self, receiver: &mut BatchReceiver, delays: &mut DelayHistogram) {
-        let Client { socket, id, server_time, answered, received, duplicated, from, .. } = self;
+        let LegacyClient { socket, id, server_time, answered, received, duplicated, from, .. } = self;
         receiver.drain(socket, |datagram, stamp| {
-            let Ok(packet) = LegacyPacket::read(datagram) else { return };
+            let Some(packet) = LegacyPacket::read(datagram) else { return };
             *server_time = packet.header.server_time;
             *answered |= packet.header.client == LegacyClientId(*id);
             let Some((maker, number, left)) = read_mark(&datagram[HEADER_LEN..]) else { return };

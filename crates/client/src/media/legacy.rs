@@ -2,7 +2,7 @@
 //! that they come from the server's address.
 
 use super::channel::{Channels, LastHeard};
-use crate::trace::Arrival;
+use crate::trace::PacketArrival;
 use rtjam_protocol::audio::AudioFrame;
 use rtjam_protocol::legacy::{DecoderScratch, LegacyClientId, LegacyDecoder, LegacyPacket};
 use rtjam_protocol::{Micros, SourceId, StreamId};
@@ -121,7 +121,7 @@ impl LegacyReceiver {
         if (from.ip(), from.port()) != (self.server.ip(), self.server.port()) {
             return;
         }
-        let Ok(packet) = LegacyPacket::read(datagram) else { return };
+        let Some(packet) = LegacyPacket::read(datagram) else { return };
         let returns = self.presence.heard.get().is_none_or(|at| arrived.since(at) > FORGOTTEN_AFTER);
         self.presence.heard.set(arrived);
         self.presence.server_time.store(packet.header.server_time.0, Relaxed);
@@ -139,7 +139,7 @@ impl LegacyReceiver {
         let Some((mut header, payload)) = self.streams[seat].take(packet, &mut self.scratch) else { return };
         header.source = SourceId(seat as u16 + 1);
         if let Some(trace) = &channels.trace {
-            let _ = trace.try_send(Arrival { at: arrived, header });
+            let _ = trace.try_send(PacketArrival { at: arrived, header });
         }
         // The engine counts the packets that it has no room for.
         let _ = channels.incoming.push(arrived, &AudioFrame { header, payload });
@@ -185,7 +185,7 @@ const STREAMS_PER_SEAT: u32 = 1 << 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::Shared;
+    use crate::shared::ClientShared;
     use crate::threads::{Clock, Wake};
     use rtjam_engine::Console;
     use rtjam_protocol::Sequence;
@@ -215,7 +215,7 @@ mod tests {
                 clock: Clock::new(),
                 incoming: network.incoming,
                 console: console.clone(),
-                shared: Arc::<Shared>::default(),
+                shared: Arc::<ClientShared>::default(),
                 events,
                 trace: None,
                 wake: Wake::new(),

@@ -14,7 +14,7 @@ use rtjam_protocol::{FramePosition, Sequence, SessionId, SourceId, StreamId};
 /// the future, and that feedback round-trips and is a small part of the received bytes.
 pub fn retransmit(bytes: &[u8]) {
     let mut script = Script::new(bytes);
-    let (mut history, mut sender) = (PacketHistory::new(SourceId(1)), Retransmitter::new());
+    let (mut history, mut sender) = (PacketHistory::new(SourceId(1)), Retransmitter::default());
     let mut receiver = LossDetector::default();
     let (mut now, mut counter) = (Micros::from_secs(1), 0);
     let (mut first, mut all, mut heard, mut said) = (0, 0, 0, 0);

@@ -130,7 +130,7 @@ impl Server {
             10 => match script.below(8) {
                 0 => self.says(connection, ClientMessage::Bye),
                 1 => self.says(connection, ClientMessage::Unknown),
-                2 if script.flag() => self.rooms.handle_bad_message(connection),
+                2 if script.flag() => self.rooms.handle_refused(connection, Refusal::BadMessage),
                 2 => {
                     let slot = MemberSelector::Slot(SourceId(script.below(5) as u16));
                     let kicked = self.rooms.handle_kick(self.now, &name(script.below(2)), &slot);
@@ -204,8 +204,10 @@ impl Server {
         let record = match script.below(8) {
             0 => RoomRecord::Unknown,
             1 => RoomRecord::Unavailable,
-            2 => RoomRecord::Limited { secrets, slots, mix, bans, refused: Refused::after(Refusal::ServerFull, 60) },
-            _ => RoomRecord::Found { secrets, slots, mix, bans },
+            n => {
+                let limit = (n == 2).then(|| Refused::after(Refusal::ServerFull, 60));
+                RoomRecord::Found { secrets, slots, mix, bans, limit }
+            }
         };
         let origin = Origin { address: address(script.below(4)).ip(), exempt: script.flag() };
         self.rooms.handle_room(self.now, connection, origin, record, self.now.0, &mut self.entropy);

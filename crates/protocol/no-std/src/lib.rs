@@ -109,7 +109,13 @@ fn server_end(now: Micros) -> usize {
         now,
         connection,
         rooms::Origin { address: [127, 0, 0, 1].into(), exempt: false },
-        RoomRecord::Found { secrets, slots: Vec::new(), mix: control::DownstreamMode::Forwarded, bans: Vec::new() },
+        RoomRecord::Found {
+            secrets,
+            slots: Vec::new(),
+            mix: control::DownstreamMode::Forwarded,
+            bans: Vec::new(),
+            limit: None,
+        },
         now.0,
         &mut Zeros,
     );
@@ -128,7 +134,7 @@ fn media(now: Micros) -> usize {
     let forwarded = heard.is_ok_and(|h| peer.forwardable_frames(h.plain, SourceId(1), &mut out).audio);
     let mut misses = retransmit::LossDetector::default();
     let asked = misses.poll_feedback(now, retransmit::ReceiverReport::default).is_some();
-    let (mut again, history) = (retransmit::Retransmitter::new(), retransmit::PacketHistory::new(SourceId(1)));
+    let (mut again, history) = (retransmit::Retransmitter::default(), retransmit::PacketHistory::new(SourceId(1)));
     again.compose(now, retransmit::PacketId::default(), &[], &history, 1200, &mut out);
     let sent_again = again.poll_retransmit(|_| Some(&history), &mut out).is_some();
     usize::from(forwarded)

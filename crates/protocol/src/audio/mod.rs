@@ -7,7 +7,7 @@ mod codec;
 pub use codec::{F32_LIMIT, decode, encode, mean_square};
 
 use crate::ids::{FramePosition, Sequence, SourceId, StreamId};
-use crate::reader::{Reader, Truncated};
+use crate::reader::ByteReader;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -50,13 +50,8 @@ impl Codec {
         bytes / (self.bytes_per_sample() * CHANNELS)
     }
 
-    const fn from_byte(b: u8) -> Option<Codec> {
-        match b {
-            0 => Some(Codec::Pcm16),
-            1 => Some(Codec::Pcm24),
-            2 => Some(Codec::F32),
-            _ => None,
-        }
+    fn from_byte(b: u8) -> Option<Codec> {
+        [Codec::Pcm16, Codec::Pcm24, Codec::F32].get(usize::from(b)).copied()
     }
 }
 
@@ -74,12 +69,8 @@ pub enum Layout {
 }
 
 impl Layout {
-    const fn from_byte(b: u8) -> Option<Layout> {
-        match b {
-            0 => Some(Layout::Stereo),
-            1 => Some(Layout::DualMono),
-            _ => None,
-        }
+    fn from_byte(b: u8) -> Option<Layout> {
+        [Layout::Stereo, Layout::DualMono].get(usize::from(b)).copied()
     }
 }
 
@@ -132,47 +123,28 @@ pub struct AudioFrame<'a> {
     pub payload: &'a [u8],
 }
 
-/// Why an audio frame is invalid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadAudio {
-    /// It is shorter than its header.
-    Truncated,
-    /// Its codec or layout is unknown.
-    Unknown,
-    /// It has no frames, or the payload's length does not match codec and frames.
-    WrongLength,
-}
-
-impl From<Truncated> for BadAudio {
-    fn from(_: Truncated) -> BadAudio {
-        BadAudio::Truncated
-    }
-}
-
 impl<'a> AudioFrame<'a> {
     /// Bytes before the payload.
     pub const HEADER_LEN: usize = 26;
 
-    /// Reads the body of an audio frame.
-    ///
-    /// # Errors
-    /// When the body is truncated, its codec or layout is unknown, or its length does not match.
-    pub fn read(body: &'a [u8]) -> Result<AudioFrame<'a>, BadAudio> {
-        let mut r = Reader::new(body);
+    /// Reads the body of an audio frame; `None` if it is truncated, has no frames, its codec or layout is unknown, or its
+    /// length does not match.
+    pub fn read(body: &'a [u8]) -> Option<AudioFrame<'a>> {
+        let mut r = ByteReader::new(body);
         let source = SourceId(r.u16()?);
         let stream = StreamId(r.u32()?);
         let sequence = Sequence(r.u32()?);
         let position = FramePosition(r.u64()?);
-        let codec = Codec::from_byte(r.u8()?).ok_or(BadAudio::Unknown)?;
-        let layout = Layout::from_byte(r.u8()?).ok_or(BadAudio::Unknown)?;
+        let codec = Codec::from_byte(r.u8()?)?;
+        let layout = Layout::from_byte(r.u8()?)?;
         let frames = r.u16()?;
         let peak = [Peak(r.u16()?), Peak(r.u16()?)];
         let payload = r.rest();
         if frames == 0 || payload.len() != usize::from(frames) * CHANNELS * codec.bytes_per_sample() {
-            return Err(BadAudio::WrongLength);
+            return None;
         }
         let header = AudioHeader { source, stream, sequence, position, codec, layout, frames, peak };
-        Ok(AudioFrame { header, payload })
+        Some(AudioFrame { header, payload })
     }
 }
 

@@ -36,7 +36,7 @@ pub enum MediaHealth {
     Blocked,
 }
 
-pub(super) struct MediaSession {
+pub(super) struct ClientMedia {
     session: SessionId,
     resume: ResumeToken,
     send: SendLane,
@@ -66,12 +66,12 @@ pub(super) struct MediaSession {
 /// The most feedback frames that wait to be sent. The oldest is dropped first.
 const MAX_FEEDBACK: usize = 4;
 
-impl MediaSession {
-    pub(super) fn new(now: Micros, joined: &Joined, crypto: Crypto) -> (MediaSession, ReceiveKey) {
+impl ClientMedia {
+    pub(super) fn new(now: Micros, joined: &Joined, crypto: Crypto) -> (ClientMedia, ReceiveKey) {
         let Joined { session, features, .. } = *joined;
         let receive = joined.keys.downlink(session, features, crypto).receive();
         let keys_expire_at = receive.key_lifetime().map(|lasts| now + lasts + SERVER_RENEWAL_TIME);
-        let media = MediaSession {
+        let media = ClientMedia {
             session: joined.session,
             resume: joined.resume.clone(),
             send: joined.keys.uplink(session, features, crypto).send_lane(Lane::UPLINK[0]),
@@ -87,7 +87,7 @@ impl MediaSession {
             waiting: VecDeque::new(),
             goodbye: false,
             history: PacketHistory::new(SourceId(0)),
-            retransmitter: Retransmitter::new(),
+            retransmitter: Retransmitter::default(),
             feedback: VecDeque::new(),
             plain: Vec::new(),
             frames: Vec::new(),
@@ -182,7 +182,7 @@ impl MediaSession {
         out: &mut Vec<u8>,
     ) -> Option<usize> {
         let (limit, endpoint) = (self.datagram_limit(), self.endpoint_index());
-        let MediaSession { send, history, retransmitter, plain, frames, .. } = self;
+        let ClientMedia { send, history, retransmitter, plain, frames, .. } = self;
         plain.clear();
         frames.clear();
         write_audio(header, payload, plain);
@@ -211,7 +211,7 @@ impl MediaSession {
 
     /// Seals the next packet to retransmit into `out`, if there is one.
     fn retransmit(&mut self, out: &mut Vec<u8>) -> bool {
-        let MediaSession { send, history, retransmitter, frames, .. } = self;
+        let ClientMedia { send, history, retransmitter, frames, .. } = self;
         frames.clear();
         let Some((packet, first_sent)) = retransmitter.poll_retransmit(|_| Some(history), frames) else { return false };
         let counter = send.seal(DatagramClass::Media, out, |out| out.extend_from_slice(frames));

@@ -9,7 +9,7 @@ const WINDOW: usize = 16;
 /// Round-trip time and clock offset, from clock exchanges.
 #[derive(Clone, Debug, Default)]
 pub struct RoomClock {
-    samples: [Option<Sample>; WINDOW],
+    samples: [Option<ClockSample>; WINDOW],
     next: usize,
     /// Smoothed over about eight exchanges.
     rtt: Option<f64>,
@@ -17,7 +17,7 @@ pub struct RoomClock {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Sample {
+struct ClockSample {
     rtt: u64,
     /// Room time minus client time in µs.
     offset: i64,
@@ -45,7 +45,7 @@ impl RoomClock {
         let out = reply.received.0.wrapping_sub(reply.asked.0) as i64;
         let back = reply.replied.0.wrapping_sub(now.0) as i64;
         let offset = (out / 2).wrapping_add(back / 2);
-        self.samples[self.next] = Some(Sample { rtt: rtt.0, offset });
+        self.samples[self.next] = Some(ClockSample { rtt: rtt.0, offset });
         self.next = (self.next + 1) % WINDOW;
         let rtt = rtt.0 as f64;
         self.rtt = Some(self.rtt.map_or(rtt, |smooth| smooth + (rtt - smooth) / 8.0));

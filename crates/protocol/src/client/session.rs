@@ -1,7 +1,7 @@
 //! The state machine of a client's session.
 
 use super::dial::{DialId, Dials};
-use super::media::{MediaHealth, MediaSession};
+use super::media::{ClientMedia, MediaHealth};
 use super::room_clock::RoomClock;
 use super::roster::Roster;
 use super::types::{ClientConfig, ClientEvent, ClientState, OwnSeat, Signer};
@@ -40,7 +40,7 @@ pub struct ClientSession {
     silence: SilenceTimer,
     /// A whole session passed without any media.
     blocked: bool,
-    media: Option<MediaSession>,
+    media: Option<ClientMedia>,
     /// Token of the session whose media was lost. It may still be alive at the server.
     lost_token: Option<ResumeToken>,
     /// Musicians that the client always receives.
@@ -116,7 +116,7 @@ impl ClientSession {
 
     /// The largest datagram that is known to pass in both directions, in bytes.
     pub fn datagram_limit(&self) -> usize {
-        self.media.as_ref().map_or(crate::datagram::MAX_DATAGRAM, MediaSession::datagram_limit)
+        self.media.as_ref().map_or(crate::datagram::MAX_DATAGRAM, ClientMedia::datagram_limit)
     }
 
     /// Leaves the room, and announces it on both channels. Drain the polls once more afterwards.
@@ -195,7 +195,7 @@ impl ClientSession {
 
     /// The retransmitter, with its statistics; `None` without a media session.
     pub fn retransmitter(&self) -> Option<&Retransmitter> {
-        self.media.as_ref().map(MediaSession::retransmitter)
+        self.media.as_ref().map(ClientMedia::retransmitter)
     }
 
     /// When [`ClientSession::handle_timeout`] is next due.
@@ -355,7 +355,7 @@ impl ClientSession {
     }
 
     fn keys_expired(&self, now: Micros) -> bool {
-        self.media.as_ref().and_then(MediaSession::keys_expire_at).is_some_and(|at| at <= now)
+        self.media.as_ref().and_then(ClientMedia::keys_expire_at).is_some_and(|at| at <= now)
     }
 
     fn is_over(&self) -> bool {
@@ -386,19 +386,16 @@ impl ClientSession {
             suites: self.config.suites.clone(),
             features: Features::SUPPORTED,
         };
-        let worn = self.keys_expired(now);
+        let token = self.media.as_ref().map(|m| m.resume_token().clone());
+        // A session whose keys have expired is replaced.
+        let (resume, replaces) = if self.keys_expired(now) { (None, token) } else { (token, self.lost_token.clone()) };
         let seat = SeatRequest {
             room: self.config.room.clone(),
             role: self.config.role,
             secret: Some(self.config.secret.clone()),
             instance: self.config.instance,
-            resume: self.media.as_ref().filter(|_| !worn).map(|m| m.resume_token().clone()),
-            replaces: self
-                .media
-                .as_ref()
-                .filter(|_| worn)
-                .map(|m| m.resume_token().clone())
-                .or(self.lost_token.clone()),
+            resume,
+            replaces,
             mix: self.config.mix.mode,
         };
         self.outbox.push_back((id, ClientMessage::Hello(hello)));
@@ -431,7 +428,7 @@ impl ClientSession {
                 self.blocked |= self.health(now) == Some(MediaHealth::Blocked);
                 self.clock = RoomClock::default();
                 self.silence = SilenceTimer::new(now);
-                let (media, receive) = MediaSession::new(now, &joined, self.config.crypto);
+                let (media, receive) = ClientMedia::new(now, &joined, self.config.crypto);
                 self.media = Some(media);
                 Some(Box::new(receive))
             }

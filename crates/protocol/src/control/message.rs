@@ -2,18 +2,16 @@
 
 use super::downstream::{DownstreamMode, MixRequest, MixState};
 use super::refusal::Refused;
-use crate::features::Features;
+use crate::features::{Features, known_only};
 use crate::ids::{MusicianId, RoomName, SessionId, SourceId};
 use crate::link::{Role, Secret};
 use crate::seal::{SessionKeys, Suite};
-use crate::secret_bytes::{self, as_base64url, constant_time_eq};
+use crate::secret_bytes::{self, secret};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
-use serde::{Deserialize, Deserializer, Serialize};
-use zeroize::Zeroize as _;
+use serde::{Deserialize, Serialize};
 
-as_base64url!(ResumeToken);
+secret!(ResumeToken);
 
 /// A message from the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,22 +134,11 @@ pub struct Hello {
     /// Display name.
     pub name: String,
     /// Cipher suites in order of preference. Unknown suites are skipped.
-    #[serde(deserialize_with = "known_suites")]
+    #[serde(deserialize_with = "known_only")]
     pub suites: Vec<Suite>,
     /// Optional features that the client supports.
     #[serde(default, skip_serializing_if = "Features::is_empty")]
     pub features: Features,
-}
-
-fn known_suites<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Suite>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Offered {
-        Known(Suite),
-        Unknown(serde::de::IgnoredAny),
-    }
-    let offered = Vec::<Offered>::deserialize(d)?;
-    Ok(offered.into_iter().filter_map(|s| if let Offered::Known(s) = s { Some(s) } else { None }).collect())
 }
 
 /// How a client takes part in a room.
@@ -194,25 +181,6 @@ pub struct SeatRequest {
 /// Authorizes its holder to resume a session. Both ends keep it in memory only, and it is zeroized on drop.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ResumeToken(pub [u8; 16]);
-
-impl Drop for ResumeToken {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl ResumeToken {
-    /// Whether two tokens are equal. The time taken does not depend on where they differ.
-    pub fn matches(&self, other: &ResumeToken) -> bool {
-        constant_time_eq(&self.0, &other.0)
-    }
-}
-
-impl fmt::Debug for ResumeToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResumeToken(…)")
-    }
-}
 
 /// The client's seat.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

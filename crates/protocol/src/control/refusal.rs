@@ -101,16 +101,7 @@ pub enum Refusal {
 impl Refusal {
     /// The retry advice of this reason.
     pub const fn retry(self) -> Retry {
-        match self {
-            Refusal::RoomFull
-            | Refusal::ServerUnable
-            | Refusal::ServerFull
-            | Refusal::TooManySessions
-            | Refusal::TooManyJoins
-            | Refusal::TooManyInstances
-            | Refusal::TooManyFromNetwork => Retry::Later,
-            _ => Retry::Never,
-        }
+        if self.while_waiting().is_some() { Retry::Later } else { Retry::Never }
     }
 
     /// The reason's name in messages.

@@ -2,7 +2,7 @@
 
 use crate::ids::{NonceCounter, SourceId};
 use crate::lane::Lane;
-use crate::reader::{Reader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -29,8 +29,8 @@ impl Feedback {
     /// Length of the longest body in bytes.
     pub const MAX_LEN: usize = FIXED_LEN + 2 + RetransmitWaits::MAX * 4 + MissingCounters::BYTES;
 
-    pub(crate) fn read(body: &[u8]) -> Result<Feedback, Truncated> {
-        let mut r = Reader::new(body);
+    pub(crate) fn read(body: &[u8]) -> Option<Feedback> {
+        let mut r = ByteReader::new(body);
         let lane = Lane::from_number(r.u8()?);
         let newest = NonceCounter::from_bytes(r.array()?);
         let copies = r.u8()? & COPIES != 0;
@@ -42,7 +42,7 @@ impl Feedback {
         }
         let len = usize::from(r.u8()?);
         let missing = MissingCounters::from_bytes(r.take(len)?);
-        Ok(Feedback { lane, newest, copies, lost, recovered, waits, missing })
+        Some(Feedback { lane, newest, copies, lost, recovered, waits, missing })
     }
 
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
@@ -56,14 +56,14 @@ impl Feedback {
             out.extend_from_slice(&source.0.to_be_bytes());
             out.extend_from_slice(&wait.to_be_bytes());
         }
-        let missing = self.missing.trimmed();
-        out.push(missing.len() as u8);
-        out.extend_from_slice(missing);
+        let len = self.missing.byte_len();
+        out.push(len as u8);
+        out.extend_from_slice(&self.missing.0.to_be_bytes()[..len]);
     }
 
     /// Length of the body in bytes.
     pub(crate) fn body_len(&self) -> usize {
-        FIXED_LEN + 2 + usize::from(self.waits.len) * 4 + self.missing.trimmed().len()
+        FIXED_LEN + 2 + usize::from(self.waits.len) * 4 + self.missing.byte_len()
     }
 }
 
@@ -74,7 +74,7 @@ const COPIES: u8 = 1;
 const FIXED_LEN: usize = 17;
 
 /// The retransmit wait of each source: how much later than usual its packets may arrive and still be played.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct RetransmitWaits {
     list: [(SourceId, u16); RetransmitWaits::MAX],
     len: u8,
@@ -115,22 +115,15 @@ impl RetransmitWaits {
 /// Unit of waits on the wire in µs.
 const UNIT: u64 = 10;
 
-impl Default for RetransmitWaits {
-    fn default() -> RetransmitWaits {
-        RetransmitWaits { list: [(SourceId(0), 0); RetransmitWaits::MAX], len: 0 }
-    }
-}
-
 impl core::fmt::Debug for RetransmitWaits {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
 }
 
-/// The missing counters below the newest one, one bit each. The highest bit of the first byte is the counter directly
-/// below.
+/// The missing counters below the newest one, one bit each. The highest bit is the counter directly below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MissingCounters([u8; MissingCounters::BYTES]);
+pub struct MissingCounters(u128);
 
 impl MissingCounters {
     const BYTES: usize = 16;
@@ -141,44 +134,41 @@ impl MissingCounters {
     /// Marks the counter `behind` below the newest one, from 1. Larger distances than [`MissingCounters::REACH`] are
     /// ignored.
     pub fn mark(&mut self, behind: u64) {
-        let Some(bit) = behind.checked_sub(1).filter(|bit| *bit < MissingCounters::REACH) else { return };
-        self.0[(bit / 8) as usize] |= 0x80 >> (bit % 8);
+        if (1..=MissingCounters::REACH).contains(&behind) {
+            self.0 |= 1 << (MissingCounters::REACH - behind);
+        }
     }
 
     /// Marks each counter `first + n` whose bit n is set. All of them are below `newest`.
-    pub(crate) fn mark_all(&mut self, newest: u64, first: u64, mut bits: u128) {
-        if newest.saturating_sub(first) > 2 * MissingCounters::REACH {
-            return;
+    pub(crate) fn mark_all(&mut self, newest: u64, first: u64, bits: u128) {
+        let behind = newest.saturating_sub(first);
+        let shift = |by: u64| u32::try_from(by).unwrap_or(u32::MAX);
+        self.0 |= match MissingCounters::REACH.checked_sub(behind) {
+            Some(up) => bits.checked_shl(shift(up)),
+            None => bits.checked_shr(shift(behind - MissingCounters::REACH)),
         }
-        while bits != 0 {
-            self.mark(newest.saturating_sub(first + u64::from(bits.trailing_zeros())));
-            bits &= bits - 1;
-        }
+        .unwrap_or(0);
     }
 
     /// Whether no counter is marked.
     pub fn is_empty(&self) -> bool {
-        self.0 == [0; MissingCounters::BYTES]
+        self.0 == 0
     }
 
     /// The distance of each marked counter from the newest one, in the order in which they were sent.
     pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
-        (0..MissingCounters::REACH)
-            .rev()
-            .filter(|bit| self.0[(bit / 8) as usize] & (0x80 >> (bit % 8)) != 0)
-            .map(|bit| bit + 1)
+        (1..=MissingCounters::REACH).rev().filter(|behind| self.0 >> (MissingCounters::REACH - behind) & 1 == 1)
     }
 
     fn from_bytes(bytes: &[u8]) -> MissingCounters {
-        let mut missing = MissingCounters::default();
-        missing.0.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        missing
+        let mut all = [0; MissingCounters::BYTES];
+        all.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        MissingCounters(u128::from_be_bytes(all))
     }
 
-    /// The bytes without trailing zeros.
-    fn trimmed(&self) -> &[u8] {
-        let len = self.0.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
-        &self.0[..len]
+    /// Number of bytes without trailing zeros.
+    fn byte_len(&self) -> usize {
+        MissingCounters::BYTES - (self.0.trailing_zeros() / 8) as usize
     }
 }
 
@@ -205,8 +195,8 @@ mod tests {
             feedback.write(&mut body);
             assert_eq!(body.len(), feedback.body_len());
             assert!(body.len() <= Feedback::MAX_LEN);
-            assert_eq!(Feedback::read(&body), Ok(feedback));
-            assert_eq!(Feedback::read(&body[..body.len() - 1]), Err(Truncated));
+            assert_eq!(Feedback::read(&body), Some(feedback));
+            assert_eq!(Feedback::read(&body[..body.len() - 1]), None);
         }
         assert_eq!(feedback.missing.iter().collect::<Vec<_>>(), [128, 9, 1]);
         assert_eq!((feedback.waits.of(SourceId(40)), feedback.waits.of(SourceId(3))), (Some(Micros(2670)), None));

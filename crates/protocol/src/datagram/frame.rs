@@ -6,12 +6,11 @@
 use super::feedback::Feedback;
 use super::mix_report::MixReport;
 use crate::audio::{AudioFrame, AudioHeader};
-use crate::ids::{FramePosition, SourceId, StreamId};
-use crate::reader::{Reader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
-/// Frame kinds.
+/// Frame kinds. Number 8 is a clock report, which only earlier versions send.
 pub mod kind {
     /// An audio packet.
     pub const AUDIO: u8 = 1;
@@ -27,8 +26,6 @@ pub mod kind {
     pub const PATH_RESPONSE: u8 = 6;
     /// Ends the session.
     pub const GOODBYE: u8 = 7;
-    /// Position of a stream at a room time. Only earlier versions send it.
-    pub const CLOCK_REPORT: u8 = 8;
     /// NACKs and reception statistics of a lane.
     pub const FEEDBACK: u8 = 9;
     /// Tests the datagram size of the path.
@@ -60,8 +57,6 @@ pub enum Frame<'a> {
     PathResponse([u8; 8]),
     /// Ends the session.
     Goodbye,
-    /// Position of a stream at a room time. Only earlier versions send it; receivers ignore it.
-    ClockReport(ClockReport),
     /// Tests the datagram size of the path.
     Probe(Probe),
     /// Reply to a probe.
@@ -94,25 +89,6 @@ pub struct ClockReply {
     pub epoch: u32,
 }
 
-/// Position of a stream at a room time.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClockReport {
-    /// The sender. Clients send 0, and the server sets it.
-    pub source: SourceId,
-    /// The stream.
-    pub stream: StreamId,
-    /// A position in the stream.
-    pub position: FramePosition,
-    /// Room time at which the frame at `position` was captured.
-    pub room_time: Micros,
-    /// Epoch of `room_time`.
-    pub epoch: u32,
-    /// Deviation of the sender's audio clock from the room's in parts per billion. Positive is faster.
-    pub rate_ppb: i32,
-    /// Position on the room's beat in 1/65536 of a beat.
-    pub beat: Option<u64>,
-}
-
 /// A test whether a datagram of a certain size arrives, or the reply to one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe {
@@ -124,19 +100,19 @@ pub struct Probe {
 
 /// Iterates over the frames of an opened datagram. Skips unknown and malformed frames, and ends at a truncated one.
 pub struct Frames<'a> {
-    rest: Reader<'a>,
+    rest: ByteReader<'a>,
 }
 
 impl<'a> Frames<'a> {
     /// Reads the plaintext of a datagram.
     pub fn new(plain: &'a [u8]) -> Frames<'a> {
-        Frames { rest: Reader::new(plain) }
+        Frames { rest: ByteReader::new(plain) }
     }
 
-    fn next_raw(&mut self) -> Result<(u8, &'a [u8]), Truncated> {
+    fn next_raw(&mut self) -> Option<(u8, &'a [u8])> {
         let kind = self.rest.u8()?;
         let len = self.rest.u16()?;
-        Ok((kind, self.rest.take(usize::from(len))?))
+        Some((kind, self.rest.take(usize::from(len))?))
     }
 }
 
@@ -145,7 +121,7 @@ impl<'a> Iterator for Frames<'a> {
 
     fn next(&mut self) -> Option<Frame<'a>> {
         loop {
-            let (kind, body) = self.next_raw().ok()?;
+            let (kind, body) = self.next_raw()?;
             if let Some(frame) = read_body(kind, body) {
                 return Some(frame);
             }
@@ -154,51 +130,39 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 fn read_body(kind: u8, body: &[u8]) -> Option<Frame<'_>> {
-    let mut r = Reader::new(body);
+    let mut r = ByteReader::new(body);
     match kind {
-        kind::AUDIO => AudioFrame::read(body).ok().map(Frame::Audio),
+        kind::AUDIO => AudioFrame::read(body).map(Frame::Audio),
         kind::KEEP_ALIVE => Some(Frame::KeepAlive),
-        kind::CLOCK_REQUEST => Some(Frame::ClockRequest(ClockRequest { sent: Micros(r.u64().ok()?) })),
-        kind::CLOCK_REPLY => read_clock_reply(r).ok().map(Frame::ClockReply),
-        kind::PATH_CHALLENGE => r.array().ok().map(Frame::PathChallenge),
-        kind::PATH_RESPONSE => r.array().ok().map(Frame::PathResponse),
+        kind::CLOCK_REQUEST => Some(Frame::ClockRequest(ClockRequest { sent: Micros(r.u64()?) })),
+        kind::CLOCK_REPLY => read_clock_reply(r).map(Frame::ClockReply),
+        kind::PATH_CHALLENGE => r.array().map(Frame::PathChallenge),
+        kind::PATH_RESPONSE => r.array().map(Frame::PathResponse),
         kind::GOODBYE => Some(Frame::Goodbye),
-        kind::CLOCK_REPORT => read_clock_report(r).ok().map(Frame::ClockReport),
-        kind::PROBE => read_probe(r).ok().map(Frame::Probe),
-        kind::PROBE_REPLY => read_probe(r).ok().map(Frame::ProbeReply),
-        kind::FEEDBACK => Feedback::read(body).ok().map(Frame::Feedback),
-        kind::COPY => AudioFrame::read(body).ok().map(Frame::Copy),
+        kind::PROBE => read_probe(r).map(Frame::Probe),
+        kind::PROBE_REPLY => read_probe(r).map(Frame::ProbeReply),
+        kind::FEEDBACK => Feedback::read(body).map(Frame::Feedback),
+        kind::COPY => AudioFrame::read(body).map(Frame::Copy),
         kind::MIX_REPORT => Some(Frame::MixReport(MixReport::new(body))),
         _ => None,
     }
 }
 
-fn read_clock_reply(mut r: Reader<'_>) -> Result<ClockReply, Truncated> {
+fn read_clock_reply(mut r: ByteReader<'_>) -> Option<ClockReply> {
     let asked = Micros(r.u64()?);
     let received = Micros(r.u64()?);
     let replied = Micros(r.u64()?);
-    Ok(ClockReply { asked, received, replied, epoch: r.u32()? })
+    Some(ClockReply { asked, received, replied, epoch: r.u32()? })
 }
 
-fn read_clock_report(mut r: Reader<'_>) -> Result<ClockReport, Truncated> {
-    let source = SourceId(r.u16()?);
-    let stream = StreamId(r.u32()?);
-    let position = FramePosition(r.u64()?);
-    let room_time = Micros(r.u64()?);
-    let epoch = r.u32()?;
-    let rate_ppb = r.array().map(i32::from_be_bytes)?;
-    let beat = if r.is_empty() { None } else { Some(r.u64()?) };
-    Ok(ClockReport { source, stream, position, room_time, epoch, rate_ppb, beat })
-}
-
-fn read_probe(mut r: Reader<'_>) -> Result<Probe, Truncated> {
-    Ok(Probe { id: r.u16()?, size: r.u16()? })
+fn read_probe(mut r: ByteReader<'_>) -> Option<Probe> {
+    Some(Probe { id: r.u16()?, size: r.u16()? })
 }
 
 /// Iterates over kind and body of the frames in a plaintext. Ends at a truncated frame.
 pub(crate) fn raw_frames(plain: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut frames = Frames::new(plain);
-    core::iter::from_fn(move || frames.next_raw().ok())
+    core::iter::from_fn(move || frames.next_raw())
 }
 
 pub(crate) fn write_raw(kind: u8, body: &[u8], out: &mut Vec<u8>) {
@@ -218,9 +182,6 @@ pub fn write_audio(header: &AudioHeader, payload: &[u8], out: &mut Vec<u8>) {
 /// Appends a frame. Probes and their replies are padded with zeros, so that a datagram with this frame alone has the
 /// probe's size.
 pub fn write_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
-    if let Frame::Audio(audio) = frame {
-        return write_audio(&audio.header, audio.payload, out);
-    }
     let start = out.len();
     out.extend_from_slice(&[0; super::FRAME_HEADER_LEN]);
     let kind = write_body(frame, out);
@@ -231,15 +192,10 @@ pub fn write_frame(frame: &Frame<'_>, out: &mut Vec<u8>) {
 
 fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
     match frame {
-        Frame::Audio(audio) => {
+        Frame::Audio(audio) | Frame::Copy(audio) => {
             audio.header.write(out);
             out.extend_from_slice(audio.payload);
-            kind::AUDIO
-        }
-        Frame::Copy(audio) => {
-            audio.header.write(out);
-            out.extend_from_slice(audio.payload);
-            kind::COPY
+            if matches!(frame, Frame::Audio(_)) { kind::AUDIO } else { kind::COPY }
         }
         Frame::Feedback(feedback) => {
             feedback.write(out);
@@ -270,16 +226,6 @@ fn write_body(frame: &Frame<'_>, out: &mut Vec<u8>) -> u8 {
             kind::PATH_RESPONSE
         }
         Frame::Goodbye => kind::GOODBYE,
-        Frame::ClockReport(c) => {
-            out.extend_from_slice(&c.source.0.to_be_bytes());
-            out.extend_from_slice(&c.stream.0.to_be_bytes());
-            out.extend_from_slice(&c.position.0.to_be_bytes());
-            out.extend_from_slice(&c.room_time.0.to_be_bytes());
-            out.extend_from_slice(&c.epoch.to_be_bytes());
-            out.extend_from_slice(&c.rate_ppb.to_be_bytes());
-            out.extend(c.beat.iter().flat_map(|b| b.to_be_bytes()));
-            kind::CLOCK_REPORT
-        }
         Frame::Probe(p) => {
             write_probe(p, out);
             kind::PROBE

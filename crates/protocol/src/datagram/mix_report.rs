@@ -2,7 +2,7 @@
 
 use crate::audio::{CHANNELS, Peak};
 use crate::ids::SourceId;
-use crate::reader::{Reader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
 use alloc::vec::Vec;
 
@@ -36,10 +36,10 @@ impl MixedMusician {
         }
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<MixedMusician, Truncated> {
+    fn read(r: &mut ByteReader<'_>) -> Option<MixedMusician> {
         let (source, wait, frames) = (SourceId(r.u16()?), Micros(u64::from(r.u16()?) * 10), r.u16()?);
-        let mut pair = || Ok([Peak(r.u16()?), Peak(r.u16()?)]);
-        Ok(MixedMusician { source, wait, frames, rms: pair()?, peak: pair()? })
+        let mut pair = || Some([Peak(r.u16()?), Peak(r.u16()?)]);
+        Some(MixedMusician { source, wait, frames, rms: pair()?, peak: pair()? })
     }
 }
 
@@ -59,8 +59,8 @@ impl<'a> MixReport<'a> {
 
     /// The entries.
     pub fn iter(&self) -> impl Iterator<Item = MixedMusician> + 'a {
-        let mut rest = Reader::new(self.0);
-        core::iter::from_fn(move || MixedMusician::read(&mut rest).ok())
+        let mut rest = ByteReader::new(self.0);
+        core::iter::from_fn(move || MixedMusician::read(&mut rest))
     }
 
     pub(super) fn body(&self) -> &'a [u8] {

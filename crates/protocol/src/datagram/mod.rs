@@ -12,13 +12,13 @@ mod frame;
 mod mix_report;
 
 pub use feedback::{Feedback, MissingCounters, RetransmitWaits};
-pub use frame::{ClockReply, ClockReport, ClockRequest, Frame, Frames, Probe, kind, write_audio, write_frame};
+pub use frame::{ClockReply, ClockRequest, Frame, Frames, Probe, kind, write_audio, write_frame};
 pub(crate) use frame::{raw_frames, write_raw};
 pub use mix_report::{MixReport, MixedMusician};
 
 use crate::ids::{KeyId, NonceCounter, SessionId};
 use crate::lane::Lane;
-use crate::reader::{Reader, Truncated};
+use crate::reader::ByteReader;
 use alloc::vec::Vec;
 
 /// Bytes of a datagram's authentication tag, in every cipher suite.
@@ -69,21 +69,17 @@ impl DatagramHeader {
 
     /// Reads the header of a datagram; `None` if it is not an RTJam datagram.
     pub fn read(datagram: &[u8]) -> Option<DatagramHeader> {
-        let mut r = Reader::new(datagram);
-        let class = match r.u8().ok()? {
+        let mut r = ByteReader::new(datagram);
+        let class = match r.u8()? {
             4 => DatagramClass::Media,
             5 => DatagramClass::Session,
             _ => return None,
         };
-        Self::read_after_class(class, &mut r).ok()
-    }
-
-    fn read_after_class(class: DatagramClass, r: &mut Reader<'_>) -> Result<DatagramHeader, Truncated> {
         let key = KeyId(r.u8()?);
         let lane = Lane::from_number(r.u8()?);
         let session = SessionId(r.u32()?);
         let counter = NonceCounter::from_bytes(r.array()?);
-        Ok(DatagramHeader { class, key, lane, session, counter })
+        Some(DatagramHeader { class, key, lane, session, counter })
     }
 
     /// Appends the header.

@@ -15,12 +15,12 @@ const MAX_JUMP: i32 = 1000;
 #[derive(Debug)]
 pub struct LegacyDecoder {
     stream: StreamId,
-    newest: Option<Newest>,
+    newest: Option<NewestNumber>,
     scale: SampleScale,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Newest {
+struct NewestNumber {
     number: Sequence,
     position: u64,
     frames: u16,
@@ -78,18 +78,19 @@ impl LegacyDecoder {
 
     /// The packet's position. Begins a new stream if the packet does not continue the current one.
     fn place(&mut self, number: Sequence, frames: u16) -> Option<u64> {
-        let follows = |newest: &Newest| newest.frames == frames && number.ahead_of(newest.number).abs() <= MAX_JUMP;
+        let follows =
+            |newest: &NewestNumber| newest.frames == frames && number.ahead_of(newest.number).abs() <= MAX_JUMP;
         let Some(newest) = self.newest.filter(follows) else {
             if self.newest.is_some() {
                 self.stream = StreamId(self.stream.0.wrapping_add(1));
             }
-            self.newest = Some(Newest { number, position: 0, frames });
+            self.newest = Some(NewestNumber { number, position: 0, frames });
             return Some(0);
         };
         let ahead = i64::from(number.ahead_of(newest.number));
         let position = newest.position.checked_add_signed(ahead * i64::from(frames))?;
         if ahead > 0 {
-            self.newest = Some(Newest { number, position, frames });
+            self.newest = Some(NewestNumber { number, position, frames });
         }
         Some(position)
     }

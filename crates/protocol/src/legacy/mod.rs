@@ -3,7 +3,7 @@
 //! A packet is one datagram, neither encrypted nor authenticated: a header of 28 bytes, all samples of channel 1, and all
 //! samples of channel 2, unsigned with 16 bits. `docs/PROTOCOL.md` has the byte table.
 //!
-//! Legacy encoders write a sample v as (v + 1) × 32766; legacy decoders read n as n / 32768 − 1. [`decode`] inverts the
+//! Legacy encoders write a sample v as (v + 1) × 32766; legacy decoders read n as n / 32768 − 1. [`SampleScale::decode`] inverts the
 //! former and [`encode`] the latter, so that silence is exactly silent in both directions. If a legacy server forwards what
 //! another RTJam client encoded, [`SampleScale`] detects it.
 
@@ -14,10 +14,8 @@ pub use decoder::{DecoderScratch, LegacyDecoder};
 pub use encoder::{EncoderScratch, LegacyEncoder, write_channels};
 
 use crate::ids::{MusicianId, Sequence};
-use crate::reader::{Reader, Truncated};
+use crate::reader::ByteReader;
 use crate::time::Micros;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Default UDP port of legacy servers.
@@ -58,11 +56,6 @@ impl LegacyClientId {
         LegacyClientId(1 + (random % (Self::EMPTY.0 as u64 - 1)) as u32)
     }
 
-    /// Display name of a musician with this id.
-    pub fn display_name(self) -> String {
-        format!("Classic {}", self.0)
-    }
-
     /// Stand-in for an identity. No secret key belongs to it.
     pub fn identity(self) -> MusicianId {
         const NONE: &[u8; 28] = b"rtjam classic, no identity..";
@@ -97,43 +90,20 @@ pub struct LegacyPacket<'a> {
     audio: &'a [u8],
 }
 
-/// Why a datagram is not a legacy packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LegacyPacketError {
-    /// It is shorter than the header.
-    Truncated,
-    /// It is longer than [`MAX_PACKET`].
-    TooLong,
-    /// Its length is odd, so half a sample is missing.
-    OddLength,
-}
-
-impl From<Truncated> for LegacyPacketError {
-    fn from(_: Truncated) -> LegacyPacketError {
-        LegacyPacketError::Truncated
-    }
-}
-
 impl<'a> LegacyPacket<'a> {
-    /// Reads a datagram. Ignores the bytes that no program uses (channel, sample rate, chunks).
-    ///
-    /// # Errors
-    /// When the datagram is not a legacy packet.
-    pub fn read(datagram: &'a [u8]) -> Result<LegacyPacket<'a>, LegacyPacketError> {
-        let mut r = Reader::new(datagram);
+    /// Reads a datagram; `None` if it is shorter than the header or longer than [`MAX_PACKET`], or its length is odd. Ignores
+    /// the bytes that no program uses (channel, sample rate, chunks).
+    pub fn read(datagram: &'a [u8]) -> Option<LegacyPacket<'a>> {
+        let mut r = ByteReader::new(datagram);
         let [_, _, _, beat] = r.array()?;
         let server_time = Micros(r.u64()?);
         let client_time = Micros(r.u64()?);
         let client = LegacyClientId(r.u32()?);
         let sequence = Sequence(r.u32()?);
         let audio = r.rest();
-        if datagram.len() > MAX_PACKET {
-            return Err(LegacyPacketError::TooLong);
-        }
-        if !datagram.len().is_multiple_of(2) {
-            return Err(LegacyPacketError::OddLength);
-        }
-        Ok(LegacyPacket { header: LegacyHeader { beat, server_time, client_time, client, sequence }, audio })
+        let fits = datagram.len() <= MAX_PACKET && datagram.len().is_multiple_of(2);
+        let header = LegacyHeader { beat, server_time, client_time, client, sequence };
+        fits.then_some(LegacyPacket { header, audio })
     }
 
     /// Number of frames, 0 to [`MAX_FRAMES`].
@@ -221,11 +191,6 @@ impl SampleScale {
     }
 }
 
-/// Decodes one channel from a legacy program.
-pub fn decode(bytes: &[u8], out: &mut [f32]) {
-    SampleScale::Legacy.decode(bytes, out);
-}
-
 /// Appends the samples of one channel. Values beyond full scale are clipped, NaN is silence, and 16-bit samples are exact.
 pub fn encode(samples: &[f32], out: &mut Vec<u8>) {
     out.extend(samples.iter().flat_map(|sample| to_offset(*sample).to_be_bytes()));
@@ -271,7 +236,7 @@ mod tests {
     #[test]
     fn silence_is_silent_both_ways() {
         let mut out = [9.0; 2];
-        decode(&[legacy_sample(0.0), legacy_sample(0.0)].concat(), &mut out);
+        SampleScale::Legacy.decode(&[legacy_sample(0.0), legacy_sample(0.0)].concat(), &mut out);
         assert_eq!(out, [0.0, 0.0]);
         assert_eq!(read_by_legacy(rtjam_sample(0.0)), 0.0);
         assert_eq!(read_by_legacy(rtjam_sample(f32::NAN)), 0.0);
@@ -312,7 +277,7 @@ mod tests {
         for i in -1000..=1000 {
             let v = i as f32 / 1000.0;
             let mut out = [9.0];
-            decode(&legacy_sample(v), &mut out);
+            SampleScale::Legacy.decode(&legacy_sample(v), &mut out);
             assert!((out[0] - v).abs() <= 1.01 / 32766.0, "{v} is heard as {}", out[0]);
             assert!((read_by_legacy(rtjam_sample(v)) - v).abs() <= 1.01 / 32768.0, "{v}");
         }

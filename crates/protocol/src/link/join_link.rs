@@ -68,18 +68,6 @@ impl Link {
     }
 }
 
-impl From<InviteLink> for Link {
-    fn from(link: InviteLink) -> Link {
-        Link::Room(link)
-    }
-}
-
-impl From<LegacyServer> for Link {
-    fn from(server: LegacyServer) -> Link {
-        Link::Legacy(server)
-    }
-}
-
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,8 +9,8 @@ mod join_link;
 pub use join_link::{LegacyServer, Link};
 
 use crate::ids::RoomName;
-use crate::secret_bytes::{as_base64url, constant_time_eq};
-use alloc::format;
+use crate::secret_bytes::{as_base64url, secret};
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use base64::Engine as _;
@@ -18,8 +18,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use core::fmt;
 use core::net::Ipv6Addr;
 use core::str::FromStr;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Default port of servers and links, TCP and UDP.
 pub const DEFAULT_PORT: u16 = 7891;
@@ -30,31 +31,19 @@ const KEY_VERSION: u8 = 1;
 /// What a secret permits. Each role includes the earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[repr(u8)]
 pub enum Role {
     /// Listens.
-    Listener,
+    Listener = 0,
     /// Plays.
-    Musician,
+    Musician = 1,
     /// Plays and moderates the room.
-    Moderator,
+    Moderator = 2,
 }
 
 impl Role {
-    const fn to_byte(self) -> u8 {
-        match self {
-            Role::Listener => 0,
-            Role::Musician => 1,
-            Role::Moderator => 2,
-        }
-    }
-
-    const fn from_byte(b: u8) -> Option<Role> {
-        match b {
-            0 => Some(Role::Listener),
-            1 => Some(Role::Musician),
-            2 => Some(Role::Moderator),
-            _ => None,
-        }
+    fn from_byte(b: u8) -> Option<Role> {
+        [Role::Listener, Role::Musician, Role::Moderator].get(usize::from(b)).copied()
     }
 }
 
@@ -62,30 +51,11 @@ impl Role {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub [u8; 16]);
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-impl Drop for Secret {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl Secret {
-    /// Whether two secrets are equal. The time taken does not depend on where they differ.
-    pub fn matches(&self, other: &Secret) -> bool {
-        constant_time_eq(&self.0, &other.0)
-    }
-}
-
 /// Fingerprint of a server's key: the first 16 bytes of SHA-256 over its SubjectPublicKeyInfo (DER).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pin(pub [u8; 16]);
 
-as_base64url!(Secret);
+secret!(Secret);
 as_base64url!(Pin);
 
 /// How a client authenticates the server.
@@ -112,7 +82,7 @@ impl RoomKey {
     fn encode(&self) -> String {
         let mut bytes = Zeroizing::new(Vec::with_capacity(34));
         bytes.push(KEY_VERSION);
-        bytes.push(self.role.to_byte());
+        bytes.push(self.role as u8);
         bytes.extend_from_slice(&self.secret.0);
         if let Trust::Pinned(pin) = self.trust {
             bytes.extend_from_slice(&pin.0);
@@ -235,7 +205,7 @@ impl fmt::Display for InviteLink {
         if self.port != DEFAULT_PORT {
             write!(f, ":{}", self.port)?;
         }
-        write!(f, "/{}", percent_encode(self.room.as_str()))?;
+        write!(f, "/{}", utf8_percent_encode(self.room.as_str(), RESERVED))?;
         match &self.key {
             Some(key) => write!(f, "#{}", key.encode()),
             None => Ok(()),
@@ -319,40 +289,20 @@ impl FromStr for InviteLink {
     }
 }
 
-fn percent_encode(text: &str) -> String {
-    let mut out = String::new();
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
-}
+/// All characters but the unreserved ones of RFC 3986.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-fn percent_decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&b, tail)) = rest.split_first() {
-        rest = tail;
-        if b == b'%' {
-            let (hex, tail) = rest.split_at_checked(2)?;
-            if !hex.iter().all(u8::is_ascii_hexdigit) {
-                return None;
-            }
-            bytes.push(u8::from_str_radix(core::str::from_utf8(hex).ok()?, 16).ok()?);
-            rest = tail;
-        } else {
-            bytes.push(b);
-        }
-    }
-    String::from_utf8(bytes).ok()
+/// `None` if a `%` begins no byte, or the bytes are not UTF-8.
+fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+    let is_byte = |rest: &str| rest.get(..2).is_some_and(|hex| hex.bytes().all(|digit| digit.is_ascii_hexdigit()));
+    let valid = text.split('%').skip(1).all(is_byte);
+    percent_decode_str(text).decode_utf8().ok().filter(|_| valid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use proptest::prelude::*;
 
     fn key(trust: Trust) -> RoomKey {

@@ -1,21 +1,18 @@
 //! Detects packets that have arrived before, so that the server forwards each only once.
 
-use crate::bits::clear_ring;
+use crate::bits::BitRing;
 use crate::ids::{Sequence, StreamId};
 
 /// Number of sequence numbers behind the newest one that are remembered.
-const WINDOW: u32 = 1024;
+const WINDOW: u32 = WORDS as u32 * 64;
+
+const WORDS: usize = 16;
 
 /// The recent packets of one musician's stream.
+#[derive(Default)]
 pub struct DuplicateFilter {
     stream: Option<(StreamId, Sequence)>,
-    bits: [u64; (WINDOW / 64) as usize],
-}
-
-impl Default for DuplicateFilter {
-    fn default() -> DuplicateFilter {
-        DuplicateFilter { stream: None, bits: [0; (WINDOW / 64) as usize] }
-    }
+    seen: BitRing<WORDS>,
 }
 
 impl DuplicateFilter {
@@ -27,9 +24,8 @@ impl DuplicateFilter {
                 (ahead < 0 && ahead.unsigned_abs() >= WINDOW) || self.note(newest, sequence)
             }
             _ => {
-                self.bits = [0; (WINDOW / 64) as usize];
-                self.stream = Some((stream, sequence));
-                self.set(sequence);
+                *self = DuplicateFilter { stream: Some((stream, sequence)), ..DuplicateFilter::default() };
+                self.seen.insert(sequence.0.into());
                 true
             }
         }
@@ -46,28 +42,13 @@ impl DuplicateFilter {
         let ahead = sequence.ahead_of(newest);
         if ahead > 0 {
             // The sender chooses how far it jumps, so the cost must not depend on it.
-            clear_ring(&mut self.bits, u64::from(newest.0) + 1, ahead.unsigned_abs().into());
+            self.seen.remove(u64::from(newest.0) + 1, ahead.unsigned_abs().into());
             self.stream = self.stream.map(|(s, _)| (s, sequence));
         }
-        let new = !self.is_set(sequence);
-        self.set(sequence);
+        let new = !self.seen.contains(sequence.0.into());
+        self.seen.insert(sequence.0.into());
         new
     }
-
-    fn is_set(&self, sequence: Sequence) -> bool {
-        let (word, bit) = place(sequence);
-        self.bits[word] & bit != 0
-    }
-
-    fn set(&mut self, sequence: Sequence) {
-        let (word, bit) = place(sequence);
-        self.bits[word] |= bit;
-    }
-}
-
-fn place(sequence: Sequence) -> (usize, u64) {
-    let at = sequence.0 % WINDOW;
-    ((at / 64) as usize, 1 << (at % 64))
 }
 
 #[cfg(test)]

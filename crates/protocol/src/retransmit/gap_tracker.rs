@@ -24,7 +24,7 @@ const MAX_NACKS: u8 = 2;
 /// The missing datagrams of a lane.
 #[derive(Default)]
 pub(super) struct GapTracker {
-    runs: VecDeque<Run>,
+    runs: VecDeque<GapRun>,
     /// First run that is missing something and is not declared lost.
     undecided: usize,
     /// First run that is missing something and has not been reported.
@@ -36,7 +36,7 @@ pub(super) struct GapTracker {
 }
 
 /// Counters that one datagram skipped.
-struct Run {
+struct GapRun {
     first: u64,
     /// Bit n: counter `first + n` is missing.
     missing: u128,
@@ -45,7 +45,7 @@ struct Run {
     lost: bool,
 }
 
-impl Run {
+impl GapRun {
     fn count(&self) -> u64 {
         u64::from(self.missing.count_ones())
     }
@@ -71,7 +71,7 @@ impl GapTracker {
         let missing = u128::MAX >> (MAX_RUN - count.min(MAX_RUN));
         // Keeps the times sorted even if the caller's clock steps back.
         let detected = self.runs.back().map_or(now, |run| run.detected.max(now));
-        self.runs.push_back(Run { first, missing, detected, nacks: 0, lost: false });
+        self.runs.push_back(GapRun { first, missing, detected, nacks: 0, lost: false });
         dropped
     }
 

@@ -55,7 +55,7 @@ impl PacketHistory {
         bytes.clear();
         let mut frames = 0;
         for (kind, body) in raw_frames(plain) {
-            let (true, Ok(audio)) = (matches!(kind, kind::AUDIO | kind::COPY), AudioFrame::read(body)) else {
+            let (true, Some(audio)) = (matches!(kind, kind::AUDIO | kind::COPY), AudioFrame::read(body)) else {
                 continue;
             };
             frames += if kind == kind::AUDIO { u64::from(audio.header.frames) } else { 0 };

@@ -49,7 +49,7 @@ const MAX_CREDIT: usize = 16 * 1024;
 /// credit are saved up. So a lane never carries more than twice its original traffic, whatever the feedback says, and
 /// nothing is retransmitted unless feedback asks for it.
 pub struct Retransmitter {
-    log: Box<[Entry]>,
+    log: Box<[SentDatagram]>,
     copies_until: Micros,
     waits: RetransmitWaits,
     waits_until: Micros,
@@ -64,24 +64,18 @@ pub struct Retransmitter {
 
 /// A sent datagram.
 #[derive(Clone, Copy, Default)]
-struct Entry {
+struct SentDatagram {
     counter: u64,
     packet: PacketId,
     first_sent: Micros,
 }
 
 impl Default for Retransmitter {
-    fn default() -> Retransmitter {
-        Retransmitter::new()
-    }
-}
-
-impl Retransmitter {
     /// Nothing sent yet. Allocates.
-    pub fn new() -> Retransmitter {
+    fn default() -> Retransmitter {
         Retransmitter {
             // Counters start at 1, so 0 marks an unused entry.
-            log: vec![Entry::default(); LOG_SIZE].into(),
+            log: vec![SentDatagram::default(); LOG_SIZE].into(),
             copies_until: Micros::ZERO,
             waits: RetransmitWaits::default(),
             waits_until: Micros::ZERO,
@@ -93,7 +87,9 @@ impl Retransmitter {
             recovered: 0,
         }
     }
+}
 
+impl Retransmitter {
     /// Appends the plaintext of a datagram with new audio to `out`. While copies are welcome, a copy of an earlier packet
     /// follows, if it fits into a datagram of `limit` bytes; otherwise [`Retransmitter::poll_retransmit`] returns it.
     /// `history` belongs to the musician, and contains the new audio as `packet`.
@@ -133,7 +129,7 @@ impl Retransmitter {
     /// Records the counter of a sealed datagram.
     pub fn record_sent(&mut self, counter: NonceCounter, packet: PacketId, first_sent: Micros) {
         let counter = counter.get();
-        self.log[(counter % LOG_SIZE as u64) as usize] = Entry { counter, packet, first_sent };
+        self.log[(counter % LOG_SIZE as u64) as usize] = SentDatagram { counter, packet, first_sent };
     }
 
     /// Takes the receiver's feedback.
@@ -149,7 +145,7 @@ impl Retransmitter {
             }
             // Retransmitted once: if the retransmission is lost, its own counter is reported.
             entry.counter = 0;
-            let Entry { packet, first_sent, .. } = *entry;
+            let SentDatagram { packet, first_sent, .. } = *entry;
             let late = now.since(first_sent);
             if late + JITTER_MARGIN > self.wait(now, packet.source) {
                 self.trust = self.trust.saturating_sub(TRUST_THRESHOLD);

@@ -33,12 +33,10 @@ pub use crate::ids::{KeyId, NonceCounter};
 pub use crate::lane::Lane;
 
 use crate::datagram::{DatagramHeader, Frames};
-use crate::secret_bytes::as_base64url;
+use crate::secret_bytes::secret;
 use crate::time::Micros;
 use alloc::boxed::Box;
-use core::fmt;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize as _;
 
 /// A cipher suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,19 +58,7 @@ impl Key {
     pub(crate) const ZERO: Key = Key([0; 32]);
 }
 
-impl Drop for Key {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-as_base64url!(Key);
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Key(…)")
-    }
-}
+secret!(Key);
 
 /// The keys of a session, one for each direction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

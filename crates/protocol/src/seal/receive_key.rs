@@ -55,7 +55,16 @@ struct ReceiveLane {
 impl DirectionKeys {
     /// The receiving end of all lanes of this direction.
     pub fn receive(&self) -> ReceiveKey {
-        ReceiveKey::of(self.clone())
+        let most_failed = self.crypto.limits.failed_opens(self.suite);
+        let keys = if self.rekeys {
+            Keys::Changing(self.clone())
+        } else {
+            Keys::One((self.crypto.make_sealer)(self.suite, &self.key))
+        };
+        ReceiveKey {
+            key_lifetime: self.key_lifetime(),
+            ..ReceiveKey::with(keys, self.session, self.first, most_failed)
+        }
     }
 }
 
@@ -65,31 +74,17 @@ impl ReceiveKey {
         ReceiveKey::with(Keys::One(sealer), session, key, KeyLimits::STANDARD.failed_opens(Suite::ChaCha20Poly1305))
     }
 
-    fn of(direction: DirectionKeys) -> ReceiveKey {
-        let (session, first) = (direction.session, direction.first);
-        let most_failed = direction.crypto.limits.failed_opens(direction.suite);
-        let key_lifetime = direction.key_lifetime();
-        let keys = if direction.rekeys {
-            Keys::Changing(direction)
-        } else {
-            Keys::One((direction.crypto.make_sealer)(direction.suite, &direction.key))
-        };
-        ReceiveKey { key_lifetime, ..ReceiveKey::with(keys, session, first, most_failed) }
-    }
-
     fn with(keys: Keys, session: SessionId, first: KeyId, most_failed: u64) -> ReceiveKey {
-        let (lanes, claimed) = (BTreeMap::new(), None);
-        let (leap_at, failed, most_lanes) = (Micros::ZERO, 0, usize::from(u8::MAX) + 1);
         ReceiveKey {
             session,
             first,
             keys,
-            lanes,
-            claimed,
-            leap_at,
-            failed,
+            lanes: BTreeMap::new(),
+            claimed: None,
+            leap_at: Micros::ZERO,
+            failed: 0,
             most_failed,
-            most_lanes,
+            most_lanes: usize::from(u8::MAX) + 1,
             key_lifetime: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Replay protection: which counters of a lane have been used.
 
 use super::NonceCounter;
-use crate::bits::clear_ring;
+use crate::bits::BitRing;
 
 /// How a counter relates to earlier ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,17 +17,12 @@ pub enum Freshness {
 const WORDS: usize = 64;
 
 /// The last [`ReplayWindow::SIZE`] counters of a lane.
+#[derive(Default)]
 pub struct ReplayWindow {
-    // Bit c % SIZE stands for counter c, for c in (highest − SIZE, highest].
-    bits: [u64; WORDS],
+    /// Those used in (highest − SIZE, highest].
+    used: BitRing<WORDS>,
+    /// Counters start at 1; 0 counts as used.
     highest: u64,
-}
-
-impl Default for ReplayWindow {
-    fn default() -> Self {
-        // Counters start at 1; 0 counts as used.
-        ReplayWindow { bits: [0; WORDS], highest: 0 }
-    }
 }
 
 impl ReplayWindow {
@@ -39,7 +34,7 @@ impl ReplayWindow {
         let c = counter.get();
         if c > self.highest {
             Freshness::Newest
-        } else if c == 0 || self.highest - c >= Self::SIZE || self.is_marked(c) {
+        } else if c == 0 || self.highest - c >= Self::SIZE || self.used.contains(c) {
             Freshness::Stale
         } else {
             Freshness::Fresh
@@ -48,33 +43,17 @@ impl ReplayWindow {
 
     /// Records `counter`. Returns how it relates to earlier ones.
     pub fn mark(&mut self, counter: NonceCounter) -> Freshness {
-        let freshness = self.check(counter);
+        let (freshness, c) = (self.check(counter), counter.get());
         if freshness == Freshness::Newest {
-            self.slide_to(counter.get());
+            // The sender chooses how far it jumps, so the cost must not depend on it.
+            self.used.remove(self.highest + 1, c - self.highest);
+            self.highest = c;
         }
         if freshness != Freshness::Stale {
-            self.set(counter.get());
+            self.used.insert(c);
         }
         freshness
     }
-
-    fn slide_to(&mut self, highest: u64) {
-        // The sender chooses how far it jumps, so the cost must not depend on it.
-        clear_ring(&mut self.bits, self.highest + 1, highest - self.highest);
-        self.highest = highest;
-    }
-
-    fn is_marked(&self, c: u64) -> bool {
-        self.bits[word(c)] >> (c % 64) & 1 == 1
-    }
-
-    fn set(&mut self, c: u64) {
-        self.bits[word(c)] |= 1 << (c % 64);
-    }
-}
-
-const fn word(c: u64) -> usize {
-    (c / 64) as usize % WORDS
 }
 
 #[cfg(test)]

@@ -16,11 +16,11 @@ pub struct SendLane {
     first: KeyId,
     last: u64,
     current: EpochKey,
-    changes: Option<Box<Changes>>,
+    changes: Option<Box<KeyChanges>>,
 }
 
 /// Key changes of a lane.
-struct Changes {
+struct KeyChanges {
     schedule: KeySchedule,
     /// The key of the next epoch, once `prepare_at` has passed.
     ahead: EpochKey,
@@ -38,7 +38,7 @@ impl SendLane {
     /// A lane that changes its key. `unused` is a placeholder for the next key.
     pub(super) fn changing(current: EpochKey, unused: EpochKey, schedule: KeySchedule, first: KeyId) -> SendLane {
         let (prepare_at, change_at) = (schedule.prepare_at(0), schedule.packets_per_key + 1);
-        let changes = Some(Box::new(Changes { schedule, ahead: unused, prepare_at, change_at }));
+        let changes = Some(Box::new(KeyChanges { schedule, ahead: unused, prepare_at, change_at }));
         SendLane { session: schedule.session, lane: schedule.lane, first, last: 0, current, changes }
     }
 
@@ -88,7 +88,7 @@ impl SendLane {
     }
 }
 
-impl Changes {
+impl KeyChanges {
     /// Prepares for the datagram with this counter, which is sealed with `current` afterwards.
     fn pass(&mut self, counter: u64, current: &mut EpochKey) {
         if counter == self.change_at {

@@ -42,8 +42,8 @@ pub fn forwardable_frames(
     for (kind, body) in raw_frames(plain) {
         let goes_on = match kind {
             // Forwards audio frames of unknown formats: the listeners may know them.
-            kind::AUDIO => AudioFrame::read(body).map_or(true, |a| seen.original(a.header.stream, a.header.sequence)),
-            kind::COPY => AudioFrame::read(body).is_ok_and(|a| seen.copy(a.header.stream, a.header.sequence)),
+            kind::AUDIO => AudioFrame::read(body).is_none_or(|a| seen.original(a.header.stream, a.header.sequence)),
+            kind::COPY => AudioFrame::read(body).is_some_and(|a| seen.copy(a.header.stream, a.header.sequence)),
             kind::MIDI => true,
             _ => false,
         };

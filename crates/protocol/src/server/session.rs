@@ -58,7 +58,7 @@ pub struct ServerSession {
     send: SendLane,
     epoch: u32,
     path: Option<SocketAddr>,
-    candidates: VecDeque<Candidate>,
+    candidates: VecDeque<PathCandidate>,
     last_challenge: Option<Micros>,
     began: Micros,
     first_received: Option<Micros>,
@@ -76,7 +76,7 @@ pub struct ServerSession {
     feedback_credited: Micros,
 }
 
-struct Candidate {
+struct PathCandidate {
     address: SocketAddr,
     challenge: [u8; 8],
 }
@@ -212,11 +212,6 @@ impl ServerSession {
         self.wait = wait;
     }
 
-    /// Losses on the way from the client: lost datagrams, and packets recovered by retransmission.
-    pub fn uplink_loss(&self) -> (u64, u64) {
-        (self.loss_detector.lost(), self.recovered)
-    }
-
     /// Queues a goodbye.
     pub fn end(&mut self) {
         self.ending = true;
@@ -278,7 +273,7 @@ impl ServerSession {
         let challenge = known.unwrap_or_else(challenge);
         if known.is_none() {
             self.candidates.truncate(MAX_CANDIDATES - 1);
-            self.candidates.push_front(Candidate { address: from, challenge });
+            self.candidates.push_front(PathCandidate { address: from, challenge });
         }
         self.last_challenge = Some(now);
         self.pending.push_back(Reply::Challenge(from, challenge));

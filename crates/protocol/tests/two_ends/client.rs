@@ -1,6 +1,6 @@
 //! A client as its driver sees it.
 
-use super::net::Link;
+use super::net::NetworkLink;
 use crate::common::{Identity, client_config};
 use core::net::SocketAddr;
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
@@ -20,7 +20,7 @@ pub(crate) struct TestClient {
     pub(crate) session: ClientSession,
     pub(crate) receive: Option<Box<ReceiveKey>>,
     pub(crate) address: SocketAddr,
-    pub(crate) link: Link,
+    pub(crate) link: NetworkLink,
     /// The value of its samples, which identifies it to others.
     pub(crate) mark: u8,
     sequence: u32,
@@ -57,7 +57,7 @@ impl TestClient {
             session: ClientSession::new(now, config, Box::new(Identity::new(identity))),
             receive: None,
             address: SocketAddr::from(([10, 0, 0, number], 40_000)),
-            link: Link::good(),
+            link: NetworkLink::good(),
             mark: number,
             sequence: 0,
             seats: Vec::new(),

@@ -1,6 +1,6 @@
 //! Interruptions of networks, servers and connections.
 
-use crate::net::Link;
+use crate::net::NetworkLink;
 use crate::world::World;
 use crate::{ms, two_playing};
 use core::net::SocketAddr;
@@ -28,11 +28,11 @@ fn assert_back(world: &World, since: Micros, limit: Micros) {
 #[test]
 fn session_survives_three_seconds() {
     for seed in 1..6 {
-        let mut world = two_playing(seed, Link::bad());
+        let mut world = two_playing(seed, NetworkLink::bad());
         let before = slots(&world);
-        world.clients[0].link = Link::bad().gone();
+        world.clients[0].link = NetworkLink::bad().gone();
         world.run_ms(3000);
-        world.clients[0].link = Link::bad();
+        world.clients[0].link = NetworkLink::bad();
         let back = world.now;
         world.run_ms(6000);
         assert_back(&world, back, ms(2000));
@@ -45,12 +45,12 @@ fn session_survives_three_seconds() {
 fn musician_returns_after_twenty_seconds() {
     for seed in 1..6 {
         // Interrupted at different moments of a second, so that no dial's timing is favored.
-        let mut world = two_playing(seed, Link::bad());
+        let mut world = two_playing(seed, NetworkLink::bad());
         let before = slots(&world);
-        world.clients[0].link = Link::bad().gone();
+        world.clients[0].link = NetworkLink::bad().gone();
         world.run_ms(20_000 + seed * 170);
         assert_eq!(world.clients[1].roster.len(), 1);
-        world.clients[0].link = Link::bad();
+        world.clients[0].link = NetworkLink::bad();
         let back = world.now;
         world.run_ms(6000);
         assert_back(&world, back, ms(2000));
@@ -63,11 +63,11 @@ fn musician_returns_after_twenty_seconds() {
 fn slot_and_name_survive_interruptions() {
     // Around the session timeout of five seconds.
     for gone_ms in (4000..7000).step_by(90) {
-        let mut world = two_playing(gone_ms, Link::good());
+        let mut world = two_playing(gone_ms, NetworkLink::good());
         let before = slots(&world);
-        world.clients[0].link = Link::good().gone();
+        world.clients[0].link = NetworkLink::good().gone();
         world.run_ms(gone_ms);
-        world.clients[0].link = Link::good();
+        world.clients[0].link = NetworkLink::good();
         let back = world.now;
         world.run_ms(9000);
         assert_back(&world, back, ms(2000));
@@ -79,7 +79,7 @@ fn slot_and_name_survive_interruptions() {
 #[test]
 fn musicians_return_after_server_restart() {
     for (seed, pause) in [(1, 0), (2, 700), (3, 4000), (4, 30_000)] {
-        let mut world = two_playing(seed, Link::bad());
+        let mut world = two_playing(seed, NetworkLink::bad());
         // The client that arrives later has the lower slot, so the order of arrival does not explain the slots.
         world.store.slots.iter_mut().for_each(|s| s.slot.0 = 3 - s.slot.0);
         world.kill_server();
@@ -96,7 +96,7 @@ fn musicians_return_after_server_restart() {
 /// A server that stops announces it, and clients wait for it.
 #[test]
 fn clients_wait_for_a_stopped_server() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     let before = slots(&world);
     world.stop_server();
     world.run_ms(100);
@@ -114,7 +114,7 @@ fn clients_wait_for_a_stopped_server() {
 /// A goodbye from the server leads to a new session.
 #[test]
 fn goodbye_leads_to_a_new_session() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     let before = slots(&world);
     world.say_goodbye_to(0);
     let since = world.now;
@@ -126,7 +126,7 @@ fn goodbye_leads_to_a_new_session() {
 /// Losing the control connection interrupts no audio and keeps keys and counters.
 #[test]
 fn losing_control_keeps_audio() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     for _ in 0..5 {
         let broken = world.now;
         world.break_control(0);
@@ -141,7 +141,7 @@ fn losing_control_keeps_audio() {
 #[test]
 fn kicked_clients_stay_away() {
     for control_is_up in [true, false] {
-        let mut world = two_playing(1, Link::good());
+        let mut world = two_playing(1, NetworkLink::good());
         if !control_is_up {
             world.break_control(0);
         }
@@ -156,7 +156,7 @@ fn kicked_clients_stay_away() {
 /// A renewed secret ends the session of a client that resumes, unless the operator keeps sessions.
 #[test]
 fn tokens_are_bound_to_secret_generation() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     let renewed = |valid_from| RoleSecret { secret: Secret([77; 16]), generation: 2, valid_from };
     world.store.secrets.musician = renewed(1);
     world.break_control(0);
@@ -179,7 +179,7 @@ fn tokens_are_bound_to_secret_generation() {
 #[test]
 fn audio_follows_an_address_change() {
     for seed in 1..10 {
-        let mut world = two_playing(seed, Link::bad());
+        let mut world = two_playing(seed, NetworkLink::bad());
         let moved = world.now;
         let address = SocketAddr::from(([10, 0, 0, 1], 50_000 + seed as u16));
         world.clients[0].address = address;
@@ -195,7 +195,7 @@ fn audio_follows_an_address_change() {
 /// A session survives the loss of a third of the datagrams.
 #[test]
 fn session_survives_heavy_loss() {
-    let mut world = two_playing(7, Link { loss: 31, ..Link::bad() });
+    let mut world = two_playing(7, NetworkLink { loss: 31, ..NetworkLink::bad() });
     let since = world.now;
     world.run_ms(60_000);
     for (client, other) in [(0, 2), (1, 1)] {
@@ -210,17 +210,17 @@ fn session_survives_heavy_loss() {
 /// An interruption in one direction costs neither slot nor name.
 #[test]
 fn one_way_interruption_keeps_slot() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     let before = slots(&world);
     // What the first client sends arrives, but it receives neither media nor control messages.
-    world.clients[0].link = Link { down: false, control: false, ..Link::good() };
+    world.clients[0].link = NetworkLink { down: false, control: false, ..NetworkLink::good() };
     // The client has given the session up; the server, which still receives, has not.
     world.run_ms(7000);
     assert_eq!((world.clients[0].lost, world.sessions()), (1, 2));
-    world.clients[0].link = Link { down: false, ..Link::good() };
+    world.clients[0].link = NetworkLink { down: false, ..NetworkLink::good() };
     world.run_ms(12_000);
     assert_eq!((slots(&world), world.sessions(), world.clients[1].roster.len()), (before.clone(), 2, 2));
-    world.clients[0].link = Link::good();
+    world.clients[0].link = NetworkLink::good();
     let back = world.now;
     world.run_ms(4000);
     assert_back(&world, back, ms(2000));
@@ -233,7 +233,7 @@ fn blocked_udp_is_reported() {
     let mut world = World::new(1, 8);
     world.musician(1);
     world.musician(2);
-    world.clients[0].link = Link::good().without_udp();
+    world.clients[0].link = NetworkLink::good().without_udp();
     world.run_ms(3500);
     let before = slots(&world);
     for _ in 0..300 {
@@ -241,7 +241,7 @@ fn blocked_udp_is_reported() {
         world.run_ms(100);
     }
     assert!(world.clients[0].fresh > 1, "it has joined again");
-    world.clients[0].link = Link::good();
+    world.clients[0].link = NetworkLink::good();
     let open = world.now;
     world.run_ms(4000);
     assert_back(&world, open, ms(2000));
@@ -251,15 +251,15 @@ fn blocked_udp_is_reported() {
 /// UDP that stops during a session is reported as blocked, and slot and name are kept.
 #[test]
 fn interrupted_udp_becomes_blocked() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     let before = slots(&world);
-    world.clients[0].link = Link::good().without_udp();
+    world.clients[0].link = NetworkLink::good().without_udp();
     world.run_ms(2000);
     assert_eq!(world.clients[0].health(world.now), Some(MediaHealth::Interrupted));
     world.run_ms(9000);
     assert_eq!(world.clients[0].health(world.now), Some(MediaHealth::Blocked));
     world.run_ms(20_000);
-    world.clients[0].link = Link::good();
+    world.clients[0].link = NetworkLink::good();
     let open = world.now;
     world.run_ms(4000);
     assert_back(&world, open, ms(2000));

@@ -1,6 +1,6 @@
 //! Attackers.
 
-use crate::net::Link;
+use crate::net::NetworkLink;
 use crate::{ms, two_playing};
 use core::net::SocketAddr;
 
@@ -11,7 +11,7 @@ fn stranger() -> SocketAddr {
 /// A stranger gets no reply and changes nothing.
 #[test]
 fn strangers_get_no_reply() {
-    let mut world = two_playing(3, Link::good());
+    let mut world = two_playing(3, NetworkLink::good());
     let paths = world.paths();
     let since = world.now;
     let genuine: Vec<Vec<u8>> = world.tap.iter().map(|(_, d)| d.clone()).collect();
@@ -46,7 +46,7 @@ fn strangers_get_no_reply() {
 /// Replayed and delayed datagrams do not move a path.
 #[test]
 fn replays_do_not_move_paths() {
-    let mut world = two_playing(5, Link::bad());
+    let mut world = two_playing(5, NetworkLink::bad());
     let old = world.clients[0].address;
     world.clients[0].address = SocketAddr::from(([10, 0, 0, 1], 50_001));
     world.run_ms(1000);
@@ -66,7 +66,7 @@ fn replays_do_not_move_paths() {
 /// An attacker who copies datagrams and is faster than the network gets challenges but no audio.
 #[test]
 fn copying_attackers_get_no_audio() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     let paths = world.paths();
     let before = world.now;
     for _ in 0..500 {

@@ -1,6 +1,6 @@
 //! Joining, leaving and refusals.
 
-use crate::net::Link;
+use crate::net::NetworkLink;
 use crate::world::World;
 use crate::{ms, two_playing};
 use rtjam_protocol::RoomName;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 #[test]
 fn musicians_hear_only_others() {
     for seed in 1..6 {
-        let world = two_playing(seed, Link::bad());
+        let world = two_playing(seed, NetworkLink::bad());
         let [a, b] = &world.clients[..] else { panic!("two clients") };
         assert_eq!((a.heard.keys().collect::<Vec<_>>(), b.heard.keys().collect::<Vec<_>>()), (vec![&2], vec![&1]));
         assert_eq!(
@@ -50,7 +50,7 @@ fn second_program_is_another_musician() {
 /// The others are informed at once when a musician leaves.
 #[test]
 fn leaving_informs_the_others() {
-    let mut world = two_playing(1, Link::good());
+    let mut world = two_playing(1, NetworkLink::good());
     world.clients[0].session.leave();
     world.drain_client(0);
     world.run_ms(100);
@@ -61,8 +61,8 @@ fn leaving_informs_the_others() {
 /// A client that vanishes is gone after five seconds.
 #[test]
 fn vanished_clients_time_out() {
-    let mut world = two_playing(1, Link::good());
-    world.clients[0].link = Link::good().gone();
+    let mut world = two_playing(1, NetworkLink::good());
+    world.clients[0].link = NetworkLink::good().gone();
     world.run_ms(4900);
     assert_eq!((world.sessions(), world.clients[1].roster.len()), (2, 2));
     world.run_ms(300);
@@ -202,7 +202,7 @@ fn datagram_limit_follows_the_path() {
 /// The datagram limit is updated within three seconds after an address change.
 #[test]
 fn address_change_updates_datagram_limit() {
-    let mut world = two_playing(3, Link::good());
+    let mut world = two_playing(3, NetworkLink::good());
     assert_eq!(world.clients[0].session.datagram_limit(), 1200);
     world.clients[0].link.largest = 1100;
     world.clients[0].address.set_port(50_000);

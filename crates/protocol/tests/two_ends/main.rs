@@ -20,7 +20,7 @@ const fn ms(ms: u64) -> Micros {
 }
 
 /// Two musicians who have played for two seconds.
-fn two_playing(seed: u64, link: net::Link) -> World {
+fn two_playing(seed: u64, link: net::NetworkLink) -> World {
     let mut world = World::new(seed, 8);
     for identity in [1, 2] {
         let client = world.musician(identity);

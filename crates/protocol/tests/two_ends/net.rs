@@ -5,7 +5,7 @@ use rtjam_protocol::Micros;
 
 /// The connection of one client to the server.
 #[derive(Clone)]
-pub(crate) struct Link {
+pub(crate) struct NetworkLink {
     /// One-way delay.
     pub(crate) delay: Micros,
     /// Additional random delay of each datagram.
@@ -26,9 +26,9 @@ pub(crate) struct Link {
     pub(crate) control: bool,
 }
 
-impl Link {
-    pub(crate) fn good() -> Link {
-        Link {
+impl NetworkLink {
+    pub(crate) fn good() -> NetworkLink {
+        NetworkLink {
             delay: Micros::from_millis(10),
             jitter: Micros::from_millis(2),
             loss: 0,
@@ -41,23 +41,23 @@ impl Link {
         }
     }
 
-    pub(crate) fn bad() -> Link {
-        Link {
+    pub(crate) fn bad() -> NetworkLink {
+        NetworkLink {
             delay: Micros::from_millis(25),
             jitter: Micros::from_millis(8),
             loss: 5,
             duplicates: 5,
             stragglers: 5,
-            ..Link::good()
+            ..NetworkLink::good()
         }
     }
 
-    pub(crate) fn gone(self) -> Link {
-        Link { up: false, down: false, control: false, ..self }
+    pub(crate) fn gone(self) -> NetworkLink {
+        NetworkLink { up: false, down: false, control: false, ..self }
     }
 
-    pub(crate) fn without_udp(self) -> Link {
-        Link { up: false, down: false, ..self }
+    pub(crate) fn without_udp(self) -> NetworkLink {
+        NetworkLink { up: false, down: false, ..self }
     }
 
     /// The delay of each copy of a datagram; empty if it is lost.

@@ -1,7 +1,7 @@
 //! Key changes while musicians play.
 
 use crate::ms;
-use crate::net::Link;
+use crate::net::NetworkLink;
 use crate::world::World;
 use rtjam_protocol::Micros;
 use rtjam_protocol::client::ClientState;
@@ -19,7 +19,7 @@ fn key_changes_lose_nothing_without_control() {
         world.crypto = QUICK;
         for identity in [1, 2] {
             let client = world.add(identity, rtjam_protocol::control::SeatRole::Musician, |c| c.crypto = QUICK);
-            world.clients[client].link = Link::bad();
+            world.clients[client].link = NetworkLink::bad();
         }
         world.run_ms(2000);
         assert!(world.clients.iter().all(|e| e.session.state() == ClientState::Joined));
@@ -46,7 +46,7 @@ fn key_changes_lose_nothing_without_control() {
 /// A client without rekeying gets new sessions in the same seat without an audible gap.
 #[test]
 fn old_clients_renew_without_gap() {
-    for (seed, link) in [(1, Link::good()), (2, Link::bad())] {
+    for (seed, link) in [(1, NetworkLink::good()), (2, NetworkLink::bad())] {
         let mut world = World::new(seed, 8);
         let key_lifetime = Micros::from_secs(4);
         world.crypto = Crypto { limits: KeyLimits { key_lifetime, ..QUICK.limits }, ..CRYPTO };

@@ -244,7 +244,7 @@ impl Bridge {
     }
 
     fn handle_legacy(&mut self, datagram: &[u8], (from, local): (SocketAddr, Option<IpAddr>)) {
-        let Ok(packet) = LegacyPacket::read(datagram) else { return self.sockets.counters.ignored.increment() };
+        let Some(packet) = LegacyPacket::read(datagram) else { return self.sockets.counters.ignored.increment() };
         let now = self.clock.now();
         let random = &mut self.random;
         let secret = || u32::from_be_bytes(random.array()) >> 2;

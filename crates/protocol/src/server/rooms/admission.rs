@@ -57,7 +57,7 @@ impl Rooms {
         };
         // Evaluates both, so that the time taken does not depend on the result.
         let opens = seat.secret.as_ref().and_then(|secret| secrets.role_of(secret)).is_some();
-        if self.session_to_resume(hello, seat).is_some() || self.dismissal(seat).is_some() {
+        if self.session_of(seat.resume.as_ref(), hello, seat).is_some() || self.dismissal(seat).is_some() {
             SeatClaim::Resume
         } else if opens {
             SeatClaim::Seat
@@ -94,8 +94,7 @@ impl Rooms {
         entropy: &mut dyn Entropy,
     ) -> Result<(), Refused> {
         let (secrets, slots, room_mix, bans, limit) = match record {
-            RoomRecord::Found { secrets, slots, mix, bans } => (secrets, slots, mix, bans, None),
-            RoomRecord::Limited { secrets, slots, mix, bans, refused } => (secrets, slots, mix, bans, Some(refused)),
+            RoomRecord::Found { secrets, slots, mix, bans, limit } => (secrets, slots, mix, bans, limit),
             // Must not reveal which rooms exist.
             RoomRecord::Unknown => return Err(Refusal::WrongSecret.into()),
             RoomRecord::Unavailable => return Err(Refusal::ServerUnable.into()),
@@ -103,7 +102,8 @@ impl Rooms {
         let roster_changes = hello.features.roster_changes;
         // New secrets and bans apply to all members, including this client's sessions.
         self.handle_rules(now, &seat.room, &secrets, &bans);
-        if let (Some(session), Some(token)) = (self.session_to_resume(hello, seat), &seat.resume) {
+        // The secret does not matter to a live session: those that it no longer admits have just been ended.
+        if let (Some(session), Some(token)) = (self.session_of(seat.resume.as_ref(), hello, seat), &seat.resume) {
             if is_banned(&bans, hello, origin) {
                 self.dismiss(now, session, Refusal::Banned);
                 return Err(Refusal::Banned.into());
@@ -134,7 +134,7 @@ impl Rooms {
             return Ok(());
         }
         let suite = self.common_suite(hello).ok_or(Refusal::Version)?;
-        let replaced = self.session_to_replace(hello, seat);
+        let replaced = self.session_of(seat.replaces.as_ref(), hello, seat);
         if let Some(refused) = limit
             && replaced.is_none()
         {
@@ -179,13 +179,9 @@ impl Rooms {
         Ok(())
     }
 
-    /// The live session of the token. The secret does not matter here: sessions that the current secrets do not admit have
-    /// been ended by [`Rooms::handle_rules`].
-    fn session_to_resume(&self, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
-        self.session_of(seat.resume.as_ref()?, hello, seat)
-    }
-
-    fn session_of(&self, token: &ResumeToken, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
+    /// The live session of a token.
+    fn session_of(&self, token: Option<&ResumeToken>, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
+        let token = token?;
         let is_it = |m: &Member| {
             let named = m.resume.matches(token) || m.former.as_ref().is_some_and(|former| former.matches(token));
             named && m.musician == hello.musician && m.room == seat.room && m.seat == seat.role
@@ -199,34 +195,23 @@ impl Rooms {
         // The keys are unchanged, but the form of rosters depends on the connection.
         member.features.roster_changes = roster_changes;
         member.origin = Some(origin);
-        if let Some(old) = member.connection.replace(connection)
-            && self.connections.remove(&old).is_some()
-        {
-            self.outputs.push_back(RoomsOutput::Close(old));
-        }
+        let old = member.connection.replace(connection);
+        self.close(old);
         self.connections.insert(connection, Connection::Seated { session });
         self.say_joined(connection, session, true);
         // The roster of the others is unchanged.
         self.send_roster(connection, &room);
     }
 
-    fn session_to_replace(&self, hello: &Hello, seat: &SeatRequest) -> Option<SessionId> {
-        self.session_of(seat.replaces.as_ref()?, hello, seat)
-    }
-
     /// Ends the session that this seat replaces. The others are not informed, because the next roster shows the same
     /// musician in the same slot.
     fn end_replaced(&mut self, now: Micros, hello: &Hello, seat: &SeatRequest) {
-        let replaced = self.session_to_replace(hello, seat);
+        let replaced = self.session_of(seat.replaces.as_ref(), hello, seat);
         let Some((session, gone)) = replaced.and_then(|id| self.members.remove_entry(&id)) else { return };
         self.outputs.push_back(RoomsOutput::End(session));
         self.end_replaced_by(session);
         self.roster_changed(now, &gone.room, gone.seat, gone.source);
-        if let Some(old) = gone.connection
-            && self.connections.remove(&old).is_some()
-        {
-            self.outputs.push_back(RoomsOutput::Close(old));
-        }
+        self.close(gone.connection);
     }
 
     pub(super) fn say_joined(&mut self, connection: ConnectionId, session: SessionId, resumed: bool) {
@@ -318,11 +303,9 @@ impl Rooms {
             low = (low + 1) & 0x00FF_FFFF;
         }
     }
-}
 
-impl Rooms {
     /// Checks the limits per identity and per address. `replaced` is the session that this one replaces.
-    pub(super) fn check_caps(
+    fn check_caps(
         &self,
         now: Micros,
         hello: &Hello,
@@ -354,14 +337,7 @@ impl Rooms {
     }
 
     /// Counts a newcomer who got a seat.
-    pub(super) fn count_newcomer(
-        &mut self,
-        now: Micros,
-        hello: &Hello,
-        seat: &SeatRequest,
-        origin: Origin,
-        slots: &[SlotRecord],
-    ) {
+    fn count_newcomer(&mut self, now: Micros, hello: &Hello, seat: &SeatRequest, origin: Origin, slots: &[SlotRecord]) {
         if !origin.exempt && self.is_newcomer(hello, seat, slots) {
             self.newcomers.note(now, (seat.room.clone(), origin.key(), seat.role == SeatRole::Musician));
         }

@@ -147,16 +147,12 @@ impl Rooms {
     /// member.
     pub fn ban_against(&self, room: &RoomName, target: &MemberSelector) -> Option<Ban> {
         let member = self.members.values().find(|m| m.room == *room && m.seat != SeatRole::None && target.selects(m));
-        let name = member.map(|m| m.name.clone());
+        let name = member.map(|m| m.name.clone()).unwrap_or_default();
         match target {
-            MemberSelector::Identity(musician) => {
-                Some(Ban { name: name.unwrap_or_default(), musician: Some(*musician), address: None })
-            }
-            MemberSelector::Address(address) => {
-                Some(Ban { name: name.unwrap_or_default(), musician: None, address: Some(*address) })
-            }
+            MemberSelector::Identity(musician) => Some(Ban { name, musician: Some(*musician), address: None }),
+            MemberSelector::Address(address) => Some(Ban { name, musician: None, address: Some(*address) }),
             MemberSelector::Slot(_) | MemberSelector::Name(_) => member.map(|m| Ban {
-                name: m.name.clone(),
+                name,
                 musician: m.via.has_identity().then_some(m.musician),
                 address: m.origin.filter(|origin| !origin.exempt || !m.via.has_identity()).map(|origin| origin.key()),
             }),

@@ -175,15 +175,8 @@ impl Rooms {
         }
     }
 
-    /// A text that is not a message arrived on a connection: refuses it.
-    pub fn handle_bad_message(&mut self, connection: ConnectionId) {
-        if self.connections.contains_key(&connection) {
-            self.refuse(connection, Refusal::BadMessage);
-        }
-    }
-
-    /// The driver's own limit refuses a connection.
-    pub fn handle_limited(&mut self, connection: ConnectionId, refused: Refused) {
+    /// The driver refuses a connection: by its own limits, or because a text was not a message.
+    pub fn handle_refused(&mut self, connection: ConnectionId, refused: impl Into<Refused>) {
         if self.connections.contains_key(&connection) {
             self.refuse(connection, refused);
         }
@@ -225,11 +218,7 @@ impl Rooms {
         let Some(gone) = self.members.remove(&session) else { return };
         self.end_replaced_by(session);
         self.outputs.push_back(RoomsOutput::End(session));
-        if let Some(connection) = gone.connection
-            && self.connections.remove(&connection).is_some()
-        {
-            self.outputs.push_back(RoomsOutput::Close(connection));
-        }
+        self.close(gone.connection);
         if gone.seat == SeatRole::Musician {
             let left = ServerMessage::Left { source: gone.source, name: gone.name };
             let connections = self.connections_in(&gone.room);
@@ -244,6 +233,13 @@ impl Rooms {
         self.forget(connection);
         self.send(connection, ServerMessage::Refused(refused.into()));
         self.outputs.push_back(RoomsOutput::Close(connection));
+    }
+
+    /// Closes the connection that a member had, if it is still open.
+    pub(super) fn close(&mut self, connection: Option<ConnectionId>) {
+        if let Some(connection) = connection.filter(|c| self.connections.remove(c).is_some()) {
+            self.outputs.push_back(RoomsOutput::Close(connection));
+        }
     }
 
     /// Removes a connection without ending its session.

@@ -54,11 +54,7 @@ impl Rooms {
         member.origin = Some(origin);
         member.features = offered.and(Features::SUPPORTED);
         member.keys = fresh_keys(member.keys.suite, entropy);
-        if let Some(last) = member.connection.replace(connection)
-            && self.connections.remove(&last).is_some()
-        {
-            self.outputs.push_back(RoomsOutput::Close(last));
-        }
+        self.close(member.connection.replace(connection));
         self.retired.insert(retired, session);
         self.outputs.push_back(RoomsOutput::Open(member.new_session(session, Some(retired))));
         let room = member.room.clone();

@@ -145,19 +145,9 @@ pub enum RoomRecord {
         mix: DownstreamMode,
         /// Its bans.
         bans: Vec<Ban>,
-    },
-    /// The room exists, and a server limit allows no new session. Existing sessions may be resumed and replaced.
-    Limited {
-        /// Its secrets.
-        secrets: RoomSecrets,
-        /// Who had which slot.
-        slots: Vec<SlotRecord>,
-        /// Downstream mode of clients that do not request one.
-        mix: DownstreamMode,
-        /// Its bans.
-        bans: Vec<Ban>,
-        /// The refusal for clients that ask for a new session.
-        refused: Refused,
+        /// The refusal for clients that ask for a new session, if a limit of the server allows none. Existing sessions may
+        /// be resumed and replaced.
+        limit: Option<Refused>,
     },
     /// The room does not exist. Clients are refused as if their secret were wrong.
     Unknown,
