@@ -4,7 +4,7 @@
 
 use crate::controls::MAX_PACKET_FRAMES;
 use crate::meters::Meters;
-use ringbuf::traits::{Consumer, Observer, Producer, Split};
+use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, CHANNELS, Layout, Peak};
 use rtjam_protocol::{FramePosition, Micros, Sequence, StreamId};
@@ -71,7 +71,6 @@ impl OutPacket {
 }
 
 /// The network threads' end of an engine.
-#[derive(Debug)]
 pub struct NetworkEnd {
     /// For the sending thread.
     pub outgoing: Outgoing,
@@ -104,12 +103,6 @@ impl Calls {
     }
 }
 
-impl fmt::Debug for Calls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calls").field("waiting", &self.ring.occupied_len()).finish()
-    }
-}
-
 /// Takes packets from the audio thread. The sending thread owns it.
 pub struct Outgoing {
     ring: HeapCons<OutPacket>,
@@ -119,17 +112,6 @@ impl Outgoing {
     /// The next packet to send, oldest first. Never blocks.
     pub fn pop(&mut self) -> Option<OutPacket> {
         self.ring.try_pop()
-    }
-
-    /// Number of packets in the ring.
-    pub fn waiting(&self) -> usize {
-        self.ring.occupied_len()
-    }
-}
-
-impl fmt::Debug for Outgoing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outgoing").field("waiting", &self.waiting()).finish()
     }
 }
 
@@ -184,12 +166,6 @@ impl Incoming {
             self.meters.incoming_dropped.add(1);
         }
         taken
-    }
-}
-
-impl fmt::Debug for Incoming {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("free", &self.ring.vacant_len()).finish()
     }
 }
 

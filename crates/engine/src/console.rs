@@ -1,11 +1,12 @@
 //! The handle on an engine that all threads share: controls to set, readings to take.
 
-use crate::controls::{ChannelControls, Controls, PacketSize, Playout, PlayoutBias, STRIPS, StripControls};
-use crate::level::{Gain, Pan};
+use crate::controls::{AUTO, Controls, MAX_PACKET_FRAMES, PacketSize, Playout, PlayoutBias};
+use crate::level::Gain;
 use crate::meters::{EngineReading, LevelCell, Meters, RoomReading, TxReading, VoiceReading};
 use crate::mixer::Balance;
+use crate::strip::Strip;
 use rtjam_protocol::SourceId;
-use rtjam_protocol::audio::{CHANNELS, Layout};
+use rtjam_protocol::audio::{Layout, PACKET_FRAMES, WIRE_RATE};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -67,7 +68,7 @@ impl Console {
 
     /// Sets what the packets say that the two channels are. Initially stereo.
     pub fn set_layout(&self, layout: Layout) {
-        self.controls.set_layout(layout);
+        self.controls.dual_mono.store(layout == Layout::DualMono, Relaxed);
     }
 
     /// See [`Console::set_layout`].
@@ -77,7 +78,11 @@ impl Console {
 
     /// Sets the packet size. Initially automatic.
     pub fn set_packet_size(&self, size: PacketSize) {
-        self.controls.set_packet_size(size);
+        let frames = match size {
+            PacketSize::Auto => AUTO,
+            PacketSize::Frames(n) => u32::from(n.clamp(*PACKET_FRAMES.start(), *PACKET_FRAMES.end())),
+        };
+        self.controls.packet_frames.store(frames, Relaxed);
     }
 
     /// See [`Console::set_packet_size`].
@@ -88,17 +93,23 @@ impl Console {
     /// Sets the most frames that a datagram carries (16 to 512), as codec and path MTU allow. Larger packets are split evenly
     /// and sent at once.
     pub fn set_max_frames(&self, frames: usize) {
-        self.controls.set_max_frames(frames);
+        let frames = frames.clamp(usize::from(*PACKET_FRAMES.start()), MAX_PACKET_FRAMES);
+        self.controls.max_frames.store(frames as u32, Relaxed);
     }
 
     /// Sets the playout delay of all musicians. Initially automatic. A change restarts every voice with one fade.
     pub fn set_playout(&self, playout: Playout) {
-        self.controls.set_playout(playout);
+        let frames = match playout {
+            Playout::Auto => AUTO,
+            // The cast saturates and turns NaN into 0.
+            Playout::Fixed { ms } => (ms.clamp(0.0, Playout::MAX_MS) * (WIRE_RATE as f32 / 1000.0)).round() as u32,
+        };
+        self.controls.playout_frames.store(frames, Relaxed);
     }
 
     /// Sets whether automatic playout prefers less delay or fewer gaps. Initially normal. A change takes effect within seconds.
     pub fn set_playout_bias(&self, bias: PlayoutBias) {
-        self.controls.set_playout_bias(bias);
+        self.controls.playout_bias.store(bias as u8, Relaxed);
     }
 
     /// See [`Console::set_playout_bias`].
@@ -107,8 +118,8 @@ impl Console {
     }
 
     /// A strip of the mixer, 0 to 31; strips 0 to 11 feed the slot outputs.
-    pub fn strip(&self, index: usize) -> Option<Strip<'_>> {
-        self.controls.strips.get(index).map(|controls| Strip { controls })
+    pub fn strip(&self, index: usize) -> Option<&Strip> {
+        self.controls.strips.get(index)
     }
 
     /// Assigns a source to a strip, and removes it from any other. Without a strip (`None`, or 32 and more) it plays at unity,
@@ -119,8 +130,8 @@ impl Console {
                 other.set_source(None);
             }
         }
-        if let Some(controls) = strip.and_then(|index| self.controls.strips.get(index)) {
-            controls.set_source(Some(source));
+        if let Some(strip) = strip.and_then(|index| self.strip(index)) {
+            strip.set_source(Some(source));
         }
     }
 
@@ -173,99 +184,5 @@ impl Console {
             stalling: self.meters.stall_pattern(),
             notice: self.meters.notice(),
         }
-    }
-}
-
-/// One musician's strip in the mixer.
-#[derive(Clone, Copy, Debug)]
-pub struct Strip<'a> {
-    controls: &'a StripControls,
-}
-
-impl<'a> Strip<'a> {
-    /// Number of strips.
-    pub const COUNT: usize = STRIPS;
-
-    /// The source that is assigned to it.
-    pub fn source(&self) -> Option<SourceId> {
-        self.controls.source()
-    }
-
-    /// Sets what the two channels are; `None` (initially): what the musician's packets say.
-    pub fn set_layout(&self, layout: Option<Layout>) {
-        self.controls.set_layout(layout);
-    }
-
-    /// See [`Strip::set_layout`].
-    pub fn layout(&self) -> Option<Layout> {
-        self.controls.layout()
-    }
-
-    /// Sets whether the musician is in the main output. The slot output does not change. Initially on.
-    pub fn set_main_mix(&self, on: bool) {
-        self.controls.main_mix.store(on, Relaxed);
-    }
-
-    /// See [`Strip::set_main_mix`].
-    pub fn main_mix(&self) -> bool {
-        self.controls.main_mix.load(Relaxed)
-    }
-
-    /// One of the musician's two channels, 0 or 1.
-    pub fn channel(&self, index: usize) -> Option<Channel<'a>> {
-        self.controls.channels.get(index).map(|controls| Channel { controls })
-    }
-
-    /// Both channels.
-    pub fn channels(&self) -> [Channel<'a>; CHANNELS] {
-        self.controls.channels.each_ref().map(|controls| Channel { controls })
-    }
-}
-
-/// One channel of a strip.
-#[derive(Clone, Copy, Debug)]
-pub struct Channel<'a> {
-    controls: &'a ChannelControls,
-}
-
-impl Channel<'_> {
-    /// Sets the channel's gain. Initially unity.
-    pub fn set_gain(&self, gain: Gain) {
-        self.controls.gain.set(gain.factor());
-    }
-
-    /// See [`Channel::set_gain`].
-    pub fn gain(&self) -> Gain {
-        Gain::linear(self.controls.gain.get())
-    }
-
-    /// Sets the channel's pan; `None` (initially): the layout's.
-    pub fn set_pan(&self, pan: Option<Pan>) {
-        self.controls.set_pan(pan);
-    }
-
-    /// See [`Channel::set_pan`].
-    pub fn pan(&self) -> Option<Pan> {
-        self.controls.pan()
-    }
-
-    /// Removes the channel from the mix.
-    pub fn set_mute(&self, mute: bool) {
-        self.controls.mute.store(mute, Relaxed);
-    }
-
-    /// See [`Channel::set_mute`].
-    pub fn mute(&self) -> bool {
-        self.controls.mute.load(Relaxed)
-    }
-
-    /// Solos the channel: while any channel is soloed, the mix has only soloed ones. Slot outputs do not change.
-    pub fn set_solo(&self, solo: bool) {
-        self.controls.solo.store(solo, Relaxed);
-    }
-
-    /// See [`Channel::set_solo`].
-    pub fn solo(&self) -> bool {
-        self.controls.solo.load(Relaxed)
     }
 }

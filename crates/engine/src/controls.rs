@@ -1,9 +1,10 @@
 //! The controls of an engine: atomics that any thread sets, and that the audio thread follows with ramps.
 
-use crate::atomics::{AtomicF32, AtomicSource};
-use crate::level::{Gain, Pan};
+use crate::atomics::AtomicF32;
+use crate::level::Gain;
+use crate::strip::{Strip, StripChannel};
 use rtjam_protocol::SourceId;
-use rtjam_protocol::audio::{CHANNELS, Layout, PACKET_FRAMES, WIRE_RATE};
+use rtjam_protocol::audio::Layout;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
@@ -108,16 +109,16 @@ pub(crate) struct Controls {
     pub(crate) room: AtomicF32,
     pub(crate) send_mute: AtomicBool,
     pub(crate) bypass: AtomicBool,
-    dual_mono: AtomicBool,
-    packet_frames: AtomicU32,
-    max_frames: AtomicU32,
-    playout_frames: AtomicU32,
-    playout_bias: AtomicU8,
-    pub(crate) strips: [StripControls; STRIPS],
+    pub(crate) dual_mono: AtomicBool,
+    pub(crate) packet_frames: AtomicU32,
+    pub(crate) max_frames: AtomicU32,
+    pub(crate) playout_frames: AtomicU32,
+    pub(crate) playout_bias: AtomicU8,
+    pub(crate) strips: [Strip; STRIPS],
 }
 
 /// Stands for "automatic" instead of a number of frames.
-const AUTO: u32 = u32::MAX;
+pub(crate) const AUTO: u32 = u32::MAX;
 
 impl Default for Controls {
     fn default() -> Controls {
@@ -131,7 +132,7 @@ impl Default for Controls {
             max_frames: AtomicU32::new(MAX_PACKET_FRAMES as u32),
             playout_frames: AtomicU32::new(AUTO),
             playout_bias: AtomicU8::new(PlayoutBias::Normal as u8),
-            strips: core::array::from_fn(|_| StripControls::default()),
+            strips: core::array::from_fn(|_| Strip::default()),
         }
     }
 }
@@ -161,10 +162,6 @@ impl Controls {
         if self.dual_mono.load(Relaxed) { Layout::DualMono } else { Layout::Stereo }
     }
 
-    pub(crate) fn set_layout(&self, layout: Layout) {
-        self.dual_mono.store(layout == Layout::DualMono, Relaxed);
-    }
-
     pub(crate) fn packet_size(&self) -> PacketSize {
         match self.packet_frames.load(Relaxed) {
             AUTO => PacketSize::Auto,
@@ -172,22 +169,9 @@ impl Controls {
         }
     }
 
-    pub(crate) fn set_packet_size(&self, size: PacketSize) {
-        let frames = match size {
-            PacketSize::Auto => AUTO,
-            PacketSize::Frames(n) => u32::from(n.clamp(*PACKET_FRAMES.start(), *PACKET_FRAMES.end())),
-        };
-        self.packet_frames.store(frames, Relaxed);
-    }
-
     /// The most frames that a datagram carries, 16 to 512.
     pub(crate) fn max_frames(&self) -> usize {
         self.max_frames.load(Relaxed) as usize
-    }
-
-    pub(crate) fn set_max_frames(&self, frames: usize) {
-        let frames = frames.clamp(usize::from(*PACKET_FRAMES.start()), MAX_PACKET_FRAMES);
-        self.max_frames.store(frames as u32, Relaxed);
     }
 
     /// The fixed playout delay in frames at 48 kHz; `None` if automatic.
@@ -195,22 +179,9 @@ impl Controls {
         Some(self.playout_frames.load(Relaxed)).filter(|&frames| frames != AUTO)
     }
 
-    pub(crate) fn set_playout(&self, playout: Playout) {
-        let frames = match playout {
-            Playout::Auto => AUTO,
-            // The cast saturates and turns NaN into 0.
-            Playout::Fixed { ms } => (ms.clamp(0.0, Playout::MAX_MS) * (WIRE_RATE as f32 / 1000.0)).round() as u32,
-        };
-        self.playout_frames.store(frames, Relaxed);
-    }
-
     pub(crate) fn playout_bias(&self) -> PlayoutBias {
         let code = self.playout_bias.load(Relaxed);
         PlayoutBias::ALL.into_iter().find(|c| *c as u8 == code).unwrap_or_default()
-    }
-
-    pub(crate) fn set_playout_bias(&self, bias: PlayoutBias) {
-        self.playout_bias.store(bias as u8, Relaxed);
     }
 
     /// The strip that `source` is assigned to.
@@ -220,86 +191,6 @@ impl Controls {
 
     /// Whether any channel of any strip is soloed.
     pub(crate) fn any_solo(&self) -> bool {
-        self.strips.iter().any(|s| s.source().is_some() && s.channels.iter().any(|c| c.solo.load(Relaxed)))
-    }
-}
-
-/// The controls of one strip.
-#[derive(Debug)]
-pub(crate) struct StripControls {
-    source: AtomicSource,
-    layout: AtomicU8,
-    /// Whether the musician is in the room sum; does not concern the slot output.
-    pub(crate) main_mix: AtomicBool,
-    pub(crate) channels: [ChannelControls; CHANNELS],
-}
-
-impl Default for StripControls {
-    fn default() -> StripControls {
-        StripControls {
-            source: AtomicSource::default(),
-            layout: AtomicU8::new(0),
-            main_mix: AtomicBool::new(true),
-            channels: core::array::from_fn(|_| ChannelControls::default()),
-        }
-    }
-}
-
-impl StripControls {
-    pub(crate) fn source(&self) -> Option<SourceId> {
-        self.source.get()
-    }
-
-    pub(crate) fn set_source(&self, source: Option<SourceId>) {
-        self.source.set(source);
-    }
-
-    /// The user's choice of layout; `None`: what the packets say.
-    pub(crate) fn layout(&self) -> Option<Layout> {
-        match self.layout.load(Relaxed) {
-            1 => Some(Layout::Stereo),
-            2 => Some(Layout::DualMono),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn set_layout(&self, layout: Option<Layout>) {
-        let code = match layout {
-            None => 0,
-            Some(Layout::Stereo) => 1,
-            Some(Layout::DualMono) => 2,
-        };
-        self.layout.store(code, Relaxed);
-    }
-}
-
-/// The controls of one channel of a strip.
-#[derive(Debug)]
-pub(crate) struct ChannelControls {
-    pub(crate) gain: AtomicF32,
-    /// NaN: the layout's pan.
-    pan: AtomicF32,
-    pub(crate) mute: AtomicBool,
-    pub(crate) solo: AtomicBool,
-}
-
-impl Default for ChannelControls {
-    fn default() -> ChannelControls {
-        ChannelControls {
-            gain: AtomicF32::new(Gain::UNITY.factor()),
-            pan: AtomicF32::new(f32::NAN),
-            mute: AtomicBool::new(false),
-            solo: AtomicBool::new(false),
-        }
-    }
-}
-
-impl ChannelControls {
-    pub(crate) fn pan(&self) -> Option<Pan> {
-        Some(self.pan.get()).filter(|p| !p.is_nan()).map(Pan::new)
-    }
-
-    pub(crate) fn set_pan(&self, pan: Option<Pan>) {
-        self.pan.set(pan.map_or(f32::NAN, Pan::position));
+        self.strips.iter().any(|s| s.source().is_some() && s.channels().iter().any(StripChannel::solo))
     }
 }

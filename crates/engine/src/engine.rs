@@ -7,7 +7,7 @@ use crate::meters::Notice;
 use crate::output_mixer::{OutputMixer, Outputs};
 use crate::packetizer::Packetizer;
 use crate::receiver::Receiver;
-use crate::resampler::{HOST_RATES, PIECE, ToWire, host_piece};
+use crate::resampler::{HOST_RATES, PIECE, WireResampler, host_piece};
 use crate::voice::Voice;
 use ringbuf::traits::{Consumer, Observer, Producer};
 use rtjam_protocol::Micros;
@@ -26,7 +26,7 @@ pub struct Engine {
     announced: (u32, usize),
     /// The last call was [`Engine::monitor`].
     monitoring: bool,
-    to_wire: Option<ToWire>,
+    to_wire: Option<WireResampler>,
     packetizer: Packetizer,
     receiver: Receiver,
     output: OutputMixer,
@@ -79,7 +79,7 @@ impl Engine {
         self.console.meters.set_notice((!known).then_some(Notice::RateUnsupported));
         self.last_call = None;
         if known {
-            self.to_wire = ToWire::new(rate);
+            self.to_wire = WireResampler::to_wire(rate);
             self.packetizer.restart(wire_frames(announced_block, rate));
             self.receiver.restart(wire_period(announced_block, rate));
             self.output.configure(rate);
@@ -168,7 +168,7 @@ impl Engine {
                     for (channel, from) in from.into_iter().enumerate() {
                         copy_sanitized(from, &mut resampler.input(channel)[..piece]);
                     }
-                    resampler.run(piece)
+                    resampler.run_input(piece)
                 }
                 None => {
                     for (to, from) in self.input.iter_mut().zip(from) {

@@ -36,7 +36,7 @@
 //! |---|---|
 //! | `engine` | one call of the host, from input to output |
 //! | `bridge` | the rings to and from the network threads |
-//! | `console`, `controls`, `meters` | controls to set and readings to take |
+//! | `console`, `controls`, `strip`, `meters` | controls to set and readings to take |
 //! | `level` | gains, pans, levels, the level meter |
 //! | `resampler` | between the host's rate and 48 kHz |
 //! | `packetizer` | from frames to packets |
@@ -62,11 +62,12 @@ mod output_mixer;
 mod packetizer;
 mod receiver;
 mod resampler;
+mod strip;
 mod timeline;
 mod voice;
 
 pub use bridge::{Calls, HostCall, Incoming, MAX_PAYLOAD, NetworkEnd, NotTaken, OutPacket, Outgoing};
-pub use console::{Channel, Console, Strip};
+pub use console::Console;
 pub use controls::{MAX_PACKET_FRAMES, PacketSize, Playout, PlayoutBias, STRIPS, UnknownPlayoutBias};
 pub use denormals::sanitize_sample;
 pub use engine::{Engine, MAX_BLOCK, engine, engine_for};
@@ -75,3 +76,4 @@ pub use meters::{EngineReading, Notice, RoomReading, StallPattern, TxReading, Vo
 pub use mix_bus::{Mix, MixBus};
 pub use mixer::Balance;
 pub use output_mixer::{Outputs, SLOTS};
+pub use strip::{Strip, StripChannel};

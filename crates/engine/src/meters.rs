@@ -1,6 +1,6 @@
 //! The readings of an engine: atomics that the audio thread sets, and that any thread reads.
 
-use crate::atomics::{AtomicF32, AtomicSource, Counter};
+use crate::atomics::{AtomicCounter, AtomicF32, AtomicSource};
 use crate::controls::STRIPS;
 use crate::level::{Level, Meter};
 use rtjam_protocol::SourceId;
@@ -113,16 +113,16 @@ impl core::fmt::Display for Notice {
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     pub(crate) voices: [VoiceMeters; STRIPS],
-    pub(crate) tx_packets: Counter,
-    pub(crate) tx_dropped: Counter,
+    pub(crate) tx_packets: AtomicCounter,
+    pub(crate) tx_dropped: AtomicCounter,
     pub(crate) tx: [LevelCell; CHANNELS],
     pub(crate) room: [LevelCell; CHANNELS],
     pub(crate) limiter_active: AtomicBool,
-    pub(crate) calls: Counter,
+    pub(crate) calls: AtomicCounter,
     pub(crate) load_pct: AtomicF32,
-    pub(crate) incoming_dropped: Counter,
-    pub(crate) unheard: Counter,
-    pub(crate) stalls: Counter,
+    pub(crate) incoming_dropped: AtomicCounter,
+    pub(crate) unheard: AtomicCounter,
+    pub(crate) stalls: AtomicCounter,
     /// 0 if there is no pattern.
     pub(crate) stall_ms: AtomicF32,
     pub(crate) stall_every_s: AtomicF32,
@@ -175,16 +175,16 @@ impl Meters {
 pub(crate) struct VoiceMeters {
     source: AtomicSource,
     pub(crate) active: AtomicBool,
-    pub(crate) packets: Counter,
-    pub(crate) lost: Counter,
-    pub(crate) late: Counter,
-    pub(crate) recovered: Counter,
-    pub(crate) concealed_frames: Counter,
+    pub(crate) packets: AtomicCounter,
+    pub(crate) lost: AtomicCounter,
+    pub(crate) late: AtomicCounter,
+    pub(crate) recovered: AtomicCounter,
+    pub(crate) concealed_frames: AtomicCounter,
     pub(crate) concealed_ms_per_min: AtomicF32,
     pub(crate) packet_ms: AtomicF32,
     pub(crate) delay_ms: AtomicF32,
     pub(crate) late_tolerance_ms: AtomicF32,
-    pub(crate) delay_changes: Counter,
+    pub(crate) delay_changes: AtomicCounter,
     pub(crate) drift_ppm: AtomicF32,
     pub(crate) levels: [LevelCell; CHANNELS],
 }

@@ -27,13 +27,13 @@ pub struct MixBus {
     timeline: HostTimeline,
     window: Option<HostWindow>,
     now: Micros,
-    members: Vec<Member>,
+    members: Vec<BusMember>,
     filter: FractionalDelay,
     scratch: [Box<[f32]>; CHANNELS],
 }
 
 /// One musician.
-struct Member {
+struct BusMember {
     source: SourceId,
     voice: Box<Voice>,
     meters: Box<VoiceMeters>,
@@ -43,18 +43,6 @@ struct Member {
 impl MixBus {
     /// Frames of one call at 48 kHz: 2.67 ms.
     pub const FRAMES: usize = 128;
-
-    /// A bus without musicians. Allocates.
-    pub fn new() -> MixBus {
-        MixBus {
-            timeline: HostTimeline::new(),
-            window: None,
-            now: Micros::ZERO,
-            members: Vec::new(),
-            filter: FractionalDelay::new(),
-            scratch: [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()],
-        }
-    }
 
     /// Begins a call at `now`, on the clock of the packets' arrival times.
     pub fn begin(&mut self, now: Micros) {
@@ -71,7 +59,7 @@ impl MixBus {
         let packet = InPacket::new(arrived, frame, retransmitted)?;
         let index = self.index_of(packet.header.source).ok_or(NotTaken::Full)?;
         let call = call(self.now, &self.timeline, self.window);
-        let Member { voice, meters, .. } = &mut self.members[index];
+        let BusMember { voice, meters, .. } = &mut self.members[index];
         voice.receive(&packet, &call, meters);
         Ok(())
     }
@@ -88,7 +76,7 @@ impl MixBus {
     /// Renders the next [`MixBus::FRAMES`] frames of all musicians.
     pub fn render(&mut self) {
         let call = call(self.now, &self.timeline, self.window);
-        for Member { voice, meters, sound, .. } in &mut self.members {
+        for BusMember { voice, meters, sound, .. } in &mut self.members {
             voice.steer(&call, FRAMES, meters);
             if !voice.is_idle() {
                 let made = voice.render(FRAMES, &self.filter, &mut self.scratch, meters);
@@ -121,7 +109,7 @@ impl MixBus {
         self.heard().filter(move |p| p.source != without).filter_map(|p| p.meters.read())
     }
 
-    fn heard(&self) -> impl Iterator<Item = &Member> {
+    fn heard(&self) -> impl Iterator<Item = &BusMember> {
         self.members.iter().filter(|p| !p.voice.is_idle())
     }
 
@@ -134,14 +122,22 @@ impl MixBus {
         }
         let (mut voice, meters) = (Box::new(Voice::new()), Box::<VoiceMeters>::default());
         voice.assign(source, &meters);
-        self.members.push(Member { source, voice, meters, sound: [[0.0; FRAMES]; CHANNELS] });
+        self.members.push(BusMember { source, voice, meters, sound: [[0.0; FRAMES]; CHANNELS] });
         Some(self.members.len() - 1)
     }
 }
 
 impl Default for MixBus {
+    /// A bus without musicians. Allocates.
     fn default() -> MixBus {
-        MixBus::new()
+        MixBus {
+            timeline: HostTimeline::new(),
+            window: None,
+            now: Micros::ZERO,
+            members: Vec::new(),
+            filter: FractionalDelay::new(),
+            scratch: [vec![0.0; PIECE].into(), vec![0.0; PIECE].into()],
+        }
     }
 }
 
@@ -158,11 +154,6 @@ pub struct Mix {
 }
 
 impl Mix {
-    /// A closed mix with everyone at unity.
-    pub fn new() -> Mix {
-        Mix { balances: Vec::new(), lines: Vec::new(), fade: Ramp::at(0.0), limiter: Limiter::new(WIRE_RATE) }
-    }
-
     /// Sets the musicians' balances; those that are not named are at unity. Changes take 15 ms.
     pub fn set_balances(&mut self, balances: Vec<(SourceId, Balance)>) {
         self.balances = balances;
@@ -205,8 +196,9 @@ impl Mix {
 }
 
 impl Default for Mix {
+    /// A closed mix with everyone at unity.
     fn default() -> Mix {
-        Mix::new()
+        Mix { balances: Vec::new(), lines: Vec::new(), fade: Ramp::at(0.0), limiter: Limiter::new(WIRE_RATE) }
     }
 }
 
@@ -236,16 +228,16 @@ mod tests {
         (n as f32 - 2048.0) / 32768.0
     }
 
-    struct Stage {
+    struct TestBus {
         bus: MixBus,
         at: u64,
         playing: Vec<u16>,
         layout: Layout,
     }
 
-    impl Stage {
-        fn new(playing: &[u16]) -> Stage {
-            Stage { bus: MixBus::new(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
+    impl TestBus {
+        fn new(playing: &[u16]) -> TestBus {
+            TestBus { bus: MixBus::default(), at: 0, playing: playing.to_vec(), layout: Layout::Stereo }
         }
 
         /// Makes a call; everyone's packet arrives half a call before it.
@@ -305,28 +297,28 @@ mod tests {
     /// Every recipient hears the exact sum of the others, and never themselves (mix-minus).
     #[test]
     fn mix_is_exact_sum_of_others() {
-        let mut stage = Stage::new(&[1, 2, 3]);
+        let mut stage = TestBus::new(&[1, 2, 3]);
         for (me, others) in [(1, [2, 3]), (2, [1, 3]), (3, [1, 2])] {
-            let heard = stage.hears(&mut Mix::new(), me);
+            let heard = stage.hears(&mut Mix::default(), me);
             assert!(stage.expected(&others.map(|s| (s, 1.0)), &heard), "{me}");
             assert!(!stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &heard));
         }
         // A listener, who plays nothing.
-        let heard = stage.hears(&mut Mix::new(), 100);
+        let heard = stage.hears(&mut Mix::default(), 100);
         assert!(stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &heard));
     }
 
     /// Every recipient has their own gains, which do not outlive a musician.
     #[test]
     fn each_mix_has_its_gains() {
-        let mut stage = Stage::new(&[1, 2, 3]);
+        let mut stage = TestBus::new(&[1, 2, 3]);
         let half = Balance { gains: [Gain::linear(0.5); CHANNELS], ..Balance::default() };
         let off = Balance { gains: [Gain::OFF; CHANNELS], ..Balance::default() };
-        let mut mix = Mix::new();
+        let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), half), (SourceId(2), off)]);
         let heard = stage.hears(&mut mix, 100);
         assert!(stage.expected(&[(1, 0.5), (3, 1.0)], &heard));
-        let other = stage.hears(&mut Mix::new(), 100);
+        let other = stage.hears(&mut Mix::default(), 100);
         assert!(stage.expected(&[(1, 1.0), (2, 1.0), (3, 1.0)], &other));
         mix.forget(SourceId(2));
         let again = stage.hears(&mut mix, 100);
@@ -336,23 +328,23 @@ mod tests {
     /// Pans place each channel; dual mono lies in the middle.
     #[test]
     fn pans_place_both_channels() {
-        let mut stage = Stage::new(&[1]);
+        let mut stage = TestBus::new(&[1]);
         let swapped = Balance { pans: [Some(Pan::RIGHT), Some(Pan::LEFT)], ..Balance::default() };
-        let mut mix = Mix::new();
+        let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), swapped)]);
         let [left, right] = stage.hears(&mut mix, 100);
         assert!(stage.expected(&[(1, 1.0)], &[right, left]));
         stage.layout = Layout::DualMono;
-        let [left, right] = stage.hears(&mut Mix::new(), 100);
+        let [left, right] = stage.hears(&mut Mix::default(), 100);
         assert!(left == right && left != [0.0; FRAMES], "said to be two voices, both in the middle");
     }
 
     /// A mix fades in and out, and stays below the limiter's ceiling.
     #[test]
     fn mix_fades_and_is_limited() {
-        let mut stage = Stage::new(&[1]);
+        let mut stage = TestBus::new(&[1]);
         let loud = Balance { gains: [Gain::MAX; CHANNELS], ..Balance::default() };
-        let mut mix = Mix::new();
+        let mut mix = Mix::default();
         mix.set_balances(vec![(SourceId(1), loud)]);
         let heard = stage.hears(&mut mix, 100);
         let top = heard.as_flattened().iter().fold(0.0_f32, |m, s| m.max(s.abs()));
@@ -369,11 +361,11 @@ mod tests {
     /// Once the network is known, a mix adds less than a packet of delay.
     #[test]
     fn wait_is_under_a_packet() {
-        let mut stage = Stage::new(&[1, 2]);
-        stage.hears(&mut Mix::new(), 100);
+        let mut stage = TestBus::new(&[1, 2]);
+        stage.hears(&mut Mix::default(), 100);
         let wait = stage.bus.wait(SourceId(1)).expect("somebody plays");
         println!("a mix adds {} us where packets come every 2667 us without jitter", wait.0);
         assert!(wait < Micros(8000 / 3), "{} us", wait.0);
-        assert_eq!(Stage::new(&[]).bus.wait(SourceId(1)), None);
+        assert_eq!(TestBus::new(&[]).bus.wait(SourceId(1)), None);
     }
 }

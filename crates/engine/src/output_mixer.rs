@@ -6,7 +6,7 @@ use crate::level::Meter;
 use crate::meters::Meters;
 use crate::mixer::{Balance, Limiter, Ramp, VoiceMix};
 use crate::receiver::Receiver;
-use crate::resampler::{FromWire, PIECE, host_piece};
+use crate::resampler::{PIECE, WireResampler, host_piece};
 use crate::voice::FractionalDelay;
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{CHANNELS, WIRE_RATE};
@@ -48,7 +48,7 @@ fn stereo() -> Stereo {
 /// Mixes the outputs of a host. Audio thread.
 pub(crate) struct OutputMixer {
     rate: u32,
-    from_wire: Option<FromWire>,
+    from_wire: Option<WireResampler>,
     filter: FractionalDelay,
     mixes: [VoiceMix; STRIPS],
     sum: Stereo,
@@ -83,7 +83,7 @@ impl OutputMixer {
     /// Sets the host's rate. Allocates.
     pub(crate) fn configure(&mut self, rate: u32) {
         self.rate = rate;
-        self.from_wire = FromWire::new(rate, 2 + SLOTS * CHANNELS);
+        self.from_wire = WireResampler::from_wire(rate, 2 + SLOTS * CHANNELS);
         self.limiter = Limiter::new(rate);
         self.meters = [Meter::default(); 2];
     }
@@ -162,7 +162,7 @@ impl OutputMixer {
         controls: &Controls,
         meters: &Meters,
     ) -> usize {
-        let mut slots = SlotSink::new(self.from_wire.as_mut(), outputs, span.clone(), self.slots);
+        let mut slots = SlotSink { from_wire: self.from_wire.as_mut(), outputs, span, gain: self.slots };
         let frames = slots.begin();
         let [left, right] = &mut self.sum;
         let (left, right) = (&mut left[..frames], &mut right[..frames]);
@@ -201,22 +201,13 @@ impl OutputMixer {
 
 /// Where a piece's channels go: directly to the outputs at 48 kHz, otherwise through the resampler.
 struct SlotSink<'a, 'b> {
-    from_wire: Option<&'a mut FromWire>,
+    from_wire: Option<&'a mut WireResampler>,
     outputs: &'a mut Outputs<'b>,
     span: Range<usize>,
     gain: Ramp,
 }
 
-impl<'a, 'b> SlotSink<'a, 'b> {
-    fn new(
-        from_wire: Option<&'a mut FromWire>,
-        outputs: &'a mut Outputs<'b>,
-        span: Range<usize>,
-        gain: Ramp,
-    ) -> SlotSink<'a, 'b> {
-        SlotSink { from_wire, outputs, span, gain }
-    }
-
+impl SlotSink<'_, '_> {
     /// Silences every slot. Returns how many frames at 48 kHz the piece needs.
     fn begin(&mut self) -> usize {
         let frames = match &mut self.from_wire {

@@ -197,12 +197,13 @@ fn plan(size: PacketSize, total: usize, small_blocks: bool) -> Plan {
 mod tests {
     use super::*;
     use crate::bridge::{NetworkEnd, bridge};
+    use crate::console::Console;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     struct Rig {
         packetizer: Packetizer,
-        controls: Controls,
+        console: Console,
         meters: Arc<Meters>,
         audio: AudioEnd,
         network: NetworkEnd,
@@ -219,13 +220,13 @@ mod tests {
             }),
             meters.clone(),
         );
-        Rig { packetizer: Packetizer::new(7), controls: Controls::default(), meters, audio, network, wakes, fed: 0 }
+        Rig { packetizer: Packetizer::new(7), console: Console::new(), meters, audio, network, wakes, fed: 0 }
     }
 
     impl Rig {
         /// Makes one call with a counting signal. Returns (position, frames) of each packet.
         fn call(&mut self, frames: usize) -> Vec<(u64, u16)> {
-            self.packetizer.begin(frames, &self.controls);
+            self.packetizer.begin(frames, &self.console.controls);
             let signal: Vec<f32> = (self.fed..self.fed + frames).map(|i| i as f32 / 65536.0).collect();
             self.fed += frames;
             for piece in signal.chunks(PIECE) {
@@ -234,7 +235,7 @@ mod tests {
             self.packetizer.end(&mut self.audio, &self.meters);
             let mut out = Vec::new();
             while let Some(p) = self.network.outgoing.pop() {
-                if self.controls.send_mute.load(Relaxed) {
+                if self.console.send_mute() {
                 } else {
                     let expected: Vec<f32> =
                         (0..u64::from(p.frames())).map(|i| (p.position.0 + i) as f32 / 65536.0).collect();
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn fixed_packet_size_is_kept() {
         let mut rig = rig();
-        rig.controls.set_packet_size(PacketSize::Frames(120));
+        rig.console.set_packet_size(PacketSize::Frames(120));
         let made: Vec<_> = [64, 64, 200, 7, 25].into_iter().flat_map(|n| rig.call(n)).collect();
         assert_eq!(made, [(0, 120), (120, 120), (240, 120)]);
         assert!(rig.call(8192).len() <= 70);
@@ -291,7 +292,7 @@ mod tests {
     #[test]
     fn datagram_limit_splits_packets() {
         let mut rig = rig();
-        rig.controls.set_max_frames(100);
+        rig.console.set_max_frames(100);
         assert_eq!(rig.call(256), [(0, 85), (85, 85), (170, 86)]);
     }
 
@@ -300,14 +301,14 @@ mod tests {
     fn full_ring_leaves_a_gap() {
         let mut rig = rig();
         for _ in 0..300 {
-            rig.packetizer.begin(64, &rig.controls);
+            rig.packetizer.begin(64, &rig.console.controls);
             rig.packetizer.push([&[0.5; 64]; 2], &mut rig.audio, &rig.meters);
             rig.packetizer.end(&mut rig.audio, &rig.meters);
         }
         assert_eq!((rig.meters.tx_packets.get(), rig.meters.tx_dropped.get()), (256, 44));
         let kept: Vec<_> = std::iter::from_fn(|| rig.network.outgoing.pop()).collect();
         assert_eq!(kept.last().unwrap().position.0, 255 * 64);
-        rig.packetizer.begin(64, &rig.controls);
+        rig.packetizer.begin(64, &rig.console.controls);
         rig.packetizer.push([&[0.5; 64]; 2], &mut rig.audio, &rig.meters);
         rig.packetizer.end(&mut rig.audio, &rig.meters);
         let next = rig.network.outgoing.pop().unwrap();
@@ -319,11 +320,11 @@ mod tests {
     fn send_mute_sends_silence() {
         let mut rig = rig();
         rig.call(64);
-        rig.controls.send_mute.store(true, Relaxed);
+        rig.console.set_send_mute(true);
         for _ in 0..20 {
             assert_eq!(rig.call(64).len(), 1);
         }
-        rig.packetizer.begin(64, &rig.controls);
+        rig.packetizer.begin(64, &rig.console.controls);
         rig.packetizer.push([&[0.9; 64]; 2], &mut rig.audio, &rig.meters);
         rig.packetizer.end(&mut rig.audio, &rig.meters);
         assert_eq!(rig.network.outgoing.pop().unwrap().channels(), [&[0.0; 64][..]; 2]);

@@ -100,7 +100,7 @@ impl Chaos {
         let playout = self.pick(&[Playout::Auto, Playout::Auto, Playout::Fixed { ms: 5.0 }]);
         self.console.set_playout(playout);
         self.console.assign(SourceId((self.rng.next() % 50) as u16), Some(strip as usize));
-        if let Some(channel) = self.console.strip(strip as usize).and_then(|s| s.channel(channel as usize)) {
+        if let Some(channel) = self.console.strip(strip as usize).and_then(|s| s.channels().get(channel as usize)) {
             channel.set_gain(Gain::linear(value * 3.0));
             channel.set_solo(value > 0.9);
         }

@@ -7,10 +7,9 @@ mod ramp;
 pub(crate) use limiter::Limiter;
 pub(crate) use ramp::Ramp;
 
-use crate::controls::{ChannelControls, StripControls};
 use crate::level::{Gain, Pan};
+use crate::strip::{Strip, StripChannel};
 use rtjam_protocol::audio::{CHANNELS, Layout, WIRE_RATE};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Gains and pans of a musician's two channels in a mix.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,20 +31,20 @@ impl Default for Balance {
 
 impl Balance {
     /// The balance by the controls. Without a strip: unity, and off while others are soloed.
-    pub(crate) fn of(strip: Option<&StripControls>, any_solo: bool) -> Balance {
+    pub(crate) fn of(strip: Option<&Strip>, any_solo: bool) -> Balance {
         let Some(strip) = strip else {
             let gain = if any_solo { Gain::OFF } else { Gain::UNITY };
             return Balance { gains: [gain; CHANNELS], ..Balance::default() };
         };
-        let in_the_mix = strip.main_mix.load(Relaxed);
-        let gain = |c: &ChannelControls| {
-            let heard = in_the_mix && !c.mute.load(Relaxed) && (c.solo.load(Relaxed) || !any_solo);
-            if heard { Gain::linear(c.gain.get()) } else { Gain::OFF }
+        let in_the_mix = strip.main_mix();
+        let gain = |channel: &StripChannel| {
+            let heard = in_the_mix && !channel.mute() && (channel.solo() || !any_solo);
+            if heard { channel.gain() } else { Gain::OFF }
         };
         Balance {
             layout: strip.layout(),
-            gains: strip.channels.each_ref().map(gain),
-            pans: strip.channels.each_ref().map(ChannelControls::pan),
+            gains: strip.channels().each_ref().map(gain),
+            pans: strip.channels().each_ref().map(StripChannel::pan),
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `PROPTEST_CASES=1000` tries more cases than the suite.
 
-use crate::common::{Jam, Link, Rng, Signal, noise};
+use crate::common::{Jam, NetworkLink, Rng, Signal, noise};
 use proptest::prelude::*;
 use rtjam_engine::Playout;
 use rtjam_protocol::audio::Codec;
@@ -196,7 +196,7 @@ proptest! {
         for trouble in &troubles {
             end = trouble.befall(&mut jam, end)?;
         }
-        jam.link = Link::clean(Codec::F32);
+        jam.link = NetworkLink::clean(Codec::F32);
         jam.receiver.lateness = 0.0;
         // A shift of a fixed delay is undone after 4 s.
         run_bounded(&mut jam, end + 6.0)?;
@@ -223,7 +223,7 @@ proptest! {
         run_bounded(&mut jam, 14.0)?;
         prop_assert!(jam.reading().drift_ppm != 0.0, "{:?}", jam.reading());
         let end = trouble.befall(&mut jam, 14.0)?;
-        jam.link = Link::clean(Codec::F32);
+        jam.link = NetworkLink::clean(Codec::F32);
         jam.receiver.lateness = 0.0;
         run_bounded(&mut jam, end + 4.0)?;
         check_level(&jam)?;

@@ -1,6 +1,6 @@
 //! The local input without the room: while bypassed, and outside any room.
 
-use crate::common::{Jam, Link, Peer, noise, tones};
+use crate::common::{Jam, NetworkLink, Peer, noise, tones};
 use rtjam_engine::{Gain, Outputs, SLOTS};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::Codec;
@@ -10,7 +10,8 @@ const FADED: usize = 720 + 64;
 
 /// A jam of one second. The receiver plays noise, and has the sender on its first slot.
 fn jam() -> Jam {
-    let mut jam = Jam::new(Peer::new(48_000, 64, tones, 1), Peer::new(48_000, 64, noise, 2), Link::clean(Codec::F32));
+    let mut jam =
+        Jam::new(Peer::new(48_000, 64, tones, 1), Peer::new(48_000, 64, noise, 2), NetworkLink::clean(Codec::F32));
     jam.receiver.console.set_monitor(Gain::db(-6.0));
     jam.run_for(1.0);
     jam
@@ -54,8 +55,11 @@ fn bypass_passes_only_the_input() {
 /// Entering and leaving bypass makes no click.
 #[test]
 fn bypass_does_not_click() {
-    let mut jam =
-        Jam::new(Peer::new(48_000, 64, tones, 1), Peer::new(48_000, 64, |_| [0.5; 2], 2), Link::clean(Codec::F32));
+    let mut jam = Jam::new(
+        Peer::new(48_000, 64, tones, 1),
+        Peer::new(48_000, 64, |_| [0.5; 2], 2),
+        NetworkLink::clean(Codec::F32),
+    );
     jam.receiver.console.set_monitor(Gain::OFF);
     jam.run_for(1.0);
     let from = jam.receiver.out[0].len();

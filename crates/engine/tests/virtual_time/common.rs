@@ -125,7 +125,7 @@ impl Peer {
 
 /// A network from sender to receiver.
 #[derive(Clone, Debug)]
-pub(crate) struct Link {
+pub(crate) struct NetworkLink {
     pub(crate) codec: Codec,
     /// From the sender's callback to the receiver's ring, µs.
     pub(crate) base: f64,
@@ -140,10 +140,10 @@ pub(crate) struct Link {
     pub(crate) ordered: bool,
 }
 
-impl Link {
+impl NetworkLink {
     /// 100 to 400 µs: two programs on one machine.
-    pub(crate) fn clean(codec: Codec) -> Link {
-        Link {
+    pub(crate) fn clean(codec: Codec) -> NetworkLink {
+        NetworkLink {
             codec,
             base: 100.0,
             jitter: 300.0,
@@ -195,13 +195,13 @@ pub(crate) fn sent(network: &mut NetworkEnd, codec: Codec, source: u16) -> Vec<F
 pub(crate) struct Jam {
     pub(crate) sender: Peer,
     pub(crate) receiver: Peer,
-    pub(crate) link: Link,
+    pub(crate) link: NetworkLink,
     pub(crate) flying: Vec<Flying>,
     last_arrival: f64,
 }
 
 impl Jam {
-    pub(crate) fn new(sender: Peer, receiver: Peer, link: Link) -> Jam {
+    pub(crate) fn new(sender: Peer, receiver: Peer, link: NetworkLink) -> Jam {
         receiver.console.assign(SourceId(1), Some(0));
         Jam { sender, receiver, link, flying: Vec::new(), last_arrival: 0.0 }
     }
@@ -213,7 +213,7 @@ impl Jam {
         receiver.next += phase;
         // The largest packet of a datagram.
         sender.console.set_max_frames(codec.frames_in(1150));
-        Jam::new(sender, receiver, Link::clean(codec))
+        Jam::new(sender, receiver, NetworkLink::clean(codec))
     }
 
     /// Runs until `seconds` of true time from the start have passed.

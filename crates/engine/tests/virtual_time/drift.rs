@@ -1,6 +1,6 @@
 //! Clock drift between musicians.
 
-use crate::common::{Jam, Link, Peer, first_wrong, noise, tones};
+use crate::common::{Jam, NetworkLink, Peer, first_wrong, noise, tones};
 use rtjam_protocol::audio::Codec;
 
 /// Plays two clocks that are `ppm` apart, at `block` frames. Takes looks at the receiver's output on the way.
@@ -36,7 +36,7 @@ fn played(sender_ppm: f64, receiver_ppm: f64, block: usize, jitter: f64, seconds
     (sender.ppm, receiver.ppm) = (sender_ppm, receiver_ppm);
     (sender.lateness, receiver.lateness) = (0.0, 300.0);
     receiver.next += 700.0;
-    let mut jam = Jam::new(sender, receiver, Link { jitter, ordered: true, ..Link::clean(Codec::Pcm16) });
+    let mut jam = Jam::new(sender, receiver, NetworkLink { jitter, ordered: true, ..NetworkLink::clean(Codec::Pcm16) });
     let (mut delays, mut at_the_start) = (Vec::new(), 0);
     let sender_rate = 48_000.0 * (1.0 + sender_ppm * 1e-6);
     for look in 1..=seconds * looks {

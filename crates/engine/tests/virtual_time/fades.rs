@@ -3,7 +3,7 @@
 //! Each channel plays a tone. At a constant delay each frame of a tone is a weighted sum of the previous two; in a fade it is
 //! not. So fades are found at any rate, whatever caused them, and the phases of both tones tell the delay.
 
-use crate::common::{Jam, Link, Peer};
+use crate::common::{Jam, NetworkLink, Peer};
 use rtjam_protocol::audio::Codec;
 use std::f64::consts::TAU;
 
@@ -40,7 +40,7 @@ impl Host {
         let sender = Peer::new(48_000, packet, tones, 1);
         let mut receiver = Peer::new(rate, block, |_| [0.0; 2], 2);
         receiver.next += 30.0;
-        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+        let mut jam = Jam::new(sender, receiver, NetworkLink::clean(Codec::F32));
         jam.run_to(6.0);
         Host { before: jam.receiver.out[0].len(), jam }
     }

@@ -170,7 +170,7 @@ fn sound_below_ceiling_is_exact() {
 #[test]
 fn loud_sample_turns_nobody_down_in_mix() {
     let hears = |hostile: Hostile| {
-        let (mut bus, mut mix, mut heard) = (MixBus::new(), Mix::new(), Vec::new());
+        let (mut bus, mut mix, mut heard) = (MixBus::default(), Mix::default(), Vec::new());
         mix.open(true);
         for tick in 0..1500 {
             let now = Micros(1_000_000 + tick * 8000 / 3);

@@ -1,6 +1,6 @@
 //! Misbehaving hosts.
 
-use crate::common::{Jam, Link, Peer, delay_at, first_wrong, noise, sent};
+use crate::common::{Jam, NetworkLink, Peer, delay_at, first_wrong, noise, sent};
 use rtjam_engine::{Playout, STRIPS};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::Codec;
@@ -330,7 +330,7 @@ fn different_block_sizes_are_exact() {
         let mut receiver = Peer::new(48_000, receives, |_| [0.0; 2], 2);
         receiver.next += 30.0;
         sender.console.set_max_frames(143);
-        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+        let mut jam = Jam::new(sender, receiver, NetworkLink::clean(Codec::F32));
         jam.run_to(8.0);
         let out = &jam.receiver.out[0];
         let delay = delay_at(out, 0, noise, 5 * 48_000, 6000, 0.0).expect("sound");
@@ -349,7 +349,7 @@ fn pause_on_bad_network_ends_in_sound() {
         (jam.link.base, jam.link.jitter) = (49_500.0, 45_500.0);
         jam.receiver.next += pause;
         jam.run_to(1.2 + pause / 1e6);
-        jam.link = Link::clean(Codec::F32);
+        jam.link = NetworkLink::clean(Codec::F32);
         jam.run_to(5.2 + pause / 1e6);
         assert!(jam.delay_now(noise).is_some_and(|d| d < 2000.0), "{pause}: {:?}", jam.reading());
         assert!(jam.reading().delay_changes < 20, "{pause}: {:?}", jam.reading());

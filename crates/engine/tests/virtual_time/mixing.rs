@@ -1,6 +1,6 @@
 //! Gains, pans, solos, limiter and meters.
 
-use crate::common::{Jam, Link, Peer, noise};
+use crate::common::{Jam, NetworkLink, Peer, noise};
 use rtjam_engine::{Gain, Pan, Playout};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::audio::{Codec, Layout};
@@ -170,7 +170,7 @@ fn non_finite_input_is_silenced() {
         let sender = Peer::new(rate, 64, bad, 1);
         sender.console.set_monitor(Gain::UNITY);
         let receiver = Peer::new(rate, 64, bad, 2);
-        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+        let mut jam = Jam::new(sender, receiver, NetworkLink::clean(Codec::F32));
         jam.receiver.console.set_monitor(Gain::UNITY);
         jam.run_to(1.0);
         for peer in [&jam.sender, &jam.receiver] {

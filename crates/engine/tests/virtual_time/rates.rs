@@ -1,6 +1,6 @@
 //! Host rates other than 48 kHz.
 
-use crate::common::{Jam, Link, Peer, Rng};
+use crate::common::{Jam, NetworkLink, Peer, Rng};
 use rtjam_engine::{Notice, Playout};
 use rtjam_protocol::audio::Codec;
 use std::f64::consts::TAU;
@@ -64,7 +64,7 @@ fn send_band(from: u32, to: u32, block: usize, low: f64, high: f64) -> [(f64, f6
     receiver.next += 40.0;
     sender.console.set_max_frames(Codec::F32.frames_in(1150));
     receiver.console.set_playout(Playout::Fixed { ms: 15.0 });
-    let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+    let mut jam = Jam::new(sender, receiver, NetworkLink::clean(Codec::F32));
     let seconds = 1.4;
     while jam.sender.next.min(jam.receiver.next) < (1.0 + seconds) * 1e6 {
         if jam.sender.next <= jam.receiver.next {
@@ -106,7 +106,7 @@ fn other_rates_settle_at_one_period() {
         let sender = Peer::new(rate, block, |_| [0.1; 2], 1);
         let mut receiver = Peer::new(rate, block, |_| [0.0; 2], 2);
         receiver.next += 30.0;
-        let mut jam = Jam::new(sender, receiver, Link::clean(Codec::Pcm16));
+        let mut jam = Jam::new(sender, receiver, NetworkLink::clean(Codec::Pcm16));
         jam.run_to(3.0);
         let before = jam.reading();
         jam.run_to(20.0);
@@ -126,7 +126,7 @@ fn low_rates_do_not_alias() {
     let band = Band::new(5000.0, 20_000.0);
     let sender = Peer::new(48_000, 64, |_| [0.0; 2], 1);
     let receiver = Peer::new(8000, 64, |_| [0.0; 2], 2);
-    let mut jam = Jam::new(sender, receiver, Link::clean(Codec::F32));
+    let mut jam = Jam::new(sender, receiver, NetworkLink::clean(Codec::F32));
     while jam.sender.next < 3e6 {
         if jam.sender.next <= jam.receiver.next {
             let first = jam.sender.played;

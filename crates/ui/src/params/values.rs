@@ -54,7 +54,7 @@ pub fn apply(console: &Console, param: Param, value: f64) {
         | Param::Mute(slot, channel)
         | Param::Solo(slot, channel) => {
             let Some(strip) = console.strip(slot.index()) else { return };
-            let channel = strip.channels()[channel.index()];
+            let channel = &strip.channels()[channel.index()];
             match param {
                 Param::Gain(..) => channel.set_gain(gain),
                 Param::Pan(..) => channel.set_pan((value >= -1.0).then(|| Pan::new(value as f32))),

@@ -182,13 +182,13 @@ impl OutgoingMix {
     /// A mix that starts. `stream` is random.
     pub(super) fn new(stream: StreamId) -> OutgoingMix {
         OutgoingMix {
-            mix: Mix::new(),
+            mix: Mix::default(),
             codec: Codec::Pcm16,
             stream,
             sequence: Sequence(0),
             first_tick: None,
             history: PacketHistory::new(SourceId::MIX),
-            retransmitter: retransmit::Retransmitter::new(),
+            retransmitter: retransmit::Retransmitter::default(),
             stage: MixStage::Starting(0),
             told_delay: None,
         }

@@ -17,7 +17,7 @@ struct Stall {
 /// Mixes two musicians, whose packets of 128 frames arrive every 2667 µs. Returns the delay at the server at each of the times
 /// `looks`, all in ms.
 fn delays(stalls: &[Stall], looks: &[u64]) -> Vec<f64> {
-    let (mut bus, mut clock) = (MixBus::new(), TickClock::new());
+    let (mut bus, mut clock) = (MixBus::default(), TickClock::new());
     let (mut now, mut sent, mut found) = (Micros::from_secs(1), 0_u64, Vec::new());
     let start = now;
     clock.resume(now);
