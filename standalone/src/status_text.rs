@@ -85,13 +85,14 @@ pub(crate) fn line(status: &Status) -> String {
         if let Some(delay) = musician.delay.known_ms() {
             let _ = write!(line, "  {delay:.0} ms ({})", parts(&musician.delay));
         }
-        let missing = musician.lost + musician.late;
+        let counts = &musician.counts;
+        let missing = counts.lost + counts.late;
         if missing > 0 {
-            let share = 100.0 * missing as f64 / (musician.packets + musician.lost).max(1) as f64;
+            let share = 100.0 * missing as f64 / (counts.packets + counts.lost).max(1) as f64;
             let _ = write!(line, "  missing {share:.1} %");
         }
-        if musician.recovered > 0 {
-            let _ = write!(line, "  recovered {}", musician.recovered);
+        if counts.recovered > 0 {
+            let _ = write!(line, "  recovered {}", counts.recovered);
         }
         if musician.concealed_ms_per_min >= 0.5 {
             let _ = write!(line, "  concealed {:.0} ms/min", musician.concealed_ms_per_min);
@@ -131,17 +132,13 @@ fn level(dbfs: [f32; 2]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rtjam_client::{Condition, Musician, Rx, StatusNotice, Tx};
+    use rtjam_client::{Condition, Musician, Rx, StatusNotice, Tx, VoiceCounts};
 
     fn status() -> Status {
         let anna = Musician {
             slot: Some(2),
             name: "Anna".to_owned(),
-            packets: 992,
-            lost: 8,
-            late: 2,
-            recovered: 1,
-            concealed_frames: 1280,
+            counts: VoiceCounts { packets: 992, lost: 8, late: 2, recovered: 1, concealed_frames: 1280 },
             playout_delay_ms: Some(12.3),
             delay: Delay { packet_ms: Some(2.7), mix_ms: None, network_ms: Some(11.7), buffer_ms: Some(12.3) },
             concealed_ms_per_min: 41.2,

@@ -44,7 +44,7 @@ fn process_makes_only_wake_calls() {
     // Ending this thread would need forbidden system calls: it spins until the process ends.
     std::thread::spawn(move || play(&mut engine, clock, &shared));
     let hears = |name: &str, limit| {
-        let heard = |s: &rtjam_client::Status| s.musicians.iter().any(|m| m.name == name && m.packets > 100);
+        let heard = |s: &rtjam_client::Status| s.musicians.iter().any(|m| m.name == name && m.counts.packets > 100);
         wait::until(name, limit, || heard(&client.status()).then_some(()));
     };
     hears("Ben", Duration::from_secs(10));

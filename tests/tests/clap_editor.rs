@@ -7,7 +7,7 @@ use clack_host::events::spaces::CoreEventSpace;
 use clap_sys::ext::gui::{CLAP_WINDOW_API_WAYLAND, CLAP_WINDOW_API_WIN32, CLAP_WINDOW_API_X11};
 use egui::Id;
 use rtjam_load::process;
-use rtjam_stage::places::place;
+use rtjam_stage::stage::place;
 use rtjam_tests::claphost::{AudioThread, Events, IDS, Library, Plugin};
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;

@@ -206,7 +206,7 @@ fn nothing_ever_moves() {
     bench.stage.arrange(|status, _, _| {
         status.condition = Some(Condition::NoThreads("The reason is long, and goes on and on. ".repeat(12)));
         status.notices = vec![StatusNotice::AudioSystem("And there is more.".to_owned()); 3];
-        status.musicians[3].lost = 123_456;
+        status.musicians[3].counts.lost = 123_456;
         status.musicians[4].name = "A name that is far too long for any strip".to_owned();
         status.musicians[5].delay.buffer_ms = Some(399.0);
         status.state = State::Connecting;
@@ -606,11 +606,11 @@ fn losses_never_overlap_the_delay() {
             bench.stage.arrange(|status, _, _| {
                 for (index, musician) in status.musicians.iter_mut().enumerate() {
                     musician.delay.buffer_ms = Some(4.0 + 90.0 * index as f32);
-                    musician.lost = [7, 42, 999][index % 3];
+                    musician.counts.lost = [7, 42, 999][index % 3];
                 }
             });
             bench.frame(Vec::new());
-            bench.stage.arrange(|status, _, _| status.musicians.iter_mut().for_each(|m| m.lost += m.lost));
+            bench.stage.arrange(|status, _, _| status.musicians.iter_mut().for_each(|m| m.counts.lost *= 2));
             bench.frame(Vec::new());
             for source in 1..=musicians as u16 {
                 let badge = bench.place(of_strip(source).with("badge"));
@@ -624,7 +624,7 @@ fn losses_never_overlap_the_delay() {
         }
     }
     let mut bench = Bench::new(4, (900, 480));
-    bench.stage.arrange(|status, _, _| status.musicians[0].lost += 42);
+    bench.stage.arrange(|status, _, _| status.musicians[0].counts.lost += 42);
     let shown = bench.frame(Vec::new());
     assert!(shown.contains(&"42 missing".to_owned()), "where there is room, it is said: {shown:?}");
 }

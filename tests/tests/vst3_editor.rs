@@ -5,7 +5,7 @@
 #![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
 
 use egui::Id;
-use rtjam_stage::places::place;
+use rtjam_stage::stage::place;
 use rtjam_tests::display::{Display, HostWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::vst3host::{Buffers, Call, Edit, FrameSupport, Module};

@@ -1,11 +1,12 @@
 //! The client's handle.
 
 use crate::condition::{Condition, StatusNotice};
-use crate::control::{self, Reports};
-use crate::identity::{Identity, IdentityError};
+use crate::control::{self, ControlReports};
+use crate::identity::Identity;
 use crate::media;
+use crate::options::{ClientOptions, IdentitySource};
 use crate::send::{self, Inbox, JamChannels, Request, SendContext, Workers};
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::slots::{Seats, SlotFile};
 use crate::snapshot::{Snapshot, State};
 use crate::status::Status;
@@ -17,8 +18,6 @@ use rtjam_protocol::audio::Codec;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::datagram::{MAX_DATAGRAM, audio_payload_in};
 use rtjam_protocol::link::Link;
-use std::io;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc;
@@ -26,65 +25,19 @@ use tokio::sync::mpsc;
 /// Events that may wait for `jam-send`: more than an honest server causes in a second.
 const MAX_EVENTS: usize = 64;
 
-/// Where a client gets its identity from.
-#[derive(Clone, Debug)]
-pub enum IdentitySource {
-    /// This identity.
-    Ready(Identity),
-    /// The identity of this config folder, loaded or created at the first join.
-    Folder(PathBuf),
-}
-
-impl From<Identity> for IdentitySource {
-    fn from(identity: Identity) -> IdentitySource {
-        IdentitySource::Ready(identity)
-    }
-}
-
-/// How to make a [`Client`].
-#[derive(Clone, Debug)]
-pub struct ClientOptions {
-    /// The musician's key pair.
-    pub identity: IdentitySource,
-    /// Display name, at most 40 characters.
-    pub name: String,
-    /// Format of the samples that are sent.
-    pub format: Codec,
-    /// The downstream: forwarded sources or one mix. `None` takes the room's default.
-    pub mix: Option<DownstreamMode>,
-    /// Names of the musicians to receive even when more play than the server forwards (32).
-    pub pinned: Vec<String>,
-    /// The config folder, which keeps the slot map for all programs of the user. `None` keeps nothing.
-    pub folder: Option<PathBuf>,
-}
-
-impl ClientOptions {
-    /// Sends PCM16, takes the room's default downstream, and keeps no files.
-    pub fn new(identity: impl Into<IdentitySource>, name: impl Into<String>) -> ClientOptions {
-        ClientOptions {
-            identity: identity.into(),
-            name: name.into(),
-            format: Codec::default(),
-            mix: None,
-            pinned: Vec::new(),
-            folder: None,
-        }
-    }
-}
-
 /// A client. Any thread except the audio thread may use it; only `drop` blocks.
 ///
 /// Threads and sockets exist from the first [`Client::join`] on. Dropping the client leaves the room and ends its
 /// threads within 300 ms.
 pub struct Client {
-    shared: Arc<Shared>,
+    shared: Arc<ClientShared>,
     console: Console,
     wake: Wake,
     requests: Sender<Request>,
-    inner: Mutex<Inner>,
+    inner: Mutex<HandleState>,
 }
 
-struct Inner {
+struct HandleState {
     /// What the threads are made of; taken when they start.
     seed: Option<Box<Seed>>,
     jam_send: Option<JoinHandle<()>>,
@@ -111,7 +64,8 @@ impl Client {
         console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
         let (requests, inbox) = unbounded();
         let seed = Some(Box::new(Seed { options, clock, network, requests: inbox, trace: None }));
-        let inner = Inner { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
+        let inner =
+            HandleState { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
         Client { shared: Arc::default(), console, wake, requests, inner: Mutex::new(inner) }
     }
 
@@ -123,7 +77,7 @@ impl Client {
         (inner.asked_for, inner.room, inner.start_error) = (State::Connecting, Some(link.room()), None);
         let number = inner.asked;
         if let Err(why) = self.start(&mut inner) {
-            inner.start_error = Some(why.condition());
+            inner.start_error = Some(why);
             return;
         }
         drop(inner);
@@ -149,52 +103,45 @@ impl Client {
 
     /// The current status.
     pub fn status(&self) -> Status {
-        let mut status = self.session_status();
+        let mut snapshot = self.shared.snapshot.load_full();
+        let sent = self.shared.counts(self.console.tx().dropped);
+        let inner = self.inner();
+        if snapshot.answers != inner.asked {
+            // `jam-send` has not taken the last request yet.
+            let state = if inner.start_error.is_some() { State::Offline } else { inner.asked_for };
+            let (room, condition) = (inner.room.clone(), inner.start_error.clone());
+            snapshot = Arc::new(Snapshot { state, room, condition, sent_before: sent, ..Snapshot::default() });
+        }
+        drop(inner);
+        let mut status = Status::assemble(&snapshot, &self.console, sent);
         let trace_error = self.shared.trace_error.load();
         status.notices.extend(trace_error.as_deref().cloned().map(StatusNotice::TraceStopped));
         status
     }
 
-    fn session_status(&self) -> Status {
-        let snapshot = self.shared.snapshot.load_full();
-        let sent = self.shared.counts(self.console.tx().dropped);
-        let inner = self.inner();
-        if snapshot.answers == inner.asked {
-            drop(inner);
-            return Status::assemble(&snapshot, &self.console, sent);
-        }
-        // `jam-send` has not taken the last request yet.
-        let state = if inner.start_error.is_some() { State::Offline } else { inner.asked_for };
-        let (room, sent_before) = (inner.room.clone(), sent);
-        let condition = inner.start_error.clone();
-        drop(inner);
-        let snapshot = Snapshot { state, room, condition, sent_before, ..Snapshot::default() };
-        Status::assemble(&snapshot, &self.console, sent)
-    }
-
     /// Sets the format of the samples that are sent.
     pub fn set_format(&self, format: Codec) {
-        self.set(Request::Format(format), |options| options.format = format);
+        self.change(move |options| options.format = format);
     }
 
     /// Sets the downstream, also in the current room: forwarded sources or one mix. `None` takes the room's default.
     pub fn set_mix(&self, mix: Option<DownstreamMode>) {
-        self.set(Request::Mix(mix), |options| options.mix = mix);
+        self.change(move |options| options.mix = mix);
     }
 
     /// Sets the names of the musicians to receive even when more play than the server forwards (32).
     pub fn set_pinned(&self, names: Vec<String>) {
-        self.set(Request::Pin(names.clone()), |options| options.pinned = names);
+        self.change(move |options| options.pinned = names);
     }
 
     /// Sets the display name, from the next join on.
     pub fn set_name(&self, name: impl Into<String>) {
         let name = name.into();
-        self.set(Request::Name(name.clone()), |options| options.name = name);
+        self.change(move |options| options.name = name);
     }
 
-    /// Changes the options until the threads start; afterwards sends the request to them.
-    fn set(&self, request: Request, change: impl FnOnce(&mut ClientOptions)) {
+    /// Changes the options, which `jam-send` owns once it runs.
+    fn change(&self, change: impl FnOnce(&mut ClientOptions) + Send + 'static) {
         let mut inner = self.inner();
         if let Some(seed) = &mut inner.seed {
             change(&mut seed.options);
@@ -202,7 +149,7 @@ impl Client {
             return;
         }
         drop(inner);
-        self.request(request);
+        self.request(Request::Change(Box::new(change)));
     }
 
     /// The seats of the current room, or of the last one.
@@ -232,19 +179,19 @@ impl Client {
         self.wake.wake();
     }
 
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn inner(&self) -> std::sync::MutexGuard<'_, HandleState> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the threads, unless they run.
-    fn start(&self, inner: &mut Inner) -> Result<(), StartError> {
+    fn start(&self, inner: &mut HandleState) -> Result<(), Condition> {
         if inner.jam_send.is_some() {
             return Ok(());
         }
-        let again = || StartError::Threads(io::Error::other("the first attempt failed too"));
+        let again = || Condition::NoThreads("the first attempt failed too".to_owned());
         let identity = match &inner.seed.as_ref().ok_or_else(again)?.options.identity {
             IdentitySource::Ready(identity) => identity.clone(),
-            IdentitySource::Folder(folder) => Identity::load_or_create(folder).map_err(StartError::Identity)?,
+            IdentitySource::Folder(folder) => Identity::load_or_create(folder).map_err(Condition::NoIdentity)?,
         };
         let Seed { options, clock, network, requests, trace } = *inner.seed.take().ok_or_else(again)?;
         let NetworkEnd { outgoing, incoming, calls } = network;
@@ -253,7 +200,7 @@ impl Client {
         let (reports_in, reports) = unbounded();
         let (control, commands) = mpsc::unbounded_channel();
         let slots = options.folder.as_deref().map(SlotFile::in_folder);
-        let reports_out = Reports { channel: reports_in, wake: self.wake.clone() };
+        let reports_out = ControlReports { channel: reports_in, wake: self.wake.clone() };
         let wake = self.wake.clone();
 
         let mut threads = Vec::new();
@@ -284,35 +231,11 @@ impl Client {
             outgoing,
             shared: Arc::clone(&self.shared),
             identity,
-            name: options.name,
-            codec: options.format,
-            mix: options.mix,
-            pinned: options.pinned,
+            options,
         };
         let inbox = Inbox { requests, reports, events };
         inner.jam_send = Some(spawn("jam-send", move || send::run(context, inbox, workers))?);
         Ok(())
-    }
-}
-
-/// Why there are no network threads.
-enum StartError {
-    Identity(IdentityError),
-    Threads(io::Error),
-}
-
-impl StartError {
-    fn condition(&self) -> Condition {
-        match self {
-            StartError::Identity(why) => Condition::NoIdentity(why.clone()),
-            StartError::Threads(why) => Condition::NoThreads(why.to_string()),
-        }
-    }
-}
-
-impl From<io::Error> for StartError {
-    fn from(why: io::Error) -> StartError {
-        StartError::Threads(why)
     }
 }
 
@@ -326,6 +249,6 @@ impl Drop for Client {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(body)
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Condition> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|why| Condition::NoThreads(why.to_string()))
 }

@@ -16,8 +16,8 @@
 //!
 //! | module | thread | what it does |
 //! |---|---|---|
-//! | `client`, `status`, `condition` | any | the handle, the status, and what a musician should know |
-//! | `snapshot`, `shared` | any | what `jam-send` and `jam-recv` publish |
+//! | `client`, `options`, `status`, `condition` | any | the handle, its options, the status, and what a musician should know |
+//! | `snapshot`, `shared`, `voice_counts` | any | what `jam-send` and `jam-recv` publish |
 //! | `send`, `loop_guard` | `jam-send` | session, encoding, sealing, sending, loop guard |
 //! | `media` | `jam-recv` | sockets, receiving, opening |
 //! | `control` | `jam-control` | names, TCP, TLS, WebSocket; files |
@@ -36,6 +36,7 @@ mod files;
 mod identity;
 mod loop_guard;
 mod media;
+mod options;
 mod send;
 mod shared;
 mod slots;
@@ -43,16 +44,19 @@ mod snapshot;
 mod status;
 mod threads;
 mod trace;
+mod voice_counts;
 
-pub use client::{Client, ClientOptions, IdentitySource};
+pub use client::Client;
 pub use condition::{Condition, RoundedStalls, StatusNotice};
 pub use control::ConnectionError;
 pub use identity::{Identity, IdentityError};
+pub use options::{ClientOptions, IdentitySource};
 pub use slots::{Seats, SlotFileError};
 pub use snapshot::{State, You};
 pub use status::{Delay, MixStream, Musician, Rx, Stalls, Status, Tx};
 pub use threads::{Clock, Wake};
 pub use trace::TraceFile;
+pub use voice_counts::VoiceCounts;
 
 /// Small private files in the config folder, read whole and replaced atomically.
 pub mod private_file {

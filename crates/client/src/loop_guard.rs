@@ -19,18 +19,10 @@ pub(crate) struct LoopGuard {
     tripped: bool,
 }
 
-/// What to do with the send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Leave it.
-    Fine,
-    /// Mute it.
-    Mute,
-}
-
 impl LoopGuard {
     /// Takes the current levels of the send and of the room (RMS, dBFS). `muted` says whether anything mutes the send.
-    pub(crate) fn watch(&mut self, now: Micros, sent: f32, room: f32, muted: bool) -> Verdict {
+    /// Returns whether to mute it now.
+    pub(crate) fn watch(&mut self, now: Micros, sent: f32, room: f32, muted: bool) -> bool {
         if !muted {
             // The user has unmuted the send.
             self.tripped = false;
@@ -38,15 +30,15 @@ impl LoopGuard {
         let suspicious = !muted && sent > LOUD && room >= sent - MARGIN;
         if !suspicious {
             self.loud_since = None;
-            return Verdict::Fine;
+            return false;
         }
         let since = *self.loud_since.get_or_insert(now);
         if now.since(since) < MIN_DURATION {
-            return Verdict::Fine;
+            return false;
         }
         self.loud_since = None;
         self.tripped = true;
-        Verdict::Mute
+        true
     }
 
     /// Whether this guard has muted the send.
@@ -67,7 +59,7 @@ mod tests {
     /// Watches levels for `seconds`; returns the time at which the guard mutes.
     fn mutes_after(guard: &mut LoopGuard, from: u64, seconds: u64, sent: f32, room: f32) -> Option<Micros> {
         let mut ticks = (0..seconds * 10).map(|tick| Micros::from_millis(from + tick * 100));
-        ticks.find(|now| guard.watch(*now, sent, room, false) == Verdict::Mute)
+        ticks.find(|now| guard.watch(*now, sent, room, false))
     }
 
     /// One second of loud sending into an equally loud room mutes.
@@ -77,7 +69,7 @@ mod tests {
         assert_eq!(mutes_after(&mut guard, 0, 5, -5.9, -8.0), Some(Micros::from_secs(1)));
         assert!(guard.has_tripped());
         // Muted and silent, it stays tripped.
-        assert_eq!(guard.watch(Micros::from_secs(9), -120.0, -120.0, true), Verdict::Fine);
+        assert!(!guard.watch(Micros::from_secs(9), -120.0, -120.0, true));
         assert!(guard.has_tripped());
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Shared state: each field has one writer, and the latest value wins.
 #[derive(Default)]
-pub(crate) struct Shared {
+pub(crate) struct ClientShared {
     pub(crate) snapshot: ArcSwap<Snapshot>,
     /// Audio datagrams that were sent.
     pub(crate) sent: AtomicU64,
@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     retransmitted: AtomicU64,
 }
 
-impl Shared {
+impl ClientShared {
     /// The counts of sending since the client was made; `ring_dropped` is what the engine dropped.
     pub(crate) fn counts(&self, ring_dropped: u64) -> SendCounts {
         let dropped = self.not_sent.load(Relaxed).saturating_add(ring_dropped);

@@ -1,7 +1,7 @@
 //! What `jam-send` publishes ten times a second: a whole snapshot, swapped atomically.
 
 use crate::condition::{Condition, StatusNotice};
-use rtjam_engine::VoiceReading;
+use crate::voice_counts::VoiceCounts;
 use rtjam_protocol::control::MixState;
 use rtjam_protocol::datagram::MixedMusician;
 use rtjam_protocol::link::Role;
@@ -71,41 +71,6 @@ pub(crate) struct Present {
     pub(crate) counts_before: VoiceCounts,
 }
 
-/// Packet counts of one musician's voice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct VoiceCounts {
-    pub(crate) packets: u64,
-    pub(crate) lost: u64,
-    pub(crate) late: u64,
-    pub(crate) recovered: u64,
-    pub(crate) concealed_frames: u64,
-}
-
-impl VoiceCounts {
-    pub(crate) fn of(voice: &VoiceReading) -> VoiceCounts {
-        VoiceCounts {
-            packets: voice.packets,
-            lost: voice.lost,
-            late: voice.late,
-            recovered: voice.recovered,
-            concealed_frames: voice.concealed_frames,
-        }
-    }
-
-    /// The difference to `before`. If the voice has restarted from 0 since, its counts are taken whole.
-    pub(crate) fn since(&self, before: &VoiceCounts) -> VoiceCounts {
-        let restarted = self.packets < before.packets;
-        let before = if restarted { VoiceCounts::default() } else { *before };
-        VoiceCounts {
-            packets: self.packets.saturating_sub(before.packets),
-            lost: self.lost.saturating_sub(before.lost),
-            late: self.late.saturating_sub(before.late),
-            recovered: self.recovered.saturating_sub(before.recovered),
-            concealed_frames: self.concealed_frames.saturating_sub(before.concealed_frames),
-        }
-    }
-}
-
 /// Audio packets that were sent and that were not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SendCounts {
@@ -125,13 +90,13 @@ impl SendCounts {
 /// Loss and retransmission on both hops of this session.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Hops {
-    pub(crate) up: Hop,
-    pub(crate) down: Hop,
+    pub(crate) up: HopReading,
+    pub(crate) down: HopReading,
 }
 
 /// One direction between this client and the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Hop {
+pub(crate) struct HopReading {
     /// Datagrams that were lost.
     pub(crate) lost: u64,
     /// Packets that arrived only by retransmission.
@@ -179,15 +144,5 @@ mod tests {
         assert_eq!(rate.update(ms(1600), 90_000), 100.0);
         assert_eq!(rate.update(ms(3500), 12_500 + 250_000), 1000.0);
         assert_eq!(rate.update(ms(3600), 10), 0.0);
-    }
-
-    /// Counts are those since joining; a voice that restarted counts whole.
-    #[test]
-    fn voice_counts_survive_a_restart() {
-        let before = VoiceCounts { packets: 10, lost: 2, ..VoiceCounts::default() };
-        let later = VoiceCounts { packets: 15, lost: 2, late: 1, ..VoiceCounts::default() };
-        assert_eq!(later.since(&before), VoiceCounts { packets: 5, late: 1, ..VoiceCounts::default() });
-        let restarted = VoiceCounts { packets: 4, lost: 1, ..VoiceCounts::default() };
-        assert_eq!(restarted.since(&before), restarted);
     }
 }

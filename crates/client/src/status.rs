@@ -1,7 +1,8 @@
 //! The client's status: what programs print and user interfaces draw.
 
 use crate::condition::{Condition, RoundedStalls, StatusNotice};
-use crate::snapshot::{Hops, Present, SendCounts, Snapshot, State, VoiceCounts, You};
+use crate::snapshot::{Hops, Present, SendCounts, Snapshot, State, You};
+use crate::voice_counts::VoiceCounts;
 use rtjam_engine::{Console, Level, SILENCE_DBFS, VoiceReading};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::control::DownstreamMode;
@@ -115,16 +116,9 @@ pub struct Musician {
     pub slot: Option<u8>,
     /// Display name.
     pub name: String,
-    /// Packets received.
-    pub packets: u64,
-    /// Packets lost.
-    pub lost: u64,
-    /// Packets that arrived too late to be played.
-    pub late: u64,
-    /// Packets recovered by retransmission.
-    pub recovered: u64,
-    /// Frames that were concealed.
-    pub concealed_frames: u64,
+    /// Counts since both were in the room.
+    #[serde(flatten)]
+    pub counts: VoiceCounts,
     /// Playout delay in ms; `None` before any audio.
     pub playout_delay_ms: Option<f32>,
     /// The parts of the delay from this musician to here.
@@ -152,11 +146,7 @@ impl Default for Musician {
         Musician {
             slot: None,
             name: String::new(),
-            packets: 0,
-            lost: 0,
-            late: 0,
-            recovered: 0,
-            concealed_frames: 0,
+            counts: VoiceCounts::default(),
             playout_delay_ms: None,
             delay: Delay::default(),
             concealed_ms_per_min: 0.0,
@@ -170,19 +160,12 @@ impl Default for Musician {
     }
 }
 
-/// The server's mix as it is received. Counts start with the first mix.
+/// The server's mix as it is received.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MixStream {
-    /// Packets received.
-    pub packets: u64,
-    /// Packets lost.
-    pub lost: u64,
-    /// Packets that arrived too late to be played.
-    pub late: u64,
-    /// Packets recovered by retransmission.
-    pub recovered: u64,
-    /// Frames that were concealed.
-    pub concealed_frames: u64,
+    /// Counts since the first mix.
+    #[serde(flatten)]
+    pub counts: VoiceCounts,
     /// Playout delay in ms.
     pub playout_delay_ms: f32,
     /// Level of each channel.
@@ -192,11 +175,7 @@ pub struct MixStream {
 impl MixStream {
     fn of(voice: &VoiceReading) -> MixStream {
         MixStream {
-            packets: voice.packets,
-            lost: voice.lost,
-            late: voice.late,
-            recovered: voice.recovered,
-            concealed_frames: voice.concealed_frames,
+            counts: VoiceCounts::of(voice),
             playout_delay_ms: tenths(voice.playout_delay_ms),
             dbfs: dbfs(&voice.levels),
         }
@@ -269,7 +248,12 @@ impl Status {
             },
             rx: Rx {
                 lost: down.lost,
-                recovered: musicians.iter().map(|m| m.recovered).chain(mix_stream.map(|m| m.recovered)).sum(),
+                recovered: musicians
+                    .iter()
+                    .map(|m| m.counts)
+                    .chain(mix_stream.map(|m| m.counts))
+                    .map(|c| c.recovered)
+                    .sum(),
                 extra_kbps: down.extra_kbps.round(),
             },
             musicians,
@@ -304,11 +288,7 @@ fn musician(present: &Present, snapshot: &Snapshot, console: &Console) -> Musici
     Musician {
         slot: strip.filter(|s| usize::from(*s) < rtjam_engine::SLOTS).map(|s| s + 1),
         name: present.name.clone(),
-        packets: counts.packets,
-        lost: counts.lost,
-        late: counts.late,
-        recovered: counts.recovered,
-        concealed_frames: counts.concealed_frames,
+        counts,
         playout_delay_ms: heard.map(playout_delay),
         delay: Delay {
             packet_ms: match mixed {
@@ -341,7 +321,7 @@ fn tenths(value: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Hop;
+    use crate::snapshot::HopReading;
     use rtjam_protocol::Micros;
     use rtjam_protocol::audio::Peak;
     use rtjam_protocol::control::MixState;
@@ -368,7 +348,10 @@ mod tests {
             listeners: 2,
             mix: MixState { mode: DownstreamMode::Mixed, wait_us: Some(1500) },
             sent_before: SendCounts { packets: 100, dropped: 1 },
-            hops: Hops { up: Hop { lost: 7, recovered: 6, extra_kbps: 31.4 }, down: Hop { lost: 2, ..Hop::default() } },
+            hops: Hops {
+                up: HopReading { lost: 7, recovered: 6, extra_kbps: 31.4 },
+                down: HopReading { lost: 2, ..HopReading::default() },
+            },
             over_rate: 9,
             ..Snapshot::default()
         };
@@ -431,7 +414,7 @@ mod tests {
         let [bob, other] = &status.musicians[..] else { panic!("{:?}", status.musicians) };
         assert_eq!((bob.dbfs, bob.peak_dbfs), ([-20.0, -120.0], [-6.0, -120.0]));
         let delay = Delay { packet_ms: Some(1.3), mix_ms: Some(1.4), network_ms: Some(5.0), buffer_ms: None };
-        assert_eq!((bob.delay, bob.packets), (delay, 0));
+        assert_eq!((bob.delay, bob.counts.packets), (delay, 0));
         assert_eq!((other.dbfs, other.delay.mix_ms), ([-120.0; 2], None));
         let delay = Delay { buffer_ms: Some(2.0), ..delay };
         assert!((delay.known_ms().expect("known") - 9.7).abs() < 0.01);

@@ -55,7 +55,7 @@ impl TraceFile {
 }
 
 /// One packet's arrival.
-pub(crate) struct Arrival {
+pub(crate) struct PacketArrival {
     pub(crate) at: Micros,
     pub(crate) header: AudioHeader,
 }
@@ -64,27 +64,25 @@ pub(crate) struct Arrival {
 ///
 /// # Errors
 /// A file cannot be written, for example on a full disk.
-pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>, calls: Calls) -> io::Result<()> {
-    let mut streams: Vec<Stream<BufWriter<File>>> = Vec::new();
+pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<PacketArrival>, calls: Calls) -> io::Result<()> {
+    let mut streams: Vec<StreamTrace<BufWriter<File>>> = Vec::new();
     let mut calls = CallLog { calls, out: None };
     loop {
         let arrival = arrivals.recv_timeout(Duration::from_secs(1));
         calls.write(&file.path)?;
         match arrival {
             Ok(arrival) => {
-                let Arrival { at, header } = arrival;
+                let PacketArrival { at, header } = arrival;
                 let known = streams.iter().position(|s| s.of == (header.source, header.stream));
-                let stream = match known {
-                    Some(index) => &mut streams[index],
-                    None if streams.len() == MAX_STREAMS => continue,
-                    None => {
-                        let out = BufWriter::new(file.next(streams.len() + 1)?);
-                        streams.push(Stream::begin(&header, out)?);
-                        let last = streams.len() - 1;
-                        &mut streams[last]
-                    }
-                };
-                stream.note(at, &header)?;
+                let index = known.unwrap_or(streams.len());
+                if index == MAX_STREAMS {
+                    continue;
+                }
+                if known.is_none() {
+                    let out = BufWriter::new(file.next(index + 1)?);
+                    streams.push(StreamTrace::begin(&header, out)?);
+                }
+                streams[index].note(at, &header)?;
             }
             Err(RecvTimeoutError::Timeout) => {
                 streams.iter_mut().try_for_each(|s| s.out.flush())?;
@@ -92,7 +90,7 @@ pub(crate) fn run(mut file: TraceFile, arrivals: &Receiver<Arrival>, calls: Call
             }
             Err(RecvTimeoutError::Disconnected) => {
                 calls.flush()?;
-                return streams.iter_mut().try_for_each(Stream::finish);
+                return streams.iter_mut().try_for_each(StreamTrace::finish);
             }
         }
     }
@@ -137,17 +135,17 @@ fn beside(path: &Path, suffix: impl std::fmt::Display) -> PathBuf {
 }
 
 /// One stream: the packets that are not written yet.
-struct Stream<W> {
+struct StreamTrace<W> {
     of: (SourceId, StreamId),
     out: W,
     /// By sequence number, extended to 64 bits.
-    waiting: BTreeMap<u64, Packet>,
+    waiting: BTreeMap<u64, TracedPacket>,
     newest: (u64, Sequence),
     /// The last packet written: its number and the end of its frames.
     written: Option<(u64, u64)>,
 }
 
-struct Packet {
+struct TracedPacket {
     /// End of its frames: the packet was sent when the last of them was captured.
     end: u64,
     arrived: Vec<Micros>,
@@ -156,12 +154,12 @@ struct Packet {
 /// The first packet's number: high enough for earlier packets to fit below.
 const BASE: u64 = 1 << 32;
 
-impl<W: Write> Stream<W> {
-    fn begin(header: &AudioHeader, mut out: W) -> io::Result<Stream<W>> {
+impl<W: Write> StreamTrace<W> {
+    fn begin(header: &AudioHeader, mut out: W) -> io::Result<StreamTrace<W>> {
         writeln!(out, "# recorded by rtjam: musician {}, packets of {} frames", header.source.0, header.frames)?;
         writeln!(out, "sent_us,arrived_us")?;
         let of = (header.source, header.stream);
-        Ok(Stream { of, out, waiting: BTreeMap::new(), newest: (BASE, header.sequence), written: None })
+        Ok(StreamTrace { of, out, waiting: BTreeMap::new(), newest: (BASE, header.sequence), written: None })
     }
 
     fn note(&mut self, at: Micros, header: &AudioHeader) -> io::Result<()> {
@@ -172,7 +170,7 @@ impl<W: Write> Stream<W> {
         }
         if self.written.is_none_or(|(last, _)| number > last) {
             let end = header.position.0.wrapping_add(u64::from(header.frames));
-            self.waiting.entry(number).or_insert(Packet { end, arrived: Vec::new() }).arrived.push(at);
+            self.waiting.entry(number).or_insert(TracedPacket { end, arrived: Vec::new() }).arrived.push(at);
         }
         while self.waiting.first_key_value().is_some_and(|(first, _)| first + WINDOW <= self.newest.0) {
             self.write_first()?;
@@ -233,7 +231,7 @@ mod tests {
     /// Lost, late and duplicated packets appear in sequence order.
     #[test]
     fn trace_lines_are_in_order() {
-        let mut stream = Stream::begin(&header(3, u32::MAX, 0), Vec::new()).unwrap();
+        let mut stream = StreamTrace::begin(&header(3, u32::MAX, 0), Vec::new()).unwrap();
         for (number, at) in [(0_u32, 500), (2, 2600), (1, 2700), (1, 2900), (5, 5400)] {
             let header = header(3, u32::MAX.wrapping_add(number), u64::from(number) * 48);
             stream.note(Micros(at), &header).unwrap();
@@ -248,7 +246,7 @@ mod tests {
     /// Lines are written while packets arrive; one that is too late changes nothing.
     #[test]
     fn lines_are_written_continuously() {
-        let mut stream = Stream::begin(&header(1, 0, 0), Vec::new()).unwrap();
+        let mut stream = StreamTrace::begin(&header(1, 0, 0), Vec::new()).unwrap();
         for number in (0..3000_u32).filter(|n| *n != 7) {
             stream.note(Micros(u64::from(number)), &header(1, number, u64::from(number) * 48)).unwrap();
         }
@@ -268,7 +266,9 @@ mod tests {
         let (sender, arrivals) = crossbeam_channel::bounded(100);
         for number in 0..20 {
             for source in [4, 9] {
-                sender.send(Arrival { at: Micros(u64::from(number)), header: header(source, number, 0) }).unwrap();
+                sender
+                    .send(PacketArrival { at: Micros(u64::from(number)), header: header(source, number, 0) })
+                    .unwrap();
             }
         }
         drop(sender);

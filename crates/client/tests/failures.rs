@@ -4,7 +4,7 @@ mod common;
 
 use common::{ServerKey, client, link, listener, wait_for, wait_for_error};
 use rtjam_client::{Condition, ConnectionError, State};
-use rtjam_protocol::link::Pin;
+use rtjam_protocol::link::{Link, Pin};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -66,7 +66,7 @@ fn link_without_key_is_refused() {
 #[test]
 fn unknown_name_is_reported() {
     let client = client();
-    client.join(link("no-such-server.invalid", 7891, ANY).into());
+    client.join(Link::Room(link("no-such-server.invalid", 7891, ANY)));
     assert_eq!(client.status().state, State::Connecting);
     let status = wait_for_error(&client, ("no-such-server.invalid", 7891), &ConnectionError::NameNotFound);
     assert_eq!(status.state, State::Connecting);
@@ -78,7 +78,7 @@ fn stopped_server_is_retried() {
     let (listener, address) = listener();
     drop(listener);
     let client = client();
-    client.join(link("127.0.0.1", address.port(), ANY).into());
+    client.join(Link::Room(link("127.0.0.1", address.port(), ANY)));
     wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::NothingListens);
     let listener = TcpListener::bind(address).expect("the port again");
     let (dialled, dials) = channel();
@@ -91,7 +91,7 @@ fn stopped_server_is_retried() {
 fn silent_server_is_reported() {
     let (listener, address) = listener();
     let client = client();
-    client.join(link("127.0.0.1", address.port(), ANY).into());
+    client.join(Link::Room(link("127.0.0.1", address.port(), ANY)));
     let status = wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::NoAnswer);
     assert_eq!(status.state, State::Connecting);
     drop(listener);
@@ -106,7 +106,7 @@ fn foreign_protocol_is_not_rtjam() {
         let _ = stream.read_to_end(&mut Vec::new());
     });
     let client = client();
-    client.join(link("127.0.0.1", address.port(), ANY).into());
+    client.join(Link::Room(link("127.0.0.1", address.port(), ANY)));
     wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::NotRtjam);
 }
 
@@ -117,7 +117,7 @@ fn pin_ignores_certificate_dates() {
     let (listener, address) = listener();
     let received = serve_tls(listener, key.tls(), "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     let client = client();
-    client.join(link("127.0.0.1", address.port(), key.pin).into());
+    client.join(Link::Room(link("127.0.0.1", address.port(), key.pin)));
     let request = received.requests.recv_timeout(Duration::from_secs(5)).expect("a request");
     assert!(request.starts_with("GET /control HTTP/1.1\r\n"), "{request}");
     // The key is right, but this is a web server.
@@ -131,7 +131,7 @@ fn wrong_server_hears_nothing_and_is_retried() {
     let (listener, address) = listener();
     let received = serve_tls(listener, another.tls(), "");
     let client = client();
-    client.join(link("127.0.0.1", address.port(), key.pin).into());
+    client.join(Link::Room(link("127.0.0.1", address.port(), key.pin)));
     let status = wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::WrongServer);
     assert_eq!(status.state, State::Connecting);
     for _ in 0..3 {
@@ -149,7 +149,7 @@ fn showing_the_pinned_certificate_is_not_enough() {
     let (listener, address) = listener();
     let received = serve_tls(listener, key.tls_signing_as(&thief), "");
     let client = client();
-    client.join(link("127.0.0.1", address.port(), key.pin).into());
+    client.join(Link::Room(link("127.0.0.1", address.port(), key.pin)));
     let status = wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::WrongServer);
     assert_eq!(status.state, State::Connecting);
     assert!(received.requests.try_recv().is_err(), "a thief was sent something");
@@ -161,8 +161,8 @@ fn joining_elsewhere_ends_first_attempt() {
     let (first, first_address) = listener();
     let (second, second_address) = listener();
     let client = client();
-    client.join(link("127.0.0.1", first_address.port(), ANY).into());
-    client.join(link("127.0.0.1", second_address.port(), ANY).into());
+    client.join(Link::Room(link("127.0.0.1", first_address.port(), ANY)));
+    client.join(Link::Room(link("127.0.0.1", second_address.port(), ANY)));
     wait_for_error(&client, ("127.0.0.1", second_address.port()), &ConnectionError::NoAnswer);
     drop((first, second));
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{client, link, listener};
-use rtjam_protocol::link::Pin;
+use rtjam_protocol::link::{Link, Pin};
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -44,10 +44,10 @@ fn clients_leave_nothing_behind() {
     let mut longest = Duration::ZERO;
     for n in 0..1000 {
         let client = client();
-        client.join(links[n % 2].clone().into());
+        client.join(Link::Room(links[n % 2].clone()));
         if n % 50 == 0 {
             // Some get as far as the handshake, or wait for a name server.
-            client.join(links[n / 50 % 3].clone().into());
+            client.join(Link::Room(links[n / 50 % 3].clone()));
             std::thread::sleep(Duration::from_millis(20));
         }
         let begun = Instant::now();

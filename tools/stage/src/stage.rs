@@ -1,10 +1,13 @@
 //! An editor model with a real engine and simulated musicians, to show the editor without a room server and twelve
 //! programs.
 
+use egui::{Id, Pos2, RawInput, Rect, vec2};
 use rtjam_client::{Delay, Musician, State, Status, You};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
+use rtjam_ui::editor::Editor;
+use rtjam_ui::editor::scene::Watcher;
 use rtjam_ui::editor_model::{Change, Choices, EditorModel, InstanceCondition, JoinError, Kind, RecentRoom, Settings};
 use rtjam_ui::messages::Language;
 use rtjam_ui::params::{Param, Values, apply};
@@ -144,9 +147,9 @@ impl EditorModel for Stage {
         let mut status = self.inner().status.clone();
         for musician in &mut status.musicians {
             if let Some(voice) = self.console.voice(SourceId(musician.source)) {
-                musician.packets = voice.packets;
-                musician.lost += voice.lost;
-                musician.late = voice.late;
+                musician.counts.packets = voice.packets;
+                musician.counts.lost += voice.lost;
+                musician.counts.late = voice.late;
                 musician.dbfs = voice.levels.map(|level| level.rms_dbfs);
                 musician.peak_dbfs = voice.levels.map(|level| level.peak_dbfs);
             }
@@ -224,6 +227,23 @@ fn settings() -> Settings {
         link: Some(link("lobby")),
         recent: recent.into(),
     }
+}
+
+/// The rectangle of one of the editor's controls, in a window of `size` logical pixels with this many musicians. Lays out a
+/// frame without a screen.
+///
+/// # Panics
+/// There is no such control.
+pub fn place(control: Id, size: (u32, u32), musicians: usize) -> Rect {
+    let (ctx, stage) = (egui::Context::default(), Stage::of(Kind::Plugin, musicians, false));
+    let (mut editor, mut watcher) = (Editor::new(Box::new(|| None)), Watcher::default());
+    let window = Rect::from_min_size(Pos2::ZERO, vec2(size.0 as f32, size.1 as f32));
+    for frame in 1..=2 {
+        let scene = watcher.look(stage.as_ref(), Duration::from_millis(33) * frame);
+        let input = RawInput { screen_rect: Some(window), ..RawInput::default() };
+        ctx.run_ui(input, |ui| editor.show(ui, stage.as_ref(), &scene)).textures_delta.clear();
+    }
+    ctx.read_response(control).unwrap_or_else(|| panic!("no control {control:?}")).rect
 }
 
 fn status(musicians: usize) -> Status {

@@ -1,10 +1,10 @@
 //! One control connection from dialling to hanging up.
 
-use super::channel::{Connection, Report, Reports};
-use super::dial::{self, Opened, Place};
+use super::channel::{ControlReport, ControlReports, JamConnection, ServerTarget};
+use super::dial::{self, OpenConnection};
 use super::error::ConnectionError;
 use super::resolve::Resolver;
-use super::tls::Tls;
+use super::tls::TlsClient;
 use futures_util::future::{Either, select};
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use rtjam_protocol::control::{self, ClientMessage};
@@ -27,15 +27,15 @@ const MAX_WAITING: usize = 256;
 /// Dials, then passes messages both ways until either end closes the connection. Dropping the sender of `messages`
 /// closes it from this end.
 pub(super) async fn run(
-    connection: Connection,
-    place: Place,
-    tls: Tls,
+    connection: JamConnection,
+    target: ServerTarget,
+    tls: TlsClient,
     resolver: Resolver,
     mut messages: UnboundedReceiver<ClientMessage>,
-    reports: Reports,
+    reports: ControlReports,
 ) {
     let dialled = {
-        let dialling = pin!(dial::dial(&place, &tls, &resolver));
+        let dialling = pin!(dial::dial(&target, &tls, &resolver));
         // The session sends nothing before the connection is open.
         let hung_up = pin!(async { while messages.recv().await.is_some() {} });
         match select(dialling, hung_up).await {
@@ -44,18 +44,18 @@ pub(super) async fn run(
         }
     };
     match dialled {
-        Ok(Opened { stream, server, address }) => {
-            reports.send(Report::Opened { connection, server, address });
+        Ok(OpenConnection { stream, server, address }) => {
+            reports.send(ControlReport::Opened { connection, server, address });
             let (sink, stream) = stream.split();
             let sending = pin!(send(sink, messages));
             let receiving = pin!(receive(connection, stream, &reports));
             match select(sending, receiving).await {
                 // A connection that can no longer send is reported closed like any other.
-                Either::Left((_, _)) => reports.send(Report::Closed(connection, ConnectionError::Closed)),
-                Either::Right((error, _)) => reports.send(Report::Closed(connection, error)),
+                Either::Left((_, _)) => reports.send(ControlReport::Closed(connection, ConnectionError::Closed)),
+                Either::Right((error, _)) => reports.send(ControlReport::Closed(connection, error)),
             }
         }
-        Err(error) => reports.send(Report::Closed(connection, error)),
+        Err(error) => reports.send(ControlReport::Closed(connection, error)),
     }
 }
 
@@ -71,9 +71,9 @@ async fn send(mut sink: impl Sink<Message, Error = Error> + Unpin, mut messages:
 
 /// Reports the server's messages until it is silent for too long, closes, or sends something that is not a message.
 async fn receive(
-    connection: Connection,
+    connection: JamConnection,
     mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
-    reports: &Reports,
+    reports: &ControlReports,
 ) -> ConnectionError {
     loop {
         let received = match timeout(SILENCE, stream.next()).await {
@@ -83,7 +83,7 @@ async fn receive(
         };
         match received {
             Message::Text(text) => match control::read(&text) {
-                Ok(message) => reports.send(Report::Received(connection, message)),
+                Ok(message) => reports.send(ControlReport::Received(connection, message)),
                 Err(_) => return ConnectionError::NotRtjam,
             },
             Message::Close(_) => return ConnectionError::Closed,

@@ -1,9 +1,10 @@
 //! From a link to an open WebSocket: a race between addresses (RFC 8305, "happy eyeballs"), TLS, and the upgrade.
 //! Every step has a time limit.
 
+use super::channel::ServerTarget;
 use super::error::ConnectionError;
 use super::resolve::Resolver;
-use super::tls::Tls;
+use super::tls::TlsClient;
 use rtjam_protocol::control::{MAX_TEXT, PATH};
 use rtjam_protocol::link::{Host, Pin};
 use std::net::SocketAddr;
@@ -29,15 +30,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_millis(2500);
 /// At most this many addresses are tried.
 const MAX_ADDRESSES: usize = 8;
 
-/// A server's host and port.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) host: Host,
-    pub(super) port: u16,
-}
-
 /// A new control connection.
-pub(super) struct Opened {
+pub(super) struct OpenConnection {
     pub(super) stream: WebSocketStream<TlsStream<TcpStream>>,
     /// The pin of the key that the server showed.
     pub(super) server: Pin,
@@ -54,22 +48,26 @@ pub(super) fn plain_host(host: &Host) -> String {
 }
 
 /// Opens a control connection.
-pub(super) async fn dial(place: &Place, tls: &Tls, resolver: &Resolver) -> Result<Opened, ConnectionError> {
-    let host = plain_host(&place.host);
+pub(super) async fn dial(
+    target: &ServerTarget,
+    tls: &TlsClient,
+    resolver: &Resolver,
+) -> Result<OpenConnection, ConnectionError> {
+    let host = plain_host(&target.host);
     let mut addresses = resolver.resolve(&host).await?;
     addresses.truncate(MAX_ADDRESSES);
-    addresses.iter_mut().for_each(|address| address.set_port(place.port));
+    addresses.iter_mut().for_each(|address| address.set_port(target.port));
     let (stream, server, address) = race(addresses, &host, tls).await?;
-    let upgrade = timeout(HANDSHAKE_TIMEOUT, upgrade(place, stream)).await;
+    let upgrade = timeout(HANDSHAKE_TIMEOUT, upgrade(target, stream)).await;
     let stream = upgrade.map_err(|_| ConnectionError::NoAnswer)??;
-    Ok(Opened { stream, server, address })
+    Ok(OpenConnection { stream, server, address })
 }
 
 type Secured = (TlsStream<TcpStream>, Pin, SocketAddr);
 
 /// Tries the addresses in order, each [`STAGGER`] after the last or as soon as that one has failed. The first server
 /// that shows the right key wins; one that shows another key does not end the race.
-async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secured, ConnectionError> {
+async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &TlsClient) -> Result<Secured, ConnectionError> {
     let mut errors = Vec::new();
     let mut attempts = JoinSet::new();
     let (results, mut finished) = mpsc::unbounded_channel();
@@ -102,7 +100,7 @@ async fn race(addresses: Vec<SocketAddr>, host: &str, tls: &Tls) -> Result<Secur
     }
 }
 
-async fn attempt(address: SocketAddr, host: &str, tls: &Tls) -> Result<Secured, ConnectionError> {
+async fn attempt(address: SocketAddr, host: &str, tls: &TlsClient) -> Result<Secured, ConnectionError> {
     let connected = timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await;
     let tcp = connected.map_err(|_| ConnectionError::NoAnswer)?.map_err(|e| ConnectionError::of_connect(&e))?;
     // Messages are short and awaited.
@@ -113,17 +111,17 @@ async fn attempt(address: SocketAddr, host: &str, tls: &Tls) -> Result<Secured, 
 }
 
 async fn upgrade(
-    place: &Place,
+    target: &ServerTarget,
     stream: TlsStream<TcpStream>,
 ) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectionError> {
     let config = WebSocketConfig::default().max_message_size(Some(MAX_TEXT)).max_frame_size(Some(MAX_TEXT));
     // Only a virtual host would read the name. A URL holds no letters beyond ASCII and, for this library, no zone.
-    let host = match &place.host {
+    let host = match &target.host {
         Host::Name(name) if !name.is_ascii() => "rtjam".to_owned(),
         Host::Scoped(ip, _) => Host::V6(*ip).to_string(),
         host => host.to_string(),
     };
-    let url = format!("ws://{host}:{}{PATH}", place.port);
+    let url = format!("ws://{host}:{}{PATH}", target.port);
     match tokio_tungstenite::client_async_with_config(url, stream, Some(config)).await {
         Ok((stream, _)) => Ok(stream),
         Err(tokio_tungstenite::tungstenite::Error::Io(_)) => Err(ConnectionError::Closed),
@@ -163,7 +161,7 @@ mod tests {
     }
 
     /// A server that does TLS handshakes on a thread which ends with the test process.
-    fn server() -> (SocketAddr, Tls, Pin) {
+    fn server() -> (SocketAddr, TlsClient, Pin) {
         let key = KeyPair::generate().expect("a key");
         let certificate = CertificateParams::default().self_signed(&key).expect("a certificate").der().clone();
         let pin = pin_of(&key.subject_public_key_info());
@@ -181,7 +179,7 @@ mod tests {
                 let _ = tls.complete_io(&mut stream);
             }
         });
-        (to, Tls::new(&Trust::Pinned(pin)).expect("TLS"), pin)
+        (to, TlsClient::new(&Trust::Pinned(pin)).expect("TLS"), pin)
     }
 
     /// A dead first address costs one stagger of 200 ms.
@@ -209,7 +207,7 @@ mod tests {
     #[test]
     fn system_roots_reject_self_signed() {
         let (wrong, _, _) = server();
-        let tls = Tls::new(&Trust::SystemRoots).expect("TLS");
+        let tls = TlsClient::new(&Trust::SystemRoots).expect("TLS");
         let reported = runtime().block_on(race(vec![wrong], "localhost", &tls)).err();
         assert!(matches!(reported, Some(ConnectionError::Certificate(_))), "{reported:?}");
     }
@@ -218,7 +216,7 @@ mod tests {
     #[test]
     fn wrong_server_is_reported_last() {
         let (wrong, _, _) = server();
-        let tls = Tls::new(&Trust::Pinned(Pin([3; 16]))).expect("TLS");
+        let tls = TlsClient::new(&Trust::Pinned(Pin([3; 16]))).expect("TLS");
         let closed = address(&TcpListener::bind("127.0.0.1:0").expect("a port"));
         let reported = |addresses| runtime().block_on(race(addresses, "localhost", &tls)).err();
         assert_eq!(reported(vec![wrong]), Some(ConnectionError::WrongServer));

@@ -1,8 +1,8 @@
 //! The control connection: the thread `jam-control`, with a tokio runtime of its own.
 //!
 //! ```text
-//!  jam-send ──Command (unbounded, tokio)──▶ jam-control ──▶ one task per connection
-//!           ◀──Report (crossbeam, and a wake)──
+//!  jam-send ──ControlCommand (unbounded, tokio)──▶ jam-control ──▶ one task per connection
+//!           ◀──ControlReport (crossbeam, and a wake)──
 //! ```
 //! It knows nothing of sessions: it dials on command and passes messages both ways. File access and name lookups run
 //! here too, so that `jam-send` never waits for them.
@@ -15,7 +15,7 @@ mod resolve;
 mod thread;
 mod tls;
 
-pub(crate) use channel::{Command, Connection, Report, Reports, Target};
+pub(crate) use channel::{ControlCommand, ControlReport, ControlReports, JamConnection, ServerTarget};
 pub use error::ConnectionError;
 pub(crate) use thread::run;
 pub use tls::pinned;

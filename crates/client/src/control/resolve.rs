@@ -66,11 +66,7 @@ impl Resolver {
     }
 
     async fn look_up(self, host: String, answer: watch::Sender<Option<Answer>>) {
-        let found = tokio::net::lookup_host((host.as_str(), 0)).await;
-        let found = match found {
-            Ok(found) => alternate(found),
-            Err(_) => Vec::new(),
-        };
+        let found = tokio::net::lookup_host((host.as_str(), 0)).await.map(alternate).unwrap_or_default();
         if let Some(name) = self.names.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&host) {
             name.asked = None;
             if !found.is_empty() {
@@ -91,19 +87,9 @@ fn alternate(found: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
         }
     }
     let Some(first_is_v6) = all.first().map(SocketAddr::is_ipv6) else { return all };
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    for address in all {
-        if address.is_ipv6() == first_is_v6 { first.push(address) } else { second.push(address) }
-    }
-    let mut turns = Vec::with_capacity(first.len() + second.len());
-    let (mut first, mut second) = (first.into_iter(), second.into_iter());
-    loop {
-        let pair = (first.next(), second.next());
-        if pair == (None, None) {
-            return turns;
-        }
-        turns.extend(pair.0.into_iter().chain(pair.1));
-    }
+    let turns = 0..all.len();
+    let (first, second): (Vec<_>, Vec<_>) = all.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    turns.flat_map(|turn| [first.get(turn), second.get(turn)]).flatten().copied().collect()
 }
 
 /// Turns an IPv4-mapped IPv6 address into the IPv4 address.

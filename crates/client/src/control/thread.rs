@@ -1,11 +1,11 @@
 //! The thread `jam-control`: dials, resolves names and writes the slot file.
 
-use super::channel::{Command, Connection, Report, Reports, Target};
+use super::channel::{ControlCommand, ControlReport, ControlReports, JamConnection, ServerTarget};
 use super::conversation;
-use super::dial::{self, Place};
+use super::dial;
 use super::error::ConnectionError;
 use super::resolve::Resolver;
-use super::tls::Tls;
+use super::tls::TlsClient;
 use crate::slots::{SlotFile, SlotMap};
 use rtjam_protocol::control::ClientMessage;
 use rtjam_protocol::link::{Host, Trust};
@@ -21,26 +21,30 @@ use tokio::time::timeout;
 const CLOSING_TIME: Duration = Duration::from_millis(150);
 
 /// The body of `jam-control`.
-pub(crate) fn run(mut commands: mpsc::UnboundedReceiver<Command>, reports: Reports, slots: Option<SlotFile>) {
+pub(crate) fn run(
+    mut commands: mpsc::UnboundedReceiver<ControlCommand>,
+    reports: ControlReports,
+    slots: Option<SlotFile>,
+) {
     if let Some(file) = &slots {
         match file.read() {
-            Ok(map) => reports.send(Report::Slots(map)),
-            Err(error) => reports.send(Report::SlotsNotSaved(error)),
+            Ok(map) => reports.send(ControlReport::Slots(map)),
+            Err(error) => reports.send(ControlReport::SlotsNotSaved(error)),
         }
     }
     match runtime() {
         Ok(runtime) => {
-            runtime.block_on(Control::new(reports, slots).serve(commands));
+            runtime.block_on(ControlThread::new(reports, slots).serve(commands));
             // Does not wait for name lookups that hang.
             runtime.shutdown_background();
         }
         Err(why) => {
             while let Some(command) = commands.blocking_recv() {
                 match command {
-                    Command::Dial(connection, _) => {
-                        reports.send(Report::Closed(connection, ConnectionError::System(why.to_string())));
+                    ControlCommand::Dial(connection, _) => {
+                        reports.send(ControlReport::Closed(connection, ConnectionError::System(why.to_string())));
                     }
-                    Command::Stop => return,
+                    ControlCommand::Stop => return,
                     _ => {}
                 }
             }
@@ -58,37 +62,37 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-struct Control {
-    reports: Reports,
+struct ControlThread {
+    reports: ControlReports,
     resolver: Resolver,
     slots: Option<SlotFile>,
     /// The last TLS configuration: reading the system's root certificates takes a while, and most links of one client
     /// trust the same server.
-    tls: Option<(Trust, Tls)>,
+    tls: Option<(Trust, TlsClient)>,
     /// Dropping the sender closes the connection.
-    open: HashMap<Connection, mpsc::UnboundedSender<ClientMessage>>,
+    open: HashMap<JamConnection, mpsc::UnboundedSender<ClientMessage>>,
     tasks: JoinSet<()>,
 }
 
-impl Control {
-    fn new(reports: Reports, slots: Option<SlotFile>) -> Control {
+impl ControlThread {
+    fn new(reports: ControlReports, slots: Option<SlotFile>) -> ControlThread {
         let (open, tasks) = (HashMap::new(), JoinSet::new());
-        Control { reports, resolver: Resolver::default(), slots, tls: None, open, tasks }
+        ControlThread { reports, resolver: Resolver::default(), slots, tls: None, open, tasks }
     }
 
-    async fn serve(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+    async fn serve(mut self, mut commands: mpsc::UnboundedReceiver<ControlCommand>) {
         while let Some(command) = commands.recv().await {
             match command {
-                Command::Dial(connection, target) => self.dial(connection, target),
-                Command::Send(connection, message) => {
+                ControlCommand::Dial(connection, target) => self.dial(connection, target),
+                ControlCommand::Send(connection, message) => {
                     if let Some(messages) = self.open.get(&connection) {
                         let _ = messages.send(message);
                     }
                 }
-                Command::HangUp(connection) => drop(self.open.remove(&connection)),
-                Command::Resolve { jam, endpoint, host } => self.resolve(jam, endpoint, &host),
-                Command::SaveSlots(map) => self.save(map),
-                Command::Stop => break,
+                ControlCommand::HangUp(connection) => drop(self.open.remove(&connection)),
+                ControlCommand::Resolve { jam, endpoint, host } => self.resolve(jam, endpoint, &host),
+                ControlCommand::SaveSlots(map) => self.save(map),
+                ControlCommand::Stop => break,
             }
             while self.tasks.try_join_next().is_some() {}
         }
@@ -96,27 +100,26 @@ impl Control {
         let _ = timeout(CLOSING_TIME, async { while self.tasks.join_next().await.is_some() {} }).await;
     }
 
-    fn dial(&mut self, connection: Connection, target: Target) {
+    fn dial(&mut self, connection: JamConnection, target: ServerTarget) {
         let tls = match self.tls_for(&target.trust) {
             Ok(tls) => tls,
             Err(e) => {
-                return self.reports.send(Report::Closed(connection, ConnectionError::System(e.to_string())));
+                return self.reports.send(ControlReport::Closed(connection, ConnectionError::System(e.to_string())));
             }
         };
         let (sender, messages) = mpsc::unbounded_channel();
         self.open.insert(connection, sender);
-        let place = Place { host: target.host, port: target.port };
         let (resolver, reports) = (self.resolver.clone(), self.reports.clone());
-        self.tasks.spawn(conversation::run(connection, place, tls, resolver, messages, reports));
+        self.tasks.spawn(conversation::run(connection, target, tls, resolver, messages, reports));
     }
 
-    fn tls_for(&mut self, trust: &Trust) -> Result<Tls, rustls::Error> {
+    fn tls_for(&mut self, trust: &Trust) -> Result<TlsClient, rustls::Error> {
         if let Some((known, tls)) = &self.tls
             && known == trust
         {
             return Ok(tls.clone());
         }
-        let tls = Tls::new(trust)?;
+        let tls = TlsClient::new(trust)?;
         self.tls = Some((*trust, tls.clone()));
         Ok(tls)
     }
@@ -126,8 +129,11 @@ impl Control {
         // Not in `tasks`: nothing waits for a lookup when the client ends.
         tokio::spawn(async move {
             let found = resolver.resolve(&host).await.ok().and_then(|found| found.first().copied());
-            let report =
-                found.map_or(Report::NotResolved { jam }, |address| Report::Resolved { jam, endpoint, address });
+            let report = found.map_or(ControlReport::NotResolved { jam }, |address| ControlReport::Resolved {
+                jam,
+                endpoint,
+                address,
+            });
             reports.send(report);
         });
     }
@@ -138,7 +144,7 @@ impl Control {
         self.tasks.spawn(async move {
             let saved = tokio::task::spawn_blocking(move || file.merge(&map)).await;
             if let Ok(Err(error)) = saved {
-                reports.send(Report::SlotsNotSaved(error));
+                reports.send(ControlReport::SlotsNotSaved(error));
             }
         });
     }

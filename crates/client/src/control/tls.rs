@@ -19,16 +19,16 @@ use tokio_rustls::client::TlsStream;
 
 /// A TLS configuration with the trust of a link. Copies are cheap.
 #[derive(Clone)]
-pub(super) struct Tls {
+pub(super) struct TlsClient {
     connector: TlsConnector,
 }
 
-impl Tls {
+impl TlsClient {
     /// For [`Trust::SystemRoots`] this reads the system's certificates, which takes some milliseconds.
     ///
     /// # Errors
     /// The cipher library offers no TLS version. No build of ours is like that.
-    pub(super) fn new(trust: &Trust) -> Result<Tls, Error> {
+    pub(super) fn new(trust: &Trust) -> Result<TlsClient, Error> {
         let config = match trust {
             Trust::Pinned(pin) => pinned(*pin)?,
             Trust::SystemRoots => {
@@ -37,7 +37,7 @@ impl Tls {
                 versions(&provider())?.with_root_certificates(roots).with_no_client_auth()
             }
         };
-        Ok(Tls { connector: TlsConnector::from(Arc::new(config)) })
+        Ok(TlsClient { connector: TlsConnector::from(Arc::new(config)) })
     }
 
     /// Does the handshake over `tcp`; `host` is the link's, without brackets. Also returns the pin of the server's key.

@@ -1,8 +1,8 @@
 //! What `jam-recv` works with and what it tells `jam-send`.
 
-use crate::shared::Shared;
+use crate::shared::ClientShared;
 use crate::threads::{Clock, Wake};
-use crate::trace::Arrival;
+use crate::trace::PacketArrival;
 use crossbeam_channel::Sender;
 use rtjam_engine::{Console, Incoming};
 use rtjam_protocol::Micros;
@@ -17,11 +17,11 @@ pub(crate) struct Channels {
     pub(crate) incoming: Incoming,
     /// Tells how long the voices wait for late packets.
     pub(crate) console: Console,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ClientShared>,
     /// Bounded: events that do not fit are dropped, as the network might have done.
     pub(crate) events: Sender<RecvEvent>,
     /// Bounded likewise; present while a trace is recorded.
-    pub(crate) trace: Option<Sender<Arrival>>,
+    pub(crate) trace: Option<Sender<PacketArrival>>,
     pub(crate) wake: Wake,
 }
 

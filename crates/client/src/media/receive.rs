@@ -3,7 +3,7 @@
 use super::channel::{Channels, LastHeard, RecvEvent, RecvEventKind};
 use super::legacy::LegacyReceiver;
 use crate::threads;
-use crate::trace::Arrival;
+use crate::trace::PacketArrival;
 use crossbeam_channel::Receiver;
 use rtjam_engine::Console;
 use rtjam_protocol::Micros;
@@ -134,7 +134,7 @@ impl SealedReceiver {
             match &frame {
                 Frame::Audio(audio) => {
                     if let Some(trace) = trace {
-                        let _ = trace.try_send(Arrival { at: arrived, header: audio.header });
+                        let _ = trace.try_send(PacketArrival { at: arrived, header: audio.header });
                     }
                     // The engine counts the packets that it has no room for.
                     let _ = incoming.push(arrived, audio);
@@ -171,18 +171,14 @@ fn voice_report(console: &Console) -> ReceiverReport {
     report
 }
 
-/// The frame without borrows. `None` for audio and mix reports, which are handled apart, and for keep-alives, whose
-/// arrival is all that they say. Clock reports are ignored.
+/// The frame without borrows, if the session has a use for it: of a keep-alive all that counts is its arrival.
 fn owned(frame: &Frame<'_>) -> Option<Frame<'static>> {
-    match *frame {
-        Frame::Audio(_) | Frame::Copy(_) | Frame::MixReport(_) | Frame::KeepAlive | Frame::ClockReport(_) => None,
-        Frame::ClockRequest(c) => Some(Frame::ClockRequest(c)),
-        Frame::ClockReply(c) => Some(Frame::ClockReply(c)),
-        Frame::PathChallenge(data) => Some(Frame::PathChallenge(data)),
-        Frame::PathResponse(data) => Some(Frame::PathResponse(data)),
-        Frame::Goodbye => Some(Frame::Goodbye),
-        Frame::Probe(p) => Some(Frame::Probe(p)),
-        Frame::ProbeReply(p) => Some(Frame::ProbeReply(p)),
-        Frame::Feedback(f) => Some(Frame::Feedback(f)),
-    }
+    Some(match *frame {
+        Frame::ClockReply(reply) => Frame::ClockReply(reply),
+        Frame::PathChallenge(data) => Frame::PathChallenge(data),
+        Frame::Goodbye => Frame::Goodbye,
+        Frame::ProbeReply(probe) => Frame::ProbeReply(probe),
+        Frame::Feedback(feedback) => Frame::Feedback(feedback),
+        _ => return None,
+    })
 }

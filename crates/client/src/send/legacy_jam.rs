@@ -1,21 +1,19 @@
 //! A jam on a legacy server: no login, no key and no control connection. Anybody on the path can read and forge its
 //! packets, so it knows the server's address and no secret.
 
-use super::encoder::Encoder;
+use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
-use super::roster::Roster;
-use crate::condition::{LegacySituation, StatusNotice};
-use crate::control::{Command, Report};
+use super::roster::StripRoster;
+use crate::condition::LegacySituation;
+use crate::control::{ControlCommand, ControlReport};
 use crate::media::{FORGOTTEN_AFTER, LegacyPresence, LegacyReceiver, Path, RecvCommand, TypeOfService};
-use crate::shared::Shared;
-use crate::slots::Seating;
-use crate::snapshot::{Hops, SendCounts, Snapshot, State, You};
-use rtjam_engine::{Console, MAX_PACKET_FRAMES, OutPacket};
-use rtjam_protocol::control::{MediaEndpoint, MemberAccess, MixState, RosterEntry, TransportKind};
-use rtjam_protocol::legacy::{LegacyClientId, LegacyEncoder, LegacyHeader, MAX_PACKET, write_channels};
-use rtjam_protocol::link::{InviteLink, LegacyServer, Role};
+use crate::shared::ClientShared;
+use crate::snapshot::{SendCounts, Snapshot, State, You};
+use rtjam_engine::Console;
+use rtjam_protocol::control::{MediaEndpoint, MemberAccess, RosterEntry, TransportKind};
+use rtjam_protocol::legacy::{FRAME_LEN, LegacyClientId, LegacyHeader, MAX_PACKET};
+use rtjam_protocol::link::{LegacyServer, Role};
 use rtjam_protocol::{Micros, Sequence, SourceId, StreamId};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -39,14 +37,16 @@ pub(super) struct LegacyJam {
     own: LegacyClientId,
     stream: StreamId,
     path: Path,
-    wire: Wire,
+    sequence: Sequence,
+    last_sent: Micros,
+    datagram: Vec<u8>,
     presence: Arc<LegacyPresence>,
     /// The address that `jam-recv` receives from.
     received_from: Option<SocketAddr>,
     /// When the server's name is resolved next; `None` if it has an IP address.
     resolve_at: Option<Micros>,
     not_found: bool,
-    roster: Roster,
+    roster: StripRoster,
     present: Vec<(SourceId, LegacyClientId)>,
     state: State,
     was_joined: bool,
@@ -54,14 +54,6 @@ pub(super) struct LegacyJam {
     sent_before: SendCounts,
     channels: JamChannels,
     console: Console,
-}
-
-/// What is sent.
-struct Wire {
-    repacker: LegacyEncoder,
-    sequence: Sequence,
-    last_sent: Micros,
-    datagram: Vec<u8>,
 }
 
 impl LegacyJam {
@@ -79,19 +71,20 @@ impl LegacyJam {
         let endpoint =
             MediaEndpoint { host: Some(server.host.to_string()), port: server.port, kind: TransportKind::Udp };
         let is_name = !path.set_endpoints(&[endpoint], None).is_empty();
-        let datagram = Vec::with_capacity(MAX_PACKET);
         LegacyJam {
             number,
             server,
             own: LegacyClientId::from_random(random & u64::from(u32::MAX)),
             stream: StreamId((random >> 32) as u32),
             path,
-            wire: Wire { repacker: LegacyEncoder::default(), sequence: Sequence(0), last_sent: now, datagram },
+            sequence: Sequence(0),
+            last_sent: now,
+            datagram: Vec::with_capacity(MAX_PACKET),
             presence: Arc::default(),
             received_from: None,
             resolve_at: is_name.then_some(now),
             not_found: false,
-            roster: Roster::default(),
+            roster: StripRoster::default(),
             present: Vec::new(),
             state: State::Connecting,
             was_joined: false,
@@ -126,7 +119,23 @@ impl LegacyJam {
         }
         self.resolve_at = Some(now + RESOLVE_EVERY);
         let host = self.server.host.clone();
-        self.channels.send_control(Command::Resolve { jam: self.number, endpoint: 0, host });
+        self.channels.send_control(ControlCommand::Resolve { jam: self.number, endpoint: 0, host });
+    }
+
+    /// Sends a packet with these samples of both channels; without any it is only a header. Returns whether it was sent.
+    fn send(&mut self, now: Micros, samples: &[u8]) -> bool {
+        let header = LegacyHeader {
+            beat: 0,
+            server_time: self.presence.server_time(),
+            client_time: now,
+            client: self.own,
+            sequence: self.sequence,
+        };
+        self.datagram.clear();
+        header.write(samples.len() / FRAME_LEN, &mut self.datagram, |out| out.extend_from_slice(samples));
+        self.sequence = self.sequence.next();
+        self.last_sent = now;
+        self.path.send(now, 0, &self.datagram)
     }
 
     fn update_roster(&mut self, now: Micros) {
@@ -140,46 +149,38 @@ impl LegacyJam {
 
 impl Jam for LegacyJam {
     fn poll_timeout(&self) -> Option<Micros> {
-        Some(self.wire.last_sent + KEEP_ALIVE)
+        Some(self.last_sent + KEEP_ALIVE)
     }
 
     fn handle_timeout(&mut self, now: Micros) {
         self.resolve(now);
         self.start_receiving();
-        if now >= self.wire.last_sent + KEEP_ALIVE {
-            self.wire.send(now, &mut self.path, self.own, &self.presence, None);
+        if now >= self.last_sent + KEEP_ALIVE {
+            self.send(now, &[]);
         }
     }
 
-    fn handle_report(&mut self, _: Micros, report: Report) {
+    fn handle_report(&mut self, _: Micros, report: ControlReport) {
         match report {
-            Report::Resolved { jam, endpoint, address } if jam == self.number => {
+            ControlReport::Resolved { jam, endpoint, address } if jam == self.number => {
                 self.not_found = false;
                 self.path.set_address(endpoint, address);
                 self.start_receiving();
             }
-            Report::NotResolved { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
+            ControlReport::NotResolved { jam } if jam == self.number => self.not_found = self.path.address(0).is_none(),
             _ => {}
         }
     }
 
     /// While muted, only headers are sent once the server knows this client: some servers admit nobody without audio.
-    fn send_audio(&mut self, now: Micros, packet: &OutPacket, _: &mut Encoder) -> SendCounts {
+    fn send_audio(&mut self, now: Micros, packet: EncodedPacket<'_>) -> SendCounts {
+        let EncodedPacket::Legacy { samples, silent } = packet else { return SendCounts::DROPPED };
         if self.path.address(0).is_none() {
             return SendCounts::default();
         }
         let muted = self.console.send_mute() && self.state == State::Joined;
-        let Wire { repacker, .. } = &mut self.wire;
-        let mut repacker = std::mem::take(repacker);
-        let mut counts = SendCounts::default();
-        repacker.take_samples(packet.stream, packet.position, packet.channels(), &mut |_, channels| {
-            let silent = || channels.iter().all(|channel| channel.iter().all(|sample| *sample == 0.0));
-            let audio = if muted && silent() { None } else { Some(channels) };
-            let sent = self.wire.send(now, &mut self.path, self.own, &self.presence, audio);
-            counts = counts.and(if sent { SendCounts::SENT } else { SendCounts::DROPPED });
-        });
-        self.wire.repacker = repacker;
-        counts
+        let sent = self.send(now, if muted && silent { &[] } else { samples });
+        if sent { SendCounts::SENT } else { SendCounts::DROPPED }
     }
 
     fn drain(&mut self, now: Micros) -> bool {
@@ -190,19 +191,15 @@ impl Jam for LegacyJam {
         std::mem::replace(&mut self.state, state) != state
     }
 
-    fn roster_changed(&self) -> bool {
-        self.roster.has_changed()
+    fn roster(&mut self) -> &mut StripRoster {
+        &mut self.roster
     }
 
-    fn assign_strips(&mut self, seating: &mut Seating, console: &Console) -> bool {
-        self.roster.assign_strips(None, seating, console)
+    fn path(&self) -> &Path {
+        &self.path
     }
 
-    fn clear_strips(&mut self, console: &Console) {
-        self.roster.clear(console);
-    }
-
-    fn tick(&mut self, now: Micros, _: &Shared) {
+    fn tick(&mut self, now: Micros, _: &ClientShared) {
         let silent = self.silent_since();
         let since = self.path.opened_at().map_or(silent, |opened| opened.max(silent));
         if now.since(since) >= REBIND_AFTER {
@@ -210,22 +207,11 @@ impl Jam for LegacyJam {
         }
     }
 
-    fn socket_error(&self) -> Option<&io::Error> {
-        self.path.error.as_ref()
+    fn datagram_limit(&self) -> usize {
+        MAX_PACKET
     }
 
-    fn max_frames(&self, _: &Encoder) -> usize {
-        MAX_PACKET_FRAMES
-    }
-
-    fn place(&self) -> Option<(InviteLink, u8)> {
-        None
-    }
-
-    /// There is nothing to send: the server forgets a silent client.
-    fn leave(&mut self, _: Micros) {}
-
-    fn snapshot(&self, now: Micros, answers: u32, loop_guard_tripped: bool, notices: Vec<StatusNotice>) -> Snapshot {
+    fn snapshot(&self, now: Micros, loop_guard_tripped: bool) -> Snapshot {
         let joined = self.state == State::Joined;
         let musicians = self.roster.present();
         let situation = LegacySituation {
@@ -239,10 +225,6 @@ impl Jam for LegacyJam {
         };
         Snapshot {
             role: Some(Role::Musician),
-            listeners: 0,
-            mix: MixState::default(),
-            mixed: Vec::new(),
-            answers,
             state: self.state,
             room: Some(self.server.to_string()),
             legacy: true,
@@ -250,39 +232,9 @@ impl Jam for LegacyJam {
             you: joined.then(|| You { name: name(self.own), source: 0 }),
             musicians,
             condition: situation.condition(),
-            notices,
             sent_before: self.sent_before,
-            hops: Hops::default(),
-            over_rate: 0,
-            unheard: Vec::new(),
+            ..Snapshot::default()
         }
-    }
-}
-
-impl Wire {
-    /// Sends a packet, or only a header. Returns whether it was sent.
-    fn send(
-        &mut self,
-        now: Micros,
-        path: &mut Path,
-        own: LegacyClientId,
-        presence: &LegacyPresence,
-        audio: Option<[&[f32]; 2]>,
-    ) -> bool {
-        let header = LegacyHeader {
-            beat: 0,
-            server_time: presence.server_time(),
-            client_time: now,
-            client: own,
-            sequence: self.sequence,
-        };
-        self.datagram.clear();
-        header.write(audio.map_or(0, |channels| channels[0].len()), &mut self.datagram, |out| {
-            audio.into_iter().for_each(|channels| write_channels(channels, out));
-        });
-        self.sequence = self.sequence.next();
-        self.last_sent = now;
-        path.send(now, 0, &self.datagram)
     }
 }
 
@@ -303,8 +255,8 @@ fn name(client: LegacyClientId) -> String {
 mod tests {
     use super::*;
     use crate::condition::Condition;
+    use crate::send::encoder::PacketEncoder;
     use crossbeam_channel::{Receiver, unbounded};
-    use rtjam_protocol::audio::Codec;
     use rtjam_protocol::legacy::LegacyPacket;
     use std::net::UdpSocket;
     use std::time::Duration;
@@ -319,8 +271,8 @@ mod tests {
         console: Console,
         server: UdpSocket,
         recv_commands: Receiver<RecvCommand>,
-        commands: UnboundedReceiver<Command>,
-        encoder: Encoder,
+        commands: UnboundedReceiver<ControlCommand>,
+        encoder: PacketEncoder,
         now: Micros,
     }
 
@@ -340,7 +292,7 @@ mod tests {
             let channels = JamChannels { recv, control };
             let rtjam_protocol::link::Link::Legacy(place) = link.parse().expect("a link") else { panic!("{link}") };
             let jam = LegacyJam::new(T0, 3, place, 9 << 32 | 41, channels, console.clone(), SendCounts::default());
-            let encoder = Encoder::new(Codec::Pcm16);
+            let encoder = PacketEncoder::legacy();
             Bench { jam, engine, network, console, server, recv_commands, commands, encoder, now: T0 }
         }
 
@@ -352,7 +304,7 @@ mod tests {
             self.engine.process(self.now, [&input, &input], &mut outputs);
             let mut counts = SendCounts::default();
             while let Some(packet) = self.network.outgoing.pop() {
-                counts = counts.and(self.jam.send_audio(self.now, &packet, &mut self.encoder));
+                counts = counts.and(self.encoder.encode(&packet, |encoded| self.jam.send_audio(self.now, encoded)));
             }
             counts
         }
@@ -434,17 +386,17 @@ mod tests {
         let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = server.local_addr().expect("bound").port();
         let mut bench = Bench::at(&format!("classic://jam.example.org:{port}"), server, 128);
-        let asked = |bench: &mut Bench| matches!(bench.commands.try_recv(), Ok(Command::Resolve { jam: 3, .. }));
+        let asked = |bench: &mut Bench| matches!(bench.commands.try_recv(), Ok(ControlCommand::Resolve { jam: 3, .. }));
         bench.jam.handle_timeout(T0);
         assert!(asked(&mut bench) && !asked(&mut bench));
         assert_eq!(bench.play(128, 0.1), SendCounts::default());
-        bench.jam.handle_report(T0, Report::NotResolved { jam: 3 });
-        let condition = bench.jam.snapshot(T0, 0, false, vec![]).condition;
+        bench.jam.handle_report(T0, ControlReport::NotResolved { jam: 3 });
+        let condition = bench.jam.snapshot(T0, false).condition;
         assert!(matches!(condition, Some(Condition::LegacyNotFound(_))), "{condition:?}");
         bench.jam.handle_timeout(T0 + RESOLVE_EVERY);
         assert!(asked(&mut bench));
         let address = "127.0.0.1:0".parse().expect("an address");
-        bench.jam.handle_report(T0, Report::Resolved { jam: 3, endpoint: 0, address });
+        bench.jam.handle_report(T0, ControlReport::Resolved { jam: 3, endpoint: 0, address });
         assert_eq!(bench.play(128, 0.1), SendCounts::SENT);
         assert_eq!(bench.next().0, 540);
     }
@@ -453,7 +405,7 @@ mod tests {
     #[test]
     fn joined_while_packets_arrive() {
         let mut bench = Bench::new(128);
-        let snapshot = |bench: &Bench, now| bench.jam.snapshot(now, 0, false, vec![]);
+        let snapshot = |bench: &Bench, now| bench.jam.snapshot(now, false);
         assert_eq!((snapshot(&bench, T0).state, snapshot(&bench, T0).condition), (State::Connecting, None));
         let silent = snapshot(&bench, T0 + SILENT_AFTER).condition;
         assert!(matches!(silent, Some(Condition::LegacySilent(_))), "{silent:?}");

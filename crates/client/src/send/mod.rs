@@ -3,8 +3,8 @@
 //! ```text
 //!  audio ──ring of packets, wake──▶          ──UDP──▶ server
 //!  handle ──Request, wake────────▶ jam-send ──RecvCommand──▶ jam-recv
-//!  jam-recv ──RecvEvent, LastHeard▶         ──control::Command──▶ jam-control
-//!  jam-control ──Report, wake────▶          ──Snapshot──▶ any reader
+//!  jam-recv ──RecvEvent, LastHeard▶         ──ControlCommand──▶ jam-control
+//!  jam-control ──ControlReport, wake──▶     ──Snapshot──▶ any reader
 //! ```
 
 mod encoder;
@@ -16,23 +16,23 @@ mod roster;
 pub(crate) use jam::JamChannels;
 
 use crate::condition::{Condition, StatusNotice};
-use crate::control::{Command, Report};
+use crate::control::{ControlCommand, ControlReport};
 use crate::identity::Identity;
-use crate::loop_guard::{LoopGuard, Verdict};
+use crate::loop_guard::LoopGuard;
 use crate::media::{RecvCommand, RecvEvent};
-use crate::shared::Shared;
+use crate::options::ClientOptions;
+use crate::shared::ClientShared;
 use crate::slots::{Seating, Seats};
-use crate::snapshot::{SendCounts, Snapshot, State};
+use crate::snapshot::{Snapshot, State};
 use crate::threads::{Clock, NoPriority, Wake, raise_priority};
 use crossbeam_channel::Receiver;
-use encoder::Encoder;
+use encoder::PacketEncoder;
 use jam::Jam;
 use legacy_jam::LegacyJam;
 use room_jam::RoomJam;
 use rtjam_engine::{Console, Level, Outgoing};
 use rtjam_protocol::Micros;
-use rtjam_protocol::audio::Codec;
-use rtjam_protocol::control::{DownstreamMode, MixRequest};
+use rtjam_protocol::control::MixRequest;
 use rtjam_protocol::link::{InviteLink, LegacyServer, Link};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -52,14 +52,8 @@ pub(crate) enum Request {
     Join(u32, Box<Link>),
     /// Leaves; the number appears in [`Snapshot::answers`].
     Leave(u32),
-    /// Sets the sample format.
-    Format(Codec),
-    /// Sets the downstream; `None` takes the room's default.
-    Mix(Option<DownstreamMode>),
-    /// Sets the names of the musicians to receive always.
-    Pin(Vec<String>),
-    /// Sets the display name, from the next join on.
-    Name(String),
+    /// Changes the options.
+    Change(Box<dyn FnOnce(&mut ClientOptions) + Send>),
     /// Sets the project's seats, for the next join.
     Seats(Box<Seats>),
     /// Unmutes the send if the loop guard has muted it.
@@ -77,22 +71,19 @@ pub(crate) struct Workers {
 /// The receiving ends of `jam-send`.
 pub(crate) struct Inbox {
     pub(crate) requests: Receiver<Request>,
-    pub(crate) reports: Receiver<Report>,
+    pub(crate) reports: Receiver<ControlReport>,
     pub(crate) events: Receiver<RecvEvent>,
 }
 
-/// What `jam-send` works with: engine, identity and current settings.
+/// What `jam-send` works with: engine, identity and current options.
 pub(crate) struct SendContext {
     pub(crate) clock: Clock,
     pub(crate) wake: Wake,
     pub(crate) console: Console,
     pub(crate) outgoing: Outgoing,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<ClientShared>,
     pub(crate) identity: Identity,
-    pub(crate) name: String,
-    pub(crate) codec: Codec,
-    pub(crate) mix: Option<DownstreamMode>,
-    pub(crate) pinned: Vec<String>,
+    pub(crate) options: ClientOptions,
 }
 
 /// The body of `jam-send`.
@@ -103,7 +94,7 @@ pub(crate) fn run(context: SendContext, inbox: Inbox, workers: Workers) {
         notices.set(StatusNotice::NoRealtimePriority);
     }
     let sender = SendThread {
-        encoder: Encoder::new(context.codec),
+        encoder: PacketEncoder::audio(context.options.format),
         tick_at: context.clock.now(),
         context,
         workers,
@@ -123,7 +114,8 @@ pub(crate) fn run(context: SendContext, inbox: Inbox, workers: Workers) {
 struct SendThread {
     context: SendContext,
     workers: Workers,
-    encoder: Encoder,
+    /// Encodes for the current jam.
+    encoder: PacketEncoder,
     seating: Seating,
     guard: LoopGuard,
     notices: Notices,
@@ -164,17 +156,14 @@ impl SendThread {
         self.end();
     }
 
-    /// Sends all packets that wait. Without a jam they are dropped and not counted.
+    /// Encodes all packets that wait, and has the jam send them. Without a jam they are dropped and not counted.
     fn send_audio(&mut self, now: Micros) {
         let SendContext { outgoing, shared, .. } = &mut self.context;
-        let Some(jam) = &mut self.jam else {
-            while outgoing.pop().is_some() {}
-            return;
-        };
         while let Some(packet) = outgoing.pop() {
-            let SendCounts { packets, dropped } = jam.send_audio(now, &packet, &mut self.encoder);
-            shared.sent.fetch_add(packets, Relaxed);
-            shared.not_sent.fetch_add(dropped, Relaxed);
+            let Some(jam) = &mut self.jam else { continue };
+            let counts = self.encoder.encode(&packet, |encoded| jam.send_audio(now, encoded));
+            shared.sent.fetch_add(counts.packets, Relaxed);
+            shared.not_sent.fetch_add(counts.dropped, Relaxed);
         }
     }
 
@@ -194,13 +183,10 @@ impl SendThread {
                     self.leave(now);
                     self.answers = number;
                 }
-                Request::Format(codec) => {
-                    self.encoder.set_codec(codec);
-                    self.context.codec = codec;
+                Request::Change(change) => {
+                    change(&mut self.context.options);
+                    self.encoder.set_codec(self.context.options.format);
                 }
-                Request::Mix(mode) => self.context.mix = mode,
-                Request::Pin(names) => self.context.pinned = names,
-                Request::Name(name) => self.context.name = name,
                 Request::Seats(seats) => {
                     self.project_instance = seats.instance;
                     self.seating.set_project_map(seats.map());
@@ -225,13 +211,15 @@ impl SendThread {
             return;
         };
         self.jams += 1;
-        let SendContext { console, shared, identity, name, mix, codec, .. } = &self.context;
-        let mix = MixRequest { mode: *mix, codec: *codec, balances: Vec::new() };
+        let SendContext { console, shared, identity, options, .. } = &self.context;
+        let mix = MixRequest { mode: options.mix, codec: options.format, balances: Vec::new() };
         let sent_before = shared.counts(console.tx().dropped);
         let channels = self.workers.channels.clone();
         let instance = self.last_place.take_if(|(place, _)| *place == link.without_key()).map(|(_, instance)| instance);
         let instance = self.project_instance.take().or(instance);
+        let name = &options.name;
         let jam = RoomJam::new(now, self.jams, link, key, name, identity, instance, mix, channels, sent_before);
+        self.encoder = PacketEncoder::audio(options.format);
         self.jam = Some(Box::new(jam));
     }
 
@@ -244,6 +232,7 @@ impl SendThread {
         // The random seed of the standard library's hash maps: different each time.
         let random = RandomState::new().hash_one(self.jams);
         let jam = LegacyJam::new(now, self.jams, server, random, channels, console.clone(), sent_before);
+        self.encoder = PacketEncoder::legacy();
         self.jam = Some(Box::new(jam));
     }
 
@@ -253,7 +242,7 @@ impl SendThread {
         if let Some(mut jam) = self.jam.take() {
             jam.leave(now);
             self.last_place = jam.place().or(self.last_place.take());
-            jam.clear_strips(&self.context.console);
+            jam.roster().clear(&self.context.console);
             self.seating.update(std::iter::empty());
             self.workers.channels.send_recv(RecvCommand::Idle);
         }
@@ -267,8 +256,8 @@ impl SendThread {
     fn take_events(&mut self, now: Micros, inbox: &Inbox) -> bool {
         for report in inbox.reports.try_iter().take(BATCH) {
             match report {
-                Report::Slots(map) => self.seating.set_user_map(map),
-                Report::SlotsNotSaved(error) => self.notices.set(StatusNotice::SlotsNotSaved(error)),
+                ControlReport::Slots(map) => self.seating.set_user_map(map),
+                ControlReport::SlotsNotSaved(error) => self.notices.set(StatusNotice::SlotsNotSaved(error)),
                 report => {
                     if let Some(jam) = &mut self.jam {
                         jam.handle_report(now, report);
@@ -292,10 +281,10 @@ impl SendThread {
     fn drain_jam(&mut self, now: Micros) -> bool {
         let Some(jam) = &mut self.jam else { return false };
         let changed = jam.drain(now);
-        if jam.roster_changed() {
-            let map_changed = jam.assign_strips(&mut self.seating, &self.context.console);
+        if jam.roster().has_changed() {
+            let map_changed = jam.roster().assign_strips(&mut self.seating, &self.context.console);
             if map_changed {
-                self.workers.channels.send_control(Command::SaveSlots(self.seating.map().clone()));
+                self.workers.channels.send_control(ControlCommand::SaveSlots(self.seating.map().clone()));
             }
             let instance = jam.place().map(|(_, instance)| instance);
             self.context.shared.seats.store(Arc::new(self.seating.seats(instance)));
@@ -307,14 +296,15 @@ impl SendThread {
         self.tick_at = now + TICK;
         self.watch_levels(now);
         if let Some(jam) = &mut self.jam {
-            jam.set_mix(self.context.mix, self.context.codec, &self.context.console);
-            jam.pin(&self.context.pinned);
-            jam.tick(now, &self.context.shared);
-            match jam.socket_error() {
+            let SendContext { console, options, shared, .. } = &self.context;
+            jam.set_mix(options.mix, options.format, console);
+            jam.pin(&options.pinned);
+            jam.tick(now, shared);
+            match &jam.path().error {
                 Some(e) => self.notices.set(StatusNotice::NoSocket(e.to_string())),
                 None => self.notices.clear_no_socket(),
             }
-            self.context.console.set_max_frames(jam.max_frames(&self.encoder));
+            console.set_max_frames(self.encoder.max_frames(jam.datagram_limit()));
         }
         self.context.shared.snapshot.store(Arc::new(self.snapshot(now)));
     }
@@ -325,26 +315,24 @@ impl SendThread {
         // Without a jam there can be no feedback loop.
         if self.jam.is_some() {
             let (sent, room) = (loudest(console.tx().levels), loudest(console.room().levels));
-            if self.guard.watch(now, sent, room, console.send_mute()) == Verdict::Mute {
+            if self.guard.watch(now, sent, room, console.send_mute()) {
                 console.set_send_mute(true);
             }
         }
     }
 
     fn snapshot(&self, now: Micros) -> Snapshot {
-        let notices = self.notices.0.clone();
-        match (&self.jam, &self.no_key) {
-            (Some(jam), _) => jam.snapshot(now, self.answers, self.guard.has_tripped(), notices),
+        let snapshot = match (&self.jam, &self.no_key) {
+            (Some(jam), _) => jam.snapshot(now, self.guard.has_tripped()),
             (None, Some(link)) => Snapshot {
-                answers: self.answers,
                 state: State::Refused,
                 room: Some(link.room.to_string()),
                 condition: Some(Condition::NoKey),
-                notices,
                 ..Snapshot::default()
             },
-            (None, None) => Snapshot { answers: self.answers, notices, ..Snapshot::default() },
-        }
+            (None, None) => Snapshot::default(),
+        };
+        Snapshot { answers: self.answers, notices: self.notices.0.clone(), ..snapshot }
     }
 
     /// How long the thread may sleep if nobody wakes it.
@@ -361,7 +349,7 @@ impl SendThread {
         let now = self.context.clock.now();
         self.leave(now);
         self.workers.channels.send_recv(RecvCommand::Stop);
-        self.workers.channels.send_control(Command::Stop);
+        self.workers.channels.send_control(ControlCommand::Stop);
         for thread in self.workers.threads.drain(..) {
             let _ = thread.join();
         }

@@ -1,25 +1,23 @@
 //! A jam in a room: connects the protocol's session to sockets, control connections and the engine.
 
-use super::encoder::Encoder;
+use super::encoder::EncodedPacket;
 use super::jam::{Jam, JamChannels};
-use super::roster::Roster;
-use crate::condition::{RoomSituation, StatusNotice};
-use crate::control::{Command, Connection, ConnectionError, Report, Target};
+use super::roster::StripRoster;
+use crate::condition::RoomSituation;
+use crate::control::{ConnectionError, ControlCommand, ControlReport, JamConnection, ServerTarget};
 use crate::identity::Identity;
 use crate::media::{LastHeard, Path, RecvCommand, RecvEvent, RecvEventKind, TypeOfService};
-use crate::shared::Shared;
-use crate::slots::Seating;
-use crate::snapshot::{self, Hop, Hops, Rate, SendCounts, Snapshot, You};
-use rtjam_engine::{Console, OutPacket};
-use rtjam_protocol::audio::Codec;
+use crate::shared::ClientShared;
+use crate::snapshot::{self, HopReading, Hops, Rate, SendCounts, Snapshot, You};
+use rtjam_engine::Console;
+use rtjam_protocol::audio::{AudioFrame, Codec};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, ClientState, DialId, MediaHealth, OwnSeat};
 use rtjam_protocol::control::{DownstreamMode, MediaEndpoint, MixRequest, MixState, Refused, Retry, SeatRole};
-use rtjam_protocol::datagram::MixedMusician;
+use rtjam_protocol::datagram::{MAX_DATAGRAM, MixedMusician};
 use rtjam_protocol::link::{InviteLink, Role, RoomKey};
 use rtjam_protocol::seal::ReceiveKey;
 use rtjam_protocol::seal::ring::{CRYPTO, preferred_suites};
 use rtjam_protocol::{Micros, SourceId};
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -49,11 +47,11 @@ pub(super) struct RoomJam {
     number: u32,
     link: InviteLink,
     role: Role,
-    target: Target,
+    target: ServerTarget,
     session: ClientSession,
     channels: JamChannels,
     path: Path,
-    roster: Roster,
+    roster: StripRoster,
     last_heard: Arc<LastHeard>,
     /// The last time of `last_heard` that the session knows.
     heard_noted: Option<Micros>,
@@ -106,7 +104,7 @@ impl RoomJam {
             crypto: CRYPTO,
             mix,
         };
-        let target = Target { host: link.host.clone(), port: link.port, trust: key.trust };
+        let target = ServerTarget { host: link.host.clone(), port: link.port, trust: key.trust };
         RoomJam {
             number,
             link,
@@ -115,7 +113,7 @@ impl RoomJam {
             session: ClientSession::new(now, config, Box::new(identity.clone())),
             path: Path::new(channels.recv.clone(), TypeOfService::Expedited),
             channels,
-            roster: Roster::default(),
+            roster: StripRoster::default(),
             last_heard: Arc::default(),
             heard_noted: None,
             joined_at: now,
@@ -133,7 +131,7 @@ impl RoomJam {
             rates: [Rate::default(); 2],
             mix: MixState::default(),
             mixed: Vec::new(),
-            datagram: Vec::new(),
+            datagram: Vec::with_capacity(MAX_DATAGRAM),
         }
     }
 }
@@ -156,22 +154,22 @@ impl Jam for RoomJam {
         }
     }
 
-    fn handle_report(&mut self, now: Micros, report: Report) {
+    fn handle_report(&mut self, now: Micros, report: ControlReport) {
         match report {
-            Report::Opened { connection, server, address } if connection.jam == self.number => {
+            ControlReport::Opened { connection, server, address } if connection.jam == self.number => {
                 if let Some(dial) = self.dials.iter_mut().find(|d| d.id == connection.dial) {
                     dial.address = Some(address);
                 }
                 self.session.handle_control_open(connection.dial, server);
             }
-            Report::Received(connection, message) if connection.jam == self.number => {
+            ControlReport::Received(connection, message) if connection.jam == self.number => {
                 self.last_sender = Some(connection.dial);
                 self.session.handle_control(now, connection.dial, message);
             }
-            Report::Closed(connection, error) if connection.jam == self.number => {
+            ControlReport::Closed(connection, error) if connection.jam == self.number => {
                 self.lose_connection(now, connection.dial, error);
             }
-            Report::Resolved { jam, endpoint, address } if jam == self.number => {
+            ControlReport::Resolved { jam, endpoint, address } if jam == self.number => {
                 self.path.set_address(endpoint, address)
             }
             _ => {}
@@ -193,10 +191,10 @@ impl Jam for RoomJam {
         }
     }
 
-    fn send_audio(&mut self, now: Micros, packet: &OutPacket, encoder: &mut Encoder) -> SendCounts {
-        let Some((header, payload, datagram)) = encoder.encode(packet) else { return SendCounts::DROPPED };
-        match self.session.seal_audio(now, &header, payload, datagram) {
-            Some(endpoint) if self.path.send(now, endpoint, datagram) => SendCounts::SENT,
+    fn send_audio(&mut self, now: Micros, packet: EncodedPacket<'_>) -> SendCounts {
+        let EncodedPacket::Audio(AudioFrame { header, payload }) = packet else { return SendCounts::DROPPED };
+        match self.session.seal_audio(now, &header, payload, &mut self.datagram) {
+            Some(endpoint) if self.path.send(now, endpoint, &self.datagram) => SendCounts::SENT,
             Some(_) => SendCounts::DROPPED,
             None => SendCounts::default(),
         }
@@ -209,7 +207,7 @@ impl Jam for RoomJam {
             self.handle_event(now, event);
         }
         while let Some((dial, message)) = self.session.poll_control() {
-            self.channels.send_control(Command::Send(self.connection(dial), message));
+            self.channels.send_control(ControlCommand::Send(self.connection(dial), message));
         }
         while let Some(endpoint) = self.session.poll_transmit(now, &mut self.datagram) {
             // A datagram that is not sent here counts as lost in the network.
@@ -223,23 +221,19 @@ impl Jam for RoomJam {
         self.session.leave();
         self.drain(now);
         for dial in std::mem::take(&mut self.dials) {
-            self.channels.send_control(Command::HangUp(self.connection(dial.id)));
+            self.channels.send_control(ControlCommand::HangUp(self.connection(dial.id)));
         }
     }
 
-    fn roster_changed(&self) -> bool {
-        self.roster.has_changed()
+    fn roster(&mut self) -> &mut StripRoster {
+        &mut self.roster
     }
 
-    fn assign_strips(&mut self, seating: &mut Seating, console: &Console) -> bool {
-        self.roster.assign_strips(self.you.as_ref().map(|seat| seat.source), seating, console)
+    fn path(&self) -> &Path {
+        &self.path
     }
 
-    fn clear_strips(&mut self, console: &Console) {
-        self.roster.clear(console);
-    }
-
-    fn tick(&mut self, now: Micros, shared: &Shared) {
+    fn tick(&mut self, now: Micros, shared: &ClientShared) {
         self.replace_silent_socket(now);
         self.update_hops(now, shared);
     }
@@ -255,19 +249,15 @@ impl Jam for RoomJam {
         self.session.pin(self.roster.named(names));
     }
 
-    fn socket_error(&self) -> Option<&io::Error> {
-        self.path.error.as_ref()
-    }
-
-    fn max_frames(&self, encoder: &Encoder) -> usize {
-        encoder.max_frames(self.session.datagram_limit())
+    fn datagram_limit(&self) -> usize {
+        self.session.datagram_limit()
     }
 
     fn place(&self) -> Option<(InviteLink, u8)> {
         self.you.as_ref().map(|seat| (self.link.without_key(), seat.instance))
     }
 
-    fn snapshot(&self, now: Micros, answers: u32, loop_guard_tripped: bool, notices: Vec<StatusNotice>) -> Snapshot {
+    fn snapshot(&self, now: Micros, loop_guard_tripped: bool) -> Snapshot {
         let state = self.session.state();
         let joined = state == ClientState::Joined;
         let situation = RoomSituation {
@@ -286,7 +276,6 @@ impl Jam for RoomJam {
             role: self.role,
         };
         Snapshot {
-            answers,
             state: match state {
                 ClientState::Connecting => snapshot::State::Connecting,
                 ClientState::Joined => snapshot::State::Joined,
@@ -294,7 +283,6 @@ impl Jam for RoomJam {
                 ClientState::Left => snapshot::State::Offline,
             },
             room: Some(self.link.room.to_string()),
-            legacy: false,
             rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(MediaHealth::Flowing)),
             you: self.you.as_ref().map(|seat| You { name: seat.name.clone(), source: seat.source.0 }),
             musicians: self.roster.present(),
@@ -303,11 +291,11 @@ impl Jam for RoomJam {
             mix: if joined { self.mix } else { MixState::default() },
             mixed: self.mixed_now(now),
             condition: situation.condition(),
-            notices,
             sent_before: self.sent_before,
             hops: self.hops,
             over_rate: self.over_rate.map_or(0, |(_, dropped)| dropped),
             unheard: self.unheard.clone(),
+            ..Snapshot::default()
         }
     }
 }
@@ -320,15 +308,19 @@ impl RoomJam {
         }
     }
 
-    fn update_hops(&mut self, now: Micros, shared: &Shared) {
+    fn update_hops(&mut self, now: Micros, shared: &ClientShared) {
         let (retransmitted_up, (lost, recovered)) =
             self.session.retransmitter().map_or((0, (0, 0)), |a| (a.retransmitted_bytes(), a.reported_loss()));
         let (lost_down, retransmitted_down) = shared.session_counts();
         let [up, down] = &mut self.rates;
         self.hops = Hops {
-            up: Hop { lost: lost.into(), recovered: recovered.into(), extra_kbps: up.update(now, retransmitted_up) },
+            up: HopReading {
+                lost: lost.into(),
+                recovered: recovered.into(),
+                extra_kbps: up.update(now, retransmitted_up),
+            },
             // The voices count what was recovered on the way down.
-            down: Hop { lost: lost_down, recovered: 0, extra_kbps: down.update(now, retransmitted_down) },
+            down: HopReading { lost: lost_down, recovered: 0, extra_kbps: down.update(now, retransmitted_down) },
         };
     }
 
@@ -350,10 +342,10 @@ impl RoomJam {
         match event {
             ClientEvent::Dial(id) => {
                 self.dials.push(Dial { id, began: now, address: None });
-                self.channels.send_control(Command::Dial(self.connection(id), self.target.clone()));
+                self.channels.send_control(ControlCommand::Dial(self.connection(id), self.target.clone()));
             }
             ClientEvent::HangUp(id) => {
-                self.channels.send_control(Command::HangUp(self.connection(id)));
+                self.channels.send_control(ControlCommand::HangUp(self.connection(id)));
                 let dial = self.remove_dial(id);
                 let unanswered = dial.is_some_and(|dial| now.since(dial.began) >= NO_ANSWER_AFTER);
                 if unanswered && self.session.state() == ClientState::Connecting && self.refusal.is_none() {
@@ -380,13 +372,14 @@ impl RoomJam {
 
     fn take_seat(&mut self, now: Micros, seat: OwnSeat, media: Vec<MediaEndpoint>, receive: Option<Box<ReceiveKey>>) {
         (self.error, self.refusal, self.server_stopping) = (None, None, false);
+        self.roster.own = Some(seat.source);
         self.you = Some(seat);
         let control = self.last_sender.and_then(|id| self.dials.iter().find(|d| d.id == id)).and_then(|d| d.address);
         let endpoints = (media, control);
         if self.endpoints_from != endpoints {
             let (jam, (media, control)) = (self.number, &endpoints);
             for (endpoint, host) in self.path.set_endpoints(media, *control) {
-                self.channels.send_control(Command::Resolve { jam, endpoint, host });
+                self.channels.send_control(ControlCommand::Resolve { jam, endpoint, host });
             }
             self.endpoints_from = endpoints;
         }
@@ -421,8 +414,8 @@ impl RoomJam {
         Some(self.dials.remove(index))
     }
 
-    fn connection(&self, dial: DialId) -> Connection {
-        Connection { jam: self.number, dial }
+    fn connection(&self, dial: DialId) -> JamConnection {
+        JamConnection { jam: self.number, dial }
     }
 }
 
@@ -441,7 +434,7 @@ mod tests {
 
     struct Bench {
         jam: RoomJam,
-        commands: UnboundedReceiver<Command>,
+        commands: UnboundedReceiver<ControlCommand>,
         recv_commands: Receiver<RecvCommand>,
     }
 
@@ -470,29 +463,29 @@ mod tests {
             Bench { jam, commands, recv_commands }
         }
 
-        fn dialled(&mut self) -> Vec<Connection> {
+        fn dialled(&mut self) -> Vec<JamConnection> {
             let commands = std::iter::from_fn(|| self.commands.try_recv().ok());
-            commands.filter_map(|c| if let Command::Dial(c, _) = c { Some(c) } else { None }).collect()
+            commands.filter_map(|c| if let ControlCommand::Dial(c, _) = c { Some(c) } else { None }).collect()
         }
 
-        fn report(&mut self, now: Micros, report: Report) {
+        fn report(&mut self, now: Micros, report: ControlReport) {
             self.jam.handle_report(now, report);
             self.jam.drain(now);
         }
 
         /// Joins by that connection, which goes to that address.
-        fn join_by(&mut self, now: Micros, connection: Connection, address: &str) {
+        fn join_by(&mut self, now: Micros, connection: JamConnection, address: &str) {
             let address = address.parse().expect("an address");
-            self.report(now, Report::Opened { connection, server: Pin([1; 16]), address });
+            self.report(now, ControlReport::Opened { connection, server: Pin([1; 16]), address });
             self.report(
                 now,
-                Report::Received(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })),
+                ControlReport::Received(connection, ServerMessage::Welcome(Welcome { version: 1, nonce: [0; 32] })),
             );
-            self.report(now, Report::Received(connection, joined()));
+            self.report(now, ControlReport::Received(connection, joined()));
         }
 
         fn snapshot(&self, now: Micros) -> Snapshot {
-            self.jam.snapshot(now, 0, false, Vec::new())
+            self.jam.snapshot(now, false)
         }
     }
 
@@ -525,7 +518,7 @@ mod tests {
         let second = bench.dialled()[0];
         let now = T0 + Micros::from_millis(1100);
         let address = "127.0.0.2:7891".parse().expect("an address");
-        bench.report(now, Report::Opened { connection: second, server: Pin([1; 16]), address });
+        bench.report(now, ControlReport::Opened { connection: second, server: Pin([1; 16]), address });
         bench.join_by(now, first, "127.0.0.1:7891");
         assert_eq!(bench.jam.endpoints_from.1, "127.0.0.1:7891".parse().ok());
         assert_eq!(bench.snapshot(now).state, snapshot::State::Joined);
@@ -541,9 +534,9 @@ mod tests {
     fn stale_reports_are_ignored() {
         let mut bench = Bench::new();
         let dial = bench.dialled()[0].dial;
-        bench.report(T0, Report::Closed(Connection { jam: 2, dial }, ConnectionError::WrongServer));
+        bench.report(T0, ControlReport::Closed(JamConnection { jam: 2, dial }, ConnectionError::WrongServer));
         assert_eq!(bench.snapshot(T0).condition, None);
-        bench.report(T0, Report::Closed(Connection { jam: 3, dial }, ConnectionError::WrongServer));
+        bench.report(T0, ControlReport::Closed(JamConnection { jam: 3, dial }, ConnectionError::WrongServer));
         let condition = bench.snapshot(T0).condition;
         assert!(matches!(condition, Some(Condition::Unreachable { error: ConnectionError::WrongServer, .. })));
     }
@@ -554,12 +547,12 @@ mod tests {
         let mut bench = Bench::new();
         let first = bench.dialled()[0];
         bench.join_by(T0, first, "127.0.0.1:7891");
-        bench.report(T0, Report::Closed(first, ConnectionError::Closed));
+        bench.report(T0, ControlReport::Closed(first, ConnectionError::Closed));
         let now = T0 + Micros::from_millis(300);
         bench.jam.handle_timeout(now);
         bench.jam.drain(now);
         let again = bench.dialled()[0];
-        bench.report(now, Report::Closed(again, ConnectionError::WrongServer));
+        bench.report(now, ControlReport::Closed(again, ConnectionError::WrongServer));
         assert_eq!(bench.snapshot(now).state, snapshot::State::Joined);
         assert!(bench.jam.poll_timeout().is_some());
     }
@@ -572,9 +565,11 @@ mod tests {
         bench.join_by(T0, first, "127.0.0.1:7891");
         bench.dialled();
         bench.jam.leave(T0);
-        let last: Vec<Command> = std::iter::from_fn(|| bench.commands.try_recv().ok()).collect();
+        let last: Vec<ControlCommand> = std::iter::from_fn(|| bench.commands.try_recv().ok()).collect();
         use rtjam_protocol::control::ClientMessage::Bye;
-        assert!(matches!(last[..], [Command::Send(by, Bye), Command::HangUp(up)] if by == first && up == first));
+        assert!(
+            matches!(last[..], [ControlCommand::Send(by, Bye), ControlCommand::HangUp(up)] if by == first && up == first)
+        );
         assert_eq!(bench.jam.place().map(|(_, instance)| instance), Some(0));
     }
 }

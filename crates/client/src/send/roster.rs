@@ -1,7 +1,8 @@
 //! The other musicians in the room: their strips, and where their counts started.
 
 use crate::slots::{Seating, SlotOwner};
-use crate::snapshot::{Present, VoiceCounts};
+use crate::snapshot::Present;
+use crate::voice_counts::VoiceCounts;
 use rtjam_engine::{Balance, Console};
 use rtjam_protocol::SourceId;
 use rtjam_protocol::control::{MixBalance, RosterEntry};
@@ -9,7 +10,9 @@ use std::collections::BTreeMap;
 
 /// Everyone else in the room.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct StripRoster {
+    /// This client's own source number.
+    pub(super) own: Option<SourceId>,
     entries: Vec<RosterEntry>,
     changed: bool,
     seated: Vec<(RosterEntry, Present)>,
@@ -20,7 +23,7 @@ pub(super) struct Roster {
     listeners: u16,
 }
 
-impl Roster {
+impl StripRoster {
     /// Takes the server's roster.
     pub(super) fn replace(&mut self, musicians: Vec<RosterEntry>, listeners: u16) {
         (self.entries, self.changed, self.known, self.listeners) = (musicians, true, true, listeners);
@@ -61,11 +64,11 @@ impl Roster {
         self.seated.iter().map(|(_, present)| present.clone()).collect()
     }
 
-    /// Gives everyone but `me` their strip. Returns whether the user's slot map has changed.
-    pub(super) fn assign_strips(&mut self, me: Option<SourceId>, seating: &mut Seating, console: &Console) -> bool {
+    /// Gives everyone else their strip. Returns whether the user's slot map has changed.
+    pub(super) fn assign_strips(&mut self, seating: &mut Seating, console: &Console) -> bool {
         self.changed = false;
-        let entries = std::mem::take(&mut self.entries);
-        let others = || entries.iter().filter(|entry| Some(entry.source) != me);
+        let (own, entries) = (self.own, std::mem::take(&mut self.entries));
+        let others = || entries.iter().filter(|entry| Some(entry.source) != own);
         let changed = seating.update(others().map(|entry| (owner(entry), entry.name.as_str())));
         let seated: Vec<_> =
             others().map(|entry| (entry.clone(), self.present_on_strip(entry, seating, console))).collect();
@@ -137,9 +140,10 @@ mod tests {
     #[test]
     fn balances_follow_the_console() {
         let (_engine, _network, console) = rtjam_engine::engine(1, || {});
-        let (mut roster, mut seating) = (Roster::default(), Seating::default());
+        let mut roster = StripRoster { own: Some(SourceId(2)), ..StripRoster::default() };
+        let mut seating = Seating::default();
         roster.replace(vec![entry(1, 1), entry(2, 2), entry(3, 3)], 0);
-        roster.assign_strips(Some(SourceId(2)), &mut seating, &console);
+        roster.assign_strips(&mut seating, &console);
         assert_eq!(roster.balances(&console), []);
         let channels = |strip: usize| console.strip(strip).expect("a strip").channels();
         channels(0)[1].set_gain(rtjam_engine::Gain::db(-6.0));
@@ -158,20 +162,21 @@ mod tests {
     #[test]
     fn musicians_play_on_their_strips() {
         let (_engine, _network, console) = rtjam_engine::engine(1, || {});
-        let (mut roster, mut seating) = (Roster::default(), Seating::default());
+        let mut roster = StripRoster { own: Some(SourceId(2)), ..StripRoster::default() };
+        let mut seating = Seating::default();
         assert_eq!(roster.others(), None);
         roster.replace(vec![entry(1, 1), entry(2, 2), entry(3, 3)], 0);
-        assert!(roster.assign_strips(Some(SourceId(2)), &mut seating, &console));
+        assert!(roster.assign_strips(&mut seating, &console));
         assert_eq!(strips(&console, [1, 2, 3]), [Some(0), None, Some(1)]);
         assert_eq!(roster.others(), Some(2));
 
         // Back under other source numbers, they have the same slots.
         roster.replace(vec![entry(1, 3), entry(3, 1)], 0);
-        roster.assign_strips(Some(SourceId(2)), &mut seating, &console);
+        roster.assign_strips(&mut seating, &console);
         assert_eq!(strips(&console, [1, 2, 3]), [Some(1), None, Some(0)]);
 
         roster.replace(vec![entry(2, 2)], 0);
-        assert!(!roster.assign_strips(Some(SourceId(2)), &mut seating, &console));
+        assert!(!roster.assign_strips(&mut seating, &console));
         assert_eq!(strips(&console, [1, 2, 3]), [None; 3]);
         assert_eq!(roster.others(), Some(0));
     }

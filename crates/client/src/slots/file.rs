@@ -1,19 +1,13 @@
 //! The slot map on disk: `slots.json` in the config folder. `jam-control` only.
 
-use super::map::{Record, SlotMap};
+use super::map::SlotMap;
 use crate::files;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 /// The file's name in the config folder.
 const FILE: &str = "slots.json";
-
-#[derive(Serialize, Deserialize)]
-struct Content {
-    slots: Vec<Record>,
-}
 
 /// The file that keeps the slot map.
 #[derive(Clone, Debug)]
@@ -32,8 +26,7 @@ impl SlotFile {
     /// The file cannot be read or holds no slot map.
     pub(crate) fn read(&self) -> Result<SlotMap, SlotFileError> {
         let Some(bytes) = files::read(&self.path).map_err(|e| self.error(&e))? else { return Ok(SlotMap::default()) };
-        let content: Content = serde_json::from_slice(&bytes).map_err(|e| self.error(&e))?;
-        Ok(SlotMap { records: content.slots })
+        serde_json::from_slice(&bytes).map_err(|e| self.error(&e))
     }
 
     /// Adds the records of `map` to the file, which other programs of the user write too. A damaged file is replaced:
@@ -46,8 +39,7 @@ impl SlotFile {
         let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = self.read().unwrap_or_default();
         all.merge(map);
-        let content = Content { slots: all.records };
-        let mut text = serde_json::to_string_pretty(&content).map_err(|e| self.error(&e))?;
+        let mut text = serde_json::to_string_pretty(&all).map_err(|e| self.error(&e))?;
         text.push('\n');
         files::replace(&self.path, text.as_bytes()).map_err(|e| self.error(&e))
     }

@@ -16,7 +16,7 @@ pub(crate) struct SlotOwner {
 
 /// A musician's last slot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct SeatRecord {
     #[serde(flatten)]
     pub(super) owner: SlotOwner,
     /// For people who read the file.
@@ -30,9 +30,10 @@ pub(super) struct Record {
 }
 
 /// The slots of all known musicians.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SlotMap {
-    pub(super) records: Vec<Record>,
+    #[serde(rename = "slots")]
+    pub(super) records: Vec<SeatRecord>,
 }
 
 impl SlotMap {
@@ -47,7 +48,7 @@ impl SlotMap {
     pub(super) fn put(&mut self, owner: SlotOwner, name: &str, slot: usize) {
         let met = self.records.iter().map(|r| r.met).max().unwrap_or(0).saturating_add(1);
         self.records.retain(|r| r.owner != owner);
-        self.records.push(Record { owner, name: name.to_owned(), slot, met });
+        self.records.push(SeatRecord { owner, name: name.to_owned(), slot, met });
         self.forget_old();
     }
 
@@ -57,10 +58,6 @@ impl SlotMap {
 
     pub(super) fn has(&self, slot: usize) -> bool {
         self.records.iter().any(|r| r.slot == slot)
-    }
-
-    pub(super) fn knows(&self, owner: SlotOwner) -> bool {
-        self.records.iter().any(|r| r.owner == owner)
     }
 
     fn choose(&self, owner: SlotOwner, free: impl Fn(usize) -> bool) -> Option<usize> {

@@ -1,6 +1,6 @@
 //! Which musician plays on which strip, now and in a project.
 
-use super::map::{Record, SlotMap, SlotOwner};
+use super::map::{SeatRecord, SlotMap, SlotOwner};
 use rtjam_engine::{SLOTS, STRIPS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const MAX_IN_PROJECT: usize = 48;
 pub struct Seats {
     /// Tells several programs or plugins of one user apart, so that each returns to its own place.
     pub(crate) instance: Option<u8>,
-    slots: Vec<Record>,
+    slots: Vec<SeatRecord>,
 }
 
 impl Seats {
@@ -72,7 +72,7 @@ impl Seating {
         self.present.retain(|owner, _| room.clone().any(|(here, _)| here == *owner));
         let mut newcomers: Vec<_> = room.filter(|(owner, _)| !self.present.contains_key(owner)).collect();
         // Unknown musicians come last, so that they do not take the slot of a known one who joins with them.
-        newcomers.sort_by_key(|(owner, _)| !self.map.knows(*owner));
+        newcomers.sort_by_key(|(owner, _)| self.map.own(*owner).is_none());
         let mut changed = false;
         for (owner, name) in newcomers {
             let slot = self.slot(owner, name);

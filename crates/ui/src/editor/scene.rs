@@ -120,9 +120,9 @@ impl Watcher {
 
 impl PlayerMemory {
     fn player(&mut self, musician: &Musician, delay: Option<WholeDelay>, now: Duration) -> Player {
-        let Musician { dbfs, peak_dbfs, .. } = musician;
+        let Musician { counts, dbfs, peak_dbfs, .. } = musician;
         let levels = [0, 1].map(|side| Level { rms_dbfs: dbfs[side], peak_dbfs: peak_dbfs[side] });
-        self.losses.feed(musician.packets, musician.lost + musician.late, now);
+        self.losses.feed(counts.packets, counts.lost + counts.late, now);
         Player {
             source: musician.source,
             slot: musician.slot.and_then(|number| Slot::new(usize::from(number).checked_sub(1)?)),
