@@ -37,11 +37,11 @@ enum Command {
     /// List the attacks
     List,
     /// Run attacks
-    Run(Run),
+    Run(RunArgs),
 }
 
 #[derive(Debug, clap::Args)]
-struct Run {
+struct RunArgs {
     /// The attacks [default: all]
     #[arg(value_name = "NAME", value_parser = attack_name)]
     names: Vec<String>,
@@ -83,7 +83,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Run) -> ExitCode {
+fn run(arguments: &RunArgs) -> ExitCode {
     let testbed = match Testbed::build() {
         Ok(testbed) => testbed,
         Err(reason) => {

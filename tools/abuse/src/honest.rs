@@ -2,7 +2,7 @@
 
 use crate::error::AttackError;
 use crate::outcome::{AttackOutcome, Bound};
-use crate::pacing::Stop;
+use crate::pacing::StopSignal;
 use crate::target_server::TargetServer;
 use crate::testbed::{Segment, Testbed};
 use clap::Parser as _;
@@ -53,11 +53,11 @@ impl HonestMusicians<'_> {
     /// When the musicians cannot join, or the attack fails.
     pub fn play_during<T: Send>(
         &self,
-        attack: impl FnOnce(&Stop, &[SessionId]) -> Result<T, AttackError> + Send,
+        attack: impl FnOnce(&StopSignal, &[SessionId]) -> Result<T, AttackError> + Send,
     ) -> Result<(HonestReports, T), AttackError> {
         let links = [self.server.invite(ATTACKED_ROOM, &[])?, self.server.invite(OTHER_ROOM, &[])?];
         let (begun, beginning) = mpsc::channel();
-        let stop = &Stop::default();
+        let stop = &StopSignal::default();
         std::thread::scope(|scope| {
             let rooms = [0, 1].map(|room| {
                 let (begun, link) = (begun.clone(), links[room].clone());

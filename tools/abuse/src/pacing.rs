@@ -11,9 +11,9 @@ const LARGEST_BURST: u64 = 2000;
 
 /// Tells an attack to end.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicBool);
+pub struct StopSignal(AtomicBool);
 
-impl Stop {
+impl StopSignal {
     /// Asks the attack to end.
     pub fn request(&self) {
         self.0.store(true, Ordering::Relaxed);
@@ -27,7 +27,7 @@ impl Stop {
 
 /// Calls `action` `per_second` times a second until `stop`, with the number of earlier calls. Returns the rate that was
 /// reached.
-pub fn repeat(per_second: u32, stop: &Stop, mut action: impl FnMut(u64)) -> f64 {
+pub fn repeat(per_second: u32, stop: &StopSignal, mut action: impl FnMut(u64)) -> f64 {
     let (began, mut done, mut skipped) = (Instant::now(), 0_u64, 0_u64);
     while !stop.is_requested() {
         let due = (began.elapsed().as_secs_f64() * f64::from(per_second)) as u64;

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::Message;
 const OPENING: usize = 16;
 
 /// A connection: the index of its musician, and its dial.
-pub type Connection = (usize, DialId);
+pub type LoadConnection = (usize, DialId);
 
 /// An event of a connection.
 pub enum ConnectionEvent {
@@ -31,15 +31,15 @@ pub enum ConnectionEvent {
 }
 
 enum Command {
-    Dial(Connection),
-    Say(Connection, ClientMessage),
-    HangUp(Connection),
+    Dial(LoadConnection),
+    Say(LoadConnection, ClientMessage),
+    HangUp(LoadConnection),
 }
 
 /// All control connections to one server.
 pub struct ControlConnections {
     commands: Option<UnboundedSender<Command>>,
-    reports: mpsc::Receiver<(Connection, ConnectionEvent)>,
+    reports: mpsc::Receiver<(LoadConnection, ConnectionEvent)>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -58,22 +58,22 @@ impl ControlConnections {
     }
 
     /// Opens a connection.
-    pub fn dial(&self, connection: Connection) {
+    pub fn dial(&self, connection: LoadConnection) {
         self.tell(Command::Dial(connection));
     }
 
     /// Sends a message on an open connection.
-    pub fn say(&self, connection: Connection, message: ClientMessage) {
+    pub fn say(&self, connection: LoadConnection, message: ClientMessage) {
         self.tell(Command::Say(connection, message));
     }
 
     /// Closes a connection after its messages have been sent.
-    pub fn hang_up(&self, connection: Connection) {
+    pub fn hang_up(&self, connection: LoadConnection) {
         self.tell(Command::HangUp(connection));
     }
 
     /// The next event, if there is one.
-    pub fn poll(&self) -> Option<(Connection, ConnectionEvent)> {
+    pub fn poll(&self) -> Option<(LoadConnection, ConnectionEvent)> {
         self.reports.try_recv().ok()
     }
 
@@ -105,9 +105,9 @@ struct Dialler {
 async fn serve(
     mut inbox: UnboundedReceiver<Command>,
     dialler: Dialler,
-    tell: mpsc::Sender<(Connection, ConnectionEvent)>,
+    tell: mpsc::Sender<(LoadConnection, ConnectionEvent)>,
 ) {
-    let mut open: HashMap<Connection, UnboundedSender<ClientMessage>> = HashMap::new();
+    let mut open: HashMap<LoadConnection, UnboundedSender<ClientMessage>> = HashMap::new();
     let mut tasks = tokio::task::JoinSet::new();
     while let Some(command) = inbox.recv().await {
         match command {

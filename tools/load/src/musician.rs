@@ -1,7 +1,7 @@
 //! One musician: a session, a socket, and the packets received.
 
 use super::batch_receiver::{self, BatchReceiver};
-use super::control::{Connection, ConnectionEvent, ControlConnections};
+use super::control::{ConnectionEvent, ControlConnections, LoadConnection};
 use super::error::LoadError;
 use super::reception::{DelayHistogram, Reception};
 use rtjam_client::Identity;
@@ -46,7 +46,7 @@ pub struct LoadMusician {
 
 /// The stream position and length of a packet.
 #[derive(Clone, Copy)]
-pub struct Packet {
+pub struct PacketStamp {
     /// The stream.
     pub stream: StreamId,
     /// The number in the stream.
@@ -132,7 +132,7 @@ impl LoadMusician {
     pub fn handle(
         &mut self,
         now: Micros,
-        connection: Connection,
+        connection: LoadConnection,
         event: ConnectionEvent,
         control: &ControlConnections,
     ) {
@@ -199,8 +199,8 @@ impl LoadMusician {
     }
 
     /// Sends a packet of quiet noise whose payload begins with the time of sending.
-    pub fn play(&mut self, packet: Packet, now_ns: u64) {
-        let Packet { stream, number, frames } = packet;
+    pub fn play(&mut self, packet: PacketStamp, now_ns: u64) {
+        let PacketStamp { stream, number, frames } = packet;
         let header = AudioHeader {
             source: SourceId(0),
             stream,

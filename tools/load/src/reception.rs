@@ -58,12 +58,12 @@ pub struct Reception {
     /// Packets in opened datagrams, each counted once.
     pub opened: u64,
     windows: Vec<(Lane, ReplayWindow)>,
-    sources: HashMap<SourceId, Source>,
+    sources: HashMap<SourceId, SourceReception>,
 }
 
 /// The packets of a source: one bit each.
 #[derive(Default)]
-struct Source {
+struct SourceReception {
     bits: Vec<u64>,
     received: u64,
 }

@@ -5,7 +5,7 @@ use super::control::ControlConnections;
 use super::error::LoadError;
 use super::garbage;
 use super::legacy;
-use super::musician::{COUNTED, LoadMusician, Packet, WARM_UP};
+use super::musician::{COUNTED, LoadMusician, PacketStamp, WARM_UP};
 use super::options::{ArrivalPattern, LoadOptions, MixMode};
 use super::reception::DelayHistogram;
 use super::report::{LoadReport, RunCounts};
@@ -175,7 +175,7 @@ impl Load {
                 let due = begun + number * packet_ns + index as u64 * step;
                 let now = self.wait_until(due);
                 behind = behind.max(now.saturating_sub(due));
-                let packet = Packet { stream, number: number as u32, frames: self.options.packet };
+                let packet = PacketStamp { stream, number: number as u32, frames: self.options.packet };
                 self.musicians[index].play(packet, now);
                 if step > 0 {
                     self.receive(index);

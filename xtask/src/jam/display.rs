@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::part::Who;
 use super::players::Players;
-use super::status::{Musician, Status};
+use super::status::{StatusLine, StatusMusician};
 
 pub(super) struct Display {
     is_terminal: bool,
@@ -65,7 +65,7 @@ fn describe(elapsed: Duration, players: &Players) -> String {
     text
 }
 
-fn own(status: Option<&Status>) -> String {
+fn own(status: Option<&StatusLine>) -> String {
     let Some(status) = status else { return "starting".to_owned() };
     let mut text = status.state.clone();
     if let Some(rtt) = status.rtt_ms {
@@ -77,7 +77,7 @@ fn own(status: Option<&Status>) -> String {
     text
 }
 
-fn other(musician: &Musician) -> String {
+fn other(musician: &StatusMusician) -> String {
     let mut text = match musician.level() {
         Some(level) => format!("{level:.0} dBFS"),
         None => "nothing".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::status::Musician;
+use super::status::StatusMusician;
 
 /// Counts from the first status line after the settling time to the newest.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct Counts {
 
 impl Measurement {
     /// Adds a status line at `at`, a time after the settling; `musician` is `None` if the line does not contain them.
-    pub(super) fn take(&mut self, at: Duration, musician: Option<&Musician>) {
+    pub(super) fn take(&mut self, at: Duration, musician: Option<&StatusMusician>) {
         self.is_there = musician.is_some();
         let Some(musician) = musician else { return };
         let counts = Counts::of(musician);
@@ -92,7 +92,7 @@ fn mean_dbfs(powers: &[f64]) -> Option<f64> {
 }
 
 impl Counts {
-    fn of(musician: &Musician) -> Self {
+    fn of(musician: &StatusMusician) -> Self {
         Self {
             packets: musician.packets.unwrap_or(0),
             lost: musician.lost.unwrap_or(0),
@@ -132,8 +132,8 @@ impl Counts {
 mod tests {
     use super::*;
 
-    fn musician(packets: u64, lost: u64, late: u64, concealed_frames: u64, dbfs: f64) -> Musician {
-        Musician {
+    fn musician(packets: u64, lost: u64, late: u64, concealed_frames: u64, dbfs: f64) -> StatusMusician {
+        StatusMusician {
             name: "Demo".to_owned(),
             packets: Some(packets),
             lost: Some(lost),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::scratch::Scratch;
-use super::status::Status;
+use super::status::StatusLine;
 use crate::command;
 use crate::workspace::Workspace;
 
@@ -37,7 +37,7 @@ pub(super) struct Event {
 }
 
 pub(super) enum Heard {
-    Status(Status),
+    Status(StatusLine),
     Line(String),
 }
 

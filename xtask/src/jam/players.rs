@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::hearing::{Hearing, Measurement};
 use super::part::Who;
-use super::status::{Musician, Status};
+use super::status::{StatusLine, StatusMusician};
 
 /// Playout settles during this time after both have joined, so nothing is judged.
 pub(crate) const SETTLE: Duration = Duration::from_secs(3);
@@ -18,12 +18,12 @@ pub(super) struct Players {
 
 #[derive(Default)]
 pub(super) struct Player {
-    pub(super) status: Option<Status>,
+    pub(super) status: Option<StatusLine>,
     other: Measurement,
 }
 
 impl Players {
-    pub(super) fn take(&mut self, who: Who, status: Status, now: Instant) {
+    pub(super) fn take(&mut self, who: Who, status: StatusLine, now: Instant) {
         let (player, other) = match who {
             Who::You => (&mut self.you, DEMO_NAME),
             Who::Demo => (&mut self.demo, YOUR_NAME),
@@ -46,21 +46,21 @@ impl Players {
         self.both_joined
     }
 
-    pub(super) fn you(&self) -> Option<&Status> {
+    pub(super) fn you(&self) -> Option<&StatusLine> {
         self.you.status.as_ref()
     }
 
-    pub(super) fn demo(&self) -> Option<&Status> {
+    pub(super) fn demo(&self) -> Option<&StatusLine> {
         self.demo.status.as_ref()
     }
 
     /// The demo, as seen by you.
-    pub(super) fn you_hear(&self) -> Option<&Musician> {
+    pub(super) fn you_hear(&self) -> Option<&StatusMusician> {
         self.you().filter(|status| status.is_joined())?.musician(DEMO_NAME)
     }
 
     /// You, as seen by the demo.
-    pub(super) fn demo_hears(&self) -> Option<&Musician> {
+    pub(super) fn demo_hears(&self) -> Option<&StatusMusician> {
         self.demo().filter(|status| status.is_joined())?.musician(YOUR_NAME)
     }
 
@@ -70,7 +70,7 @@ impl Players {
     }
 
     pub(super) fn why_not_joined(&self, limit: Duration) -> String {
-        let state = |status: Option<&Status>| status.map_or("silent".to_owned(), |s| s.state.clone());
+        let state = |status: Option<&StatusLine>| status.map_or("silent".to_owned(), |s| s.state.clone());
         format!(
             "after {} s the two are not in the room together: you are {}, the demo is {}.",
             limit.as_secs(),
@@ -88,7 +88,7 @@ const DEMO_NAME: &str = "Demo";
 mod tests {
     use super::*;
 
-    fn hears(name: &str, packets: u64) -> Status {
+    fn hears(name: &str, packets: u64) -> StatusLine {
         let line = format!(
             r#"{{"state":"joined","musicians":[{{"name":"{name}","packets":{packets},"lost":0,"late":0,
             "concealed_frames":0,"dbfs":[-20.0,-20.0]}}]}}"#

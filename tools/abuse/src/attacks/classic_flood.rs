@@ -4,7 +4,7 @@ use super::{Attack, AttackContext, MOST_FRAMES, frames_a_second};
 use crate::error::AttackError;
 use crate::honest::{ATTACKED_ROOM, HonestMusicians};
 use crate::outcome::{AttackOutcome, Bound};
-use crate::pacing::{self, Stop};
+use crate::pacing::{self, StopSignal};
 use crate::target_server::TargetServer;
 use crate::testbed::Segment;
 use rtjam_tests::legacy::{SILENCE, packet};
@@ -50,7 +50,7 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
     Ok(outcome)
 }
 
-fn flood(stop: &Stop) -> Result<f64, AttackError> {
+fn flood(stop: &StopSignal) -> Result<f64, AttackError> {
     let segment = Segment::Attackers;
     let socket = UdpSocket::bind(SocketAddr::new(segment.address(0), 0))?;
     socket.connect(SocketAddr::new(segment.server(), PORT))?;
@@ -66,7 +66,7 @@ fn flood(stop: &Stop) -> Result<f64, AttackError> {
         let _ = socket.send(&packet(CLIENT, sequence, server_time, [&samples, &samples]));
         sequence += 1;
     };
-    let seated = Stop::default();
+    let seated = StopSignal::default();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(PROBATION);

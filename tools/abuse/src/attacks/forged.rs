@@ -3,7 +3,7 @@
 use super::{Attack, AttackContext};
 use crate::error::AttackError;
 use crate::outcome::{AttackOutcome, Bound};
-use crate::pacing::{self, Stop};
+use crate::pacing::{self, StopSignal};
 use crate::raw_media::{LANE, write_header};
 use crate::testbed::Segment;
 use rtjam_protocol::SessionId;
@@ -31,7 +31,7 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
     Ok(outcome)
 }
 
-fn forge(stop: &Stop, victims: &[SessionId]) -> Result<(f64, usize), AttackError> {
+fn forge(stop: &StopSignal, victims: &[SessionId]) -> Result<(f64, usize), AttackError> {
     let (segment, mut sockets) = (Segment::Attackers, Vec::new());
     for n in 0..usize::from(segment.addresses()) {
         let socket = UdpSocket::bind(SocketAddr::new(segment.address(n), 0))?;

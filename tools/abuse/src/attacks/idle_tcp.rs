@@ -3,7 +3,7 @@
 use super::{Attack, AttackContext, JOIN_TIMEOUT};
 use crate::error::AttackError;
 use crate::outcome::{AttackOutcome, Bound};
-use crate::pacing::Stop;
+use crate::pacing::StopSignal;
 use crate::raw_client::{RawClient, block_on, connect_from};
 use crate::raw_media::RawMedia;
 use crate::target_server::{TargetServer, link_from};
@@ -63,7 +63,7 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
 }
 
 /// Keeps as many silent connections open as the server and [`CONNECTIONS`] permit. Returns the most that were open at once.
-fn hold(stop: &Stop) -> usize {
+fn hold(stop: &StopSignal) -> usize {
     let segment = Segment::Attackers;
     let to = SocketAddr::new(segment.server(), rtjam_protocol::link::DEFAULT_PORT);
     let (open, under_way, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)), Cell::new(0));

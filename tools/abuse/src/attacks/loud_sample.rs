@@ -38,7 +38,7 @@ const PHASE: Duration = Duration::from_secs(3);
 const MOST_LOST_DB: f64 = 1.0;
 
 /// A received packet with its arrival in µs.
-struct ReceivedPacket {
+struct HeardPacket {
     at: u64,
     header: AudioHeader,
     payload: Vec<u8>,
@@ -101,9 +101,9 @@ fn play(media: &mut RawMedia, stream: u32, number: u32, sample: impl Fn(f64) -> 
     media.send_with(|out| packet.write(&payload, out));
 }
 
-fn keep(all: &mut Vec<ReceivedPacket>, frame: &Frame<'_>, stamp: u64) {
+fn keep(all: &mut Vec<HeardPacket>, frame: &Frame<'_>, stamp: u64) {
     if let Frame::Audio(audio) = frame {
-        all.push(ReceivedPacket { at: stamp / 1000, header: audio.header, payload: audio.payload.to_vec() });
+        all.push(HeardPacket { at: stamp / 1000, header: audio.header, payload: audio.payload.to_vec() });
     }
 }
 
@@ -114,7 +114,7 @@ struct EngineOutput {
 }
 
 /// Runs the real engine in virtual time with the received packets.
-fn run_engine(heard: &[ReceivedPacket]) -> EngineOutput {
+fn run_engine(heard: &[HeardPacket]) -> EngineOutput {
     const BLOCK: usize = 128;
     let (mut engine, mut network, console) = engine(1, || {});
     engine.configure(RATE as u32, BLOCK);
@@ -154,7 +154,7 @@ fn run_engine(heard: &[ReceivedPacket]) -> EngineOutput {
 }
 
 /// Decodes the left channel of the mix: the last second of each phase.
-fn decoded(mixed: &[ReceivedPacket]) -> [Vec<f32>; 2] {
+fn decoded(mixed: &[HeardPacket]) -> [Vec<f32>; 2] {
     let mut all = Vec::new();
     for got in mixed.iter().filter(|got| got.header.source == SourceId::MIX) {
         let mut samples = vec![0.0; usize::from(got.header.frames)];

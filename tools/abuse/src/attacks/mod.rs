@@ -4,7 +4,6 @@ mod classic_flood;
 mod forged;
 mod idle_tcp;
 mod join_budget;
-mod lane_gaps;
 mod loud_sample;
 mod mass_join;
 mod nack_zero;
@@ -16,7 +15,7 @@ mod tls_hello;
 use crate::error::AttackError;
 use crate::honest::{self, ATTACKED_ROOM, HonestMusicians};
 use crate::outcome::AttackOutcome;
-use crate::pacing::Stop;
+use crate::pacing::StopSignal;
 use crate::raw_client::{RawClient, RawSession, block_on};
 use crate::raw_media::RawMedia;
 use crate::target_server::{TargetServer, link_from};
@@ -46,8 +45,8 @@ pub struct Attack {
 pub const ALL: [Attack; 12] = [
     idle_tcp::ATTACK,
     tls_hello::ATTACK,
-    lane_gaps::ATTACK,
-    packet_flood::ATTACK,
+    packet_flood::LANE_GAPS,
+    packet_flood::PACKET_FLOOD,
     forged::ATTACK,
     loud_sample::ATTACK,
     revoked::ATTACK,
@@ -108,7 +107,7 @@ impl AttackContext<'_> {
 }
 
 /// The most frames a second that `receiver` receives until `stop`, without those of the honest musicians.
-fn frames_a_second(receiver: &mut RawMedia, stop: &Stop) -> f64 {
+fn frames_a_second(receiver: &mut RawMedia, stop: &StopSignal) -> f64 {
     let mut most = 0;
     while !stop.is_requested() {
         let (began, mut frames) = (Instant::now(), 0);

@@ -47,10 +47,10 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
     let mut told = [None, None];
     for (phase, hostile_wait) in [(0, WAIT), (1, NONE)] {
         let waits = [WAIT, WAIT, WAIT, hostile_wait];
-        let mut receivers: Vec<Receiver<'_>> = receivers
+        let mut receivers: Vec<ClaimingReceiver<'_>> = receivers
             .iter_mut()
             .zip(waits)
-            .map(|((_, media), wait)| Receiver { media, wait, newest: Vec::new() })
+            .map(|((_, media), wait)| ClaimingReceiver { media, wait, newest: Vec::new() })
             .collect();
         told[phase] = play(&mut sender, &mut receivers, made, WARM_UP + context.length);
     }
@@ -65,7 +65,7 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
 }
 
 /// A receiver of the sender, and the wait that it claims.
-struct Receiver<'a> {
+struct ClaimingReceiver<'a> {
     media: &'a mut RawMedia,
     wait: u16,
     /// The newest counter of each lane of the server.
@@ -73,7 +73,7 @@ struct Receiver<'a> {
 }
 
 /// The sender plays and loses packets. Returns the shortest wait that the server reports to it after the warm-up, in ms.
-fn play(sender: &mut RawMedia, receivers: &mut [Receiver<'_>], made: SourceId, time: Duration) -> Option<f64> {
+fn play(sender: &mut RawMedia, receivers: &mut [ClaimingReceiver<'_>], made: SourceId, time: Duration) -> Option<f64> {
     let (began, payload, mut number, mut tell_at) = (Instant::now(), [0; FRAMES as usize * 4], 0, Instant::now());
     let stream = 7000 + u32::from(receivers.iter().any(|h| h.wait == NONE));
     let mut told = None;
@@ -108,7 +108,7 @@ fn play(sender: &mut RawMedia, receivers: &mut [Receiver<'_>], made: SourceId, t
     told
 }
 
-impl Receiver<'_> {
+impl ClaimingReceiver<'_> {
     fn receive(&mut self, tell: Option<SourceId>) {
         let newest = &mut self.newest;
         self.media.receive_headers(|header| match newest.iter_mut().find(|(lane, _)| *lane == header.lane.number()) {

@@ -1,4 +1,4 @@
-//! A musician sends audio eleven times as fast as real time.
+//! A musician sends more than one may: audio eleven times as fast as real time, or datagrams on 64 lanes with gaps.
 
 use super::{Attack, AttackContext, MOST_FRAMES, frames_a_second};
 use crate::error::AttackError;
@@ -7,11 +7,19 @@ use crate::pacing;
 use crate::raw_media::RawPacket;
 use crate::testbed::Segment;
 use rtjam_protocol::audio::Codec;
+use rtjam_protocol::datagram::{Frame, write_frame};
+use rtjam_protocol::seal::Lane;
 
-pub(super) const ATTACK: Attack = Attack {
+pub(super) const PACKET_FLOOD: Attack = Attack {
     name: "packet-flood",
     what: "a musician sends 32,600 audio packets of 16 frames a second to a room of 17 others",
-    run,
+    run: flood,
+};
+
+pub(super) const LANE_GAPS: Attack = Attack {
+    name: "lane-gaps",
+    what: "a musician sends 30,000 datagrams of 33 bytes a second on 64 lanes, with gaps in the counters",
+    run: leave_gaps,
 };
 
 const PER_SECOND: u32 = 32_600;
@@ -20,7 +28,13 @@ const FRAMES: u16 = 16;
 /// Further receivers in the room, besides the honest musicians.
 const CROWD: usize = 12;
 
-fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
+const GAPS_PER_SECOND: u32 = 30_000;
+const LANES: u64 = 64;
+
+/// The increment of a lane's counter.
+const STEP: u64 = 3;
+
+fn flood(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
     let server = context.start_server()?;
     let (honest, (rate, heard)) = context.band(&server).play_during(|stop, _| {
         let crowd = (0..CROWD).map(|n| context.musician(&server, Segment::Newcomers, n));
@@ -40,5 +54,20 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
     let mut outcome = AttackOutcome { done: format!("{rate:.0} packets a second"), ..AttackOutcome::default() };
     honest.judge(&mut outcome);
     outcome.bounded("frames of theirs forwarded a second", heard, "", Bound::AtMost(MOST_FRAMES));
+    Ok(outcome)
+}
+
+fn leave_gaps(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
+    let server = context.start_server()?;
+    let (honest, rate) = context.band(&server).play_during(|stop, _| {
+        let (_seated, mut media) = context.musician(&server, Segment::Attackers, 0)?;
+        Ok(pacing::repeat(GAPS_PER_SECOND, stop, |n| {
+            // The counters begin above those that the join has used.
+            let (lane, counter) = (Lane::from_number((n % LANES) as u8), 1000 + n / LANES * STEP);
+            media.send_as(lane, counter, |out| write_frame(&Frame::KeepAlive, out));
+        }))
+    })?;
+    let mut outcome = AttackOutcome { done: format!("{rate:.0} datagrams a second"), ..AttackOutcome::default() };
+    honest.judge(&mut outcome);
     Ok(outcome)
 }

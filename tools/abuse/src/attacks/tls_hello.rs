@@ -4,7 +4,7 @@ use super::idle_tcp::SeatedMusicians;
 use super::{Attack, AttackContext};
 use crate::error::AttackError;
 use crate::outcome::AttackOutcome;
-use crate::pacing::Stop;
+use crate::pacing::StopSignal;
 use crate::raw_client::{block_on, connect_from};
 use crate::testbed::Segment;
 use rtjam_protocol::link::Pin;
@@ -51,7 +51,7 @@ fn run(context: &AttackContext<'_>) -> Result<AttackOutcome, AttackError> {
 }
 
 /// Returns the rate that was reached, in hellos a second.
-fn send_hellos(stop: &Stop) -> f64 {
+fn send_hellos(stop: &StopSignal) -> f64 {
     let segment = Segment::Attackers;
     let to = SocketAddr::new(segment.server(), rtjam_protocol::link::DEFAULT_PORT);
     let Some(hello) = client_hello() else { return 0.0 };

@@ -3,7 +3,7 @@
 use super::report::Disturbance;
 use rtjam_client::Identity;
 use rtjam_load::batch_receiver::{self, BatchReceiver};
-use rtjam_load::control::{Connection, ConnectionEvent, ControlConnections};
+use rtjam_load::control::{ConnectionEvent, ControlConnections, LoadConnection};
 use rtjam_protocol::audio::{AudioHeader, Codec, Layout, Peak};
 use rtjam_protocol::client::{ClientConfig, ClientEvent, ClientSession, DialId};
 use rtjam_protocol::control::SeatRole;
@@ -67,7 +67,7 @@ impl Guest {
     }
 
     /// Whether a connection belongs to this musician.
-    pub(super) fn is_called(&self, connection: Connection) -> bool {
+    pub(super) fn is_called(&self, connection: LoadConnection) -> bool {
         self.stay.as_ref().is_some_and(|stay| stay.number == connection.0)
     }
 
@@ -103,7 +103,7 @@ impl Guest {
     pub(super) fn handle(
         &mut self,
         now: Micros,
-        connection: Connection,
+        connection: LoadConnection,
         event: ConnectionEvent,
         control: &ControlConnections,
     ) {
