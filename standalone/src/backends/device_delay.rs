@@ -27,7 +27,7 @@ pub(super) struct DelayMeter {
 
 impl DelayMeter {
     pub(super) fn new() -> DelayMeter {
-        let [capture, between, playback] = [const { Average::UNKNOWN }; 3];
+        let [capture, between, playback] = [const { Average::unknown() }; 3];
         let (input_at, input_frames) = (AtomicU64::new(0), AtomicU32::new(0));
         DelayMeter { capture, between, playback, start: Instant::now(), input_at, input_frames }
     }
@@ -67,7 +67,9 @@ impl DelayMeter {
 struct Average(AtomicU32);
 
 impl Average {
-    const UNKNOWN: Average = Average(AtomicU32::new(f32::NAN.to_bits()));
+    const fn unknown() -> Average {
+        Average(AtomicU32::new(f32::NAN.to_bits()))
+    }
 
     fn ms(&self) -> Option<f32> {
         Some(f32::from_bits(self.0.load(Ordering::Relaxed))).filter(|ms| ms.is_finite())
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn averages_settle() {
-        let average = Average::UNKNOWN;
+        let average = Average::unknown();
         average.add(None);
         average.add(Some(2.3));
         assert_eq!(average.ms(), None);
