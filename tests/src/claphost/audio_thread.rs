@@ -1,7 +1,7 @@
 //! An audio thread that calls a plugin in real time, plays a signal and records the outputs.
 
 use super::{Buffers, Events, Plugin, Raw};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -13,6 +13,8 @@ pub struct AudioThread<'a> {
     plugin: &'a Plugin,
     stop: Arc<AtomicBool>,
     paused: Arc<AtomicBool>,
+    /// Length of a stall in ms.
+    stall_ms: Arc<AtomicU64>,
     takes: Arc<Mutex<HostRecording>>,
     events: Sender<(u32, f64)>,
     thread: Option<JoinHandle<()>>,
@@ -33,20 +35,49 @@ impl<'a> AudioThread<'a> {
     /// # Panics
     /// If the plugin does not activate.
     pub fn start(plugin: &'a Plugin, rate: u32, block: u32, outputs: usize, signal: Vec<f32>) -> AudioThread<'a> {
+        AudioThread::start_with(plugin, rate, block, outputs, signal, || {})
+    }
+
+    /// The same with real-time priority, if this process may have it.
+    ///
+    /// # Panics
+    /// If the plugin does not activate.
+    pub fn start_real_time(
+        plugin: &'a Plugin,
+        rate: u32,
+        block: u32,
+        outputs: usize,
+        signal: Vec<f32>,
+    ) -> AudioThread<'a> {
+        AudioThread::start_with(plugin, rate, block, outputs, signal, raise_priority)
+    }
+
+    fn start_with(
+        plugin: &'a Plugin,
+        rate: u32,
+        block: u32,
+        outputs: usize,
+        signal: Vec<f32>,
+        prepare_thread: fn(),
+    ) -> AudioThread<'a> {
         assert!(plugin.activate(f64::from(rate), block), "the plugin does not activate");
         let (stop, paused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let stall_ms = Arc::new(AtomicU64::new(0));
         let takes = Arc::new(Mutex::new(HostRecording { sent: Vec::new(), got: vec![Vec::new(); outputs] }));
         let (events, orders) = channel();
         let audio = Audio { raw: plugin.raw(), rate, block, signal };
-        let shared = (Arc::clone(&stop), Arc::clone(&paused), Arc::clone(&takes));
+        let shared = (Arc::clone(&stop), Arc::clone(&paused), Arc::clone(&stall_ms), Arc::clone(&takes));
         let run = move || {
-            let (stop, paused, takes) = shared;
+            let (stop, paused, stall_ms, takes) = shared;
+            prepare_thread();
             let mut buffers = Buffers::new(audio.block as usize, outputs);
             assert!(audio.raw.start());
             let (began, mut call) = (Instant::now(), 0_u64);
             while !stop.load(Relaxed) {
                 let due = Duration::from_secs_f64(call as f64 * f64::from(audio.block) / f64::from(audio.rate));
-                if let Some(rest) = (began + due).checked_duration_since(Instant::now()) {
+                let since = Duration::from_micros(due.as_micros() as u64 % 1_000_000);
+                let late = Duration::from_millis(stall_ms.load(Relaxed)).saturating_sub(since);
+                if let Some(rest) = (began + due + late).checked_duration_since(Instant::now()) {
                     std::thread::sleep(rest);
                 }
                 call += 1;
@@ -59,7 +90,7 @@ impl<'a> AudioThread<'a> {
             }
             audio.raw.stop();
         };
-        AudioThread { plugin, stop, paused, takes, events, thread: Some(std::thread::spawn(run)) }
+        AudioThread { plugin, stop, paused, stall_ms, takes, events, thread: Some(std::thread::spawn(run)) }
     }
 
     /// Changes a parameter as automation does.
@@ -70,6 +101,12 @@ impl<'a> AudioThread<'a> {
     /// Pauses the calls, as hosts do for a bypassed plugin, or resumes them.
     pub fn pause(&self, paused: bool) {
         self.paused.store(paused, Relaxed);
+    }
+
+    /// Stalls for this long at the beginning of each second: calls that are due then come at once afterwards. 0 stalls no
+    /// longer.
+    pub fn stall(&self, ms: u64) {
+        self.stall_ms.store(ms, Relaxed);
     }
 
     /// Takes what was recorded since the last call.
@@ -83,6 +120,15 @@ impl<'a> AudioThread<'a> {
     pub fn recorded(&self) -> usize {
         self.takes.lock().unwrap_or_else(PoisonError::into_inner).sent.len()
     }
+}
+
+/// Above RTJam's network threads, as hosts' audio threads are.
+fn raise_priority() {
+    // SAFETY: `sched_param` holds integers only, so all zeros is a valid value.
+    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
+    param.sched_priority = 20;
+    // SAFETY: 0 means the calling thread; `param` outlives the call.
+    unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &param) };
 }
 
 struct Audio {
