@@ -1,6 +1,6 @@
 //! Windows and macOS: the editor is on the host's main thread, so nobody needs to wake it.
 
-use crate::vst3::Vst3HostNotifier;
+use crate::vst3::host_notifier::Vst3HostNotifier;
 use std::sync::Arc;
 use vst3::ComPtr;
 use vst3::Steinberg::IPlugFrame;

@@ -14,12 +14,12 @@
 //!
 //! Every call of the host catches panics. Nothing depends on the host's timers.
 
-mod com;
+pub(crate) mod com;
 mod component;
 mod controller;
 mod effect;
 mod factory;
-mod host_notifier;
+pub(crate) mod host_notifier;
 mod processor;
 mod units;
 mod view;
@@ -27,9 +27,7 @@ mod view;
 use vst3::ComWrapper;
 use vst3::Steinberg::IPluginFactory;
 
-pub(crate) use com::guarded;
 pub use factory::IDS;
-pub(crate) use host_notifier::{MainThreadWaker, Vst3HostNotifier};
 
 /// The function that a host calls first. The caller owns the reference.
 #[allow(non_snake_case, reason = "hosts look for this name")]

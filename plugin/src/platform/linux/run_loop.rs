@@ -1,7 +1,8 @@
 //! Wakes the host's main thread from the editor's thread, if the host's frame has a run loop. VST3 requires notifications of
 //! edits on the main thread. Without a run loop, the editor's thread sends them.
 
-use crate::vst3::{MainThreadWaker, Vst3HostNotifier, guarded};
+use crate::vst3::com::guarded;
+use crate::vst3::host_notifier::{MainThreadWaker, Vst3HostNotifier};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
