@@ -2,6 +2,15 @@
 //! (release first, then the tests' own profile).
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Where the programs are, if a test has chosen that.
+static CHOSEN: OnceLock<PathBuf> = OnceLock::new();
+
+/// From now on, takes the programs of this process's tests, but not the plugin, from `folder`.
+pub fn choose_folder(folder: PathBuf) {
+    CHOSEN.get_or_init(|| folder);
+}
 
 /// Path of `rtjam`.
 pub fn rtjam() -> PathBuf {
@@ -26,7 +35,10 @@ pub fn plugin() -> PathBuf {
 }
 
 fn find(name: &str) -> PathBuf {
-    find_file(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    match CHOSEN.get() {
+        Some(folder) => folder.join(name),
+        None => find_file(format!("{name}{}", std::env::consts::EXE_SUFFIX)),
+    }
 }
 
 fn find_file(file: String) -> PathBuf {
