@@ -118,7 +118,7 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Playbac
     check(trace, settings)?;
     let Settings { packet, block, rate, .. } = *settings;
     let grid = Grid::new(trace, packet, block, rate, settings.drift_ppm);
-    let packets = Sender::new(packet).packets(sound, trace.packets.len());
+    let packets = Sender::new(packet).packets(sound, trace.packets.len(), &trace.skipped);
     let found = |p: &super::trace::Packet| p.arrived.first().map(|&at| grid.callback_for(grid.local(at)));
     let mut found: Vec<Option<u64>> = trace.packets.iter().map(found).collect();
     let mut hop = settings.recovery.map(|rtt| Hop::new(trace, &grid, &packets, rtt));
