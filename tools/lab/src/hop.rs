@@ -7,6 +7,7 @@ use super::grid::Grid;
 use super::sender::{Encoded, SOURCE};
 use super::trace::Trace;
 use rtjam_protocol::Micros;
+use rtjam_protocol::SessionId;
 use rtjam_protocol::datagram::{
     DATAGRAM_OVERHEAD, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, write_audio,
 };
@@ -14,7 +15,6 @@ use rtjam_protocol::retransmit::{
     Feedback, LossDetector, PacketHistory, ReceiverReport, RetransmitWaits, Retransmitter,
 };
 use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, NonceCounter, Sealer, SendLane};
-use rtjam_protocol::SessionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -113,7 +113,15 @@ impl Model {
         for (who, windows) in all {
             stalls.extend(windows.iter().map(|w| StallRecord { who, from: at(w.begin), to: at(w.end), how: w.how }));
         }
-        Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, lost, skipped, stalls, calls: Vec::new(), packets }
+        Trace {
+            note,
+            base_us: (self.link().base_ms * 1000.0) as u64,
+            lost,
+            skipped,
+            stalls,
+            calls: Vec::new(),
+            packets,
+        }
     }
 
     /// Figures of the link without the model's impairment.

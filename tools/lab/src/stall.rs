@@ -326,7 +326,8 @@ mod tests {
     /// A stall of the machine affects all parties at once, until the stalls end.
     #[test]
     fn machine_stalls_are_simultaneous() {
-        let stalls = [Stall { who: StallSite::Machine, how: StallEffect::Lost, ms: 4.0, every_ms: 1000.0, irregular: false }];
+        let stalls =
+            [Stall { who: StallSite::Machine, how: StallEffect::Lost, ms: 4.0, every_ms: 1000.0, irregular: false }];
         let course = StallSchedule::new(&stalls, 20.0, 3);
         assert_eq!(course, StallSchedule::new(&stalls, 20.0, 3));
         assert_eq!((&course.sender, &course.sender), (&course.receiver, &course.server));
