@@ -82,7 +82,7 @@ fn delay_steps_are_followed() {
     let plan = TablePlan {
         models: vec![Model::Step],
         seconds: SECONDS,
-        seeds: 3,
+        seeds: 1..4,
         settings: Settings::default(),
         ..TablePlan::default()
     };

@@ -25,7 +25,7 @@ fn play(model: Model, texts: &[&str]) -> Vec<TableRow> {
     let plan = TablePlan {
         models: vec![model],
         seconds: SECONDS,
-        seeds: 3,
+        seeds: 1..4,
         stalls: stalls(texts),
         stalls_until: STALLS_UNTIL,
         ..TablePlan::default()

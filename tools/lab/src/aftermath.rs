@@ -10,8 +10,12 @@ use serde_json::{Value, json};
 /// Price of late packets, in frames of delay if all packets were late: that of the normal playout bias.
 const PRICE: f64 = 19_200.0;
 
-/// The delay counts as recovered when it is at most this much above the best one for the rest of the trace, in ms.
+/// The delay counts as recovered when it is at most this much above the best one for the rest of the trace, or above what it
+/// was before the stalls if that was more, in ms.
 const BACK_MS: f64 = 1.0;
+
+/// The delay before the stalls is the mean of this long, in s.
+const BEFORE_S: f64 = 2.0;
 
 /// The best delay after the stalls is computed from this long after the last stall on, in s.
 const AFTER_S: f64 = 1.0;
@@ -29,7 +33,9 @@ pub struct Aftermath {
     pub cost_over_oracle: f64,
     /// Best constant delay in hindsight, at the same price, after the last stall, in ms.
     pub after_ms: f64,
-    /// Time from the last stall until the delay stays within a millisecond of that, in s.
+    /// Mean delay before the first stall, in ms.
+    pub before_ms: f64,
+    /// Time from the last stall until the delay stays within a millisecond of the longer of these two, in s.
     pub back_s: f64,
 }
 
@@ -57,11 +63,15 @@ impl Aftermath {
         let span = position(last + AFTER_S).clamp(arrivals.span.start, arrivals.span.end)..arrivals.span.end;
         let (after_ms, _) = Arrivals { grid: &playback.grid, packet: arrivals.packet, found: &playback.found, span }
             .best_by_price(PRICE);
-        let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > after_ms + BACK_MS);
         let first = trace.stalls.iter().map(|stall| stall.from).min()?;
         let first = playback.grid.seconds_at(playback.grid.local(first));
-        let measured = delays.iter().filter(|(at, _)| (first..=last).contains(at)).map(|(_, ms)| *ms);
-        let mean_ms = DelayStatistics::of(measured).mean;
+        let mean_of = |span: std::ops::RangeInclusive<f64>| {
+            DelayStatistics::of(delays.iter().filter(|(at, _)| span.contains(at)).map(|(_, ms)| *ms)).mean
+        };
+        let before_ms = mean_of(first - BEFORE_S..=first);
+        let mean_ms = mean_of(first..=last);
+        let enough = after_ms.max(before_ms) + BACK_MS;
+        let away = delays.iter().rev().find(|(at, ms)| *at > last && *ms > enough);
         let during = position(first).max(arrivals.span.start)..position(last).min(arrivals.span.end);
         let during = Arrivals { grid: &playback.grid, packet: arrivals.packet, found: &playback.found, span: during };
         let (oracle_ms, least) = during.best_by_price(PRICE);
@@ -73,6 +83,7 @@ impl Aftermath {
             cost_over_oracle: (mean_ms * 48.0 + PRICE * concealed) / least,
             back_s: away.map_or(0.0, |(at, _)| at + CHUNK as f64 / 48_000.0 - last),
             after_ms,
+            before_ms,
         })
     }
 
@@ -85,6 +96,7 @@ impl Aftermath {
             "cost_over_oracle": round(self.cost_over_oracle),
             "back_s": round(self.back_s),
             "after_ms": round(self.after_ms),
+            "before_ms": round(self.before_ms),
         })
     }
 }

@@ -8,7 +8,7 @@
 //! Hosts that stall call later than their audio is heard or given, and lose frames. A *slip* is lost time, in frames that do
 //! not exist on one side.
 
-use super::stall::{HostCallbacks, StallSite, StallWindow};
+use super::stall::{HostCallbacks, StallEffect, StallSite, StallWindow};
 use super::trace::{StallRecord, Trace};
 use rtjam_protocol::Micros;
 use rtjam_protocol::audio::WIRE_RATE;
@@ -196,7 +196,9 @@ impl Grid {
     /// Callbacks of a receiver that stalls; empty if it does not.
     fn stalled_calls(&self, trace: &Trace) -> Vec<Call> {
         let local = |us: u64| self.local(us).0 as f64 - self.begin_us;
-        let window = |s: &StallRecord| StallWindow { begin: local(s.from), end: local(s.to), how: s.how };
+        // The engine does not know how many frames its host counts.
+        let how = |how: StallEffect| if how == StallEffect::Jump { StallEffect::Lost } else { how };
+        let window = |s: &StallRecord| StallWindow { begin: local(s.from), end: local(s.to), how: how(s.how) };
         let windows: Vec<StallWindow> =
             trace.stalls.iter().filter(|s| s.who == StallSite::Receiver).map(window).collect();
         if windows.is_empty() {

@@ -7,6 +7,7 @@ use super::grid::Grid;
 use super::sender::{Encoded, SOURCE};
 use super::trace::Trace;
 use rtjam_protocol::Micros;
+use rtjam_protocol::SessionId;
 use rtjam_protocol::datagram::{
     DATAGRAM_OVERHEAD, DatagramClass, DatagramHeader, Frame, Frames, MAX_DATAGRAM, write_audio,
 };
@@ -14,7 +15,6 @@ use rtjam_protocol::retransmit::{
     Feedback, LossDetector, PacketHistory, ReceiverReport, RetransmitWaits, Retransmitter,
 };
 use rtjam_protocol::seal::{DidNotOpen, Key, KeyId, Lane, Nonce, NonceCounter, Sealer, SendLane};
-use rtjam_protocol::{Sequence, SessionId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -31,15 +31,15 @@ pub(super) struct Arrival {
 /// A hop, on the receiver's clock.
 pub(super) struct Hop<'a> {
     packets: &'a [Encoded],
-    /// Send and arrival time of each packet, on the receiver's clock.
+    /// Send and arrival time of each packet, on the receiver's clock, and those that are never sent.
     sent: Vec<Micros>,
     arrived: Vec<Vec<Micros>>,
+    skipped: &'a [usize],
     back: Micros,
     lane: SendLane,
     history: PacketHistory,
     sender: Retransmitter,
     receiver: LossDetector,
-    first_sequence: Sequence,
     /// Number of packets sent so far.
     next: usize,
     on_the_way: BTreeMap<(Micros, u64), Event>,
@@ -55,7 +55,7 @@ enum Event {
 
 impl<'a> Hop<'a> {
     /// The trace's network with the given round-trip time.
-    pub(super) fn new(trace: &Trace, grid: &Grid, packets: &'a [Encoded], rtt: Micros) -> Hop<'a> {
+    pub(super) fn new(trace: &'a Trace, grid: &Grid, packets: &'a [Encoded], rtt: Micros) -> Hop<'a> {
         let arrived = trace.packets.iter().map(|p| p.arrived.iter().map(|&at| grid.local(at)).collect());
         let arrived: Vec<Vec<Micros>> = arrived.collect();
         let transits =
@@ -66,12 +66,12 @@ impl<'a> Hop<'a> {
             packets,
             sent,
             arrived,
+            skipped: &trace.skipped,
             back: Micros(rtt.0 / 2),
             lane: SendLane::new(Box::new(Plain), SessionId(1), KeyId(0), Lane::UPLINK[0]),
             history: PacketHistory::new(SOURCE),
             sender: Retransmitter::default(),
             receiver: LossDetector::default(),
-            first_sequence: packets.first().map_or(Sequence(0), |p| p.header.sequence),
             next: 0,
             on_the_way: BTreeMap::new(),
             events: 0,
@@ -111,6 +111,9 @@ impl<'a> Hop<'a> {
     fn send(&mut self, at: Micros) {
         let index = self.next;
         self.next += 1;
+        if self.skipped.binary_search(&index).is_ok() {
+            return;
+        }
         let packet = &self.packets[index];
         let mut plain = Vec::new();
         write_audio(&packet.header, &packet.payload, &mut plain);
@@ -157,8 +160,8 @@ impl<'a> Hop<'a> {
                 Frame::Copy(audio) => (audio, true),
                 _ => continue,
             };
-            let packet = audio.header.sequence.ahead_of(self.first_sequence);
-            deliver(Arrival { at, packet: packet.unsigned_abs() as usize, again });
+            let packet = audio.header.position.0 as usize / usize::from(audio.header.frames);
+            deliver(Arrival { at, packet, again });
         }
     }
 

@@ -59,6 +59,9 @@ enum Command {
         /// Traces per network and size
         #[arg(long, default_value_t = 3)]
         seeds: u64,
+        /// Seed of the first of them
+        #[arg(long, default_value_t = 1)]
+        first_seed: u64,
         /// Only these networks
         #[arg(long, value_delimiter = ',')]
         models: Vec<Model>,
@@ -98,8 +101,9 @@ enum Command {
 #[derive(Args)]
 struct StallArgs {
     /// WHO (sender, receiver, both, server or machine) stalls for MS ms every EVERY ms; callbacks that are due meanwhile
-    /// are late, lost, or reset the grid of callbacks. Can be given several times
-    #[arg(long, value_name = "WHO:late|lost|reset:MS:EVERY")]
+    /// are late, lost, reset the grid of callbacks, or are lost and let positions jump. With ~EVERY stalls come at random,
+    /// in the mean so often, and last for up to MS ms. Can be given several times
+    #[arg(long, value_name = "WHO:late|lost|reset|jump:MS:EVERY")]
     stall: Vec<Stall>,
     /// Seconds after which no stall begins [default: two thirds of the trace]
     #[arg(long, value_name = "S")]
@@ -225,9 +229,10 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let until = stalls.until(seconds);
             print(&model.generate_with_stalls(seconds, seed, packet, &stalls.stall, until).write())
         }
-        Command::Table { seconds, seeds, models, stalls, receiver, json } => {
+        Command::Table { seconds, seeds, first_seed, models, stalls, receiver, json } => {
             let models = if models.is_empty() { Model::ALL.to_vec() } else { models };
             let (settings, stalls_until) = (receiver.settings(64, 64), stalls.until(seconds));
+            let seeds = first_seed..first_seed.saturating_add(seeds);
             let rows = table::run(&TablePlan { models, seconds, seeds, settings, stalls: stalls.stall, stalls_until })?;
             print(&if json { format!("{}\n", table::json(&rows)) } else { table::text(&rows) })
         }

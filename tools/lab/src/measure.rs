@@ -49,9 +49,10 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
     let gaps = find(&path, &arrivals);
     let (damaged, blocks) = damaged(&path, &playback.sent[0], &sound_heard, span.clone());
 
-    let packets =
-        &playback.found[span.start / settings.packet..span.end.div_ceil(settings.packet).min(playback.found.len())];
-    let lost = packets.iter().filter(|p| p.is_none()).count();
+    let measured = span.start / settings.packet..span.end.div_ceil(settings.packet).min(playback.found.len());
+    let skipped = trace.skipped.iter().filter(|index| measured.contains(index)).count();
+    let packets = &playback.found[measured];
+    let lost = packets.iter().filter(|p| p.is_none()).count() - skipped;
     let lost_frames = arrivals.concealed(i64::MAX / 4);
     let playout = DelayStatistics::of(delays(&playback, &path, &span));
     // A splice may skip lost audio; a constant delay cannot.
@@ -61,7 +62,7 @@ pub fn measure(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Meas
     let packet_ms = settings.packet as f64 / 48.0;
     let with_copies = oracle.map(|ms| ms_per_min(arrivals.concealed_with_copies(arrivals.lag_of(ms + packet_ms))));
     let report = Report {
-        packets: packets.len(),
+        packets: packets.len() - skipped,
         lost,
         late: gaps.late,
         recovered: playback.engine[1].map_or(0, |e| e.recovered - playback.engine[0].map_or(0, |e| e.recovered)),

@@ -85,9 +85,14 @@ impl Model {
         let frames = seconds * f64::from(WIRE_RATE);
         let interval_us = packet as f64 * 1e6 / f64::from(WIRE_RATE);
         let (mut host, mut slip, mut lost) = (HostCallbacks::new(&course.sender, interval_us), 0.0, Vec::new());
+        let mut skipped = Vec::new();
         let mut send = |i: u64| {
             // Rounded down, so that the earliest packets lie exactly on the timeline.
             let call = host.call((i as f64 * interval_us).floor());
+            if call.skipped {
+                skipped.push(i as usize);
+                return Packet { sent: network.started + call.at as u64, arrived: Vec::new() };
+            }
             let us = (call.slip - slip).round();
             if us > 0.0 {
                 lost.push(LostTime { position: i * packet as u64, us: us as u64 });
@@ -108,7 +113,15 @@ impl Model {
         for (who, windows) in all {
             stalls.extend(windows.iter().map(|w| StallRecord { who, from: at(w.begin), to: at(w.end), how: w.how }));
         }
-        Trace { note, base_us: (self.link().base_ms * 1000.0) as u64, lost, stalls, calls: Vec::new(), packets }
+        Trace {
+            note,
+            base_us: (self.link().base_ms * 1000.0) as u64,
+            lost,
+            skipped,
+            stalls,
+            calls: Vec::new(),
+            packets,
+        }
     }
 
     /// Figures of the link without the model's impairment.

@@ -118,7 +118,7 @@ pub fn play(trace: &Trace, sound: &[f32], settings: &Settings) -> Result<Playbac
     check(trace, settings)?;
     let Settings { packet, block, rate, .. } = *settings;
     let grid = Grid::new(trace, packet, block, rate, settings.drift_ppm);
-    let packets = Sender::new(packet).packets(sound, trace.packets.len());
+    let packets = Sender::new(packet).packets(sound, trace.packets.len(), &trace.skipped);
     let found = |p: &super::trace::Packet| p.arrived.first().map(|&at| grid.callback_for(grid.local(at)));
     let mut found: Vec<Option<u64>> = trace.packets.iter().map(found).collect();
     let mut hop = settings.recovery.map(|rtt| Hop::new(trace, &grid, &packets, rtt));
@@ -172,8 +172,10 @@ fn check(trace: &Trace, settings: &Settings) -> Result<(), Unplayable> {
         return Err(Unplayable::Rate(settings.rate));
     }
     let expected = settings.packet as f64 * 1e6 / f64::from(WIRE_RATE);
-    if (trace.interval_us() / expected - 1.0).abs() > 0.01 {
-        return Err(Unplayable::Interval(trace.interval_us()));
+    let lost_us = trace.lost.iter().map(|lost| lost.us).sum::<u64>() as f64;
+    let interval = trace.interval_us() - lost_us / (trace.packets.len() - 1) as f64;
+    if (interval / expected - 1.0).abs() > 0.01 {
+        return Err(Unplayable::Interval(interval));
     }
     let seconds = trace.packets.len() as f64 * expected / 1e6;
     if seconds < settings.skip + TAIL_S + 0.1 {

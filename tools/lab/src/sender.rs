@@ -3,7 +3,7 @@
 use super::sound::marks;
 use rtjam_engine::{Engine, Outgoing, Outputs, PacketSize, engine};
 use rtjam_protocol::audio::{AudioHeader, CHANNELS, Codec, WIRE_RATE, encode};
-use rtjam_protocol::{Micros, SourceId};
+use rtjam_protocol::{Micros, Sequence, SourceId};
 
 /// The musician at the sending end.
 pub(super) const SOURCE: SourceId = SourceId(1);
@@ -30,8 +30,8 @@ impl Sender {
         Sender { engine, outgoing: network.outgoing, packet }
     }
 
-    /// The first `count` packets of `sound`.
-    pub(super) fn packets(mut self, sound: &[f32], count: usize) -> Vec<Encoded> {
+    /// The first `count` packets of `sound`. Those that are `skipped`, by index, are never sent and have no sequence number.
+    pub(super) fn packets(mut self, sound: &[f32], count: usize, skipped: &[usize]) -> Vec<Encoded> {
         let frames = count * self.packet;
         let marks = marks(frames);
         let silence = vec![0.0; self.packet];
@@ -44,18 +44,19 @@ impl Sender {
             self.engine.process(Micros(from as u64 * 1_000_000 / u64::from(WIRE_RATE)), input, &mut outputs);
             while let Some(packet) = self.outgoing.pop() {
                 assert_eq!(packet.position.0, packets.len() as u64 * self.packet as u64, "each block makes one packet");
-                packets.push(encoded(&packet));
+                let before = skipped.partition_point(|index| *index < packets.len());
+                packets.push(encoded(&packet, before as u32));
             }
         }
         packets
     }
 }
 
-fn encoded(packet: &rtjam_engine::OutPacket) -> Encoded {
+fn encoded(packet: &rtjam_engine::OutPacket, skipped_before: u32) -> Encoded {
     let header = AudioHeader {
         source: SOURCE,
         stream: packet.stream,
-        sequence: packet.sequence,
+        sequence: Sequence(packet.sequence.0.wrapping_sub(skipped_before)),
         position: packet.position,
         codec: Codec::F32,
         layout: packet.layout,

@@ -12,9 +12,12 @@
 //! | `late` | run one after the other at the end of the stall; no frame is lost |
 //! | `lost` | the first runs late, the others never: whole periods are missing, as when JACK skips cycles |
 //! | `reset` | the first runs late, and the next one starts a new grid after the stall: exactly the time of the stall is missing, as with JACK's dummy driver |
+//! | `jump` | as `lost`, but the sender counts the missing periods: positions jump |
 //!
-//! Missing frames are not numbered: the positions before and after them are consecutive. A stall in which no second callback
-//! is due loses nothing.
+//! Except with `jump`, missing frames are not numbered: the positions before and after them are consecutive. A stall in which
+//! no second callback is due loses nothing.
+//!
+//! Stalls are regular, or [irregular](Stall::irregular).
 
 use super::random::Random;
 use std::fmt;
@@ -30,10 +33,12 @@ pub struct Stall {
     pub who: StallSite,
     /// What happens to callbacks that are due during the stall.
     pub how: StallEffect,
-    /// Duration.
+    /// Duration; of irregular stalls the longest.
     pub ms: f64,
-    /// Interval from the begin of one stall to the next.
+    /// Interval from the begin of one stall to the next; of irregular stalls the mean.
     pub every_ms: f64,
+    /// Whether stalls come at random (a Poisson process), and last for a random time.
+    pub irregular: bool,
 }
 
 /// What stalls.
@@ -54,6 +59,7 @@ pub enum StallEffect {
     Late,
     Lost,
     Reset,
+    Jump,
 }
 
 const SITES: [(&str, StallSite); 5] = [
@@ -64,8 +70,12 @@ const SITES: [(&str, StallSite); 5] = [
     ("machine", StallSite::Machine),
 ];
 
-const EFFECTS: [(&str, StallEffect); 3] =
-    [("late", StallEffect::Late), ("lost", StallEffect::Lost), ("reset", StallEffect::Reset)];
+const EFFECTS: [(&str, StallEffect); 4] = [
+    ("late", StallEffect::Late),
+    ("lost", StallEffect::Lost),
+    ("reset", StallEffect::Reset),
+    ("jump", StallEffect::Jump),
+];
 
 impl StallSite {
     /// Name on the command line and in traces.
@@ -83,7 +93,8 @@ impl StallEffect {
 
 impl fmt::Display for Stall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}:{}", self.who.name(), self.how.name(), self.ms, self.every_ms)
+        let about = if self.irregular { "~" } else { "" };
+        write!(f, "{}:{}:{}:{about}{}", self.who.name(), self.how.name(), self.ms, self.every_ms)
     }
 }
 
@@ -94,8 +105,8 @@ pub struct BadStall;
 impl fmt::Display for BadStall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "a stall is WHO:HOW:MS:EVERY, with sender, receiver, both, server or machine, then late, lost or reset, 1 to \
-             100 ms, and every 100 to 60000 ms (at least twice the stall)",
+            "a stall is WHO:HOW:MS:EVERY, with sender, receiver, both, server or machine, then late, lost, reset or jump, 1 \
+             to 100 ms, and every 100 to 60000 ms (at least twice the stall); ~EVERY makes times and lengths random",
         )
     }
 }
@@ -109,9 +120,11 @@ impl FromStr for Stall {
         let parts: Vec<&str> = text.split(':').collect();
         let &[who, how, ms, every] = &parts[..] else { return Err(BadStall) };
         let (who, how) = (who.parse()?, how.parse()?);
+        let irregular = every.starts_with('~');
+        let every = every.strip_prefix('~').unwrap_or(every);
         let (ms, every_ms): (f64, f64) = (ms.parse().map_err(|_| BadStall)?, every.parse().map_err(|_| BadStall)?);
         let fits = (1.0..=100.0).contains(&ms) && (100.0..=60_000.0).contains(&every_ms) && every_ms >= 2.0 * ms;
-        if fits { Ok(Stall { who, how, ms, every_ms }) } else { Err(BadStall) }
+        if fits { Ok(Stall { who, how, ms, every_ms, irregular }) } else { Err(BadStall) }
     }
 }
 
@@ -161,9 +174,9 @@ impl StallSchedule {
             let mut random = Random::new(seed, 1000 + index as u64);
             let mut begin = FIRST_US + random.unit() * stall.every_ms * 1000.0;
             while begin < until_s * 1e6 {
+                let lasts = if stall.irregular { random.between(1.0, stall.ms.max(1.0)) } else { stall.ms } * 1000.0;
                 // Rounded to microseconds, as in traces.
-                let window =
-                    StallWindow { begin: begin.floor(), end: (begin + stall.ms * 1000.0).floor(), how: stall.how };
+                let window = StallWindow { begin: begin.floor(), end: (begin + lasts).floor(), how: stall.how };
                 let hits: &mut [&mut Vec<StallWindow>] = match stall.who {
                     StallSite::Sender => &mut [&mut course.sender],
                     StallSite::Receiver => &mut [&mut course.receiver],
@@ -172,7 +185,8 @@ impl StallSchedule {
                     StallSite::Machine => &mut [&mut course.sender, &mut course.receiver, &mut course.server],
                 };
                 hits.iter_mut().for_each(|windows| windows.push(window));
-                begin += stall.every_ms * 1000.0;
+                let interval = stall.every_ms * 1000.0;
+                begin += if stall.irregular { random.exponential(interval).max(lasts) } else { interval };
             }
         }
         for windows in [&mut course.sender, &mut course.receiver, &mut course.server] {
@@ -201,6 +215,8 @@ pub struct Call {
     pub at: f64,
     /// Sum of the lost time up to here.
     pub slip: f64,
+    /// Whether it never ran, though its frames were counted.
+    pub skipped: bool,
 }
 
 impl<'a> HostCallbacks<'a> {
@@ -212,6 +228,7 @@ impl<'a> HostCallbacks<'a> {
     /// The next callback, which would be due at `on_time` if no frame had been lost.
     pub fn call(&mut self, on_time: f64) -> Call {
         let mut at = on_time + self.slip;
+        let mut skipped = false;
         while let Some(window) = self.windows.get(self.over) {
             if at < window.begin {
                 break;
@@ -229,13 +246,17 @@ impl<'a> HostCallbacks<'a> {
                     }
                     StallEffect::Lost => self.slip += ((window.end - at) / self.period).ceil() * self.period,
                     StallEffect::Reset => self.slip += window.end - at,
+                    StallEffect::Jump => {
+                        skipped = true;
+                        break;
+                    }
                 }
                 at = on_time + self.slip;
             }
             self.over += 1;
         }
         self.last = at.max(self.last);
-        Call { at: self.last, slip: self.slip }
+        Call { at: self.last, slip: self.slip, skipped }
     }
 }
 
@@ -273,18 +294,40 @@ mod tests {
     /// A stall is parsed as it is displayed, and invalid texts are refused.
     #[test]
     fn stalls_are_parsed() {
-        for text in ["both:reset:4:1000", "machine:lost:12.5:250", "server:late:100:60000"] {
+        for text in ["both:reset:4:1000", "machine:lost:12.5:250", "server:late:100:60000", "sender:jump:4:~1000"] {
             assert_eq!(text.parse::<Stall>().unwrap().to_string(), text);
         }
-        for text in ["both:4:1000", "me:late:4:1000", "both:early:4:1000", "both:late:101:1000", "both:late:60:100"] {
+        for text in ["both:4:1000", "me:late:4:1000", "both:early:4:1000", "both:late:101:1000", "both:late:60:~100"] {
             assert_eq!(text.parse::<Stall>(), Err(BadStall), "{text}");
         }
+    }
+
+    /// Callbacks that are counted but never run keep the others at their times.
+    #[test]
+    fn skipped_callbacks_are_counted() {
+        let windows = [StallWindow { begin: 1500.0, end: 4200.0, how: StallEffect::Jump }];
+        let mut host = HostCallbacks::new(&windows, 1000.0);
+        let all: Vec<Call> = (0..8).map(|k| host.call(f64::from(k) * 1000.0)).collect();
+        let ran: Vec<f64> = all.iter().filter(|call| !call.skipped).map(|call| call.at).collect();
+        assert_eq!(ran, [0.0, 1000.0, 4200.0, 5000.0, 6000.0, 7000.0]);
+    }
+
+    /// Irregular stalls have the stated mean interval, and no length above the stated one.
+    #[test]
+    fn irregular_stalls_are_random() {
+        let stalls = StallSchedule::new(&["server:late:20:~500".parse().unwrap()], 606.0, 1).server;
+        assert!((1000..1400).contains(&stalls.len()), "{}", stalls.len());
+        let mean = stalls.iter().map(|w| w.end - w.begin).sum::<f64>() / stalls.len() as f64;
+        assert!((9_500.0..11_500.0).contains(&mean), "{mean}");
+        assert!(stalls.iter().all(|w| (999.0..=20_001.0).contains(&(w.end - w.begin))));
+        assert!(stalls.windows(2).all(|w| w[1].begin >= w[0].end - 1.0));
     }
 
     /// A stall of the machine affects all parties at once, until the stalls end.
     #[test]
     fn machine_stalls_are_simultaneous() {
-        let stalls = [Stall { who: StallSite::Machine, how: StallEffect::Lost, ms: 4.0, every_ms: 1000.0 }];
+        let stalls =
+            [Stall { who: StallSite::Machine, how: StallEffect::Lost, ms: 4.0, every_ms: 1000.0, irregular: false }];
         let course = StallSchedule::new(&stalls, 20.0, 3);
         assert_eq!(course, StallSchedule::new(&stalls, 20.0, 3));
         assert_eq!((&course.sender, &course.sender), (&course.receiver, &course.server));

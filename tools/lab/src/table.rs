@@ -12,6 +12,7 @@ use super::statistics::round;
 use rtjam_protocol::audio::WIRE_RATE;
 use serde_json::{Value, json};
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -25,8 +26,8 @@ pub struct TablePlan {
     pub models: Vec<Model>,
     /// Length of each trace, in seconds.
     pub seconds: f64,
-    /// Traces per model and size: seeds 1 and up.
-    pub seeds: u64,
+    /// One trace per model and size for each.
+    pub seeds: Range<u64>,
     /// Everything except packet and block size.
     pub settings: Settings,
     /// Additional stalls.
@@ -171,7 +172,7 @@ pub fn run(plan: &TablePlan) -> Result<Vec<TableRow>, Unplayable> {
             without: Vec::new(),
         }));
     }
-    let jobs: Vec<(usize, u64)> = (0..rows.len()).flat_map(|row| (1..=plan.seeds).map(move |s| (row, s))).collect();
+    let jobs: Vec<(usize, u64)> = (0..rows.len()).flat_map(|row| plan.seeds.clone().map(move |s| (row, s))).collect();
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let sound = chord((plan.seconds * f64::from(WIRE_RATE)) as usize);
     std::thread::scope(|scope| {

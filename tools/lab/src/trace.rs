@@ -15,6 +15,7 @@
 //!
 //! ```text
 //! # sender lost 4000 us at position 480000
+//! # sender skipped packet 3750
 //! # receiver stalls lost from 5008123 to 5012123 us
 //! ```
 
@@ -38,6 +39,8 @@ pub struct Trace {
     pub base_us: u64,
     /// Lost time of the sender's host, in order.
     pub lost: Vec<LostTime>,
+    /// Indices of packets that the sender's host counted but never recorded or sent, in order.
+    pub skipped: Vec<usize>,
     /// Stalls, with their times.
     pub stalls: Vec<StallRecord>,
     /// Callbacks of the receiver's host, if they were recorded.
@@ -168,6 +171,9 @@ impl Trace {
         for LostTime { position, us } in &self.lost {
             let _ = writeln!(out, "# sender lost {us} us at position {position}");
         }
+        for packet in &self.skipped {
+            let _ = writeln!(out, "# sender skipped packet {packet}");
+        }
         for StallRecord { who, from, to, how } in &self.stalls {
             let _ = writeln!(out, "# {} stalls {} from {from} to {to} us", who.name(), how.name());
         }
@@ -182,9 +188,9 @@ impl Trace {
         out
     }
 
-    /// Number of packets that never arrived.
+    /// Number of packets that were sent and never arrived.
     pub fn lost(&self) -> usize {
-        self.packets.iter().filter(|p| p.arrived.is_empty()).count()
+        self.packets.iter().filter(|p| p.arrived.is_empty()).count() - self.skipped.len()
     }
 
     /// Mean interval between packets, in µs, from the first and the last.
@@ -209,6 +215,7 @@ impl Trace {
             ["sender", "lost", us, "us", "at", "position", position] => {
                 self.lost.push(LostTime { position: position.parse().ok()?, us: us.parse().ok()? });
             }
+            ["sender", "skipped", "packet", packet] => self.skipped.push(packet.parse().ok()?),
             [who, "stalls", how, "from", from, "to", to, "us"] => {
                 let (from, to) = (from.parse().ok()?, to.parse().ok()?);
                 self.stalls.push(StallRecord { who: who.parse().ok()?, from, to, how: how.parse().ok()? });
@@ -265,10 +272,10 @@ mod tests {
     /// Stalls that were written are read unchanged.
     #[test]
     fn stalls_round_trip() {
-        let text = "# x base_us 1\n# sender lost 4000 us at position 256\n\
+        let text = "# x base_us 1\n# sender lost 4000 us at position 256\n# sender skipped packet 7\n\
                     # receiver stalls reset from 500 to 4500 us\nsent_us,arrived_us\n0,500\n2666,3000\n";
         let trace = Trace::read(text).unwrap();
-        assert_eq!(trace.lost, [LostTime { position: 256, us: 4000 }]);
+        assert_eq!((&trace.lost[..], &trace.skipped[..]), (&[LostTime { position: 256, us: 4000 }][..], &[7][..]));
         assert_eq!(
             trace.stalls,
             [StallRecord { who: StallSite::Receiver, from: 500, to: 4500, how: StallEffect::Reset }]
