@@ -61,8 +61,8 @@ impl PositionPath {
 pub fn follow(grid: &Grid, sent: &[f32], heard: &[f32], most_ms: f64) -> PositionPath {
     let mut finder = Finder::new(grid, sent, heard, most_ms);
     let lags: Vec<Option<f64>> = (0..heard.len() / CHUNK).map(|i| finder.find(i * CHUNK)).collect();
-    let stretches = accepted(stretches(&lags));
-    PositionPath { places: fill(grid, &stretches, &lags) }
+    let steady_runs = accepted(steady_runs(&lags));
+    PositionPath { places: fill(grid, &steady_runs, &lags) }
 }
 
 /// Compares the output with the sent marks.
@@ -154,7 +154,7 @@ fn products(a: &[f32], b: &[f32]) -> (f64, f64) {
 
 /// Consecutive chunks that were heard with one lag.
 #[derive(Clone, Copy, Debug)]
-struct Stretch {
+struct SteadyRun {
     /// First chunk, and the one after the last.
     from: usize,
     to: usize,
@@ -162,22 +162,22 @@ struct Stretch {
     last_lag: f64,
 }
 
-fn stretches(lags: &[Option<f64>]) -> Vec<Stretch> {
-    let mut all: Vec<Stretch> = Vec::new();
+fn steady_runs(lags: &[Option<f64>]) -> Vec<SteadyRun> {
+    let mut all: Vec<SteadyRun> = Vec::new();
     for (i, lag) in lags.iter().enumerate() {
         let Some(lag) = *lag else { continue };
         match all.last_mut() {
             Some(last) if last.to == i && (last.last_lag - lag).abs() < SAME => {
                 (last.to, last.last_lag) = (i + 1, lag);
             }
-            _ => all.push(Stretch { from: i, to: i + 1, first_lag: lag, last_lag: lag }),
+            _ => all.push(SteadyRun { from: i, to: i + 1, first_lag: lag, last_lag: lag }),
         }
     }
     all
 }
 
-/// Removes stretches that only repeat earlier positions, unless new ones follow with the same lag.
-fn accepted(all: Vec<Stretch>) -> Vec<Stretch> {
+/// Removes steady_runs that only repeat earlier positions, unless new ones follow with the same lag.
+fn accepted(all: Vec<SteadyRun>) -> Vec<SteadyRun> {
     let mut newest = f64::NEG_INFINITY;
     let mut is_new: Vec<bool> = all
         .iter()
@@ -198,13 +198,13 @@ fn accepted(all: Vec<Stretch>) -> Vec<Stretch> {
     all.into_iter().zip(is_new).filter_map(|(s, new)| new.then_some(s)).collect()
 }
 
-fn fill(grid: &Grid, stretches: &[Stretch], lags: &[Option<f64>]) -> Vec<Option<ChunkPosition>> {
+fn fill(grid: &Grid, steady_runs: &[SteadyRun], lags: &[Option<f64>]) -> Vec<Option<ChunkPosition>> {
     let mut places = vec![None; lags.len()];
-    for (i, stretch) in stretches.iter().enumerate() {
+    for (i, stretch) in steady_runs.iter().enumerate() {
         for at in stretch.from..stretch.to {
             places[at] = lags[at].map(|lag| ChunkPosition { lag, heard: true });
         }
-        let Some(next) = stretches.get(i + 1) else { break };
+        let Some(next) = steady_runs.get(i + 1) else { break };
         let change = change_between(grid, stretch, next);
         for (at, place) in places.iter_mut().enumerate().take(next.from).skip(stretch.to) {
             let lag = if at < change { stretch.last_lag } else { next.first_lag };
@@ -215,7 +215,7 @@ fn fill(grid: &Grid, stretches: &[Stretch], lags: &[Option<f64>]) -> Vec<Option<
 }
 
 /// First chunk with the lag of the second stretch.
-fn change_between(grid: &Grid, before: &Stretch, after: &Stretch) -> usize {
+fn change_between(grid: &Grid, before: &SteadyRun, after: &SteadyRun) -> usize {
     if (before.last_lag - after.first_lag).abs() < SAME {
         return after.from;
     }
