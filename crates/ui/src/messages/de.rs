@@ -92,11 +92,11 @@ texts! {
     Stalling =>
         "Ihr Computer hält den Ton {often} für etwa {ms} ms an, deshalb hat der Ton der anderen Lücken oder kommt \
          später. Wählen Sie das Energieprofil \"Leistung\", schließen Sie andere Programme, oder stellen Sie eine \
-         längere Periode ein.",
+         längere Periode ein. Der Befehl \"rtjam check\" sagt mehr.",
     MusicianStalling =>
         "Der Computer von {name} hält den Ton {often} für etwa {ms} ms an, deshalb hat der Ton von {name} Lücken oder \
          kommt später. Bitten Sie {name}, das Energieprofil \"Leistung\" zu wählen, andere Programme zu schließen oder \
-         eine längere Periode einzustellen.",
+         eine längere Periode einzustellen; der Befehl \"rtjam check\" sagt mehr.",
     SeveralTimesASecond => "mehrmals pro Sekunde",
     EverySecond => "jede Sekunde",
     EverySeconds => "alle {seconds} Sekunden",

@@ -94,10 +94,12 @@ keys! {
          everyone here plays.",
     Stalling =>
         "Your computer stops audio for about {ms} ms {often}, so the others' sound has gaps or is delayed. Choose \
-         the performance power profile, close other programs, or set a longer period.",
+         the performance power profile, close other programs, or set a longer period. The command \"rtjam check\" says \
+         more.",
     MusicianStalling =>
         "{name}'s computer stops audio for about {ms} ms {often}, so what you hear of {name} has gaps or is delayed. Ask \
-         {name} to choose the performance power profile, to close other programs, or to set a longer period.",
+         {name} to choose the performance power profile, to close other programs, or to set a longer period; \
+         the command \"rtjam check\" says more.",
     SeveralTimesASecond => "several times a second",
     EverySecond => "every second",
     EverySeconds => "every {seconds} seconds",
