@@ -1,5 +1,8 @@
 //! The cost of one call: 11 remote musicians at 64 frames, 48 kHz, on one core. The block lasts 1333 µs. Prints the share of
 //! it that each case takes, in %: the mean, and the most expensive call in a hundred.
+//!
+//! `--count CALLS ARRIVALS` measures no time. It plays CALLS calls, lets the packets of ARRIVALS more arrive without a call,
+//! and ends, so that callgrind or an emulator can count instructions.
 
 use criterion::{BatchSize, Criterion};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS, engine};
@@ -15,6 +18,9 @@ const BLOCK_US: f64 = 4000.0 / 3.0;
 
 /// Calls that are measured: 27 s of sound.
 const CALLS: usize = 20_000;
+
+/// Calls before a measurement: ten seconds, after which playout has settled and the drift is found.
+const SETTLE: usize = 7500;
 
 /// An engine and the musicians that it hears.
 struct Room {
@@ -33,19 +39,23 @@ struct Room {
 }
 
 impl Room {
-    fn new(loss: f64, ppm: f64) -> (Room, Console) {
+    /// A room after `settle` calls.
+    fn new(loss: f64, ppm: f64, settle: usize) -> (Room, Console) {
         let (mut engine, network, console) = engine(3, || {});
         engine.configure(48_000, BLOCK);
         for source in 0..MUSICIANS {
             console.assign(SourceId(source), Some(usize::from(source)));
         }
         let mut room = Room { engine, network, calls: 0, sent: 0, loss, ppm, seed: 1, payload: Vec::new() };
-        // Ten seconds: settled, and the drift found.
-        for _ in 0..7500 {
-            room.arrive();
-            room.process();
-        }
+        room.play(settle);
         (room, console)
+    }
+
+    fn play(&mut self, calls: usize) {
+        for _ in 0..calls {
+            self.arrive();
+            self.process();
+        }
     }
 
     fn chance(&mut self) -> f64 {
@@ -122,14 +132,30 @@ impl Room {
     }
 }
 
+/// What `--count` asks for: calls and arrivals.
+fn to_count() -> Option<[usize; 2]> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let at = arguments.iter().position(|word| word == "--count")?;
+    let number = |n: usize| arguments.get(at + n).and_then(|word| word.parse().ok()).expect("--count CALLS ARRIVALS");
+    Some([number(1), number(2)])
+}
+
 fn main() {
+    if let Some([calls, arrivals]) = to_count() {
+        let (mut room, _console) = Room::new(0.0, 0.0, calls);
+        for _ in 0..arrivals {
+            room.arrive();
+            room.calls += 1;
+        }
+        return;
+    }
     let mut criterion = Criterion::default().configure_from_args();
     for (name, loss, ppm) in [
         ("11 musicians, 64 frames", 0.0, 0.0),
         ("11 musicians, 64 frames, 5 % loss", 0.05, 0.0),
         ("11 musicians, 64 frames, 100 ppm apart", 0.0, 100.0),
     ] {
-        let (mut room, console) = Room::new(loss, ppm);
+        let (mut room, console) = Room::new(loss, ppm, SETTLE);
         let following = console.voices().filter(|v| v.drift_ppm != 0.0).count();
         println!("{} musicians, {following} of them with a clock of their own", console.voices().count());
         let shares = room.shares();
