@@ -213,7 +213,12 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
             terminal.show_message(&why.text(language));
             window.show_audio_error(&why, language);
         }
-        (Err(why), _) => return Err(StartError::Audio(why)),
+        (Err(why), window) => {
+            if let Some(window) = window {
+                window.close();
+            }
+            return Err(StartError::Audio(why));
+        }
     }
     if let Some(link) = &config.link {
         session.join(link);

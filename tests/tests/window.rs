@@ -203,7 +203,8 @@ fn audio_page_sets_up_jack() {
     let crossings = second.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
     let peak = second.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
     assert!((430..=450).contains(&crossings) && (0.099..0.101).contains(&peak), "{crossings} Hz, peak {peak}");
-    assert_eq!(heard[0], heard[1]);
+    // The probe connects the second port some periods after the first.
+    assert_eq!(second, &heard[1][24_000..]);
     let loudest = ann.status().expect("a status")["musicians"][0]["peak_dbfs"][0].as_f64().expect("a level");
     assert_eq!(loudest, -120.0, "the room hears nothing");
 
