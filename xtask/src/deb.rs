@@ -44,6 +44,10 @@ const PROGRAM: Package = Package {
     name: "rtjam",
     binaries: &[("rtjam", "usr/bin/rtjam")],
     files: &[
+        ("packaging/rtjam.toml", "etc/rtjam/rtjam.toml"),
+        ("packaging/rtjam-jackd.conf", "etc/rtjam/jackd.conf"),
+        ("packaging/rtjam.service", "lib/systemd/system/rtjam.service"),
+        ("packaging/rtjam-jackd.service", "lib/systemd/system/rtjam-jackd.service"),
         ("packaging/rtjam.desktop", "usr/share/applications/rtjam.desktop"),
         ("packaging/rtjam-link.desktop", "usr/share/applications/rtjam-link.desktop"),
         ("docs/REFERENCE.md", "usr/share/doc/rtjam/REFERENCE.md"),
@@ -337,9 +341,11 @@ mod tests {
                 assert!(control.contains(&format!("Package: {}", package.name)), "{control}");
             }
         }
-        let server = workspace.path("packaging/debian/rtjam-server");
-        for file in LISTS.iter().chain(SCRIPTS) {
-            assert!(server.join(file).is_file(), "{file}");
+        for (package, file) in
+            ["rtjam-server", "rtjam"].iter().flat_map(|p| LISTS.iter().chain(SCRIPTS).map(move |f| (p, f)))
+        {
+            let file = workspace.path("packaging/debian").join(package).join(file);
+            assert!(file.is_file(), "{}", file.display());
         }
     }
 
