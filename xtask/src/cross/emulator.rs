@@ -7,6 +7,7 @@ use super::compiler::write_program;
 use super::system::System;
 use crate::jam;
 use crate::setup::{self, Package};
+use crate::test::e2e;
 
 /// What runs a system's programs here.
 #[derive(Clone, Copy)]
@@ -15,6 +16,8 @@ pub(super) enum Runner {
     Native,
     /// An emulator of the processor, called with these words before the program; and its packages.
     Emulator(&'static str, &'static [Package]),
+    /// A file of end-to-end tests, which finds the packaged programs itself; and packages.
+    Tests(&'static str, &'static [&'static [Package]]),
 }
 
 /// Seconds of the jam.
@@ -22,13 +25,24 @@ const SECONDS: u64 = 15;
 
 /// Plays in a room of the packaged programs, and fails if a musician does not hear the other.
 pub(super) fn try_out(build: &Build, system: &System, folder: &Path) -> Result<(), String> {
-    let programs = match system.runner {
-        Runner::Native => folder.to_owned(),
+    match system.runner {
+        Runner::Native => jam(build, folder.to_owned()),
         Runner::Emulator(words, packages) => {
             setup::system_packages(build.workspace, &[packages])?;
-            emulated(build, system, words, folder)?
+            jam(build, emulated(build, system, words, folder)?)
         }
-    };
+        Runner::Tests(file, packages) => {
+            setup::system_packages(build.workspace, packages)?;
+            // They play with this machine's own programs.
+            let own = build.step("building this machine's programs", || build.workspace.build_release(build.stop))?;
+            build.step(&format!("running the tests `{file}`"), || {
+                e2e::run_files(build.workspace, build.stop, own, &[(file, &[])], &[])
+            })
+        }
+    }
+}
+
+fn jam(build: &Build, programs: PathBuf) -> Result<(), String> {
     build.step(&format!("playing for {SECONDS} s"), || {
         let options = jam::Options { seconds: Some(SECONDS), scratch: true, bin: Some(programs) };
         jam::run(build.workspace, build.stop, &options).map(|_| ())

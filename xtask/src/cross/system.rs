@@ -19,6 +19,8 @@ pub(crate) struct System {
     pub(super) program_suffix: &'static str,
     pub(crate) objcopy: &'static str,
     pub(super) runner: Runner,
+    /// Programs that only its tests run: package, and name in the folder `test`.
+    pub(super) test_programs: &'static [(&'static str, &'static str)],
 }
 
 pub(super) const WINDOWS: System = System {
@@ -29,7 +31,8 @@ pub(super) const WINDOWS: System = System {
     libraries: WINDOWS_LIBRARIES,
     program_suffix: ".exe",
     objcopy: "x86_64-w64-mingw32-objcopy",
-    runner: Runner::Emulator("wine64", &[]),
+    runner: Runner::Tests("windows", &[setup::WINE, setup::BUILD]),
+    test_programs: &[("rtjam-plugin-host", "plugin-host")],
 };
 
 pub(super) const LINUX: System = System {
@@ -41,6 +44,7 @@ pub(super) const LINUX: System = System {
     program_suffix: "",
     objcopy: OBJCOPY,
     runner: Runner::Native,
+    test_programs: &[],
 };
 
 pub(super) const ARM64: System = System {
@@ -52,6 +56,7 @@ pub(super) const ARM64: System = System {
     program_suffix: "",
     objcopy: "aarch64-linux-gnu-objcopy",
     runner: Runner::Emulator("qemu-aarch64", setup::QEMU),
+    test_programs: &[],
 };
 
 /// All that `cargo xtask dist` makes archives of.
