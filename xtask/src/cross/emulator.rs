@@ -4,21 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::Build;
 use super::compiler::write_program;
-use super::system::System;
+use super::system::{PROGRAMS, Runner, System};
 use crate::jam;
-use crate::setup::{self, Package};
+use crate::setup;
 use crate::test::e2e;
-
-/// What runs a system's programs here.
-#[derive(Clone, Copy)]
-pub(super) enum Runner {
-    /// This machine.
-    Native,
-    /// An emulator of the processor, called with these words before the program; and its packages.
-    Emulator(&'static str, &'static [Package]),
-    /// A file of end-to-end tests, which finds the packaged programs itself; and packages.
-    Tests(&'static str, &'static [&'static [Package]]),
-}
 
 /// Seconds of the jam.
 const SECONDS: u64 = 15;
@@ -52,7 +41,7 @@ fn jam(build: &Build, programs: PathBuf) -> Result<(), String> {
 /// A folder with a script for each program, which starts the emulator.
 fn emulated(build: &Build, system: &System, words: &str, folder: &Path) -> Result<PathBuf, String> {
     let scripts = build.workspace.target_folder()?.join("tools").join(system.triple).join("emulated");
-    for name in super::package::PROGRAMS {
+    for name in PROGRAMS {
         let program = folder.join(format!("{name}{}", system.program_suffix));
         write_program(&scripts.join(name), &format!("#!/bin/sh\nexec {words} '{}' \"$@\"\n", program.display()))?;
     }

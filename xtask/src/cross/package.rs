@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::system::System;
+use super::system::{PROGRAMS, System};
 use super::{Build, PRODUCTS, Toolchain, emulator};
 use crate::bundle::{self, BUNDLES};
 #[cfg(unix)]
 use crate::deb;
-
-/// The programs that RTJam consists of, beside the plugin.
-pub(super) const PROGRAMS: [&str; 2] = ["rtjam-server", "rtjam"];
 
 /// Folder beside the programs for those that only tests run.
 pub(crate) const TEST: &str = "test";

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::compiler::Compiler;
-use super::emulator::Runner;
 use crate::debug_symbols::OBJCOPY;
 use crate::requirements::Requirements;
 use crate::setup::{self, Package};
@@ -22,6 +21,20 @@ pub(crate) struct System {
     /// Programs that only its tests run: package, and name in the folder `test`.
     pub(super) test_programs: &'static [(&'static str, &'static str)],
 }
+
+/// What runs a system's programs here.
+#[derive(Clone, Copy)]
+pub(super) enum Runner {
+    /// This machine.
+    Native,
+    /// An emulator of the processor, called with these words before the program; and its packages.
+    Emulator(&'static str, &'static [Package]),
+    /// A file of end-to-end tests, which finds the packaged programs itself; and packages.
+    Tests(&'static str, &'static [&'static [Package]]),
+}
+
+/// The programs that RTJam consists of, beside the plugin.
+pub(super) const PROGRAMS: [&str; 2] = ["rtjam-server", "rtjam"];
 
 pub(super) const WINDOWS: System = System {
     name: "windows-x86_64",
