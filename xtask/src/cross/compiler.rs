@@ -48,7 +48,7 @@ fn environment(triple: &str, cc: OsString, ar: OsString, flags: OsString) -> Env
 /// `libShell32.a`: a crate writes the name so, MinGW has it in lower case, and Linux tells the two apart.
 fn mingw(folder: &Path, triple: &str) -> Result<Environment, String> {
     write(&folder.join("libShell32.a"), "INPUT(-lshell32)\n")?;
-    let mut flags = OsString::from("-Lnative=");
+    let mut flags = OsString::from("-Clink-arg=-static -Lnative=");
     flags.push(folder);
     Ok(environment(triple, "x86_64-w64-mingw32-gcc-posix".into(), "x86_64-w64-mingw32-ar".into(), flags))
 }

@@ -17,7 +17,7 @@ use crate::setup;
 use crate::test::duration;
 use crate::workspace::Workspace;
 use compiler::{Compiler, Environment};
-pub(crate) use package::judge;
+pub(crate) use package::{TEST, judge};
 use rust::Rust;
 pub(crate) use system::{SYSTEMS, System};
 

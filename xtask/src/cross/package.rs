@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::system::System;
+use super::system::{PROGRAMS, System};
 use super::{Build, PRODUCTS, Toolchain, emulator};
 use crate::bundle::{self, BUNDLES};
 #[cfg(unix)]
 use crate::deb;
 
-/// The programs that RTJam consists of, beside the plugin.
-pub(super) const PROGRAMS: [&str; 2] = ["rtjam-server", "rtjam"];
+/// Folder beside the programs for those that only tests run.
+pub(crate) const TEST: &str = "test";
 
 pub(super) fn make(build: &Build, system: &System) -> Result<(), String> {
     let toolchain =
@@ -20,6 +20,12 @@ pub(super) fn make(build: &Build, system: &System) -> Result<(), String> {
         cargo.args(["--bins", "--lib"]).args(PRODUCTS);
         build.workspace.build_executables(&mut cargo, build.stop, "the build")
     })?;
+    for (package, _) in system.test_programs {
+        build.step(&format!("building {package}"), || {
+            let mut cargo = toolchain.cargo(build, "build");
+            build.workspace.build_executables(cargo.args(["-p", package, "--bins"]), build.stop, "the build")
+        })?;
+    }
     let folder = folder(build, system)?;
     build.step(&format!("packaging in {}", folder.display()), || {
         lay_out(build, system, &toolchain, &built, &folder)?;
@@ -43,6 +49,11 @@ fn lay_out(build: &Build, system: &System, toolchain: &Toolchain, built: &Path, 
     let bundled = BUNDLES.map(|name| bundles.join(name));
     for from in programs.iter().map(|name| built.join(name)).chain(bundled) {
         let to = folder.join(from.file_name().unwrap_or_default());
+        bundle::put(&from, &to).map_err(|e| bundle::told(&from, &e))?;
+    }
+    for (package, name) in system.test_programs {
+        let from = built.join(format!("{package}{}", system.program_suffix));
+        let to = folder.join(TEST).join(format!("{name}{}", system.program_suffix));
         bundle::put(&from, &to).map_err(|e| bundle::told(&from, &e))?;
     }
     bundle::split_debug_symbols(build.workspace, system.objcopy, folder, &programs)?;

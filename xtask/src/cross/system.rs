@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use super::compiler::Compiler;
-use super::emulator::Runner;
 use crate::debug_symbols::OBJCOPY;
 use crate::requirements::Requirements;
 use crate::setup::{self, Package};
@@ -19,7 +18,23 @@ pub(crate) struct System {
     pub(super) program_suffix: &'static str,
     pub(crate) objcopy: &'static str,
     pub(super) runner: Runner,
+    /// Programs that only its tests run: package, and name in the folder `test`.
+    pub(super) test_programs: &'static [(&'static str, &'static str)],
 }
+
+/// What runs a system's programs here.
+#[derive(Clone, Copy)]
+pub(super) enum Runner {
+    /// This machine.
+    Native,
+    /// An emulator of the processor, called with these words before the program; and its packages.
+    Emulator(&'static str, &'static [Package]),
+    /// A file of end-to-end tests, which finds the packaged programs itself; and packages.
+    Tests(&'static str, &'static [&'static [Package]]),
+}
+
+/// The programs that RTJam consists of, beside the plugin.
+pub(super) const PROGRAMS: [&str; 2] = ["rtjam-server", "rtjam"];
 
 pub(super) const WINDOWS: System = System {
     name: "windows-x86_64",
@@ -29,7 +44,8 @@ pub(super) const WINDOWS: System = System {
     libraries: WINDOWS_LIBRARIES,
     program_suffix: ".exe",
     objcopy: "x86_64-w64-mingw32-objcopy",
-    runner: Runner::Emulator("wine64", &[]),
+    runner: Runner::Tests("windows", &[setup::WINE, setup::BUILD]),
+    test_programs: &[("rtjam-plugin-host", "plugin-host")],
 };
 
 pub(super) const LINUX: System = System {
@@ -41,6 +57,7 @@ pub(super) const LINUX: System = System {
     program_suffix: "",
     objcopy: OBJCOPY,
     runner: Runner::Native,
+    test_programs: &[],
 };
 
 pub(super) const ARM64: System = System {
@@ -52,6 +69,7 @@ pub(super) const ARM64: System = System {
     program_suffix: "",
     objcopy: "aarch64-linux-gnu-objcopy",
     runner: Runner::Emulator("qemu-aarch64", setup::QEMU),
+    test_programs: &[],
 };
 
 /// All that `cargo xtask dist` makes archives of.

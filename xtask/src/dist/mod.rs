@@ -76,7 +76,7 @@ impl Release<'_> {
             } else if path.extension().is_some_and(|e| e == "deb") {
                 let to = self.folder.join(entry.file_name());
                 bundle::put(&path, &to).map_err(|e| bundle::told(&to, &e))?;
-            } else {
+            } else if !path.ends_with(cross::TEST) {
                 stage.put(&path, &entry.file_name().to_string_lossy())?;
             }
         }

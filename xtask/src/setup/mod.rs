@@ -5,7 +5,7 @@ mod packages;
 mod system;
 mod tools;
 
-pub(crate) use packages::{BUILD, CROSS_ARM64, CROSS_WINDOWS, DIST, PYTHON, Package, QEMU, RUST_SOURCES, TEST};
+pub(crate) use packages::{BUILD, CROSS_ARM64, CROSS_WINDOWS, DIST, PYTHON, Package, QEMU, RUST_SOURCES, TEST, WINE};
 use system::Family;
 pub(crate) use tools::{CARGO_DENY, CARGO_FUZZ, Tool};
 

@@ -56,6 +56,10 @@ pub(crate) const QEMU: &[Package] = &[
     Package { name: "libc6:arm64", what: "the C library for arm64", programs: &[], others: &[] },
 ];
 
+/// Packages that run programs for Windows.
+pub(crate) const WINE: &[Package] =
+    &[Package { name: "wine64", what: "runs programs for Windows", programs: &["wine64"], others: &[] }];
+
 /// Packages that build a standard library of Rust for another system, where rustup does not have it.
 pub(crate) const RUST_SOURCES: &[Package] = &[
     Package { name: "rustc-web", what: "a Rust compiler", programs: &[], others: &[] },
