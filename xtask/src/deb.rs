@@ -50,6 +50,7 @@ const PROGRAM: Package = Package {
         ("packaging/rtjam-jackd.service", "lib/systemd/system/rtjam-jackd.service"),
         ("packaging/rtjam.desktop", "usr/share/applications/rtjam.desktop"),
         ("packaging/rtjam-link.desktop", "usr/share/applications/rtjam-link.desktop"),
+        ("docs/PI.md", "usr/share/doc/rtjam/PI.md"),
         ("docs/REFERENCE.md", "usr/share/doc/rtjam/REFERENCE.md"),
         ("CHANGELOG.md", "usr/share/doc/rtjam/CHANGELOG.md"),
         ("LICENSE-MIT", "usr/share/doc/rtjam/LICENSE-MIT"),

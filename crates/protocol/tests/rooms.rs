@@ -703,7 +703,7 @@ fn reports_of_stalls_are_bounded() {
 
     let mut effects = Effects::default();
     for n in 0..10_000 {
-        server.now = server.now + Micros::from_millis(1);
+        server.now += Micros::from_millis(1);
         server.rooms.handle_timeout(server.now);
         server.rooms.handle_message(server.now, mallory, stalling(1 + n % 2, 1000));
         server.drain_into(&mut effects);

@@ -1,6 +1,7 @@
 //! An audio thread that calls a plugin in real time, plays a signal and records the outputs.
 
 use super::{Buffers, Events, Plugin, Raw};
+use rtjam_platform::priority::{self, RealTimeRole};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,7 +50,7 @@ impl<'a> AudioThread<'a> {
         outputs: usize,
         signal: Vec<f32>,
     ) -> AudioThread<'a> {
-        AudioThread::start_with(plugin, rate, block, outputs, signal, raise_priority)
+        AudioThread::start_with(plugin, rate, block, outputs, signal, || drop(priority::raise(RealTimeRole::Audio)))
     }
 
     fn start_with(
@@ -120,15 +121,6 @@ impl<'a> AudioThread<'a> {
     pub fn recorded(&self) -> usize {
         self.takes.lock().unwrap_or_else(PoisonError::into_inner).sent.len()
     }
-}
-
-/// Above RTJam's network threads, as hosts' audio threads are.
-fn raise_priority() {
-    // SAFETY: `sched_param` holds integers only, so all zeros is a valid value.
-    let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
-    param.sched_priority = 20;
-    // SAFETY: 0 means the calling thread; `param` outlives the call.
-    unsafe { libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &param) };
 }
 
 struct Audio {
