@@ -344,7 +344,6 @@ impl Voice {
         let timing = PacketTiming { at: packet.arrived, frames, early, natural_slack };
         let separate = self.time_base.is_separate(timing.at, frames);
         if host_stalls {
-            self.drift.note_stall();
             return self.time_base.observe(&timing, regulated_slack < 0, false);
         }
         let held = self.sequence.is_newest(sequence)
@@ -352,7 +351,6 @@ impl Voice {
         let arrival = ClockedArrival { slack: regulated_slack, wait, early, drifting };
         self.cursor.regulator.observe_clocked(&arrival, frames);
         if held {
-            self.drift.note_stall();
             self.cursor.regulator.mark_held_back(&timing);
         }
         self.time_base.observe(&timing, regulated_slack < 0, held);

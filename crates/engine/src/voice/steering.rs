@@ -29,9 +29,6 @@ const QUIET_WAIT: usize = 48_000;
 /// A stream with more packet phases than this is taken for one whose packets and calls have no common size.
 const MAX_PHASES: i64 = 16;
 
-/// Refinements of less than this many frames are not followed while the drift filter is in use.
-const SMALLEST_REFINEMENT: f64 = 3.0;
-
 /// An initial error of the rate takes this many frames (0.08 ms) before it is corrected.
 const RATE_MARGIN: i64 = 2;
 
@@ -104,12 +101,7 @@ impl Voice {
     }
 
     fn follow_clock(&mut self, window: HostWindow, call: &CallContext<'_>, meters: &VoiceMeters) {
-        let found = self.drift.end_window(window, call.period);
-        let lost_frames = matches!(found, DriftFinding::NewLevel(_) | DriftFinding::Refined(_));
-        if lost_frames || !self.drift.awaits_stall() {
-            self.cursor.regulator.judge_stall(lost_frames);
-        }
-        match found {
+        match self.drift.end_window(window, call.period) {
             DriftFinding::Steady => {}
             DriftFinding::Follow => self.begin_reading_between(call, meters),
             DriftFinding::Release => {
@@ -126,7 +118,7 @@ impl Voice {
                 self.shift_stream(earlier, call, meters);
             }
             DriftFinding::Refined(earlier) => {
-                if earlier.abs() >= SMALLEST_REFINEMENT || self.phase_slacks(call).is_some() {
+                if self.phase_slacks(call).is_some() {
                     self.shift_stream(earlier, call, meters);
                 }
             }
@@ -137,14 +129,13 @@ impl Voice {
     /// Follows frames that a host lost.
     fn follow_time_base(&mut self, call: &CallContext<'_>, meters: &VoiceMeters) {
         let regulator = &mut self.cursor.regulator;
-        regulator.note_stalls(self.stall_bursts.pattern(call.now));
+        regulator.note_regular_stalls(self.stall_bursts.are_regular(call.now));
         let straggler = call.fixed_delay.is_none().then_some(regulator.straggler());
         let frames_each = self.newest_packet.frames;
         let disregard = |early: f64, held: bool| regulator.disregard(early, frames_each, held);
         let awaited = self.time_base.awaits_sender();
         let later = self.time_base.end_call(call.now, call.timeline.slip(), straggler, disregard);
         if let Some(later) = later.filter(|_| self.drift.distance().is_some()) {
-            self.cursor.regulator.judge_stall(false);
             self.drift.shift_base(-later);
             self.shift_stream(-later, call, meters);
         }

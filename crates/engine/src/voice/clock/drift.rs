@@ -33,12 +33,6 @@ const SLOWEST_DRIFT: f64 = 1e-6;
 /// confirms it.
 const SMALLEST_STEP: f64 = 48.0;
 
-/// In a window after a stall of a host, an error this large, in frames, and four times what is usual is frames that were lost.
-const SMALLEST_SLIP: f64 = 3.0;
-
-/// What a stall lost shows in the next window at the latest, because the promptest packets and callbacks count.
-const WINDOWS_AFTER_STALL: u32 = 2;
-
 /// The largest correction, and its largest change from window to window.
 const LARGEST_RATE: f64 = 500e-6;
 const LARGEST_RATE_CHANGE: f64 = 25e-6;
@@ -70,8 +64,6 @@ pub(crate) struct Drift {
     packets_discarded: bool,
     /// The time base shifted: the next window's error is that of the shift, not drift.
     base_shifted: bool,
-    /// The windows left in which frames show that a stall lost.
-    after_stall: u32,
     host_steps: [f64; 2],
     equal_for: u32,
 }
@@ -100,8 +92,7 @@ pub(crate) enum DriftFinding {
     Release,
     /// The host skipped this many frames (negative: took too many): move the read cursor by them.
     HostMoved(f64),
-    /// After [`Drift::shift_base`] packets arrive this many frames earlier (negative: later) than it said; after a stall
-    /// than before.
+    /// After [`Drift::shift_base`]: packets arrive this many frames earlier (negative: later) than it said.
     Refined(f64),
 }
 
@@ -120,7 +111,6 @@ impl Drift {
             window_is_partial: false,
             packets_discarded: false,
             base_shifted: false,
-            after_stall: 0,
             host_steps: [0.0; 2],
             equal_for: 0,
         }
@@ -159,16 +149,6 @@ impl Drift {
         if let Some(line) = self.line {
             self.accept_jump(line.distance, earlier);
         }
-    }
-
-    /// A host stalls, or the network: frames may be lost.
-    pub(crate) fn note_stall(&mut self) {
-        self.after_stall = WINDOWS_AFTER_STALL;
-    }
-
-    /// Whether it is not known yet if the last stall lost frames.
-    pub(crate) fn awaits_stall(&self) -> bool {
-        self.after_stall > 0
     }
 
     /// A packet arrived. `lead` is its position minus its time of arrival, `wait` the time from then to its callback
@@ -245,13 +225,9 @@ impl Drift {
         }
         let expected = line.distance + line.slope * host.length;
         let deviation = distance - expected;
-        let slipped = self.after_stall > 0 && deviation.abs() > SMALLEST_SLIP.max(4.0 * line.spread.sqrt());
-        self.after_stall = self.after_stall.saturating_sub(1);
-        let small = deviation.abs() <= SMALLEST_STEP;
-        if slipped || (std::mem::take(&mut self.base_shifted) && small) {
+        if std::mem::take(&mut self.base_shifted) && deviation.abs() <= SMALLEST_STEP {
             self.accept_jump(expected, deviation);
-            (self.base_shifted, self.last_was_outlier) = (false, false);
-            return if small { DriftFinding::Refined(deviation) } else { DriftFinding::NewLevel(deviation) };
+            return DriftFinding::Refined(deviation);
         }
         if let Some(moved) = self.host_jump(deviation, period) {
             self.accept_jump(expected, deviation);
@@ -457,24 +433,6 @@ mod tests {
             let found = drift.end_window(host(0.0), 64.0);
             let refined = window % 5 == 4;
             assert_eq!(found, if refined { DriftFinding::Refined(-10.0) } else { DriftFinding::Steady }, "{window}");
-        }
-        assert!(!drift.is_following());
-    }
-
-    /// Few frames that stalls lose are not drift either.
-    #[test]
-    fn small_slips_are_not_drift() {
-        let mut drift = Drift::new();
-        let mut level = 0.0;
-        for window in 0..600 {
-            if window % 5 == 4 {
-                level -= 8.0;
-            }
-            if window % 5 == 3 {
-                drift.note_stall();
-            }
-            drift.observe(level - f64::from(window * 7 % 3), f64::INFINITY);
-            drift.end_window(host(0.0), 64.0);
         }
         assert!(!drift.is_following());
     }

@@ -7,7 +7,6 @@
 
 use super::moves::MoveReason;
 use super::slack_histogram::{COARSE, FINE, Memory, SlackHistogram};
-use super::stall_bursts::StallPattern;
 use crate::controls::PlayoutBias;
 use crate::timeline::whole_frames;
 use crate::voice::clock::PacketTiming;
@@ -36,12 +35,6 @@ const UNSETTLED: u64 = 384;
 
 /// A new level gets this much (0.5 ms), in frames, beyond what was seen, or more if its packets differ by more.
 const GUARD: i64 = 24;
-
-/// This many packets are remembered, so that they can be forgotten: at least 340 ms.
-const REMEMBERED: usize = 256;
-
-/// When stalls have stopped, delay is decreased if that is at least this much (1 ms), in frames.
-const SMALLEST_STALL_EXCESS: i64 = 48;
 
 /// A new level is watched for this long (2 s), in frames, before needless delay is removed.
 const WATCH: u64 = 2 * 48_000;
@@ -90,22 +83,8 @@ pub(crate) struct Regulator {
     /// Slack is that of the callbacks' worst phase, at which few packets are.
     at_worst_phase: bool,
     straggler: i64,
-    /// The last packets in `earliness`, and their number.
-    recent: [Remembered; REMEMBERED],
-    observed: usize,
-    /// Which of them was the first that a stall held back, until it is known whether the stall lost frames.
-    held_from: Option<usize>,
-    stalls: StallPattern,
-    /// Delay was decreased because stalls have stopped: packets that were held back do not count until the next stall.
-    ignores_held_back: bool,
-}
-
-/// A packet in the histogram of earliness.
-#[derive(Clone, Copy, Default)]
-struct Remembered {
-    early: i32,
-    frames: u16,
-    held: bool,
+    /// Stalls come regularly.
+    regular_stalls: bool,
 }
 
 /// Packets that are late in a row.
@@ -148,11 +127,7 @@ impl Regulator {
             decrease_at: None,
             at_worst_phase: false,
             straggler: 0,
-            recent: [Remembered::default(); REMEMBERED],
-            observed: 0,
-            held_from: None,
-            stalls: StallPattern::default(),
-            ignores_held_back: false,
+            regular_stalls: false,
         }
     }
 
@@ -163,7 +138,6 @@ impl Regulator {
         (self.moved, self.age, self.looked_at) = (0, 0, 0);
         (self.saw_late, self.settled, self.excess_since) = (false, 0, None);
         (self.late_run, self.decrease_at) = (None, None);
-        (self.observed, self.held_from) = (0, None);
         self.at_worst_phase = false;
     }
 
@@ -204,13 +178,7 @@ impl Regulator {
             Some(run) if self.age - run.since >= UNSETTLED => {
                 run.promptest = run.promptest.max(Some(whole_frames(on_arrival)));
             }
-            _ => {
-                let early = whole_frames(arrival.early);
-                self.earliness.add(early, frames);
-                self.recent[self.observed % REMEMBERED] =
-                    Remembered { early: early as i32, frames: frames as u16, held: false };
-                self.observed += 1;
-            }
+            _ => self.earliness.add(whole_frames(arrival.early), frames),
         }
     }
 
@@ -218,20 +186,6 @@ impl Regulator {
     pub(crate) fn mark_held_back(&mut self, packet: &PacketTiming) {
         self.slack.mark_held_back(packet.natural_slack, packet.frames);
         self.earliness.mark_held_back(whole_frames(packet.early), packet.frames);
-        if let Some(last) = self.observed.checked_sub(1) {
-            self.recent[last % REMEMBERED].held = true;
-            self.held_from.get_or_insert(last);
-        }
-    }
-
-    /// Whether the stall lost frames is known now. If it did, the packets since then were not as late as it seemed: they are
-    /// forgotten.
-    pub(crate) fn judge_stall(&mut self, lost_frames: bool) {
-        let Some(from) = self.held_from.take().filter(|_| lost_frames) else { return };
-        for at in from.max(self.observed.saturating_sub(REMEMBERED))..self.observed {
-            let Remembered { early, frames, held } = self.recent[at % REMEMBERED];
-            self.earliness.remove(i64::from(early), usize::from(frames), held);
-        }
     }
 
     /// Forgets a packet that was this early only because the drift's line was wrong.
@@ -239,16 +193,14 @@ impl Regulator {
         self.earliness.remove(whole_frames(early), frames, held);
     }
 
-    /// How stalls come. While they are regular, packets that were held back are not stragglers. When stalls stop, nothing
+    /// Whether stalls come regularly. While they do, packets that were held back are not stragglers; afterwards nothing
     /// waits for them.
-    pub(crate) fn note_stalls(&mut self, stalls: StallPattern) {
-        let before = std::mem::replace(&mut self.stalls, stalls);
-        self.ignores_held_back &= stalls.stopped;
-        if before.regular == stalls.regular {
+    pub(crate) fn note_regular_stalls(&mut self, regular: bool) {
+        if self.regular_stalls == regular {
             return;
         }
-        self.decrease_at = Some(self.age);
-        if !stalls.regular {
+        (self.regular_stalls, self.decrease_at) = (regular, Some(self.age));
+        if !regular {
             self.slack.forget_held_back();
             self.earliness.forget_held_back();
         }
@@ -273,15 +225,14 @@ impl Regulator {
         self.slack.rebuild(&self.earliness, phases, |phase, early| slack(phase, early) + moved);
         (self.saw_late, self.excess_since, self.late_run) = (false, None, None);
         self.decrease_at = None;
-        let held = !self.ignores_held_back;
-        let (best, _) = self.slack.best(Memory::Fast, bias.late_price(), held, self.moved)?;
-        Some(self.or_for_rare(best, held) - self.moved)
+        let (best, _) = self.slack.best(Memory::Fast, bias.late_price(), self.moved)?;
+        Some(self.or_for_rare(best) - self.moved)
     }
 
     /// From now on slack counts at the callbacks' worst phase, where a packet on the drift's line has slack `on_line`.
     /// Returns the excess delay in frames (negative: what is missing); `None` if nothing is known.
     pub(crate) fn leave_grid(&mut self, on_line: i64, bias: PlayoutBias) -> Option<i64> {
-        let (at, _) = self.earliness.best(Memory::Fast, bias.late_price(), !self.ignores_held_back, 0)?;
+        let (at, _) = self.earliness.best(Memory::Fast, bias.late_price(), 0)?;
         let natural = on_line + self.moved;
         self.slack.rebuild(&self.earliness, 1, |_, early| early + natural);
         Some(at + on_line)
@@ -294,7 +245,7 @@ impl Regulator {
 
     /// By how many frames the packets seen so far could be played sooner (negative: later).
     pub(crate) fn excess_delay(&self, bias: PlayoutBias) -> Option<i64> {
-        let (at, _) = self.slack.best(Memory::Fast, bias.late_price(), true, self.moved)?;
+        let (at, _) = self.slack.best(Memory::Fast, bias.late_price(), self.moved)?;
         Some(at - self.moved)
     }
 
@@ -320,7 +271,7 @@ impl Regulator {
         self.slack.decay(since as f32);
         self.earliness.decay(since as f32);
         (self.looked_at, self.saw_late) = (self.age, false);
-        self.straggler = self.earliness.best(Memory::Fast, self.bias.late_price(), false, 0).map_or(0, |(at, _)| at);
+        self.straggler = self.earliness.best_without_held_back(self.bias.late_price(), 0).map_or(0, |(at, _)| at);
         self.increase().or_else(|| self.decrease())
     }
 
@@ -331,7 +282,7 @@ impl Regulator {
         self.late_run = None;
         self.decrease_at = Some(self.age + WATCH);
         let mut at = run.low - GUARD.max(run.high - run.low);
-        let known = self.earliness.best(Memory::Slow, self.bias.late_price(), true, 0).map(|(early, _)| early - GUARD);
+        let known = self.earliness.best(Memory::Slow, self.bias.late_price(), 0).map(|(early, _)| early - GUARD);
         if let (Some(straggler), Some(promptest)) = (known, run.promptest) {
             at = at.min(promptest + straggler - block as i64);
         }
@@ -344,16 +295,18 @@ impl Regulator {
             PlayoutBias::Tight | PlayoutBias::Normal => &[Memory::Fast],
             PlayoutBias::Safe => &[Memory::Fast, Memory::Slow],
         };
-        let held = !self.ignores_held_back;
-        let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, held, self.moved));
-        let best = best.chain(self.best_for_rare(held));
+        let best = memories.iter().filter_map(|memory| self.slack.best(*memory, price, self.moved));
+        let best = best.chain(self.best_for_rare());
         let worth = best.filter(|(_, gain)| *gain > SMALLEST_GAIN).map(|(at, _)| at);
         let more = self.moved - worth.min()?;
         (more > 0).then_some(DelayChange::Increase(more))
     }
 
     fn decrease(&mut self) -> Option<DelayChange> {
-        let excess = self.excess(!self.ignores_held_back)?;
+        let price = self.bias.late_price();
+        let (fast, _) = self.slack.best(Memory::Fast, price, self.moved)?;
+        let (slow, _) = self.slack.best(Memory::Slow, price, self.moved)?;
+        let excess = self.or_for_rare(fast.min(slow)) - self.moved;
         if self.is_settling() {
             let due = self.age >= SETTLING[self.settled];
             self.settled += usize::from(due);
@@ -363,13 +316,6 @@ impl Regulator {
             self.decrease_at = None;
             return (excess > 0).then_some(DelayChange::Decrease(excess));
         }
-        if self.stalls.stopped && !self.ignores_held_back {
-            let excess = self.excess(false)?;
-            if excess >= SMALLEST_STALL_EXCESS {
-                self.ignores_held_back = true;
-                return Some(DelayChange::Decrease(excess));
-            }
-        }
         if excess < SMALLEST_DECREASE {
             self.excess_since = None;
             return None;
@@ -378,24 +324,15 @@ impl Regulator {
         (self.age - since >= DECREASE_AFTER).then_some(DelayChange::Decrease(excess))
     }
 
-    /// By how much both memories agree that delay is needless. `held` says whether packets that stalls held back count.
-    fn excess(&self, held: bool) -> Option<i64> {
-        let price = self.bias.late_price();
-        let (fast, _) = self.slack.best(Memory::Fast, price, held, self.moved)?;
-        let (slow, _) = self.slack.best(Memory::Slow, price, held, self.moved)?;
-        Some(self.or_for_rare(fast.min(slow), held) - self.moved)
-    }
-
     /// The natural slack `at`, or less if recurring rare late packets are worth waiting for.
-    fn or_for_rare(&self, at: i64, held: bool) -> i64 {
-        self.best_for_rare(held).map_or(at, |(rare, _)| rare.min(at))
+    fn or_for_rare(&self, at: i64) -> i64 {
+        self.best_for_rare().map_or(at, |(rare, _)| rare.min(at))
     }
 
     /// The best natural slack for late packets that are rare but recur, and how much better it is.
-    fn best_for_rare(&self, held: bool) -> Option<(i64, f32)> {
+    fn best_for_rare(&self) -> Option<(i64, f32)> {
         let price = self.bias.late_price() * RARE_LATE_SHARE;
-        let held = held && !self.stalls.regular;
-        if self.at_worst_phase { None } else { self.slack.best_for_rare(price, held, self.moved) }
+        if self.at_worst_phase { None } else { self.slack.best_for_rare(price, !self.regular_stalls, self.moved) }
     }
 }
 
@@ -545,9 +482,9 @@ mod tests {
             moved
         };
         assert_eq!(play(&mut regulator, 10, false), 0);
-        regulator.note_stalls(StallPattern { regular: true, stopped: false });
+        regulator.note_regular_stalls(true);
         assert_eq!(play(&mut regulator, 10, true), -192);
-        regulator.note_stalls(StallPattern::default());
+        regulator.note_regular_stalls(false);
         assert_eq!(play(&mut regulator, 1, false), 0);
     }
 

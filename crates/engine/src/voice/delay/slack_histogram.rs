@@ -63,13 +63,10 @@ struct Bin {
 }
 
 impl Bin {
-    /// `held` says whether packets that stalls held back count.
-    fn weight(&self, memory: Memory, held: bool) -> f32 {
-        match (memory, held) {
-            (Memory::Fast, true) => self.fast + self.held_fast,
-            (Memory::Fast, false) => self.fast,
-            (Memory::Slow, true) => self.slow + self.held_slow,
-            (Memory::Slow, false) => self.slow,
+    fn weight(&self, memory: Memory) -> f32 {
+        match memory {
+            Memory::Fast => self.fast + self.held_fast,
+            Memory::Slow => self.slow + self.held_slow,
         }
     }
 
@@ -196,17 +193,21 @@ impl SlackHistogram {
     /// The best slack to read at: where (frames of delay + price × share of late packets) is least. Also returns by how many
     /// frames that is better than reading at `now`. `None` before the first packet.
     ///
-    /// `price` is what it costs if all packets are late, in frames of delay. `held` says whether packets that stalls held back
-    /// count.
-    pub(crate) fn best(&self, memory: Memory, price: f32, held: bool, now: i64) -> Option<(i64, f32)> {
-        self.best_by(|bin| bin.weight(memory, held), |late, total| price * late / total, now)
+    /// `price` is what it costs if all packets are late, in frames of delay.
+    pub(crate) fn best(&self, memory: Memory, price: f32, now: i64) -> Option<(i64, f32)> {
+        self.best_by(|bin| bin.weight(memory), |late, total| price * late / total, now)
+    }
+
+    /// The same in the fast memory, without packets that stalls held back.
+    pub(crate) fn best_without_held_back(&self, price: f32, now: i64) -> Option<(i64, f32)> {
+        self.best_by(|bin| bin.fast, |late, total| price * late / total, now)
     }
 
     /// The same in the slow memory, for late packets that are rare but recur: a share of [`RARE`] costs `price`, and more
-    /// costs no more than that.
+    /// costs no more than that. `held` says whether packets that stalls held back count.
     pub(crate) fn best_for_rare(&self, price: f32, held: bool, now: i64) -> Option<(i64, f32)> {
         self.best_by(
-            |bin| bin.weight(Memory::Slow, held),
+            |bin| if held { bin.weight(Memory::Slow) } else { bin.slow },
             |late, total| price * (late / total.max(KNOWN_AFTER) / RARE).min(1.0),
             now,
         )
@@ -252,8 +253,8 @@ mod tests {
         for i in 0..1000 {
             slack.add(137 + 64 * (i % 3), 64);
         }
-        assert_eq!(slack.best(Memory::Fast, PRICE, true, 100).unwrap().0, 137);
-        assert_eq!(slack.best(Memory::Slow, PRICE, true, 100).unwrap().0, 137);
+        assert_eq!(slack.best(Memory::Fast, PRICE, 100).unwrap().0, 137);
+        assert_eq!(slack.best(Memory::Slow, PRICE, 100).unwrap().0, 137);
     }
 
     /// A single late packet is not worth its delay; a burst is.
@@ -264,11 +265,11 @@ mod tests {
             slack.add(0, 64);
         }
         slack.add(-500, 64);
-        assert_eq!(slack.best(Memory::Fast, PRICE, true, 0).unwrap().0, 0);
+        assert_eq!(slack.best(Memory::Fast, PRICE, 0).unwrap().0, 0);
         for _ in 0..50 {
             slack.add(-500, 64);
         }
-        let (at, gain) = slack.best(Memory::Fast, PRICE, true, 0).unwrap();
+        let (at, gain) = slack.best(Memory::Fast, PRICE, 0).unwrap();
         assert_eq!(at, -500);
         assert!(gain > 300.0);
     }
@@ -281,12 +282,12 @@ mod tests {
             for i in 0..200 {
                 slack.add(if i % 50 == 49 { far } else { 7 }, 64);
             }
-            assert_eq!(slack.best(Memory::Fast, PRICE, true, 0).map(|b| b.0), Some(7), "{far}");
+            assert_eq!(slack.best(Memory::Fast, PRICE, 0).map(|b| b.0), Some(7), "{far}");
             for _ in 0..100 {
                 slack.add(far, 64);
                 slack.decay(48_000.0);
             }
-            assert_eq!(slack.best(Memory::Fast, PRICE, true, far).map(|b| b.0), Some(far), "{far}");
+            assert_eq!(slack.best(Memory::Fast, PRICE, far).map(|b| b.0), Some(far), "{far}");
         }
     }
 
@@ -300,7 +301,7 @@ mod tests {
             }
             slack.decay(48_000.0);
         }
-        assert_eq!(slack.best(Memory::Fast, PRICE, true, 0).unwrap().0, 0);
-        assert_eq!(slack.best(Memory::Slow, PRICE, true, 0).unwrap().0, -480);
+        assert_eq!(slack.best(Memory::Fast, PRICE, 0).unwrap().0, 0);
+        assert_eq!(slack.best(Memory::Slow, PRICE, 0).unwrap().0, -480);
     }
 }

@@ -17,33 +17,21 @@ const REMEMBERED: usize = 16;
 const REGULAR_AFTER: u64 = 4;
 const TOLERANCE: Micros = Micros::from_millis(3);
 
-/// The mean interval is known after this many stalls.
-const KNOWN_AFTER: usize = 5;
-
-/// How stalls come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StallPattern {
-    /// At regular intervals. That ends when two and a half pass without a stall.
-    pub(crate) regular: bool,
-    /// They came again and again, and now the last is longer ago than one and a quarter of the regular interval, or two of the
-    /// mean.
-    pub(crate) stopped: bool,
-}
-
-/// Finds stalls in when packets were held back. Audio thread.
+/// Finds regular stalls in when packets were held back. Audio thread.
 #[derive(Default)]
 pub(crate) struct StallBursts {
     late_at: Micros,
     /// The current packets arrived at once with one that was held back.
     open: bool,
-    /// When the last stalls were.
     recent: [Micros; REMEMBERED],
     count: usize,
-    /// The interval of regular stalls.
-    interval: Option<Micros>,
+    regular: Option<RegularStalls>,
+}
+
+#[derive(Clone, Copy)]
+struct RegularStalls {
+    interval: Micros,
     last: Micros,
-    /// After this time without a stall they have stopped.
-    patience: Option<Micros>,
 }
 
 impl StallBursts {
@@ -71,24 +59,18 @@ impl StallBursts {
         let regular = |interval: &Micros| (2..REGULAR_AFTER).all(|n| before(n * interval.0).is_some_and(stalled_at));
         let shortest = intervals.filter(regular).min();
         self.recent[self.count % REMEMBERED] = at;
-        (self.count, self.last) = (self.count + 1, at);
-        self.interval = shortest.or(self.interval);
-        let known = self.count.min(REMEMBERED);
-        let oldest = self.recent[(self.count - known) % REMEMBERED];
-        self.patience = match self.interval {
-            Some(interval) => Some(Micros(interval.0 * 5 / 4)),
-            None if known < KNOWN_AFTER => None,
-            None => Some(Micros(at.since(oldest).0 * 2 / (known as u64 - 1))),
-        };
+        self.count += 1;
+        if let Some(interval) = shortest {
+            self.regular = Some(RegularStalls { interval, last: at });
+        }
     }
 
-    /// How stalls come.
-    pub(crate) fn pattern(&mut self, now: Micros) -> StallPattern {
-        let silence = now.since(self.last);
-        if self.interval.is_some_and(|interval| silence > Micros(interval.0 * 5 / 2)) {
-            (self.interval, self.patience, self.recent, self.count) = (None, None, [Micros::ZERO; REMEMBERED], 0);
+    /// Whether stalls come regularly. They end when two and a half intervals pass without one.
+    pub(crate) fn are_regular(&mut self, now: Micros) -> bool {
+        if self.regular.is_some_and(|r| now.since(r.last) > Micros(r.interval.0 * 5 / 2)) {
+            (self.regular, self.recent) = (None, [Micros::ZERO; REMEMBERED]);
         }
-        StallPattern { regular: self.interval.is_some(), stopped: self.patience.is_some_and(|most| silence > most) }
+        self.regular.is_some()
     }
 }
 
@@ -113,7 +95,7 @@ mod tests {
             last = at;
             held += usize::from(bursts.observe(&timing(at, early), separate, -10.0));
         }
-        (held, bursts.pattern(last).regular)
+        (held, bursts.are_regular(last))
     }
 
     /// Regular stalls are recognised at the fourth, and end soon after the last.
@@ -125,22 +107,7 @@ mod tests {
         let mut bursts = StallBursts::default();
         let (held, regular) = play(&mut bursts, &stalls, 5500);
         assert!(regular && (40..=60).contains(&held), "{held}");
-        assert!(!bursts.pattern(Micros(1_000_000 + 5_640_000)).regular);
-    }
-
-    /// Stalls have stopped after one and a quarter of their interval, or two of the mean if they are irregular.
-    #[test]
-    fn silence_shows_that_stalls_stopped() {
-        let regular: Vec<u64> = (1..=20).map(|n| n * 250).collect();
-        let irregular: Vec<u64> = (1..=40_u64).map(|n| n * 300 + n * n * 37 % 211).collect();
-        for (stalls, until, most) in [(regular, 5100, 320), (irregular, 12_300, 700)] {
-            let mut bursts = StallBursts::default();
-            play(&mut bursts, &stalls, until);
-            let last = 1_000_000 + stalls.iter().max().unwrap() * 1000;
-            let stopped =
-                |after_ms: u64, bursts: &mut StallBursts| bursts.pattern(Micros(last + after_ms * 1000)).stopped;
-            assert!(!stopped(most - 100, &mut bursts) && stopped(most, &mut bursts), "{most}");
-        }
+        assert!(!bursts.are_regular(Micros(1_000_000 + 5_640_000)));
     }
 
     /// Stalls at irregular times, and a sender's long blocks, are not regular stalls.
@@ -155,6 +122,6 @@ mod tests {
             let early = (n % 16) as f64 * 64.0 - 960.0;
             bursts.observe(&timing(at, early), n % 16 == 0, -10.0);
         }
-        assert!(!bursts.pattern(Micros(3_600_000)).regular);
+        assert!(!bursts.are_regular(Micros(3_600_000)));
     }
 }
