@@ -5,7 +5,7 @@
 //! host of the end-to-end tests, which themselves run only on Linux.
 
 #![allow(clippy::expect_used, reason = "a test fails by a panic that says what is missing")]
-#![allow(unreachable_pub, dead_code, reason = "parts of the tests' harness")]
+#![allow(unreachable_pub, dead_code, unused_imports, reason = "parts of the tests' harness")]
 
 #[path = "../../src/claphost/mod.rs"]
 mod claphost;
