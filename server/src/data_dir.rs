@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 /// The database's file name in the folder.
 pub const DATABASE: &str = "rooms.sqlite3";
 
+/// The name of the file that a running server locks.
+const LOCK: &str = "server.lock";
+
 /// Why the data folder cannot be used.
 #[derive(Debug)]
 pub enum DataDirError {
@@ -69,7 +72,8 @@ fn make_folder_private(dir: &Path) -> Result<(), DataDirError> {
         let is_something = |entry: io::Result<DirEntry>| entry.map_or(true, |e| e.file_name() != "lost+found");
         std::fs::read_dir(dir).is_ok_and(|mut entries| !entries.any(is_something))
     };
-    if !is_empty() && (readers == Readers::AllUsers || !dir.join(DATABASE).exists()) {
+    let is_ours = || [DATABASE, LOCK].iter().any(|file| dir.join(file).exists());
+    if !is_empty() && (readers == Readers::AllUsers || !is_ours()) {
         return Err(DataDirError::NotOurs(dir.to_owned()));
     }
     restrict(dir)
@@ -93,7 +97,7 @@ pub struct ServerLock(#[expect(dead_code, reason = "the open file holds the lock
 /// # Errors
 /// When another server has locked it, or the folder cannot be written.
 pub fn lock(dir: &Path) -> Result<ServerLock, DataDirError> {
-    let file = private_file(&dir.join("server.lock")).map_err(|e| not_writable(dir, e))?;
+    let file = private_file(&dir.join(LOCK)).map_err(|e| not_writable(dir, e))?;
     match file.try_lock() {
         Ok(()) => Ok(ServerLock(file)),
         Err(TryLockError::WouldBlock) => Err(DataDirError::InUse(dir.to_owned())),

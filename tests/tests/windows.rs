@@ -18,7 +18,7 @@ const START: Duration = Duration::from_secs(60);
 /// How long musicians play.
 const PLAY: Duration = Duration::from_secs(30);
 
-/// The share of packets that may be lost or late: a thousandth.
+/// The share of packets that may be lost: a thousandth. How many are late depends on what else the machine does.
 const LOST_PER_MILLE: u64 = 1;
 
 /// The median time from sending a packet to receiving it through the server.
@@ -78,7 +78,7 @@ fn assert_little_lost(musicians: &mut [(&str, Musician)]) {
         let status = musician.status().expect("a status");
         let other = heard(&status).expect("still there");
         let count = |key: &str| other[key].as_u64().unwrap_or(0);
-        [count("packets"), count("lost") + count("late")]
+        [count("packets"), count("lost"), count("late")]
     };
     // Both have settled.
     std::thread::sleep(Duration::from_secs(5));
@@ -86,8 +86,8 @@ fn assert_little_lost(musicians: &mut [(&str, Musician)]) {
     std::thread::sleep(PLAY);
     for ((name, musician), before) in musicians.iter().zip(before) {
         let after = counts(musician);
-        let [packets, lost] = [after[0] - before[0], after[1] - before[1]];
-        println!("{name} heard {packets} packets of the other one in {PLAY:?}, {lost} lost or late");
+        let [packets, lost, late] = [0, 1, 2].map(|count| after[count] - before[count]);
+        println!("{name} heard {packets} packets of the other one in {PLAY:?}, {lost} lost, {late} late");
         assert!(packets > 9_000, "{}", musician.child.transcript());
         assert!(lost * 1000 <= (packets + lost) * LOST_PER_MILLE, "{}", musician.child.transcript());
     }

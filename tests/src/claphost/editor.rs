@@ -5,7 +5,7 @@ use clap_sys::ext::gui::{
     CLAP_EXT_GUI, CLAP_WINDOW_API_X11, clap_gui_resize_hints, clap_plugin_gui, clap_window, clap_window_handle,
 };
 use clap_sys::plugin::clap_plugin;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 use std::ptr::null;
 use std::sync::PoisonError;
 
@@ -125,14 +125,15 @@ impl Editor<'_> {
 
     /// Embeds the editor in a window.
     pub fn set_parent(self, api: &CStr, id: u64) -> bool {
-        let window = clap_window { api: api.as_ptr(), specific: clap_window_handle { x11: id } };
+        let window = clap_window { api: api.as_ptr(), specific: clap_window_handle { ptr: id as *mut c_void } };
         // SAFETY: see the module above.
         unsafe { self.gui.set_parent.expect("it has one")(self.raw(), &window) }
     }
 
     /// Keeps a floating editor above a window.
     pub fn set_transient(self, id: u64) -> bool {
-        let window = clap_window { api: CLAP_WINDOW_API_X11.as_ptr(), specific: clap_window_handle { x11: id } };
+        let window =
+            clap_window { api: CLAP_WINDOW_API_X11.as_ptr(), specific: clap_window_handle { ptr: id as *mut c_void } };
         // SAFETY: see the module above.
         unsafe { self.gui.set_transient.expect("it has one")(self.raw(), &window) }
     }

@@ -15,7 +15,8 @@ const BUFFER: usize = 65_536;
 
 /// Sends and receives on one socket.
 pub struct UdpIo {
-    state: UdpSocketState,
+    /// `None` on systems that lack what quinn needs: Wine 8, for IPv4. Datagrams are then sent one at a time.
+    state: Option<UdpSocketState>,
     /// The socket listens on all addresses, so answers must name the one to which the client sent.
     any_address: bool,
 }
@@ -26,7 +27,8 @@ impl UdpIo {
     /// # Errors
     /// When the system refuses.
     pub fn new(socket: &std::net::UdpSocket) -> io::Result<UdpIo> {
-        let state = UdpSocketState::new(UdpSockRef::from(socket))?;
+        let state = UdpSocketState::new(UdpSockRef::from(socket));
+        let state = state.map_err(|e| log_refusal("segmented sends", Err(e))).ok();
         // quinn forbids fragments, which would hold audio back on a path with a small MTU.
         log_refusal("fragments", rtjam_platform::udp::allow_fragments(socket));
         Ok(UdpIo { state, any_address: socket.local_addr()?.ip().is_unspecified() })
@@ -34,7 +36,7 @@ impl UdpIo {
 
     /// Whether the system segments large sends into datagrams.
     pub fn segments(&self) -> bool {
-        self.state.max_gso_segments() > 1
+        self.state.as_ref().is_some_and(|state| state.max_gso_segments() > 1)
     }
 
     /// Receives a datagram. Returns 1.
@@ -42,11 +44,20 @@ impl UdpIo {
     /// # Errors
     /// `WouldBlock` when none has arrived; other errors of the socket.
     pub fn receive(&self, socket: &UdpSocket, batch: &mut RecvBatch) -> io::Result<usize> {
-        let mut meta = [RecvMeta::default()];
-        let mut buffers = [IoSliceMut::new(&mut batch.bytes)];
-        // mio reports the socket again only after an attempt by `try_io` that found nothing.
-        socket.try_io(|| self.state.recv(socket.into(), &mut buffers, &mut meta))?;
-        let [RecvMeta { addr: from, len, dst_ip, .. }] = meta;
+        let (from, len, dst_ip) = match &self.state {
+            Some(state) => {
+                let mut meta = [RecvMeta::default()];
+                let mut buffers = [IoSliceMut::new(&mut batch.bytes)];
+                // mio reports the socket again only after an attempt by `try_io` that found nothing.
+                socket.try_io(|| state.recv(socket.into(), &mut buffers, &mut meta))?;
+                let [RecvMeta { addr, len, dst_ip, .. }] = meta;
+                (addr, len, dst_ip)
+            }
+            None => {
+                let (len, from) = socket.recv_from(&mut batch.bytes)?;
+                (from, len, None)
+            }
+        };
         let len = len.min(MAX_DATAGRAM + 1);
         let local = dst_ip.filter(|_| self.any_address);
         batch.arrival = Some(DatagramArrival { len, from, local, waited: Micros::ZERO });
@@ -65,10 +76,11 @@ impl UdpIo {
         (remote, local): (&SockAddr, Option<IpAddr>),
     ) -> io::Result<()> {
         let destination = remote.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
+        let Some(state) = &self.state else { return socket.send_to(contents, destination).map(drop) };
         let segment_size = segment.map(usize::from);
         let send = |src_ip| {
             let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
-            self.state.try_send(socket.into(), &transmit)
+            state.try_send(socket.into(), &transmit)
         };
         match send(local) {
             // The machine may have lost that address.
