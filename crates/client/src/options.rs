@@ -20,7 +20,7 @@ impl From<Identity> for IdentitySource {
     }
 }
 
-/// How to make a [`Client`].
+/// How to make a [`Client`](crate::Client).
 #[derive(Clone, Debug)]
 pub struct ClientOptions {
     /// The musician's key pair.

@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`scene`], [`message_list`], [`delay`], [`ballistics`], [`losses`] | what is visible at a moment; no egui |
+//! | [`scene`], [`message_list`], [`delay_and_loss`], [`ballistics`] | what is visible at a moment; no egui |
 //! | `state`, `hand`, [`history`] | fields and messages, edits, undo |
 //! | [`measure`], [`scale`], [`theme`], `system_fonts` | layout and appearance |
 //! | `widgets`, `parts`, `pairs` | the controls, and the parts of the window made of them |
