@@ -28,6 +28,7 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "libasound2-plugins", what: "a virtual sound card", programs: &[], others: &[] },
     Package { name: "openssl", what: "makes certificates", programs: &["openssl"], others: &[] },
     Package { name: "iproute2", what: "network namespaces", programs: &[], others: &[] },
+    Package { name: "systemd", what: "checks the service units", programs: &["systemd-analyze"], others: &[] },
     Package { name: "xvfb", what: "a virtual screen", programs: &["Xvfb"], others: &[] },
     Package { name: "xdotool", what: "typing and clicking on that screen", programs: &["xdotool"], others: &[] },
     Package { name: "libgl1-mesa-dri", what: "OpenGL without a graphics card", programs: &[], others: &[] },
