@@ -64,7 +64,7 @@ enum Command {
     Ban(moderation::MemberArgs),
     /// Show who is banned
     #[command(
-        after_help = "Prints one line for each ban: its number, the room, and whom it keeps out, separated by tabs."
+        after_help = "Prints one line per ban: its number, the room and the banned musician or address, separated by tabs."
     )]
     Bans(moderation::RoomArgs),
     /// Lift a ban

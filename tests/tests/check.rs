@@ -68,8 +68,8 @@ fn running_jack_server_is_measured() {
 #[test]
 fn xruns_and_long_periods_are_warned_about() {
     let Some(jackd) = Jackd::start(48_000, 1024) else { return };
-    let child = start(&jackd.name, &["--seconds", "4", "--json"]);
-    std::thread::sleep(Duration::from_secs(2));
+    let mut child = start(&jackd.name, &["--seconds", "4", "--json"]);
+    child.wait_err("Measuring", SOON);
     jackd.pause(Duration::from_millis(300));
     let (report, code) = report(child);
     agree(&report, code);

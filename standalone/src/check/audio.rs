@@ -52,7 +52,7 @@ pub(super) struct JackClient {
     health: Arc<AudioHealth>,
 }
 
-/// Opens a client that connects nothing.
+/// Opens a client that connects nothing, and waits until its start can no longer cause an xrun.
 ///
 /// # Errors
 /// There is no server, or it refuses.
@@ -66,6 +66,7 @@ pub(super) fn open_jack() -> Result<JackClient, OpenError> {
     // Without a processor the audio end is silent.
     let (_control, audio) = handover();
     let backend = backends::open(BackendKind::Jack, &request, audio, &health)?;
+    thread::sleep(SETTLE);
     Ok(JackClient { backend, health })
 }
 
@@ -103,7 +104,6 @@ fn absent(why: &OpenError, files: &SystemFiles) -> Finding {
 /// Counts the server's xruns for `time`.
 pub(super) fn count_xruns(jack: JackClient, time: Duration) -> (Finding, Measurement) {
     let JackClient { mut backend, health } = jack;
-    thread::sleep(SETTLE);
     let (before, begin) = (health.xruns(), Instant::now());
     let mut lost = None;
     while begin.elapsed() < time && lost.is_none() {

@@ -61,9 +61,7 @@ pub(crate) fn run(options: &CheckOptions) -> ExitCode {
         }
     };
     show(&findings);
-    if !options.json {
-        print(io::stderr(), &format!("Measuring for {} s.\n", options.seconds));
-    }
+    print(io::stderr(), &format!("Measuring for {} s.\n", options.seconds));
     let (finding, measured) = match jack {
         Ok(jack) => audio::count_xruns(jack, time),
         Err(_) => audio::measure_wake_ups(time),

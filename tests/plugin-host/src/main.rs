@@ -80,8 +80,8 @@ fn sound(library: &Library, link: &str) {
         got.got[0].iter().any(|s| s.abs() > 0.01).then_some(())
     });
     let joined = begun.elapsed();
-    // The first seconds contain the fade-in.
-    std::thread::sleep(Duration::from_secs(2));
+    hears.take();
+    wait::until("the end of the fade-in", LIMIT, || (hears.recorded() > 2 * RATE as usize).then_some(()));
     hears.take();
     wait::until("enough to compare", LIMIT, || (hears.recorded() > 5 * WINDOW).then_some(()));
     let got = hears.take().got.swap_remove(0);

@@ -8,8 +8,9 @@ use windows_sys::Win32::Foundation::HWND;
 use windows_sys::Win32::Graphics::Gdi::{GetDC, GetPixel, ReleaseDC};
 use windows_sys::Win32::System::LibraryLoader::GetModuleHandleW;
 use windows_sys::Win32::UI::WindowsAndMessaging::{
-    CreateWindowExW, DefWindowProcW, DestroyWindow, DispatchMessageW, GW_CHILD, GetWindow, MSG, PM_REMOVE,
-    PeekMessageW, RegisterClassW, TranslateMessage, WNDCLASSW, WS_OVERLAPPEDWINDOW, WS_VISIBLE,
+    CreateWindowExW, DefWindowProcW, DestroyWindow, DispatchMessageW, GW_CHILD, GetWindow, MSG,
+    MsgWaitForMultipleObjects, PM_REMOVE, PeekMessageW, QS_ALLINPUT, RegisterClassW, TranslateMessage, WNDCLASSW,
+    WS_OVERLAPPEDWINDOW, WS_VISIBLE,
 };
 use windows_sys::core::w;
 
@@ -40,10 +41,10 @@ pub(crate) fn open_editors(plugin: &Plugin, times: u32) {
             let window = create_window(width, height);
             (window as u64, window)
         });
-        let until = Instant::now() + OPEN;
-        while Instant::now() < until {
+        let opened = Instant::now();
+        while opened.elapsed() < OPEN {
+            wait_for_message();
             dispatch_messages();
-            std::thread::sleep(Duration::from_millis(5));
         }
         colours = colours.max(count_colours(window));
         plugin.editor().destroy();
@@ -63,6 +64,12 @@ fn create_window(width: u32, height: u32) -> HWND {
     };
     assert!(!window.is_null(), "a window");
     window
+}
+
+/// Returns at the next message, or soon.
+fn wait_for_message() {
+    // SAFETY: no handles are passed.
+    unsafe { MsgWaitForMultipleObjects(0, null(), 0, 20, QS_ALLINPUT) };
 }
 
 fn dispatch_messages() {
