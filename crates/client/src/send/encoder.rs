@@ -1,4 +1,4 @@
-//! Encodes the engine's packets, each once, in the format of the current jam. Another codec is added here alone.
+//! Encodes the engine's packets, each once, in the format of the current jam.
 
 use crate::snapshot::SendCounts;
 use rtjam_engine::{MAX_PACKET_FRAMES, OutPacket};
