@@ -91,10 +91,10 @@ impl AudioSupervisor {
         self.running.as_ref().and_then(|(backend, _)| backend.delay())
     }
 
-    /// What runs.
+    /// The devices that run; the dummy clock has none.
     #[cfg(feature = "window")]
     pub(crate) fn running(&self) -> Option<RunningAudio> {
-        let (backend, _) = self.running.as_ref()?;
+        let (backend, _) = self.running.as_ref().filter(|_| self.kind != Some(BackendKind::Dummy))?;
         Some(RunningAudio {
             by_jack: self.kind == Some(BackendKind::Jack),
             bluetooth: bluetooth(&backend.devices()),

@@ -41,7 +41,7 @@ pub(in crate::editor) fn audio(ui: &mut Ui, rect: Rect, state: &mut EditorState,
     }
     rest.top(UNIT);
     tone(ui, rest.top(CONTROL), hand, audio);
-    if rest.0.height() >= 5.0 * UNIT {
+    if audio.running.is_some() && rest.0.height() >= 5.0 * UNIT {
         let advice = hand.text(Key::AudioAdvice);
         widgets::label(ui, rest.top(5.0 * UNIT), Align2::LEFT_BOTTOM, SMALL, palette.muted, advice);
     }
