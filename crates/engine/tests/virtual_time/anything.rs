@@ -205,6 +205,41 @@ proptest! {
     }
 }
 
+/// Jitter that looks like a clock that is fast is not followed for long.
+#[test]
+fn short_jitter_is_no_drift() -> Result<(), TestCaseError> {
+    let mut jam = jam(64, chord, 3_115_728_073_483_865_405, None);
+    let mut end = 1.0;
+    run_bounded(&mut jam, end)?;
+    let first = Trouble {
+        seconds: 1.600_017_984_202_624_5,
+        base: 43_021.687_276_819_47,
+        jitter: 46_161.970_292_708_38,
+        loss: 0.543_941_622_349_287,
+        duplicate: 0.026_906_305_357_212_67,
+        duplicate_after: 1000.0,
+        ordered: false,
+        lateness: 0.0,
+        receiver_pause: 0.0,
+        sender_pause: 0.0,
+        burst: 0,
+    };
+    let second = Trouble {
+        seconds: 0.950_674_162_601_778_4,
+        base: 0.0,
+        jitter: 16_910.739_614_961_858,
+        loss: 0.076_327_879_151_107_53,
+        duplicate: 0.156_355_318_099_571_35,
+        ..first.clone()
+    };
+    for trouble in [first, second] {
+        end = trouble.befall(&mut jam, end)?;
+    }
+    jam.link = NetworkLink::clean(Codec::F32);
+    run_bounded(&mut jam, end + 6.0)?;
+    check_exact(&jam)
+}
+
 proptest! {
     #![proptest_config(cases(8))]
 

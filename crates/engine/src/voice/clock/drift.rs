@@ -6,7 +6,8 @@
 //! of them.
 //!
 //! Nothing is corrected until the distance leaves a dead band, so equal clocks give equal bits. From then on the read
-//! cursor follows the loop's line, at a rate that changes slowly.
+//! cursor follows the loop's line, at a rate that changes slowly. A line that the next windows contradict was the network's
+//! jitter, and is begun anew.
 
 use crate::timeline::HostWindow;
 
@@ -39,6 +40,9 @@ const LARGEST_RATE_CHANGE: f64 = 25e-6;
 
 /// Time constant with which an error is corrected, in frames (4 s).
 const ERROR_TIME: f64 = 4.0 * 48_000.0;
+
+/// A young line was noise when this many windows in a row (2 s) contradict it.
+const CONTRADICTED: u32 = 10;
 
 /// The correction ends after this many windows (10 s) with nothing to correct.
 const RELEASE_AFTER: u32 = 50;
@@ -77,6 +81,10 @@ struct LoopLine {
     windows: f64,
     /// Mean square of the windows' errors.
     spread: f64,
+    /// Mean of the last windows' errors.
+    bias: f64,
+    /// Windows in a row that contradict the line.
+    contradictions: u32,
 }
 
 /// The result of a window.
@@ -244,7 +252,7 @@ impl Drift {
     }
 
     fn begin(&mut self, distance: f64) {
-        self.line = Some(LoopLine { distance, slope: 0.0, windows: 1.0, spread: 0.0 });
+        self.line = Some(LoopLine { distance, slope: 0.0, windows: 1.0, spread: 0.0, bias: 0.0, contradictions: 0 });
         self.reference = distance - self.corrected;
     }
 
@@ -284,6 +292,8 @@ impl Drift {
                     slope: 0.0,
                     windows: line.windows.min(REFERENCE_WINDOWS),
                     spread: 0.0,
+                    bias: 0.0,
+                    contradictions: 0,
                 };
                 self.reference = line.distance - self.corrected;
             }
@@ -294,6 +304,10 @@ impl Drift {
 
     fn correct(&mut self, length: f64, shortest_wait: f64) -> DriftFinding {
         let Some(line) = self.line else { return DriftFinding::Steady };
+        if line.windows < LOOP_WINDOWS && line.contradictions >= CONTRADICTED {
+            self.begin(line.distance);
+            return if self.following { DriftFinding::Release } else { DriftFinding::Steady };
+        }
         let error = line.distance - self.reference - self.corrected;
         if !self.following {
             if line.windows < REFERENCE_WINDOWS {
@@ -321,8 +335,16 @@ impl LoopLine {
         self.windows = (self.windows + 1.0).min(LOOP_WINDOWS);
         let n = self.windows;
         self.distance = expected + 2.0 * (2.0 * n - 1.0) / (n * (n + 1.0)) * deviation;
-        self.slope += 6.0 / (n * (n + 1.0)) * deviation / length;
+        let slope = self.slope + 6.0 / (n * (n + 1.0)) * deviation / length;
+        self.slope = slope.clamp(-LARGEST_RATE, LARGEST_RATE);
         self.spread += (deviation * deviation - self.spread) / (n - 1.0);
+        self.bias += (deviation - self.bias) / 4.0;
+        self.contradictions = if self.is_contradicted() { self.contradictions + 1 } else { 0 };
+    }
+
+    /// Whether the last windows show that the distance does not go on as the slope says.
+    fn is_contradicted(&self) -> bool {
+        -self.bias * self.slope.signum() > self.spread.sqrt() / 2.0
     }
 
     /// Whether the clocks have run apart: the error is outside the dead band, still grows, and both are four times what the
@@ -337,6 +359,7 @@ impl LoopLine {
         error.abs() > band.max(4.0 * spread)
             && self.slope.abs() > SLOWEST_DRIFT.max(4.0 * doubt)
             && self.slope.abs() < LARGEST_RATE
+            && !self.is_contradicted()
             && self.slope.signum() == error.signum()
     }
 }
@@ -435,6 +458,21 @@ mod tests {
             assert_eq!(found, if refined { DriftFinding::Refined(-10.0) } else { DriftFinding::Steady }, "{window}");
         }
         assert!(!drift.is_following());
+    }
+
+    /// A ramp that stops is no clock: it is given up soon, and not held for the time of a long line.
+    #[test]
+    fn ramp_that_stops_is_given_up() {
+        let mut drift = Drift::new();
+        run(&mut drift, 20, |i| 4.0 * i as f64);
+        assert!(drift.is_following());
+        let released = (0..100).position(|_| {
+            drift.observe(80.0, f64::INFINITY);
+            let found = drift.end_window(host(0.0), 64.0);
+            drift.advance(WINDOW as usize);
+            found == DriftFinding::Release
+        });
+        assert!(released.is_some_and(|windows| windows < 20), "{released:?}");
     }
 
     /// When the clocks are equal again, the correction ends.
