@@ -41,6 +41,10 @@ const LARGEST_RATE_CHANGE: f64 = 25e-6;
 /// Time constant with which an error is corrected, in frames (4 s).
 const ERROR_TIME: f64 = 4.0 * 48_000.0;
 
+/// The last windows contradict the line if their mean error against its slope is larger than this, in frames, and than half
+/// of the usual error.
+const SMALLEST_BIAS: f64 = 1.0;
+
 /// A young line was noise when this many windows in a row (2 s) contradict it.
 const CONTRADICTED: u32 = 10;
 
@@ -66,7 +70,7 @@ pub(crate) struct Drift {
     window_is_partial: bool,
     /// The open window lacks its first packets.
     packets_discarded: bool,
-    /// The time base shifted: the next window's error is that of the shift, not drift.
+    /// The time base shifted: the errors of the next windows, up to the first whole one, are those of the shift, not drift.
     base_shifted: bool,
     host_steps: [f64; 2],
     equal_for: u32,
@@ -210,6 +214,7 @@ impl Drift {
             // Too few packets to show how promptly they arrive: they count with the next window's.
             return DriftFinding::Steady;
         }
+        let partial = self.packets_discarded && packets < before * 3 / 4;
         self.packets = [0, if std::mem::take(&mut self.packets_discarded) { before } else { packets }];
         if std::mem::take(&mut self.window_is_partial) {
             self.earliest = None;
@@ -233,7 +238,10 @@ impl Drift {
         }
         let expected = line.distance + line.slope * host.length;
         let deviation = distance - expected;
-        if std::mem::take(&mut self.base_shifted) && deviation.abs() <= SMALLEST_STEP {
+        let refined = self.base_shifted && deviation.abs() <= SMALLEST_STEP;
+        // The few packets of a partial window are less prompt than those of a whole one.
+        self.base_shifted = refined && partial;
+        if refined {
             self.accept_jump(expected, deviation);
             return DriftFinding::Refined(deviation);
         }
@@ -254,6 +262,15 @@ impl Drift {
     fn begin(&mut self, distance: f64) {
         self.line = Some(LoopLine { distance, slope: 0.0, windows: 1.0, spread: 0.0, bias: 0.0, contradictions: 0 });
         self.reference = distance - self.corrected;
+    }
+
+    /// The line so far was wrong: the next windows draw another one from this distance on.
+    fn begin_anew(&mut self, distance: f64) {
+        let windows = self.line.map_or(1.0, |line| line.windows.min(REFERENCE_WINDOWS));
+        self.begin(distance);
+        if let Some(line) = &mut self.line {
+            line.windows = windows;
+        }
     }
 
     /// The host lost or doubled frames, and this stream shows it too. If host and musician share a sound card they lose frames
@@ -284,20 +301,11 @@ impl Drift {
         if self.last_was_outlier {
             return DriftFinding::Steady;
         }
-        match &mut self.line {
-            Some(line) if !self.following => {
-                // The previous slope says nothing about the new level.
-                *line = LoopLine {
-                    distance: expected + deviation,
-                    slope: 0.0,
-                    windows: line.windows.min(REFERENCE_WINDOWS),
-                    spread: 0.0,
-                    bias: 0.0,
-                    contradictions: 0,
-                };
-                self.reference = line.distance - self.corrected;
-            }
-            _ => self.accept_jump(expected, deviation),
+        if self.following {
+            self.accept_jump(expected, deviation);
+        } else {
+            // The previous slope says nothing about the new level.
+            self.begin_anew(expected + deviation);
         }
         DriftFinding::NewLevel(deviation)
     }
@@ -305,7 +313,7 @@ impl Drift {
     fn correct(&mut self, length: f64, shortest_wait: f64) -> DriftFinding {
         let Some(line) = self.line else { return DriftFinding::Steady };
         if line.windows < LOOP_WINDOWS && line.contradictions >= CONTRADICTED {
-            self.begin(line.distance);
+            self.begin_anew(line.distance);
             return if self.following { DriftFinding::Release } else { DriftFinding::Steady };
         }
         let error = line.distance - self.reference - self.corrected;
@@ -344,7 +352,7 @@ impl LoopLine {
 
     /// Whether the last windows show that the distance does not go on as the slope says.
     fn is_contradicted(&self) -> bool {
-        -self.bias * self.slope.signum() > self.spread.sqrt() / 2.0
+        -self.bias * self.slope.signum() > SMALLEST_BIAS.max(self.spread.sqrt() / 2.0)
     }
 
     /// Whether the clocks have run apart: the error is outside the dead band, still grows, and both are four times what the
@@ -456,6 +464,22 @@ mod tests {
             let found = drift.end_window(host(0.0), 64.0);
             let refined = window % 5 == 4;
             assert_eq!(found, if refined { DriftFinding::Refined(-10.0) } else { DriftFinding::Steady }, "{window}");
+        }
+        assert!(!drift.is_following());
+    }
+
+    /// The few packets after a shift are less prompt than those of a whole window: that is not drift either.
+    #[test]
+    fn few_packets_after_shifts_are_not_drift() {
+        let mut drift = Drift::new();
+        for window in 0..300 {
+            let shifted = window % 5 == 4;
+            if shifted {
+                drift.shift_base(0.0);
+            }
+            let (packets, promptest) = if shifted { (25, -6.0) } else { (75, 0.0) };
+            (0..packets).for_each(|n| drift.observe(promptest - f64::from(n % 7), f64::INFINITY));
+            drift.end_window(host(0.0), 64.0);
         }
         assert!(!drift.is_following());
     }
