@@ -1,6 +1,6 @@
 //! The program's session: the client and the engine's controls, kept in line with the configuration.
 
-use super::config::Config;
+use super::config::ProgramConfig;
 use rtjam_client::{Client, Clock, State, Status, StatusNotice, TraceFile, Wake};
 use rtjam_engine::{Console, Engine};
 use rtjam_protocol::link::Link;
@@ -22,7 +22,7 @@ pub(crate) struct ProgramSession {
 
 impl ProgramSession {
     /// A session that is in no room, its engine, and the clock of both.
-    pub(crate) fn new(config: &Config, folder: &Path) -> (ProgramSession, Engine, Clock) {
+    pub(crate) fn new(config: &ProgramConfig, folder: &Path) -> (ProgramSession, Engine, Clock) {
         let (clock, wake) = (Clock::new(), Wake::new());
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
         let options = config.choices.client_options(folder.to_owned());
@@ -72,7 +72,7 @@ impl ProgramSession {
     }
 
     /// Applies another configuration. A mute that the user typed stays unless the configuration's changes.
-    pub(crate) fn change(&self, old: &Config, new: &Config) {
+    pub(crate) fn change(&self, old: &ProgramConfig, new: &ProgramConfig) {
         self.apply_to_engine(new);
         if new.mute != old.mute {
             self.set_mute(new.mute);
@@ -87,7 +87,7 @@ impl ProgramSession {
         }
     }
 
-    fn apply_to_engine(&self, config: &Config) {
+    fn apply_to_engine(&self, config: &ProgramConfig) {
         params::apply(&self.console, Param::Monitor, config.monitor.db());
         params::apply(&self.console, Param::Room, f64::from(config.room.0));
         config.choices.apply_to_engine(&self.console);

@@ -23,9 +23,8 @@
 //! | `tap` | bounded rings by which other threads receive the audio of a room |
 //! | `retransmit_buffer` | the last 250 ms of each musician, for NACKs |
 //! | [`speaker_selection`] | whose audio the musicians of a crowded room receive |
-//! | `playout_waits` | how long recipients wait for late packets |
 //! | `policer`, [`rate_limit`] | how much one session may send |
-//! | `batching`, `fair_queue`, `load_shedding` | behaviour under load |
+//! | `batching`, `overload` | behaviour under load |
 //! | `session`, `route` | a session at its thread; where a member's media goes |
 //! | [`socket`] | many datagrams in one system call |
 //! | [`mixer`] | mixes for those who ask, on a thread of its own |
@@ -38,13 +37,11 @@
 pub(crate) mod batching;
 mod command;
 pub(crate) mod counters;
-mod fair_queue;
 mod forward_queue;
 mod forwarder;
 mod inbound;
-mod load_shedding;
 mod mixer;
-mod playout_waits;
+mod overload;
 mod policer;
 pub(crate) mod rate_limit;
 mod retransmit_buffer;

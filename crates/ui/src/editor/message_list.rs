@@ -3,7 +3,7 @@
 use super::delay_and_loss::WholeDelay;
 use crate::audio::AudioState;
 use crate::editor_model::InstanceCondition;
-use crate::messages::{self, Key, Language};
+use crate::messages::{self, Language, MessageKey};
 use rtjam_client::{Condition, State, Status, StatusNotice};
 
 /// How urgent a message is.
@@ -42,13 +42,13 @@ impl Remedy {
     /// The text of the button.
     pub fn label(&self, language: Language) -> &'static str {
         language.text(match self {
-            Remedy::Copy(_) => Key::CopyLink,
-            Remedy::Resume => Key::ResumeSending,
-            Remedy::Restart => Key::RestartEngine,
-            Remedy::JoinAnyway(_) => Key::JoinAnyway,
-            Remedy::Undo => Key::Undo,
-            Remedy::OpenAudio => Key::AudioMenu,
-            Remedy::Dismiss => Key::Dismiss,
+            Remedy::Copy(_) => MessageKey::CopyLink,
+            Remedy::Resume => MessageKey::ResumeSending,
+            Remedy::Restart => MessageKey::RestartEngine,
+            Remedy::JoinAnyway(_) => MessageKey::JoinAnyway,
+            Remedy::Undo => MessageKey::Undo,
+            Remedy::OpenAudio => MessageKey::AudioMenu,
+            Remedy::Dismiss => MessageKey::Dismiss,
         })
     }
 }
@@ -113,13 +113,16 @@ fn audio_message(audio: &AudioState, language: Language) -> Option<Message> {
         return Some(Message::new(Weight::Bad, text).with(Remedy::OpenAudio));
     }
     let name = audio.running.as_ref()?.bluetooth.as_ref()?;
-    Some(Message::new(Weight::Warn, language.fill(Key::BluetoothDevice, &[("device", name)])).with(Remedy::Dismiss))
+    Some(
+        Message::new(Weight::Warn, language.fill(MessageKey::BluetoothDevice, &[("device", name)]))
+            .with(Remedy::Dismiss),
+    )
 }
 
 fn session_message(status: &Status, language: Language) -> Option<Message> {
     let condition = status.condition.as_ref()?;
     if let Condition::Alone(link) = condition {
-        let text = language.text(Key::AloneCopy);
+        let text = language.text(MessageKey::AloneCopy);
         return Some(Message::new(Weight::Note, text).with(Remedy::Copy(link.to_string())));
     }
     let text = messages::condition(condition, language);
@@ -136,15 +139,15 @@ fn notice_message(notice: &StatusNotice, language: Language) -> Message {
 
 /// What to show while there is no condition.
 fn idle_message(status: &Status, slowest: Option<WholeDelay>, language: Language) -> Message {
-    let named = |with: Key, without: Key| match &status.room {
+    let named = |with: MessageKey, without: MessageKey| match &status.room {
         Some(room) => language.fill(with, &[("room", room)]),
         None => language.text(without).to_owned(),
     };
     match (status.state, slowest) {
         (State::Joined, Some(delay)) => Message::new(Weight::Good, messages::delay(delay, language)),
-        (State::Joined, None) => Message::new(Weight::Good, named(Key::InRoomNamed, Key::InRoom)),
-        (State::Connecting, _) => Message::new(Weight::Note, named(Key::JoiningNamed, Key::Joining)),
-        _ => Message::new(Weight::Note, language.text(Key::PasteLink)),
+        (State::Joined, None) => Message::new(Weight::Good, named(MessageKey::InRoomNamed, MessageKey::InRoom)),
+        (State::Connecting, _) => Message::new(Weight::Note, named(MessageKey::JoiningNamed, MessageKey::Joining)),
+        _ => Message::new(Weight::Note, language.text(MessageKey::PasteLink)),
     }
 }
 

@@ -4,7 +4,7 @@ use super::label::label;
 use crate::editor::hand::{Hand, Target, Wish};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
 use crate::editor_model::EditorModel;
-use crate::messages::{Key as TextKey, Language};
+use crate::messages::{Language, MessageKey};
 use crate::params::Param;
 use egui::text::{CCursor, CCursorRange};
 use egui::{Area, Id, Key, Order, Popup, Rect, Response, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2};
@@ -35,18 +35,18 @@ pub(in crate::editor) fn offer_values(response: &Response, hand: &Hand<'_>, targ
         target.reset(hand);
     }
     Popup::context_menu(response).show(|ui| {
-        if ui.button(hand.text(TextKey::TypeValue)).clicked() {
+        if ui.button(hand.text(MessageKey::TypeValue)).clicked() {
             hand.wish(Wish::Type(target.clone(), response.rect));
         }
-        if ui.button(hand.fill(TextKey::ResetTo, &[("value", &target.default_text(hand.language()))])).clicked() {
+        if ui.button(hand.fill(MessageKey::ResetTo, &[("value", &target.default_text(hand.language()))])).clicked() {
             target.reset(hand);
         }
         ui.separator();
         let text = target.text(&**hand, hand.language());
-        if ui.button(hand.fill(TextKey::CopyValue, &[("value", &text)])).clicked() {
+        if ui.button(hand.fill(MessageKey::CopyValue, &[("value", &text)])).clicked() {
             ui.ctx().copy_text(text);
         }
-        if ui.button(hand.text(TextKey::Paste)).clicked() {
+        if ui.button(hand.text(MessageKey::Paste)).clicked() {
             hand.wish(Wish::Paste(target.clone()));
         }
     });
@@ -98,7 +98,7 @@ impl Entry {
             if self.wrong {
                 let below = Rect::from_min_size(pos2(around.left(), around.bottom()), vec2(around.width(), 5.0 * UNIT));
                 ui.painter().rect_filled(below, ROUND, palette.panel);
-                label(ui, below, egui::Align2::CENTER_CENTER, SMALL, palette.bad, hand.text(TextKey::NotAValue));
+                label(ui, below, egui::Align2::CENTER_CENTER, SMALL, palette.bad, hand.text(MessageKey::NotAValue));
             }
             if std::mem::take(&mut self.fresh) {
                 output.response.request_focus();
