@@ -10,14 +10,16 @@ use crate::editor::widgets::{self, ButtonLook};
 use crate::editor_model::Kind;
 use crate::messages::MessageKey;
 use egui::{Align2, Id, Key, Rect, Stroke, StrokeKind, Ui, vec2};
-use rtjam_client::State;
+use rtjam_client::SessionState;
 
 /// Identifies the field for tests.
 const FIELD: &str = "first name";
 
 /// Whether it is shown: the user has never set a name, and is in no room.
 pub(in crate::editor) fn is_due(scene: &Scene) -> bool {
-    !scene.settings.choices.named && scene.players.is_empty() && matches!(scene.state, State::Offline | State::Refused)
+    !scene.settings.choices.named
+        && scene.players.is_empty()
+        && matches!(scene.state, SessionState::Offline | SessionState::Refused)
 }
 
 pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
@@ -51,6 +53,8 @@ pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorStat
     // In a host the space bar belongs to the transport until the user clicks into the field.
     if !std::mem::replace(&mut state.welcomed, true) && scene.kind == Kind::Standalone {
         response.request_focus();
+        // Typing replaces the suggested name.
+        widgets::select_all(ui, response.id, &state.name.text);
     }
     let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
     let (label, name) = (hand.text(MessageKey::UseName), hand.text(MessageKey::UseNameHint));

@@ -16,4 +16,4 @@ pub(in crate::editor) use fader::{Way, fader};
 pub(in crate::editor) use label::{fitting_label, label, label_lines};
 pub(in crate::editor) use meter::{meter, meter_scale};
 pub(in crate::editor) use pan::pan;
-pub(in crate::editor) use value::Entry;
+pub(in crate::editor) use value::{Entry, select_all};

@@ -7,6 +7,7 @@ use crate::editor_model::EditorModel;
 use crate::messages::{Language, MessageKey};
 use crate::params::Param;
 use egui::text::{CCursor, CCursorRange};
+use egui::text_edit::TextEditState;
 use egui::{Area, Id, Key, Order, Popup, Rect, Response, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2};
 
 /// Begins and ends the gesture of a drag.
@@ -52,6 +53,13 @@ pub(in crate::editor) fn offer_values(response: &Response, hand: &Hand<'_>, targ
     });
 }
 
+/// Selects the whole text of the field with this id, which has been shown.
+pub(in crate::editor) fn select_all(ui: &Ui, id: Id, text: &str) {
+    let mut state = TextEditState::load(ui.ctx(), id).unwrap_or_default();
+    state.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), CCursor::new(text.chars().count()))));
+    state.store(ui.ctx(), id);
+}
+
 /// A field to type a value in.
 #[derive(Debug)]
 pub(in crate::editor) struct Entry {
@@ -91,7 +99,7 @@ impl Entry {
                 .margin(margin)
                 .desired_width(size.x)
                 .char_limit(40);
-            let mut output = edit.show(ui);
+            let output = edit.show(ui);
             let edge = if self.wrong { palette.bad } else { palette.accent };
             let around = output.response.rect;
             ui.painter().rect_stroke(around, ROUND, Stroke::new(2.0, edge), StrokeKind::Inside);
@@ -102,9 +110,7 @@ impl Entry {
             }
             if std::mem::take(&mut self.fresh) {
                 output.response.request_focus();
-                let all = CCursorRange::two(CCursor::default(), CCursor::new(self.text.chars().count()));
-                output.state.cursor.set_char_range(Some(all));
-                output.state.clone().store(ui.ctx(), id);
+                select_all(ui, id, &self.text);
             }
             output.response.response
         });
