@@ -10,7 +10,7 @@ use super::signals::Signals;
 use super::terminal::{self, Terminal, print};
 use super::test_tone::test_tone;
 use super::window::{self, ProgramWindowError, Window, WindowRequest, WindowState};
-use rtjam_client::{Condition, State, Status, TraceFile};
+use rtjam_client::{Condition, SessionState, Status, TraceFile};
 use rtjam_protocol::link::Link;
 use rtjam_ui::audio::DeviceDelay;
 use rtjam_ui::messages::{self, Language, MessageKey};
@@ -303,15 +303,15 @@ impl Program {
         self.show_session_changes(status);
         match status.state {
             // The window shows why, and accepts another link.
-            State::Refused | State::Offline if self.window.is_some() => None,
-            State::Refused => Some(ExitReason::Refused),
+            SessionState::Refused | SessionState::Offline if self.window.is_some() => None,
+            SessionState::Refused => Some(ExitReason::Refused),
             // Joining could not start.
-            State::Offline => Some(ExitReason::Failed),
-            State::Joined => {
+            SessionState::Offline => Some(ExitReason::Failed),
+            SessionState::Joined => {
                 self.remember_room();
                 None
             }
-            State::Connecting => None,
+            SessionState::Connecting => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The program's session: the client and the engine's controls, kept in line with the configuration.
 
 use super::config::ProgramConfig;
-use rtjam_client::{Client, Clock, State, Status, StatusNotice, TraceFile, Wake};
+use rtjam_client::{Client, Clock, SessionState, Status, StatusNotice, TraceFile, Wake};
 use rtjam_engine::{Console, Engine};
 use rtjam_protocol::link::Link;
 use rtjam_ui::params::{self, Param};
@@ -14,7 +14,7 @@ pub(crate) struct ProgramSession {
     /// `None` after leaving.
     client: Option<Arc<Client>>,
     console: Console,
-    last_state: State,
+    last_state: SessionState,
     /// The number of xruns when the room was joined.
     xruns_at_join: u64,
     shown_notices: Vec<StatusNotice>,
@@ -27,8 +27,13 @@ impl ProgramSession {
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
         let options = config.choices.client_options(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
-        let session =
-            ProgramSession { client, console, last_state: State::Offline, xruns_at_join: 0, shown_notices: Vec::new() };
+        let session = ProgramSession {
+            client,
+            console,
+            last_state: SessionState::Offline,
+            xruns_at_join: 0,
+            shown_notices: Vec::new(),
+        };
         session.apply_to_engine(config);
         session.set_mute(config.mute);
         (session, engine, clock)
@@ -96,7 +101,7 @@ impl ProgramSession {
     /// The status, completed by the audio system's part: `xruns` since the program started, and the device's delay.
     pub(crate) fn status(&mut self, xruns: u64, device_ms: Option<f32>) -> Option<Status> {
         let mut status = self.client.as_ref()?.status();
-        if status.state == State::Joined && self.last_state != State::Joined {
+        if status.state == SessionState::Joined && self.last_state != SessionState::Joined {
             self.xruns_at_join = xruns;
         }
         self.last_state = status.state;

@@ -1,6 +1,6 @@
 //! The status as text, once a second: JSON for programs, a line for people.
 
-use rtjam_client::{Delay, State, Status};
+use rtjam_client::{Delay, SessionState, Status};
 use rtjam_engine::SILENCE_DBFS;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
@@ -41,13 +41,13 @@ pub(crate) fn line(status: &Status, language: Language) -> String {
     let count = |key, count: u64| (count > 0).then(|| fill(key, &[("count", &count)]));
     let ms = |key, ms: f32| fill(key, &[("ms", &format_args!("{ms:.0}"))]);
     let state = text(match status.state {
-        State::Offline => MessageKey::Offline,
-        State::Connecting => MessageKey::Connecting,
-        State::Joined => MessageKey::Joined,
-        State::Refused => MessageKey::Refused,
+        SessionState::Offline => MessageKey::Offline,
+        SessionState::Connecting => MessageKey::Connecting,
+        SessionState::Joined => MessageKey::Joined,
+        SessionState::Refused => MessageKey::Refused,
     });
     let place = match (&status.room, status.state) {
-        (Some(room), State::Joined) => room.clone(),
+        (Some(room), SessionState::Joined) => room.clone(),
         (Some(room), _) => format!("{room}: {state}"),
         (None, _) => state.to_owned(),
     };
@@ -141,7 +141,7 @@ mod tests {
             ..Musician::default()
         };
         Status {
-            state: State::Joined,
+            state: SessionState::Joined,
             room: Some("lobby".to_owned()),
             rtt_ms: Some(23.4),
             xruns: Some(3),
@@ -200,7 +200,7 @@ mod tests {
         let mixed = Status { mix: DownstreamMode::Mixed, mix_delay_ms: Some(2.7), ..status() };
         assert!(line(&mixed).contains("xruns 3  one mix (3 ms at the server)"), "{}", line(&mixed));
         let alone = Status {
-            state: State::Connecting,
+            state: SessionState::Connecting,
             rtt_ms: None,
             device_ms: None,
             xruns: Some(0),

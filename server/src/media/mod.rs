@@ -30,9 +30,7 @@
 //! | [`mixer`] | mixes for those who ask, on a thread of its own |
 //! | [`counters`] | what the threads count |
 //!
-//! Memory: a thread takes 1.5 MB at its start. A member takes about 4 KB; in each thread a lane and a place in the room,
-//! with 25 KB to track what may be retransmitted; and in one thread the last 250 ms of audio, about 70 KB. Each of the two
-//! lanes that a client may use takes up to 9 KB.
+//! `docs/ARCHITECTURE.md` says how much memory a thread, a musician and a mix take.
 
 pub(crate) mod batching;
 mod command;

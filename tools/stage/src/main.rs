@@ -8,7 +8,7 @@
 #![allow(clippy::expect_used, reason = "a tool for developers may end with a panic that names what is missing")]
 
 use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
-use rtjam_client::{Condition, ConnectionError, State, StatusNotice};
+use rtjam_client::{Condition, ConnectionError, SessionState, StatusNotice};
 use rtjam_load::process;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{DEFAULT_PORT, Host};
@@ -65,10 +65,10 @@ fn show(words: &[&str]) {
             settings.choices.look = Look::Light;
         }
         match scene {
-            "empty" | "audio" => (status.state, settings.link) = (State::Offline, None),
+            "empty" | "audio" => (status.state, settings.link) = (SessionState::Offline, None),
             "alone" => status.condition = Some(Condition::Alone(LINK.parse().expect("a link"))),
             "error" => {
-                status.state = State::Connecting;
+                status.state = SessionState::Connecting;
                 let (host, error) = (Host::Name("jam.example.org".to_owned()), ConnectionError::NothingListens);
                 status.condition = Some(Condition::Unreachable { host, port: DEFAULT_PORT, error });
                 status.notices = vec![StatusNotice::NoRealtimePriority];
@@ -224,7 +224,7 @@ fn pair() {
 /// Prints the keys that reach the host, until a link is joined; then the link.
 fn keys() {
     let stage = Stage::new(0, false);
-    stage.arrange(|status, settings, _| (status.state, settings.link) = (State::Offline, None));
+    stage.arrange(|status, settings, _| (status.state, settings.link) = (SessionState::Offline, None));
     let host = HostWindow::new(0, (760, 480));
     let editor = open(stage.clone(), &host);
     frames(&editor, 1);

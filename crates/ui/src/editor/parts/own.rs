@@ -9,7 +9,7 @@ use crate::messages::MessageKey;
 use crate::params::Param;
 use crate::settings::Change;
 use egui::{Align2, Id, Rect, Stroke, StrokeKind, Ui};
-use rtjam_client::State;
+use rtjam_client::SessionState;
 use rtjam_protocol::audio::Layout;
 
 pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
@@ -22,7 +22,7 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &S
     widgets::label(ui, parts.name, Align2::LEFT_CENTER, TITLE, palette.text, hand.text(MessageKey::You));
     let (sent, color) = match (scene.state, muted) {
         (_, true) => (MessageKey::Muted, palette.bad),
-        (State::Joined, false) => (MessageKey::Sending, palette.good),
+        (SessionState::Joined, false) => (MessageKey::Sending, palette.good),
         _ => (MessageKey::Offline, palette.muted),
     };
     widgets::label(ui, parts.name, Align2::RIGHT_CENTER, SMALL, color, hand.text(sent));

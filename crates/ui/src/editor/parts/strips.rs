@@ -9,7 +9,7 @@ use crate::editor::widgets;
 use crate::messages::MessageKey;
 use crate::params::Slot;
 use egui::{Align2, Rect, ScrollArea, Ui, pos2, vec2};
-use rtjam_client::State;
+use rtjam_client::SessionState;
 use std::collections::HashSet;
 
 /// Height of the scroll bar.
@@ -18,7 +18,7 @@ const SCROLL_BAR: f32 = 8.0;
 pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slot>, hand: &Hand<'_>, scene: &Scene) {
     if scene.players.is_empty() {
         let text = match scene.state {
-            State::Joined => MessageKey::NobodyElse,
+            SessionState::Joined => MessageKey::NobodyElse,
             _ => MessageKey::StripsAppearHere,
         };
         let color = theme::of(ui).muted;

@@ -9,7 +9,7 @@ use crate::editor::widgets::{self, ButtonLook};
 use crate::messages::MessageKey;
 use crate::settings::Change;
 use egui::{Id, Key, Rect, TextEdit, Ui};
-use rtjam_client::State;
+use rtjam_client::SessionState;
 
 /// Identifies the link field for tests and the tab key.
 const LINK: &str = "invite link";
@@ -73,7 +73,7 @@ fn hide_key(link: &str) -> String {
 
 fn join_button(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene, entered: bool) {
     let other_link = state.link.text.trim() != state.link.stored;
-    let away = matches!(scene.state, State::Offline | State::Refused);
+    let away = matches!(scene.state, SessionState::Offline | SessionState::Refused);
     let id = Id::unique("join");
     if away || other_link {
         let look = if state.link.text.trim().is_empty() { ButtonLook::Plain } else { ButtonLook::Primary };
