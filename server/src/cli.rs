@@ -1,6 +1,6 @@
 //! The command line, and the log on stderr.
 
-use crate::config::{Config, ConfigError, DataDirArg, ListenAddress, LogLevel, Settings};
+use crate::config::{Config, ConfigError, DataDirArg, ListenAddress, LogLevel, ServerSettings};
 use crate::failure::Failure;
 use crate::invite::InviteRequest;
 use crate::moderation::cli as moderation;
@@ -83,7 +83,7 @@ struct Serve {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    settings: Settings,
+    settings: ServerSettings,
 }
 
 #[derive(Debug, Args)]
@@ -123,7 +123,7 @@ pub fn main() -> ExitCode {
 }
 
 fn command() -> clap::Command {
-    Settings::help_with_defaults(Cli::command())
+    ServerSettings::help_with_defaults(Cli::command())
 }
 
 fn serve(Serve { config: file, settings: flags }: Serve) -> ExitCode {
@@ -149,12 +149,12 @@ fn serve(Serve { config: file, settings: flags }: Serve) -> ExitCode {
     finish(Server::run_until_signal(&config, announce, reread))
 }
 
-fn with_file(flags: Settings, file: Option<&Path>) -> Result<Settings, ConfigError> {
-    let file = file.map(Settings::read).transpose()?.unwrap_or_default();
+fn with_file(flags: ServerSettings, file: Option<&Path>) -> Result<ServerSettings, ConfigError> {
+    let file = file.map(ServerSettings::read).transpose()?.unwrap_or_default();
     Ok(flags.or(file))
 }
 
-fn level(settings: &Settings) -> LogLevel {
+fn level(settings: &ServerSettings) -> LogLevel {
     settings.log.unwrap_or(LogLevel(tracing::Level::INFO))
 }
 

@@ -18,7 +18,7 @@ pub struct ServerIdentity {
 
 /// Why the server has no identity.
 #[derive(Debug, thiserror::Error)]
-pub enum IdentityError {
+pub enum ServerIdentityError {
     /// No key pair could be generated.
     #[error("No key pair could be made: {0}.")]
     Generate(rcgen::Error),
@@ -35,10 +35,10 @@ impl ServerIdentity {
     ///
     /// # Errors
     /// When the store fails or its key is damaged.
-    pub fn load(store: &mut Store) -> Result<ServerIdentity, IdentityError> {
-        let fresh = KeyPair::generate().map_err(IdentityError::Generate)?;
+    pub fn load(store: &mut Store) -> Result<ServerIdentity, ServerIdentityError> {
+        let fresh = KeyPair::generate().map_err(ServerIdentityError::Generate)?;
         let pkcs8 = store.identity(|| fresh.serialize_der())?;
-        ServerIdentity::from_pkcs8(pkcs8).map_err(IdentityError::Damaged)
+        ServerIdentity::from_pkcs8(pkcs8).map_err(ServerIdentityError::Damaged)
     }
 
     fn from_pkcs8(pkcs8: Vec<u8>) -> Result<ServerIdentity, rcgen::Error> {
@@ -51,4 +51,4 @@ impl ServerIdentity {
     }
 }
 
-impl crate::failure::OperatorError for IdentityError {}
+impl crate::failure::OperatorError for ServerIdentityError {}

@@ -2,7 +2,7 @@
 
 use crate::address::{AdvertisedAddress, PublicAddress, advertised_address};
 use crate::config::FIRST_ROOM;
-use crate::identity::{IdentityError, ServerIdentity};
+use crate::identity::{ServerIdentity, ServerIdentityError};
 use crate::store::{Store, StoreError};
 use crate::system::Random;
 use clap::Args;
@@ -63,13 +63,13 @@ pub struct Invitation {
 
 /// Why there is no link.
 #[derive(Debug, thiserror::Error)]
-pub enum InviteError {
+pub enum InvitationError {
     /// The data folder or its database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The server has no identity.
     #[error(transparent)]
-    Identity(#[from] IdentityError),
+    Identity(#[from] ServerIdentityError),
     /// Another program removed the room in the meantime.
     #[error("The room {0} was removed while its link was being made. Try again.")]
     RoomRemoved(RoomName),
@@ -79,7 +79,7 @@ pub enum InviteError {
 ///
 /// # Errors
 /// When the data folder cannot be used.
-pub fn invite(data: &Path, request: &InviteRequest) -> Result<Invitation, InviteError> {
+pub fn invite(data: &Path, request: &InviteRequest) -> Result<Invitation, InvitationError> {
     let mut store = Store::open(data)?;
     let mut random = Random::new();
     let identity = ServerIdentity::load(&mut store)?;
@@ -109,14 +109,14 @@ pub fn link(
     role: Role,
     pin: Pin,
     address: &AdvertisedAddress,
-) -> Result<InviteLink, InviteError> {
-    let secrets = store.secrets(room)?.ok_or_else(|| InviteError::RoomRemoved(room.clone()))?;
+) -> Result<InviteLink, InvitationError> {
+    let secrets = store.secrets(room)?.ok_or_else(|| InvitationError::RoomRemoved(room.clone()))?;
     let secret = secrets.of(role).secret.clone();
     let key = RoomKey { role, secret, trust: Trust::Pinned(pin) };
     Ok(InviteLink { host: address.host.clone(), port: address.port, room: room.clone(), key: Some(key) })
 }
 
-impl crate::failure::OperatorError for InviteError {}
+impl crate::failure::OperatorError for InvitationError {}
 
 #[cfg(test)]
 mod tests {

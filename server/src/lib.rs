@@ -24,7 +24,7 @@
 //! | `rooms` | the rooms actor and its queries and commands | rooms |
 //! | `media` | receives, opens, forwards and mixes datagrams | media-0 …, mixer |
 //! | `gateway` | musicians who do not speak RTJam's own protocol | classic |
-//! | `real_time`, `thread_exit` | clock, scheduling and supervision of threads | all |
+//! | `real_time`, `failure` | clock, scheduling and supervision of threads | all |
 //! | `check`, [`system`] | whether this machine suits a server; random bytes, open files, memory | main |
 //! | `platform` | what differs between operating systems | all |
 //! | `invite`, `moderation` | the commands `invite`, `list`, `kick`, `ban` | main |
@@ -72,7 +72,6 @@ mod server;
 mod statistics;
 mod store;
 pub mod system;
-mod thread_exit;
 mod tls;
 
 pub use cli::main;

@@ -5,6 +5,7 @@ use crate::address::{ServerAddress, advertised_address};
 use crate::config::{Config, ConfigError, FIRST_ROOM};
 use crate::data_dir::{self, ServerLock};
 use crate::failure::Failure;
+use crate::failure::{ExitGuard, ExitNotifier, ThreadExits};
 use crate::gateway::legacy::{self, LegacySettings};
 use crate::http::{HttpService, MetricsSources};
 use crate::identity::ServerIdentity;
@@ -19,7 +20,6 @@ use crate::rooms::actor::RoomsActor;
 use crate::rooms::messages::{RoomsCommand, RoomsHandle, RoomsInput};
 use crate::store::Store;
 use crate::system::Random;
-use crate::thread_exit::{ExitGuard, ExitNotifier, ThreadExits};
 use rtjam_protocol::control::{MediaEndpoint, Release, TransportKind};
 use rtjam_protocol::link::{Host, Role};
 use rtjam_protocol::seal::ring::{preferred_suites, verify};
@@ -327,7 +327,7 @@ fn reloads(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
+    use crate::config::ServerSettings;
     use crate::store::tests::TempDir;
     use std::path::Path;
 
@@ -337,8 +337,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         for thread in ["classic", "mixer", "media", "rooms", "acceptor"] {
             let dir = TempDir::new();
-            let settings = Settings::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"", Path::new("test"))
-                .expect("keys");
+            let settings =
+                ServerSettings::parse("listen = \"127.0.0.1:0\"\nclassic = \"127.0.0.1:0\"", Path::new("test"))
+                    .expect("keys");
             let config = Config::new(settings, dir.0.clone()).expect("complete");
             let server = Server::bind(&config).expect("bound");
             let (notices, ends) = ExitNotifier::new();

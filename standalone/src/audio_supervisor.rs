@@ -4,13 +4,13 @@
 
 use super::audio_processor::AudioProcessor;
 use super::backends::{self, AudioHealth, AudioRequest, BackendKind, OpenError, RunningBackend, is_bluetooth};
-use super::handover::{ControlEnd, handover};
+use super::handover::{MainThreadEnd, handover};
 use super::sources::{Source, WavError};
 use super::test_tone::ToneSwitch;
 #[cfg(feature = "window")]
 use rtjam_ui::audio::RunningAudio;
 use rtjam_ui::audio::{DeviceDelay, DevicesInUse};
-use rtjam_ui::messages::{Key, Language};
+use rtjam_ui::messages::{Language, MessageKey};
 use rtjam_ui::settings::{BackendChoice, SourceChoice};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ impl AudioError {
         match self {
             AudioError::Backend(why) => why.to_string(),
             AudioError::Source(why) => why.text(language),
-            AudioError::ProcessorLost => language.text(Key::AudioThreadStuck).to_owned(),
+            AudioError::ProcessorLost => language.text(MessageKey::AudioThreadStuck).to_owned(),
         }
     }
 }
@@ -46,7 +46,7 @@ pub(crate) struct AudioSupervisor {
     /// `None`: not given.
     source: Option<SourceChoice>,
     health: Arc<AudioHealth>,
-    running: Option<(RunningBackend, ControlEnd)>,
+    running: Option<(RunningBackend, MainThreadEnd)>,
     /// The backend that runs, or ran last. The supervisor waits for that one only: it does not replace a JACK server that
     /// restarts by another audio system.
     kind: Option<BackendKind>,
@@ -147,13 +147,13 @@ impl AudioSupervisor {
     }
 
     fn change_source(&mut self, source: Option<SourceChoice>) -> Result<(), AudioError> {
-        if let (Some((backend, control)), Some(kind)) = (&mut self.running, self.kind) {
+        if let (Some((backend, main_end)), Some(kind)) = (&mut self.running, self.kind) {
             let rate = backend.rate();
             let choice = source_for(source.as_ref(), kind, &self.request);
             let prepared = Source::prepare(&choice, rate).map_err(AudioError::Source)?;
-            if let Some(mut processor) = control.recall(RECALL) {
+            if let Some(mut processor) = main_end.recall(RECALL) {
                 processor.prepare(rate, self.health.period(), prepared);
-                self.processor = control.give(processor).err();
+                self.processor = main_end.give(processor).err();
             }
         }
         self.source = source;
@@ -162,9 +162,9 @@ impl AudioSupervisor {
 
     /// Stops the backend and takes the processor back.
     pub(crate) fn stop(&mut self) {
-        if let Some((backend, mut control)) = self.running.take() {
+        if let Some((backend, mut main_end)) = self.running.take() {
             drop(backend);
-            self.processor = self.processor.take().or_else(|| control.take_back());
+            self.processor = self.processor.take().or_else(|| main_end.take_back());
         }
         self.retry_at = Instant::now() + RETRY;
     }
@@ -180,9 +180,9 @@ impl AudioSupervisor {
             waited_for.as_ref().map_or(BackendKind::candidates(self.request.choices.backend), std::slice::from_ref);
         let mut error = AudioError::ProcessorLost;
         for kind in candidates {
-            let (control, audio) = handover();
+            let (main_end, audio) = handover();
             match backends::open(*kind, &self.request, audio, &self.health) {
-                Ok(backend) => return self.begin(*kind, backend, control, language),
+                Ok(backend) => return self.begin(*kind, backend, main_end, language),
                 Err(why) => error = AudioError::Backend(why),
             }
         }
@@ -194,24 +194,24 @@ impl AudioSupervisor {
         &mut self,
         kind: BackendKind,
         backend: RunningBackend,
-        mut control: ControlEnd,
+        mut main_end: MainThreadEnd,
         language: Language,
     ) -> Result<String, AudioError> {
         let mut message = format!("audio: {}", backend.describe());
         if falls_back_to_demo(self.source.as_ref(), kind, &self.request) {
-            message = format!("{message}; {}", language.text(Key::PlaysDemo));
+            message = format!("{message}; {}", language.text(MessageKey::PlaysDemo));
         }
         if let Some(name) = bluetooth(&backend.devices()) {
-            message = format!("{message}; {}", language.fill(Key::BluetoothDevice, &[("device", &name)]));
+            message = format!("{message}; {}", language.fill(MessageKey::BluetoothDevice, &[("device", &name)]));
         }
         let rate = backend.rate();
         let choice = source_for(self.source.as_ref(), kind, &self.request);
         let source = Source::prepare(&choice, rate).map_err(AudioError::Source)?;
         let mut processor = self.processor.take().ok_or(AudioError::ProcessorLost)?;
         processor.prepare(rate, self.health.period(), source);
-        self.processor = control.give(processor).err();
+        self.processor = main_end.give(processor).err();
         self.kind = Some(kind);
-        self.running = Some((backend, control));
+        self.running = Some((backend, main_end));
         Ok(message)
     }
 }

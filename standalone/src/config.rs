@@ -2,9 +2,9 @@
 
 use super::backends::AudioRequest;
 use super::settings_file::SettingsFolder;
-use super::stdin;
+use super::terminal;
 use rtjam_protocol::link::Link;
-use rtjam_ui::messages::{self, Key, Language};
+use rtjam_ui::messages::{self, Language, MessageKey};
 use rtjam_ui::settings::{
     AudioChoices, Choices, Decibels, GivenSettings, InviteError, MonitorLevel, RecentRooms, SourceChoice,
 };
@@ -12,7 +12,7 @@ use std::io;
 
 /// The configuration of the program.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Config {
+pub(crate) struct ProgramConfig {
     /// The room to join; `None` with a window: none yet.
     pub(crate) link: Option<Link>,
     pub(crate) choices: Choices,
@@ -27,10 +27,10 @@ pub(crate) struct Config {
     pub(crate) window: bool,
 }
 
-impl Config {
+impl ProgramConfig {
     /// Fills in the defaults.
-    pub(crate) fn new(settings: GivenSettings, link: Option<Link>) -> Config {
-        Config {
+    pub(crate) fn new(settings: GivenSettings, link: Option<Link>) -> ProgramConfig {
+        ProgramConfig {
             link,
             choices: Choices::from_given(&settings),
             audio: AudioRequest {
@@ -55,7 +55,7 @@ impl Config {
 
 /// Why `--join` leads to no room.
 #[derive(Debug)]
-pub(crate) enum JoinError {
+pub(crate) enum FindLinkError {
     /// Standard input cannot be read.
     Stdin(io::Error),
     /// `last`, but no room was joined before.
@@ -64,13 +64,13 @@ pub(crate) enum JoinError {
     Invite(InviteError),
 }
 
-impl JoinError {
+impl FindLinkError {
     /// What happened, and what to do.
     pub(crate) fn text(&self, language: Language) -> String {
         match self {
-            JoinError::Stdin(why) => language.fill(Key::LinkNotRead, &[("reason", why)]),
-            JoinError::NoLastRoom => language.text(Key::NoLastRoom).to_owned(),
-            JoinError::Invite(why) => messages::invite_error(why, language),
+            FindLinkError::Stdin(why) => language.fill(MessageKey::LinkNotRead, &[("reason", why)]),
+            FindLinkError::NoLastRoom => language.text(MessageKey::NoLastRoom).to_owned(),
+            FindLinkError::Invite(why) => messages::invite_error(why, language),
         }
     }
 }
@@ -79,12 +79,12 @@ impl JoinError {
 ///
 /// # Errors
 /// It leads to no room.
-pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<Option<Link>, JoinError> {
+pub(crate) fn find_link(join: Option<&str>, folder: &SettingsFolder) -> Result<Option<Link>, FindLinkError> {
     let text = match join {
-        Some("-") => stdin::read_link().map_err(JoinError::Stdin)?,
-        Some("last") => folder.last_room().ok_or(JoinError::NoLastRoom)?,
+        Some("-") => terminal::read_link().map_err(FindLinkError::Stdin)?,
+        Some("last") => folder.last_room().ok_or(FindLinkError::NoLastRoom)?,
         Some(link) => link.to_owned(),
         None => return Ok(None),
     };
-    RecentRooms::in_folder(folder.path()).resolve(&text).map(Some).map_err(JoinError::Invite)
+    RecentRooms::in_folder(folder.path()).resolve(&text).map(Some).map_err(FindLinkError::Invite)
 }

@@ -1,18 +1,18 @@
 //! The handover: how the audio processor gets to the audio thread and back.
 //!
-//! There is one processor, and it belongs to one thread at a time. A backend's callback owns an [`AudioEnd`], the main thread
-//! the [`ControlEnd`]. Changes that allocate (sample rate, source) are made while the main thread has the processor;
-//! the audio end is silent meanwhile. An audio end that is dropped, because its device is gone, first sends the processor
-//! back.
+//! There is one processor, and it belongs to one thread at a time. A backend's callback owns an [`AudioThreadEnd`], the main
+//! thread the [`MainThreadEnd`]. Changes that allocate (sample rate, source) are made while the main thread has the
+//! processor; the audio thread's end is silent meanwhile. If that end is dropped, because its device is gone, it first sends
+//! the processor back.
 //!
 //! ```text
-//!  main thread: ControlEnd ──to_audio (ring of 1)────▶ AudioEnd: audio thread
-//!                          ◀──to_control (ring of 1)──
-//!                          ──recall (flag)───────────▶
+//!  main thread: MainThreadEnd ──to_audio (ring of 1)───▶ AudioThreadEnd: audio thread
+//!                             ◀──to_main (ring of 1)────
+//!                             ──recall (flag)──────────▶
 //! ```
 //!
-//! Whichever end clears the recall flag decides: the audio end sends the processor back, the control end lets it play on.
-//! `tests/models/tests/handover.rs` checks every interleaving of the two ends.
+//! Whichever end clears the recall flag decides: the audio thread's end sends the processor back, the main thread's end lets
+//! it play on. `tests/models/tests/handover.rs` checks every interleaving of the two ends.
 
 use super::audio_processor::AudioProcessor;
 #[cfg(loom)]
@@ -32,31 +32,31 @@ use std::sync::{
 use std::time::{Duration, Instant};
 
 /// The main thread's end.
-pub(crate) struct ControlEnd {
+pub(crate) struct MainThreadEnd {
     to_audio: HeapProd<Box<AudioProcessor>>,
-    to_control: HeapCons<Box<AudioProcessor>>,
+    to_main: HeapCons<Box<AudioProcessor>>,
     recall: Arc<AtomicBool>,
 }
 
 /// The audio thread's end. Silent without a processor.
-pub(crate) struct AudioEnd {
+pub(crate) struct AudioThreadEnd {
     to_audio: HeapCons<Box<AudioProcessor>>,
-    to_control: HeapProd<Box<AudioProcessor>>,
+    to_main: HeapProd<Box<AudioProcessor>>,
     recall: Arc<AtomicBool>,
     processor: Option<Box<AudioProcessor>>,
 }
 
 /// Both ends, without a processor.
-pub(crate) fn handover() -> (ControlEnd, AudioEnd) {
+pub(crate) fn handover() -> (MainThreadEnd, AudioThreadEnd) {
     let (audio_producer, audio_consumer) = HeapRb::new(1).split();
-    let (control_producer, control_consumer) = HeapRb::new(1).split();
+    let (main_producer, main_consumer) = HeapRb::new(1).split();
     let recall = Arc::new(AtomicBool::new(false));
-    let control = ControlEnd { to_audio: audio_producer, to_control: control_consumer, recall: Arc::clone(&recall) };
-    (control, AudioEnd { to_audio: audio_consumer, to_control: control_producer, recall, processor: None })
+    let main_end = MainThreadEnd { to_audio: audio_producer, to_main: main_consumer, recall: Arc::clone(&recall) };
+    (main_end, AudioThreadEnd { to_audio: audio_consumer, to_main: main_producer, recall, processor: None })
 }
 
-impl ControlEnd {
-    /// Sends the processor to the audio end. Returns it if another one is on its way, which cannot happen with one
+impl MainThreadEnd {
+    /// Sends the processor to the audio thread's end. Returns it if another one is on its way, which cannot happen with one
     /// processor.
     pub(crate) fn give(&mut self, processor: Box<AudioProcessor>) -> Result<(), Box<AudioProcessor>> {
         self.recall.store(false, Ordering::Release);
@@ -77,26 +77,26 @@ impl ControlEnd {
     pub(crate) fn recall_while(&mut self, mut wait: impl FnMut() -> bool) -> Option<Box<AudioProcessor>> {
         self.recall.store(true, Ordering::Release);
         loop {
-            if let Some(processor) = self.to_control.try_pop() {
+            if let Some(processor) = self.to_main.try_pop() {
                 return Some(processor);
             }
-            // If the flag is no longer set, the audio end has cleared it and is about to push the processor.
+            // If the flag is no longer set, the audio thread's end has cleared it and is about to push the processor.
             if !wait() && self.recall.swap(false, Ordering::AcqRel) {
                 return None;
             }
         }
     }
 
-    /// Takes the processor back after the audio end was dropped, also one that the audio end never received.
+    /// Takes the processor back after the audio thread's end was dropped, also one that the audio thread's end never received.
     pub(crate) fn take_back(&mut self) -> Option<Box<AudioProcessor>> {
-        self.to_control.try_pop().or_else(|| {
+        self.to_main.try_pop().or_else(|| {
             let audio_end_is_dropped = !self.to_audio.read_is_held();
             audio_end_is_dropped.then(|| HeapCons::new(self.to_audio.rb_ref().clone()).try_pop()).flatten()
         })
     }
 }
 
-impl AudioEnd {
+impl AudioThreadEnd {
     /// Audio thread. Processes one period; always writes all outputs.
     pub(crate) fn process(&mut self, inputs: [&[f32]; 2], outputs: &mut Outputs<'_>) {
         if self.processor.is_none() {
@@ -108,7 +108,7 @@ impl AudioEnd {
             && let Some(processor) = self.processor.take()
         {
             // The ring has space, since there is only one processor. Without space it would play on.
-            self.processor = self.to_control.try_push(processor).err();
+            self.processor = self.to_main.try_push(processor).err();
         }
         match &mut self.processor {
             Some(processor) => processor.process(inputs, outputs),
@@ -129,10 +129,10 @@ pub(crate) fn silence(outputs: &mut Outputs<'_>) {
     }
 }
 
-impl Drop for AudioEnd {
+impl Drop for AudioThreadEnd {
     fn drop(&mut self) {
         if let Some(processor) = self.processor.take().or_else(|| self.to_audio.try_pop()) {
-            let _ = self.to_control.try_push(processor);
+            let _ = self.to_main.try_push(processor);
         }
     }
 }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     /// The highest peak in ten periods. A new engine's monitor is at unity.
-    fn peak(audio: &mut AudioEnd) -> f32 {
+    fn peak(audio: &mut AudioThreadEnd) -> f32 {
         let silent = [0.0; 64];
         let mut peak = 0.0_f32;
         for _ in 0..10 {
@@ -168,39 +168,39 @@ mod tests {
 
     #[test]
     fn audio_end_is_silent_without_processor() {
-        let (mut control, mut audio) = handover();
+        let (mut main_end, mut audio) = handover();
         assert_eq!(peak(&mut audio), 0.0);
-        assert!(control.give(processor()).is_ok());
+        assert!(main_end.give(processor()).is_ok());
         assert!(peak(&mut audio) > 0.01);
         let thread = std::thread::spawn(move || {
             while peak(&mut audio) > 0.0 {}
             audio
         });
-        let processor = control.recall(Duration::from_secs(5)).expect("the audio thread runs");
+        let processor = main_end.recall(Duration::from_secs(5)).expect("the audio thread runs");
         let mut audio = thread.join().expect("no panic");
-        assert!(control.give(processor).is_ok());
+        assert!(main_end.give(processor).is_ok());
         assert!(peak(&mut audio) > 0.01);
     }
 
     #[test]
     fn dropped_audio_end_returns_processor() {
         for played in [false, true] {
-            let (mut control, mut audio) = handover();
-            assert!(control.give(processor()).is_ok());
+            let (mut main_end, mut audio) = handover();
+            assert!(main_end.give(processor()).is_ok());
             if played {
                 peak(&mut audio);
             }
-            assert!(control.recall(Duration::from_millis(2)).is_none());
+            assert!(main_end.recall(Duration::from_millis(2)).is_none());
             drop(audio);
-            assert!(control.take_back().is_some());
+            assert!(main_end.take_back().is_some());
         }
     }
 
     #[test]
     fn processor_given_too_late_comes_back() {
-        let (mut control, audio) = handover();
+        let (mut main_end, audio) = handover();
         drop(audio);
-        assert!(control.give(processor()).is_ok());
-        assert!(control.take_back().is_some());
+        assert!(main_end.give(processor()).is_ok());
+        assert!(main_end.take_back().is_some());
     }
 }

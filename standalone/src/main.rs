@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `cli`, `settings_file`, `config` | read the settings: flags, `rtjam.toml`, and what they amount to |
 //! | `program` | start, main loop, end |
-//! | `signals`, `stdin`, `terminal`, `status_text` | signals, typed commands, and what the terminal shows |
+//! | `signals`, `terminal`, `status_text` | signals, typed commands, and what the terminal shows |
 //! | `session` | applies the settings to the client and to the engine's controls |
 //! | `platform` | what differs between operating systems |
 //! | `window` | the program's own window; `no_window.rs` replaces it in builds without the feature `window` |
@@ -12,7 +12,7 @@
 //! | `audio_supervisor`, `backends`, `handover`, `audio_processor`, `sources`, `test_tone` | audio |
 //!
 //! Threads: the main thread runs `program`. With a window, the main thread runs the window, as some systems require, and
-//! `program` has a thread of its own. The backend's audio thread runs `handover::AudioEnd::process`. The client has its
+//! `program` has a thread of its own. The backend's audio thread runs `handover::AudioThreadEnd::process`. The client has its
 //! own threads. The engine and the source reach the audio thread through `handover`; counters are atomics.
 
 mod audio_processor;
@@ -29,7 +29,6 @@ mod settings_file;
 mod signals;
 mod sources;
 mod status_text;
-mod stdin;
 mod terminal;
 mod test_tone;
 #[cfg(feature = "window")]

@@ -3,7 +3,7 @@
 //! The types have no values, or no content, so the compiler removes all code that would use a window.
 
 use super::audio_supervisor::{AudioError, AudioSupervisor};
-use super::config::Config;
+use super::config::ProgramConfig;
 use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
 use super::signals::Signals;
@@ -17,14 +17,14 @@ pub(super) fn has_display() -> bool {
 }
 
 /// Never called, since there is no display.
-pub(super) fn run<T>(_program: impl FnOnce(WindowRequest) -> T) -> Result<T, WindowError> {
-    Err(WindowError)
+pub(super) fn run<T>(_program: impl FnOnce(WindowRequest) -> T) -> Result<T, ProgramWindowError> {
+    Err(ProgramWindowError)
 }
 
 /// This build has no window.
 #[derive(Debug, thiserror::Error)]
 #[error("This rtjam was built without a window.")]
-pub(super) struct WindowError;
+pub(super) struct ProgramWindowError;
 
 /// The settings that a window remembers: none.
 pub(super) struct WindowState;
@@ -46,11 +46,11 @@ impl WindowRequest {
     pub(super) fn open(
         self,
         _session: &ProgramSession,
-        _config: &Config,
+        _config: &ProgramConfig,
         _state: &WindowState,
         _folder: &SettingsFolder,
         _signals: &Signals,
-    ) -> Result<Window, WindowError> {
+    ) -> Result<Window, ProgramWindowError> {
         match self {}
     }
 }
@@ -69,7 +69,7 @@ macro_rules! never_called {
 }
 
 never_called! {
-    follow(&Config);
+    follow(&ProgramConfig);
     link() -> Option<Link>;
     note_joined() -> Option<Link>;
     show_mute(bool);
@@ -83,7 +83,7 @@ impl Window {
         match *self {}
     }
 
-    pub(super) fn serve_audio(&self, _: &mut AudioSupervisor, _: &mut Config) -> Option<String> {
+    pub(super) fn serve_audio(&self, _: &mut AudioSupervisor, _: &mut ProgramConfig) -> Option<String> {
         match *self {}
     }
 }

@@ -3,18 +3,17 @@
 use super::audio_processor::AudioProcessor;
 use super::audio_supervisor::{AudioError, AudioSupervisor};
 use super::cli::Cli;
-use super::config::{Config, JoinError, find_link};
+use super::config::{FindLinkError, ProgramConfig, find_link};
 use super::session::ProgramSession;
 use super::settings_file::{SettingsFileError, SettingsFolder};
 use super::signals::Signals;
-use super::stdin;
-use super::terminal::{Terminal, print};
+use super::terminal::{self, Terminal, print};
 use super::test_tone::test_tone;
-use super::window::{self, Window, WindowError, WindowRequest, WindowState};
-use rtjam_client::{Condition, State, Status, TraceFile};
+use super::window::{self, ProgramWindowError, Window, WindowRequest, WindowState};
+use rtjam_client::{Condition, SessionState, Status, TraceFile};
 use rtjam_protocol::link::Link;
 use rtjam_ui::audio::DeviceDelay;
-use rtjam_ui::messages::{self, Key, Language};
+use rtjam_ui::messages::{self, Language, MessageKey};
 use rtjam_ui::settings::{AudioChoices, GivenSettings, NoHomeFolder, config_folder};
 use std::io;
 use std::path::PathBuf;
@@ -47,12 +46,12 @@ pub(crate) enum ExitReason {
 pub(crate) enum StartError {
     NoHome(NoHomeFolder),
     Settings(SettingsFileError),
-    Join(JoinError),
+    Join(FindLinkError),
     /// No room was given, and there is no window to ask for one. Holds the last room.
     NoRoom(Option<Link>),
     Signals(io::Error),
     Trace(PathBuf, io::Error),
-    Window(WindowError),
+    Window(ProgramWindowError),
     Audio(AudioError),
 }
 
@@ -71,19 +70,19 @@ impl StartError {
     /// What happened, and what to do.
     fn text(&self, language: Language) -> String {
         match self {
-            StartError::NoHome(_) => language.text(Key::NoConfigFolder).to_owned(),
+            StartError::NoHome(_) => language.text(MessageKey::NoConfigFolder).to_owned(),
             StartError::Settings(why) => why.to_string(),
             StartError::Join(why) => why.text(language),
             StartError::NoRoom(last) => {
-                let again = |link: &Link| language.fill(Key::RejoinLastRoom, &[("room", &link.without_key())]);
-                let which = language.text(Key::WhichRoom);
+                let again = |link: &Link| language.fill(MessageKey::RejoinLastRoom, &[("room", &link.without_key())]);
+                let which = language.text(MessageKey::WhichRoom);
                 last.as_ref().map_or(which.to_owned(), |link| format!("{which}\n{}", again(link)))
             }
-            StartError::Signals(why) => language.fill(Key::NoSignals, &[("reason", why)]),
+            StartError::Signals(why) => language.fill(MessageKey::NoSignals, &[("reason", why)]),
             StartError::Trace(path, why) => {
-                language.fill(Key::TraceNotWritten, &[("path", &path.display()), ("reason", why)])
+                language.fill(MessageKey::TraceNotWritten, &[("path", &path.display()), ("reason", why)])
             }
-            StartError::Window(why) => language.fill(Key::NoWindow, &[("reason", why)]),
+            StartError::Window(why) => language.fill(MessageKey::NoWindow, &[("reason", why)]),
             StartError::Audio(why) => why.text(language),
         }
     }
@@ -125,7 +124,7 @@ fn report(why: &StartError, language: Language) -> ExitReason {
 struct StartPlan {
     folder: SettingsFolder,
     flags: GivenSettings,
-    config: Config,
+    config: ProgramConfig,
     window_state: WindowState,
     /// Whether `rtjam.toml` holds the key of a room.
     file_holds_key: bool,
@@ -149,7 +148,7 @@ fn plan(cli: Cli) -> Result<StartPlan, StartError> {
         settings = settings.over(window_state.settings());
     }
     let link = find_link(settings.join.as_deref(), &folder).map_err(StartError::Join)?;
-    let config = Config::new(settings, link);
+    let config = ProgramConfig::new(settings, link);
     Ok(StartPlan { folder, flags, config, window_state, file_holds_key, audio_is_remembered, trace: cli.record_trace })
 }
 
@@ -158,7 +157,7 @@ struct Program {
     folder: SettingsFolder,
     /// The command line, which overrides the file when that is read again.
     flags: GivenSettings,
-    config: Config,
+    config: ProgramConfig,
     signals: Signals,
     typed_lines: Receiver<String>,
     terminal: Terminal,
@@ -183,10 +182,10 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
     let terminal = Terminal::new(config.json);
     let language = config.language();
     if file_holds_key && folder.make_private() {
-        terminal.show_message(language.text(Key::FileMadePrivate));
+        terminal.show_message(language.text(MessageKey::FileMadePrivate));
     }
     if config.window && request.is_none() {
-        terminal.show_message(language.text(Key::NoDisplay));
+        terminal.show_message(language.text(MessageKey::NoDisplay));
     }
     let signals = Signals::install().map_err(StartError::Signals)?;
     let exit_code = Arc::new(AtomicI32::new(ExitReason::Requested as i32));
@@ -199,7 +198,7 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
         Some(Ok(window)) => Some(window),
         Some(Err(why)) if config.link.is_none() => return Err(StartError::Window(why)),
         Some(Err(why)) => {
-            terminal.show_message(&language.fill(Key::RunsWithoutWindow, &[("reason", &why)]));
+            terminal.show_message(&language.fill(MessageKey::RunsWithoutWindow, &[("reason", &why)]));
             None
         }
         None => None,
@@ -224,14 +223,14 @@ fn start(plan: StartPlan, request: Option<WindowRequest>) -> Result<Program, Sta
         session.join(link);
     }
     if config.mute {
-        terminal.show_message(language.text(Key::StartMuted));
+        terminal.show_message(language.text(MessageKey::StartMuted));
     }
     Ok(Program {
         folder,
         flags,
         config,
         signals,
-        typed_lines: stdin::typed_lines(),
+        typed_lines: terminal::typed_lines(),
         terminal,
         audio,
         session,
@@ -304,15 +303,15 @@ impl Program {
         self.show_session_changes(status);
         match status.state {
             // The window shows why, and accepts another link.
-            State::Refused | State::Offline if self.window.is_some() => None,
-            State::Refused => Some(ExitReason::Refused),
+            SessionState::Refused | SessionState::Offline if self.window.is_some() => None,
+            SessionState::Refused => Some(ExitReason::Refused),
             // Joining could not start.
-            State::Offline => Some(ExitReason::Failed),
-            State::Joined => {
+            SessionState::Offline => Some(ExitReason::Failed),
+            SessionState::Joined => {
                 self.remember_room();
                 None
             }
-            State::Connecting => None,
+            SessionState::Connecting => None,
         }
     }
 
@@ -323,17 +322,17 @@ impl Program {
             "unmute" => {
                 self.set_mute(false);
                 self.session.resume_sending();
-                self.tell(Key::NowUnmuted);
+                self.tell(MessageKey::NowUnmuted);
             }
             "mute" => {
                 self.set_mute(true);
-                self.tell(Key::NowMuted);
+                self.tell(MessageKey::NowMuted);
             }
             "tone" => {
                 self.audio.tone().press();
-                self.tell(Key::TonePlays);
+                self.tell(MessageKey::TonePlays);
             }
-            _ => self.tell(Key::TypedCommands),
+            _ => self.tell(MessageKey::TypedCommands),
         }
     }
 
@@ -344,7 +343,7 @@ impl Program {
         }
     }
 
-    fn tell(&self, key: Key) {
+    fn tell(&self, key: MessageKey) {
         self.terminal.show_message(self.config.language().text(key));
     }
 
@@ -358,7 +357,7 @@ impl Program {
         {
             self.terminal.show_message(&messages::condition(condition, language));
             if *condition == Condition::MutedByLoopGuard {
-                self.tell(Key::ResumeInTerminal);
+                self.tell(MessageKey::ResumeInTerminal);
             }
         }
         self.shown_condition.clone_from(&status.condition);
@@ -367,11 +366,11 @@ impl Program {
     fn show_audio_changes(&mut self) {
         let health = self.audio.health();
         if health.take_priority_denied() {
-            self.tell(Key::AudioPriorityDenied);
+            self.tell(MessageKey::AudioPriorityDenied);
         }
         if health.freewheeling() != self.freewheeling {
             self.freewheeling = health.freewheeling();
-            self.tell(if self.freewheeling { Key::Freewheeling } else { Key::RealTimeAgain });
+            self.tell(if self.freewheeling { MessageKey::Freewheeling } else { MessageKey::RealTimeAgain });
         }
     }
 
@@ -393,13 +392,13 @@ impl Program {
             Ok(config) => self.change_to(config),
             Err(why) => {
                 let language = self.config.language();
-                let message = language.fill(Key::SettingsUnchanged, &[("reason", &why.text(language))]);
+                let message = language.fill(MessageKey::SettingsUnchanged, &[("reason", &why.text(language))]);
                 self.terminal.show_message(&message);
             }
         }
     }
 
-    fn read_again(&self) -> Result<Config, StartError> {
+    fn read_again(&self) -> Result<ProgramConfig, StartError> {
         let settings = self.flags.clone().over(self.folder.read().map_err(StartError::Settings)?);
         // Standard input was read at the start, and "last" is the present room.
         let link = match settings.join.as_deref() {
@@ -410,10 +409,10 @@ impl Program {
             Some(_) => settings.over(WindowState::read(self.folder.path()).settings()),
             None => settings,
         };
-        Ok(Config::new(settings, link))
+        Ok(ProgramConfig::new(settings, link))
     }
 
-    fn change_to(&mut self, config: Config) {
+    fn change_to(&mut self, config: ProgramConfig) {
         let language = config.language();
         match self.audio.change(config.audio.clone(), config.source.clone(), language) {
             Ok(Some(message)) => self.terminal.show_message(&message),
@@ -428,7 +427,7 @@ impl Program {
         match &self.window {
             // The session stays in the room that was joined from the window, unless the file names another one.
             Some(window) if config.link == self.config.link => {
-                let here = |config: &Config| Config { link: window.link(), ..config.clone() };
+                let here = |config: &ProgramConfig| ProgramConfig { link: window.link(), ..config.clone() };
                 self.session.change(&here(&self.config), &here(&config));
                 window.follow(&here(&config));
             }
@@ -442,7 +441,7 @@ impl Program {
             self.terminal = Terminal::new(config.json);
         }
         self.config = config;
-        self.tell(Key::SettingsRead);
+        self.tell(MessageKey::SettingsRead);
     }
 
     /// Leaves the room first, so that the others see it at once; then stops the audio system.

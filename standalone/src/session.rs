@@ -1,7 +1,7 @@
 //! The program's session: the client and the engine's controls, kept in line with the configuration.
 
-use super::config::Config;
-use rtjam_client::{Client, Clock, State, Status, StatusNotice, TraceFile, Wake};
+use super::config::ProgramConfig;
+use rtjam_client::{Client, Clock, SessionState, Status, StatusNotice, TraceFile, Wake};
 use rtjam_engine::{Console, Engine};
 use rtjam_protocol::link::Link;
 use rtjam_ui::params::{self, Param};
@@ -14,7 +14,7 @@ pub(crate) struct ProgramSession {
     /// `None` after leaving.
     client: Option<Arc<Client>>,
     console: Console,
-    last_state: State,
+    last_state: SessionState,
     /// The number of xruns when the room was joined.
     xruns_at_join: u64,
     shown_notices: Vec<StatusNotice>,
@@ -22,13 +22,18 @@ pub(crate) struct ProgramSession {
 
 impl ProgramSession {
     /// A session that is in no room, its engine, and the clock of both.
-    pub(crate) fn new(config: &Config, folder: &Path) -> (ProgramSession, Engine, Clock) {
+    pub(crate) fn new(config: &ProgramConfig, folder: &Path) -> (ProgramSession, Engine, Clock) {
         let (clock, wake) = (Clock::new(), Wake::new());
         let (engine, network, console) = rtjam_engine::engine(random(), wake.closure());
         let options = config.choices.client_options(folder.to_owned());
         let client = Some(Arc::new(Client::new(options, clock, wake, network, console.clone())));
-        let session =
-            ProgramSession { client, console, last_state: State::Offline, xruns_at_join: 0, shown_notices: Vec::new() };
+        let session = ProgramSession {
+            client,
+            console,
+            last_state: SessionState::Offline,
+            xruns_at_join: 0,
+            shown_notices: Vec::new(),
+        };
         session.apply_to_engine(config);
         session.set_mute(config.mute);
         (session, engine, clock)
@@ -72,7 +77,7 @@ impl ProgramSession {
     }
 
     /// Applies another configuration. A mute that the user typed stays unless the configuration's changes.
-    pub(crate) fn change(&self, old: &Config, new: &Config) {
+    pub(crate) fn change(&self, old: &ProgramConfig, new: &ProgramConfig) {
         self.apply_to_engine(new);
         if new.mute != old.mute {
             self.set_mute(new.mute);
@@ -87,7 +92,7 @@ impl ProgramSession {
         }
     }
 
-    fn apply_to_engine(&self, config: &Config) {
+    fn apply_to_engine(&self, config: &ProgramConfig) {
         params::apply(&self.console, Param::Monitor, config.monitor.db());
         params::apply(&self.console, Param::Room, f64::from(config.room.0));
         config.choices.apply_to_engine(&self.console);
@@ -96,7 +101,7 @@ impl ProgramSession {
     /// The status, completed by the audio system's part: `xruns` since the program started, and the device's delay.
     pub(crate) fn status(&mut self, xruns: u64, device_ms: Option<f32>) -> Option<Status> {
         let mut status = self.client.as_ref()?.status();
-        if status.state == State::Joined && self.last_state != State::Joined {
+        if status.state == SessionState::Joined && self.last_state != SessionState::Joined {
             self.xruns_at_join = xruns;
         }
         self.last_state = status.state;

@@ -1,10 +1,10 @@
 //! The status as text, once a second: JSON for programs, a line for people.
 
-use rtjam_client::{Delay, State, Status};
+use rtjam_client::{Delay, SessionState, Status};
 use rtjam_engine::SILENCE_DBFS;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::Role;
-use rtjam_ui::messages::{self, Key, Language};
+use rtjam_ui::messages::{self, Language, MessageKey};
 use serde::Serialize;
 use std::fmt::Display;
 
@@ -41,40 +41,40 @@ pub(crate) fn line(status: &Status, language: Language) -> String {
     let count = |key, count: u64| (count > 0).then(|| fill(key, &[("count", &count)]));
     let ms = |key, ms: f32| fill(key, &[("ms", &format_args!("{ms:.0}"))]);
     let state = text(match status.state {
-        State::Offline => Key::Offline,
-        State::Connecting => Key::Connecting,
-        State::Joined => Key::Joined,
-        State::Refused => Key::Refused,
+        SessionState::Offline => MessageKey::Offline,
+        SessionState::Connecting => MessageKey::Connecting,
+        SessionState::Joined => MessageKey::Joined,
+        SessionState::Refused => MessageKey::Refused,
     });
     let place = match (&status.room, status.state) {
-        (Some(room), State::Joined) => room.clone(),
+        (Some(room), SessionState::Joined) => room.clone(),
         (Some(room), _) => format!("{room}: {state}"),
         (None, _) => state.to_owned(),
     };
-    let place = if status.legacy { format!("{place} ({})", text(Key::NotPrivate)) } else { place };
+    let place = if status.legacy { format!("{place} ({})", text(MessageKey::NotPrivate)) } else { place };
     let mut parts = vec![place];
     parts.extend(status.rtt_ms.map(|rtt| format!("{rtt:.0} ms")));
-    parts.push(fill(Key::OwnLevel, &[("level", &level(status.tx.dbfs, language))]));
-    parts.extend(status.device_ms.map(|delay| ms(Key::DeviceDelay, delay)));
+    parts.push(fill(MessageKey::OwnLevel, &[("level", &level(status.tx.dbfs, language))]));
+    parts.extend(status.device_ms.map(|delay| ms(MessageKey::DeviceDelay, delay)));
     parts.extend(status.xruns.filter(|n| *n > 0).map(|n| format!("xruns {n}")));
     if status.role == Some(Role::Listener) {
-        parts.push(text(Key::IsListening).to_owned());
+        parts.push(text(MessageKey::IsListening).to_owned());
     }
     if status.mix == DownstreamMode::Mixed {
         let level = status.mix_stream.as_ref().map(|stream| format!(" {}", level(stream.dbfs, language)));
-        let delay = status.mix_delay_ms.map(|delay| format!(" ({})", ms(Key::DelayAtServer, delay)));
-        parts.push([Some(text(Key::OthersOneMix).to_owned()), level, delay].into_iter().flatten().collect());
+        let delay = status.mix_delay_ms.map(|delay| format!(" ({})", ms(MessageKey::DelayAtServer, delay)));
+        parts.push([Some(text(MessageKey::OthersOneMix).to_owned()), level, delay].into_iter().flatten().collect());
     }
-    parts.extend(count(Key::Listeners, status.listeners.into()));
+    parts.extend(count(MessageKey::Listeners, status.listeners.into()));
     let (up, down) = (status.tx.lost, status.rx.lost);
     if up + down > 0 {
-        parts.push(fill(Key::PacketLoss, &[("up", &up), ("down", &down)]));
+        parts.push(fill(MessageKey::PacketLoss, &[("up", &up), ("down", &down)]));
     }
     let extra = status.tx.extra_kbps + status.rx.extra_kbps;
     if extra > 0.0 {
-        parts.push(fill(Key::Retransmission, &[("kbps", &format_args!("{extra:.0}"))]));
+        parts.push(fill(MessageKey::Retransmission, &[("kbps", &format_args!("{extra:.0}"))]));
     }
-    parts.extend(count(Key::OwnRecovered, status.tx.recovered));
+    parts.extend(count(MessageKey::OwnRecovered, status.tx.recovered));
     for musician in &status.musicians {
         parts.extend(["|".to_owned(), format!("{} {}", musician.name, level(musician.dbfs, language))]);
         let delay = musician.delay.known_ms();
@@ -83,11 +83,11 @@ pub(crate) fn line(status: &Status, language: Language) -> String {
         let missing = counts.lost + counts.late;
         if missing > 0 {
             let share = 100.0 * missing as f64 / (counts.packets + counts.lost).max(1) as f64;
-            parts.push(fill(Key::MissingShare, &[("percent", &format_args!("{share:.1}"))]));
+            parts.push(fill(MessageKey::MissingShare, &[("percent", &format_args!("{share:.1}"))]));
         }
-        parts.extend(count(Key::Recovered, counts.recovered));
+        parts.extend(count(MessageKey::Recovered, counts.recovered));
         if musician.concealed_ms_per_min >= 0.5 {
-            parts.push(ms(Key::Concealed, musician.concealed_ms_per_min));
+            parts.push(ms(MessageKey::Concealed, musician.concealed_ms_per_min));
         }
     }
     parts.join("  ")
@@ -97,12 +97,12 @@ pub(crate) fn line(status: &Status, language: Language) -> String {
 fn parts_of(delay: &Delay, language: Language) -> String {
     let Delay { packet_ms, mix_ms, network_ms, buffer_ms } = *delay;
     let parts = [
-        (Key::PacketPart, packet_ms),
-        (Key::MixPart, mix_ms),
-        (Key::NetworkPart, network_ms),
-        (Key::BufferPart, buffer_ms),
+        (MessageKey::PacketPart, packet_ms),
+        (MessageKey::MixPart, mix_ms),
+        (MessageKey::NetworkPart, network_ms),
+        (MessageKey::BufferPart, buffer_ms),
     ];
-    let told = |(key, ms): (Key, Option<f32>)| Some(language.fill(key, &[("ms", &format_args!("{:.0}", ms?))]));
+    let told = |(key, ms): (MessageKey, Option<f32>)| Some(language.fill(key, &[("ms", &format_args!("{:.0}", ms?))]));
     parts.into_iter().filter_map(told).collect::<Vec<_>>().join(", ")
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn summary(status: &Status) -> String {
 
 fn level(dbfs: [f32; 2], language: Language) -> String {
     let louder = dbfs[0].max(dbfs[1]);
-    if louder <= SILENCE_DBFS { language.text(Key::Silent).to_owned() } else { format!("{louder:.0} dB") }
+    if louder <= SILENCE_DBFS { language.text(MessageKey::Silent).to_owned() } else { format!("{louder:.0} dB") }
 }
 
 #[cfg(test)]
@@ -141,7 +141,7 @@ mod tests {
             ..Musician::default()
         };
         Status {
-            state: State::Joined,
+            state: SessionState::Joined,
             room: Some("lobby".to_owned()),
             rtt_ms: Some(23.4),
             xruns: Some(3),
@@ -200,7 +200,7 @@ mod tests {
         let mixed = Status { mix: DownstreamMode::Mixed, mix_delay_ms: Some(2.7), ..status() };
         assert!(line(&mixed).contains("xruns 3  one mix (3 ms at the server)"), "{}", line(&mixed));
         let alone = Status {
-            state: State::Connecting,
+            state: SessionState::Connecting,
             rtt_ms: None,
             device_ms: None,
             xruns: Some(0),

@@ -1,15 +1,21 @@
-//! The terminal: the status on standard output, messages on standard error.
+//! The terminal: the status on standard output, messages on standard error, the link for `--join -` and typed commands on
+//! standard input.
 //!
 //! On a terminal the status is one line that is overwritten, below the messages. A closed output is no error.
 
-use super::platform::{enable_escape_sequences, terminal_width};
+use super::platform::{enable_escape_sequences, ignore_background_stop, terminal_width};
 use super::status_text;
 use rtjam_client::Status;
 use rtjam_ui::messages::Language;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 /// Columns, if the terminal does not say.
 const DEFAULT_WIDTH: usize = 80;
+
+/// The most bytes that are read of a line; no link is longer.
+const MAX_LINK: u64 = 4096;
 
 /// Standard output and standard error.
 pub(crate) struct Terminal {
@@ -72,4 +78,31 @@ pub(crate) fn print(mut to: impl Write, text: &str) {
 
 fn width() -> usize {
     terminal_width().unwrap_or(DEFAULT_WIDTH)
+}
+
+/// Reads the first line, without surrounding spaces.
+pub(crate) fn read_link() -> io::Result<String> {
+    use io::Read;
+    let mut line = String::new();
+    io::stdin().lock().take(MAX_LINK).read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// The lines that are typed on a terminal; without a terminal there are none. The reading thread ends with the program.
+pub(crate) fn typed_lines() -> Receiver<String> {
+    let (sender, lines) = channel();
+    if io::stdin().is_terminal() {
+        ignore_background_stop();
+        let read = move || {
+            // Ends at the end of input and at any error.
+            for line in io::stdin().lock().lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        };
+        // Without this thread, everything but typed commands works.
+        let _ = thread::Builder::new().name("keyboard".to_owned()).spawn(read);
+    }
+    lines
 }

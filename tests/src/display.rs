@@ -129,15 +129,15 @@ impl Display {
 }
 
 /// A plugin host's window on the display that `$DISPLAY` names, in which an editor is embedded.
-pub struct HostWindow {
+pub struct ParentWindow {
     connection: RustConnection,
     /// X11 window id.
     pub id: u32,
 }
 
-impl HostWindow {
+impl ParentWindow {
     /// Opens a window at `x` that receives key events and has the focus.
-    pub fn new(x: i16, size: (u16, u16)) -> HostWindow {
+    pub fn new(x: i16, size: (u16, u16)) -> ParentWindow {
         let (connection, screen) = x11rb::connect(None).expect("the display can be opened");
         let root = connection.setup().roots[screen].root;
         let id = connection.generate_id().expect("a number");
@@ -150,7 +150,7 @@ impl HostWindow {
             .expect("a window");
         let title = b"Host";
         connection.change_property8(PropMode::REPLACE, id, AtomEnum::WM_NAME, AtomEnum::STRING, title).expect("sent");
-        let host = HostWindow { connection, id };
+        let host = ParentWindow { connection, id };
         host.show(true);
         wait::until("the host's window", UP, || {
             let mapped = matches!(host.connection.poll_for_event(), Ok(Some(Event::MapNotify(_))));

@@ -23,6 +23,15 @@ const STUB_SOURCE: &str = "#include <windows.h>\n#include <bcrypt.h>\n\
 /// and up to 7 ms on a busy one.
 const REAL_TIME: [&str; 3] = ["chrt", "--rr", "20"];
 
+/// What this machine lacks for these tests.
+pub struct Missing(String);
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A wine prefix. Dropping it ends all of its programs.
 pub struct Wine {
     program: PathBuf,
@@ -35,18 +44,18 @@ impl Wine {
     ///
     /// # Errors
     /// What is missing on this machine.
-    pub fn start() -> Result<Wine, String> {
+    pub fn start() -> Result<Wine, Missing> {
         let folders = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::env::split_paths(&folders).chain([PathBuf::from(DEBIAN)]);
         let program = folders.map(|folder| folder.join("wine64")).find(|path| path.is_file());
-        let program = program.ok_or("needs wine (Debian: wine64)")?;
+        let program = program.ok_or_else(|| Missing("needs wine (Debian: wine64)".to_owned()))?;
         let real_time = Command::new(REAL_TIME[0]).args(&REAL_TIME[1..]).arg("true").stderr(Stdio::null()).status();
         let real_time = real_time.is_ok_and(|status| status.success());
         let wine = Wine { program, prefix: Scratch::new("wine"), real_time };
         let made =
             wine.command(Path::new("wineboot.exe")).arg("--init").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !made.is_ok_and(|status| status.success()) {
-            return Err("wine cannot make a prefix".to_owned());
+            return Err(Missing("wine cannot make a prefix".to_owned()));
         }
         wine.add_stub()?;
         Ok(wine)
@@ -78,13 +87,13 @@ impl Wine {
         format!("C:\\{name}")
     }
 
-    fn add_stub(&self) -> Result<(), String> {
+    fn add_stub(&self) -> Result<(), Missing> {
         let system = self.prefix.path().join("drive_c/windows/system32");
         if system.join(STUB).exists() {
             return Ok(());
         }
         if !has_program(COMPILER) {
-            return Err(format!("needs {COMPILER} (Debian: gcc-mingw-w64-x86-64)"));
+            return Err(Missing(format!("needs {COMPILER} (Debian: gcc-mingw-w64-x86-64)")));
         }
         let source = self.prefix.path().join("stub.c");
         std::fs::write(&source, STUB_SOURCE).expect("the prefix can be written");
@@ -93,7 +102,7 @@ impl Wine {
         if compile.status().is_ok_and(|status| status.success()) {
             Ok(())
         } else {
-            Err(format!("{STUB} does not compile"))
+            Err(Missing(format!("{STUB} does not compile")))
         }
     }
 }
@@ -110,8 +119,12 @@ impl Drop for Wine {
 ///
 /// # Errors
 /// It has not been built.
-pub fn built(file: &str) -> Result<PathBuf, String> {
+pub fn built(file: &str) -> Result<PathBuf, Missing> {
     let folder = std::env::var_os("RTJAM_WINDOWS").map(PathBuf::from);
     let path = folder.unwrap_or_else(|| target_folder().join("dist/windows-x86_64")).join(file);
-    if path.is_file() { Ok(path) } else { Err(format!("no {}; build it: cargo xtask cross windows", path.display())) }
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(Missing(format!("no {}; build it: cargo xtask cross windows", path.display())))
+    }
 }

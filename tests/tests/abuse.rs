@@ -48,7 +48,7 @@ fn forged_datagrams_cost_victims_nothing() {
     withstands("forged", 4);
 }
 
-/// An extreme sample in each packet does not attenuate the others, and no slot output exceeds full scale.
+/// An extreme sample in each packet does not attenuate the others, and no aux output exceeds full scale.
 #[test]
 fn loud_samples_silence_nobody() {
     withstands("loud-sample", 4);

@@ -125,7 +125,7 @@ fn project_restores_musicians_and_outputs() {
     let uma = project("Uma", &room.invite, EXACT).replace("\"keep_key\":true", "\"keep_key\":false");
     insert(&mut ardour, "Uma", &RTJAM, 2, &uma);
     insert(&mut ardour, "Vic", &MULTI, 26, &project("Vic", &room.invite, EXACT));
-    // Uma's track drops the slot outputs.
+    // Uma's track drops the aux outputs.
     insert(&mut ardour, "Wes", &MULTI, 2, &project("Wes", &room.invite, EXACT));
     rejoin_muted(&mut ardour, &mut ann, &["Uma", "Vic", "Wes"]);
     ardour.set("Uma", "Room level", 0.25);
@@ -137,7 +137,7 @@ fn project_restores_musicians_and_outputs() {
     each_alone(&before, players.len());
     let ears = ["Ann:out_1".to_owned(), port("Uma", 1), port("Wes", 1)];
     let uma_alone = audible_players(&jackd, &players[2..], &ears);
-    assert_eq!(uma_alone, [Some(0); 3], "at Ann's, on Uma's own track, and at Wes', who has no slot outputs");
+    assert_eq!(uma_alone, [Some(0); 3], "at Ann's, on Uma's own track, and at Wes', who has no aux outputs");
 
     ardour.run("save()");
     ardour.run("close()");

@@ -9,7 +9,7 @@ use egui::Id;
 use rtjam_load::process;
 use rtjam_stage::stage::place;
 use rtjam_tests::claphost::{AudioThread, Events, IDS, Library, Plugin};
-use rtjam_tests::display::{Display, HostWindow, UP};
+use rtjam_tests::display::{Display, ParentWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
@@ -28,25 +28,25 @@ const SPACE: u8 = 65;
 const LEFT: i64 = 150;
 
 /// Opens the editor in a window at `x`.
-fn open(plugin: &Plugin, x: i16, scale: Option<f64>) -> HostWindow {
+fn open(plugin: &Plugin, x: i16, scale: Option<f64>) -> ParentWindow {
     plugin.editor().open(scale, |(width, height)| {
-        let host = HostWindow::new(x, (width as u16, height as u16));
+        let host = ParentWindow::new(x, (width as u16, height as u16));
         (host.id, host)
     })
 }
 
-fn wait_drawn(display: &Display, host: &HostWindow) {
+fn wait_drawn(display: &Display, host: &ParentWindow) {
     wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
 }
 
 /// The colour of a window left of the strips, at half height, and in its last corner.
-fn ground(display: &Display, host: &HostWindow) -> u32 {
+fn ground(display: &Display, host: &ParentWindow) -> u32 {
     let (width, height) = display.size(host.id);
     display.picture(host.id)[usize::from(height / 2) * usize::from(width) + 2]
 }
 
 /// Waits until the editor fills the window: the corners and the middle show the editor.
-fn wait_filled(display: &Display, host: &HostWindow) {
+fn wait_filled(display: &Display, host: &ParentWindow) {
     wait::until("an editor that fills its window", UP, || {
         let (width, height) = display.size(host.id);
         let (width, height) = (usize::from(width), usize::from(height));
@@ -171,7 +171,7 @@ fn editor_defaults_to_screen_scale() {
 }
 
 /// Lines of one pixel: in an editor that is drawn small and scaled up, rows would be equal in pairs.
-fn crisp(display: &Display, host: &HostWindow) {
+fn crisp(display: &Display, host: &ParentWindow) {
     let picture = display.picture(host.id);
     let rows: Vec<&[u32]> = picture.chunks(usize::from(display.size(host.id).0)).collect();
     let alike = rows.chunks(2).filter(|pair| pair[0] == pair[1]).count();
@@ -214,7 +214,7 @@ fn typed_and_pasted_links_join() {
 }
 
 /// Waits until the effect of `act` is visible in a window.
-fn wait_changed_by(display: &Display, host: &HostWindow, act: impl FnOnce()) {
+fn wait_changed_by(display: &Display, host: &ParentWindow, act: impl FnOnce()) {
     let before = display.picture(host.id);
     act();
     wait::until("a visible change", UP, || (display.picture(host.id) != before).then_some(()));
@@ -360,7 +360,7 @@ fn parent_window_may_close_first() {
                 }
             }
             // Another parent without a `destroy`.
-            let host = HostWindow::new(0, (760, 480));
+            let host = ParentWindow::new(0, (760, 480));
             assert!(editor.set_parent(CLAP_WINDOW_API_X11, host.id.into()));
             wait_drawn(display, &host);
         }
@@ -392,7 +392,7 @@ fn calls_work_in_any_order() {
             }
             editor.show();
             assert!(editor.set_scale(1.0) && editor.set_size((760, 480)));
-            let (one, other) = (HostWindow::new(0, (760, 480)), HostWindow::new(800, (760, 480)));
+            let (one, other) = (ParentWindow::new(0, (760, 480)), ParentWindow::new(800, (760, 480)));
             assert!(editor.set_parent(CLAP_WINDOW_API_X11, one.id.into()));
             assert!(editor.set_parent(CLAP_WINDOW_API_X11, other.id.into()), "from one parent to the other");
             wait_drawn(display, &other);
@@ -459,7 +459,7 @@ fn editor_survives_state_changes() {
 #[test]
 fn deleting_instance_closes_editor() {
     on_a_screen("deleting_instance_closes_editor", 1, |display| {
-        let host = HostWindow::new(0, (760, 480));
+        let host = ParentWindow::new(0, (760, 480));
         for round in 0..12 {
             // The library is unloaded, too.
             let library = Library::load();

@@ -6,7 +6,7 @@ use clap_sys::ext::gui::CLAP_WINDOW_API_X11;
 use clap_sys::ext::state::{CLAP_EXT_STATE, clap_plugin_state};
 use clap_sys::stream::clap_ostream;
 use rtjam_tests::claphost::{AudioThread, IDS, Library, Plugin, project};
-use rtjam_tests::display::{HostWindow, UP};
+use rtjam_tests::display::{ParentWindow, UP};
 use rtjam_tests::hosting::on_a_quiet_screen;
 use rtjam_tests::musician::{JOIN, Musician, Options};
 use rtjam_tests::room::Room;
@@ -52,7 +52,7 @@ fn plugin_writes_nothing_to_stderr() {
                     s["musicians"].as_array()?.iter().find(|m| m["packets"].as_u64() > Some(100)).map(|_| ())
                 });
                 let window = plugin.editor().open(Some(1.0), |(width, height)| {
-                    let window = HostWindow::new(0, (width as u16, height as u16));
+                    let window = ParentWindow::new(0, (width as u16, height as u16));
                     (window.id, window)
                 });
                 wait::until("a picture", UP, || (display.colours(window.id) > 30).then_some(()));

@@ -158,7 +158,7 @@ fn room_key_stays_outside_project() {
     cleo.wait_new("Finn", LIMIT, |s| (names(s) == ["Finn"]).then_some(()));
 }
 
-/// Indices of the slot outputs that are audible.
+/// Indices of the aux outputs that are audible.
 fn heard_slots(host: &AudioThread<'_>) -> Vec<usize> {
     let take = host.take();
     (1..13).filter(|output| is_heard_in(&take, *output)).collect()

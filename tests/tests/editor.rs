@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "a test may end with a panic that names what is missing")]
 
 use egui::{Event, Id, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, Shape, pos2, vec2};
-use rtjam_client::{Condition, ConnectionError, State, StatusNotice};
+use rtjam_client::{Condition, ConnectionError, SessionState, StatusNotice};
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::control::{Refusal, Refused};
 use rtjam_protocol::link::Host;
@@ -212,7 +212,7 @@ fn nothing_ever_moves() {
         status.musicians[3].counts.lost = 123_456;
         status.musicians[4].name = "A name that is far too long for any strip".to_owned();
         status.musicians[5].delay.buffer_ms = Some(399.0);
-        status.state = State::Connecting;
+        status.state = SessionState::Connecting;
     });
     for param in [Param::Room, Param::Monitor, Param::Gain(first_slot(), Channel::Left)] {
         rtjam_ui::editor_model::EditorModel::set(bench.stage.as_ref(), param, -60.0);
@@ -681,7 +681,7 @@ fn first_start_asks_for_name() {
         let first = || {
             let mut bench = Bench::of(kind, 0, MIN_WINDOW);
             bench.stage.arrange(|status, settings, _| {
-                (status.state, settings.choices.named) = (State::Offline, false);
+                (status.state, settings.choices.named) = (SessionState::Offline, false);
             });
             bench.frame(Vec::new());
             bench.frame(Vec::new());
@@ -699,6 +699,14 @@ fn first_start_asks_for_name() {
         assert_eq!(bench.stage.asked(), [Asked::Change(Change::Name("Keyboard 2".to_owned()))]);
         let shown = bench.frame(Vec::new());
         assert!(!shown.iter().any(|text| text == "What is your name?"), "it is asked once");
+
+        if kind == Kind::Standalone {
+            // The suggested name is selected, so typing replaces it.
+            let mut bench = first();
+            bench.type_in("Ann");
+            bench.key(Key::Enter);
+            assert_eq!(bench.stage.asked(), [Asked::Change(Change::Name("Ann".to_owned()))]);
+        }
 
         let mut bench = first();
         let join = bench.place(Id::unique("join"));
@@ -755,7 +763,7 @@ fn audio_actions(bench: &Bench) -> Vec<AudioAction> {
 fn first_start_shows_audio_page() {
     let mut bench = with_audio(DEFAULT_WINDOW, AudioState { is_due: true, ..interface() });
     bench.stage.arrange(|status, settings, _| {
-        (status.state, settings.choices.named) = (State::Offline, false);
+        (status.state, settings.choices.named) = (SessionState::Offline, false);
     });
     let shown = bench.frame(Vec::new());
     assert!(!shown.contains(&"Test tone".to_owned()), "the name comes first: {shown:?}");

@@ -6,7 +6,7 @@
 
 use egui::Id;
 use rtjam_stage::stage::place;
-use rtjam_tests::display::{Display, HostWindow, UP};
+use rtjam_tests::display::{Display, ParentWindow, UP};
 use rtjam_tests::hosting::on_a_screen;
 use rtjam_tests::vst3host::{Buffers, Call, Edit, FrameSupport, Module};
 use rtjam_tests::wait;
@@ -18,7 +18,7 @@ const REJOINS: &[u8] = br#"{"rtjam":1,"link":"rtjam://127.0.0.1:9/lobby#AQEHBwcH
 const NAMES: [&str; 2] = ["RTJam", "RTJam Multi"];
 const SUPPORTS: [FrameSupport; 3] = [FrameSupport::Nothing, FrameSupport::Frame, FrameSupport::RunLoop];
 
-fn wait_drawn(display: &Display, host: &HostWindow) {
+fn wait_drawn(display: &Display, host: &ParentWindow) {
     wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
 }
 
@@ -37,7 +37,7 @@ fn editor_reopens_in_every_host() {
                 if round % 2 == 0 {
                     assert_eq!(view.size(), (760, 480), "{name} {offer:?} {round}");
                 }
-                let host = HostWindow::new(0, (760, 480));
+                let host = ParentWindow::new(0, (760, 480));
                 assert!(view.attach(host.id));
                 // The SDK's editorhost fails without this property, and if it says that the window is already mapped.
                 assert_eq!(host.embed_info(), Some([0, 0]), "{name} {offer:?} {round}");
@@ -55,7 +55,7 @@ fn editor_reopens_in_every_host() {
                     1 => {
                         view.remove();
                         drop(host);
-                        let other = HostWindow::new(0, (760, 480));
+                        let other = ParentWindow::new(0, (760, 480));
                         assert!(view.attach(other.id));
                         wait_drawn(display, &other);
                     }
@@ -77,7 +77,7 @@ fn editor_follows_host_scale() {
         let view = effect.view(FrameSupport::RunLoop);
         assert!(view.set_scale(2.0));
         assert_eq!(view.size(), (1520, 960));
-        let host = HostWindow::new(0, (1520, 960));
+        let host = ParentWindow::new(0, (1520, 960));
         assert!(view.attach(host.id));
         wait_drawn(display, &host);
         assert!(view.set_scale(1.0));
@@ -98,7 +98,7 @@ fn fader_edits_reach_every_host() {
             let effect = module.effect(name);
             let view = effect.view(offer);
             assert_eq!(view.size(), (760, 480));
-            let host = HostWindow::new(0, (760, 480));
+            let host = ParentWindow::new(0, (760, 480));
             assert!(view.attach(host.id));
             wait_drawn(display, &host);
             drag_the_monitor(display);
@@ -142,7 +142,7 @@ fn late_editor_does_not_mute() {
             let unmute = Call { changes: Some(&[(SEND_MUTE, 0, 0.0)]), ..Call::default() };
             assert_eq!(buffers.play(&effect, &unmute).1, []);
             let view = effect.view(FrameSupport::RunLoop);
-            let host = HostWindow::new(0, (760, 480));
+            let host = ParentWindow::new(0, (760, 480));
             assert!(view.attach(host.id));
             wait_drawn(display, &host);
             for _ in 0..20 {
@@ -165,7 +165,7 @@ fn views_open_in_any_order() {
         let effect = module.effect(NAMES[1]);
         let (one, other) = (effect.view(FrameSupport::RunLoop), effect.view(FrameSupport::RunLoop));
         drop(effect.create_view());
-        let (covered, window) = (HostWindow::new(0, (760, 480)), HostWindow::new(0, (760, 480)));
+        let (covered, window) = (ParentWindow::new(0, (760, 480)), ParentWindow::new(0, (760, 480)));
         assert!(one.attach(covered.id) && other.attach(window.id));
         wait_drawn(display, &window);
         drop(one);
@@ -193,7 +193,7 @@ fn view_outlives_its_instance() {
         for release in [false, true] {
             let effect = module.effect(NAMES[0]);
             let (open, never_open) = (effect.view(FrameSupport::RunLoop), effect.view(FrameSupport::Frame));
-            let window = HostWindow::new(0, (760, 480));
+            let window = ParentWindow::new(0, (760, 480));
             assert!(open.attach(window.id));
             wait_drawn(display, &window);
             effect.terminate();

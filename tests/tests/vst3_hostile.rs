@@ -32,7 +32,7 @@ fn call(frames: i32) -> Call<'static> {
     Call { frames, ..Call::default() }
 }
 
-/// Plays a block of 64 frames; the musician's own signal must come out, and the slot outputs must be silent.
+/// Plays a block of 64 frames; the musician's own signal must come out, and the aux outputs must be silent.
 fn assert_plays(effect: &Effect, outputs: usize) {
     let mut buffers = Buffers::new(64, outputs);
     assert_eq!(buffers.play(effect, &call(64)).0, kResultOk);

@@ -8,7 +8,7 @@ use rtjam_load::LoadOptions;
 use rtjam_tests::child::Child;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::{Room, free_port};
-use rtjam_tests::wine::{Wine, built};
+use rtjam_tests::wine::{Missing, Wine, built};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ const LOST_PER_MILLE: u64 = 1;
 const MEDIAN_US: u64 = 5_000;
 
 /// Runs a test in a wine prefix, or says why it is skipped.
-fn in_wine(test: impl FnOnce(&Wine) -> Result<(), String>) {
+fn in_wine(test: impl FnOnce(&Wine) -> Result<(), Missing>) {
     if let Err(reason) = built("rtjam.exe").and_then(|_| Wine::start()).and_then(|wine| test(&wine)) {
         // Not `skipped`, which fails on CI: the build for Windows is no part of the suite.
         eprintln!("skipped: {reason}");
@@ -46,12 +46,12 @@ struct WindowsRoom {
 }
 
 impl WindowsRoom {
-    fn start(wine: &Wine) -> Result<WindowsRoom, String> {
+    fn start(wine: &Wine) -> Result<WindowsRoom, Missing> {
         WindowsRoom::start_at(wine, free_port())
     }
 
     /// Starts a server on a port, with the data of the last one.
-    fn start_at(wine: &Wine, port: u16) -> Result<WindowsRoom, String> {
+    fn start_at(wine: &Wine, port: u16) -> Result<WindowsRoom, Missing> {
         let (address, data) = (format!("127.0.0.1:{port}"), wine.folder("rooms"));
         let arguments = ["--listen", &address, "--public-address", &address, "--data", &data];
         let mut child = wine.start_program(&built("rtjam-server.exe")?, &arguments, None);
@@ -61,7 +61,7 @@ impl WindowsRoom {
 }
 
 /// Starts `rtjam.exe` on the dummy backend, playing the demo.
-fn windows_musician(wine: &Wine, name: &str, link: &str) -> Result<Musician, String> {
+fn windows_musician(wine: &Wine, name: &str, link: &str) -> Result<Musician, Missing> {
     let config = wine.folder(name);
     let arguments = ["--headless", "--status-json", "--join", "-", "--name", name, "--config", &config];
     let audio = ["--backend", "dummy", "--source", "demo"];

@@ -8,7 +8,7 @@ use crate::options::{ClientOptions, IdentitySource};
 use crate::send::{self, Inbox, JamChannels, Request, SendContext, Workers};
 use crate::shared::ClientShared;
 use crate::slots::{Seats, SlotFile};
-use crate::snapshot::{Snapshot, State};
+use crate::snapshot::{SessionState, Snapshot};
 use crate::status::Status;
 use crate::threads::{Clock, Wake};
 use crate::trace::{self, TraceFile};
@@ -43,7 +43,7 @@ struct HandleState {
     jam_send: Option<JoinHandle<()>>,
     /// The number of the last `join` or `leave`, and the state to show until `jam-send` has taken it.
     asked: u32,
-    asked_for: State,
+    asked_for: SessionState,
     room: Option<String>,
     /// Why the threads could not be started.
     start_error: Option<Condition>,
@@ -64,8 +64,14 @@ impl Client {
         console.set_max_frames(options.format.frames_in(audio_payload_in(MAX_DATAGRAM)));
         let (requests, inbox) = unbounded();
         let seed = Some(Box::new(Seed { options, clock, network, requests: inbox, trace: None }));
-        let inner =
-            HandleState { seed, jam_send: None, asked: 0, asked_for: State::Offline, room: None, start_error: None };
+        let inner = HandleState {
+            seed,
+            jam_send: None,
+            asked: 0,
+            asked_for: SessionState::Offline,
+            room: None,
+            start_error: None,
+        };
         Client { shared: Arc::default(), console, wake, requests, inner: Mutex::new(inner) }
     }
 
@@ -74,7 +80,7 @@ impl Client {
     pub fn join(&self, link: Link) {
         let mut inner = self.inner();
         inner.asked = inner.asked.wrapping_add(1);
-        (inner.asked_for, inner.room, inner.start_error) = (State::Connecting, Some(link.room()), None);
+        (inner.asked_for, inner.room, inner.start_error) = (SessionState::Connecting, Some(link.room()), None);
         let number = inner.asked;
         if let Err(why) = self.start(&mut inner) {
             inner.start_error = Some(why);
@@ -88,7 +94,7 @@ impl Client {
     pub fn leave(&self) {
         let mut inner = self.inner();
         inner.asked = inner.asked.wrapping_add(1);
-        (inner.asked_for, inner.room, inner.start_error) = (State::Offline, None, None);
+        (inner.asked_for, inner.room, inner.start_error) = (SessionState::Offline, None, None);
         let number = inner.asked;
         drop(inner);
         self.request(Request::Leave(number));
@@ -108,7 +114,7 @@ impl Client {
         let inner = self.inner();
         if snapshot.answers != inner.asked {
             // `jam-send` has not taken the last request yet.
-            let state = if inner.start_error.is_some() { State::Offline } else { inner.asked_for };
+            let state = if inner.start_error.is_some() { SessionState::Offline } else { inner.asked_for };
             let (room, condition) = (inner.room.clone(), inner.start_error.clone());
             snapshot = Arc::new(Snapshot { state, room, condition, sent_before: sent, ..Snapshot::default() });
         }

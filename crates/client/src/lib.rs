@@ -52,7 +52,7 @@ pub use control::ConnectionError;
 pub use identity::{Identity, IdentityError};
 pub use options::{ClientOptions, IdentitySource};
 pub use slots::{Seats, SlotFileError};
-pub use snapshot::{State, You};
+pub use snapshot::{SessionState, You};
 pub use status::{Delay, MixStream, Musician, Rx, Stalls, Status, Tx};
 pub use threads::{Clock, Wake};
 pub use trace::TraceFile;

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// State of the session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum SessionState {
     /// In no room, and not asked to join one.
     #[default]
     Offline,
@@ -37,7 +37,7 @@ pub struct You {
 pub(crate) struct Snapshot {
     /// The number of the last `join` or `leave` that this snapshot includes.
     pub(crate) answers: u32,
-    pub(crate) state: State,
+    pub(crate) state: SessionState,
     pub(crate) room: Option<String>,
     /// The server speaks legacy packets: the link is neither private nor authenticated.
     pub(crate) legacy: bool,

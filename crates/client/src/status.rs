@@ -1,7 +1,7 @@
 //! The client's status: what programs print and user interfaces draw.
 
 use crate::condition::{Condition, RoundedStalls, StatusNotice};
-use crate::snapshot::{Hops, Present, SendCounts, Snapshot, State, You};
+use crate::snapshot::{Hops, Present, SendCounts, SessionState, Snapshot, You};
 use crate::voice_counts::VoiceCounts;
 use rtjam_engine::{Console, Level, SILENCE_DBFS, VoiceReading};
 use rtjam_protocol::SourceId;
@@ -18,7 +18,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
     /// State of the session.
-    pub state: State,
+    pub state: SessionState,
     /// Name of the room, or link of the legacy server.
     pub room: Option<String>,
     /// The server speaks legacy packets: the link is neither private nor authenticated.
@@ -112,7 +112,7 @@ pub struct Rx {
 /// Another musician in the room.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Musician {
-    /// Slot output, 1 to 12; `None` beyond twelve musicians.
+    /// Aux output, 1 to 12; `None` beyond twelve musicians.
     pub slot: Option<u8>,
     /// Display name.
     pub name: String,
@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn json_has_contracted_fields() {
         let snapshot = Snapshot {
-            state: State::Joined,
+            state: SessionState::Joined,
             room: Some("lobby".into()),
             rtt: Some(Micros(12_345)),
             musicians: vec![present(Some(2))],
@@ -450,6 +450,6 @@ mod tests {
         let told = status(&Snapshot { musicians, ..Snapshot::default() }, SendCounts::default());
         let places: Vec<_> = told.musicians.iter().map(|m| (m.slot, m.strip)).collect();
         assert_eq!(places, [(Some(12), Some(11)), (None, Some(12)), (None, None)]);
-        assert_eq!((told.state, told.room), (State::Offline, None));
+        assert_eq!((told.state, told.room), (SessionState::Offline, None));
     }
 }

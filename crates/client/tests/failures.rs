@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ServerKey, client, link, listener, wait_for, wait_for_error};
-use rtjam_client::{Condition, ConnectionError, State};
+use rtjam_client::{Condition, ConnectionError, SessionState};
 use rtjam_protocol::link::{Link, Pin};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::io::{Read, Write};
@@ -59,7 +59,7 @@ fn link_without_key_is_refused() {
     let client = client();
     client.join("rtjam://127.0.0.1/lobby".parse().expect("a link"));
     let status = wait_for(&client, "refusal", Duration::from_secs(10), |s| s.condition == Some(Condition::NoKey));
-    assert_eq!((status.state, status.room.as_deref()), (State::Refused, Some("lobby")));
+    assert_eq!((status.state, status.room.as_deref()), (SessionState::Refused, Some("lobby")));
 }
 
 /// A name without an address is reported and tried again.
@@ -67,9 +67,9 @@ fn link_without_key_is_refused() {
 fn unknown_name_is_reported() {
     let client = client();
     client.join(Link::Room(link("no-such-server.invalid", 7891, ANY)));
-    assert_eq!(client.status().state, State::Connecting);
+    assert_eq!(client.status().state, SessionState::Connecting);
     let status = wait_for_error(&client, ("no-such-server.invalid", 7891), &ConnectionError::NameNotFound);
-    assert_eq!(status.state, State::Connecting);
+    assert_eq!(status.state, SessionState::Connecting);
 }
 
 /// A server that does not run is reported, and joined once it does.
@@ -93,7 +93,7 @@ fn silent_server_is_reported() {
     let client = client();
     client.join(Link::Room(link("127.0.0.1", address.port(), ANY)));
     let status = wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::NoAnswer);
-    assert_eq!(status.state, State::Connecting);
+    assert_eq!(status.state, SessionState::Connecting);
     drop(listener);
 }
 
@@ -133,13 +133,13 @@ fn wrong_server_hears_nothing_and_is_retried() {
     let client = client();
     client.join(Link::Room(link("127.0.0.1", address.port(), key.pin)));
     let status = wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::WrongServer);
-    assert_eq!(status.state, State::Connecting);
+    assert_eq!(status.state, SessionState::Connecting);
     for _ in 0..3 {
         received.dials.recv_timeout(Duration::from_secs(30)).expect("another try");
     }
     assert!(received.requests.try_recv().is_err(), "a wrong server was sent something");
     client.leave();
-    wait_for(&client, "leave", Duration::from_secs(1), |s| s.state == State::Offline && s.condition.is_none());
+    wait_for(&client, "leave", Duration::from_secs(1), |s| s.state == SessionState::Offline && s.condition.is_none());
 }
 
 /// A server must prove that it holds the private key of the pinned certificate.
@@ -151,7 +151,7 @@ fn showing_the_pinned_certificate_is_not_enough() {
     let client = client();
     client.join(Link::Room(link("127.0.0.1", address.port(), key.pin)));
     let status = wait_for_error(&client, ("127.0.0.1", address.port()), &ConnectionError::WrongServer);
-    assert_eq!(status.state, State::Connecting);
+    assert_eq!(status.state, SessionState::Connecting);
     assert!(received.requests.try_recv().is_err(), "a thief was sent something");
 }
 

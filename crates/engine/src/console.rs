@@ -55,7 +55,7 @@ impl Console {
         self.controls.send_mute.load(Relaxed)
     }
 
-    /// Bypasses the engine: the main output is the input at unity, room and slot outputs are silent, and silence is sent.
+    /// Bypasses the engine: the main output is the input at unity, room and aux outputs are silent, and silence is sent.
     /// Packets continue, so the musician stays present. The other controls keep their values.
     pub fn set_bypass(&self, bypass: bool) {
         self.controls.bypass.store(bypass, Relaxed);
@@ -117,13 +117,13 @@ impl Console {
         self.controls.playout_bias()
     }
 
-    /// A strip of the mixer, 0 to 31; strips 0 to 11 feed the slot outputs.
+    /// A strip of the mixer, 0 to 31; strips 0 to 11 feed the aux outputs.
     pub fn strip(&self, index: usize) -> Option<&Strip> {
         self.controls.strips.get(index)
     }
 
     /// Assigns a source to a strip, and removes it from any other. Without a strip (`None`, or 32 and more) it plays at unity,
-    /// and feeds no slot output.
+    /// and feeds no aux output.
     pub fn assign(&self, source: SourceId, strip: Option<usize>) {
         for (index, other) in self.controls.strips.iter().enumerate() {
             if Some(index) != strip && other.source() == Some(source) {

@@ -153,7 +153,7 @@ impl Controls {
         if self.bypass.load(Relaxed) { 0.0 } else { Gain::linear(self.room.get()).factor() }
     }
 
-    /// Linear gain of the slot outputs.
+    /// Linear gain of the aux outputs.
     pub(crate) fn slot_gain(&self) -> f32 {
         if self.bypass.load(Relaxed) { 0.0 } else { 1.0 }
     }

@@ -7,7 +7,7 @@
 //! ```text
 //! input ─► resampler ─► packetizer ─► ring ─► jam-send
 //!
-//! jam-recv ─► ring ─► voice: jitter buffer ─► concealment ─► limiter ─► drift ─┬─► slot output ─► resampler
+//! jam-recv ─► ring ─► voice: jitter buffer ─► concealment ─► limiter ─► drift ─┬─► aux output ─► resampler
 //!                                                                              └─► mixer ─► resampler ─► limiter ─► main
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Mixes the outputs: voices into slot outputs and the room sum, and the room sum with the local input into the main output.
+//! Mixes the outputs: voices into aux outputs and the room sum, and the room sum with the local input into the main output.
 
 use crate::controls::{Controls, STRIPS};
 use crate::denormals::copy_sanitized;
@@ -55,7 +55,7 @@ pub(crate) struct OutputMixer {
     scratch: Stereo,
     /// For both sides.
     room: Ramp,
-    /// For all slot outputs.
+    /// For all aux outputs.
     slots: Ramp,
     monitor: [Ramp; 2],
     limiter: Limiter,

@@ -50,7 +50,7 @@ impl Strip {
         LAYOUTS[usize::from(self.layout.load(Relaxed)) % LAYOUTS.len()]
     }
 
-    /// Sets whether the musician is in the main output. The slot output does not change. Initially on.
+    /// Sets whether the musician is in the main output. The aux output does not change. Initially on.
     pub fn set_main_mix(&self, on: bool) {
         self.main_mix.store(on, Relaxed);
     }
@@ -118,7 +118,7 @@ impl StripChannel {
         self.mute.load(Relaxed)
     }
 
-    /// Solos the channel: while any channel is soloed, the mix has only soloed ones. Slot outputs do not change.
+    /// Solos the channel: while any channel is soloed, the mix has only soloed ones. Aux outputs do not change.
     pub fn set_solo(&self, solo: bool) {
         self.solo.store(solo, Relaxed);
     }

@@ -536,8 +536,9 @@ fn gateway_musicians_get_slots() {
         .rooms
         .handle_gateway_musician(server.now, &newcomer(17), &server.slots, &mut server.rng)
         .expect("a seat");
-    let ear = server.rooms.handle_gateway_listener(&room, MemberAccess::Legacy, &mut server.rng).expect("an ear");
-    assert!(first.sends && !ear.sends && first.session != second.session && ear.session != first.session);
+    let listening =
+        server.rooms.handle_gateway_listener(&room, MemberAccess::Legacy, &mut server.rng).expect("a session");
+    assert!(first.sends && !listening.sends && first.session != second.session && listening.session != first.session);
     let effects = server.drain();
     let listed: Vec<_> = effects.roster().iter().map(|e| (e.source.0, e.name.as_str(), !e.via.is_direct())).collect();
     assert_eq!(listed, [(1, "Ann", false), (2, "Classic 17", true), (3, "Classic 17 2", true)]);
@@ -547,9 +548,9 @@ fn gateway_musicians_get_slots() {
     assert_eq!(server.rooms.census(), Census { rooms: 1, musicians: 3, listeners: 0, connections: 1 });
 
     server.rooms.handle_session_over(server.now, first.session);
-    server.rooms.handle_session_over(server.now, ear.session);
+    server.rooms.handle_session_over(server.now, listening.session);
     let effects = server.drain();
-    assert_eq!(effects.ended, [first.session, ear.session]);
+    assert_eq!(effects.ended, [first.session, listening.session]);
     let left: Vec<_> = effects.roster().iter().map(|e| e.source.0).collect();
     assert_eq!(left, [1, 3]);
 }

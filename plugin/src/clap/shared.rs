@@ -1,6 +1,6 @@
 //! What the threads of an instance share: the instance, and the notifications to its host.
 
-use crate::instance::{Host, Instance, lock};
+use crate::instance::{HostNotifier, Instance, lock};
 use clack_extensions::params::HostParams;
 use clack_plugin::host::HostSharedHandle;
 use clack_plugin::plugin::PluginShared;
@@ -20,7 +20,7 @@ impl Shared {
     pub(super) fn new(kind: Kind, host: HostSharedHandle<'_>) -> Shared {
         let instance = Arc::new(Instance::new(kind, None));
         let notifier = Arc::new(ClapHostNotifier::new(host));
-        instance.set_host(Some(Arc::clone(&notifier) as Arc<dyn Host>));
+        instance.set_host(Some(Arc::clone(&notifier) as Arc<dyn HostNotifier>));
         Shared { instance, notifier }
     }
 }
@@ -67,7 +67,7 @@ impl ClapHostNotifier {
     }
 }
 
-impl Host for ClapHostNotifier {
+impl HostNotifier for ClapHostNotifier {
     fn edited(&self) {
         self.with_host(|host| match &self.params {
             Some(params) => params.request_flush(host),

@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn own_edits_reach_host_and_engine() {
         struct CountingHost(std::sync::atomic::AtomicU32);
-        impl crate::instance::Host for CountingHost {
+        impl crate::instance::HostNotifier for CountingHost {
             fn edited(&self) {
                 self.0.fetch_add(1, Relaxed);
             }

@@ -55,7 +55,7 @@ impl<'a> HostBuffers<'a> {
         self.write(self.main[channel], at, samples);
     }
 
-    /// Writes to a channel of a slot output from frame `at` on.
+    /// Writes to a channel of an aux output from frame `at` on.
     pub(super) fn write_slot(&self, slot: usize, channel: usize, at: usize, samples: &[f32]) {
         self.write(self.slots[slot][channel], at, samples);
     }
@@ -70,7 +70,7 @@ impl<'a> HostBuffers<'a> {
         unsafe { std::ptr::copy_nonoverlapping(samples.as_ptr(), to.add(at), frames) };
     }
 
-    /// Writes `frames` zeros to the slot outputs, from frame `at` on.
+    /// Writes `frames` zeros to the aux outputs, from frame `at` on.
     pub(super) fn silence_slots(&self, at: usize, frames: usize) {
         let frames = frames.min(self.frames.saturating_sub(at));
         for to in self.slots.iter().flatten().filter(|p| !p.is_null() && frames > 0) {
@@ -124,7 +124,7 @@ impl<T> HostBus<T> {
 }
 
 impl HostBuffers<'_> {
-    /// Audio thread. The buffers that an instance with `slots` slot outputs reads and writes. Silences all other channels and
+    /// Audio thread. The buffers that an instance with `slots` aux outputs reads and writes. Silences all other channels and
     /// outputs.
     ///
     /// # Safety

@@ -70,7 +70,7 @@ pub fn bus_name(index: usize, is_input: bool) -> String {
 }
 
 /// The notifications that an instance sends to its host. Any thread but the audio thread.
-pub trait Host: Send + Sync {
+pub trait HostNotifier: Send + Sync {
     /// There are [`Gesture`]s to fetch.
     fn edited(&self);
     /// The state in the project has changed.
@@ -88,7 +88,7 @@ pub struct Instance {
     /// The audio thread only tries the lock, and is silent where it is taken: while the engine is configured.
     audio: Mutex<AudioPath>,
     session: Mutex<InstanceSession>,
-    host: Mutex<Option<Arc<dyn Host>>>,
+    host: Mutex<Option<Arc<dyn HostNotifier>>>,
     calls: CallMonitor,
     active: AtomicBool,
     /// Whether the user wants to be in a room.
@@ -123,7 +123,7 @@ impl Instance {
     }
 
     /// Main thread. Sets the host to notify; `None` when the host releases the instance.
-    pub fn set_host(&self, host: Option<Arc<dyn Host>>) {
+    pub fn set_host(&self, host: Option<Arc<dyn HostNotifier>>) {
         *lock(&self.host) = host;
     }
 
@@ -233,7 +233,7 @@ impl Instance {
         lock(&self.session)
     }
 
-    fn host(&self) -> Option<Arc<dyn Host>> {
+    fn host(&self) -> Option<Arc<dyn HostNotifier>> {
         lock(&self.host).clone()
     }
 }

@@ -1,6 +1,6 @@
 //! The session of an instance: its client and its settings. Never the audio thread.
 
-use rtjam_client::{Client, Clock, Seats, State, Status, Wake};
+use rtjam_client::{Client, Clock, Seats, SessionState, Status, Wake};
 use rtjam_engine::{Console, Engine};
 use rtjam_protocol::control::tidy_name;
 use rtjam_protocol::link::Link;
@@ -114,7 +114,7 @@ impl InstanceSession {
 
     /// Whether the instance is in a room or is joining one.
     pub(super) fn is_in_room(&self) -> bool {
-        matches!(self.client.status().state, State::Joined | State::Connecting)
+        matches!(self.client.status().state, SessionState::Joined | SessionState::Connecting)
     }
 
     /// Whether a fault has ended the client's threads.

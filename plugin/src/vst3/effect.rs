@@ -3,7 +3,7 @@
 
 use super::com::{guarded, read_wide};
 use super::host_notifier::Vst3HostNotifier;
-use crate::instance::{Host, Instance, lock};
+use crate::instance::{HostNotifier, Instance, lock};
 use rtjam_ui::editor::window::Embedded;
 use rtjam_ui::editor_model::{EditorModel, Kind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering::Relaxed};
@@ -115,7 +115,7 @@ impl IPluginBaseTrait for Effect {
             let name = unsafe { host_name(context) }.unwrap_or_default();
             self.replays.store(replays_after_load(&name), Relaxed);
             self.notifier.begin();
-            self.instance.set_host(Some(Arc::clone(&self.notifier) as Arc<dyn Host>));
+            self.instance.set_host(Some(Arc::clone(&self.notifier) as Arc<dyn HostNotifier>));
             kResultOk
         })
     }

@@ -1,7 +1,7 @@
 //! Notifications to the VST3 host, from any thread but the audio thread.
 
 use super::com::{id, to_normalized};
-use crate::instance::{Gesture, Host, Instance, lock};
+use crate::instance::{Gesture, HostNotifier, Instance, lock};
 use rtjam_ui::params::{Param, ParamSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, Weak};
@@ -159,7 +159,7 @@ impl Vst3HostNotifier {
     }
 }
 
-impl Host for Vst3HostNotifier {
+impl HostNotifier for Vst3HostNotifier {
     fn edited(&self) {
         if self.is_main() || !self.wake() {
             self.notify_host();

@@ -5,10 +5,10 @@
 
 mod handshake_limiter;
 
+use crate::failure::ExitGuard;
 use crate::http::HttpService;
 use crate::limits::{AddressKey, ConnectionStage, HalfOpenConnections, HalfOpenGuard};
 use crate::system;
-use crate::thread_exit::ExitGuard;
 use handshake_limiter::HandshakeLimiter;
 use socket2::SockRef;
 use std::io;

@@ -7,7 +7,7 @@ use std::fs;
 use std::thread::available_parallelism;
 
 /// The properties of a processor that matter to the server.
-struct Processor {
+struct ProcessorFacts {
     cores: usize,
     has_aes: bool,
     /// The frequency governor, if the system tells.
@@ -18,7 +18,7 @@ struct Processor {
 
 /// Checks the processor.
 pub(super) fn processor() -> Finding {
-    judge_processor(&Processor {
+    judge_processor(&ProcessorFacts {
         cores: available_parallelism().map_or(1, usize::from),
         has_aes: has_aes(),
         governor: read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
@@ -26,7 +26,7 @@ pub(super) fn processor() -> Finding {
     })
 }
 
-fn judge_processor(p: &Processor) -> Finding {
+fn judge_processor(p: &ProcessorFacts) -> Finding {
     const PART: &str = "processor";
     let aes = if p.has_aes { "AES in hardware" } else { "no AES in hardware" };
     let seen = format!("{} core{}, {aes}", p.cores, if p.cores == 1 { "" } else { "s" });
@@ -120,14 +120,14 @@ mod tests {
 
     #[test]
     fn unsuitable_processors_are_warned_about() {
-        let suits = || Processor { cores: 2, has_aes: true, governor: None, stolen: 9 };
+        let suits = || ProcessorFacts { cores: 2, has_aes: true, governor: None, stolen: 9 };
         assert_eq!(judge_processor(&suits()), Finding::good("processor", "2 cores, AES in hardware"));
-        let fast = Processor { governor: Some("performance".to_owned()), ..suits() };
+        let fast = ProcessorFacts { governor: Some("performance".to_owned()), ..suits() };
         assert_eq!(judge_processor(&fast).verdict, Verdict::Good);
         for (bad, said) in [
-            (Processor { stolen: 25, ..suits() }, "2 %"),
-            (Processor { governor: Some("powersave".to_owned()), ..suits() }, "powersave"),
-            (Processor { cores: 1, has_aes: false, ..suits() }, "1 core, no AES"),
+            (ProcessorFacts { stolen: 25, ..suits() }, "2 %"),
+            (ProcessorFacts { governor: Some("powersave".to_owned()), ..suits() }, "powersave"),
+            (ProcessorFacts { cores: 1, has_aes: false, ..suits() }, "1 core, no AES"),
         ] {
             let finding = judge_processor(&bad);
             assert!(finding.verdict == Verdict::Warn && finding.seen.contains(said), "{finding}");

@@ -1,11 +1,11 @@
 //! The server's settings: flags take precedence over the config file, and the config file over defaults.
 //!
-//! [`Settings`] is what one source says; `values` holds the types of its values. [`Config`] is the complete result.
+//! [`ServerSettings`] is what one source says; `values` holds the types of its values. [`Config`] is the complete result.
 
 mod settings;
 mod values;
 
-pub use settings::{Settings, SettingsError};
+pub use settings::{ServerSettings, SettingsError};
 pub use values::{DataDirArg, ListenAddress, LogLevel};
 
 use crate::address::PublicAddress;
@@ -59,7 +59,7 @@ pub struct Config {
 pub enum ConfigError {
     /// The config file could not be read or understood.
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    ServerSettings(#[from] SettingsError),
     /// A certificate without its key.
     #[error("--tls-cert also needs --tls-key FILE: the certificate's private key.")]
     CertificateWithoutKey,
@@ -79,7 +79,7 @@ impl Config {
     ///
     /// # Errors
     /// When one setting needs another one that is missing.
-    pub fn new(settings: Settings, data: PathBuf) -> Result<Config, ConfigError> {
+    pub fn new(settings: ServerSettings, data: PathBuf) -> Result<Config, ConfigError> {
         let tls = match (settings.tls_cert, settings.tls_key) {
             (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
             (None, None) => None,
@@ -160,7 +160,7 @@ mod tests {
     use std::path::Path;
 
     fn config(file: &str) -> Config {
-        Config::new(Settings::parse(file, Path::new("test")).expect("valid settings"), "d".into())
+        Config::new(ServerSettings::parse(file, Path::new("test")).expect("valid settings"), "d".into())
             .expect("a configuration")
     }
 
@@ -215,8 +215,9 @@ mod tests {
             ("tls-key = \"k\"", "--tls-cert"),
             ("classic-room = \"r\"", "--classic"),
         ] {
-            let error = Config::new(Settings::parse(file, Path::new("test")).expect("valid settings"), PathBuf::new())
-                .expect_err(file);
+            let error =
+                Config::new(ServerSettings::parse(file, Path::new("test")).expect("valid settings"), PathBuf::new())
+                    .expect_err(file);
             assert!(error.to_string().contains(&format!("needs {missing}")), "{error}");
         }
     }

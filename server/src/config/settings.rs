@@ -28,7 +28,7 @@ const LIMITS: &str = "Limits (too high to affect a rehearsal; loopback is exempt
 // The doc comments are the help texts; `help_with_defaults` appends the defaults.
 #[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Settings {
+pub struct ServerSettings {
     /// Listen on this address, TCP and UDP; can be given several times
     #[arg(long, value_name = "IP:PORT")]
     #[serde(deserialize_with = "values::one_or_many")]
@@ -168,24 +168,24 @@ pub enum SettingsError {
     },
 }
 
-impl Settings {
+impl ServerSettings {
     /// Reads a config file: TOML whose keys are the flags' names. Paths in it are relative to its folder.
     ///
     /// # Errors
     /// When the file cannot be read, or a key or a value is wrong.
-    pub fn read(path: &Path) -> Result<Settings, SettingsError> {
+    pub fn read(path: &Path) -> Result<ServerSettings, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingsError::Unreadable { file: path.to_owned(), error })?;
-        let mut settings = Settings::parse(&text, path)?;
+        let mut settings = ServerSettings::parse(&text, path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let Settings { data, tls_cert, tls_key, metrics_token_file, .. } = &mut settings;
+        let ServerSettings { data, tls_cert, tls_key, metrics_token_file, .. } = &mut settings;
         for path in [data, tls_cert, tls_key, metrics_token_file].into_iter().flatten() {
             *path = folder.join(&*path);
         }
         Ok(settings)
     }
 
-    pub(crate) fn parse(text: &str, file: &Path) -> Result<Settings, SettingsError> {
+    pub(crate) fn parse(text: &str, file: &Path) -> Result<ServerSettings, SettingsError> {
         toml::from_str(text).map_err(|e| {
             let before = e.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
             let line = before.matches('\n').count() + 1;
@@ -195,11 +195,11 @@ impl Settings {
 
     /// These settings, and those of `other` where these say nothing. Certificate and key count as one setting.
     #[must_use]
-    pub fn or(self, other: Settings) -> Settings {
+    pub fn or(self, other: ServerSettings) -> ServerSettings {
         let own_tls = self.tls_cert.is_some() || self.tls_key.is_some();
         let (tls_cert, tls_key) = if own_tls { (self.tls_cert, self.tls_key) } else { (other.tls_cert, other.tls_key) };
         macro_rules! either {
-            ($($field:ident)*) => { Settings {
+            ($($field:ident)*) => { ServerSettings {
                 tls_cert,
                 tls_key,
                 limit_loopback: self.limit_loopback || other.limit_loopback,
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn list_accepts_a_single_value() {
-        let settings = Settings::parse("listen = \"127.0.0.1:1\"", Path::new("test")).expect("one address");
+        let settings = ServerSettings::parse("listen = \"127.0.0.1:1\"", Path::new("test")).expect("one address");
         assert_eq!(settings.listen.map(|l| l.len()), Some(1));
     }
 
@@ -251,7 +251,7 @@ mod tests {
             ("\n\npublic-address = \"a b\"", 3, "a b"),
             ("data = \n", 1, ""),
         ] {
-            let Err(SettingsError::Wrong { line, message, .. }) = Settings::parse(text, Path::new("test")) else {
+            let Err(SettingsError::Wrong { line, message, .. }) = ServerSettings::parse(text, Path::new("test")) else {
                 panic!("{text} is accepted")
             };
             assert_eq!(line, expected_line, "{text}: {message}");
@@ -261,9 +261,9 @@ mod tests {
 
     #[test]
     fn flags_take_precedence_over_file() {
-        let flags = Settings::parse("max-musicians = 4", Path::new("test")).expect("a number");
+        let flags = ServerSettings::parse("max-musicians = 4", Path::new("test")).expect("a number");
         let file =
-            Settings::parse("max-musicians = 9\ndata = \"d\"", Path::new("test")).expect("a number and a folder");
+            ServerSettings::parse("max-musicians = 9\ndata = \"d\"", Path::new("test")).expect("a number and a folder");
         let both = flags.clone().or(file);
         assert_eq!((both.max_musicians, both.data), (flags.max_musicians, Some("d".into())));
     }

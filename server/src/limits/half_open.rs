@@ -63,12 +63,12 @@ pub struct HalfOpenOwner {
 pub struct HalfOpenTable {
     strangers: Pool,
     known: Pool,
-    connections: HashMap<HalfOpenId, Connection>,
+    connections: HashMap<HalfOpenId, HalfOpenConnection>,
     next: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Connection {
+struct HalfOpenConnection {
     owner: HalfOpenOwner,
     progress: Progress,
 }
@@ -142,11 +142,11 @@ impl HalfOpenTable {
             self.leave(evicted);
         }
         self.pool(owner.known).insert(owner.address, progress);
-        self.connections.insert(id, Connection { owner, progress });
+        self.connections.insert(id, HalfOpenConnection { owner, progress });
         evicted
     }
 
-    fn remove(&mut self, id: HalfOpenId) -> Option<Connection> {
+    fn remove(&mut self, id: HalfOpenId) -> Option<HalfOpenConnection> {
         let connection = self.connections.remove(&id)?;
         self.pool(connection.owner.known).remove(connection.owner.address, connection.progress);
         Some(connection)

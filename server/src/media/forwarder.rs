@@ -1,9 +1,8 @@
 //! Forwarding: seals queued packets for each recipient of their room and sends those for one recipient together.
 
 use super::counters::{Dropped, ThreadCounters};
-use super::fair_queue::{FairQueue, RoomShare, TURN};
 use super::forward_queue::{ForwardQueue, QueuedPacket, RoomNumber};
-use super::load_shedding::Shedder;
+use super::overload::{FairQueue, RoomShare, Shedder, TURN};
 use super::retransmit_buffer::RetransmitBuffer;
 use super::route::{MediaPath, Recipient};
 use super::socket::{MAX_SEGMENTS, MAX_SEND_BYTES, PolledSocket};
@@ -274,7 +273,7 @@ impl Forwarder {
                 begin += packets.len();
                 let sealed = &mut self.sealed;
                 let mut run =
-                    Run { now, retransmit_buffer, stored, recipient, path, sealed, size, accepted: 0, made: 0 };
+                    SameSizeRun { now, retransmit_buffer, stored, recipient, path, sealed, size, accepted: 0, made: 0 };
                 run.send(packets, queue, sockets);
                 let (made, accepted) = (run.made, run.accepted);
                 sent += accepted;
@@ -298,7 +297,7 @@ fn equal_sizes(packets: &[QueuedPacket]) -> impl Iterator<Item = (usize, &[Queue
 }
 
 /// Packets of one size on their way to one recipient.
-struct Run<'a> {
+struct SameSizeRun<'a> {
     now: Micros,
     retransmit_buffer: &'a RetransmitBuffer,
     stored: &'a [Option<PacketId>],
@@ -312,7 +311,7 @@ struct Run<'a> {
     accepted: u64,
 }
 
-impl Run<'_> {
+impl SameSizeRun<'_> {
     fn send(&mut self, packets: &[QueuedPacket], queue: &ForwardQueue, sockets: &[PolledSocket]) {
         let Some(polled) = sockets.get(self.path.local.socket) else { return };
         let size = self.size + DATAGRAM_OVERHEAD;

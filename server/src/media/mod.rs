@@ -23,28 +23,23 @@
 //! | `tap` | bounded rings by which other threads receive the audio of a room |
 //! | `retransmit_buffer` | the last 250 ms of each musician, for NACKs |
 //! | [`speaker_selection`] | whose audio the musicians of a crowded room receive |
-//! | `playout_waits` | how long recipients wait for late packets |
 //! | `policer`, [`rate_limit`] | how much one session may send |
-//! | `batching`, `fair_queue`, `load_shedding` | behaviour under load |
+//! | `batching`, `overload` | behaviour under load |
 //! | `session`, `route` | a session at its thread; where a member's media goes |
 //! | [`socket`] | many datagrams in one system call |
 //! | [`mixer`] | mixes for those who ask, on a thread of its own |
 //! | [`counters`] | what the threads count |
 //!
-//! Memory: a thread takes 1.5 MB at its start. A member takes about 4 KB; in each thread a lane and a place in the room,
-//! with 25 KB to track what may be retransmitted; and in one thread the last 250 ms of audio, about 70 KB. Each of the two
-//! lanes that a client may use takes up to 9 KB.
+//! `docs/ARCHITECTURE.md` says how much memory a thread, a musician and a mix take.
 
 pub(crate) mod batching;
 mod command;
 pub(crate) mod counters;
-mod fair_queue;
 mod forward_queue;
 mod forwarder;
 mod inbound;
-mod load_shedding;
 mod mixer;
-mod playout_waits;
+mod overload;
 mod policer;
 pub(crate) mod rate_limit;
 mod retransmit_buffer;

@@ -39,13 +39,13 @@ pub(super) struct Policer {
     datagrams: RateBucket,
     opens: RateBucket,
     foreign_opens: RateBucket,
-    window: Window,
+    window: PolicingWindow,
     /// Datagrams dropped since the session began.
     dropped: u64,
 }
 
 #[derive(Debug, Default)]
-struct Window {
+struct PolicingWindow {
     began: Micros,
     datagrams: u32,
     dropped: u32,
@@ -88,10 +88,10 @@ impl Policer {
         if now.since(self.window.began) < WINDOW {
             return false;
         }
-        let Window { datagrams, dropped, offended, .. } = self.window;
+        let PolicingWindow { datagrams, dropped, offended, .. } = self.window;
         let too_many = dropped > datagrams / OFFENDING_SHARE;
         let offends = too_many && offended;
-        self.window = Window { began: now, offended: too_many && !offends, ..Window::default() };
+        self.window = PolicingWindow { began: now, offended: too_many && !offends, ..PolicingWindow::default() };
         offends
     }
 

@@ -1,7 +1,6 @@
 //! A session at the thread that owns it.
 
 use super::forward_queue::RoomNumber;
-use super::playout_waits::agreed_wait;
 use super::policer::Policer;
 use super::route::{LocalEndpoint, MediaPath, Route};
 use crate::statistics::SessionCounters;
@@ -10,6 +9,12 @@ use rtjam_protocol::server::ServerSession;
 use rtjam_protocol::{Micros, SessionId, SourceId};
 use std::net::SocketAddr;
 use std::sync::Arc;
+
+/// Of two claimed waits the higher one holds, but at most this much above the lower one.
+const MAX_ABOVE_LOWER: Micros = Micros::from_millis(10);
+
+/// Of more than two claimed waits, the one below which one in this many lies, but at least one.
+const LOW_QUANTILE: usize = 4;
 
 /// A peer and its network paths.
 pub(super) struct MediaSession {
@@ -121,5 +126,64 @@ impl MediaSession {
     /// Stops sending to the session.
     pub(super) fn close_route(&self) {
         self.route.store(None);
+    }
+}
+
+/// How long a musician's client may assume that recipients wait for late packets, from what their clients claim; `None`
+/// without claims. Sorts the claims.
+///
+/// The wait decides whether lost packets are retransmitted or sent redundantly, for all recipients. So one claimant among
+/// several never decides, and up to a quarter of them together cannot push the wait below all other claims. A sole claimant
+/// decides for itself only. A recipient of a mix has no claim.
+fn agreed_wait(claims: &mut [Micros]) -> Option<Micros> {
+    claims.sort_unstable();
+    match *claims {
+        [] => None,
+        [only] => Some(only),
+        [low, high] => Some(high.min(low + MAX_ABOVE_LOWER)),
+        ref more => more.get((more.len() / LOW_QUANTILE).max(1)).copied(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreed(claims: &[u64]) -> Option<u64> {
+        let mut claims: Vec<Micros> = claims.iter().map(|ms| Micros::from_millis(*ms)).collect();
+        agreed_wait(&mut claims).map(|wait| wait.0 / 1000)
+    }
+
+    /// A claim of zero or of far too much moves the wait no further than to what another recipient claims.
+    #[test]
+    fn single_claimant_never_decides() {
+        let honest = [12, 9, 14, 11, 30, 10, 13, 12, 11, 10, 9, 16];
+        for count in 2..=honest.len() {
+            let least = *honest[..count].iter().min().expect("some");
+            let most = *honest[..count].iter().max().expect("some");
+            for hostile in [0, 655] {
+                let mut claims = honest[..count].to_vec();
+                claims.push(hostile);
+                let wait = agreed(&claims).expect("claims");
+                assert!((least..=most).contains(&wait), "{wait} ms of {claims:?}");
+            }
+        }
+    }
+
+    /// A quarter of the claimants together cannot go below what the others claim.
+    #[test]
+    fn quarter_of_claimants_never_decides() {
+        for count in 4..=63_usize {
+            let hostile = count / 4;
+            let claims: Vec<u64> = (0..count).map(|n| if n < hostile { 0 } else { 10 + n as u64 % 5 }).collect();
+            assert!(agreed(&claims).is_some_and(|wait| wait >= 10), "{hostile} of {count}");
+        }
+    }
+
+    /// Of two claims, a claim of zero leaves ten milliseconds, and an excessive one adds at most ten.
+    #[test]
+    fn two_claims_differ_by_ten_milliseconds() {
+        assert_eq!([agreed(&[0, 12]), agreed(&[0, 8]), agreed(&[5, 655]), agreed(&[7, 7])], [10, 8, 15, 7].map(Some));
+        assert_eq!((agreed(&[]), agreed(&[4])), (None, Some(4)));
     }
 }

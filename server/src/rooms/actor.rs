@@ -51,7 +51,7 @@ pub struct RoomsActor {
     pub(super) store_health: StoreHealth,
     /// When to check whether another program has changed the store.
     pub(super) store_check_due: Micros,
-    /// The store's version when its orders and rules were last applied.
+    /// The store's version when its commands and rules were last applied.
     pub(super) store_version: Option<i64>,
     unheard: UnheardReports,
 }
@@ -224,7 +224,7 @@ impl RoomsActor {
                         self.unheard.set_pinned(session, &known.room, sources);
                     }
                 }
-                RoomsOutput::Mix(order) => self.media.mix(order.session, mix_request(order)),
+                RoomsOutput::Mix(change) => self.media.mix(change.session, mix_request(change)),
                 RoomsOutput::RememberSlot(room, record) => {
                     let result = self.store.remember_slot(&room, &record);
                     self.note(StoreAccess::Write, result.as_ref().err(), SLOTS_NOT_KEPT);
@@ -302,10 +302,10 @@ impl RoomsActor {
     }
 }
 
-const SLOTS_NOT_KEPT: &str = "musicians may get other seats after a restart";
+const SLOTS_NOT_KEPT: &str = "musicians may get other slots after a restart";
 
-/// An order of the rooms in the mixer's units.
-fn mix_request(order: DownstreamChange) -> MixerRequest {
+/// A change of the downstream in the mixer's units.
+fn mix_request(change: DownstreamChange) -> MixerRequest {
     let thousandth = |pan: i16| Pan::new(f32::from(pan) / 1000.0);
     // Exact up to 16.7 million; larger values are clamped anyway.
     let gain = |n: u32| Gain::linear(n.min(MixBalance::MAX_GAIN) as f32 / MixBalance::UNITY as f32);
@@ -313,6 +313,6 @@ fn mix_request(order: DownstreamChange) -> MixerRequest {
         let pans = b.pans.map(|pan| pan.map(thousandth));
         (b.source, Balance { layout: b.layout, gains: b.gains.map(gain), pans })
     };
-    let mixed = order.mode == DownstreamMode::Mixed;
-    MixerRequest { mixed, codec: order.codec, balances: order.balances.iter().map(balance).collect() }
+    let mixed = change.mode == DownstreamMode::Mixed;
+    MixerRequest { mixed, codec: change.codec, balances: change.balances.iter().map(balance).collect() }
 }

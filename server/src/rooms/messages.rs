@@ -36,7 +36,7 @@ pub enum RoomsInput {
     Gateway(GatewayRequest, GatewayMailbox),
     /// A question.
     Query(RoomsQuery),
-    /// An order.
+    /// A command.
     Command(RoomsCommand),
 }
 
@@ -150,7 +150,7 @@ pub enum RoomsQuery {
     Snapshots(Authority, Option<RoomName>, oneshot::Sender<Vec<RoomSnapshot>>),
 }
 
-/// An order to the rooms actor.
+/// A command to the rooms actor.
 #[derive(Debug)]
 pub enum RoomsCommand {
     /// End the sessions of the members whom the target means. They may join again.

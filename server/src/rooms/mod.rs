@@ -15,7 +15,7 @@
 //! | [`actor`] | the thread: takes events and carries out what the rooms decide |
 //! | `admission` | who gets a seat |
 //! | `queries` | queries and commands |
-//! | `store_watch` | orders and rules that other programs write to the store |
+//! | `store_watch` | commands and rules that other programs write to the store |
 //! | `unheard` | tells musicians of a crowded room whose audio they do not receive |
 
 pub mod actor;

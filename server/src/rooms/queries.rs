@@ -105,13 +105,13 @@ impl RoomsActor {
 mod tests {
     use super::super::messages::{ControlEvent, GatewayMailbox, GatewayReply, GatewayRequest, RoomsHandle, RoomsInput};
     use super::*;
+    use crate::failure::ExitNotifier;
     use crate::limits::{AddressCounts, LimitSettings, Limits};
     use crate::media::MediaThreads;
     use crate::real_time::ServerClock;
     use crate::store::Store;
     use crate::store::tests::TempDir;
     use crate::system::Random;
-    use crate::thread_exit::ExitNotifier;
     use rtjam_protocol::control::{
         ClientMessage, Features, Hello, MemberAccess, Release, SeatRequest, SeatRole, ServerMessage, VERSION,
     };

@@ -1,4 +1,4 @@
-//! What other programs write to the store while the server runs: orders of the command line, renewed secrets, bans.
+//! What other programs write to the store while the server runs: commands of the operator, renewed secrets, bans.
 
 use super::actor::RoomsActor;
 use super::authority::Authority;
@@ -11,7 +11,7 @@ use rtjam_protocol::Micros;
 const CHECK_EVERY: Micros = Micros::from_millis(500);
 
 impl RoomsActor {
-    /// Carries out orders and applies rules that another program has written since the last check.
+    /// Carries out commands and applies rules that another program has written since the last check.
     pub(super) fn watch_store(&mut self) {
         let now = self.clock.now();
         if now < self.store_check_due {
@@ -28,7 +28,7 @@ impl RoomsActor {
                 self.note(
                     StoreAccess::Write,
                     Some(&failure),
-                    "renewed invitations, bans and orders do not take effect",
+                    "renewed invitations, bans and commands do not take effect",
                 );
             }
         }
@@ -48,7 +48,7 @@ impl RoomsActor {
     fn obey_orders(&mut self) -> Result<(), StoreError> {
         for (id, request) in self.store.pending_commands()? {
             let answer = match serde_json::from_str(&request) {
-                Ok(order) => self.obey(order)?,
+                Ok(command) => self.obey(command)?,
                 Err(_) => ModerationReply::NotUnderstood,
             };
             // Replies have string keys and no failing serializers.
@@ -58,9 +58,9 @@ impl RoomsActor {
         Ok(())
     }
 
-    /// Carries out an order. Whoever may write to the store is the operator.
-    fn obey(&mut self, order: ModerationCommand) -> Result<ModerationReply, StoreError> {
-        let done = match order {
+    /// Carries out a command. Whoever may write to the store is the operator.
+    fn obey(&mut self, command: ModerationCommand) -> Result<ModerationReply, StoreError> {
+        let done = match command {
             ModerationCommand::List(room) => {
                 let snapshots = self.snapshots(&Authority::Operator, room.as_ref());
                 Ok(ModerationReply::Seated(snapshots.into_iter().flat_map(|snapshot| snapshot.members).collect()))

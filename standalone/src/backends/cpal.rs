@@ -1,6 +1,6 @@
 //! The system's own audio through cpal: ALSA, CoreAudio or WASAPI.
 //!
-//! The output device is the clock: its callback runs the audio end. The input device, which may be another one, passes its
+//! The output device is the clock: its callback runs the audio processor. The input device, which may be another one, passes its
 //! frames through the [`super::input_ring`].
 
 use super::backend::{AudioHealth, AudioRequest, Backend, raise_priority};
@@ -8,7 +8,7 @@ use super::device_delay::DelayMeter;
 use super::device_error::{DeviceError, Direction, unusable};
 use super::input_ring::{InputReader, InputWriter, input_ring};
 use super::stream_plan::{StreamPlan, Wanted};
-use crate::handover::AudioEnd;
+use crate::handover::AudioThreadEnd;
 use crate::platform::silence_audio_library;
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
@@ -44,7 +44,11 @@ pub(super) struct Cpal {
 }
 
 impl Cpal {
-    pub(super) fn open(request: &AudioRequest, audio: AudioEnd, health: Arc<AudioHealth>) -> Result<Cpal, DeviceError> {
+    pub(super) fn open(
+        request: &AudioRequest,
+        audio: AudioThreadEnd,
+        health: Arc<AudioHealth>,
+    ) -> Result<Cpal, DeviceError> {
         quietly(|| open(request, audio, health))
     }
 }
@@ -76,7 +80,7 @@ impl Backend for Cpal {
     }
 }
 
-fn open(request: &AudioRequest, audio: AudioEnd, health: Arc<AudioHealth>) -> Result<Cpal, DeviceError> {
+fn open(request: &AudioRequest, audio: AudioThreadEnd, health: Arc<AudioHealth>) -> Result<Cpal, DeviceError> {
     let host = cpal::default_host();
     let choices = &request.choices;
     let (lost, delay) = (Arc::new(OnceLock::new()), Arc::new(DelayMeter::new()));
@@ -88,7 +92,7 @@ fn open(request: &AudioRequest, audio: AudioEnd, health: Arc<AudioHealth>) -> Re
         Err(why) if !choices.input.is_empty() || choices.channels != InputChannels::default() => return Err(why),
         Err(_) => (None, None, None),
     };
-    let player = Player::new(audio, reader, &output, Arc::clone(&health), Arc::clone(&delay));
+    let player = OutputCallback::new(audio, reader, &output, Arc::clone(&health), Arc::clone(&delay));
     let calls = Arc::clone(&player.calls);
     let on_error = on_error(&output.device, &health, &lost);
     let stream = match output.format {
@@ -184,7 +188,7 @@ fn gone(name: &str, why: &str) -> String {
 
 fn play<T: SizedSample + FromSample<f32>>(
     plan: &StreamPlan,
-    mut player: Player,
+    mut player: OutputCallback,
     on_error: impl FnMut(cpal::Error) + Send + 'static,
 ) -> Result<Stream, cpal::Error> {
     let callback = move |data: &mut [T], info: &OutputCallbackInfo| {
@@ -222,8 +226,8 @@ where
 }
 
 /// The output callback's state.
-struct Player {
-    audio: AudioEnd,
+struct OutputCallback {
+    audio: AudioThreadEnd,
     reader: Option<InputReader>,
     channels: usize,
     rate: u32,
@@ -235,18 +239,18 @@ struct Player {
     output: [Vec<f32>; 2],
 }
 
-impl Player {
+impl OutputCallback {
     fn new(
-        audio: AudioEnd,
+        audio: AudioThreadEnd,
         reader: Option<InputReader>,
         plan: &StreamPlan,
         health: Arc<AudioHealth>,
         delay: Arc<DelayMeter>,
-    ) -> Player {
+    ) -> OutputCallback {
         let buffers = || [vec![0.0; CHUNK], vec![0.0; CHUNK]];
         let (channels, rate) = (usize::from(plan.channels), plan.rate);
         let (input, output) = (buffers(), buffers());
-        Player {
+        OutputCallback {
             audio,
             reader,
             channels,

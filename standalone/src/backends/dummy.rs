@@ -1,7 +1,7 @@
 //! The dummy clock: a timer that runs periods of 128 frames at 48 kHz. Its input is silence, and its output is discarded.
 
 use super::backend::{AudioHealth, Backend, raise_priority};
-use crate::handover::AudioEnd;
+use crate::handover::AudioThreadEnd;
 use rtjam_engine::{Outputs, SLOTS};
 use rtjam_ui::audio::DevicesInUse;
 use std::io;
@@ -23,7 +23,7 @@ pub(super) struct Dummy {
 }
 
 impl Dummy {
-    pub(super) fn open(audio: AudioEnd, health: Arc<AudioHealth>) -> io::Result<Dummy> {
+    pub(super) fn open(audio: AudioThreadEnd, health: Arc<AudioHealth>) -> io::Result<Dummy> {
         health.set_period(PERIOD);
         let end = Arc::new(AtomicBool::new(false));
         let thread = {
@@ -63,7 +63,7 @@ impl Drop for Dummy {
 }
 
 /// The audio thread. Deadlines count frames from one origin, so the rate is exact.
-fn run(mut audio: AudioEnd, health: &AudioHealth, end: &AtomicBool) {
+fn run(mut audio: AudioThreadEnd, health: &AudioHealth, end: &AtomicBool) {
     raise_priority(health);
     let silent = [0.0; PERIOD as usize];
     let mut main = [[0.0; PERIOD as usize]; 2];

@@ -4,7 +4,7 @@
 //! calls `shutdown`; the audio supervisor then drops the client and opens another one, with the same audio processor.
 
 use super::backend::{AudioHealth, AudioRequest, Backend};
-use crate::handover::{AudioEnd, silence};
+use crate::handover::{AudioThreadEnd, silence};
 use jack::{
     AsyncClient, AudioIn, AudioOut, Client, ClientOptions, ClientStatus, Control, Frames, LatencyType, LoggerType,
     NotificationHandler, Port, PortFlags, ProcessHandler, ProcessScope,
@@ -31,7 +31,11 @@ pub(super) struct Jack {
 }
 
 impl Jack {
-    pub(super) fn open(request: &AudioRequest, audio: AudioEnd, health: Arc<AudioHealth>) -> Result<Jack, JackError> {
+    pub(super) fn open(
+        request: &AudioRequest,
+        audio: AudioThreadEnd,
+        health: Arc<AudioHealth>,
+    ) -> Result<Jack, JackError> {
         let client = connect_to_server(&request.jack_name)?;
         let (rate, period, name) = (client.sample_rate(), client.buffer_size(), client.name().to_owned());
         health.set_period(period);
@@ -186,7 +190,7 @@ impl SystemPorts {
 
 /// The real-time callback's state.
 struct Callback {
-    audio: AudioEnd,
+    audio: AudioThreadEnd,
     health: Arc<AudioHealth>,
     inputs: [Port<AudioIn>; 2],
     main: [Port<AudioOut>; 2],
@@ -194,7 +198,7 @@ struct Callback {
 }
 
 impl Callback {
-    fn new(client: &Client, audio: AudioEnd, health: Arc<AudioHealth>) -> Result<Callback, jack::Error> {
+    fn new(client: &Client, audio: AudioThreadEnd, health: Arc<AudioHealth>) -> Result<Callback, jack::Error> {
         let output = |name: &str| client.register_port(name, AudioOut::default());
         Ok(Callback {
             audio,

@@ -1,4 +1,4 @@
-//! `--list-devices`: the backends and devices of this computer, with their names.
+//! The backends and devices of this computer, with their names: for `--list-devices` and for the audio page.
 
 use super::jack::Jack;
 use cpal::Device;
@@ -6,6 +6,10 @@ use cpal::traits::{DeviceTrait, HostTrait};
 #[cfg(feature = "window")]
 use rtjam_ui::audio::AudioDevice;
 use std::fmt::Write;
+
+/// Parts of the names of Bluetooth devices, in lower case.
+const BLUETOOTH_NAMES: [&str; 9] =
+    ["bluetooth", "bluez", "bluealsa", "airpods", "hands-free", "handsfree", "a2dp", "hfp", "galaxy buds"];
 
 /// The list as text.
 pub(crate) fn devices() -> String {
@@ -80,4 +84,32 @@ fn section(
 
 fn one_line(text: &str) -> String {
     text.lines().collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a device with this name is probably a Bluetooth device. Bluetooth adds 100 ms and more, so nobody can play over
+/// it.
+pub(crate) fn is_bluetooth(name: &str) -> bool {
+    let name = name.to_lowercase();
+    BLUETOOTH_NAMES.iter().any(|part| name.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bluetooth_names_are_known() {
+        for name in [
+            "Anna's AirPods Pro",
+            "Headset (WH-1000XM4 Hands-Free AG Audio)",
+            "bluez_output.AC_12_2F.1",
+            "bluealsa:DEV=00:11,PROFILE=a2dp",
+            "Bluetooth headphones",
+        ] {
+            assert!(is_bluetooth(name), "{name}");
+        }
+        for name in ["Scarlett 2i2 USB", "plughw:CARD=PCH,DEV=0", "Blue Yeti", "Built-in Audio", ""] {
+            assert!(!is_bluetooth(name), "{name}");
+        }
+    }
 }

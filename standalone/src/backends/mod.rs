@@ -1,7 +1,6 @@
 //! Backends: what clocks the audio processor. JACK, the system's own audio through cpal, or a timer.
 
 mod backend;
-mod bluetooth;
 mod cpal;
 mod device_delay;
 mod device_error;
@@ -14,9 +13,9 @@ mod problem;
 mod stream_plan;
 
 pub(crate) use backend::{AudioHealth, AudioRequest, Backend, raise_priority};
-pub(crate) use bluetooth::is_bluetooth;
+pub(crate) use list::is_bluetooth;
 
-use super::handover::AudioEnd;
+use super::handover::AudioThreadEnd;
 use rtjam_ui::settings::BackendChoice;
 use std::fmt;
 use std::sync::Arc;
@@ -28,7 +27,7 @@ use std::sync::Arc;
 pub(crate) fn open(
     kind: BackendKind,
     request: &AudioRequest,
-    audio: AudioEnd,
+    audio: AudioThreadEnd,
     health: &Arc<AudioHealth>,
 ) -> Result<RunningBackend, OpenError> {
     health.set_freewheeling(false);

@@ -102,7 +102,7 @@ impl StreamPlan {
         }
     }
 
-    /// Chooses the first period with which a stream opens. The trial streams carry no audio, since the audio end can
+    /// Chooses the first period with which a stream opens. The trial streams carry no audio, since the audio thread's end can
     /// move into one stream only.
     fn with_period(mut self, direction: Direction, wanted: &Wanted) -> Result<StreamPlan, DeviceError> {
         let mut why = None;

@@ -63,8 +63,8 @@ pub(super) fn open_jack() -> Result<JackClient, OpenError> {
         connect: false,
     };
     let health = Arc::new(AudioHealth::default());
-    // Without a processor the audio end is silent.
-    let (_control, audio) = handover();
+    // Without a processor the audio thread's end of the handover is silent.
+    let (_main_end, audio) = handover();
     let backend = backends::open(BackendKind::Jack, &request, audio, &health)?;
     thread::sleep(SETTLE);
     Ok(JackClient { backend, health })

@@ -42,7 +42,7 @@ pub(crate) struct CheckOptions {
 
 /// The JSON output.
 #[derive(Serialize)]
-struct Report<'a> {
+struct CheckReport<'a> {
     verdict: Verdict,
     findings: &'a [Finding],
     measured: &'a Measurement,
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &CheckOptions) -> ExitCode {
     findings.push(finding);
     let verdict = worst_verdict(&findings);
     if options.json {
-        let report = Report { verdict, findings: &findings, measured: &measured };
+        let report = CheckReport { verdict, findings: &findings, measured: &measured };
         // Numbers, strings and lists only: serde_json cannot fail.
         print(io::stdout(), &format!("{}\n", serde_json::to_string(&report).unwrap_or_default()));
     }
@@ -108,7 +108,7 @@ mod tests {
     fn json_has_the_documented_fields() {
         let findings = [Finding::warn("swap", "used", "Switch it off.")];
         let measured = Measurement { backend: "jack", seconds: 10, rate: 48_000, period: 64, xruns: 2, wake_ups: None };
-        let report = Report { verdict: worst_verdict(&findings), findings: &findings, measured: &measured };
+        let report = CheckReport { verdict: worst_verdict(&findings), findings: &findings, measured: &measured };
         assert_eq!(
             serde_json::to_string(&report).expect("JSON"),
             r#"{"verdict":"warn","findings":[{"part":"swap","verdict":"warn","seen":"used","advice":"Switch it off."}],"#

@@ -32,7 +32,7 @@ pub(crate) struct Demo {
     kick: Kick,
     snare: Noise,
     hat: Noise,
-    random: Random,
+    random: Xorshift,
     dc: [DcBlock; 2],
 }
 
@@ -50,7 +50,7 @@ impl Demo {
             kick: Kick::new(hz),
             snare: Noise::new(hz, 0.11, 1200.0),
             hat: Noise::new(hz, 0.035, 6500.0),
-            random: Random(0x5eed_1234),
+            random: Xorshift(0x5eed_1234),
             dc: [DcBlock::new(hz), DcBlock::new(hz)],
         }
     }
@@ -138,7 +138,7 @@ impl Pluck {
         Pluck { rate, pan, line: [0.0; LINE], len: 2, at: 0, loss: 0.0, tune: 0.0, last: 0.0, allpass: [0.0; 2] }
     }
 
-    fn pluck(&mut self, hertz: f32, accent: f32, random: &mut Random) {
+    fn pluck(&mut self, hertz: f32, accent: f32, random: &mut Xorshift) {
         // The mean delays by half a sample, the allpass by 0.1 to 1.1 samples, the line by the rest.
         let period = self.rate / hertz - 0.5;
         self.len = ((period - 0.1) as usize).clamp(2, LINE);
@@ -150,7 +150,7 @@ impl Pluck {
     }
 
     /// Fills the string with a burst of noise, low-passed at a few kHz and without DC.
-    fn excite(&mut self, accent: f32, random: &mut Random) {
+    fn excite(&mut self, accent: f32, random: &mut Xorshift) {
         let soft = 1.0 - (-TAU * 2800.0 / self.rate).exp();
         let (mut low, mut sum, mut power) = (0.0, 0.0, 0.0);
         let string = &mut self.line[..self.len];
@@ -290,9 +290,9 @@ impl DcBlock {
 }
 
 /// White noise in −1 to 1 (xorshift, Marsaglia 2003).
-struct Random(u32);
+struct Xorshift(u32);
 
-impl Random {
+impl Xorshift {
     fn next(&mut self) -> f32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
@@ -351,7 +351,7 @@ mod tests {
     fn strings_are_in_tune() {
         for rate in [44_100.0, 48_000.0, 96_000.0] {
             let mut string = Pluck::new(rate, 0.5);
-            string.pluck(440.0, 1.0, &mut Random(1));
+            string.pluck(440.0, 1.0, &mut Xorshift(1));
             let sound: Vec<f32> = (0..rate as usize / 2).map(|_| string.next()).collect();
             // The energy at 440 Hz against a third of a semitone to either side.
             let at = |hertz: f32| {

@@ -1,6 +1,6 @@
 //! A recording as a source: loaded and resampled once, then repeated.
 
-use rtjam_ui::messages::{Key, Language};
+use rtjam_ui::messages::{Language, MessageKey};
 use std::f64::consts::PI;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -39,14 +39,14 @@ impl WavError {
         let path = self.path.display();
         let because = |key, reason: &dyn Display| language.fill(key, &[("path", &path), ("reason", reason)]);
         match &self.kind {
-            WavErrorKind::Unreadable(why) => because(Key::WavUnreadable, why),
-            WavErrorKind::NotWav(why) => because(Key::WavNotPlayable, why),
-            WavErrorKind::BadFormat => because(Key::WavNotPlayable, &language.text(Key::WavBadFormat)),
+            WavErrorKind::Unreadable(why) => because(MessageKey::WavUnreadable, why),
+            WavErrorKind::NotWav(why) => because(MessageKey::WavNotPlayable, why),
+            WavErrorKind::BadFormat => because(MessageKey::WavNotPlayable, &language.text(MessageKey::WavBadFormat)),
             WavErrorKind::TooLong => {
-                language.fill(Key::WavTooLong, &[("path", &path), ("minutes", &(MAX_SECONDS / 60))])
+                language.fill(MessageKey::WavTooLong, &[("path", &path), ("minutes", &(MAX_SECONDS / 60))])
             }
-            WavErrorKind::Damaged(why) => because(Key::WavDamaged, why),
-            WavErrorKind::Empty => language.fill(Key::WavEmpty, &[("path", &path)]),
+            WavErrorKind::Damaged(why) => because(MessageKey::WavDamaged, why),
+            WavErrorKind::Empty => language.fill(MessageKey::WavEmpty, &[("path", &path)]),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::program_model::ProgramModel;
 use crate::audio_supervisor::{AudioError, AudioSupervisor};
 use crate::backends::list;
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use rtjam_ui::audio::{AudioAction, AudioDevice, AudioProblem, AudioState};
 use rtjam_ui::messages::Language;
 use rtjam_ui::settings::AudioChoices;
@@ -38,7 +38,7 @@ impl AudioPage {
         &mut self,
         model: &ProgramModel,
         audio: &mut AudioSupervisor,
-        config: &mut Config,
+        config: &mut ProgramConfig,
     ) -> Option<String> {
         let mut message = None;
         for action in model.take_audio_actions() {
@@ -70,7 +70,12 @@ impl AudioPage {
         message
     }
 
-    fn choose(&mut self, choices: AudioChoices, audio: &mut AudioSupervisor, config: &mut Config) -> Option<String> {
+    fn choose(
+        &mut self,
+        choices: AudioChoices,
+        audio: &mut AudioSupervisor,
+        config: &mut ProgramConfig,
+    ) -> Option<String> {
         config.audio.choices = choices;
         let language = config.language();
         match audio.change(config.audio.clone(), config.source.clone(), language) {

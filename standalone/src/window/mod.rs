@@ -10,7 +10,7 @@ mod window_state;
 pub(super) use window_state::WindowState;
 
 use super::audio_supervisor::{AudioError, AudioSupervisor};
-use super::config::Config;
+use super::config::ProgramConfig;
 pub(super) use super::platform::has_display;
 use super::session::ProgramSession;
 use super::settings_file::SettingsFolder;
@@ -31,7 +31,7 @@ const TITLE: &str = "RTJam";
 
 /// Why there is no window.
 #[derive(Debug)]
-pub(super) enum WindowError {
+pub(super) enum ProgramWindowError {
     /// The system gave no thread.
     NoThread,
     /// The program, or the thread of the window, has ended.
@@ -40,19 +40,19 @@ pub(super) enum WindowError {
     Open(Box<dyn Error + Send + Sync>),
 }
 
-impl fmt::Display for WindowError {
+impl fmt::Display for ProgramWindowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WindowError::NoThread => {
+            ProgramWindowError::NoThread => {
                 f.write_str("The system could not start another thread. Close other programs, and start RTJam again.")
             }
-            WindowError::Ended => f.write_str("The window's thread has ended."),
-            WindowError::Open(why) => why.fmt(f),
+            ProgramWindowError::Ended => f.write_str("The window's thread has ended."),
+            ProgramWindowError::Open(why) => why.fmt(f),
         }
     }
 }
 
-impl Error for WindowError {}
+impl Error for ProgramWindowError {}
 
 /// The program's window, as the program's thread sees it.
 pub(super) struct Window {
@@ -63,7 +63,7 @@ pub(super) struct Window {
 
 impl Window {
     /// Shows another configuration.
-    pub(super) fn follow(&self, config: &Config) {
+    pub(super) fn follow(&self, config: &ProgramConfig) {
         self.model.follow(config);
     }
 
@@ -92,7 +92,7 @@ impl Window {
     }
 
     /// Does what the user has asked for on the audio page, and shows what runs. Returns a message for the terminal.
-    pub(super) fn serve_audio(&mut self, audio: &mut AudioSupervisor, config: &mut Config) -> Option<String> {
+    pub(super) fn serve_audio(&mut self, audio: &mut AudioSupervisor, config: &mut ProgramConfig) -> Option<String> {
         self.audio.serve(&self.model, audio, config)
     }
 
@@ -111,7 +111,7 @@ impl Window {
 /// With this, the program's thread requests its window from the main thread.
 pub(super) struct WindowRequest {
     requests: Sender<(Arc<ProgramModel>, Signals)>,
-    answers: Receiver<Result<Closer, WindowError>>,
+    answers: Receiver<Result<Closer, ProgramWindowError>>,
 }
 
 impl WindowRequest {
@@ -122,16 +122,16 @@ impl WindowRequest {
     pub(super) fn open(
         self,
         session: &ProgramSession,
-        config: &Config,
+        config: &ProgramConfig,
         state: &WindowState,
         folder: &SettingsFolder,
         signals: &Signals,
-    ) -> Result<Window, WindowError> {
-        let (client, console) = session.parts().ok_or(WindowError::Ended)?;
+    ) -> Result<Window, ProgramWindowError> {
+        let (client, console) = session.parts().ok_or(ProgramWindowError::Ended)?;
         let last = folder.last_room().and_then(|link| link.parse().ok());
         let model = Arc::new(ProgramModel::new(client, console, config, state, folder.path().to_owned(), last));
-        self.requests.send((Arc::clone(&model), signals.clone())).map_err(|_| WindowError::Ended)?;
-        let closer = self.answers.recv().map_err(|_| WindowError::Ended)??;
+        self.requests.send((Arc::clone(&model), signals.clone())).map_err(|_| ProgramWindowError::Ended)?;
+        let closer = self.answers.recv().map_err(|_| ProgramWindowError::Ended)??;
         Ok(Window { model, closer, audio: AudioPage::new() })
     }
 }
@@ -142,12 +142,12 @@ impl WindowRequest {
 /// The program could not run.
 pub(super) fn run<T: Send + 'static>(
     program: impl FnOnce(WindowRequest) -> T + Send + 'static,
-) -> Result<T, WindowError> {
+) -> Result<T, ProgramWindowError> {
     let (requests, requested) = channel();
     let (answer, answers) = channel();
     let request = WindowRequest { requests, answers };
     let thread = thread::Builder::new().name("program".to_owned()).spawn(move || program(request));
-    let thread = thread.map_err(|_| WindowError::NoThread)?;
+    let thread = thread.map_err(|_| ProgramWindowError::NoThread)?;
     // An error: the program ended before it requested a window.
     if let Ok((model, signals)) = requested.recv() {
         match open_window(model, TITLE) {
@@ -158,8 +158,8 @@ pub(super) fn run<T: Send + 'static>(
                 }
                 signals.set_end();
             }
-            Err(why) => drop(answer.send(Err(WindowError::Open(why.into())))),
+            Err(why) => drop(answer.send(Err(ProgramWindowError::Open(why.into())))),
         }
     }
-    thread.join().map_err(|_| WindowError::Ended)
+    thread.join().map_err(|_| ProgramWindowError::Ended)
 }

@@ -1,7 +1,7 @@
 //! The program as the editor sees it.
 
 use super::window_state::WindowState;
-use crate::config::Config;
+use crate::config::ProgramConfig;
 use rtjam_client::{Client, Status};
 use rtjam_engine::Console;
 use rtjam_protocol::link::Link;
@@ -41,7 +41,7 @@ impl ProgramModel {
     pub(super) fn new(
         client: &Arc<Client>,
         console: Console,
-        config: &Config,
+        config: &ProgramConfig,
         state: &WindowState,
         folder: PathBuf,
         last: Option<Link>,
@@ -69,7 +69,7 @@ impl ProgramModel {
     }
 
     /// Shows another configuration. The engine has it already.
-    pub(super) fn follow(&self, config: &Config) {
+    pub(super) fn follow(&self, config: &ProgramConfig) {
         self.values.set(Param::Monitor, config.monitor.db());
         self.values.set(Param::Room, f64::from(config.room.0));
         self.show_mute(config.mute);

@@ -29,13 +29,13 @@ mod audio_processor {
 }
 
 use audio_processor::AudioProcessor;
-use handover::{AudioEnd, handover};
+use handover::{AudioThreadEnd, handover};
 use loom::thread;
 use rtjam_engine::{Outputs, SLOTS};
 use rtjam_models::times;
 
 /// Processes a period of one frame; returns whether there was audio in it.
-fn plays(audio: &mut AudioEnd) -> bool {
+fn plays(audio: &mut AudioThreadEnd) -> bool {
     let [mut left, mut right] = [[9.0; 1]; 2];
     let mut outputs = Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] };
     audio.process([&[0.0], &[0.0]], &mut outputs);
@@ -56,61 +56,61 @@ fn briefly() -> impl FnMut() -> bool {
 #[test]
 fn recall_returns_processor_or_leaves_it() {
     loom::model(|| {
-        let (mut control, mut audio) = handover();
-        assert!(control.give(Box::default()).is_ok());
+        let (mut main_end, mut audio) = handover();
+        assert!(main_end.give(Box::default()).is_ok());
         let thread = thread::spawn(move || {
             let heard = (0..times(2, 4)).filter(|_| plays(&mut audio)).count() as u32;
             (audio, heard)
         });
-        let processor = control.recall_while(briefly());
+        let processor = main_end.recall_while(briefly());
         let (mut audio, heard) = thread.join().expect("no panic");
         match processor {
             Some(processor) => {
                 assert_eq!(processor.blocks(), heard);
                 assert!(!plays(&mut audio));
-                assert!(control.give(processor).is_ok());
+                assert!(main_end.give(processor).is_ok());
             }
             None => assert!(heard > 0 || plays(&mut audio)),
         }
         assert!(plays(&mut audio), "given again, or still there");
         drop(audio);
-        assert!(control.take_back().is_some_and(|processor| processor.blocks() > heard));
+        assert!(main_end.take_back().is_some_and(|processor| processor.blocks() > heard));
     });
 }
 
-/// The audio end sees every change that the control end made to the processor, and the processor comes back in the end,
-/// also where the audio end is dropped before it arrives.
+/// The audio thread sees every change that the main thread made to the processor, and the processor comes back in the end,
+/// also where the audio thread's end is dropped before it arrives.
 #[test]
 fn changed_processor_is_given_again() {
     loom::model(|| {
-        let (mut control, mut audio) = handover();
-        assert!(control.give(Box::default()).is_ok());
+        let (mut main_end, mut audio) = handover();
+        assert!(main_end.give(Box::default()).is_ok());
         let thread = thread::spawn(move || {
             (0..times(2, 4)).for_each(|_| {
                 plays(&mut audio);
             });
         });
-        let returned = control.recall_while(briefly()).map(|mut processor: Box<AudioProcessor>| {
+        let returned = main_end.recall_while(briefly()).map(|mut processor: Box<AudioProcessor>| {
             let [mut left, mut right] = [[0.0; 1]; 2];
             processor
                 .process([&[], &[]], &mut Outputs { main: [&mut left, &mut right], slots: [const { None }; SLOTS] });
-            control.give(processor).is_ok()
+            main_end.give(processor).is_ok()
         });
         thread.join().expect("no panic");
         assert_ne!(returned, Some(false), "the ring has space");
-        assert!(control.take_back().is_some());
+        assert!(main_end.take_back().is_some());
     });
 }
 
-/// An audio end that its thread drops during a recall returns the processor.
+/// An audio thread's end that is dropped during a recall returns the processor.
 #[test]
 fn dropped_audio_end_loses_no_processor() {
     loom::model(|| {
-        let (mut control, audio) = handover();
-        assert!(control.give(Box::default()).is_ok());
+        let (mut main_end, audio) = handover();
+        assert!(main_end.give(Box::default()).is_ok());
         let thread = thread::spawn(move || drop(audio));
-        let processor = control.recall_while(briefly());
+        let processor = main_end.recall_while(briefly());
         thread.join().expect("no panic");
-        assert!(processor.or_else(|| control.take_back()).is_some());
+        assert!(processor.or_else(|| main_end.take_back()).is_some());
     });
 }

@@ -8,13 +8,13 @@
 #![allow(clippy::expect_used, reason = "a tool for developers may end with a panic that names what is missing")]
 
 use raw_window_handle::{RawWindowHandle, XlibWindowHandle};
-use rtjam_client::{Condition, ConnectionError, State, StatusNotice};
+use rtjam_client::{Condition, ConnectionError, SessionState, StatusNotice};
 use rtjam_load::process;
 use rtjam_protocol::control::DownstreamMode;
 use rtjam_protocol::link::{DEFAULT_PORT, Host};
 use rtjam_stage::stage::{Asked, Stage};
 use rtjam_tests::claphost::{AudioThread, IDS, Library, project, use_private_home};
-use rtjam_tests::display::{HostWindow, UP};
+use rtjam_tests::display::{ParentWindow, UP};
 use rtjam_tests::wait;
 use rtjam_ui::audio::{AudioDevice, AudioState, DeviceDelay, DevicesInUse, RunningAudio};
 use rtjam_ui::editor::window::{self, EditorHandle};
@@ -65,10 +65,10 @@ fn show(words: &[&str]) {
             settings.choices.look = Look::Light;
         }
         match scene {
-            "empty" | "audio" => (status.state, settings.link) = (State::Offline, None),
+            "empty" | "audio" => (status.state, settings.link) = (SessionState::Offline, None),
             "alone" => status.condition = Some(Condition::Alone(LINK.parse().expect("a link"))),
             "error" => {
-                status.state = State::Connecting;
+                status.state = SessionState::Connecting;
                 let (host, error) = (Host::Name("jam.example.org".to_owned()), ConnectionError::NothingListens);
                 status.condition = Some(Condition::Unreachable { host, port: DEFAULT_PORT, error });
                 status.notices = vec![StatusNotice::NoRealtimePriority];
@@ -137,7 +137,7 @@ fn plugin(words: &[&str]) {
     let audio = AudioThread::start(&plugin, 48_000, 128, 1, (0..24_000).map(|i| stroke(i) as f32).collect());
     audio.set(3, 0.0);
     let host = plugin.editor().open(scale, |(width, height)| {
-        let host = HostWindow::new(0, (width as u16, height as u16));
+        let host = ParentWindow::new(0, (width as u16, height as u16));
         (host.id, host)
     });
     loop {
@@ -162,7 +162,7 @@ fn openings(class: &str, count: usize) {
     let idle = now().threads;
     for opening in 1..=count {
         let host = plugin.editor().open(None, |(width, height)| {
-            let host = HostWindow::new(0, (width as u16, height as u16));
+            let host = ParentWindow::new(0, (width as u16, height as u16));
             (host.id, host)
         });
         wait::until("a picture", UP, || (display.colours(host.id) > 30).then_some(()));
@@ -188,7 +188,7 @@ fn openings(class: &str, count: usize) {
 /// process had after any of the ten: what the heap keeps in reserve varies, what leaks stays.
 fn cycles(count: usize) {
     let stage = Stage::new(12, true);
-    let host = HostWindow::new(0, (760, 480));
+    let host = ParentWindow::new(0, (760, 480));
     let now = || process::usage(std::process::id());
     let (mut idle, mut least) = (None, u64::MAX);
     for cycle in 1..=count {
@@ -210,7 +210,7 @@ fn cycles(count: usize) {
 /// Two windows at once, each with its own model.
 fn pair() {
     let (ours, theirs) = (Stage::new(2, true), Stage::new(12, true));
-    let hosts = [HostWindow::new(0, (760, 480)), HostWindow::new(780, (760, 480))];
+    let hosts = [ParentWindow::new(0, (760, 480)), ParentWindow::new(780, (760, 480))];
     let (left, right) = (open(ours, &hosts[0]), open(theirs, &hosts[1]));
     frames(&left, 20);
     frames(&right, 20);
@@ -224,8 +224,8 @@ fn pair() {
 /// Prints the keys that reach the host, until a link is joined; then the link.
 fn keys() {
     let stage = Stage::new(0, false);
-    stage.arrange(|status, settings, _| (status.state, settings.link) = (State::Offline, None));
-    let host = HostWindow::new(0, (760, 480));
+    stage.arrange(|status, settings, _| (status.state, settings.link) = (SessionState::Offline, None));
+    let host = ParentWindow::new(0, (760, 480));
     let editor = open(stage.clone(), &host);
     frames(&editor, 1);
     println!("ready");
@@ -239,7 +239,7 @@ fn keys() {
 
 /// Counts frames while nothing changes, while music plays, and while the window is hidden.
 fn still() {
-    let host = HostWindow::new(0, (760, 480));
+    let host = ParentWindow::new(0, (760, 480));
     let quiet = open(Stage::new(12, false), &host);
     frames(&quiet, 1);
     rests(&quiet);
@@ -263,7 +263,7 @@ fn still() {
 fn dying() {
     let stage = Stage::new(2, true);
     for _ in 0..5 {
-        let host = HostWindow::new(0, (760, 480));
+        let host = ParentWindow::new(0, (760, 480));
         let editor = open(stage.clone(), &host);
         frames(&editor, 3);
         host.destroy();
@@ -277,7 +277,7 @@ fn dying() {
 /// Drawing a frame panics.
 fn panics() {
     let stage = Stage::new(2, true);
-    let host = HostWindow::new(0, (760, 480));
+    let host = ParentWindow::new(0, (760, 480));
     let editor = open(stage.clone(), &host);
     frames(&editor, 3);
     stage.poison();
@@ -288,7 +288,7 @@ fn panics() {
     println!("closed");
 }
 
-fn open(stage: Arc<Stage>, host: &HostWindow) -> EditorHandle {
+fn open(stage: Arc<Stage>, host: &ParentWindow) -> EditorHandle {
     let parent = RawWindowHandle::Xlib(XlibWindowHandle::new(host.id.into()));
     window::open_embedded(stage as Arc<dyn EditorModel>, parent, (760, 480), None).expect("an editor")
 }

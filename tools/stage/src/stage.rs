@@ -2,7 +2,7 @@
 //! programs.
 
 use egui::{Id, Pos2, RawInput, Rect, vec2};
-use rtjam_client::{Delay, Musician, State, Status, You};
+use rtjam_client::{Delay, Musician, SessionState, Status, You};
 use rtjam_engine::{Console, Engine, NetworkEnd, Outputs, SLOTS};
 use rtjam_protocol::audio::{AudioFrame, AudioHeader, Codec, Layout, Peak, encode};
 use rtjam_protocol::{FramePosition, Micros, Sequence, SourceId, StreamId};
@@ -293,7 +293,7 @@ fn status(musicians: usize) -> Status {
         ..Musician::default()
     };
     Status {
-        state: State::Joined,
+        state: SessionState::Joined,
         room: Some("lobby".to_owned()),
         rtt_ms: Some(28.0),
         xruns: Some(0),

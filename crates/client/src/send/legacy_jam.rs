@@ -8,7 +8,7 @@ use crate::condition::LegacySituation;
 use crate::control::{ControlCommand, ControlReport};
 use crate::media::{FORGOTTEN_AFTER, LegacyPresence, LegacyReceiver, Path, RecvCommand, TypeOfService};
 use crate::shared::ClientShared;
-use crate::snapshot::{SendCounts, Snapshot, State, You};
+use crate::snapshot::{SendCounts, SessionState, Snapshot, You};
 use rtjam_engine::Console;
 use rtjam_protocol::control::{MediaEndpoint, MemberAccess, RosterEntry, TransportKind};
 use rtjam_protocol::legacy::{FRAME_LEN, LegacyClientId, LegacyHeader, MAX_PACKET};
@@ -48,7 +48,7 @@ pub(super) struct LegacyJam {
     not_found: bool,
     roster: StripRoster,
     present: Vec<(SourceId, LegacyClientId)>,
-    state: State,
+    state: SessionState,
     was_joined: bool,
     began: Micros,
     sent_before: SendCounts,
@@ -86,7 +86,7 @@ impl LegacyJam {
             not_found: false,
             roster: StripRoster::default(),
             present: Vec::new(),
-            state: State::Connecting,
+            state: SessionState::Connecting,
             was_joined: false,
             began: now,
             sent_before,
@@ -114,7 +114,7 @@ impl LegacyJam {
 
     fn resolve(&mut self, now: Micros) {
         let due = self.resolve_at.is_some_and(|at| at <= now);
-        if !due || self.state == State::Joined {
+        if !due || self.state == SessionState::Joined {
             return;
         }
         self.resolve_at = Some(now + RESOLVE_EVERY);
@@ -178,14 +178,14 @@ impl Jam for LegacyJam {
         if self.path.address(0).is_none() {
             return SendCounts::default();
         }
-        let muted = self.console.send_mute() && self.state == State::Joined;
+        let muted = self.console.send_mute() && self.state == SessionState::Joined;
         let sent = self.send(now, if muted && silent { &[] } else { samples });
         if sent { SendCounts::SENT } else { SendCounts::DROPPED }
     }
 
     fn drain(&mut self, now: Micros) -> bool {
         let alive = self.presence.heard().is_some_and(|at| now.since(at) <= FORGOTTEN_AFTER);
-        let state = if alive { State::Joined } else { State::Connecting };
+        let state = if alive { SessionState::Joined } else { SessionState::Connecting };
         self.was_joined |= alive;
         self.update_roster(now);
         std::mem::replace(&mut self.state, state) != state
@@ -212,7 +212,7 @@ impl Jam for LegacyJam {
     }
 
     fn snapshot(&self, now: Micros, loop_guard_tripped: bool) -> Snapshot {
-        let joined = self.state == State::Joined;
+        let joined = self.state == SessionState::Joined;
         let musicians = self.roster.present();
         let situation = LegacySituation {
             server: &self.server,
@@ -406,16 +406,16 @@ mod tests {
     fn joined_while_packets_arrive() {
         let mut bench = Bench::new(128);
         let snapshot = |bench: &Bench, now| bench.jam.snapshot(now, false);
-        assert_eq!((snapshot(&bench, T0).state, snapshot(&bench, T0).condition), (State::Connecting, None));
+        assert_eq!((snapshot(&bench, T0).state, snapshot(&bench, T0).condition), (SessionState::Connecting, None));
         let silent = snapshot(&bench, T0 + SILENT_AFTER).condition;
         assert!(matches!(silent, Some(Condition::LegacySilent(_))), "{silent:?}");
         bench.jam.presence = Arc::new(presence(T0 + SILENT_AFTER, 1));
         assert!(bench.jam.drain(T0 + SILENT_AFTER));
         let joined = snapshot(&bench, T0 + SILENT_AFTER);
-        assert!(joined.state == State::Joined && joined.legacy);
+        assert!(joined.state == SessionState::Joined && joined.legacy);
         assert!(matches!(joined.condition, Some(Condition::LegacyAlone(_))));
         let later = T0 + SILENT_AFTER + FORGOTTEN_AFTER + Micros(1);
         assert!(bench.jam.drain(later));
-        assert_eq!(snapshot(&bench, later).state, State::Connecting);
+        assert_eq!(snapshot(&bench, later).state, SessionState::Connecting);
     }
 }

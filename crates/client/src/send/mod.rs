@@ -23,7 +23,7 @@ use crate::media::{RecvCommand, RecvEvent};
 use crate::options::ClientOptions;
 use crate::shared::ClientShared;
 use crate::slots::{Seating, Seats};
-use crate::snapshot::{Snapshot, State};
+use crate::snapshot::{SessionState, Snapshot};
 use crate::threads::{Clock, Wake};
 use crossbeam_channel::Receiver;
 use encoder::PacketEncoder;
@@ -327,7 +327,7 @@ impl SendThread {
         let snapshot = match (&self.jam, &self.no_key) {
             (Some(jam), _) => jam.snapshot(now, self.guard.has_tripped()),
             (None, Some(link)) => Snapshot {
-                state: State::Refused,
+                state: SessionState::Refused,
                 room: Some(link.room.to_string()),
                 condition: Some(Condition::NoKey),
                 ..Snapshot::default()

@@ -289,10 +289,10 @@ impl Jam for RoomJam {
         };
         Snapshot {
             state: match state {
-                ClientState::Connecting => snapshot::State::Connecting,
-                ClientState::Joined => snapshot::State::Joined,
-                ClientState::Refused => snapshot::State::Refused,
-                ClientState::Left => snapshot::State::Offline,
+                ClientState::Connecting => snapshot::SessionState::Connecting,
+                ClientState::Joined => snapshot::SessionState::Joined,
+                ClientState::Refused => snapshot::SessionState::Refused,
+                ClientState::Left => snapshot::SessionState::Offline,
             },
             room: Some(self.link.room.to_string()),
             rtt: self.session.clock().rtt().filter(|_| joined && situation.health == Some(MediaHealth::Flowing)),
@@ -543,7 +543,7 @@ mod tests {
         bench.report(now, ControlReport::Opened { connection: second, server: Pin([1; 16]), address });
         bench.join_by(now, first, "127.0.0.1:7891");
         assert_eq!(bench.jam.endpoints_from.1, "127.0.0.1:7891".parse().ok());
-        assert_eq!(bench.snapshot(now).state, snapshot::State::Joined);
+        assert_eq!(bench.snapshot(now).state, snapshot::SessionState::Joined);
         let commands: Vec<RecvCommand> = bench.recv_commands.try_iter().collect();
         assert!(
             matches!(commands[..], [RecvCommand::Key(..), RecvCommand::Socket(_)]),
@@ -575,7 +575,7 @@ mod tests {
         bench.jam.drain(now);
         let again = bench.dialled()[0];
         bench.report(now, ControlReport::Closed(again, ConnectionError::WrongServer));
-        assert_eq!(bench.snapshot(now).state, snapshot::State::Joined);
+        assert_eq!(bench.snapshot(now).state, snapshot::SessionState::Joined);
         assert!(bench.jam.poll_timeout().is_some());
     }
 

@@ -1,6 +1,6 @@
-//! The user's own map from musicians to slot outputs: a musician gets the slot that they had last time.
+//! The user's own map from musicians to aux outputs: a musician gets the slot that they had last time.
 //!
-//! Slots are numbered from 0 here, as strips are: strip 0 is slot output 1.
+//! Slots are numbered from 0 here, as strips are: strip 0 is aux output 1.
 
 mod file;
 mod map;

@@ -63,7 +63,7 @@ pub(crate) struct Peer {
     pub(crate) signal: Signal,
     /// All of the main output.
     pub(crate) out: [Vec<f32>; 2],
-    /// The first slot output.
+    /// The first aux output.
     pub(crate) slot: [Vec<f32>; 2],
     /// Callbacks are late by up to this many µs.
     pub(crate) lateness: f64,

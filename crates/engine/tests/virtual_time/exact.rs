@@ -6,7 +6,7 @@ use rtjam_protocol::audio::Codec;
 
 const CODECS: [(Codec, f32); 3] = [(Codec::Pcm16, 1.0 / 32768.0), (Codec::Pcm24, 1.0 / 8_388_608.0), (Codec::F32, 0.0)];
 
-/// Checks main and slot output from 3 s to the end. Returns the delay in frames.
+/// Checks main and aux output from 3 s to the end. Returns the delay in frames.
 fn exact_from_3s(jam: &Jam, tolerance: f32) -> usize {
     let from = 3 * 48_000;
     let outs = [&jam.receiver.out, &jam.receiver.slot];

@@ -121,7 +121,7 @@ impl End {
     }
 }
 
-/// One sample of +42 dBFS per packet does not turn the others down, and no slot output exceeds full scale. In packets of 16
+/// One sample of +42 dBFS per packet does not turn the others down, and no aux output exceeds full scale. In packets of 16
 /// frames it replaces every 16th sample of the others, which explains the rest.
 #[test]
 fn loud_sample_turns_nobody_down() {
@@ -153,7 +153,7 @@ fn constant_noise_leaves_others_audible() {
     }
 }
 
-/// A musician below −1 dBFS reaches the slot output bit for bit.
+/// A musician below −1 dBFS reaches the aux output bit for bit.
 #[test]
 fn sound_below_ceiling_is_exact() {
     fn loud(i: u64, _: usize) -> f32 {

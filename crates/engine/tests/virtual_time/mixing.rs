@@ -28,7 +28,7 @@ fn near(got: [f32; 2], expected: [f32; 2]) {
     assert!(off < 1e-6, "{got:?} {expected:?}");
 }
 
-/// Gain, pan, mute and layout change the mix as documented, and not the slot output.
+/// Gain, pan, mute and layout change the mix as documented, and not the aux output.
 #[test]
 fn strip_controls_shape_the_mix() {
     let mut jam = settled();
@@ -55,12 +55,12 @@ fn strip_controls_shape_the_mix() {
     near(later(&mut jam), [0.75 * HALF_POWER; 2]);
     console.set_room(Gain::OFF);
     assert_eq!(later(&mut jam), [0.0, 0.0]);
-    // The slot output is not affected.
+    // The aux output is not affected.
     assert!(jam.receiver.slot[0][24_000..].iter().all(|s| *s == 0.25));
     assert!(jam.receiver.slot[1][24_000..].iter().all(|s| *s == 0.5));
 }
 
-/// A solo silences the others in the main mix, and not on the slot outputs.
+/// A solo silences the others in the main mix, and not on the aux outputs.
 #[test]
 fn solo_affects_only_the_main_mix() {
     let mut jam = settled();
@@ -78,7 +78,7 @@ fn solo_affects_only_the_main_mix() {
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
-/// A musician removed from the main mix stays on the slot output.
+/// A musician removed from the main mix stays on the aux output.
 #[test]
 fn main_mix_switch_keeps_the_slot() {
     let mut jam = settled();
@@ -92,7 +92,7 @@ fn main_mix_switch_keeps_the_slot() {
     assert_eq!(later(&mut jam), [0.25, 0.5]);
 }
 
-/// A source without a strip plays at unity, and on no slot output.
+/// A source without a strip plays at unity, and on no aux output.
 #[test]
 fn unassigned_source_plays_at_unity() {
     let mut jam = settled();

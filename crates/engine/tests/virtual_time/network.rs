@@ -274,7 +274,7 @@ fn random_packets_do_not_spread() {
         }
     }
     assert!(jam.receiver.out.iter().flatten().all(|s| s.is_finite() && s.abs() <= 0.892));
-    // The slot output has the first musician alone.
+    // The aux output has the first musician alone.
     let out = &jam.receiver.slot[0];
     let delay = delay_at(out, 0, noise, 48_000, 1000, 0.0).expect("sound");
     assert_eq!(first_wrong(out, 0, noise, 48_000, delay, 0.0), None);

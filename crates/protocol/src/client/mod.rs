@@ -18,7 +18,6 @@ mod path_probe;
 mod room_clock;
 mod roster;
 mod session;
-mod stall_reports;
 mod types;
 
 pub use dial::DialId;

@@ -241,7 +241,7 @@ impl fmt::Display for BadLink {
         f.write_str(match self {
             BadLink::Scheme => {
                 "This is not an RTJam invite link: those begin with rtjam:// . Copy the whole link that you received. (To join \
-                 a classic rtjam server, write classic://HOST:PORT .)"
+                 a legacy rtjam server, write classic://HOST:PORT .)"
             }
             BadLink::Host => "The server address in the invite link is not valid. Copy the whole link again.",
             BadLink::Port => "The port in the invite link is not a number from 1 to 65535. Copy the whole link again.",
@@ -251,14 +251,14 @@ impl fmt::Display for BadLink {
             }
             BadLink::NewerVersion => "This invite link needs a newer version of RTJam. Update RTJam and try again.",
             BadLink::LegacyHost => {
-                "The address of the classic server is not valid. Write classic://HOST:PORT with a host name or an IP address."
+                "The address of the legacy server is not valid. Write classic://HOST:PORT with a host name or an IP address."
             }
             BadLink::LegacyPort => {
-                "The port of the classic server is not a number from 1 to 65535. Write classic://HOST:PORT ; without :PORT it \
+                "The port of the legacy server is not a number from 1 to 65535. Write classic://HOST:PORT ; without :PORT it \
                  is 7891."
             }
             BadLink::LegacyRest => {
-                "A classic server has neither rooms nor keys. Write classic://HOST:PORT and nothing after it. Never add the \
+                "A legacy server has neither rooms nor keys. Write classic://HOST:PORT and nothing after it. Never add the \
                  key of an invite link: it would not stay private."
             }
         })

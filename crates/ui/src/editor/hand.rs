@@ -1,9 +1,9 @@
 //! Edits by the user's hand: passed on to the model, and recorded for undo.
 
-use super::history::{Edit, History, Step};
+use super::history::{Edit, Step, UndoHistory};
 use super::pairs;
 use crate::editor_model::EditorModel;
-use crate::messages::{self, Key, Language};
+use crate::messages::{self, Language, MessageKey};
 use crate::params::Param;
 use crate::settings::Change;
 use egui::Rect;
@@ -19,7 +19,7 @@ pub(super) struct Hand<'a> {
 }
 
 struct Inner<'a> {
-    history: &'a mut History,
+    history: &'a mut UndoHistory,
     wishes: Vec<Wish>,
 }
 
@@ -51,7 +51,7 @@ impl Deref for Hand<'_> {
 impl<'a> Hand<'a> {
     pub(super) fn new(
         model: &'a (dyn EditorModel + 'static),
-        history: &'a mut History,
+        history: &'a mut UndoHistory,
         language: Language,
     ) -> Hand<'a> {
         Hand { model, language, inner: RefCell::new(Inner { history, wishes: Vec::new() }) }
@@ -63,12 +63,12 @@ impl<'a> Hand<'a> {
     }
 
     /// The text of a key without placeholders.
-    pub(super) fn text(&self, key: Key) -> &'static str {
+    pub(super) fn text(&self, key: MessageKey) -> &'static str {
         self.language.text(key)
     }
 
     /// The text of a key, with its placeholders filled in.
-    pub(super) fn fill(&self, key: Key, values: &[(&str, &dyn Display)]) -> String {
+    pub(super) fn fill(&self, key: MessageKey, values: &[(&str, &dyn Display)]) -> String {
         self.language.fill(key, values)
     }
 

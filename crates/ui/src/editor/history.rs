@@ -34,7 +34,7 @@ pub type Step = Vec<Edit>;
 
 /// The steps. A step lasts from the begin of a gesture to the end of the frame in which the gesture ends.
 #[derive(Debug, Default)]
-pub struct History {
+pub struct UndoHistory {
     done: Vec<Step>,
     undone: Vec<Step>,
     current: Step,
@@ -44,7 +44,7 @@ pub struct History {
     closed: Option<f64>,
 }
 
-impl History {
+impl UndoHistory {
     /// A gesture begins.
     pub fn begin(&mut self) {
         self.held += 1;
@@ -152,7 +152,7 @@ fn reversed(edit: Edit) -> Edit {
 mod tests {
     use super::*;
 
-    fn edit(history: &mut History, param: Param, before: f64, after: f64, now: f64) {
+    fn edit(history: &mut UndoHistory, param: Param, before: f64, after: f64, now: f64) {
         history.begin();
         history.note_param(param, before, (before + after) / 2.0);
         assert!(!history.close(now), "the gesture is still in progress");
@@ -168,7 +168,7 @@ mod tests {
     /// A gesture is one step of undo and redo.
     #[test]
     fn gestures_are_steps() {
-        let mut history = History::default();
+        let mut history = UndoHistory::default();
         edit(&mut history, Param::Room, 0.0, -6.0, 1.0);
         edit(&mut history, Param::Monitor, 0.0, -3.0, 5.0);
         assert_eq!(history.undo(), back(Param::Monitor, -3.0, 0.0));
@@ -183,7 +183,7 @@ mod tests {
     /// Turns of the wheel in quick succession are one step.
     #[test]
     fn quick_wheel_turns_join() {
-        let mut history = History::default();
+        let mut history = UndoHistory::default();
         for turn in 0..5 {
             let gain = -f64::from(turn);
             edit(&mut history, Param::Room, gain, gain - 1.0, 1.0 + 0.1 * f64::from(turn));
@@ -196,7 +196,7 @@ mod tests {
     /// Settings are undone too; an edit without effect is not a step.
     #[test]
     fn settings_are_undone() {
-        let mut history = History::default();
+        let mut history = UndoHistory::default();
         history.note_choice(Change::Rejoin(false), Change::Rejoin(true));
         assert!(history.close(0.0));
         let step = vec![Edit::Choice { before: Change::Rejoin(true), after: Change::Rejoin(false) }];

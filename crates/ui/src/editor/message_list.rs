@@ -3,8 +3,8 @@
 use super::delay_and_loss::WholeDelay;
 use crate::audio::AudioState;
 use crate::editor_model::InstanceCondition;
-use crate::messages::{self, Key, Language};
-use rtjam_client::{Condition, State, Status, StatusNotice};
+use crate::messages::{self, Language, MessageKey};
+use rtjam_client::{Condition, SessionState, Status, StatusNotice};
 
 /// How urgent a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,13 +42,13 @@ impl Remedy {
     /// The text of the button.
     pub fn label(&self, language: Language) -> &'static str {
         language.text(match self {
-            Remedy::Copy(_) => Key::CopyLink,
-            Remedy::Resume => Key::ResumeSending,
-            Remedy::Restart => Key::RestartEngine,
-            Remedy::JoinAnyway(_) => Key::JoinAnyway,
-            Remedy::Undo => Key::Undo,
-            Remedy::OpenAudio => Key::AudioMenu,
-            Remedy::Dismiss => Key::Dismiss,
+            Remedy::Copy(_) => MessageKey::CopyLink,
+            Remedy::Resume => MessageKey::ResumeSending,
+            Remedy::Restart => MessageKey::RestartEngine,
+            Remedy::JoinAnyway(_) => MessageKey::JoinAnyway,
+            Remedy::Undo => MessageKey::Undo,
+            Remedy::OpenAudio => MessageKey::AudioMenu,
+            Remedy::Dismiss => MessageKey::Dismiss,
         })
     }
 }
@@ -113,19 +113,22 @@ fn audio_message(audio: &AudioState, language: Language) -> Option<Message> {
         return Some(Message::new(Weight::Bad, text).with(Remedy::OpenAudio));
     }
     let name = audio.running.as_ref()?.bluetooth.as_ref()?;
-    Some(Message::new(Weight::Warn, language.fill(Key::BluetoothDevice, &[("device", name)])).with(Remedy::Dismiss))
+    Some(
+        Message::new(Weight::Warn, language.fill(MessageKey::BluetoothDevice, &[("device", name)]))
+            .with(Remedy::Dismiss),
+    )
 }
 
 fn session_message(status: &Status, language: Language) -> Option<Message> {
     let condition = status.condition.as_ref()?;
     if let Condition::Alone(link) = condition {
-        let text = language.text(Key::AloneCopy);
+        let text = language.text(MessageKey::AloneCopy);
         return Some(Message::new(Weight::Note, text).with(Remedy::Copy(link.to_string())));
     }
     let text = messages::condition(condition, language);
     Some(match (condition, status.state) {
         (Condition::MutedByLoopGuard, _) => Message::new(Weight::Bad, text).with(Remedy::Resume),
-        (_, State::Refused | State::Offline) => Message::new(Weight::Bad, text),
+        (_, SessionState::Refused | SessionState::Offline) => Message::new(Weight::Bad, text),
         _ => Message::new(Weight::Warn, text),
     })
 }
@@ -136,15 +139,17 @@ fn notice_message(notice: &StatusNotice, language: Language) -> Message {
 
 /// What to show while there is no condition.
 fn idle_message(status: &Status, slowest: Option<WholeDelay>, language: Language) -> Message {
-    let named = |with: Key, without: Key| match &status.room {
+    let named = |with: MessageKey, without: MessageKey| match &status.room {
         Some(room) => language.fill(with, &[("room", room)]),
         None => language.text(without).to_owned(),
     };
     match (status.state, slowest) {
-        (State::Joined, Some(delay)) => Message::new(Weight::Good, messages::delay(delay, language)),
-        (State::Joined, None) => Message::new(Weight::Good, named(Key::InRoomNamed, Key::InRoom)),
-        (State::Connecting, _) => Message::new(Weight::Note, named(Key::JoiningNamed, Key::Joining)),
-        _ => Message::new(Weight::Note, language.text(Key::PasteLink)),
+        (SessionState::Joined, Some(delay)) => Message::new(Weight::Good, messages::delay(delay, language)),
+        (SessionState::Joined, None) => Message::new(Weight::Good, named(MessageKey::InRoomNamed, MessageKey::InRoom)),
+        (SessionState::Connecting, _) => {
+            Message::new(Weight::Note, named(MessageKey::JoiningNamed, MessageKey::Joining))
+        }
+        _ => Message::new(Weight::Note, language.text(MessageKey::PasteLink)),
     }
 }
 
@@ -155,7 +160,7 @@ mod tests {
     use rtjam_client::Musician;
     use rtjam_protocol::control::{Refusal, Refused};
 
-    fn status(state: State, condition: Option<Condition>) -> Status {
+    fn status(state: SessionState, condition: Option<Condition>) -> Status {
         Status { state, room: Some("lobby".to_owned()), condition, ..Status::default() }
     }
 
@@ -173,7 +178,7 @@ mod tests {
     #[test]
     fn alone_offers_the_link() {
         let link = "rtjam://127.0.0.1:7000/lobby#AQEHBwcHBwcHBwcHBwcHBwcH";
-        let told = first(&status(State::Joined, Some(Condition::Alone(link.parse().expect("a link")))));
+        let told = first(&status(SessionState::Joined, Some(Condition::Alone(link.parse().expect("a link")))));
         assert_eq!(told.text, "You are alone in the room. Send this link to the others.");
         assert_eq!(told.remedy, Some(Remedy::Copy(link.to_owned())));
     }
@@ -182,9 +187,11 @@ mod tests {
     #[test]
     fn weight_follows_the_state() {
         let full = Refused::new(Refusal::RoomFull);
-        for (state, weight) in
-            [(State::Refused, Weight::Bad), (State::Connecting, Weight::Warn), (State::Offline, Weight::Bad)]
-        {
+        for (state, weight) in [
+            (SessionState::Refused, Weight::Bad),
+            (SessionState::Connecting, Weight::Warn),
+            (SessionState::Offline, Weight::Bad),
+        ] {
             let told = first(&status(state, Some(Condition::Refused(full.clone()))));
             assert_eq!(told, Message::new(weight, full.to_string()));
         }
@@ -193,7 +200,7 @@ mod tests {
     /// The loop guard and a failure have a button.
     #[test]
     fn failures_have_a_button() {
-        let muted = status(State::Joined, Some(Condition::MutedByLoopGuard));
+        let muted = status(SessionState::Joined, Some(Condition::MutedByLoopGuard));
         assert_eq!(first(&muted).remedy, Some(Remedy::Resume));
         let told = of(&muted, &InstanceCondition::Failed { log: Some("/tmp/rtjam.log".into()) }, None);
         assert_eq!(told[0].remedy, Some(Remedy::Restart));
@@ -204,13 +211,14 @@ mod tests {
     /// Without a condition the delay is shown, and before joining what to do.
     #[test]
     fn idle_messages_follow_the_state() {
-        let joined = status(State::Joined, None);
+        let joined = status(SessionState::Joined, None);
         let told = of(&joined, &InstanceCondition::Fine, Some(DELAY));
         assert!(told[0].text.starts_with("You hear the room 23 ms after it plays: 3 ms to fill a packet,"));
         assert_eq!(first(&joined).text, "You are in the room \"lobby\".");
-        assert_eq!(first(&status(State::Connecting, None)).text, "Joining \"lobby\"…");
-        assert!(first(&status(State::Offline, None)).text.starts_with("Paste the invite link"));
-        let german = messages(&status(State::Connecting, None), &InstanceCondition::Fine, None, None, Language::German);
+        assert_eq!(first(&status(SessionState::Connecting, None)).text, "Joining \"lobby\"…");
+        assert!(first(&status(SessionState::Offline, None)).text.starts_with("Paste the invite link"));
+        let german =
+            messages(&status(SessionState::Connecting, None), &InstanceCondition::Fine, None, None, Language::German);
         assert_eq!(german[0].text, "Beitritt zu \"lobby\"…");
     }
 
@@ -218,7 +226,7 @@ mod tests {
     #[test]
     fn legacy_link_keeps_the_delay() {
         let musicians = vec![Musician { legacy: true, ..Musician::default() }];
-        let legacy = Status { legacy: true, musicians, ..status(State::Joined, Some(Condition::LegacyLink)) };
+        let legacy = Status { legacy: true, musicians, ..status(SessionState::Joined, Some(Condition::LegacyLink)) };
         let told = of(&legacy, &InstanceCondition::Fine, Some(DELAY));
         assert_eq!((told.len(), told[0].weight), (2, Weight::Warn));
         assert!(told[0].text.contains("neither private nor authenticated"), "{}", told[0].text);
@@ -230,7 +238,7 @@ mod tests {
     /// A problem of the audio system comes first, and its button opens the audio page.
     #[test]
     fn audio_problems_open_the_page() {
-        let joined = status(State::Joined, None);
+        let joined = status(SessionState::Joined, None);
         let told = |audio: &AudioState| {
             messages(&joined, &InstanceCondition::Fine, Some(audio), Some(DELAY), Language::English).remove(0)
         };
@@ -254,7 +262,7 @@ mod tests {
     /// Notices come after urgent messages and can be dismissed.
     #[test]
     fn notices_come_last() {
-        let mut status = status(State::Connecting, Some(Condition::Rejoining));
+        let mut status = status(SessionState::Connecting, Some(Condition::Rejoining));
         status.notices = vec![StatusNotice::NoRealtimePriority];
         let told = of(&status, &InstanceCondition::Offline, None);
         assert_eq!(told.len(), 3);

@@ -30,12 +30,12 @@ pub mod window;
 pub use state::Clipboard;
 
 use crate::editor_model::EditorModel;
-use crate::messages::{Key, Language};
+use crate::messages::{Language, MessageKey};
 use crate::params::Slot;
 use crate::settings::Look;
-use egui::{Key as KeyboardKey, Modifiers, Ui};
+use egui::{Key, Modifiers, Ui};
 use hand::{Hand, Wish, replay};
-use history::History;
+use history::UndoHistory;
 use measure::Parts;
 use message_list::{Message, Remedy, Weight};
 use scene::Scene;
@@ -48,7 +48,7 @@ pub struct Editor {
     /// Slots whose two channels have a fader each.
     split: HashSet<Slot>,
     look: Option<Look>,
-    history: History,
+    history: UndoHistory,
     /// The value that is being typed.
     entry: Option<widgets::Entry>,
 }
@@ -60,7 +60,7 @@ impl Editor {
             state: EditorState::new(clipboard),
             split: HashSet::new(),
             look: None,
-            history: History::default(),
+            history: UndoHistory::default(),
             entry: None,
         }
     }
@@ -100,7 +100,7 @@ impl Editor {
                 && let Some(text) = (self.state.clipboard)()
                 && !target.set(&Hand::new(model, &mut history, scene.language), &text)
             {
-                let text = scene.language.text(Key::ClipboardHasNoValue);
+                let text = scene.language.text(MessageKey::ClipboardHasNoValue);
                 self.state.answer = Some(Message::new(Weight::Note, text).with(Remedy::Dismiss));
             }
         }
@@ -125,9 +125,9 @@ impl Editor {
         }
         let command = Modifiers::COMMAND;
         let pressed = |modifiers, key| ui.input_mut(|i| i.consume_key(modifiers, key));
-        if pressed(command | Modifiers::SHIFT, KeyboardKey::Z) || pressed(command, KeyboardKey::Y) {
+        if pressed(command | Modifiers::SHIFT, Key::Z) || pressed(command, Key::Y) {
             self.grant(model, language, Wish::Redo);
-        } else if pressed(command, KeyboardKey::Z) {
+        } else if pressed(command, Key::Z) {
             self.grant(model, language, Wish::Undo);
         }
     }
@@ -137,14 +137,14 @@ impl Editor {
         match wish {
             Wish::Type(target, at) => self.entry = Some(widgets::Entry::new(model, language, target, at)),
             Wish::Paste(_) => {}
-            Wish::Undo => self.step(model, History::undo),
-            Wish::Redo => self.step(model, History::redo),
+            Wish::Undo => self.step(model, UndoHistory::undo),
+            Wish::Redo => self.step(model, UndoHistory::redo),
             Wish::OpenAudio => self.state.audio_is_open = true,
             Wish::Tell(text) => self.state.answer = Some(Message::new(Weight::Note, text).with(Remedy::Undo)),
         }
     }
 
-    fn step(&mut self, model: &(dyn EditorModel + 'static), step: fn(&mut History) -> Option<history::Step>) {
+    fn step(&mut self, model: &(dyn EditorModel + 'static), step: fn(&mut UndoHistory) -> Option<history::Step>) {
         if let Some(step) = step(&mut self.history) {
             replay(model, step);
             self.state.drop_undo_offer();

@@ -9,7 +9,7 @@ use crate::editor_model::{EditorModel, InstanceCondition, Kind};
 use crate::messages::Language;
 use crate::params::{Param, Slot};
 use crate::settings::Settings;
-use rtjam_client::{Musician, State};
+use rtjam_client::{Musician, SessionState};
 use rtjam_engine::Level;
 use rtjam_protocol::control::DownstreamMode;
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ pub struct Scene {
     /// Language of all texts.
     pub language: Language,
     /// State of the session.
-    pub state: State,
+    pub state: SessionState,
     /// Name of the room.
     pub room: Option<String>,
     /// Messages, the most urgent first.
@@ -87,7 +87,7 @@ impl Watcher {
         let (status, console, condition) = (model.status(), model.console(), model.condition());
         let settings = model.settings();
         let language = Language::chosen(settings.choices.language);
-        let in_room = status.state == State::Joined;
+        let in_room = status.state == SessionState::Joined;
         self.players.retain(|source, _| status.musicians.iter().any(|m| m.source == *source));
         let mut delays = Vec::new();
         let mut players: Vec<Player> = status

@@ -1,6 +1,6 @@
 //! The German catalogue.
 
-use super::en::Key;
+use super::en::MessageKey;
 
 texts! {
     Alone => "Sie sind allein im Raum. Schicken Sie den anderen diesen Link: {link}",

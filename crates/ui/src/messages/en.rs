@@ -1,15 +1,15 @@
 //! The English catalogue, which defines the keys.
 
-/// Defines [`Key`], and the text of each.
+/// Defines [`MessageKey`], and the text of each.
 macro_rules! keys {
     ($($key:ident => $text:literal,)*) => {
         /// A text that a musician reads; `{name}` is a placeholder. Each key is documented by its English text.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Key { $(#[doc = $text] $key,)* }
+        pub enum MessageKey { $(#[doc = $text] $key,)* }
 
         #[cfg(test)]
-        impl Key {
-            pub(super) const ALL: &[Key] = &[$(Key::$key),*];
+        impl MessageKey {
+            pub(super) const ALL: &[MessageKey] = &[$(MessageKey::$key),*];
         }
 
         texts! { $($key => $text,)* }

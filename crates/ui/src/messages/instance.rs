@@ -1,26 +1,28 @@
-//! What the editor reports besides the session: the instance, joining, windows, the delay, and values of controls.
+//! What the editor reports besides the session: the instance, joining, windows, the program's audio system, the delay, and
+//! values of controls.
 
 use super::de_errors;
-use super::en::Key;
+use super::en::MessageKey;
 use super::language::Language;
+use crate::audio::AudioProblem;
 use crate::editor::delay_and_loss::WholeDelay;
 use crate::editor_model::{InstanceCondition, JoinError, WindowError};
 use crate::params::{Channel, Param};
-use std::fmt;
+use std::fmt::{self, Display};
 
 /// What to tell the musician about the condition of an instance; `None` if there is nothing to tell.
 pub fn instance_condition(condition: &InstanceCondition, language: Language) -> Option<String> {
     let key = match condition {
         InstanceCondition::Fine => return None,
-        InstanceCondition::Offline => Key::HostOffline,
-        InstanceCondition::Paused => Key::HostPaused,
-        InstanceCondition::Bypassed => Key::HostBypassed,
-        InstanceCondition::CameBackMuted => Key::CameBackMuted,
-        InstanceCondition::RunsAhead => Key::HostRunsAhead,
-        InstanceCondition::NotPlayed => Key::OutputsNotConnected,
-        InstanceCondition::Failed { log: None } => Key::Failed,
+        InstanceCondition::Offline => MessageKey::HostOffline,
+        InstanceCondition::Paused => MessageKey::HostPaused,
+        InstanceCondition::Bypassed => MessageKey::HostBypassed,
+        InstanceCondition::CameBackMuted => MessageKey::CameBackMuted,
+        InstanceCondition::RunsAhead => MessageKey::HostRunsAhead,
+        InstanceCondition::NotPlayed => MessageKey::OutputsNotConnected,
+        InstanceCondition::Failed { log: None } => MessageKey::Failed,
         InstanceCondition::Failed { log: Some(log) } => {
-            return Some(language.fill(Key::FailedWithLog, &[("log", &log.display())]));
+            return Some(language.fill(MessageKey::FailedWithLog, &[("log", &log.display())]));
         }
     };
     Some(language.text(key).to_owned())
@@ -31,9 +33,9 @@ pub fn join_error(error: &JoinError, language: Language) -> String {
     match (error, language) {
         (JoinError::BadLink(error), Language::English) => error.to_string(),
         (JoinError::BadLink(error), Language::German) => de_errors::bad_link(*error).to_owned(),
-        (JoinError::NoKey, _) => language.text(Key::LinkIncomplete).to_owned(),
-        (JoinError::AlreadyInRoom { room }, _) => language.fill(Key::AlreadyInRoom, &[("room", room)]),
-        (JoinError::NoHomeFolder, _) => language.text(Key::NoHomeFolder).to_owned(),
+        (JoinError::NoKey, _) => language.text(MessageKey::LinkIncomplete).to_owned(),
+        (JoinError::AlreadyInRoom { room }, _) => language.fill(MessageKey::AlreadyInRoom, &[("room", room)]),
+        (JoinError::NoHomeFolder, _) => language.text(MessageKey::NoHomeFolder).to_owned(),
     }
 }
 
@@ -46,8 +48,8 @@ impl fmt::Display for JoinError {
 /// What to tell the musician when the editor does not open.
 pub fn window_error(error: &WindowError, language: Language) -> String {
     match error {
-        WindowError::BadParent => language.text(Key::WindowBadParent).to_owned(),
-        WindowError::NotOpened(reason) => language.fill(Key::WindowNotOpened, &[("reason", reason)]),
+        WindowError::BadParent => language.text(MessageKey::WindowBadParent).to_owned(),
+        WindowError::NotOpened(reason) => language.fill(MessageKey::WindowNotOpened, &[("reason", reason)]),
     }
 }
 
@@ -57,29 +59,55 @@ impl fmt::Display for WindowError {
     }
 }
 
+/// What to tell the musician when no audio runs.
+pub fn audio_problem(problem: &AudioProblem, language: Language) -> String {
+    let about = |key: MessageKey, device: &str| language.fill(key, &[("device", &device)]);
+    let key = match problem {
+        AudioProblem::JackMissing => MessageKey::JackMissing,
+        AudioProblem::JackStopped => MessageKey::JackStopped,
+        AudioProblem::NoInput => MessageKey::NoInputDevice,
+        AudioProblem::NoOutput => MessageKey::NoOutputDevice,
+        AudioProblem::DeviceMissing(device) => return about(MessageKey::DeviceMissing, device),
+        AudioProblem::DeviceBusy(device) => return about(MessageKey::DeviceBusy, device),
+        AudioProblem::DeviceDenied(device) => return about(MessageKey::DeviceDenied, device),
+        AudioProblem::NoRate { device, rate: Some(rate) } => {
+            return language.fill(MessageKey::RateUnsupported, &[("device", device), ("rate", rate)]);
+        }
+        AudioProblem::NoRate { device, rate: None } => return about(MessageKey::NoRateSupported, device),
+        AudioProblem::NoPeriod(device) => return about(MessageKey::PeriodUnsupported, device),
+        AudioProblem::NoChannel { device, channel, channels } => {
+            let values: [(&str, &dyn Display); 3] = [("device", device), ("channel", channel), ("channels", channels)];
+            return language.fill(MessageKey::InputChannelMissing, &values);
+        }
+        AudioProblem::Other(sentence) => return sentence.clone(),
+    };
+    language.text(key).to_owned()
+}
+
 /// How long the room's sound takes. Parts of 0 ms are left out.
 pub(crate) fn delay(delay: WholeDelay, language: Language) -> String {
     let parts = [
-        (Some(delay.packet), Key::DelayPacket),
-        (delay.mix, Key::DelayMix),
-        (Some(delay.network), Key::DelayNetwork),
-        (Some(delay.buffer), Key::DelayBuffer),
+        (Some(delay.packet), MessageKey::DelayPacket),
+        (delay.mix, MessageKey::DelayMix),
+        (Some(delay.network), MessageKey::DelayNetwork),
+        (Some(delay.buffer), MessageKey::DelayBuffer),
     ];
-    let told = |(ms, key): (Option<u32>, Key)| ms.filter(|ms| *ms > 0).map(|ms| language.fill(key, &[("ms", &ms)]));
+    let told =
+        |(ms, key): (Option<u32>, MessageKey)| ms.filter(|ms| *ms > 0).map(|ms| language.fill(key, &[("ms", &ms)]));
     let parts: Vec<String> = parts.into_iter().filter_map(told).collect();
     if parts.is_empty() {
-        return language.text(Key::DelayNone).to_owned();
+        return language.text(MessageKey::DelayNone).to_owned();
     }
-    language.fill(Key::DelayTotal, &[("total", &delay.total()), ("parts", &parts.join(", "))])
+    language.fill(MessageKey::DelayTotal, &[("total", &delay.total()), ("parts", &parts.join(", "))])
 }
 
 /// The name of a control. Hosts see [`Param::name`], which is English.
 pub(crate) fn param_name(param: Param, language: Language) -> String {
     match param {
-        Param::Monitor => language.text(Key::Monitor).to_owned(),
-        Param::Room => language.text(Key::RoomLevel).to_owned(),
-        Param::Gain(slot, Channel::Left) => language.fill(Key::SlotGainLeft, &[("slot", &slot.number())]),
-        Param::Gain(slot, Channel::Right) => language.fill(Key::SlotGainRight, &[("slot", &slot.number())]),
+        Param::Monitor => language.text(MessageKey::Monitor).to_owned(),
+        Param::Room => language.text(MessageKey::RoomLevel).to_owned(),
+        Param::Gain(slot, Channel::Left) => language.fill(MessageKey::SlotGainLeft, &[("slot", &slot.number())]),
+        Param::Gain(slot, Channel::Right) => language.fill(MessageKey::SlotGainRight, &[("slot", &slot.number())]),
         other => other.name(),
     }
 }
@@ -91,10 +119,10 @@ pub(crate) fn param_text(param: Param, value: f64, language: Language) -> String
     }
     let text = param.text(value);
     let key = match text.as_str() {
-        "off" => Key::Off,
-        "on" => Key::On,
-        "open" => Key::Open,
-        "muted" => Key::Muted,
+        "off" => MessageKey::Off,
+        "on" => MessageKey::On,
+        "open" => MessageKey::Open,
+        "muted" => MessageKey::Muted,
         _ => return text,
     };
     language.text(key).to_owned()
@@ -103,7 +131,7 @@ pub(crate) fn param_text(param: Param, value: f64, language: Language) -> String
 /// Reads what [`param_text`] writes, and what people type. `None`: the text is not a value.
 pub(crate) fn parse_param(param: Param, text: &str, language: Language) -> Option<f64> {
     let text = text.trim().to_lowercase();
-    let words = [(Key::Off, "off"), (Key::Auto, "auto"), (Key::Centre, "centre")];
+    let words = [(MessageKey::Off, "off"), (MessageKey::Auto, "auto"), (MessageKey::Centre, "centre")];
     let word = words.into_iter().find(|(key, _)| text == language.text(*key).to_lowercase());
     param.parse(word.map_or(text.as_str(), |(_, english)| english))
 }
@@ -112,10 +140,10 @@ pub(crate) fn parse_param(param: Param, text: &str, language: Language) -> Optio
 pub(crate) fn pan_place(place: Option<f64>, language: Language) -> String {
     let percent = place.map(|place| (place * 100.0).round());
     match percent {
-        None => language.text(Key::Auto).to_owned(),
-        Some(0.0) => language.text(Key::Centre).to_owned(),
-        Some(percent) if percent < 0.0 => language.fill(Key::PanLeft, &[("percent", &-percent)]),
-        Some(percent) => language.fill(Key::PanRight, &[("percent", &percent)]),
+        None => language.text(MessageKey::Auto).to_owned(),
+        Some(0.0) => language.text(MessageKey::Centre).to_owned(),
+        Some(percent) if percent < 0.0 => language.fill(MessageKey::PanLeft, &[("percent", &-percent)]),
+        Some(percent) => language.fill(MessageKey::PanRight, &[("percent", &percent)]),
     }
 }
 
@@ -134,7 +162,10 @@ mod tests {
         let failed = InstanceCondition::Failed { log: Some("/tmp/rtjam.log".into()) };
         for language in Language::ALL {
             let told = instance_condition(&failed, language).expect("a message");
-            assert!(told.contains("/tmp/rtjam.log") && told.contains(language.text(Key::RestartEngine)), "{told}");
+            assert!(
+                told.contains("/tmp/rtjam.log") && told.contains(language.text(MessageKey::RestartEngine)),
+                "{told}"
+            );
             assert_eq!(instance_condition(&InstanceCondition::Fine, language), None);
         }
     }
@@ -180,5 +211,24 @@ mod tests {
             "You hear the room 6 ms after it plays: 3 ms to fill a packet, 3 ms waiting for late packets."
         );
         assert_eq!(told(0, None, 0, 0), "You hear the room as it plays, without delay.");
+    }
+
+    /// Each problem names its device, and says what to do.
+    #[test]
+    fn problems_say_what_to_do() {
+        let device = || "UA-25".to_owned();
+        for (problem, parts) in [
+            (AudioProblem::JackStopped, ["JACK server", "Start it"]),
+            (AudioProblem::DeviceMissing(device()), ["UA-25", "Plug it in, or choose another"]),
+            (AudioProblem::DeviceBusy(device()), ["UA-25", "Close that program"]),
+            (AudioProblem::NoRate { device: device(), rate: Some(96_000) }, ["96000 Hz", "another sample rate"]),
+            (AudioProblem::NoChannel { device: device(), channel: 3, channels: 2 }, ["no input 3", "is 2. Choose"]),
+            (AudioProblem::Other("It has stopped.".to_owned()), ["It has", "stopped."]),
+        ] {
+            let told = audio_problem(&problem, Language::English);
+            assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+            let german = audio_problem(&problem, Language::German);
+            assert!(!german.contains('{') && (german == told) == matches!(problem, AudioProblem::Other(_)), "{german}");
+        }
     }
 }

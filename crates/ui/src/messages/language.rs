@@ -3,7 +3,7 @@
 //! The English catalogue defines the keys. Another catalogue is a table of the same keys; without a text for each it does not
 //! compile. The tests below find keys that no code uses and placeholders that differ between languages.
 
-use super::en::Key;
+use super::en::MessageKey;
 use super::{de, en};
 use crate::platform::system_locale;
 use std::fmt::{Display, Write};
@@ -50,7 +50,7 @@ impl Language {
     }
 
     /// The text of a key without placeholders.
-    pub fn text(self, key: Key) -> &'static str {
+    pub fn text(self, key: MessageKey) -> &'static str {
         match self {
             Language::English => en::text(key),
             Language::German => de::text(key),
@@ -58,7 +58,7 @@ impl Language {
     }
 
     /// The text of a key, with its placeholders filled in.
-    pub fn fill(self, key: Key, values: &[(&str, &dyn Display)]) -> String {
+    pub fn fill(self, key: MessageKey, values: &[(&str, &dyn Display)]) -> String {
         fill(self.text(key), values)
     }
 }
@@ -123,7 +123,7 @@ mod tests {
     /// Every language uses the same placeholders in each text.
     #[test]
     fn placeholders_agree_between_languages() {
-        for key in Key::ALL {
+        for key in MessageKey::ALL {
             let [english, others @ ..] = Language::ALL.map(|language| placeholders(language.text(*key)));
             assert!(others.iter().all(|other| *other == english), "{key:?}");
         }
@@ -135,11 +135,11 @@ mod tests {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let sources = sources(&here.join("src")) + &sources(&here.join("../../standalone/src"));
         let used: BTreeSet<&str> = sources
-            .split("Key::")
+            .split("MessageKey::")
             .skip(1)
             .map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default())
             .collect();
-        for key in Key::ALL {
+        for key in MessageKey::ALL {
             assert!(used.contains(format!("{key:?}").as_str()), "{key:?} is unused");
             assert!(Language::ALL.iter().all(|language| !language.text(*key).is_empty()), "{key:?} has no text");
         }

@@ -7,7 +7,6 @@
 //! | `en`, `de` | the catalogues; `en` defines the keys |
 //! | `de_errors` | German texts of errors whose English is their `Display` |
 //! | `session` | what the client reports: conditions and notices |
-//! | `audio` | problems of the program's audio system (feature `editor`) |
 //! | `instance` | what the editor reports besides (feature `editor`) |
 //!
 //! Every message says what happened, then what to do. Another language is another catalogue, a variant of
@@ -17,14 +16,12 @@
 macro_rules! texts {
     ($($key:ident => $text:literal,)*) => {
         /// The text of a key.
-        pub(super) fn text(key: Key) -> &'static str {
-            match key { $(Key::$key => $text,)* }
+        pub(super) fn text(key: MessageKey) -> &'static str {
+            match key { $(MessageKey::$key => $text,)* }
         }
     };
 }
 
-#[cfg(feature = "editor")]
-mod audio;
 mod de;
 mod de_errors;
 mod en;
@@ -33,12 +30,10 @@ mod instance;
 mod language;
 mod session;
 
+pub use en::MessageKey;
 #[cfg(feature = "editor")]
-pub use audio::audio_problem;
-pub use en::Key;
+pub use instance::{audio_problem, instance_condition, join_error, window_error};
 #[cfg(feature = "editor")]
 pub(crate) use instance::{delay, pan_place, param_name, param_text, parse_param};
-#[cfg(feature = "editor")]
-pub use instance::{instance_condition, join_error, window_error};
 pub use language::Language;
 pub use session::{condition, invite_error, notice};

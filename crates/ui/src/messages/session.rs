@@ -1,7 +1,7 @@
 //! What the client reports: conditions and notices.
 
 use super::de_errors;
-use super::en::Key;
+use super::en::MessageKey;
 use super::language::Language;
 use crate::settings::InviteError;
 use rtjam_client::{Condition, ConnectionError, RoundedStalls, StatusNotice};
@@ -10,71 +10,79 @@ use std::fmt::Display;
 
 /// What to tell the musician about a condition.
 pub fn condition(condition: &Condition, language: Language) -> String {
-    let text = |key: Key| language.text(key).to_owned();
-    let fill = |key: Key, values: &[(&str, &dyn Display)]| language.fill(key, values);
+    let text = |key: MessageKey| language.text(key).to_owned();
+    let fill = |key: MessageKey, values: &[(&str, &dyn Display)]| language.fill(key, values);
     match condition {
-        Condition::Alone(link) => fill(Key::Alone, &[("link", link)]),
-        Condition::Listening { empty: false } => text(Key::Listening),
-        Condition::Listening { empty: true } => text(Key::ListeningEmpty),
-        Condition::MutedByLoopGuard => text(Key::MutedByLoopGuard),
-        Condition::UdpBlocked { port } => fill(Key::UdpBlocked, &[("port", port)]),
-        Condition::NetworkInterrupted => text(Key::NetworkInterrupted),
-        Condition::SmallDatagrams(limit) => fill(Key::SmallDatagrams, &[("limit", limit)]),
-        Condition::OverRate => text(Key::OverRate),
-        Condition::Rejoining => text(Key::Rejoining),
-        Condition::ServerStopping => text(Key::ServerStopping),
+        Condition::Alone(link) => fill(MessageKey::Alone, &[("link", link)]),
+        Condition::Listening { empty: false } => text(MessageKey::Listening),
+        Condition::Listening { empty: true } => text(MessageKey::ListeningEmpty),
+        Condition::MutedByLoopGuard => text(MessageKey::MutedByLoopGuard),
+        Condition::UdpBlocked { port } => fill(MessageKey::UdpBlocked, &[("port", port)]),
+        Condition::NetworkInterrupted => text(MessageKey::NetworkInterrupted),
+        Condition::SmallDatagrams(limit) => fill(MessageKey::SmallDatagrams, &[("limit", limit)]),
+        Condition::OverRate => text(MessageKey::OverRate),
+        Condition::Rejoining => text(MessageKey::Rejoining),
+        Condition::ServerStopping => text(MessageKey::ServerStopping),
         Condition::Refused(refused) => match language {
             Language::English => refused.to_string(),
             Language::German => de_errors::refused(refused),
         },
-        Condition::NoKey => text(Key::LinkIncomplete),
+        Condition::NoKey => text(MessageKey::LinkIncomplete),
         Condition::Unreachable { host, port, error } => unreachable(host, *port, error, language),
-        Condition::LegacyLink => text(Key::LegacyLink),
+        Condition::LegacyLink => text(MessageKey::LegacyLink),
         Condition::LegacyAlone(server) => {
-            format!("{} {}", fill(Key::LegacyAlone, &[("server", server)]), language.text(Key::LegacyLink))
+            format!(
+                "{} {}",
+                fill(MessageKey::LegacyAlone, &[("server", server)]),
+                language.text(MessageKey::LegacyLink)
+            )
         }
-        Condition::LegacyNotFound(server) => fill(Key::NameNotFound, &[("host", &server.host)]),
-        Condition::LegacySilent(server) => fill(Key::LegacySilent, &[("host", &server.host), ("port", &server.port)]),
-        Condition::LegacyLost(server) => fill(Key::LegacyLost, &[("host", &server.host), ("port", &server.port)]),
+        Condition::LegacyNotFound(server) => fill(MessageKey::NameNotFound, &[("host", &server.host)]),
+        Condition::LegacySilent(server) => {
+            fill(MessageKey::LegacySilent, &[("host", &server.host), ("port", &server.port)])
+        }
+        Condition::LegacyLost(server) => {
+            fill(MessageKey::LegacyLost, &[("host", &server.host), ("port", &server.port)])
+        }
         Condition::NoIdentity(error) => match language {
             Language::English => error.to_string(),
             Language::German => de_errors::identity(error),
         },
-        Condition::NoThreads(reason) => fill(Key::NoThreads, &[("reason", reason)]),
+        Condition::NoThreads(reason) => fill(MessageKey::NoThreads, &[("reason", reason)]),
     }
 }
 
 fn unreachable(host: &Host, port: u16, error: &ConnectionError, language: Language) -> String {
     let host = host.to_string();
     let server = if port == DEFAULT_PORT { host.clone() } else { format!("{host}:{port}") };
-    let fill = |key: Key, values: &[(&str, &dyn Display)]| language.fill(key, values);
+    let fill = |key: MessageKey, values: &[(&str, &dyn Display)]| language.fill(key, values);
     match error {
-        ConnectionError::NameNotFound => fill(Key::NameNotFound, &[("host", &host)]),
-        ConnectionError::NothingListens => fill(Key::NothingListens, &[("server", &server)]),
-        ConnectionError::NoNetwork => fill(Key::NoNetwork, &[("server", &server)]),
+        ConnectionError::NameNotFound => fill(MessageKey::NameNotFound, &[("host", &host)]),
+        ConnectionError::NothingListens => fill(MessageKey::NothingListens, &[("server", &server)]),
+        ConnectionError::NoNetwork => fill(MessageKey::NoNetwork, &[("server", &server)]),
         ConnectionError::NoInterface => {
             let example = format!("{}%25eth0]", host.trim_end_matches(']'));
-            fill(Key::NoInterface, &[("host", &host), ("example", &example)])
+            fill(MessageKey::NoInterface, &[("host", &host), ("example", &example)])
         }
-        ConnectionError::NoAnswer => fill(Key::NoAnswer, &[("server", &server), ("port", &port)]),
-        ConnectionError::NotRtjam => fill(Key::NotRtjam, &[("server", &server)]),
-        ConnectionError::WrongServer => fill(Key::WrongServer, &[("server", &server)]),
-        ConnectionError::Certificate(reason) => fill(Key::Certificate, &[("host", &host), ("reason", reason)]),
-        ConnectionError::Closed => fill(Key::ServerClosed, &[("server", &server)]),
-        ConnectionError::System(reason) => fill(Key::NoConnection, &[("reason", reason)]),
+        ConnectionError::NoAnswer => fill(MessageKey::NoAnswer, &[("server", &server), ("port", &port)]),
+        ConnectionError::NotRtjam => fill(MessageKey::NotRtjam, &[("server", &server)]),
+        ConnectionError::WrongServer => fill(MessageKey::WrongServer, &[("server", &server)]),
+        ConnectionError::Certificate(reason) => fill(MessageKey::Certificate, &[("host", &host), ("reason", reason)]),
+        ConnectionError::Closed => fill(MessageKey::ServerClosed, &[("server", &server)]),
+        ConnectionError::System(reason) => fill(MessageKey::NoConnection, &[("reason", reason)]),
     }
 }
 
 /// What to tell the musician about a notice.
 pub fn notice(notice: &StatusNotice, language: Language) -> String {
-    let fill = |key: Key, values: &[(&str, &dyn Display)]| language.fill(key, values);
+    let fill = |key: MessageKey, values: &[(&str, &dyn Display)]| language.fill(key, values);
     match notice {
-        StatusNotice::NoRealtimePriority => language.text(Key::NoRealtimePriority).to_owned(),
-        StatusNotice::SlotsNotSaved(error) => fill(Key::SlotsNotSaved, &[("reason", error)]),
-        StatusNotice::NoSocket(reason) => fill(Key::NoSocket, &[("reason", reason)]),
-        StatusNotice::TraceStopped(reason) => fill(Key::TraceStopped, &[("reason", reason)]),
+        StatusNotice::NoRealtimePriority => language.text(MessageKey::NoRealtimePriority).to_owned(),
+        StatusNotice::SlotsNotSaved(error) => fill(MessageKey::SlotsNotSaved, &[("reason", error)]),
+        StatusNotice::NoSocket(reason) => fill(MessageKey::NoSocket, &[("reason", reason)]),
+        StatusNotice::TraceStopped(reason) => fill(MessageKey::TraceStopped, &[("reason", reason)]),
         StatusNotice::LegacyMusicians(names) => {
-            let key = if names.len() == 1 { Key::LegacyMusician } else { Key::LegacyMusicians };
+            let key = if names.len() == 1 { MessageKey::LegacyMusician } else { MessageKey::LegacyMusicians };
             fill(key, &[("names", &names.join(", "))])
         }
         StatusNotice::Engine(notice) => match language {
@@ -82,10 +90,10 @@ pub fn notice(notice: &StatusNotice, language: Language) -> String {
             Language::German => de_errors::engine_notice(*notice).to_owned(),
         },
         StatusNotice::Stalling(RoundedStalls { ms, every_s }) => {
-            fill(Key::Stalling, &[("ms", ms), ("often", &how_often(*every_s, language))])
+            fill(MessageKey::Stalling, &[("ms", ms), ("often", &how_often(*every_s, language))])
         }
         StatusNotice::MusicianStalling { name, stalls: RoundedStalls { ms, every_s } } => {
-            fill(Key::MusicianStalling, &[("name", name), ("ms", ms), ("often", &how_often(*every_s, language))])
+            fill(MessageKey::MusicianStalling, &[("name", name), ("ms", ms), ("often", &how_often(*every_s, language))])
         }
     }
 }
@@ -95,15 +103,15 @@ pub fn invite_error(error: &InviteError, language: Language) -> String {
     match (error, language) {
         (InviteError::NotALink(error), Language::English) => error.to_string(),
         (InviteError::NotALink(error), Language::German) => de_errors::bad_link(*error).to_owned(),
-        (InviteError::NoKey, _) => language.text(Key::InviteWithoutKey).to_owned(),
+        (InviteError::NoKey, _) => language.text(MessageKey::InviteWithoutKey).to_owned(),
     }
 }
 
 fn how_often(every_s: f32, language: Language) -> String {
     match every_s {
-        s if s < 1.0 => language.text(Key::SeveralTimesASecond).to_owned(),
-        1.0 => language.text(Key::EverySecond).to_owned(),
-        s => language.fill(Key::EverySeconds, &[("seconds", &s)]),
+        s if s < 1.0 => language.text(MessageKey::SeveralTimesASecond).to_owned(),
+        1.0 => language.text(MessageKey::EverySecond).to_owned(),
+        s => language.fill(MessageKey::EverySeconds, &[("seconds", &s)]),
     }
 }
 

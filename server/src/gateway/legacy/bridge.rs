@@ -8,7 +8,7 @@ use crate::media::batching::Batching;
 use crate::media::socket::MediaSocket;
 use crate::media::{LocalEndpoint, MAX_BATCH_WAIT_US, MediaPath};
 use crate::platform::{DatagramArrival, RecvBatch};
-use crate::real_time::yield_budget::YieldBudget;
+use crate::real_time::YieldBudget;
 use crate::real_time::{ServerClock, sleep};
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, GatewayRequest, MediaEvent, RoomsHandle};
 use crate::statistics::counters::Counter;

@@ -21,12 +21,12 @@ mod sources;
 
 pub use bridge::LegacyCounters;
 
+use crate::failure::ExitGuard;
 use crate::failure::Failure;
 use crate::listen::BoundAddress;
 use crate::real_time::ServerClock;
-use crate::real_time::priority::request_real_time;
+use crate::real_time::request_real_time;
 use crate::rooms::messages::{GatewayMailbox, GatewayReply, RoomsHandle};
-use crate::thread_exit::ExitGuard;
 use bridge::Bridge;
 use rtjam_protocol::RoomName;
 use std::io;
@@ -135,7 +135,7 @@ mod tests {
     fn end_of_thread_is_reported() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let bound = crate::listen::bind(Some(&[any]), 1).expect("a free pair");
-        let (notices, mut ends) = crate::thread_exit::ExitNotifier::new();
+        let (notices, mut ends) = crate::failure::ExitNotifier::new();
         let room = RoomName::new("lobby").expect("a name");
         let (rooms, _inputs) = RoomsHandle::channel();
         let socket = bind(any).expect("a free port");

@@ -13,10 +13,10 @@ const AUDIO_RATE: std::ops::RangeInclusive<u64> = 38_400..=60_000;
 
 /// The probation of one source.
 #[derive(Debug, Default)]
-pub(super) struct Probation(Option<Run>);
+pub(super) struct Probation(Option<AudioRun>);
 
 #[derive(Debug)]
-struct Run {
+struct AudioRun {
     began: Micros,
     last: Micros,
     /// Frames after the first packet.
@@ -30,7 +30,7 @@ impl Probation {
             return false;
         }
         let Some(run) = self.0.as_mut().filter(|run| now.since(run.last) <= LONGEST_PAUSE) else {
-            self.0 = Some(Run { began: now, last: now, frames: 0 });
+            self.0 = Some(AudioRun { began: now, last: now, frames: 0 });
             return false;
         };
         run.last = now;

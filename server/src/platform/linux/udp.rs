@@ -21,7 +21,7 @@ const SLOT: usize = MAX_DATAGRAM + 1;
 /// Buffer for the control messages of one datagram, aligned for the kernel's header.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-struct Control([u8; 128]);
+struct ControlBuffer([u8; 128]);
 
 /// Sends and receives on one socket.
 pub struct UdpIo {
@@ -102,7 +102,7 @@ fn set_int(fd: RawFd, level: libc::c_int, option: libc::c_int, value: libc::c_in
 pub struct RecvBatch {
     slots: Vec<[u8; SLOT]>,
     names: Vec<libc::sockaddr_storage>,
-    controls: Vec<Control>,
+    controls: Vec<ControlBuffer>,
     parts: Vec<libc::iovec>,
     messages: Vec<libc::mmsghdr>,
     /// The wall clock when the last call returned, in ns.
@@ -120,7 +120,7 @@ impl RecvBatch {
         RecvBatch {
             slots: vec![[0; SLOT]; BATCH],
             names: vec![name; BATCH],
-            controls: vec![Control([0; 128]); BATCH],
+            controls: vec![ControlBuffer([0; 128]); BATCH],
             parts: vec![part; BATCH],
             messages: vec![message; BATCH],
             read_at: 0,
@@ -137,7 +137,7 @@ impl RecvBatch {
             header.msg_iov = &raw mut self.parts[i];
             header.msg_iovlen = 1;
             header.msg_control = self.controls[i].0.as_mut_ptr().cast();
-            header.msg_controllen = size_of::<Control>() as _;
+            header.msg_controllen = size_of::<ControlBuffer>() as _;
         }
         // SAFETY: every pointer in the messages leads to memory of the stated length that `self` owns.
         let received = unsafe {
@@ -236,7 +236,7 @@ fn send_from(
     remote: &SockAddr,
     local: Option<IpAddr>,
 ) -> io::Result<()> {
-    let mut control = Control([0; 128]);
+    let mut control = ControlBuffer([0; 128]);
     // The kernel only reads through these pointers; receiving uses the same types.
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: an all-zero message header is one without name, parts and control.
@@ -245,7 +245,7 @@ fn send_from(
     message.msg_namelen = remote.len();
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
-    let mut controls = Controls { control: &mut control, used: 0 };
+    let mut controls = ControlMessages { control: &mut control, used: 0 };
     match local {
         Some(IpAddr::V4(ip)) => {
             let spec_dst = libc::in_addr { s_addr: u32::from_ne_bytes(ip.octets()) };
@@ -273,15 +273,15 @@ fn send_from(
 }
 
 /// Writes control messages one after the other.
-struct Controls<'a> {
-    control: &'a mut Control,
+struct ControlMessages<'a> {
+    control: &'a mut ControlBuffer,
     used: usize,
 }
 
-impl Controls<'_> {
+impl ControlMessages<'_> {
     fn put<T: Copy>(&mut self, level: libc::c_int, kind: libc::c_int, data: T) {
         // Two messages fit, each with its header and padding.
-        const { assert!(2 * (size_of::<libc::cmsghdr>() + size_of::<T>() + 16) <= size_of::<Control>()) };
+        const { assert!(2 * (size_of::<libc::cmsghdr>() + size_of::<T>() + 16) <= size_of::<ControlBuffer>()) };
         let len = size_of::<T>() as libc::c_uint;
         // SAFETY: the assertion ensures that header and data fit after the previous message; `control` and the space of
         // each message are multiples of the header's alignment.

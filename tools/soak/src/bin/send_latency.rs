@@ -4,7 +4,7 @@
 
 #![allow(clippy::expect_used, reason = "a measurement fails by a panic that says what is missing")]
 
-use rtjam_client::{Client, ClientOptions, Clock, Identity, State, Wake};
+use rtjam_client::{Client, ClientOptions, Clock, Identity, SessionState, Wake};
 use rtjam_engine::{Engine, Outputs};
 use rtjam_load::{process, timestamps};
 use rtjam_tests::machine::Scratch;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let identity = Identity::load_or_create(scratch.path()).expect("an identity");
     let client = Client::new(ClientOptions::new(identity, "Ann"), clock, wake, network, console);
     client.join(relay.link(&room.invite).parse().expect("a link"));
-    wait::until("joining", Duration::from_secs(10), || (client.status().state == State::Joined).then_some(()));
+    wait::until("joining", Duration::from_secs(10), || (client.status().state == SessionState::Joined).then_some(()));
 
     if !process::be_real_time(60) {
         eprintln!("no real-time priority for the callback: these are the figures of a normal thread");

@@ -6,8 +6,8 @@ use crate::editor::hand::Hand;
 use crate::editor::measure::{CONTROL, Cut};
 use crate::editor::state::EditorState;
 use crate::editor::theme::{self, ROUND, SMALL, TITLE, UNIT};
-use crate::editor::widgets::{self, Look};
-use crate::messages::Key;
+use crate::editor::widgets::{self, ButtonLook};
+use crate::messages::MessageKey;
 use crate::settings::{AudioChoices, BackendChoice, InputChannels, PeriodChoice, RateChoice};
 use egui::{Align2, Id, Rect, Stroke, StrokeKind, Ui, vec2};
 
@@ -33,7 +33,7 @@ pub(in crate::editor) fn audio(ui: &mut Ui, rect: Rect, state: &mut EditorState,
     let mut rest = Cut(card.shrink(1.5 * UNIT));
     let mut head = Cut(rest.top(6.0 * UNIT));
     let done = head.right(20.0 * UNIT);
-    widgets::label(ui, head.0, Align2::LEFT_CENTER, TITLE, palette.text, hand.text(Key::Audio));
+    widgets::label(ui, head.0, Align2::LEFT_CENTER, TITLE, palette.text, hand.text(MessageKey::Audio));
     rest.top(UNIT / 2.0);
     let rows = [rest.top(CHOICE), rest.top(UNIT / 2.0), rest.top(CHOICE)];
     if let Some(choices) = choose(ui, [rows[0], rows[2]], hand, audio) {
@@ -42,11 +42,11 @@ pub(in crate::editor) fn audio(ui: &mut Ui, rect: Rect, state: &mut EditorState,
     rest.top(UNIT);
     tone(ui, rest.top(CONTROL), hand, audio);
     if audio.running.is_some() && rest.0.height() >= 5.0 * UNIT {
-        let advice = hand.text(Key::AudioAdvice);
+        let advice = hand.text(MessageKey::AudioAdvice);
         widgets::label(ui, rest.top(5.0 * UNIT), Align2::LEFT_BOTTOM, SMALL, palette.muted, advice);
     }
-    let (text, name) = (hand.text(Key::AudioDone), hand.text(Key::AudioDoneHint));
-    if widgets::button(ui, done, Id::unique("audio done"), Look::Primary, text, name).clicked() {
+    let (text, name) = (hand.text(MessageKey::AudioDone), hand.text(MessageKey::AudioDoneHint));
+    if widgets::button(ui, done, Id::unique("audio done"), ButtonLook::Primary, text, name).clicked() {
         (state.audio_is_open, state.devices_are_listed) = (false, false);
         hand.ask_audio(AudioAction::Done);
     }
@@ -68,23 +68,23 @@ fn choose(ui: &mut Ui, [above, below]: [Rect; 2], hand: &Hand<'_>, audio: &Audio
     if by_jack {
         // JACK has its own settings for these.
         for (place, id, title) in [
-            (input, "Input", Key::InputDevice),
-            (rate, "Rate", Key::SampleRate),
-            (output, "Output", Key::OutputDevice),
-            (period, "Period", Key::Period),
+            (input, "Input", MessageKey::InputDevice),
+            (rate, "Rate", MessageKey::SampleRate),
+            (output, "Output", MessageKey::OutputDevice),
+            (period, "Period", MessageKey::Period),
         ] {
-            let all = [((), hand.text(Key::DecidedByJack).to_owned())];
+            let all = [((), hand.text(MessageKey::DecidedByJack).to_owned())];
             ui.add_enabled_ui(false, |ui| widgets::choice(ui, place, id, hand.text(title), &(), &all));
         }
         return next;
     }
-    if let Some(input) = devices(ui, input, "Input", Key::InputDevice, hand, audio) {
+    if let Some(input) = devices(ui, input, "Input", MessageKey::InputDevice, hand, audio) {
         next = Some(AudioChoices { input, ..now.clone() });
     }
     if let Some(rate) = rates(ui, rate, hand, now.rate) {
         next = Some(AudioChoices { rate, ..now.clone() });
     }
-    if let Some(output) = devices(ui, output, "Output", Key::OutputDevice, hand, audio) {
+    if let Some(output) = devices(ui, output, "Output", MessageKey::OutputDevice, hand, audio) {
         next = Some(AudioChoices { output, ..now.clone() });
     }
     if let Some(period) = periods(ui, period, hand, now.period) {
@@ -103,27 +103,34 @@ fn thirds(row: Rect) -> [Rect; 3] {
 
 fn systems(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, audio: &AudioState) -> Option<BackendChoice> {
     let all = [
-        (BackendChoice::Auto, hand.text(Key::Auto).to_owned()),
+        (BackendChoice::Auto, hand.text(MessageKey::Auto).to_owned()),
         (BackendChoice::Jack, "JACK".to_owned()),
         (BackendChoice::Cpal, audio.system.clone()),
-        (BackendChoice::Dummy, hand.text(Key::AudioDummy).to_owned()),
+        (BackendChoice::Dummy, hand.text(MessageKey::AudioDummy).to_owned()),
     ];
-    widgets::choice(ui, rect, "System", hand.text(Key::AudioSystem), &audio.choices.backend, &all)
+    widgets::choice(ui, rect, "System", hand.text(MessageKey::AudioSystem), &audio.choices.backend, &all)
 }
 
 /// The devices of one direction, by their names in the settings. The last entry looks for devices again.
-fn devices(ui: &mut Ui, rect: Rect, id: &str, title: Key, hand: &Hand<'_>, audio: &AudioState) -> Option<String> {
-    let is_input = title == Key::InputDevice;
+fn devices(
+    ui: &mut Ui,
+    rect: Rect,
+    id: &str,
+    title: MessageKey,
+    hand: &Hand<'_>,
+    audio: &AudioState,
+) -> Option<String> {
+    let is_input = title == MessageKey::InputDevice;
     let now = if is_input { &audio.choices.input } else { &audio.choices.output };
     let fits = audio.devices.iter().flat_map(|devices| devices.iter());
     let fits = fits.filter(|device| if is_input { device.is_input } else { device.is_output });
-    let mut all = vec![(Some(String::new()), hand.text(Key::DefaultDevice).to_owned())];
+    let mut all = vec![(Some(String::new()), hand.text(MessageKey::DefaultDevice).to_owned())];
     all.extend(fits.map(|device| (Some(device.id.clone()), device.name.clone())));
     let now = Some(now.clone());
     if let Some(name) = now.clone().filter(|_| !all.iter().any(|(id, _)| *id == now)) {
         all.push((now.clone(), name));
     }
-    all.push((None, hand.text(Key::FindDevices).to_owned()));
+    all.push((None, hand.text(MessageKey::FindDevices).to_owned()));
     let chosen = widgets::choice(ui, rect, id, hand.text(title), &now, &all)?;
     if chosen.is_none() {
         hand.ask_audio(AudioAction::ListDevices);
@@ -142,13 +149,13 @@ fn input_channels(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, audio: &AudioState) 
     let text = |channels: &InputChannels| {
         let InputChannels { left, right } = channels;
         if left == right {
-            hand.fill(Key::SingleChannel, &[("channel", left)])
+            hand.fill(MessageKey::SingleChannel, &[("channel", left)])
         } else {
-            hand.fill(Key::ChannelPair, &[("left", left), ("right", right)])
+            hand.fill(MessageKey::ChannelPair, &[("left", left), ("right", right)])
         }
     };
     let all: Vec<_> = all.iter().map(|channels| (*channels, text(channels))).collect();
-    let (title, hint) = (hand.text(Key::InputChannels), hand.text(Key::InputChannelsHint));
+    let (title, hint) = (hand.text(MessageKey::InputChannels), hand.text(MessageKey::InputChannelsHint));
     widgets::titled_choice(ui, rect, "Input channels", title, hint, &now, &all)
 }
 
@@ -161,17 +168,17 @@ fn offered_channels(there: u16) -> Vec<InputChannels> {
 
 fn rates(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: RateChoice) -> Option<RateChoice> {
     let set = if let RateChoice::Hz(hz) = now { Some(hz) } else { None };
-    let mut all = vec![(RateChoice::Auto, hand.text(Key::Auto).to_owned())];
+    let mut all = vec![(RateChoice::Auto, hand.text(MessageKey::Auto).to_owned())];
     all.extend(widgets::with_set(&RATES, set).into_iter().map(|hz| (RateChoice::Hz(hz), format!("{hz} Hz"))));
-    widgets::choice(ui, rect, "Rate", hand.text(Key::SampleRate), &now, &all)
+    widgets::choice(ui, rect, "Rate", hand.text(MessageKey::SampleRate), &now, &all)
 }
 
 fn periods(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: PeriodChoice) -> Option<PeriodChoice> {
     let set = if let PeriodChoice::Frames(frames) = now { Some(frames) } else { None };
-    let mut all = vec![(PeriodChoice::Auto, hand.text(Key::Auto).to_owned())];
-    let text = |frames: u32| hand.fill(Key::Frames, &[("frames", &frames)]);
+    let mut all = vec![(PeriodChoice::Auto, hand.text(MessageKey::Auto).to_owned())];
+    let text = |frames: u32| hand.fill(MessageKey::Frames, &[("frames", &frames)]);
     all.extend(widgets::with_set(&PERIODS, set).into_iter().map(|frames| (PeriodChoice::Frames(frames), text(frames))));
-    let (title, hint) = (hand.text(Key::Period), hand.text(Key::PeriodHint));
+    let (title, hint) = (hand.text(MessageKey::Period), hand.text(MessageKey::PeriodHint));
     widgets::titled_choice(ui, rect, "Period", title, hint, &now, &all)
 }
 
@@ -182,11 +189,11 @@ fn tone(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, audio: &AudioState) {
     let place = rest.left((rect.width() * 0.27).round());
     rest.left(2.0 * UNIT);
     let (look, text) = if audio.tone {
-        (Look::On([palette.accent, palette.on_accent]), Key::StopTone)
+        (ButtonLook::On([palette.accent, palette.on_accent]), MessageKey::StopTone)
     } else {
-        (Look::Plain, Key::TestTone)
+        (ButtonLook::Plain, MessageKey::TestTone)
     };
-    let (text, name) = (hand.text(text), hand.text(Key::TestToneHint));
+    let (text, name) = (hand.text(text), hand.text(MessageKey::TestToneHint));
     let button = ui.add_enabled_ui(audio.running.is_some(), |ui| {
         widgets::button(ui, place, Id::unique("test tone"), look, text, name)
     });
@@ -194,17 +201,17 @@ fn tone(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, audio: &AudioState) {
         hand.ask_audio(AudioAction::ToggleTone);
     }
     let lines = match &audio.running {
-        None => [hand.text(Key::AudioStopped).to_owned(), String::new()],
+        None => [hand.text(MessageKey::AudioStopped).to_owned(), String::new()],
         Some(running) => {
             let (device, rate, frames) = (&running.devices.output, running.rate, running.period);
             let delay = match running.delay {
-                None => hand.text(Key::DeviceDelayUnknown).to_owned(),
+                None => hand.text(MessageKey::DeviceDelayUnknown).to_owned(),
                 Some(delay) => {
                     let ms = [delay.total_ms(), delay.input_ms, delay.output_ms].map(|ms| format!("{ms:.1}"));
-                    hand.fill(Key::WholeDeviceDelay, &[("total", &ms[0]), ("input", &ms[1]), ("output", &ms[2])])
+                    hand.fill(MessageKey::WholeDeviceDelay, &[("total", &ms[0]), ("input", &ms[1]), ("output", &ms[2])])
                 }
             };
-            [hand.fill(Key::AudioRuns, &[("device", device), ("rate", &rate), ("frames", &frames)]), delay]
+            [hand.fill(MessageKey::AudioRuns, &[("device", device), ("rate", &rate), ("frames", &frames)]), delay]
         }
     };
     let half = vec2(0.0, rest.0.height() / 2.0);

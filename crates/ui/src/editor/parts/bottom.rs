@@ -6,7 +6,7 @@ use crate::editor::scene::Scene;
 use crate::editor::theme::{self, SMALL, UNIT};
 use crate::editor::widgets::{self, Way};
 use crate::editor_model::Kind;
-use crate::messages::Key;
+use crate::messages::MessageKey;
 use crate::params::Param;
 use crate::settings::{Change, Look};
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
@@ -57,7 +57,7 @@ fn room(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     }
     rest.left(2.0 * UNIT);
     let title = rest.top(TITLE);
-    widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(Key::Room));
+    widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(MessageKey::Room));
     let text = hand.value_text(Param::Room);
     // A narrow row leaves out the unit.
     let text = if title.width() < 18.0 * UNIT { text.trim_end_matches(" dB") } else { &text };
@@ -77,58 +77,58 @@ fn limiter_light(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, limiting: bool) {
     let palette = theme::of(ui);
     let mut rest = Cut(rect);
     let title = rest.top(TITLE);
-    widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(Key::Limiter));
+    widgets::label(ui, title, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(MessageKey::Limiter));
     let light = pos2(rest.0.left() + 1.5 * UNIT, rest.0.center().y);
     let (fill, color, key) = if limiting {
-        (palette.warn, palette.text, Key::LimiterActive)
+        (palette.warn, palette.text, MessageKey::LimiterActive)
     } else {
-        (palette.meter.ground, palette.muted, Key::LimiterIdle)
+        (palette.meter.ground, palette.muted, MessageKey::LimiterIdle)
     };
     ui.painter().circle(light, UNIT, fill, egui::Stroke::new(1.0, palette.line));
     rest.left(3.5 * UNIT);
     widgets::label(ui, rest.0, Align2::LEFT_CENTER, SMALL, color, hand.text(key));
     let response = ui.interact(rect, Id::unique("limiter"), Sense::hover());
-    response.on_hover_text(hand.text(Key::LimiterHint));
+    response.on_hover_text(hand.text(MessageKey::LimiterHint));
 }
 
 /// The downstream. The title shows when it is one mix, and the delay that mixing adds.
 fn mixes(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let all = [
-        (None, Key::OthersDefault),
-        (Some(DownstreamMode::Forwarded), Key::OthersSeparate),
-        (Some(DownstreamMode::Mixed), Key::OthersOneMix),
+        (None, MessageKey::OthersDefault),
+        (Some(DownstreamMode::Forwarded), MessageKey::OthersSeparate),
+        (Some(DownstreamMode::Mixed), MessageKey::OthersOneMix),
     ]
     .map(|(mode, key)| (mode, hand.text(key).to_owned()));
     let title = match (scene.mix, scene.mix_ms) {
-        (DownstreamMode::Forwarded, _) => hand.text(Key::Others).to_owned(),
-        (DownstreamMode::Mixed, None) => hand.text(Key::OneMix).to_owned(),
-        (DownstreamMode::Mixed, Some(ms)) => hand.fill(Key::OneMixDelay, &[("ms", &ms)]),
+        (DownstreamMode::Forwarded, _) => hand.text(MessageKey::Others).to_owned(),
+        (DownstreamMode::Mixed, None) => hand.text(MessageKey::OneMix).to_owned(),
+        (DownstreamMode::Mixed, Some(ms)) => hand.fill(MessageKey::OneMixDelay, &[("ms", &ms)]),
     };
     let now = scene.settings.choices.mix;
-    let hint = hand.text(Key::OthersHint);
+    let hint = hand.text(MessageKey::OthersHint);
     if let Some(mix) = widgets::titled_choice(ui, rect, "Others", &title, hint, &now, &all) {
         hand.change(Change::Mix(mix));
     }
 }
 
 fn formats(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: Codec) {
-    let all = [(Codec::Pcm16, Key::Bit16), (Codec::Pcm24, Key::Bit24), (Codec::F32, Key::Float32)]
+    let all = [(Codec::Pcm16, MessageKey::Bit16), (Codec::Pcm24, MessageKey::Bit24), (Codec::F32, MessageKey::Float32)]
         .map(|(codec, key)| (codec, hand.text(key).to_owned()));
-    if let Some(format) = widgets::choice(ui, rect, "Format", hand.text(Key::Format), &now, &all) {
+    if let Some(format) = widgets::choice(ui, rect, "Format", hand.text(MessageKey::Format), &now, &all) {
         hand.change(Change::Format(format));
     }
 }
 
 fn packets(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, now: PacketSize) {
-    let mut all = vec![(PacketSize::Auto, hand.text(Key::Auto).to_owned())];
+    let mut all = vec![(PacketSize::Auto, hand.text(MessageKey::Auto).to_owned())];
     let set = match now {
         PacketSize::Frames(frames) => Some(frames),
         PacketSize::Auto => None,
     };
     for frames in widgets::with_set(&PACKETS, set) {
-        all.push((PacketSize::Frames(frames), hand.fill(Key::Frames, &[("frames", &frames)])));
+        all.push((PacketSize::Frames(frames), hand.fill(MessageKey::Frames, &[("frames", &frames)])));
     }
-    if let Some(size) = widgets::choice(ui, rect, "Packet", hand.text(Key::Packet), &now, &all) {
+    if let Some(size) = widgets::choice(ui, rect, "Packet", hand.text(MessageKey::Packet), &now, &all) {
         hand.change(Change::Packet(size));
     }
 }
@@ -137,9 +137,9 @@ fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort:
     let fixed = |ms: f32| ((Playout::Fixed { ms }, comfort), format!("{ms} ms"));
     let auto = |comfort: PlayoutBias| {
         let key = match comfort {
-            PlayoutBias::Tight => Key::AutoTight,
-            PlayoutBias::Normal => Key::Auto,
-            PlayoutBias::Safe => Key::AutoSafe,
+            PlayoutBias::Tight => MessageKey::AutoTight,
+            PlayoutBias::Normal => MessageKey::Auto,
+            PlayoutBias::Safe => MessageKey::AutoSafe,
         };
         ((Playout::Auto, comfort), hand.text(key).to_owned())
     };
@@ -151,7 +151,8 @@ fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort:
     {
         all.insert(PlayoutBias::ALL.len(), fixed(ms));
     }
-    if let Some((chosen, preferred)) = widgets::choice(ui, rect, "Playout", hand.text(Key::Playout), &now, &all) {
+    if let Some((chosen, preferred)) = widgets::choice(ui, rect, "Playout", hand.text(MessageKey::Playout), &now, &all)
+    {
         if chosen != playout {
             hand.change(Change::Playout(chosen));
         }
@@ -163,33 +164,33 @@ fn playouts(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, playout: Playout, comfort:
 
 fn options_menu(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
     let choices = &scene.settings.choices;
-    widgets::menu(ui, rect, "options", "…", hand.text(Key::Options), |ui| {
+    widgets::menu(ui, rect, "options", "…", hand.text(MessageKey::Options), |ui| {
         ui.set_max_width(90.0 * UNIT);
         let (undo, redo) = hand.steps();
-        for (enabled, key, wish) in [(undo, Key::Undo, Wish::Undo), (redo, Key::Redo, Wish::Redo)] {
+        for (enabled, key, wish) in [(undo, MessageKey::Undo, Wish::Undo), (redo, MessageKey::Redo, Wish::Redo)] {
             if ui.add_enabled(enabled, egui::Button::new(hand.text(key))).clicked() {
                 hand.wish(wish);
             }
         }
         let mut light = choices.look == Look::Light;
-        if ui.checkbox(&mut light, hand.text(Key::LightWindow)).clicked() {
+        if ui.checkbox(&mut light, hand.text(MessageKey::LightWindow)).clicked() {
             hand.change(Change::Look(if light { Look::Light } else { Look::Dark }));
         }
-        if scene.audio.is_some() && ui.button(hand.text(Key::AudioMenu)).clicked() {
+        if scene.audio.is_some() && ui.button(hand.text(MessageKey::AudioMenu)).clicked() {
             hand.wish(Wish::OpenAudio);
         }
         if scene.kind == Kind::Standalone {
             return;
         }
         let mut keep_key = choices.keep_key;
-        if ui.checkbox(&mut keep_key, hand.text(Key::KeepInvitation)).clicked() {
+        if ui.checkbox(&mut keep_key, hand.text(MessageKey::KeepInvitation)).clicked() {
             hand.change(Change::KeepKey(keep_key));
         }
         let mut rejoin = choices.rejoin;
-        if ui.checkbox(&mut rejoin, hand.text(Key::RejoinProject)).clicked() {
+        if ui.checkbox(&mut rejoin, hand.text(MessageKey::RejoinProject)).clicked() {
             hand.change(Change::Rejoin(rejoin));
         }
         ui.separator();
-        ui.label(hand.text(Key::TrackAdvice));
+        ui.label(hand.text(MessageKey::TrackAdvice));
     });
 }

@@ -6,8 +6,8 @@ use crate::editor::message_list::{Message, Weight};
 use crate::editor::scene::Scene;
 use crate::editor::state::EditorState;
 use crate::editor::theme::{self, BODY, Palette, ROUND, UNIT};
-use crate::editor::widgets::{self, Look};
-use crate::messages::Key;
+use crate::editor::widgets::{self, ButtonLook};
+use crate::messages::MessageKey;
 use egui::{Color32, Id, LayerId, Order, Rect, Stroke, StrokeKind, Ui, vec2};
 
 /// Lines that fit.
@@ -26,7 +26,7 @@ pub(in crate::editor) fn message(ui: &mut Ui, rect: Rect, state: &mut EditorStat
     if let Some(remedy) = &first.remedy {
         let place = middle(rest.right(29.0 * UNIT));
         rest.right(2.0 * UNIT);
-        let look = if first.weight == Weight::Note { Look::Plain } else { Look::Primary };
+        let look = if first.weight == Weight::Note { ButtonLook::Plain } else { ButtonLook::Primary };
         let label = remedy.label(hand.language());
         if widgets::button(ui, place, Id::unique("remedy"), look, label, label).clicked() {
             pressed = Some(first.clone());
@@ -65,7 +65,7 @@ fn first_message(ui: &Ui, rect: Rect, message: &Message) {
 /// The other messages, behind a button.
 fn more(ui: &mut Ui, place: Rect, others: &[Message], hand: &Hand<'_>, pressed: &mut Option<Message>) {
     let count = format!("+{}", others.len());
-    widgets::menu(ui, place, "messages", &count, hand.text(Key::MoreMessages), |ui| {
+    widgets::menu(ui, place, "messages", &count, hand.text(MessageKey::MoreMessages), |ui| {
         ui.set_max_width(110.0 * UNIT);
         for message in others {
             let palette = theme::of(ui);

@@ -19,7 +19,7 @@ pub(super) use welcome::{is_due as welcome_is_due, welcome};
 
 use super::measure::Parts;
 use super::theme::{self, BODY, DARK, UNIT, font};
-use crate::messages::{Key, Language};
+use crate::messages::{Language, MessageKey};
 use egui::{Align2, Rect, Stroke, Ui, vec2};
 
 /// The background of the window.
@@ -39,7 +39,7 @@ pub(super) fn ground(ui: &Ui, window: Rect, parts: &Parts) {
 pub(super) fn failure(ui: &Ui) {
     let (window, painter) = (ui.max_rect(), ui.painter());
     painter.rect_filled(window, 0.0, DARK.ground);
-    let text = Language::of_system().text(Key::WindowFailed);
+    let text = Language::of_system().text(MessageKey::WindowFailed);
     let galley = painter.layout(text.to_owned(), font(BODY), DARK.bad, window.width() - 16.0);
     let place = Align2::CENTER_CENTER.align_size_within_rect(galley.size(), window.translate(vec2(0.0, -8.0)));
     painter.galley(place.min, galley, DARK.bad);

@@ -4,12 +4,12 @@ use crate::editor::hand::Hand;
 use crate::editor::measure::{Cut, StripParts};
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, ROUND, SMALL, TITLE, UNIT};
-use crate::editor::widgets::{self, Look, Way};
-use crate::messages::Key;
+use crate::editor::widgets::{self, ButtonLook, Way};
+use crate::messages::MessageKey;
 use crate::params::Param;
 use crate::settings::Change;
 use egui::{Align2, Id, Rect, Stroke, StrokeKind, Ui};
-use rtjam_client::State;
+use rtjam_client::SessionState;
 use rtjam_protocol::audio::Layout;
 
 pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
@@ -19,11 +19,11 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &S
     let parts = StripParts::of(rect.shrink2(egui::vec2(UNIT, 0.0)));
     let muted = hand.value(Param::SendMute) > 0.5;
 
-    widgets::label(ui, parts.name, Align2::LEFT_CENTER, TITLE, palette.text, hand.text(Key::You));
+    widgets::label(ui, parts.name, Align2::LEFT_CENTER, TITLE, palette.text, hand.text(MessageKey::You));
     let (sent, color) = match (scene.state, muted) {
-        (_, true) => (Key::Muted, palette.bad),
-        (State::Joined, false) => (Key::Sending, palette.good),
-        _ => (Key::Offline, palette.muted),
+        (_, true) => (MessageKey::Muted, palette.bad),
+        (SessionState::Joined, false) => (MessageKey::Sending, palette.good),
+        _ => (MessageKey::Offline, palette.muted),
     };
     widgets::label(ui, parts.name, Align2::RIGHT_CENTER, SMALL, color, hand.text(sent));
     layout_button(ui, parts.badge, hand, scene);
@@ -40,11 +40,12 @@ pub(in crate::editor) fn own(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &S
     let text = hand.value_text(Param::Monitor);
     let (value, title) = (Cut(parts.value), Cut(parts.pan));
     widgets::label(ui, value.0, Align2::RIGHT_CENTER, SMALL, palette.text, &text);
-    widgets::label(ui, title.0, Align2::RIGHT_CENTER, SMALL, palette.muted, hand.text(Key::Monitor));
+    widgets::label(ui, title.0, Align2::RIGHT_CENTER, SMALL, palette.muted, hand.text(MessageKey::Monitor));
 
     let place = parts.switches.union(parts.foot);
-    let look = if muted { Look::On(palette.mute) } else { Look::Plain };
-    let (label, name) = if muted { (Key::MuteOn, Key::UnmuteHint) } else { (Key::Mute, Key::MuteHint) };
+    let look = if muted { ButtonLook::On(palette.mute) } else { ButtonLook::Plain };
+    let (label, name) =
+        if muted { (MessageKey::MuteOn, MessageKey::UnmuteHint) } else { (MessageKey::Mute, MessageKey::MuteHint) };
     let (label, name) = (hand.text(label), hand.text(name));
     if widgets::button(ui, place, Id::unique("send mute"), look, label, name).clicked() {
         hand.set_once(&[(Param::SendMute, f64::from(u8::from(!muted)))]);
@@ -56,12 +57,12 @@ fn layout_button(ui: &mut Ui, rect: Rect, hand: &Hand<'_>, scene: &Scene) {
         Cut(rect.shrink2(egui::vec2(0.0, if rect.height() < 6.0 * UNIT { 0.0 } else { UNIT }))).columns(2, UNIT / 2.0);
     let palette = theme::of(ui);
     for (layout, id, text, name) in [
-        (Layout::Stereo, "Stereo", Key::Stereo, Key::StereoHint),
-        (Layout::DualMono, "2 mono", Key::DualMono, Key::DualMonoHint),
+        (Layout::Stereo, "Stereo", MessageKey::Stereo, MessageKey::StereoHint),
+        (Layout::DualMono, "2 mono", MessageKey::DualMono, MessageKey::DualMonoHint),
     ] {
         let Some(place) = halves.next() else { return };
         let on = scene.settings.choices.layout == layout;
-        let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
+        let look = if on { ButtonLook::On([palette.accent, palette.on_accent]) } else { ButtonLook::Plain };
         if widgets::button(ui, place, Id::unique(id), look, hand.text(text), hand.text(name)).clicked() && !on {
             hand.change(Change::Layout(layout));
         }

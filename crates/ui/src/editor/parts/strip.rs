@@ -8,9 +8,9 @@ use crate::editor::measure::{Cut, StripParts, Width};
 use crate::editor::pairs;
 use crate::editor::scene::{Player, Scene};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, TINY, TITLE, UNIT};
-use crate::editor::widgets::{self, Look, Way};
+use crate::editor::widgets::{self, ButtonLook, Way};
 use crate::editor_model::{EditorModel, Kind};
-use crate::messages::Key;
+use crate::messages::MessageKey;
 use crate::params::{Channel, Param, Slot};
 use crate::settings::Change;
 use egui::{Align2, Id, Popup, Rect, Role, Ui, WidgetInfo, vec2};
@@ -45,8 +45,9 @@ pub(super) fn strip(
     if player.heard {
         widgets::badge(ui, parts.badge, id.with("badge"), player.delay_ms, &player.losses, hand.language());
     } else {
-        widgets::label(ui, parts.badge, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(Key::NotHeard));
-        ui.interact(parts.badge, id.with("badge"), egui::Sense::hover()).on_hover_text(hand.text(Key::NotHeardHint));
+        widgets::label(ui, parts.badge, Align2::LEFT_CENTER, SMALL, palette.muted, hand.text(MessageKey::NotHeard));
+        ui.interact(parts.badge, id.with("badge"), egui::Sense::hover())
+            .on_hover_text(hand.text(MessageKey::NotHeardHint));
     }
 
     let Some(slot) = player.slot else {
@@ -57,7 +58,7 @@ pub(super) fn strip(
             Align2::LEFT_CENTER,
             SMALL,
             palette.muted,
-            if narrow { "–" } else { hand.text(Key::NoSlot) },
+            if narrow { "–" } else { hand.text(MessageKey::NoSlot) },
         );
         return;
     };
@@ -71,7 +72,7 @@ pub(super) fn strip(
 fn pin(ui: &mut Ui, name: &str, hand: &Hand<'_>, scene: &Scene) {
     let mut names = scene.settings.choices.pinned.clone();
     let mut pinned = names.iter().any(|pinned| pinned == name);
-    if ui.checkbox(&mut pinned, hand.fill(Key::AlwaysHear, &[("name", &name)])).clicked() {
+    if ui.checkbox(&mut pinned, hand.fill(MessageKey::AlwaysHear, &[("name", &name)])).clicked() {
         names.retain(|pinned| pinned != name);
         names.extend(pinned.then(|| name.to_owned()));
         hand.change(Change::Pinned(names));
@@ -107,22 +108,22 @@ fn lanes(
         widgets::pan(ui, pan, id.with("pan"), hand, &all(Param::Pan));
         let mut halves = Cut(switches).columns(2, UNIT / 2.0);
         let which = if channels.len() > 1 {
-            hand.text(Key::BothChannels).to_owned()
+            hand.text(MessageKey::BothChannels).to_owned()
         } else {
-            hand.fill(Key::ChannelNumber, &[("number", &(channels[0].index() + 1))])
+            hand.fill(MessageKey::ChannelNumber, &[("number", &(channels[0].index() + 1))])
         };
         let named = |key| hand.fill(key, &[("channels", &which), ("name", &player.name)]);
         let mut switch = |key: &str, sign: &str, colors, name: String, params: Vec<Param>| {
             let Some(place) = halves.next() else { return };
             let on = hand.value(params[0]) > 0.5;
-            let look = if on { Look::On(colors) } else { Look::Plain };
+            let look = if on { ButtonLook::On(colors) } else { ButtonLook::Plain };
             if widgets::button(ui, place, id.with(key), look, sign, &name).clicked() {
                 let value = f64::from(u8::from(!on));
                 hand.set_once(&params.iter().map(|param| (*param, value)).collect::<Vec<_>>());
             }
         };
-        switch("mute", "M", palette.mute, named(Key::MuteOf), all(Param::Mute));
-        switch("solo", "S", palette.solo, named(Key::SoloOf), all(Param::Solo));
+        switch("mute", "M", palette.mute, named(MessageKey::MuteOf), all(Param::Mute));
+        switch("solo", "S", palette.solo, named(MessageKey::SoloOf), all(Param::Solo));
     }
 }
 
@@ -156,8 +157,8 @@ fn foot(
     let palette = theme::of(ui);
     let mut rest = Cut(rect.shrink2(vec2(0.0, 1.0)));
     let place = rest.right(if narrow { 5.0 * UNIT } else { 7.0 * UNIT });
-    let look = if apart { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-    let name = hand.text(if apart { Key::LinkChannels } else { Key::SplitChannels });
+    let look = if apart { ButtonLook::On([palette.accent, palette.on_accent]) } else { ButtonLook::Plain };
+    let name = hand.text(if apart { MessageKey::LinkChannels } else { MessageKey::SplitChannels });
     if widgets::button(ui, place, id.with("split"), look, if narrow { "1|2" } else { "1 | 2" }, name).clicked() {
         if apart {
             split.remove(&slot);
@@ -172,11 +173,18 @@ fn foot(
         let place = if narrow { rest.0 } else { rest.right(9.0 * UNIT) };
         let param = Param::MainMix(slot);
         let on = hand.value(param) > 0.5;
-        let look = if on { Look::On([palette.accent, palette.on_accent]) } else { Look::Plain };
-        let name = hand.fill(Key::MainHint, &[("number", &number)]);
+        let look = if on { ButtonLook::On([palette.accent, palette.on_accent]) } else { ButtonLook::Plain };
+        let name = hand.fill(MessageKey::MainHint, &[("number", &number)]);
         // A narrow strip shows the number instead of the word.
-        if widgets::button(ui, place, id.with("main"), look, if narrow { &number } else { hand.text(Key::Main) }, &name)
-            .clicked()
+        if widgets::button(
+            ui,
+            place,
+            id.with("main"),
+            look,
+            if narrow { &number } else { hand.text(MessageKey::Main) },
+            &name,
+        )
+        .clicked()
         {
             hand.set_once(&[(param, f64::from(u8::from(!on)))]);
         }
@@ -184,8 +192,8 @@ fn foot(
     let text = match (scene.kind, narrow) {
         (Kind::Multi, true) => return,
         (_, true) => number,
-        (Kind::Multi, false) => hand.fill(Key::Aux, &[("number", &number)]),
-        (_, false) => hand.fill(Key::Slot, &[("number", &number)]),
+        (Kind::Multi, false) => hand.fill(MessageKey::Aux, &[("number", &number)]),
+        (_, false) => hand.fill(MessageKey::Slot, &[("number", &number)]),
     };
     widgets::label(ui, rest.0, Align2::LEFT_CENTER, SMALL, palette.muted, &text);
 }
@@ -205,9 +213,9 @@ fn link_channels(hand: &Hand<'_>, slot: Slot, name: &str) {
     let mut sets = Vec::new();
     let mut changed = Vec::new();
     for (make, key) in [
-        (Param::Gain as fn(Slot, Channel) -> Param, Key::ChangedGain),
-        (Param::Mute, Key::ChangedMute),
-        (Param::Solo, Key::ChangedSolo),
+        (Param::Gain as fn(Slot, Channel) -> Param, MessageKey::ChangedGain),
+        (Param::Mute, MessageKey::ChangedMute),
+        (Param::Solo, MessageKey::ChangedSolo),
     ] {
         let [first, second] = Channel::ALL.map(|channel| make(slot, channel));
         let value = hand.value(first);
@@ -218,14 +226,14 @@ fn link_channels(hand: &Hand<'_>, slot: Slot, name: &str) {
     }
     if !pairs::is_pair(Channel::ALL.map(|c| hand.value(Param::Pan(slot, c)))) {
         sets.extend(Channel::ALL.map(|c| (Param::Pan(slot, c), Param::PAN_AUTO)));
-        changed.push(hand.text(Key::ChangedPan).to_owned());
+        changed.push(hand.text(MessageKey::ChangedPan).to_owned());
     }
     if let Some((last, others)) = changed.split_last() {
         let list = match others {
             [] => last.clone(),
-            _ => hand.fill(Key::ListAnd, &[("list", &others.join(", ")), ("last", last)]),
+            _ => hand.fill(MessageKey::ListAnd, &[("list", &others.join(", ")), ("last", last)]),
         };
-        hand.wish(Wish::Tell(hand.fill(Key::ChannelsLinked, &[("name", &name), ("list", &list)])));
+        hand.wish(Wish::Tell(hand.fill(MessageKey::ChannelsLinked, &[("name", &name), ("list", &list)])));
     }
     hand.set_once(&sets);
 }

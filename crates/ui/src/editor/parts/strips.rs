@@ -6,10 +6,10 @@ use crate::editor::measure::Width;
 use crate::editor::scene::Scene;
 use crate::editor::theme::{self, BODY};
 use crate::editor::widgets;
-use crate::messages::Key;
+use crate::messages::MessageKey;
 use crate::params::Slot;
 use egui::{Align2, Rect, ScrollArea, Ui, pos2, vec2};
-use rtjam_client::State;
+use rtjam_client::SessionState;
 use std::collections::HashSet;
 
 /// Height of the scroll bar.
@@ -18,8 +18,8 @@ const SCROLL_BAR: f32 = 8.0;
 pub(in crate::editor) fn strips(ui: &mut Ui, rect: Rect, split: &mut HashSet<Slot>, hand: &Hand<'_>, scene: &Scene) {
     if scene.players.is_empty() {
         let text = match scene.state {
-            State::Joined => Key::NobodyElse,
-            _ => Key::StripsAppearHere,
+            SessionState::Joined => MessageKey::NobodyElse,
+            _ => MessageKey::StripsAppearHere,
         };
         let color = theme::of(ui).muted;
         widgets::label(ui, rect, Align2::CENTER_CENTER, BODY, color, hand.text(text));

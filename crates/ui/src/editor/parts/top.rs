@@ -5,11 +5,11 @@ use crate::editor::measure::Cut;
 use crate::editor::scene::Scene;
 use crate::editor::state::EditorState;
 use crate::editor::theme::{self, UNIT};
-use crate::editor::widgets::{self, Look};
-use crate::messages::Key;
+use crate::editor::widgets::{self, ButtonLook};
+use crate::messages::MessageKey;
 use crate::settings::Change;
-use egui::{Id, Key as KeyboardKey, Rect, TextEdit, Ui};
-use rtjam_client::State;
+use egui::{Id, Key, Rect, TextEdit, Ui};
+use rtjam_client::SessionState;
 
 /// Identifies the link field for tests and the tab key.
 const LINK: &str = "invite link";
@@ -28,8 +28,15 @@ pub(in crate::editor) fn top(ui: &mut Ui, rect: Rect, state: &mut EditorState, h
     rest.right(gap);
 
     let entered = link_field(ui, rest.0, state, hand);
-    if widgets::button(ui, paste, Id::unique("paste"), Look::Plain, hand.text(Key::Paste), hand.text(Key::PasteHint))
-        .clicked()
+    if widgets::button(
+        ui,
+        paste,
+        Id::unique("paste"),
+        ButtonLook::Plain,
+        hand.text(MessageKey::Paste),
+        hand.text(MessageKey::PasteHint),
+    )
+    .clicked()
         && let Some(text) = (state.clipboard)()
     {
         state.link.text = text.trim().to_owned();
@@ -47,14 +54,14 @@ fn link_field(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>)
     let editing = ui.memory(|m| m.has_focus(id));
     let mut shown = hide_key(&state.link.text);
     let text = if editing { &mut state.link.text } else { &mut shown };
-    let response = field(ui, rect, id, text, hand.text(Key::LinkHint));
+    let response = field(ui, rect, id, text, hand.text(MessageKey::LinkHint));
     if response.changed() {
         if !editing {
             state.link.text = shown;
         }
         state.answer = None;
     }
-    response.lost_focus() && ui.input(|i| i.key_pressed(KeyboardKey::Enter))
+    response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter))
 }
 
 fn hide_key(link: &str) -> String {
@@ -66,20 +73,31 @@ fn hide_key(link: &str) -> String {
 
 fn join_button(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene, entered: bool) {
     let other_link = state.link.text.trim() != state.link.stored;
-    let away = matches!(scene.state, State::Offline | State::Refused);
+    let away = matches!(scene.state, SessionState::Offline | SessionState::Refused);
     let id = Id::unique("join");
     if away || other_link {
-        let look = if state.link.text.trim().is_empty() { Look::Plain } else { Look::Primary };
-        if widgets::button(ui, rect, id, look, hand.text(Key::Join), hand.text(Key::JoinHint)).clicked() || entered {
+        let look = if state.link.text.trim().is_empty() { ButtonLook::Plain } else { ButtonLook::Primary };
+        if widgets::button(ui, rect, id, look, hand.text(MessageKey::Join), hand.text(MessageKey::JoinHint)).clicked()
+            || entered
+        {
             state.join(hand, scene, false);
         }
-    } else if widgets::button(ui, rect, id, Look::Plain, hand.text(Key::Leave), hand.text(Key::LeaveHint)).clicked() {
+    } else if widgets::button(
+        ui,
+        rect,
+        id,
+        ButtonLook::Plain,
+        hand.text(MessageKey::Leave),
+        hand.text(MessageKey::LeaveHint),
+    )
+    .clicked()
+    {
         hand.leave();
     }
 }
 
 fn name_field(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
-    let response = field(ui, rect, Id::unique(NAME), &mut state.name.text, hand.text(Key::NameHint));
+    let response = field(ui, rect, Id::unique(NAME), &mut state.name.text, hand.text(MessageKey::NameHint));
     if response.lost_focus() {
         let name = state.name.text.trim();
         if name.is_empty() {
@@ -88,15 +106,15 @@ fn name_field(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>,
             hand.change(Change::Name(name.to_owned()));
         }
     }
-    response.on_hover_text(hand.text(Key::NameTooltip));
+    response.on_hover_text(hand.text(MessageKey::NameTooltip));
 }
 
 fn recent(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
     let rooms = &scene.settings.recent;
     let mut chosen = None;
-    widgets::menu(ui, rect, "rooms", hand.text(Key::Rooms), hand.text(Key::RoomsHint), |ui| {
+    widgets::menu(ui, rect, "rooms", hand.text(MessageKey::Rooms), hand.text(MessageKey::RoomsHint), |ui| {
         if rooms.is_empty() {
-            ui.weak(hand.text(Key::NoRooms));
+            ui.weak(hand.text(MessageKey::NoRooms));
         }
         for room in rooms {
             if ui.button(&room.name).clicked() {

@@ -6,18 +6,20 @@ use crate::editor::measure::{CONTROL, Cut};
 use crate::editor::scene::Scene;
 use crate::editor::state::EditorState;
 use crate::editor::theme::{self, BODY, ROUND, SMALL, TITLE, UNIT};
-use crate::editor::widgets::{self, Look};
+use crate::editor::widgets::{self, ButtonLook};
 use crate::editor_model::Kind;
-use crate::messages::Key;
-use egui::{Align2, Id, Key as KeyboardKey, Rect, Stroke, StrokeKind, Ui, vec2};
-use rtjam_client::State;
+use crate::messages::MessageKey;
+use egui::{Align2, Id, Key, Rect, Stroke, StrokeKind, Ui, vec2};
+use rtjam_client::SessionState;
 
 /// Identifies the field for tests.
 const FIELD: &str = "first name";
 
 /// Whether it is shown: the user has never set a name, and is in no room.
 pub(in crate::editor) fn is_due(scene: &Scene) -> bool {
-    !scene.settings.choices.named && scene.players.is_empty() && matches!(scene.state, State::Offline | State::Refused)
+    !scene.settings.choices.named
+        && scene.players.is_empty()
+        && matches!(scene.state, SessionState::Offline | SessionState::Refused)
 }
 
 pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>, scene: &Scene) {
@@ -27,8 +29,22 @@ pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorStat
     ui.painter().rect_filled(card, ROUND, palette.panel);
     ui.painter().rect_stroke(card, ROUND, Stroke::new(1.0, palette.accent), StrokeKind::Inside);
     let mut rest = Cut(card.shrink(3.0 * UNIT));
-    widgets::label(ui, rest.top(6.0 * UNIT), Align2::LEFT_CENTER, TITLE, palette.text, hand.text(Key::WelcomeTitle));
-    widgets::label(ui, rest.top(6.0 * UNIT), Align2::LEFT_CENTER, BODY, palette.muted, hand.text(Key::WelcomeText));
+    widgets::label(
+        ui,
+        rest.top(6.0 * UNIT),
+        Align2::LEFT_CENTER,
+        TITLE,
+        palette.text,
+        hand.text(MessageKey::WelcomeTitle),
+    );
+    widgets::label(
+        ui,
+        rest.top(6.0 * UNIT),
+        Align2::LEFT_CENTER,
+        BODY,
+        palette.muted,
+        hand.text(MessageKey::WelcomeText),
+    );
     rest.top(UNIT);
     let mut row = Cut(rest.top(CONTROL));
     let button = row.right(24.0 * UNIT);
@@ -37,13 +53,15 @@ pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorStat
     // In a host the space bar belongs to the transport until the user clicks into the field.
     if !std::mem::replace(&mut state.welcomed, true) && scene.kind == Kind::Standalone {
         response.request_focus();
+        // Typing replaces the suggested name.
+        widgets::select_all(ui, response.id, &state.name.text);
     }
-    let entered = response.lost_focus() && ui.input(|i| i.key_pressed(KeyboardKey::Enter));
-    let (label, name) = (hand.text(Key::UseName), hand.text(Key::UseNameHint));
-    let pressed = widgets::button(ui, button, Id::unique("use name"), Look::Primary, label, name).clicked();
+    let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
+    let (label, name) = (hand.text(MessageKey::UseName), hand.text(MessageKey::UseNameHint));
+    let pressed = widgets::button(ui, button, Id::unique("use name"), ButtonLook::Primary, label, name).clicked();
     if entered || pressed {
         state.take_name(hand, scene);
     }
-    let hint = hand.text(Key::WelcomeFoot);
+    let hint = hand.text(MessageKey::WelcomeFoot);
     widgets::label(ui, rest.top(6.0 * UNIT), Align2::LEFT_BOTTOM, SMALL, palette.muted, hint);
 }

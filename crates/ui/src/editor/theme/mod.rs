@@ -3,7 +3,7 @@
 mod palette;
 
 pub use super::measure::UNIT;
-pub use palette::{DARK, LIGHT, Meter, Palette};
+pub use palette::{DARK, LIGHT, MeterColors, Palette};
 
 use crate::settings::Look;
 use egui::{Color32, CornerRadius, FontFamily, FontId, Stroke, TextStyle, Ui};

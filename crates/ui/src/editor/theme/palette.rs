@@ -38,12 +38,12 @@ pub struct Palette {
     /// Background and text of an active solo.
     pub solo: [Color32; 2],
     /// Colours of meters.
-    pub meter: Meter,
+    pub meter: MeterColors,
 }
 
 /// The colours of a meter.
 #[derive(Debug, PartialEq)]
-pub struct Meter {
+pub struct MeterColors {
     /// Background.
     pub ground: Color32,
     /// Up to −12 dB.
@@ -76,7 +76,7 @@ pub static DARK: Palette = Palette {
     bad: rgb(0xff9080),
     mute: [rgb(0xe77a64), rgb(0x200b06)],
     solo: [rgb(0xecc86f), rgb(0x1f1803)],
-    meter: Meter { ground: rgb(0x101315), low: rgb(0x4fb583), middle: rgb(0xe0c052), high: rgb(0xf0705a) },
+    meter: MeterColors { ground: rgb(0x101315), low: rgb(0x4fb583), middle: rgb(0xe0c052), high: rgb(0xf0705a) },
 };
 
 /// Dark text on a light background.
@@ -97,7 +97,7 @@ pub static LIGHT: Palette = Palette {
     bad: rgb(0xab2318),
     mute: [rgb(0xb3261e), rgb(0xffffff)],
     solo: [rgb(0xf0c646), rgb(0x2a2000)],
-    meter: Meter { ground: rgb(0xd6dce1), low: rgb(0x2e9e67), middle: rgb(0xc99b10), high: rgb(0xd5482f) },
+    meter: MeterColors { ground: rgb(0xd6dce1), low: rgb(0x2e9e67), middle: rgb(0xc99b10), high: rgb(0xd5482f) },
 };
 
 #[cfg(test)]

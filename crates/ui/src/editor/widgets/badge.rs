@@ -4,7 +4,7 @@ use super::label::{label, text_width};
 use crate::editor::delay_and_loss::{Losses, SECONDS};
 use crate::editor::measure::Cut;
 use crate::editor::theme::{self, SMALL, UNIT};
-use crate::messages::{Key, Language};
+use crate::messages::{Language, MessageKey};
 use egui::{Align2, Id, Rect, Sense, Ui, pos2, vec2};
 
 /// The delay above, the graph of losses below.
@@ -28,7 +28,7 @@ pub(in crate::editor) fn badge(
         beside.left(text_width(ui, SMALL, &delay) + UNIT);
         let room = beside.0.width();
         let counted = |key| language.fill(key, &[("count", &missing)]);
-        let words = [counted(Key::Missing), counted(Key::MissingShort), format!("−{missing}")];
+        let words = [counted(MessageKey::Missing), counted(MessageKey::MissingShort), format!("−{missing}")];
         if let Some(words) = words.iter().find(|words| text_width(ui, SMALL, words) <= room) {
             label(ui, beside.0, Align2::RIGHT_CENTER, SMALL, palette.warn, words);
         }
@@ -49,11 +49,11 @@ pub(in crate::editor) fn badge(
         painter.rect_filled(bar, 0.0, if height >= 1.0 { palette.meter.high } else { palette.meter.middle });
     }
     let loss = match missing {
-        0 => language.text(Key::NothingMissing).to_owned(),
-        count => language.fill(Key::PacketsMissing, &[("count", &count)]),
+        0 => language.text(MessageKey::NothingMissing).to_owned(),
+        count => language.fill(MessageKey::PacketsMissing, &[("count", &count)]),
     };
     let delay = match delay_ms {
-        Some(ms) => language.fill(Key::HeardAfter, &[("ms", &ms)]) + "\n",
+        Some(ms) => language.fill(MessageKey::HeardAfter, &[("ms", &ms)]) + "\n",
         None => String::new(),
     };
     ui.interact(rect, id, Sense::hover()).on_hover_text(format!("{delay}{loss}"));

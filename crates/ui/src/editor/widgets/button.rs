@@ -7,7 +7,7 @@ use egui::{Align2, Color32, Id, Rect, Response, Role, Sense, Stroke, StrokeKind,
 
 /// Appearance of a button.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::editor) enum Look {
+pub(in crate::editor) enum ButtonLook {
     /// An ordinary button.
     Plain,
     /// The button to press next.
@@ -17,17 +17,17 @@ pub(in crate::editor) enum Look {
 }
 
 /// A button. `name` says in full what it does, for the tooltip and screen readers.
-pub(in crate::editor) fn button(ui: &mut Ui, rect: Rect, id: Id, look: Look, text: &str, name: &str) -> Response {
+pub(in crate::editor) fn button(ui: &mut Ui, rect: Rect, id: Id, look: ButtonLook, text: &str, name: &str) -> Response {
     let palette = theme::of(ui);
     let mut response = ui.interact(rect, id, Sense::click());
     let enabled = ui.is_enabled();
-    let on = matches!(look, Look::On(_));
+    let on = matches!(look, ButtonLook::On(_));
     response.widget_info(|| WidgetInfo::selected(Role::Button, enabled, on, name));
     let (fill, sign) = match look {
-        Look::Plain if response.hovered() => (palette.control_hover, palette.text),
-        Look::Plain => (palette.control, palette.text),
-        Look::Primary => (palette.accent, palette.on_accent),
-        Look::On([fill, sign]) => (fill, sign),
+        ButtonLook::Plain if response.hovered() => (palette.control_hover, palette.text),
+        ButtonLook::Plain => (palette.control, palette.text),
+        ButtonLook::Primary => (palette.accent, palette.on_accent),
+        ButtonLook::On([fill, sign]) => (fill, sign),
     };
     let painter = ui.painter();
     painter.rect_filled(rect, ROUND, fill);

@@ -1,6 +1,6 @@
 //! A button that opens a list to choose from.
 
-use super::button::{Look, button};
+use super::button::{ButtonLook, button};
 use super::label::{fitting_label, label};
 use crate::editor::theme::{self, BODY, SMALL, TINY, UNIT};
 use egui::{Align2, Id, Popup, Rect, Shape, Stroke, Ui, pos2, vec2};
@@ -53,7 +53,7 @@ pub(in crate::editor) fn menu(
 ) {
     let id = Id::unique(("menu", id));
     let palette = theme::of(ui);
-    let response = button(ui, rect, id, Look::Plain, "", name);
+    let response = button(ui, rect, id, ButtonLook::Plain, "", name);
     let arrow = pos2(rect.right() - 2.5 * UNIT, rect.center().y);
     let points = vec![arrow + vec2(-3.5, -1.5), arrow + vec2(0.0, 2.0), arrow + vec2(3.5, -1.5)];
     ui.painter().add(Shape::line(points, Stroke::new(1.5, palette.muted)));

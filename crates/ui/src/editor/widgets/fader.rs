@@ -4,7 +4,7 @@ use super::value::{focus_ring, follow_gesture, offer_values};
 use crate::editor::hand::{Hand, Target};
 use crate::editor::scale::{gain_at, gain_place};
 use crate::editor::theme::{self, ROUND, UNIT};
-use crate::messages::{self, Key as TextKey};
+use crate::messages::{self, MessageKey};
 use crate::params::Param;
 use egui::{Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
@@ -59,7 +59,7 @@ pub(in crate::editor) fn fader(
     paint(ui, rect, way, &response, gain_place(value), gain_place(0.0));
     focus_ring(ui, &response);
     let value = messages::param_text(first, value, hand.language());
-    Some(response.on_hover_text_at_pointer(hand.fill(TextKey::NameAndValue, &[("name", &name), ("value", &value)])))
+    Some(response.on_hover_text_at_pointer(hand.fill(MessageKey::NameAndValue, &[("name", &name), ("value", &value)])))
 }
 
 /// Steps of the wheel over the fader, or of the arrow keys while it has the focus.

@@ -63,7 +63,7 @@ fn height(scale: Rect, dbfs: f32) -> f32 {
     egui::lerp(scale.bottom()..=scale.top(), meter_place(dbfs))
 }
 
-fn color_at(colors: &theme::Meter, dbfs: f32) -> Color32 {
+fn color_at(colors: &theme::MeterColors, dbfs: f32) -> Color32 {
     if dbfs > HIGH {
         colors.high
     } else if dbfs > MIDDLE {

@@ -4,7 +4,7 @@ use super::value::{focus_ring, follow_gesture, offer_values};
 use crate::editor::hand::{Hand, Target};
 use crate::editor::pairs::{place, targets};
 use crate::editor::theme::{self, ROUND, UNIT};
-use crate::messages::{self, Key as TextKey};
+use crate::messages::{self, MessageKey};
 use crate::params::Param;
 use egui::{Id, Key, Rect, Response, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
@@ -43,7 +43,7 @@ pub(in crate::editor) fn pan(ui: &mut Ui, rect: Rect, id: Id, hand: &Hand<'_>, p
     paint(ui, rect, &response, place);
     focus_ring(ui, &response);
     let value = messages::pan_place(place, hand.language());
-    let text = hand.fill(TextKey::NameAndValue, &[("name", &hand.text(TextKey::Pan)), ("value", &value)]);
+    let text = hand.fill(MessageKey::NameAndValue, &[("name", &hand.text(MessageKey::Pan)), ("value", &value)]);
     response.widget_info(|| WidgetInfo::slider(true, place.unwrap_or(0.0), &text));
     response.on_hover_text_at_pointer(text);
 }

@@ -4,9 +4,10 @@ use super::label::label;
 use crate::editor::hand::{Hand, Target, Wish};
 use crate::editor::theme::{self, BODY, ROUND, SMALL, UNIT};
 use crate::editor_model::EditorModel;
-use crate::messages::{Key as TextKey, Language};
+use crate::messages::{Language, MessageKey};
 use crate::params::Param;
 use egui::text::{CCursor, CCursorRange};
+use egui::text_edit::TextEditState;
 use egui::{Area, Id, Key, Order, Popup, Rect, Response, Stroke, StrokeKind, TextEdit, Ui, pos2, vec2};
 
 /// Begins and ends the gesture of a drag.
@@ -35,21 +36,28 @@ pub(in crate::editor) fn offer_values(response: &Response, hand: &Hand<'_>, targ
         target.reset(hand);
     }
     Popup::context_menu(response).show(|ui| {
-        if ui.button(hand.text(TextKey::TypeValue)).clicked() {
+        if ui.button(hand.text(MessageKey::TypeValue)).clicked() {
             hand.wish(Wish::Type(target.clone(), response.rect));
         }
-        if ui.button(hand.fill(TextKey::ResetTo, &[("value", &target.default_text(hand.language()))])).clicked() {
+        if ui.button(hand.fill(MessageKey::ResetTo, &[("value", &target.default_text(hand.language()))])).clicked() {
             target.reset(hand);
         }
         ui.separator();
         let text = target.text(&**hand, hand.language());
-        if ui.button(hand.fill(TextKey::CopyValue, &[("value", &text)])).clicked() {
+        if ui.button(hand.fill(MessageKey::CopyValue, &[("value", &text)])).clicked() {
             ui.ctx().copy_text(text);
         }
-        if ui.button(hand.text(TextKey::Paste)).clicked() {
+        if ui.button(hand.text(MessageKey::Paste)).clicked() {
             hand.wish(Wish::Paste(target.clone()));
         }
     });
+}
+
+/// Selects the whole text of the field with this id, which has been shown.
+pub(in crate::editor) fn select_all(ui: &Ui, id: Id, text: &str) {
+    let mut state = TextEditState::load(ui.ctx(), id).unwrap_or_default();
+    state.cursor.set_char_range(Some(CCursorRange::two(CCursor::default(), CCursor::new(text.chars().count()))));
+    state.store(ui.ctx(), id);
 }
 
 /// A field to type a value in.
@@ -91,20 +99,18 @@ impl Entry {
                 .margin(margin)
                 .desired_width(size.x)
                 .char_limit(40);
-            let mut output = edit.show(ui);
+            let output = edit.show(ui);
             let edge = if self.wrong { palette.bad } else { palette.accent };
             let around = output.response.rect;
             ui.painter().rect_stroke(around, ROUND, Stroke::new(2.0, edge), StrokeKind::Inside);
             if self.wrong {
                 let below = Rect::from_min_size(pos2(around.left(), around.bottom()), vec2(around.width(), 5.0 * UNIT));
                 ui.painter().rect_filled(below, ROUND, palette.panel);
-                label(ui, below, egui::Align2::CENTER_CENTER, SMALL, palette.bad, hand.text(TextKey::NotAValue));
+                label(ui, below, egui::Align2::CENTER_CENTER, SMALL, palette.bad, hand.text(MessageKey::NotAValue));
             }
             if std::mem::take(&mut self.fresh) {
                 output.response.request_focus();
-                let all = CCursorRange::two(CCursor::default(), CCursor::new(self.text.chars().count()));
-                output.state.cursor.set_char_range(Some(all));
-                output.state.clone().store(ui.ctx(), id);
+                select_all(ui, id, &self.text);
             }
             output.response.response
         });

@@ -1,6 +1,6 @@
 //! The window's thread: draws the latest scene of `watch`.
 
-use super::watch::{Shared, Watch, Window};
+use super::watch::{Watch, Window, WindowShared};
 use crate::editor::{Clipboard, Editor, parts, system_fonts};
 use crate::editor_model::EditorModel;
 use crate::platform::keep_graphics_libraries;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Draws the editor. After a panic it shows a still red line.
 pub(super) struct WindowApp {
     model: Arc<dyn EditorModel>,
-    shared: Arc<Shared>,
+    shared: Arc<WindowShared>,
     editor: Editor,
     parent: Option<RawWindowHandle>,
     /// Zoom of the last frame.
@@ -30,7 +30,7 @@ unsafe impl Send for WindowApp {}
 
 const fn only_the_handle_is_not_send() {
     const fn is_send<T: Send>() {}
-    is_send::<(Arc<dyn EditorModel>, Arc<Shared>, Editor, Option<Watch>)>();
+    is_send::<(Arc<dyn EditorModel>, Arc<WindowShared>, Editor, Option<Watch>)>();
 }
 const _: () = only_the_handle_is_not_send();
 
@@ -38,7 +38,7 @@ impl WindowApp {
     /// `zoom` is the window's initial zoom.
     pub(super) fn new(
         model: Arc<dyn EditorModel>,
-        shared: Arc<Shared>,
+        shared: Arc<WindowShared>,
         parent: Option<RawWindowHandle>,
         zoom: f32,
     ) -> WindowApp {

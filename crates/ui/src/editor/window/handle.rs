@@ -1,7 +1,7 @@
 //! Opening a window, and the handle to it.
 
 use super::frame::WindowApp;
-use super::watch::{self, Shared};
+use super::watch::{self, WindowShared};
 use crate::editor_model::{EditorModel, WindowError};
 use crate::platform;
 use crate::settings::{MIN_WINDOW, clamp_window};
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub struct EditorHandle {
     /// `None` once closed.
     window: Option<baseview::Window>,
-    shared: Arc<Shared>,
+    shared: Arc<WindowShared>,
 }
 
 /// After this time the handle no longer waits for the window's thread to end.
@@ -59,7 +59,7 @@ fn open(
     if let Some(parent) = parent {
         watch::check_parent(parent)?;
     }
-    let shared = Arc::new(Shared::new(scale));
+    let shared = Arc::new(WindowShared::new(scale));
     let screen = screen_scale();
     // If the screen's scale is unknown, the first frame sets the zoom.
     let zoom = screen.and_then(|screen| shared.zoom(screen)).unwrap_or(1.0);
@@ -177,7 +177,7 @@ pub fn screen_scale() -> Option<f64> {
 
 /// Closes a window from another thread.
 #[derive(Clone)]
-pub struct Closer(Arc<Shared>);
+pub struct Closer(Arc<WindowShared>);
 
 impl Closer {
     /// Closes the window with the next frame, which this requests.

@@ -14,4 +14,4 @@ mod watch;
 
 pub use embedded::{BadScale, Embedded, Size};
 pub use handle::{Closer, EditorHandle, open_embedded, open_window, screen_scale};
-pub use watch::Shared;
+pub use watch::WindowShared;

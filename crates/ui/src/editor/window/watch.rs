@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_millis(33);
 const HIDDEN_TICK: Duration = Duration::from_millis(200);
 
 /// State shared by the window's thread, the watching thread and the handle.
-pub struct Shared {
+pub struct WindowShared {
     scene: Mutex<Option<Arc<Scene>>>,
     /// The window's context, to request frames.
     ctx: Mutex<Option<egui::Context>>,
@@ -41,9 +41,9 @@ pub struct Shared {
     given: AtomicU64,
 }
 
-impl Shared {
-    pub(super) fn new(scale: Option<f64>) -> Shared {
-        let shared = Shared {
+impl WindowShared {
+    pub(super) fn new(scale: Option<f64>) -> WindowShared {
+        let shared = WindowShared {
             scene: Mutex::default(),
             ctx: Mutex::default(),
             drawn: AtomicBool::new(true),
@@ -201,12 +201,12 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn start(model: Arc<dyn EditorModel>, shared: Arc<Shared>, window: Window) -> io::Result<Watch> {
+    pub(super) fn start(model: Arc<dyn EditorModel>, shared: Arc<WindowShared>, window: Window) -> io::Result<Watch> {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let mut watcher = Watcher::default();
         let begun = Instant::now();
-        let mut look = move |shared: &Shared| {
+        let mut look = move |shared: &WindowShared| {
             let scene = catch_unwind(AssertUnwindSafe(|| watcher.look(model.as_ref(), begun.elapsed())));
             match scene {
                 Ok(scene) => shared.show(scene),
@@ -254,7 +254,7 @@ impl Pacer {
     }
 
     /// Returns whether the window is visible.
-    fn wait(&mut self, shared: &Shared) -> bool {
+    fn wait(&mut self, shared: &WindowShared) -> bool {
         let Some(side) = &mut self.side else {
             // The system requests frames of visible windows only.
             thread::sleep(TICK);
@@ -283,8 +283,8 @@ mod tests {
     /// The host's scale overrides the screen's; values outside 0.25 to 8 are ignored.
     #[test]
     fn host_scale_overrides_screen() {
-        assert_eq!(Shared::new(None).zoom(2.0), None);
-        let shared = Shared::new(Some(2.0));
+        assert_eq!(WindowShared::new(None).zoom(2.0), None);
+        let shared = WindowShared::new(Some(2.0));
         assert_eq!((shared.zoom(1.0), shared.zoom(2.0)), (Some(2.0), Some(1.0)));
         for nonsense in [f64::NAN, 0.0, -1.0, f64::INFINITY, 100.0] {
             shared.set_scale(nonsense);

@@ -1,8 +1,15 @@
-//! Fair queueing: each room with packets gets an equal share of the thread.
+//! What a media thread does when it has more to forward than it can: fair queueing gives each room with packets an equal
+//! share, and load shedding drops the oldest packets of the rooms that take more.
 //!
-//! Start-time fair queueing (Goyal, Vin, Cheng 1996): each room has a tag, which grows by the work that is done for the room.
-//! The room with the lowest tag is next. A room that had no packets starts at the tag of the others, so it cannot save up a
-//! share. As long as the thread keeps up, it serves every room in every round, and only the order differs.
+//! Fair queueing is start-time fair queueing (Goyal, Vin, Cheng 1996): each room has a tag, which grows by the work that is
+//! done for the room. The room with the lowest tag is next. A room that had no packets starts at the tag of the others, so
+//! it cannot save up a share. As long as the thread keeps up, it serves every room in every round, and only the order
+//! differs.
+//!
+//! Load shedding keeps fresh what an overloaded thread forwards. A single stall is not overload; after it everything is
+//! forwarded, late.
+
+use rtjam_protocol::Micros;
 
 /// Work of one turn, in forwarded datagrams: what a room may have before another room's turn.
 pub(super) const TURN: usize = 1024;
@@ -57,11 +64,36 @@ impl FairQueue {
     }
 }
 
+/// In overload, packets that have waited for longer are dropped: the duration of two packets.
+const TOO_OLD: Micros = Micros::from_millis(6);
+
+/// A room is overloaded when some of its packets have been too old for this long without a break.
+const PATIENCE: Micros = Micros::from_millis(50);
+
+/// Detects the overload of one room at one thread.
+#[derive(Debug, Default)]
+pub(super) struct Shedder {
+    behind_since: Option<Micros>,
+    last_checked: Micros,
+}
+
+impl Shedder {
+    /// The greatest age of packets that may be forwarded now, given the age of the room's oldest packet. `None` permits any
+    /// age.
+    pub(super) fn oldest_allowed(&mut self, now: Micros, oldest: Micros) -> Option<Micros> {
+        let paused = now.since(std::mem::replace(&mut self.last_checked, now)) >= PATIENCE;
+        if oldest <= TOO_OLD {
+            self.behind_since = None;
+        } else if paused || self.behind_since.is_none() {
+            self.behind_since = Some(now);
+        }
+        self.behind_since.filter(|since| now.since(*since) >= PATIENCE).map(|_| TOO_OLD)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::load_shedding::Shedder;
     use super::*;
-    use rtjam_protocol::Micros;
 
     /// A room whose packets are their times of arrival.
     struct Room {
@@ -154,5 +186,35 @@ mod tests {
             fair.record_served(turn, &mut late, turn.begin + 1, 50);
         }
         assert!(before <= 2, "{before}");
+    }
+
+    const LONG: Micros = Micros::from_millis(30);
+
+    #[test]
+    fn single_stall_drops_nothing() {
+        let mut shedder = Shedder::default();
+        for ms in (0..1000).step_by(40) {
+            assert_eq!(shedder.oldest_allowed(Micros::from_millis(ms), LONG), None);
+            assert_eq!(shedder.oldest_allowed(Micros::from_millis(ms + 1), Micros::ZERO), None);
+        }
+    }
+
+    /// Overload drops old packets until the thread keeps up again.
+    #[test]
+    fn overload_drops_old_packets() {
+        let mut shedder = Shedder::default();
+        let dropped = (0..100).filter(|ms| shedder.oldest_allowed(Micros::from_millis(*ms), LONG).is_some()).count();
+        assert_eq!(dropped, 50);
+        assert_eq!(shedder.oldest_allowed(Micros::from_millis(100), TOO_OLD), None);
+        assert_eq!(shedder.oldest_allowed(Micros::from_millis(101), LONG), None);
+    }
+
+    /// Two stalls with silence between them are not one long overload.
+    #[test]
+    fn pause_ends_overload() {
+        let mut shedder = Shedder::default();
+        for second in 0..10 {
+            assert_eq!(shedder.oldest_allowed(Micros::from_secs(second), LONG), None);
+        }
     }
 }
