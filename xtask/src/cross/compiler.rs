@@ -45,9 +45,10 @@ fn environment(triple: &str, cc: OsString, ar: OsString, flags: OsString) -> Env
     ]
 }
 
-/// `libShell32.a`: a crate writes the name so, MinGW has it in lower case, and Linux tells the two apart.
+/// `libShell32.a`: a crate writes the name so, MinGW has it in lower case, and Linux tells the two apart. Its constants are in
+/// `libuuid.a`.
 fn mingw(folder: &Path, triple: &str) -> Result<Environment, String> {
-    write(&folder.join("libShell32.a"), "INPUT(-lshell32)\n")?;
+    write(&folder.join("libShell32.a"), "INPUT(-lshell32 -luuid)\n")?;
     let mut flags = OsString::from("-Clink-arg=-static -Lnative=");
     flags.push(folder);
     Ok(environment(triple, "x86_64-w64-mingw32-gcc-posix".into(), "x86_64-w64-mingw32-ar".into(), flags))
@@ -97,7 +98,7 @@ done
 "#;
 
 /// Writes a script that can be run.
-pub(super) fn write_program(path: &Path, text: &str) -> Result<(), String> {
+fn write_program(path: &Path, text: &str) -> Result<(), String> {
     write(path, text)?;
     #[cfg(unix)]
     {
