@@ -66,7 +66,8 @@ fn zig_environment(zig: &Path, cache: &Path, folder: &Path, triple: &str, target
     let mut all = environment(triple, cc.into(), ar.into(), flags.into());
     if is_linux {
         let (processor, lower) = (target.split('-').next().unwrap_or_default(), triple.replace('-', "_"));
-        let libraries = format!("/usr/lib/{processor}-linux-gnu/pkgconfig:/usr/share/pkgconfig");
+        write(&folder.join("jack.pc"), JACK)?;
+        let libraries = format!("{}:/usr/lib/{processor}-linux-gnu/pkgconfig:/usr/share/pkgconfig", folder.display());
         all.push((format!("PKG_CONFIG_LIBDIR_{lower}"), libraries.into()));
         all.push((format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into()));
     } else {
@@ -75,6 +76,10 @@ fn zig_environment(zig: &Path, cache: &Path, folder: &Path, triple: &str, target
     }
     Ok(all)
 }
+
+/// What `pkg-config` says about libjack, which jack-sys asks for. The programs open the library at run time and link nothing
+/// of it.
+const JACK: &str = "Name: jack\nDescription: opened at run time\nVersion: 1.9\n";
 
 /// Options of gcc, clang and Apple's linker that zig does not know: targets in other words, Apple's SDK and frameworks. zig
 /// unwinds by its own library.
