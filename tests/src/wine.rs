@@ -1,6 +1,7 @@
 //! Programs for Windows, run by wine in a prefix of their own.
 
 use crate::child::Child;
+use crate::display::Display;
 use crate::machine::{Scratch, has_program};
 use crate::programs::target_folder;
 use std::path::{Path, PathBuf};
@@ -32,11 +33,12 @@ impl std::fmt::Display for Missing {
     }
 }
 
-/// A wine prefix. Dropping it ends all of its programs.
+/// A wine prefix with a screen of its own. Dropping it ends all of its programs.
 pub struct Wine {
     program: PathBuf,
     prefix: Scratch,
     real_time: bool,
+    display: Display,
 }
 
 impl Wine {
@@ -51,7 +53,10 @@ impl Wine {
         let program = program.ok_or_else(|| Missing("needs wine (Debian: wine64)".to_owned()))?;
         let real_time = Command::new(REAL_TIME[0]).args(&REAL_TIME[1..]).arg("true").stderr(Stdio::null()).status();
         let real_time = real_time.is_ok_and(|status| status.success());
-        let wine = Wine { program, prefix: Scratch::new("wine"), real_time };
+        if !has_program("Xvfb") {
+            return Err(Missing("needs a virtual screen (Debian: xvfb)".to_owned()));
+        }
+        let wine = Wine { program, prefix: Scratch::new("wine"), real_time, display: Display::start(1) };
         let made =
             wine.command(Path::new("wineboot.exe")).arg("--init").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if !made.is_ok_and(|status| status.success()) {
@@ -73,6 +78,7 @@ impl Wine {
         command.arg(program).env("WINEPREFIX", self.prefix.path()).env("WINEDEBUG", "-all");
         // Without this, wine asks whether to download .NET and a browser.
         command.env("WINEDLLOVERRIDES", "mscoree,mshtml=");
+        self.display.set_for(&mut command);
         command
     }
 

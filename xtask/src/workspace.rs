@@ -59,9 +59,14 @@ impl Workspace {
 
     /// Builds the two programs and the plugin in release, as they are packaged, and returns their folder.
     pub(crate) fn build_release(&self, stop: &Stop) -> Result<PathBuf, String> {
+        self.build_products("release", stop)
+    }
+
+    /// Builds the two programs and the plugin with a profile, and returns their folder.
+    pub(crate) fn build_products(&self, profile: &str, stop: &Stop) -> Result<PathBuf, String> {
         let packages = ["-p", "rtjam-server", "-p", "rtjam", "-p", "rtjam-plugin"];
-        let mut cargo = self.cargo(["build", "--release", "--bins", "--lib"]);
-        self.build_executables(cargo.args(packages), stop, "the release build")
+        let mut cargo = self.cargo(["build", "--profile", profile, "--bins", "--lib"]);
+        self.build_executables(cargo.args(packages), stop, &format!("the {profile} build"))
     }
 
     /// Builds programs, and returns their folder.
@@ -83,8 +88,12 @@ impl Workspace {
     }
 }
 
+/// Time limit for a build: one from nothing with a standard library takes half an hour on two processors with nothing else to
+/// do.
+const BUILD_LIMIT: Duration = Duration::from_secs(2 * 3600);
+
 fn build(cargo: &mut Command, stop: &Stop, what: &str, on_line: impl FnMut(&str)) -> Result<(), String> {
-    match command::run_reading(cargo, stop, Duration::from_secs(40 * 60), on_line)? {
+    match command::run_reading(cargo, stop, BUILD_LIMIT, on_line)? {
         Ended::Well => Ok(()),
         Ended::Badly(how) => Err(format!("{what} failed ({how}).")),
     }

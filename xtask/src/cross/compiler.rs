@@ -45,9 +45,10 @@ fn environment(triple: &str, cc: OsString, ar: OsString, flags: OsString) -> Env
     ]
 }
 
-/// `libShell32.a`: a crate writes the name so, MinGW has it in lower case, and Linux tells the two apart.
+/// `libShell32.a`: a crate writes the name so, MinGW has it in lower case, and Linux tells the two apart. Its constants are in
+/// `libuuid.a`.
 fn mingw(folder: &Path, triple: &str) -> Result<Environment, String> {
-    write(&folder.join("libShell32.a"), "INPUT(-lshell32)\n")?;
+    write(&folder.join("libShell32.a"), "INPUT(-lshell32 -luuid)\n")?;
     let mut flags = OsString::from("-Clink-arg=-static -Lnative=");
     flags.push(folder);
     Ok(environment(triple, "x86_64-w64-mingw32-gcc-posix".into(), "x86_64-w64-mingw32-ar".into(), flags))
@@ -65,7 +66,8 @@ fn zig_environment(zig: &Path, cache: &Path, folder: &Path, triple: &str, target
     let mut all = environment(triple, cc.into(), ar.into(), flags.into());
     if is_linux {
         let (processor, lower) = (target.split('-').next().unwrap_or_default(), triple.replace('-', "_"));
-        let libraries = format!("/usr/lib/{processor}-linux-gnu/pkgconfig:/usr/share/pkgconfig");
+        write(&folder.join("jack.pc"), JACK)?;
+        let libraries = format!("{}:/usr/lib/{processor}-linux-gnu/pkgconfig:/usr/share/pkgconfig", folder.display());
         all.push((format!("PKG_CONFIG_LIBDIR_{lower}"), libraries.into()));
         all.push((format!("PKG_CONFIG_ALLOW_CROSS_{lower}"), "1".into()));
     } else {
@@ -74,6 +76,10 @@ fn zig_environment(zig: &Path, cache: &Path, folder: &Path, triple: &str, target
     }
     Ok(all)
 }
+
+/// What `pkg-config` says about libjack, which jack-sys asks for. The programs open the library at run time and link nothing
+/// of it.
+const JACK: &str = "Name: jack\nDescription: opened at run time\nVersion: 1.9\n";
 
 /// Options of gcc, clang and Apple's linker that zig does not know: targets in other words, Apple's SDK and frameworks. zig
 /// unwinds by its own library.
@@ -97,7 +103,7 @@ done
 "#;
 
 /// Writes a script that can be run.
-pub(super) fn write_program(path: &Path, text: &str) -> Result<(), String> {
+fn write_program(path: &Path, text: &str) -> Result<(), String> {
     write(path, text)?;
     #[cfg(unix)]
     {

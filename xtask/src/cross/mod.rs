@@ -1,11 +1,11 @@
 //! `cargo xtask cross`: builds for the systems of musicians on Debian, and tries there what an emulator runs.
 
 mod compiler;
-mod emulator;
 mod macos;
 mod package;
 mod rust;
 mod system;
+mod try_out;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::system::{PROGRAMS, System};
-use super::{Build, PRODUCTS, Toolchain, emulator};
+use super::try_out::try_out;
+use super::{Build, PRODUCTS, Toolchain};
 use crate::bundle::{self, BUNDLES};
 #[cfg(unix)]
 use crate::deb;
@@ -31,7 +32,7 @@ pub(super) fn make(build: &Build, system: &System) -> Result<(), String> {
         lay_out(build, system, &toolchain, &built, &folder)?;
         judge(system, &folder)
     })?;
-    if build.runs { emulator::try_out(build, system, &folder) } else { Ok(()) }
+    if build.runs { try_out(build, system, &folder) } else { Ok(()) }
 }
 
 /// Where the packages of a system lie.
@@ -51,9 +52,9 @@ fn lay_out(build: &Build, system: &System, toolchain: &Toolchain, built: &Path, 
         let to = folder.join(from.file_name().unwrap_or_default());
         bundle::put(&from, &to).map_err(|e| bundle::told(&from, &e))?;
     }
-    for (package, name) in system.test_programs {
-        let from = built.join(format!("{package}{}", system.program_suffix));
-        let to = folder.join(TEST).join(format!("{name}{}", system.program_suffix));
+    for (_, name) in system.test_programs {
+        let file = format!("{name}{}", system.program_suffix);
+        let (from, to) = (built.join(&file), folder.join(TEST).join(&file));
         bundle::put(&from, &to).map_err(|e| bundle::told(&from, &e))?;
     }
     bundle::split_debug_symbols(build.workspace, system.objcopy, folder, &programs)?;

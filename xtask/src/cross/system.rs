@@ -18,7 +18,7 @@ pub(crate) struct System {
     pub(super) program_suffix: &'static str,
     pub(crate) objcopy: &'static str,
     pub(super) runner: Runner,
-    /// Programs that only its tests run: package, and name in the folder `test`.
+    /// Programs that only its tests run: package and program. They lie in the folder `test`.
     pub(super) test_programs: &'static [(&'static str, &'static str)],
 }
 
@@ -27,9 +27,7 @@ pub(crate) struct System {
 pub(super) enum Runner {
     /// This machine.
     Native,
-    /// An emulator of the processor, called with these words before the program; and its packages.
-    Emulator(&'static str, &'static [Package]),
-    /// A file of end-to-end tests, which finds the packaged programs itself; and packages.
+    /// A file of end-to-end tests, which runs the packaged programs by an emulator; and packages.
     Tests(&'static str, &'static [&'static [Package]]),
 }
 
@@ -68,7 +66,7 @@ pub(super) const ARM64: System = System {
     libraries: LINUX_LIBRARIES,
     program_suffix: "",
     objcopy: "aarch64-linux-gnu-objcopy",
-    runner: Runner::Emulator("qemu-aarch64", setup::QEMU),
+    runner: Runner::Tests("arm64", &[setup::QEMU, setup::BUILD]),
     test_programs: &[],
 };
 
@@ -94,6 +92,7 @@ const LINUX_LIBRARIES: &[&str] = &[
 const WINDOWS_LIBRARIES: &[&str] = &[
     "advapi32.dll",
     "api-ms-win-core-synch-l1-2-0.dll",
+    "api-ms-win-core-winrt-error-l1-1-0.dll",
     "avrt.dll",
     "bcrypt.dll",
     "bcryptprimitives.dll",
@@ -104,12 +103,14 @@ const WINDOWS_LIBRARIES: &[&str] = &[
     "imm32.dll",
     "iphlpapi.dll",
     "kernel32.dll",
+    "mmdevapi.dll",
     "msvcrt.dll",
     "ntdll.dll",
     "ole32.dll",
     "oleaut32.dll",
     "opengl32.dll",
     "propsys.dll",
+    "rpcrt4.dll",
     "secur32.dll",
     "shell32.dll",
     "shlwapi.dll",

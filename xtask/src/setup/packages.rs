@@ -58,8 +58,11 @@ pub(crate) const QEMU: &[Package] = &[
 ];
 
 /// Packages that run programs for Windows.
-pub(crate) const WINE: &[Package] =
-    &[Package { name: "wine64", what: "runs programs for Windows", programs: &["wine64"], others: &[] }];
+pub(crate) const WINE: &[Package] = &[
+    Package { name: "wine64", what: "runs programs for Windows", programs: &["wine64"], others: &[] },
+    Package { name: "xvfb", what: "a virtual screen", programs: &["Xvfb"], others: &[] },
+    Package { name: "libgl1-mesa-dri", what: "OpenGL without a graphics card", programs: &[], others: &[] },
+];
 
 /// Packages that build a standard library of Rust for another system, where rustup does not have it.
 pub(crate) const RUST_SOURCES: &[Package] = &[

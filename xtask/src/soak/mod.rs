@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use crate::command::{self, Ended, Stop};
+use crate::cross;
 use crate::setup;
 use crate::test::{fuzz, models};
 use crate::workspace::Workspace;
@@ -22,6 +23,11 @@ const SOAKS: &[Soak] = &[
         name: "asan",
         what: "end-to-end tests of a room, on programs built with AddressSanitizer: about 20 minutes, mostly for the build",
         run: asan::run,
+    },
+    Soak {
+        name: "cross",
+        what: "release builds for every other system, and what emulators run of them: about an hour, mostly for the builds",
+        run: cross_all,
     },
     Soak { name: "fuzz", what: "each fuzz target for 10 minutes", run: fuzz_long },
     Soak {
@@ -59,6 +65,11 @@ pub(crate) fn run(workspace: &Workspace, stop: &Stop, name: &str) -> Result<Exit
     (soak.run)(workspace, stop).map_err(|sentence| format!("soak {name}: {sentence}"))?;
     println!("soak {name}: passed after {} s", start.elapsed().as_secs());
     Ok(ExitCode::SUCCESS)
+}
+
+fn cross_all(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
+    let options = cross::Options { targets: cross::all(), profile: "release".to_owned(), runs: true };
+    cross::run(workspace, stop, &options).map(|_| ())
 }
 
 fn fuzz_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
