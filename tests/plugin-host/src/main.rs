@@ -34,9 +34,10 @@ const ROOM_LEVEL: u32 = 2;
 /// How long the audio of one instance takes to reach the other after both have joined.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Frames of a stretch that is compared, and the number of stretches.
+/// Frames of a stretch that is compared, the number of stretches, and how many of them a busy machine may disturb.
 const WINDOW: usize = 9_600;
 const STRETCHES: usize = 6;
+const DISTURBED: usize = 2;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -93,8 +94,8 @@ fn sound(library: &Library, link: &str) {
         let (at, _) = sound::delay_at(&got, &looped, 0, 512, noise.len() - 1);
         sound::similarity(&got[..WINDOW], &looped[at..at + WINDOW])
     };
-    // A busy machine may disturb one stretch, but not every one.
-    let similarity = (0..STRETCHES).map(|_| stretch()).fold(0.0, f64::max);
-    println!("sound: heard after {:.1} s, similarity {similarity:.6}", joined.as_secs_f64());
-    assert!(similarity > 0.999, "what is heard is what was played");
+    let mut similarities: Vec<f64> = (0..STRETCHES).map(|_| stretch()).collect();
+    println!("sound: heard after {:.1} s, similarity {similarities:.6?}", joined.as_secs_f64());
+    similarities.sort_by(f64::total_cmp);
+    assert!(similarities[DISTURBED] > 0.999, "what is heard is what was played");
 }
