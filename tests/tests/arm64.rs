@@ -17,7 +17,10 @@ use std::time::Duration;
 /// Time limit for what takes two seconds on a real processor.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The C library for arm64 of Debian's cross compiler.
+/// The loader of Debian's C library for arm64, which the emulator finds itself.
+const LOADER: &str = "/lib/ld-linux-aarch64.so.1";
+
+/// The C library of the cross compiler, for machines without that one. A loader of one and a library of the other hang.
 const SYSROOT: &str = "/usr/aarch64-linux-gnu";
 
 /// Lets all programs of this process be those for arm64. Returns whether there are any; otherwise says what is missing.
@@ -38,7 +41,11 @@ fn write_scripts() -> Option<Scratch> {
         eprintln!("skipped: qemu-aarch64 is not installed (package qemu-user)");
         return None;
     }
-    let libraries = if Path::new(SYSROOT).is_dir() { format!("-L {SYSROOT}") } else { String::new() };
+    let libraries = if !Path::new(LOADER).exists() && Path::new(SYSROOT).is_dir() {
+        format!("-L {SYSROOT}")
+    } else {
+        String::new()
+    };
     let scripts = Scratch::new("arm64");
     for name in ["rtjam", "rtjam-server"] {
         let script = scripts.path().join(name);
