@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running jackd with its own server name.
 pub struct Jackd {
@@ -44,7 +44,7 @@ impl Jackd {
     /// Stops the server's process for a while, which is an xrun.
     pub fn pause(&self, time: Duration) {
         self.child.signal(libc::SIGSTOP);
-        std::thread::sleep(time);
+        wait::for_period(Instant::now() + time);
         self.child.signal(libc::SIGCONT);
     }
 

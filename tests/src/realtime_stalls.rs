@@ -3,6 +3,7 @@
 //! On virtual machines with a full page cache, the kernel's memory accounting occupies a processor for 2 ms once a second.
 //! Real-time threads wait meanwhile, and every JACK server has an xrun.
 
+use crate::wait;
 use rtjam_load::process;
 use std::sync::Once;
 use std::thread;
@@ -44,7 +45,7 @@ fn watch(processor: usize) -> usize {
     let (mut due, mut stalls) = (begun, 0);
     while begun.elapsed() < LOOK {
         due += EVERY;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        wait::for_period(due);
         if due.elapsed() > STALL {
             stalls += 1;
             due = Instant::now();

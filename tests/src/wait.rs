@@ -32,6 +32,12 @@ pub fn within<T>(limit: Duration, mut condition: impl FnMut() -> Option<T>) -> O
     }
 }
 
+/// Waits until `due`. It is the clock of a device, which calls at times and not on conditions: no test waits with it for
+/// something that others do.
+pub fn for_period(due: Instant) {
+    std::thread::sleep(due.saturating_duration_since(Instant::now()));
+}
+
 /// Lines of output, collected while the program runs.
 #[derive(Clone, Default)]
 pub struct Lines(Arc<Mutex<Vec<String>>>);

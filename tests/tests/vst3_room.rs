@@ -13,7 +13,7 @@ use rtjam_tests::vst3host::{Buffers, Call, Module};
 use serde_json::Value;
 use std::io::{self, Write};
 use std::process::Command;
-use std::sync::mpsc::{self, TryRecvError};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// Holds the invite link in the process that is the host.
@@ -54,11 +54,11 @@ fn host_joins_and_terminates() {
     // A clock of 750 blocks per second.
     let begun = Instant::now();
     for block in 1.. {
-        if !matches!(orders.try_recv(), Err(TryRecvError::Empty)) {
+        buffers.play(&effect, &Call::default());
+        let due = begun + Duration::from_micros(1_333) * block;
+        if orders.recv_timeout(due.saturating_duration_since(Instant::now())) != Err(RecvTimeoutError::Timeout) {
             break;
         }
-        buffers.play(&effect, &Call::default());
-        std::thread::sleep((begun + Duration::from_micros(1_333) * block).saturating_duration_since(Instant::now()));
     }
     effect.terminate();
     // Still active and not released: the end of the process is not what makes it leave.

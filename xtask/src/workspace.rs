@@ -88,12 +88,8 @@ impl Workspace {
     }
 }
 
-/// Time limit for a build: one from nothing with a standard library takes half an hour on two processors with nothing else to
-/// do.
-const BUILD_LIMIT: Duration = Duration::from_secs(2 * 3600);
-
 fn build(cargo: &mut Command, stop: &Stop, what: &str, on_line: impl FnMut(&str)) -> Result<(), String> {
-    match command::run_reading(cargo, stop, BUILD_LIMIT, on_line)? {
+    match command::run_reading(cargo, stop, Duration::from_secs(40 * 60), on_line)? {
         Ended::Well => Ok(()),
         Ended::Badly(how) => Err(format!("{what} failed ({how}).")),
     }

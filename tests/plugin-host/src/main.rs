@@ -34,10 +34,9 @@ const ROOM_LEVEL: u32 = 2;
 /// How long the audio of one instance takes to reach the other after both have joined.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Frames of a stretch that is compared, the number of stretches, and how many of them a busy machine may disturb.
+/// Frames of a stretch that is compared, and the number of stretches.
 const WINDOW: usize = 9_600;
 const STRETCHES: usize = 6;
-const DISTURBED: usize = 2;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -94,8 +93,7 @@ fn sound(library: &Library, link: &str) {
         let (at, _) = sound::delay_at(&got, &looped, 0, 512, noise.len() - 1);
         sound::similarity(&got[..WINDOW], &looped[at..at + WINDOW])
     };
-    let mut similarities: Vec<f64> = (0..STRETCHES).map(|_| stretch()).collect();
+    let similarities: Vec<f64> = (0..STRETCHES).map(|_| stretch()).collect();
     println!("sound: heard after {:.1} s, similarity {similarities:.6?}", joined.as_secs_f64());
-    similarities.sort_by(f64::total_cmp);
-    assert!(similarities[DISTURBED] > 0.999, "what is heard is what was played");
+    assert!(similarities.iter().all(|s| *s > 0.999), "what is heard is what was played");
 }

@@ -1,6 +1,7 @@
 //! An audio thread that calls a plugin in real time, plays a signal and records the outputs.
 
 use super::{Buffers, Events, Plugin, Raw};
+use crate::wait;
 use rtjam_platform::priority::{self, RealTimeRole};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Sender, channel};
@@ -78,9 +79,7 @@ impl<'a> AudioThread<'a> {
                 let due = Duration::from_secs_f64(call as f64 * f64::from(audio.block) / f64::from(audio.rate));
                 let since = Duration::from_micros(due.as_micros() as u64 % 1_000_000);
                 let late = Duration::from_millis(stall_ms.load(Relaxed)).saturating_sub(since);
-                if let Some(rest) = (began + due + late).checked_duration_since(Instant::now()) {
-                    std::thread::sleep(rest);
-                }
+                wait::for_period(began + due + late);
                 call += 1;
                 if paused.load(Relaxed) {
                     continue;

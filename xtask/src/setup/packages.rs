@@ -20,6 +20,10 @@ pub(crate) const BUILD: &[Package] = &[
     Package { name: "libasound2-dev", what: "ALSA", programs: &[], others: &[] },
 ];
 
+const SCREEN: Package = Package { name: "xvfb", what: "a virtual screen", programs: &["Xvfb"], others: &[] };
+const OPENGL: Package =
+    Package { name: "libgl1-mesa-dri", what: "OpenGL without a graphics card", programs: &[], others: &[] };
+
 /// Further packages that the tests need.
 pub(crate) const TEST: &[Package] = &[
     Package { name: "ardour", what: "a DAW", programs: &[], others: &[] },
@@ -29,9 +33,9 @@ pub(crate) const TEST: &[Package] = &[
     Package { name: "openssl", what: "makes certificates", programs: &["openssl"], others: &[] },
     Package { name: "iproute2", what: "network namespaces", programs: &[], others: &[] },
     Package { name: "systemd", what: "checks the service units", programs: &["systemd-analyze"], others: &[] },
-    Package { name: "xvfb", what: "a virtual screen", programs: &["Xvfb"], others: &[] },
+    SCREEN,
     Package { name: "xdotool", what: "typing and clicking on that screen", programs: &["xdotool"], others: &[] },
-    Package { name: "libgl1-mesa-dri", what: "OpenGL without a graphics card", programs: &[], others: &[] },
+    OPENGL,
     Package { name: "libegl1", what: "OpenGL for windows", programs: &[], others: &[] },
     Package { name: "libx11-xcb1", what: "windows", programs: &[], others: &[] },
     Package { name: "libxkbcommon-x11-0", what: "keyboards in windows", programs: &[], others: &[] },
@@ -60,8 +64,8 @@ pub(crate) const QEMU: &[Package] = &[
 /// Packages that run programs for Windows.
 pub(crate) const WINE: &[Package] = &[
     Package { name: "wine64", what: "runs programs for Windows", programs: &["wine64"], others: &[] },
-    Package { name: "xvfb", what: "a virtual screen", programs: &["Xvfb"], others: &[] },
-    Package { name: "libgl1-mesa-dri", what: "OpenGL without a graphics card", programs: &[], others: &[] },
+    SCREEN,
+    OPENGL,
 ];
 
 /// Packages that build a standard library of Rust for another system, where rustup does not have it.

@@ -259,18 +259,11 @@ impl Drift {
         self.correct(host.length, shortest_wait)
     }
 
+    /// Begins the line, or begins it anew from this distance on: what it said so far was wrong.
     fn begin(&mut self, distance: f64) {
-        self.line = Some(LoopLine { distance, slope: 0.0, windows: 1.0, spread: 0.0, bias: 0.0, contradictions: 0 });
-        self.reference = distance - self.corrected;
-    }
-
-    /// The line so far was wrong: the next windows draw another one from this distance on.
-    fn begin_anew(&mut self, distance: f64) {
         let windows = self.line.map_or(1.0, |line| line.windows.min(REFERENCE_WINDOWS));
-        self.begin(distance);
-        if let Some(line) = &mut self.line {
-            line.windows = windows;
-        }
+        self.line = Some(LoopLine { distance, slope: 0.0, windows, spread: 0.0, bias: 0.0, contradictions: 0 });
+        self.reference = distance - self.corrected;
     }
 
     /// The host lost or doubled frames, and this stream shows it too. If host and musician share a sound card they lose frames
@@ -305,7 +298,7 @@ impl Drift {
             self.accept_jump(expected, deviation);
         } else {
             // The previous slope says nothing about the new level.
-            self.begin_anew(expected + deviation);
+            self.begin(expected + deviation);
         }
         DriftFinding::NewLevel(deviation)
     }
@@ -313,7 +306,7 @@ impl Drift {
     fn correct(&mut self, length: f64, shortest_wait: f64) -> DriftFinding {
         let Some(line) = self.line else { return DriftFinding::Steady };
         if line.windows < LOOP_WINDOWS && line.contradictions >= CONTRADICTED {
-            self.begin_anew(line.distance);
+            self.begin(line.distance);
             return if self.following { DriftFinding::Release } else { DriftFinding::Steady };
         }
         let error = line.distance - self.reference - self.corrected;

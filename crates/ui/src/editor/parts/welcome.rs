@@ -29,22 +29,11 @@ pub(in crate::editor) fn welcome(ui: &mut Ui, rect: Rect, state: &mut EditorStat
     ui.painter().rect_filled(card, ROUND, palette.panel);
     ui.painter().rect_stroke(card, ROUND, Stroke::new(1.0, palette.accent), StrokeKind::Inside);
     let mut rest = Cut(card.shrink(3.0 * UNIT));
-    widgets::label(
-        ui,
-        rest.top(6.0 * UNIT),
-        Align2::LEFT_CENTER,
-        TITLE,
-        palette.text,
-        hand.text(MessageKey::WelcomeTitle),
-    );
-    widgets::label(
-        ui,
-        rest.top(6.0 * UNIT),
-        Align2::LEFT_CENTER,
-        BODY,
-        palette.muted,
-        hand.text(MessageKey::WelcomeText),
-    );
+    for (size, color, key) in
+        [(TITLE, palette.text, MessageKey::WelcomeTitle), (BODY, palette.muted, MessageKey::WelcomeText)]
+    {
+        widgets::label(ui, rest.top(6.0 * UNIT), Align2::LEFT_CENTER, size, color, hand.text(key));
+    }
     rest.top(UNIT);
     let mut row = Cut(rest.top(CONTROL));
     let button = row.right(24.0 * UNIT);
