@@ -6,7 +6,7 @@
 //! | [`child`] | a child process, its output and its end |
 //! | [`room`], [`musician`] | a running `rtjam-server` and a running `rtjam --headless` |
 //! | [`jackd`], [`probe`] | a JACK server with the dummy driver; a client that plays and records |
-//! | [`realtime_stalls`] | keeps the kernel from stalling real-time threads |
+//! | [`realtime_stalls`] | keeps the kernel from stalling real-time threads; takes that are repeated if it did |
 //! | [`claphost`], [`vst3host`] | small plugin hosts, correct or deliberately incorrect |
 //! | [`ardour`], [`vst3`] | a real DAW without its window; the plugin as a VST3 bundle |
 //! | [`legacy`], [`legacy_server`] | a legacy rtjam unit and a legacy server, written from their packet format alone |

@@ -6,13 +6,11 @@ use rtjam_tests::jackd::Jackd;
 use rtjam_tests::musician::{Musician, Options};
 use rtjam_tests::room::Room;
 use rtjam_tests::vst3::{Class, MULTI, RTJAM};
-use rtjam_tests::{probe, sound};
+use rtjam_tests::{probe, realtime_stalls, sound};
 use serde_json::Value;
 use std::time::Duration;
 
 const RATE: u32 = 48_000;
-/// A busy machine may disturb JACK during one recording, but not during every one.
-const TAKES: u32 = 6;
 const SECONDS: usize = 3;
 const SOON: Duration = Duration::from_secs(20);
 /// Settings that carry audio exactly and tolerate a busy machine.
@@ -54,27 +52,19 @@ fn port(track: &str, channel: u32) -> String {
 /// Plays a distinct signal into each port of `players`, and returns for each port of `ears` the index of the only signal
 /// that it carries, or `None` if it is silent.
 fn audible_players(jackd: &Jackd, players: &[&str], ears: &[String]) -> Vec<Option<usize>> {
-    let mut unclear = String::new();
-    for take in 0..TAKES {
+    realtime_stalls::some_take(|n| {
         let signals: Vec<(&str, Vec<f32>)> = (0..)
             .zip(players)
-            .map(|(n, p)| (*p, sound::noise_50_to_8000(SECONDS * RATE as usize, RATE, 10 * take + n)))
+            .map(|(i, p)| (*p, sound::noise_50_to_8000(SECONDS * RATE as usize, RATE, 10 * n + i)))
             .collect();
         let ports: Vec<&str> = ears.iter().map(String::as_str).collect();
         let take = probe::record(&jackd.name, &signals, &ports);
-        match ears
-            .iter()
-            .zip(&take.got)
-            .map(|(ear, got)| {
-                only_signal_in(&take.sent, got).map_err(|Unclear { best }| format!("{ear}: best similarity {best:.5}"))
-            })
-            .collect()
-        {
-            Ok(found) => return found,
-            Err(why) => unclear = format!("{why} (xruns at {:?})", take.xruns),
-        }
-    }
-    panic!("no recording was clean; the last: {unclear}")
+        let signal_in = |(ear, got): (&String, &Vec<f32>)| {
+            let unclear = |Unclear { best }| format!("{ear}: best similarity {best:.5}, xruns at {:?}", take.xruns);
+            only_signal_in(&take.sent, got).map_err(unclear)
+        };
+        ears.iter().zip(&take.got).map(signal_in).collect()
+    })
 }
 
 /// Index of the signal in `sent` that is alone in the last second of `got`.
