@@ -253,6 +253,23 @@ fn pasted_text_is_joined() {
     assert!(shown.contains(&answer), "{shown:?}");
 }
 
+/// A typed link replaces the one that the field shows when it is clicked.
+#[test]
+fn typed_link_replaces_the_old() {
+    let mut bench = Bench::new(1, DEFAULT_WINDOW);
+    let paste = bench.place(Id::unique("paste"));
+    bench.click(paste.center());
+    let link = bench.place(Id::unique("invite link"));
+    bench.click(link.center());
+    bench.type_in("rtjam://typed/room#KEY");
+    bench.key(Key::Enter);
+    assert!(
+        bench.stage.asked().contains(&Asked::Join("rtjam://typed/room#KEY".to_owned())),
+        "{:?}",
+        bench.stage.asked()
+    );
+}
+
 /// A musician who is alone copies the link with one click.
 #[test]
 fn alone_musicians_copy_the_link() {

@@ -61,6 +61,10 @@ fn link_field(ui: &mut Ui, rect: Rect, state: &mut EditorState, hand: &Hand<'_>)
         }
         state.answer = None;
     }
+    // As in a browser's address bar, the first click selects the link: what is typed or pasted replaces it.
+    if response.gained_focus() {
+        widgets::select_all(ui, id, &state.link.text);
+    }
     response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter))
 }
 
