@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`model`], [`random`] | seeded models of bad networks |
 //! | [`stall`] | stalls of hosts and servers |
+//! | [`stall_bounds`] | bounds for playout between hosts that stall, and many stalls to hold against them |
 //! | [`trace`] | send and arrival times of packets, as CSV |
 //! | [`sound`], [`resample`] | test signals; sample rate conversion |
 //! | [`grid`] | the receiver's callbacks and the sender's timeline on one clock |
@@ -50,6 +51,7 @@ mod sender;
 pub mod sound;
 pub mod spectrum;
 pub mod stall;
+pub mod stall_bounds;
 pub mod statistics;
 pub mod table;
 pub mod trace;

@@ -9,7 +9,7 @@ use rtjam_lab::sound::{chord, read_wav, write_wav};
 use rtjam_lab::stall::Stall;
 use rtjam_lab::table::{self, TablePlan};
 use rtjam_lab::trace::Trace;
-use rtjam_lab::{conceal, plot, report};
+use rtjam_lab::{conceal, plot, report, stall_bounds};
 use rtjam_protocol::Micros;
 use std::error::Error;
 use std::fmt;
@@ -72,6 +72,17 @@ enum Command {
         /// Print a JSON array
         #[arg(long)]
         json: bool,
+    },
+    /// Play each kind of stall alone, and some in pairs; exit code 1 if a bound is broken
+    Stalls {
+        #[arg(long, default_value_t = 36.0)]
+        seconds: f64,
+        /// Traces per stall, network and size
+        #[arg(long, default_value_t = 3)]
+        seeds: u64,
+        /// On these networks
+        #[arg(long, value_delimiter = ',', default_value = "lan,fiber,cable")]
+        models: Vec<Model>,
     },
     /// Compare concealment with other methods, on speech, plucked, percussive, sustained and mixed sound
     Conceal {
@@ -235,6 +246,27 @@ fn run(command: Command) -> Result<(), Box<dyn Error>> {
             let seeds = first_seed..first_seed.saturating_add(seeds);
             let rows = table::run(&TablePlan { models, seconds, seeds, settings, stalls: stalls.stall, stalls_until })?;
             print(&if json { format!("{}\n", table::json(&rows)) } else { table::text(&rows) })
+        }
+        Command::Stalls { seconds, seeds, models } => {
+            let (stalls_until, seeds) = (seconds * 2.0 / 3.0, 1..seeds.saturating_add(1));
+            let plan = TablePlan { models, seconds, seeds, stalls_until, ..TablePlan::default() };
+            print(&format!(
+                "{:<52}{:<8}{:>7}{:>7}{:>7}{:>7}\n",
+                "stalls", "network", "ratio", "back s", "late", "cost"
+            ))?;
+            let [beyond, total] = stall_bounds::run(&plan, |stalls, model, verdict| {
+                let stalls: Vec<String> = stalls.iter().map(ToString::to_string).collect();
+                let mark = if verdict.is_within() { "" } else { "  BEYOND" };
+                println!("{:<52}{:<8}{verdict}{mark}", stalls.join(" "), model.name());
+            })?;
+            print(
+                "\nratio: mean delay over the oracle's (at most 1.15); back: seconds after the last stall (at most 2); late: \
+                 late packets over those that stalls affect (at most 1); cost: with late packets, over the oracle's\n",
+            )?;
+            match beyond {
+                0 => Ok(()),
+                _ => Err(format!("{beyond} of {total} are beyond a bound").into()),
+            }
         }
         Command::Conceal { seconds, packet, seed, json } => {
             if !PACKETS.contains(&packet) || !(1..=3600).contains(&seconds) {

@@ -3,6 +3,7 @@
 mod asan;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -38,12 +39,17 @@ const SOAKS: &[Soak] = &[
     Soak {
         name: "memory",
         what: "10 minutes in a room: peak memory of server and musicians, and whether it grows",
-        run: |workspace, stop| program(workspace, stop, "memory"),
+        run: |workspace, stop| soak_program(workspace, stop, "memory"),
     },
     Soak {
         name: "server",
         what: "20 minutes with 20 musicians who join, leave and move, at 2 % loss: memory, descriptors, time to return",
-        run: |workspace, stop| program(workspace, stop, "server"),
+        run: |workspace, stop| soak_program(workspace, stop, "server"),
+    },
+    Soak {
+        name: "stalls",
+        what: "playout with 182 kinds of stalls on 3 networks, in virtual time: an hour; prints which are beyond a bound",
+        run: |workspace, stop| program(workspace, stop, ["rtjam-lab", "lab", "stalls"], None),
     },
 ];
 
@@ -85,11 +91,21 @@ fn loom_long(workspace: &Workspace, stop: &Stop) -> Result<(), String> {
     }
 }
 
-/// Runs a soak test of the program `soak`.
-fn program(workspace: &Workspace, stop: &Stop, name: &str) -> Result<(), String> {
+/// Runs a test of the program `soak`.
+fn soak_program(workspace: &Workspace, stop: &Stop, name: &str) -> Result<(), String> {
     let programs = workspace.build_release(stop)?;
-    let mut cargo = workspace.cargo(["run", "--release", "-p", "rtjam-soak", "--bin", "soak", "--", name]);
-    cargo.env("RTJAM_BIN", programs);
+    program(workspace, stop, ["rtjam-soak", "soak", name], Some(programs))
+}
+
+/// Runs a program of a package with one argument, and tells it where the programs under test are.
+fn program(
+    workspace: &Workspace,
+    stop: &Stop,
+    [package, name, argument]: [&str; 3],
+    programs: Option<PathBuf>,
+) -> Result<(), String> {
+    let mut cargo = workspace.cargo(["run", "--release", "-p", package, "--bin", name, "--", argument]);
+    cargo.envs(programs.map(|programs| ("RTJAM_BIN", programs)));
     match command::run(&mut cargo, stop, Duration::from_secs(24 * 3600))? {
         Ended::Well => Ok(()),
         Ended::Badly(how) => Err(format!("{how}.")),

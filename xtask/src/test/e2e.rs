@@ -19,6 +19,7 @@ const PARALLEL: &[&str] = &[
     "clap_editor",
     "failures",
     "lab",
+    "lab_stalls",
     "clap_sound",
     "retransmission",
     "window",
