@@ -94,7 +94,7 @@ while [ $count -gt 0 ]; do
         continue
     fi
     case "$option" in
-    --target=* | -mmacosx-version-min=* | -liconv) ;;
+    --target=* | -mmacosx-version-min=* | -liconv | -lobjc) ;;
     -arch | -isysroot | -framework) skip=1 ;;
     -lgcc_s | -lgcc_eh) set -- "$@" -lunwind ;;
     *) set -- "$@" "$option" ;;
