@@ -26,6 +26,8 @@ pub(super) fn check(build: &Build) -> Result<(), String> {
             cargo.args(["-p", "rtjam-server", "-p", "rtjam", "--bins", "--no-default-features"]);
             // The system looks for the frameworks' symbols when it loads the program; `judge` reads which they are.
             cargo.env("RUSTFLAGS", "-Clink-arg=-Wl,-undefined,dynamic_lookup");
+            // Cargo strips by a program that only rustup has.
+            cargo.env(format!("CARGO_PROFILE_{}_STRIP", build.profile.to_uppercase()), "none");
             let folder = build.workspace.build_executables(&mut cargo, build.stop, "the build")?;
             ["rtjam-server", "rtjam"].iter().try_for_each(|name| judge(&folder.join(name)))
         })?;
