@@ -12,8 +12,31 @@ use crate::setup;
 pub(super) const TRIPLES: [(&str, &str); 2] =
     [("aarch64-apple-darwin", "aarch64-macos"), ("x86_64-apple-darwin", "x86_64-macos")];
 
-/// Starts of the names that Apple's frameworks define. Their files are part of Apple's SDK, so they are not linked.
-const FRAMEWORKS: &[&str] = &["_AU", "_Audio", "_CF", "_Sec", "_kCF", "_kSec", "_OBJC_CLASS_", "_objc_"];
+/// Starts of the names that Apple's frameworks and its Objective-C runtime define. Their files are part of Apple's SDK, so they
+/// are not linked.
+const FRAMEWORKS: &[&str] = &[
+    "_AU",
+    "_Audio",
+    "_Authorization",
+    "_CF",
+    "_CMSDecoder",
+    "_CMSEncode",
+    "_SSLCopy",
+    "_SSLCreate",
+    "_SSLGet",
+    "_SSLSet",
+    "_Sec",
+    "_kCF",
+    "_kSec",
+    "_OBJC_CLASS_",
+    "_class_",
+    "_ivar_",
+    "_method_",
+    "_objc_",
+    "_object_",
+    "_protocol_",
+    "_sel_",
+];
 
 /// For each processor: compiles all products, where a warning is an error, and links both programs, `rtjam` without a window.
 pub(super) fn check(build: &Build) -> Result<(), String> {
@@ -54,8 +77,8 @@ fn judge(file: &Path) -> Result<(), String> {
 
 /// Symbols that no library of the link defines.
 fn left_to_load_time<'a>(program: &MachO<'a>) -> Vec<&'a str> {
-    /// The library's number of such a symbol: `DYNAMIC_LOOKUP_ORDINAL`.
-    const DYNAMIC_LOOKUP: u16 = 0xfe;
+    /// The library's number of such a symbol: `SELF_LIBRARY_ORDINAL` by zig's linker, `DYNAMIC_LOOKUP_ORDINAL` by Apple's.
+    const NO_LIBRARY: [u16; 2] = [0, 0xfe];
     let undefined = program.symbols().flatten().filter(|(_, symbol)| symbol.is_undefined() && symbol.is_global());
-    undefined.filter(|(_, symbol)| symbol.n_desc >> 8 == DYNAMIC_LOOKUP).map(|(name, _)| name).collect()
+    undefined.filter(|(_, symbol)| NO_LIBRARY.contains(&(symbol.n_desc >> 8))).map(|(name, _)| name).collect()
 }
